@@ -1,0 +1,229 @@
+package recall
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+)
+
+// MaxHistoryPage is how many messages one history call returns at most.
+// Source: https://trtc.io/document/34971.
+const MaxHistoryPage = 20
+
+// A HistoryRequest is one call of group_msg_get_simple.
+type HistoryRequest struct {
+	Group  GroupID
+	Topic  TopicID // empty for the group itself
+	Number int     // how many messages, 1 to MaxHistoryPage
+	Seq    Seq     // the newest that is wanted, itself included; 0 for the newest that there is
+
+	// WithRecalled asks for recalled messages too, with StatusRecalled. By
+	// default the service leaves them out, so that one who verifies a recall
+	// must ask.
+	WithRecalled bool
+}
+
+// Finished is the service's own word on how much of the asked span a page
+// holds. It never says that the group has no older messages.
+type Finished int
+
+const (
+	FinishedCut        Finished = 0 // cut short: too long, or over MaxHistoryPage
+	FinishedWhole      Finished = 1 // the whole span
+	FinishedCutExpired Finished = 2 // cut short, and everything in it has expired
+)
+
+// A HistoryPage is one answer of group_msg_get_simple.
+type HistoryPage struct {
+	Messages []Message // newest first
+	Finished Finished
+}
+
+// GroupMsgGetSimple calls group_msg_get_simple, which reads stored messages
+// from Seq downwards. One attempt, one slot of the read pacer. Groups without
+// [GroupType.HasHistory] are refused with CodeGroupTypeNoHistory.
+//
+// Source: https://trtc.io/document/34971.
+func (c *Client) GroupMsgGetSimple(ctx context.Context, r HistoryRequest) (HistoryPage, error) {
+	const op = "group_msg_get_simple"
+	err := cmp.Or(r.Group.Check(), r.Topic.Check(r.Group))
+	if err == nil && (r.Number < 1 || r.Number > MaxHistoryPage) {
+		err = fmt.Errorf("%d messages: not between 1 and %d", r.Number, MaxHistoryPage)
+	}
+	if err != nil {
+		return HistoryPage{}, invalid(op, err)
+	}
+	request := struct {
+		GroupId         GroupID
+		TopicId         TopicID `json:",omitempty"`
+		ReqMsgNumber    int
+		ReqMsgSeq       Seq `json:",omitempty"`
+		WithRecalledMsg int `json:",omitempty"`
+	}{GroupId: r.Group, TopicId: r.Topic, ReqMsgNumber: r.Number, ReqMsgSeq: r.Seq}
+	if r.WithRecalled {
+		request.WithRecalledMsg = 1
+	}
+	a, err := c.call(ctx, call{op: op, pacer: c.reads, request: request})
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	messages, err := readRspMsgList(a.RspMsgList)
+	if err != nil {
+		return HistoryPage{}, &Fault{Op: op, Kind: FaultUnreadable, Err: err}
+	}
+	return HistoryPage{messages, Finished(a.IsFinished.asInt())}, nil
+}
+
+// readRspMsgList reads the messages of a page, newest first. Whatever MsgBody
+// is, its message is kept; an entry without a number fails the page, because
+// a message that silently went missing would read as one that does not exist.
+func readRspMsgList(raw json.RawMessage) ([]Message, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	entries := make([]messageJSON, 0, MaxHistoryPage)
+	if json.Unmarshal(raw, &entries) != nil {
+		return nil, errors.New("RspMsgList is not a list of messages")
+	}
+	messages := make([]Message, len(entries))
+	for i := range entries {
+		var ok bool
+		if messages[i], ok = entries[i].message(); !ok {
+			return nil, fmt.Errorf("entry %d of RspMsgList has no number, or a status that is no number", i)
+		}
+	}
+	slices.SortStableFunc(messages, func(a, b Message) int { return cmp.Compare(b.Seq, a.Seq) })
+	return messages, nil
+}
+
+// Messages yields the messages from seq `to` down to seq `from`, both
+// included, recalled ones too, reading page after page. A number for which
+// the service has no entry is left out. The first error ends it: the messages
+// below those yielded so far were then not read.
+func (c *Client) Messages(ctx context.Context, group GroupID, topic TopicID, from, to Seq) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		bottom := uint64(max(from, 1)) // 64 bits, because one past the last Seq is counted with
+		for top := uint64(to); top >= bottom; {
+			number := min(MaxHistoryPage, top-bottom+1)
+			page, err := c.GroupMsgGetSimple(ctx, HistoryRequest{Group: group, Topic: topic, Number: int(number), Seq: Seq(top), WithRecalled: true})
+			if err != nil {
+				yield(Message{}, err)
+				return
+			}
+			next := top + 1 // the lowest that was dealt with
+			for _, m := range page.Messages {
+				if s := uint64(m.Seq); s >= next || s < bottom {
+					continue // not asked for, or twice
+				}
+				if !yield(m, nil) {
+					return
+				}
+				next = uint64(m.Seq)
+			}
+			if next > top {
+				if page.Finished == FinishedWhole {
+					return // there is nothing at top or below it
+				}
+				next -= number // cut short with nothing left in it: that span is behind us
+			}
+			top = next - 1
+		}
+	}
+}
+
+// MessagesSideBySide yields what [Client.Messages] yields, in the same order,
+// but reads up to width pages at a time (at least one). It suits ranges of
+// which most is there: every page of the range is asked for.
+func (c *Client) MessagesSideBySide(ctx context.Context, group GroupID, topic TopicID, from, to Seq, width int) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		type part struct {
+			messages []Message
+			err      error
+		}
+		from, left := max(from, 1), to
+		var parts []chan part // in flight, highest first
+		start := func() {
+			low := from
+			if left-from >= MaxHistoryPage {
+				low = left - MaxHistoryPage + 1
+			}
+			high, done := left, make(chan part, 1)
+			parts, left = append(parts, done), low-1
+			wg.Go(func() {
+				var p part
+				for m, err := range c.Messages(ctx, group, topic, low, high) {
+					if err != nil {
+						p.err = err
+						break
+					}
+					p.messages = append(p.messages, m)
+				}
+				done <- p
+			})
+		}
+		for {
+			for len(parts) < max(width, 1) && left >= from {
+				start()
+			}
+			if len(parts) == 0 {
+				return
+			}
+			p := <-parts[0]
+			parts = parts[1:]
+			for _, m := range p.messages {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			if p.err != nil {
+				yield(Message{}, p.err)
+				return
+			}
+		}
+	}
+}
+
+// Newest yields the newest n messages, newest first, recalled ones too,
+// reading page after page. The first error ends it.
+func (c *Client) Newest(ctx context.Context, group GroupID, topic TopicID, n int) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		if n < 1 {
+			return
+		}
+		page, err := c.GroupMsgGetSimple(ctx, HistoryRequest{Group: group, Topic: topic, Number: min(n, MaxHistoryPage), WithRecalled: true})
+		if err != nil {
+			yield(Message{}, err)
+			return
+		}
+		var last Seq
+		for _, m := range page.Messages {
+			if n == 0 || m.Seq == last {
+				break
+			}
+			if !yield(m, nil) {
+				return
+			}
+			n, last = n-1, m.Seq
+		}
+		if n == 0 || last <= 1 {
+			return
+		}
+		for m, err := range c.Messages(ctx, group, topic, 1, last-1) {
+			if !yield(m, err) || err != nil {
+				return
+			}
+			if n--; n == 0 {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,297 @@
+package recall_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
+)
+
+func TestHistoryTellsStatesApart(t *testing.T) {
+	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+		s.Say(group, "", "anna", "", recalltest.System())                                                                                // 11
+		s.Say(group, "", "ben", "", recalltest.Body(`"not a list"`), recalltest.Custom(`{"k":1}`), recalltest.Priority(1))               // 12
+		s.Say(group, "", "ben", "", recalltest.Body(`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"one"}}, 7, {"MsgType":"TIMNew"}]`)) // 13
+		s.Delete(group, "", 1)
+		s.Expire(group, "", 2)
+		if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{3}}); err != nil {
+			t.Fatal(err)
+		}
+		read := func(with bool) map[recall.Seq]recall.Message {
+			page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 20, WithRecalled: with})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if page.Finished != recall.FinishedWhole || !slices.IsSortedFunc(page.Messages, func(a, b recall.Message) int { return int(b.Seq) - int(a.Seq) }) {
+				t.Errorf("the page is %v", page)
+			}
+			all := map[recall.Seq]recall.Message{}
+			for _, m := range page.Messages {
+				all[m.Seq] = m
+			}
+			return all
+		}
+		if _, there := read(false)[3]; there {
+			t.Error("the service shows recalled messages to those who did not ask")
+		}
+		all := read(true)
+		if len(all) != 13 {
+			t.Fatalf("%d messages, want 13", len(all))
+		}
+		for seq, want := range map[recall.Seq]recall.MessageStatus{1: recall.StatusDeletedOrExpired, 2: recall.StatusDeletedOrExpired, 3: recall.StatusRecalled, 4: recall.StatusNormal} {
+			if all[seq].Status != want {
+				t.Errorf("message %d is %v, want %v", seq, all[seq].Status, want)
+			}
+		}
+		if m := all[4]; m.From != "mallory" || !m.Time.Equal(time.Unix(time.Now().Unix(), 0)) || m.Priority != 2 || m.Excerpt(100) != "message 4" || len(m.Body) != 1 {
+			t.Errorf("message 4 is %+v", m)
+		}
+		if m := all[11]; !m.System || m.Body != nil || len(m.RawBody) == 0 || m.Excerpt(100) != "[system message]" {
+			t.Errorf("the system message is %+v", m)
+		}
+		if m := all[12]; m.Body != nil || string(m.RawBody) != `"not a list"` || m.CloudCustomData != `{"k":1}` || m.Priority != 1 {
+			t.Errorf("the odd message is %+v", m)
+		}
+		if m := all[13]; m.Excerpt(100) != "one [unreadable element] [unknown element: TIMNew]" {
+			t.Errorf("the mixed message reads %q", m.Excerpt(100))
+		}
+	})
+}
+
+func TestHistoryDecoding(t *testing.T) {
+	const ok = `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"IsFinished":1,"RspMsgList":`
+	for _, tt := range []struct {
+		name, list string
+		want       []recall.Seq // nil: unreadable
+	}{
+		{"sample", `[{"From_Account":"144115197276518801","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Data":"\b","Index":15},"MsgType":"TIMFaceElem"}],"MsgPriority":1,"MsgRandom":51083293,"MsgSeq":7803321,"MsgTimeStamp":1458721802}]`, []recall.Seq{7803321}},
+		{"oldest first", `[{"MsgSeq":1},{"MsgSeq":3},{"MsgSeq":2}]`, []recall.Seq{3, 2, 1}},
+		{"odd types beside the number", `[{"MsgSeq":"5","From_Account":7,"MsgTimeStamp":"x","MsgPriority":"High","MsgRandom":-1,"IsSystemMsg":true,"CloudCustomData":{}}]`, []recall.Seq{5}},
+		{"largest", `[{"MsgSeq":4294967295}]`, []recall.Seq{4294967295}},
+		{"empty", `[]`, []recall.Seq{}},
+		{"null", `null`, []recall.Seq{}},
+		{"no number", `[{"MsgSeq":1},{"IsPlaceMsg":0}]`, nil},
+		{"number too large", `[{"MsgSeq":4294967296}]`, nil},
+		{"status no number", `[{"MsgSeq":1,"IsPlaceMsg":"recalled"}]`, nil},
+		{"entries of another kind", `[1,2]`, nil},
+		{"no list", `{"1":{}}`, nil},
+	} {
+		c := stubClient(t, &stub{body: ok + tt.list + `}`})
+		page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 20})
+		if f, isFault := errors.AsType[*recall.Fault](err); tt.want == nil && (!isFault || f.Kind != recall.FaultUnreadable) {
+			t.Errorf("%s: got %v, %v", tt.name, page, err)
+		}
+		if tt.want == nil {
+			continue
+		}
+		got := []recall.Seq{}
+		for _, m := range page.Messages {
+			got = append(got, m.Seq)
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %v, %v", tt.name, got, err)
+		}
+	}
+}
+
+// collect returns the numbers that an iterator yields, and its error.
+func collect(it iter.Seq2[recall.Message, error]) (all []recall.Seq, err error) {
+	for m, e := range it {
+		if e != nil {
+			return all, e
+		}
+		all = append(all, m.Seq)
+	}
+	return all, nil
+}
+
+func descending(from, to recall.Seq) []recall.Seq {
+	all := seqs(from, to)
+	slices.Reverse(all)
+	return all
+}
+
+func TestMessagesReadsRanges(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		options  recalltest.Options
+		from, to recall.Seq
+		want     []recall.Seq
+		calls    int // at most, one after the other
+	}{
+		{"one", recalltest.Options{}, 7, 7, seqs(7, 7), 1},
+		{"one page", recalltest.Options{}, 11, 30, descending(11, 30), 1},
+		{"several", recalltest.Options{}, 5, 104, descending(5, 104), 5},
+		{"to the very first", recalltest.Options{}, 0, 25, descending(1, 25), 2},
+		{"past the newest", recalltest.Options{}, 90, 4294967295, descending(90, 105), 2},
+		{"above all", recalltest.Options{}, 200, 300, nil, 1},
+		{"backwards", recalltest.Options{}, 10, 9, nil, 0},
+		{"pages cut short", recalltest.Options{PageBytes: 300}, 1, 60, descending(1, 60), 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, tt.options, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+				for i := range 95 {
+					s.Say(group, "", "anna", fmt.Sprint("more ", i))
+				}
+				s.RecallElsewhere(group, "", "anna", 15, 16, 17)
+				s.Delete(group, "", 20)
+				got, err := collect(c.Messages(t.Context(), group, "", tt.from, tt.to))
+				if err != nil || !slices.Equal(got, tt.want) {
+					t.Errorf("read %v, %v", got, err)
+				}
+				if n := s.Calls(recalltest.History); n > tt.calls {
+					t.Errorf("%d calls, want %d at most", n, tt.calls)
+				}
+				if tt.to > 1000 {
+					return // every page of the range would be asked for
+				}
+				for _, width := range []int{0, 1, 4, 100} {
+					got, err := collect(c.MessagesSideBySide(t.Context(), group, "", tt.from, tt.to, width))
+					if err != nil || !slices.Equal(got, tt.want) {
+						t.Errorf("%d side by side: read %v, %v", width, got, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestSideBySideIsQuickerAndStops(t *testing.T) {
+	inBubble(t, recalltest.Options{Latency: time.Second}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+		for i := range 190 {
+			s.Say(group, "", "anna", fmt.Sprint("more ", i))
+		}
+		start := time.Now()
+		got, err := collect(c.MessagesSideBySide(t.Context(), group, "", 1, 200, 10))
+		if err != nil || len(got) != 200 || time.Since(start) > 1500*time.Millisecond {
+			t.Errorf("read %d in %v, %v", len(got), time.Since(start), err)
+		}
+		n := s.Calls("")
+		for range c.MessagesSideBySide(t.Context(), group, "", 1, 200, 2) {
+			break
+		}
+		if n = s.Calls("") - n; n > 2 {
+			t.Errorf("%d calls for one message", n)
+		}
+		synctest.Wait()
+		s.Inject(recalltest.History, 1, recalltest.BadGateway())
+		got, err = collect(c.MessagesSideBySide(t.Context(), group, "", 1, 200, 3))
+		if _, ok := errors.AsType[*recall.Fault](err); !ok || len(got)%20 != 0 {
+			t.Errorf("read %d, %v", len(got), err)
+		}
+	})
+}
+
+func TestMessagesEndsWithTheFirstError(t *testing.T) {
+	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+		for range 40 {
+			s.Say(group, "", "anna", "x")
+		}
+		n := 0
+		for m, err := range c.Messages(t.Context(), group, "", 1, 50) {
+			if err != nil {
+				break
+			}
+			if n++; m.Seq == 31 {
+				s.Inject(recalltest.History, 1, recalltest.Answer(10002, "internal"))
+			}
+		}
+		if n != 20 {
+			t.Errorf("%d messages before the error", n)
+		}
+	})
+}
+
+// A page may hold the same message twice, or ones that were not asked for,
+// and a cut page may be empty. The walk must go on downwards and end.
+func TestMessagesGoesDownwardsWhateverComes(t *testing.T) {
+	const ok = `{"ActionStatus":"OK","ErrorCode":0,"IsFinished":%d,"RspMsgList":[%s]}`
+	for _, tt := range []struct {
+		body string
+		want []recall.Seq
+	}{
+		{fmt.Sprintf(ok, 0, `{"MsgSeq":90},{"MsgSeq":90},{"MsgSeq":500}`), seqs(90, 90)},
+		{fmt.Sprintf(ok, 2, ``), nil},
+		{fmt.Sprintf(ok, 0, `{"MsgSeq":4294967295}`), nil},
+	} {
+		got, err := collect(stubClient(t, &stub{body: tt.body}).Messages(t.Context(), group, "", 1, 100))
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: read %v, %v", tt.body, got, err)
+		}
+	}
+}
+
+func TestNewest(t *testing.T) {
+	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+		for range 55 {
+			s.Say(group, "", "anna", "x")
+		}
+		s.RecallElsewhere(group, "", "anna", 64)
+		for n, want := range map[int][]recall.Seq{0: nil, -1: nil, 1: seqs(65, 65), 20: descending(46, 65), 21: descending(45, 65), 65: descending(1, 65), 1000: descending(1, 65)} {
+			got, err := collect(c.Newest(t.Context(), group, "", n))
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("newest %d: %v, %v", n, got, err)
+			}
+		}
+		s.AddGroup(recalltest.Group{ID: "empty"})
+		if got, err := collect(c.Newest(t.Context(), "empty", "", 5)); err != nil || got != nil {
+			t.Errorf("newest of an empty group: %v, %v", got, err)
+		}
+		s.AddGroup(recalltest.Group{ID: "live", Type: "AVChatRoom"})
+		_, err := collect(c.Newest(t.Context(), "live", "", 5))
+		if e, ok := errors.AsType[*recall.Error](err); !ok || e.Code != recall.CodeGroupTypeNoHistory {
+			t.Errorf("newest of an AVChatRoom: %v", err)
+		}
+	})
+}
+
+func TestExcerpt(t *testing.T) {
+	for _, tt := range []struct {
+		name, body, want string
+		most             int
+	}{
+		{"text", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"buy now"}}]`, "buy now", 50},
+		{"face", `[{"MsgType":"TIMFaceElem","MsgContent":{"Index":6,"Data":"abc"}}]`, "[face 6]", 50},
+		{"face without index", `[{"MsgType":"TIMFaceElem","MsgContent":{}}]`, "[face]", 50},
+		{"location", `[{"MsgType":"TIMLocationElem","MsgContent":{"Desc":"the harbour","Latitude":29.34,"Longitude":116.77}}]`, "[location the harbour]", 50},
+		{"location without name", `[{"MsgType":"TIMLocationElem","MsgContent":{"Latitude":29.340656774469956,"Longitude":116.77497920478824}}]`, "[location 29.34066, 116.77498]", 50},
+		{"custom", `[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"message","Desc":"a gift","Ext":"url","Sound":"x.aiff"}}]`, "[custom: a gift]", 50},
+		{"custom without words", `[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"{\"gift\":1}"}}]`, `[custom: {"gift":1}]`, 50},
+		{"sound", `[{"MsgType":"TIMSoundElem","MsgContent":{"Url":"https://x","UUID":"u","Size":62351,"Second":12,"Download_Flag":2}}]`, "[voice 12 s]", 50},
+		{"image", `[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"u","ImageFormat":1,"ImageInfoArray":[{"Type":3,"Size":1,"Width":198,"Height":66,"URL":"u"},{"Type":1,"Size":9,"Width":1920,"Height":640,"URL":"u"},{"Type":2,"Width":720,"Height":240}]}}]`, "[image 1920x640]", 50},
+		{"image without sizes", `[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"u"}}]`, "[image]", 50},
+		{"file", `[{"MsgType":"TIMFileElem","MsgContent":{"Url":"u","UUID":"u","FileSize":1773552,"FileName":"C:\\Users\\mallory\\keys.pdf","Download_Flag":2}}]`, "[file 1.8 MB keys.pdf]", 50},
+		{"file of a phone", `[{"MsgType":"TIMFileElem","MsgContent":{"FileSize":999,"FileName":"/var/mobile/a.txt"}}]`, "[file 999 bytes a.txt]", 50},
+		{"video", `[{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"u","VideoSecond":42,"VideoSize":1194603}}]`, "[video 42 s]", 50},
+		{"forwarded", `[{"MsgType":"TIMRelayElem","MsgContent":{"Title":"chat"}}]`, "[forwarded messages]", 50},
+		{"unknown", `[{"MsgType":"TIMHologramElem","MsgContent":{}}]`, "[unknown element: TIMHologramElem]", 50},
+		{"several", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"look: "}},{"MsgType":"TIMImageElem","MsgContent":{}},{"MsgType":"TIMTextElem","MsgContent":{"Text":"!"}}]`, "look: [image] !", 50},
+		{"controls", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":" a\u0000b\b\u001b[31mc\r\n\n\td\u202ee\u2066\ufefff\u2028g\u00a0h "}}]`, "ab[31mc d\u202ee\u2066\ufefff g h", 50},
+		{"joined emoji stay", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"👩‍💻 日本"}}]`, "👩‍💻 日本", 50},
+		{"cut by runes", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"日本語のテキスト"}}]`, "日本語…", 4},
+		{"cut after a space", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abc def"}}]`, "abc…", 5},
+		{"exactly", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abcd"}}]`, "abcd", 4},
+		{"no room", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abcd"}}]`, "", 0},
+		{"one rune", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abcd"}}]`, "…", 1},
+		{"odd content", `[{"MsgType":"TIMTextElem","MsgContent":[1]},{"MsgType":"TIMFileElem","MsgContent":{"FileName":7,"FileSize":"x"}},{"MsgType":"TIMSoundElem"}]`, "[file] [voice]", 50},
+		{"object", `{"OpType":1}`, "[unreadable message]", 50},
+		{"empty", `[]`, "", 50},
+	} {
+		c := stubClient(t, &stub{body: `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,"MsgBody":` + tt.body + `}]}`})
+		page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := page.Messages[0].Excerpt(tt.most); got != tt.want {
+			t.Errorf("%s: %s", tt.name, cmp.Diff(tt.want, got))
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package recall
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A Pacer keeps the calls of one quota below their number in every window of
+// one second. It is a ring of the last send times with an even pace: a call
+// goes when fewer than perSecond calls were sent in the last second and guard,
+// and when a step of (1 s + guard) / perSecond has passed since the call
+// before it. At most one step that was not used is saved up, so a pause is
+// not followed by a burst. A token bucket, which admits its rate and its
+// burst in one window, cannot promise this.
+//
+// The steady rate is perSecond / (1 + guard in seconds): 99.0 % of the quota
+// with a guard of 10 ms, 98.0 % with 20 ms. The promise holds at the service,
+// and not only at the sender, as long as the time that a request takes to get
+// there varies by less than guard.
+//
+// What counts is when a request is written, not when it was admitted: making
+// a connection takes time, and calls that waited for one must not crowd the
+// next second. A call that was admitted and not yet written holds its place
+// until it is.
+//
+// Calls are admitted in the order in which they asked. A Pacer is safe for
+// concurrent use.
+type Pacer struct {
+	turn    chan struct{} // held by the one caller who is next; the others queue for it in order
+	changed chan struct{} // wakes the one who is next
+
+	mu        sync.Mutex
+	perSecond int
+	window    time.Duration // one second and the guard
+	step      time.Duration
+	start     time.Time // times below count from here, on the monotonic clock
+	sent      []time.Duration
+	head      int           // sent[head:] are within the window, oldest first
+	open      int           // admitted, not yet sent
+	last      time.Duration // when the pace let one through
+	slowUntil time.Duration
+}
+
+// NewPacer returns a Pacer for perSecond calls a second (at least one) with
+// guard added to the one-second window (negative means none).
+func NewPacer(perSecond int, guard time.Duration) *Pacer {
+	perSecond = max(perSecond, 1)
+	window := time.Second + max(guard, 0)
+	step := window / time.Duration(perSecond)
+	return &Pacer{
+		turn:      make(chan struct{}, 1),
+		changed:   make(chan struct{}, 1),
+		perSecond: perSecond,
+		window:    window,
+		step:      step,
+		start:     time.Now(),
+		last:      -step,
+	}
+}
+
+// Wait waits until a call may be sent and counts it as sent at that moment.
+// It returns the context's error when that ends first; then nothing was
+// counted. Use it where sending follows at once; [Pacer.Admit] where it may
+// take a while.
+func (p *Pacer) Wait(ctx context.Context) error {
+	if err := p.admit(ctx); err != nil {
+		return err
+	}
+	p.count(true)
+	return nil
+}
+
+// Admit waits like [Pacer.Wait] and returns the slot of the call. The slot
+// takes its place in the quota until it is told what became of the call.
+func (p *Pacer) Admit(ctx context.Context) (*Slot, error) {
+	if err := p.admit(ctx); err != nil {
+		return nil, err
+	}
+	return &Slot{pacer: p}, nil
+}
+
+// Slow halves the pace for the time d from now, as an answer to the service's
+// own "too frequent". A later call of Slow can only make it longer.
+func (p *Pacer) Slow(d time.Duration) {
+	p.mu.Lock()
+	p.slowUntil = max(p.slowUntil, time.Since(p.start)+d)
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *Pacer) admit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-p.turn }()
+	for {
+		wait, ok := p.try()
+		if ok {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-p.changed:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// try admits a call, or returns after how long to try again.
+func (p *Pacer) try() (wait time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Since(p.start)
+	for p.head < len(p.sent) && p.sent[p.head] <= now-p.window {
+		p.head++
+	}
+	if p.head > 64 && p.head > len(p.sent)/2 {
+		p.sent = p.sent[:copy(p.sent, p.sent[p.head:])]
+		p.head = 0
+	}
+	if used := p.open + len(p.sent) - p.head; used >= p.perSecond {
+		if p.head == len(p.sent) {
+			return p.window, false // all are being sent: wake tells when one was
+		}
+		return p.sent[p.head] + p.window - now, false
+	}
+	step := p.step
+	if now < p.slowUntil {
+		step *= 2
+	}
+	due := p.last + step
+	if now < due {
+		return due - now, false
+	}
+	p.last = max(due, now-step)
+	p.open++
+	return 0, true
+}
+
+// count notes a request that is written now, and closes its slot.
+func (p *Pacer) count(first bool) {
+	p.mu.Lock()
+	p.sent = append(p.sent, time.Since(p.start))
+	if first {
+		p.open--
+	}
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *Pacer) wake() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// A Slot is one admitted call. Exactly one of Sent and Release ends it; both
+// are safe for concurrent use and may be called again.
+type Slot struct {
+	pacer *Pacer
+	mu    sync.Mutex
+	ended bool
+}
+
+// Sent says that the request is being written now. Called again, it counts
+// another request: a transport that found its connection dead writes twice.
+func (s *Slot) Sent() {
+	s.mu.Lock()
+	first := !s.ended
+	s.ended = true
+	s.mu.Unlock()
+	s.pacer.count(first)
+}
+
+// Release says that the request was not sent and never will be. After Sent it
+// does nothing.
+func (s *Slot) Release() {
+	s.mu.Lock()
+	first := !s.ended
+	s.ended = true
+	s.mu.Unlock()
+	if first {
+		p := s.pacer
+		p.mu.Lock()
+		p.open--
+		p.mu.Unlock()
+		p.wake()
+	}
+}
