@@ -1,0 +1,199 @@
+package bot
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"recallbot/recall"
+)
+
+// Entry is one line of the audit log: who did what, to which request, about which digest, when. Each carries the hash of the one
+// before it, so that a changed, removed or reordered entry is found by Verify alone, and a cut tail or a chain computed anew by whoever
+// kept a receipt. It holds no message content.
+type Entry struct {
+	N       int64     `json:"n"`
+	At      time.Time `json:"at"`      // the ledger's clock
+	Process time.Time `json:"process"` // the process's own
+	// Actor is the account that acted, or "bot" where no person did.
+	Actor   string    `json:"actor"`
+	Person  PersonID  `json:"person,omitempty"`
+	Event   EventID   `json:"event,omitempty"`
+	What    string    `json:"what"`
+	Request RequestID `json:"request,omitempty"`
+	Digest  string    `json:"digest,omitempty"`
+	// Detail says more, as a JSON object with sorted keys.
+	Detail json.RawMessage `json:"detail,omitempty"`
+
+	Prev string `json:"prev"` // the hash of the entry before; "" for the first
+	Hash string `json:"hash"`
+}
+
+// Link returns e as it follows the entry with the hash prev: numbered n, its own hash set.
+func Link(e Entry, n int64, prev string) Entry {
+	e.N, e.Prev = n, prev
+	e.Hash = e.sum()
+	return e
+}
+
+// sum is the SHA-256 over the entry's fields but its hash, each preceded by its length, in the order of the struct; times as they are written (RFC 3339, every
+// digit), so that no part of one can change unseen.
+func (e Entry) sum() string {
+	b := make([]byte, 0, 1024)
+	add := func(s string) {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(e.N))
+	for _, at := range []time.Time{e.At, e.Process} {
+		add(at.Format(time.RFC3339Nano))
+	}
+	for _, s := range []string{e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest, string(e.Detail), e.Prev} {
+		add(s)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// BrokenChain says where an audit log stops being what was written.
+type BrokenChain struct {
+	N    int64 // the first entry that does not fit
+	What string
+}
+
+// Error names the entry and what is wrong with it.
+func (b *BrokenChain) Error() string { return fmt.Sprintf("audit entry %d: %s", b.N, b.What) }
+
+// Verifier checks entries that are handed to it in order.
+type Verifier struct {
+	// Receipt is the head that a kept receipt tells, "number hash"; "" for none. The log must hold that very entry: a tail cut before it, or
+	// a chain computed anew, does not.
+	Receipt string
+
+	n    int64
+	hash string
+	kept bool // the receipt's entry was met
+}
+
+// Next checks that e follows the entries before it. It returns a *BrokenChain when it does not.
+func (v *Verifier) Next(e Entry) error {
+	switch {
+	case e.N != v.n+1:
+		return &BrokenChain{v.n + 1, fmt.Sprintf("missing: entry %d stands in its place", e.N)}
+	case e.Prev != v.hash:
+		return &BrokenChain{e.N, "does not follow the entry before it"}
+	case e.Hash != e.sum():
+		return &BrokenChain{e.N, "was changed: its hash does not fit what it says"}
+	}
+	v.n, v.hash = e.N, e.Hash
+	if n, hash, ok := parseHead(v.Receipt); ok && n == e.N {
+		if v.kept = hash == e.Hash; !v.kept {
+			return &BrokenChain{e.N, "is not the entry that the receipt names: the chain was computed anew"}
+		}
+	}
+	return nil
+}
+
+// End checks, after the last entry, that the log reaches as far as the receipt.
+func (v *Verifier) End() error {
+	if v.Receipt == "" {
+		return nil
+	}
+	n, _, ok := parseHead(v.Receipt)
+	if !ok {
+		return fmt.Errorf("the receipt's head %q is not a number and a hash", v.Receipt)
+	}
+	if !v.kept {
+		return &BrokenChain{v.n + 1, fmt.Sprintf("missing: the log ends before entry %d, which the receipt names", n)}
+	}
+	return nil
+}
+
+// Head is the number and hash of the last entry that fitted.
+func (v *Verifier) Head() (int64, string) { return v.n, v.hash }
+
+func parseHead(receipt string) (n int64, hash string, ok bool) {
+	number, hash, found := strings.Cut(strings.TrimSpace(receipt), " ")
+	n, err := strconv.ParseInt(number, 10, 64)
+	return n, strings.TrimSpace(hash), found && err == nil && n > 0
+}
+
+// AuditFilter selects entries for an export. A zero field selects all. Match must be given every entry of the log, from the first on and in order: which group
+// a request is about stands in the entry that tells that it was asked.
+type AuditFilter struct {
+	// From and Till bound the ledger's time, From included, Till not.
+	From, Till time.Time
+	Group      recall.GroupID
+	// Person is a person of the roster (or, without one, an account), or an account as entries name it: platform:workspace:user.
+	Person  string
+	Request RequestID
+
+	about map[RequestID]bool // requests about Group
+}
+
+// Match reports whether e is selected.
+func (f *AuditFilter) Match(e Entry) bool {
+	group := true
+	if f.Group != "" {
+		group = f.isAboutGroup(e)
+	}
+	return group &&
+		(f.From.IsZero() || !e.At.Before(f.From)) && (f.Till.IsZero() || e.At.Before(f.Till)) &&
+		(f.Person == "" || f.Person == string(e.Person) || f.Person == e.Actor) &&
+		(f.Request == "" || f.Request == e.Request)
+}
+
+// isAboutGroup reports whether e names the group, or a request about it.
+func (f *AuditFilter) isAboutGroup(e Entry) bool {
+	var named struct {
+		Group recall.GroupID `json:"group"`
+	}
+	// Where the detail is not what this program writes, the entry names no group: Verifier is who tells that.
+	if bytes.Contains(e.Detail, []byte(`"group"`)) && json.Unmarshal(e.Detail, &named) == nil && named.Group == f.Group {
+		if e.What == "asked" {
+			if f.about == nil {
+				f.about = map[RequestID]bool{}
+			}
+			f.about[e.Request] = true
+		}
+		return true
+	}
+	return e.Request != "" && f.about[e.Request]
+}
+
+// EntryHeader names the columns of Entry.Row.
+func EntryHeader() []string {
+	return []string{"n", "at", "process", "actor", "person", "event", "what", "request", "digest", "detail", "prev", "hash"}
+}
+
+// Row is the entry as a row of CSV, times in UTC. A cell that a spreadsheet would take for a formula gets a quote before it.
+func (e Entry) Row() []string {
+	row := []string{
+		strconv.FormatInt(e.N, 10), e.At.UTC().Format(time.RFC3339Nano), e.Process.UTC().Format(time.RFC3339Nano),
+		e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest, string(e.Detail), e.Prev, e.Hash,
+	}
+	for i, cell := range row {
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			row[i] = "'" + cell
+		}
+	}
+	return row
+}
+
+// detail writes a map with sorted keys, which is what encoding/json does with maps.
+func detail(m map[string]any) json.RawMessage {
+	if len(m) == 0 {
+		return nil
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("bot: audit detail: %v", err)) // unreachable: callers pass strings, numbers and lists of them
+	}
+	return b
+}

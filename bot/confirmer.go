@@ -1,0 +1,165 @@
+package bot
+
+import (
+	"slices"
+	"time"
+
+	"recallbot/recall"
+)
+
+// The service's "recalled" is one source. When every message of a request has its outcome, the request stays as it is for a while, until a second
+// source has been heard: callbacks, where they come in, and else the history, read back.
+const (
+	callbackWithin    = 10 * time.Second // how long callbacks are waited for, from the last outcome
+	confirmWithin     = 60 * time.Second // how long confirming takes at most, from the last outcome
+	confirmStopWithin = 20 * time.Second // the same of a request that somebody stops
+	confirmAtOnce     = 1000             // messages that one reading covers
+)
+
+// proof is how far the reading back of one request has come. It is lost with its holder: the next one reads again what is not confirmed.
+type proof struct {
+	busy  bool
+	done  bool       // nothing more can be learned by reading
+	from  recall.Seq // of this round: what is below has been read
+	round int        // the first reads what is not confirmed, the later ones what was still shown
+	still bool       // this round found messages still there
+	tries int        // failed in a row
+	after time.Time  // not before it
+}
+
+// readBack is what one reading found: confirmed are shown as recalled, still are shown as they were.
+type readBack struct {
+	seqs             []recall.Seq
+	last             bool // there are no more in this round
+	confirmed, still []recall.Seq
+	err              error
+}
+
+// confirming reports whether the end of a request whose every message has its outcome must wait, because it may yet be learned what the outcomes rest on.
+func (r *runner) confirming(tx Tx, req Request) (bool, error) {
+	rests, err := tx.Rests(req.ID)
+	if err != nil || rests[ByAnswer] == 0 && req.StillShown.Count() == 0 {
+		return false, err
+	}
+	waited := time.Duration(0)
+	if !req.Settled.IsZero() {
+		waited = tx.Now().Sub(req.Settled)
+	}
+	within := confirmWithin
+	if req.State == Stopping {
+		within = confirmStopWithin
+	}
+	switch p := r.proofs[req.ID]; {
+	case waited >= within:
+		return false, nil
+	case r.b.o.Callbacks && waited < callbackWithin:
+		return true, nil
+	case req.Group.Type != "" && !req.Group.Type.HasHistory():
+		return false, nil
+	default:
+		return p == nil || !p.done, nil
+	}
+}
+
+// toReadBack returns what is to be read next of a request that is being confirmed; nil for nothing now.
+func (r *runner) toReadBack(tx Tx, req Request) (*readBack, error) {
+	if r.b.o.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.Group.Type != "" && !req.Group.Type.HasHistory() {
+		return nil, nil
+	}
+	p := r.proofs[req.ID]
+	if p == nil {
+		p = &proof{}
+	}
+	if p.busy || p.done || time.Now().Before(p.after) {
+		return nil, nil
+	}
+	var found readBack
+	var err error
+	if p.round == 0 {
+		if found.seqs, err = tx.Unconfirmed(req.ID, p.from, confirmAtOnce); err != nil {
+			return nil, err
+		}
+	} else {
+		for s := range req.StillShown.All() {
+			if s >= p.from && len(found.seqs) < confirmAtOnce {
+				found.seqs = append(found.seqs, s)
+			}
+		}
+	}
+	found.last = len(found.seqs) < confirmAtOnce
+	return &found, nil
+}
+
+// readBack reads history for what was answered as recalled.
+func (r *runner) readBack(req Request, found *readBack) {
+	p := r.proofs[req.ID]
+	if p == nil {
+		p = &proof{}
+		r.proofs[req.ID] = p
+	}
+	p.busy = true
+	r.wg.Go(func() {
+		is, err := r.b.readSeqs(r.ctx, req.Scope, MakeRanges(found.seqs...))
+		if found.err = err; err == nil {
+			for _, s := range found.seqs {
+				switch m, ok := is[s]; {
+				case ok && m.Status == recall.StatusRecalled:
+					found.confirmed = append(found.confirmed, s)
+				case ok && m.Status == recall.StatusNormal:
+					found.still = append(found.still, s)
+				}
+				// Gone, or not in history at all: nothing speaks against the answer, and nothing confirms it.
+			}
+		}
+		r.results <- result{request: req.ID, proof: found}
+	})
+}
+
+// tookBack notes what a reading means for the next one. History may be a moment behind the recall: what it still shows is read again, after pauses
+// that grow.
+func (p *proof) tookBack(found *readBack) {
+	p.busy = false
+	if found.err != nil {
+		if kind, _ := judgeRead(found.err); kind == readNever || kind == readRefused {
+			p.done = true
+			return
+		}
+		p.tries++
+		p.after = time.Now().Add(min(readRetry<<min(p.tries-1, 5), readRetryMost))
+		return
+	}
+	p.tries = 0
+	p.still = p.still || len(found.still) > 0
+	if !found.last {
+		p.from = found.seqs[len(found.seqs)-1] + 1
+		return
+	}
+	p.done = !p.still
+	p.after = time.Now().Add(min(readRetry<<min(p.round, 5), readRetryMost))
+	p.from, p.still = 0, false
+	p.round++
+}
+
+// applyBack stores what a reading found, while the request is still being confirmed: what comes later changes nothing.
+func (r *runner) applyBack(tx Tx, res result) error {
+	req, err := tx.Request(res.request)
+	if err != nil || !req.Confirming() || res.proof.err != nil {
+		return err
+	}
+	if _, err := tx.Confirm(req.ID, res.proof.confirmed, ByHistory); err != nil {
+		return err
+	}
+	still := slices.Clone(res.proof.still)
+	read := MakeRanges(res.proof.seqs...)
+	for s := range req.StillShown.All() {
+		if !read.Contains(s) {
+			still = append(still, s)
+		}
+	}
+	now := MakeRanges(still...)
+	if slices.Equal(now, req.StillShown) {
+		return nil
+	}
+	req.StillShown = now
+	return tx.PutRequest(req)
+}

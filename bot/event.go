@@ -1,0 +1,123 @@
+package bot
+
+// Event is something a person did on a platform: typed a command, pressed a button, sent a form. Its id is the platform's, so that
+// the same event delivered twice acts once.
+type Event struct {
+	ID    EventID `json:"id"`
+	Place Place   `json:"place"`
+	Act   Act     `json:"act"`
+	// Reply is what the adapter needs to answer the person later (on Slack the response_url). It is a secret, kept only until the
+	// event has its answer.
+	Reply string `json:"reply,omitempty"`
+	// By is the account that acted. Its groups and troubles are not asked of the platform yet; Bot.Do gets them as a Member.
+	By Account `json:"by"`
+	// Name is what the platform shows for that account.
+	Name string `json:"name,omitempty"`
+	// Progress, where it is set, is called once when a search takes longer than 2 s, with what to say to the person alone. Bot.Do returns after it has.
+	Progress func(Line) `json:"-"`
+}
+
+// ActKind says what a person did.
+type ActKind string
+
+// The acts. Those that decide end in Decide whatever their shape: button, form or command.
+const (
+	ActCommand    ActKind = "command"     // typed: Command and Text, or Command, Sub and Options
+	ActForm       ActKind = "form"        // sent the form of /recall: Options
+	ActApprove    ActKind = "approve"     // pressed Approve where the platform itself asked once more, or sent the form of it
+	ActAskApprove ActKind = "ask approve" // pressed Approve where the bot must ask once more: answered by a form
+	ActReject     ActKind = "reject"      // sent the form of Reject, or rejected without one
+	ActAskReject  ActKind = "ask reject"  // pressed Reject: answered by a form
+	ActStop       ActKind = "stop"        // pressed Stop
+	ActShowAll    ActKind = "show all"    // pressed Show all, or turned a page of it
+	ActRecallFind ActKind = "recall find" // pressed the button under the result of find: Options as for a command
+	ActComplete   ActKind = "complete"    // types a group: Text so far. Never stored; answered from what is known
+)
+
+// Act is what a person did, as the adapter understood it.
+type Act struct {
+	Kind    ActKind           `json:"kind"`
+	Command string            `json:"command,omitempty"` // recall or recalls
+	Text    string            `json:"text,omitempty"`    // as typed, where commands are text
+	Sub     string            `json:"sub,omitempty"`     // the subcommand, where commands are typed options
+	Options map[string]string `json:"options,omitempty"` // typed options by name; nil where commands are text
+
+	Request RequestID `json:"request,omitempty"`
+	Digest  string    `json:"digest,omitempty"` // of the card that was pressed: the first DigestShort characters, or all
+	Reason  string    `json:"reason,omitempty"`
+	Count   string    `json:"count,omitempty"` // the number of messages, as the person typed it; checked when Typed
+	Typed   bool      `json:"typed,omitempty"`
+	Page    int       `json:"page,omitempty"` // of Show all, from 0
+	Card    Ref       `json:"card,omitzero"`  // the message whose button was pressed
+}
+
+// AnswerKind says how an adapter answers the person who acted.
+type AnswerKind string
+
+// The kinds of answer. All but Accepted and Changed are seen by the person alone.
+const (
+	Accepted AnswerKind = "accepted" // a card follows in the channel; nothing need be said
+	Changed  AnswerKind = "changed"  // the press took effect; Card is the request as it is now, for platforms that update the card in the answer
+	Whisper  AnswerKind = "whisper"  // Lines, to the person alone
+	ShowForm AnswerKind = "form"     // open Form
+	ShowCard AnswerKind = "card"     // Card, to the person alone, with its buttons
+	ShowPage AnswerKind = "page"     // Page, to the person alone
+	Choices  AnswerKind = "choices"  // Groups, for autocompletion
+)
+
+// Answer is what the bot says to the person who acted. The first answer to an event is stored, and is the answer to every repeat of it.
+type Answer struct {
+	Kind   AnswerKind `json:"kind"`
+	Lines  []Line     `json:"lines,omitempty"`
+	Form   *Form      `json:"form,omitempty"`
+	Card   *Card      `json:"card,omitempty"`
+	Page   *Page      `json:"page,omitempty"`
+	Groups []string   `json:"groups,omitempty"`
+	// Stale says that the card which was pressed no longer shows the request as it is: the adapter repairs that very message (Act.Card) with Card.
+	Stale bool `json:"stale,omitempty"`
+	// Refused names the reason when the answer is a Refusal or a Mistake; "" otherwise. For tests, metrics and the audit.
+	Refused string `json:"refused,omitempty"`
+}
+
+// FormKind says what a form is for.
+type FormKind string
+
+// The forms.
+const (
+	FormAsk     FormKind = "ask"     // /recall without arguments; sent as ActForm
+	FormApprove FormKind = "approve" // asks once more; sent as ActApprove
+	FormReject  FormKind = "reject"  // an optional reason; sent as ActReject
+)
+
+// Form is a modal to be filled in. Its inputs are short texts.
+type Form struct {
+	Kind    FormKind  `json:"kind"`
+	Title   string    `json:"title"` // 24 characters on Slack, 45 on Discord: adapters cut
+	Submit  string    `json:"submit"`
+	Inputs  []Input   `json:"inputs"`
+	Request RequestID `json:"request,omitempty"`
+	Digest  string    `json:"digest,omitempty"`
+}
+
+// Input is one line of a form. Name is the option's name (group, what, topic, reason, count).
+type Input struct {
+	Name        string `json:"name"`
+	Label       string `json:"label"`
+	Placeholder string `json:"placeholder,omitempty"`
+	Required    bool   `json:"required,omitempty"`
+	Long        bool   `json:"long,omitempty"`
+	Max         int    `json:"max,omitempty"` // characters
+}
+
+// Page is one page of the messages of a request, or of what find found.
+type Page struct {
+	Title   Line      `json:"title"`
+	Request RequestID `json:"request,omitempty"`
+	Digest  string    `json:"digest,omitempty"`
+	Samples []Sample  `json:"samples"`
+	Notes   []Line    `json:"notes,omitempty"`
+	Number  int       `json:"number"` // from 0
+	Of      int       `json:"of"`
+	// Recall holds the options of a command that asks for a recall of exactly these, for the button under the result of find; nil for none.
+	Recall map[string]string `json:"recall,omitempty"`
+}

@@ -1,0 +1,327 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"recallbot/recall"
+)
+
+// Ledger is the bot's durable memory. What a Tx wrote is on disk when Ledger.Tx returns nil, all of it or nothing.
+// ledgertest.Test holds every implementation to what is promised here.
+//
+// Times come from one clock, the ledger's, with a resolution of one millisecond: the process's own for SQLite, the database's for PostgreSQL.
+type Ledger interface {
+	// Tx runs fn in a transaction that reads and writes. Transactions behave as if they ran one after the other: where the store finds
+	// that two cannot, fn is run again, so fn must have no effect outside tx. fn must not keep tx, nor start another transaction.
+	// When fn returns an error nothing is written and Tx returns that error unwrapped.
+	Tx(ctx context.Context, fn func(tx Tx) error) error
+
+	// View runs fn on one consistent state, reading only. It does not wait for writers.
+	View(ctx context.Context, fn func(tx Tx) error) error
+
+	// Subscribe returns a channel that gets a value soon after a committed transaction woke one of the topics (Tx.Wake), in this process or,
+	// where replicas share the store, in any. Several wakes may arrive as one. A wake may be lost when the store is out of
+	// reach, so loops poll slowly as well. The channel is closed by cancel.
+	Subscribe(topics ...Topic) (wakes <-chan struct{}, cancel func())
+
+	// Acquire takes the named lease for holder until ttl from now and returns it with an epoch higher than any before. It returns ErrHeld while
+	// another holder has it. A holder that acquires its own lease again gets a new epoch.
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (Lease, error)
+
+	// Renew keeps the lease until ttl from now. It returns ErrFenced when the epoch has changed.
+	Renew(ctx context.Context, l Lease, ttl time.Duration) error
+
+	// Release gives the lease up at once; nothing can be written under it any more. Releasing what is no longer held does nothing. Where
+	// Lease.Rested is set the next to acquire it finds no Prior.
+	Release(ctx context.Context, l Lease) error
+
+	// Close releases the store. It must be called once, after the last transaction has returned.
+	Close() error
+}
+
+// Errors of a Ledger.
+var (
+	// ErrNotFound: there is no such thing in the ledger.
+	ErrNotFound = errors.New("not in the ledger")
+	// ErrHeld: another holder has the lease.
+	ErrHeld = errors.New("lease held by another")
+	// ErrFenced: the lease has passed to another; nothing was written.
+	ErrFenced = errors.New("lease lost to another holder")
+	// ErrRule: the schema itself refused what the code tried to write. It shows a mistake in the code.
+	ErrRule = errors.New("refused by the ledger's own rules")
+)
+
+// Topic is what a transaction wakes: the loop that has something new to look at.
+type Topic string
+
+// The topics, one a loop.
+const (
+	WakePreparer Topic = "preparer"
+	WakeRunner   Topic = "runner"
+	WakeTeller   Topic = "teller"
+	WakeTimer    Topic = "timer"
+)
+
+// Lease is the right to act alone: for a Chat app's runner, a platform's teller, a gateway connection. Epoch fences the writes
+// of those who held it before.
+type Lease struct {
+	Name   string
+	Holder string
+	Epoch  int64
+	Till   time.Time // by the ledger's clock
+	// Prior is who held it before this Acquire; "" when nobody ever did, or released it rested. A holder that follows itself need not wait for the quota's window.
+	Prior string
+	// Rested is set by a holder before Release, when what it did under the lease is so long ago that nobody need wait for it.
+	Rested bool
+}
+
+// Tx is one transaction. Its methods return ErrNotFound, ErrFenced or ErrRule as they say, and else faults of the store.
+type Tx interface {
+	// Now is the ledger's time, the same through the whole transaction.
+	Now() time.Time
+	// Wake tells the subscribers of the topics, once the transaction is committed.
+	Wake(topics ...Topic)
+
+	// AddEvent stores an event under its id and returns nil. Where the id is known already nothing is written and the stored event is returned.
+	AddEvent(e StoredEvent) (*StoredEvent, error)
+	// CloseEvent stores the answer to an event, and forgets how to reply to it (StoredEvent.Body). It returns ErrNotFound where there
+	// is no such event or it has its answer: the first one stays.
+	CloseEvent(id EventID, answer []byte) error
+	// OpenEvents returns the events of a platform that have no answer yet, oldest first.
+	OpenEvents(p Platform) ([]StoredEvent, error)
+	// ForgetEvents removes answered events stored before t and returns how many.
+	ForgetEvents(before time.Time) (int, error)
+
+	// AddRequest stores a new request. Its id must be new, else ErrRule.
+	AddRequest(r Request) error
+	// Request returns one request, its approvals included, and holds it: nobody else changes it before this transaction ends.
+	// Messages come by Messages.
+	Request(id RequestID) (Request, error)
+	// PutRequest stores what a request has become. It writes the difference in Approvals too: those gone are deleted, those new inserted, and
+	// the schema refuses (ErrRule) one by the requester, a second one by the same person, or one about another digest. ErrRule too
+	// when the requester, app, group, topic or time of asking would change, or the digest once it is set.
+	PutRequest(r Request) error
+	// Grant stores that the request has enough approvals. Batches hang on it. The schema refuses (ErrRule) a grant without an approval of this digest.
+	Grant(id RequestID, digest string) error
+	// Requests returns requests, newest first.
+	Requests(q Query) ([]Request, error)
+
+	// PutMessages stores the sealed messages of a request, replacing those stored before. ErrRule once there is a grant.
+	PutMessages(id RequestID, messages []Message) error
+	// Messages returns up to limit messages with a seq of at least from, ascending, with their outcomes.
+	Messages(id RequestID, from recall.Seq, limit int) ([]Message, error)
+	// PutOutcomes stores the outcome of messages that have none yet, and the time of it as the request's last outcome;
+	// an outcome once stored never changes. It returns how many were written.
+	PutOutcomes(id RequestID, outcomes map[recall.Seq]Outcome) (int, error)
+	// Confirm raises what stored outcomes of class recalled rest on, where it was the API's answer alone.
+	Confirm(id RequestID, seqs []recall.Seq, by Confirmation) (int, error)
+	// Unconfirmed returns up to limit seqs of at least from, ascending, whose outcome is of class recalled by the API's answer alone.
+	Unconfirmed(id RequestID, from recall.Seq, limit int) ([]recall.Seq, error)
+	// Rests counts the messages of class recalled by what that rests on.
+	Rests(id RequestID) (map[Confirmation]int, error)
+	// Progress counts the messages of a request by class of outcome; messages without one are counted under "".
+	Progress(id RequestID) (map[Class]int, error)
+	// LastOutcome is when an outcome of the request was last stored; zero when never.
+	LastOutcome(id RequestID) (time.Time, error)
+
+	// EvidenceKey returns the request's HMAC key, ErrNotFound once it is forgotten.
+	EvidenceKey(id RequestID) ([]byte, error)
+	// PutEvidenceKey stores it.
+	PutEvidenceKey(id RequestID, key []byte) error
+	// ForgetEvidence deletes the text of all messages of the request, and the key.
+	ForgetEvidence(id RequestID) error
+
+	// Fence returns ErrFenced unless the lease's epoch is still the newest. It holds the lease's row, so that a takeover waits for this transaction.
+	Fence(l Lease) error
+	// AddBatches stores new batches under the request's grant, and puts their messages into them, out of any batch they were in.
+	// The ledger numbers them: Batch.N is ignored, and each gets the next number of its request, from 1.
+	// ErrRule when there is no grant, or a message is not of this request.
+	AddBatches(id RequestID, batches []Batch) error
+	// Batches returns up to limit batches of the request that are in one of the states, lowest number first. Seqs holds those
+	// of its messages that have no outcome yet.
+	Batches(id RequestID, limit int, states ...BatchState) ([]Batch, error)
+	// PutBatches stores state, epoch, doubt, attempts and After of batches that exist, else ErrNotFound.
+	PutBatches(id RequestID, batches []Batch) error
+
+	// AddView starts to keep a card in a place equal to its request. ErrRule when it is kept there already.
+	AddView(v View) error
+	// Want raises the wanted version of every view of the request by one.
+	Want(id RequestID) error
+	// Views returns views of a platform whose wanted version is above the shown one and that are not dead, those whose After is earliest first.
+	Views(p Platform, limit int) ([]View, error)
+	// ViewOf returns the views of one request.
+	ViewOf(id RequestID) ([]View, error)
+	// PutView stores the shown version, the reference, After, Tries and Dead of a view. The shown version never goes back.
+	PutView(v View) error
+
+	// AddPost queues a post in the thread of a request's card. A post of the same key that is there already stays as it is.
+	AddPost(p Post) error
+	// Posts returns posts of a platform that are not posted yet, in the order they were queued, only the first of each request there.
+	Posts(p Platform, limit int) ([]Post, error)
+	// PutPost stores reference, After, Tries, and whether it is posted.
+	PutPost(p Post) error
+
+	// SetDue sets the timer of that kind for the request, replacing one set before.
+	SetDue(d Due) error
+	// ClearDue removes timers of the request: those kinds, or all when none is named.
+	ClearDue(id RequestID, kinds ...DueKind) error
+	// Dues returns up to limit timers whose time is at or before t, earliest first.
+	Dues(t time.Time, limit int) ([]Due, error)
+	// NextDue returns the time of the earliest timer, zero when there is none.
+	NextDue() (time.Time, error)
+
+	// PutRoster keeps a roster under its hash. Roster returns it; the hash of the empty roster always gives the empty roster.
+	PutRoster(r Roster) error
+	Roster(hash string) (Roster, error)
+
+	// Pause stores why nothing is sent for an app; nil ends the pause. Paused returns it, nil when the app is not paused.
+	Pause(app recall.SDKAppID, p *Pause) error
+	Paused(app recall.SDKAppID) (*Pause, error)
+
+	// NextReceipt returns 1, then 2, and so on; a number is used once.
+	NextReceipt() (int, error)
+
+	// PutNote keeps a value under a key; Note returns it, "" when there is none. For what adapters must remember between starts.
+	PutNote(key, value string) error
+	Note(key string) (string, error)
+
+	// AddArrivals keeps messages that callbacks told of, and AddRemovals recalls. What is kept of a seq already stays as it is. They return how many were
+	// new, and set Came.
+	AddArrivals(app recall.SDKAppID, arrivals []Arrival) (int, error)
+	AddRemovals(app recall.SDKAppID, removals []Removal) (int, error)
+	// Arrivals returns up to limit arrivals of the group or topic with seqs between from and to, both included, highest first.
+	Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq, limit int) ([]Arrival, error)
+	// FirstArrival is when the oldest arrival that is kept came; zero when there is none.
+	FirstArrival(app recall.SDKAppID) (time.Time, error)
+	// Removals returns, of those seqs of the group or topic, the removals that came at since or later.
+	Removals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, seqs []recall.Seq, since time.Time) (map[recall.Seq]Removal, error)
+	// ForgetArrivals removes arrivals that came before t, and the oldest where there are more than most; up to limit at a time. It returns how many.
+	// ForgetRemovals does the same to removals.
+	ForgetArrivals(before time.Time, most, limit int) (int, error)
+	ForgetRemovals(before time.Time, most, limit int) (int, error)
+
+	// Append adds an entry to the audit log: it sets N, At, Prev and Hash (Link) and returns the entry as stored.
+	Append(e Entry) (Entry, error)
+	// Head returns the last entry's number and hash; 0 and "" when the log is empty.
+	Head() (int64, string, error)
+	// Entries returns up to limit entries from number n on, in order.
+	Entries(n int64, limit int) ([]Entry, error)
+}
+
+// EventID names one event of a platform, so that the same event delivered twice acts once.
+type EventID string
+
+// StoredEvent is an event as the ledger keeps it.
+type StoredEvent struct {
+	ID       EventID
+	Platform Platform
+	At       time.Time // set by AddEvent
+	Body     []byte    // the Event in JSON, while it has no answer
+	Answer   []byte    // the Answer in JSON; nil while the event is being checked
+}
+
+// Query selects requests. A zero field selects all.
+type Query struct {
+	App    recall.SDKAppID
+	Group  recall.GroupID
+	Topic  *recall.TopicID
+	Person PersonID
+	States []State
+	Limit  int // 0: 100
+}
+
+// BatchState is where a batch stands.
+type BatchState string
+
+// The states of a batch.
+const (
+	BatchPending BatchState = "pending" // not claimed, or put back because it was certainly not executed
+	BatchSending BatchState = "sending" // claimed under an epoch: a call may be on its way
+	BatchDoubt   BatchState = "doubt"   // a call may have been executed and its answer was lost
+	BatchDone    BatchState = "done"    // every message has its outcome
+)
+
+// Batch is at most recall.MaxRecallSeqs messages that go in one call.
+type Batch struct {
+	N        int
+	Seqs     []recall.Seq
+	State    BatchState
+	Epoch    int64
+	Doubted  bool // it was in doubt at some time: then 10030 and 10032 prove nothing
+	Unread   bool // in doubt, and history cannot be read: sent again, a final code but 0 means unknown
+	Single   bool // one message, tried alone once because a code condemned its batch
+	Attempts int
+	After    time.Time // not before this time
+}
+
+// View is what one place shows of one request.
+type View struct {
+	Request RequestID
+	Place   Place
+	Ref     Ref // zero until it is posted
+	Wanted  int
+	Shown   int
+	After   time.Time // not before this time
+	Tries   int       // failed in a row
+	Dead    bool      // can no longer be shown there (deleted, forbidden)
+}
+
+// Ref is where a message stands on a platform.
+type Ref struct {
+	Channel string `json:"channel,omitempty"`
+	Message string `json:"message,omitempty"`
+	Thread  string `json:"thread,omitempty"` // where its thread's messages go, once there is one
+}
+
+// PostKind says what a post in the thread tells. Its text is made when it is posted, from what is stored then.
+type PostKind string
+
+// The kinds of post.
+const (
+	PostReminder PostKind = "reminder" // once, with the mention
+	PostOutcomes PostKind = "outcomes" // a line for each message, from Post.Part on
+	PostReceipt  PostKind = "receipt"  // the final account, or how it ended without one
+	PostNotice   PostKind = "notice"   // Post.Line, for whom no private answer reached
+)
+
+// Post is one message in the thread of a card.
+type Post struct {
+	Request RequestID
+	Place   Place
+	Key     string // unique in the request: what makes a repeat the same post
+	Kind    PostKind
+	Part    int
+	Line    Line
+	Ref     Ref
+	After   time.Time
+	Tries   int
+	Posted  bool
+}
+
+// DueKind says what is to happen at a time.
+type DueKind string
+
+// The kinds of timer.
+const (
+	DueDeadline DueKind = "deadline" // of the decision
+	DueRemind   DueKind = "remind"
+	DueStart    DueKind = "start"    // of beginning, and of a running request that stands still
+	DueEvidence DueKind = "evidence" // the text goes
+)
+
+// Due is a timer.
+type Due struct {
+	Request RequestID
+	Kind    DueKind
+	At      time.Time
+}
+
+// Pause is why nothing is sent for an app.
+type Pause struct {
+	Code  recall.Code `json:"code"`
+	Info  string      `json:"info"`
+	Since time.Time   `json:"since"`
+	Next  time.Time   `json:"next"` // the next probe
+}

@@ -1,0 +1,115 @@
+package bot
+
+import (
+	"time"
+
+	"recallbot/recall"
+)
+
+// Class is what became of a message, as receipts, the CSV and the audit log count it.
+type Class string
+
+// The six classes. Every message of an approved request ends in exactly one.
+const (
+	ClassRecalled Class = "recalled"
+	ClassAlready  Class = "already recalled"
+	ClassNotFound Class = "not found"
+	ClassRefused  Class = "refused"
+	ClassNotSent  Class = "not sent"
+	ClassUnknown  Class = "unknown"
+)
+
+// Classes lists the six classes in the order of a receipt.
+func Classes() []Class {
+	return []Class{ClassRecalled, ClassAlready, ClassNotFound, ClassRefused, ClassNotSent, ClassUnknown}
+}
+
+// Why says more of an outcome than its class: the key of its words in text/en.txt under "outcome.".
+type Why string
+
+// Reasons beside the code.
+const (
+	WhyVerified       Why = "answer_lost_verified" // recalled: the answer was lost, history shows it recalled
+	WhyTold           Why = "answer_lost_told"     // recalled: the answer was lost, a callback told that it was recalled
+	WhyGone           Why = "gone"                 // not found: expired or deleted
+	WhyDidNotExist    Why = "did_not_exist"        // not sent: did not exist when approved
+	WhyProtected      Why = "protected"            // not sent: protected sender
+	WhyStopped        Why = "stopped"              // not sent: stopped before it was its turn
+	WhyNotStarted     Why = "not_started"          // not sent: the request could not begin in time
+	WhyChanged        Why = "changed"              // not sent: changed since it was approved
+	WhyNotReadAgain   Why = "not_read_again"       // not sent: could not be read again
+	WhyStillThere     Why = "still_there"          // unknown: still there when last read
+	WhyNoAnswer       Why = "no_answer"            // unknown: the answer was lost and it cannot be found out
+	WhyMissingHistory Why = "missing_history"      // unknown: the answer was lost and history does not show the message at all
+)
+
+// Confirmation says what an outcome rests on.
+type Confirmation string
+
+// The confirmations.
+const (
+	ByAnswer   Confirmation = "by the API's answer alone"
+	ByHistory  Confirmation = "confirmed by history"
+	ByCallback Confirmation = "confirmed by callback"
+)
+
+// Outcome is what became of one message. The zero Outcome is none yet.
+type Outcome struct {
+	Class     Class        `json:"class,omitempty"`
+	Code      recall.Code  `json:"code,omitempty"` // the service's code, 0 where there is none
+	Why       Why          `json:"why,omitempty"`
+	Info      string       `json:"info,omitempty"` // the service's own words to a code that no table names
+	At        time.Time    `json:"at,omitzero"`
+	Confirmed Confirmation `json:"confirmed,omitempty"`
+}
+
+// Settled reports whether the message has its outcome.
+func (o Outcome) Settled() bool { return o.Class != "" }
+
+// Words is the outcome as the thread says it.
+func (o Outcome) Words() Line {
+	switch {
+	case o.Why != "":
+		return Say("outcome." + string(o.Why))
+	case o.Class == ClassRefused || o.Class == ClassNotFound:
+		switch o.Code {
+		case 10030, 10031, 10032, 10033, 10041:
+			return Say("outcome." + codeDigits(o.Code))
+		}
+		info := o.Info
+		if info == "" {
+			info = o.Code.Meaning()
+		}
+		return Say("outcome.refused", "code", Span{Kind: Words, Text: codeDigits(o.Code)}, "info", Quote(Cut(info, 200)))
+	}
+	return Say("outcome." + map[Class]string{ClassRecalled: "recalled", ClassAlready: "already", ClassUnknown: "unknown", ClassNotSent: "not_sent", ClassNotFound: "not_found"}[o.Class])
+}
+
+// outcomeOfCode is the outcome that a final code for one message means, where nothing about the message is in doubt.
+func outcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
+	o := Outcome{Code: code, At: now, Confirmed: ByAnswer}
+	switch code {
+	case 0:
+		o.Class = ClassRecalled
+	case 10030:
+		o.Class = ClassNotFound
+	default:
+		o.Class, o.Info = ClassRefused, info
+	}
+	return o
+}
+
+// outcomeOfSeal is the outcome of a message that is not sent because of what it was when sealed.
+func outcomeOfSeal(m Message, now time.Time) Outcome {
+	switch m.Status {
+	case SealRecalled:
+		return Outcome{Class: ClassAlready, At: now, Confirmed: ByHistory}
+	case SealGone:
+		return Outcome{Class: ClassNotFound, Why: WhyGone, At: now, Confirmed: ByHistory}
+	case SealAbsent:
+		return Outcome{Class: ClassNotSent, Why: WhyDidNotExist, At: now}
+	case SealProtected:
+		return Outcome{Class: ClassNotSent, Why: WhyProtected, At: now}
+	}
+	return Outcome{}
+}

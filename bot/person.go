@@ -1,0 +1,157 @@
+package bot
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Platform names a chat platform that people use the bot on.
+type Platform string
+
+// The two platforms.
+const (
+	Slack   Platform = "slack"
+	Discord Platform = "discord"
+)
+
+// Account is one identity of a person: a user id on a platform. Workspace is the Slack team (or enterprise) id,
+// and "discord" on Discord, where user ids are global.
+type Account struct {
+	Platform  Platform `json:"platform"`
+	Workspace string   `json:"workspace"`
+	User      string   `json:"user"`
+}
+
+// String writes the account as platform:workspace:user, the form of the audit log; a workspace that is left open is a star.
+func (a Account) String() string {
+	return string(a.Platform) + ":" + cmp.Or(a.Workspace, "*") + ":" + a.User
+}
+
+// Is reports whether a and b are the same identity. Where one of them leaves its workspace open, as a roster may, it is that user id in any workspace.
+func (a Account) Is(b Account) bool {
+	return a.Platform == b.Platform && a.User == b.User && (a.Workspace == b.Workspace || a.Workspace == "" || b.Workspace == "")
+}
+
+// PersonID names a human: the name in the roster, or the account itself where there is no roster.
+type PersonID string
+
+// Person is a human and every account that the roster says is theirs.
+type Person struct {
+	Name     string    `json:"name"`
+	Accounts []Account `json:"accounts"`
+}
+
+// Roster joins the accounts of one person. The zero Roster joins nothing: an account is then a person.
+// An account whose Workspace is "" stands for that user id in any workspace.
+type Roster struct {
+	People []Person `json:"people"`
+}
+
+// Empty reports whether there is no roster, so that an account is a person.
+func (r Roster) Empty() bool { return len(r.People) == 0 }
+
+// Of returns the person an account belongs to. Without a roster that is the account itself;
+// with one, an account that nobody was given belongs to nobody, and ok is false.
+func (r Roster) Of(a Account) (person PersonID, ok bool) {
+	if r.Empty() {
+		return PersonID(a.String()), true
+	}
+	for _, p := range r.People {
+		for _, own := range p.Accounts {
+			if own.Is(a) {
+				return PersonID(p.Name), true
+			}
+		}
+	}
+	return "", false
+}
+
+// Accounts returns every account of the person that holds a, a itself among them. One whose workspace the roster leaves open is compared with Account.Is.
+func (r Roster) Accounts(a Account) []Account {
+	accounts := []Account{a}
+	who, ok := r.Of(a)
+	if !ok || r.Empty() {
+		return accounts
+	}
+	for _, p := range r.People {
+		if PersonID(p.Name) != who {
+			continue
+		}
+		for _, own := range p.Accounts {
+			if !own.Is(a) {
+				accounts = append(accounts, own)
+			}
+		}
+	}
+	return accounts
+}
+
+// Hash names this roster: the SHA-256 of its canonical form, people and accounts sorted. A request names the roster it was asked under by it.
+func (r Roster) Hash() string {
+	people := append([]Person{}, r.People...)
+	for i := range people {
+		people[i].Accounts = slices.SortedFunc(slices.Values(people[i].Accounts), func(a, b Account) int {
+			return cmp.Compare(a.String(), b.String())
+		})
+	}
+	slices.SortFunc(people, func(a, b Person) int { return strings.Compare(a.Name, b.Name) })
+	body, err := json.Marshal(people)
+	if err != nil {
+		panic(fmt.Sprintf("bot: roster cannot be written: %v", err)) // unreachable: strings always marshal
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// Member is what a platform says of an account at the moment of an event. Adapters fill it in; Policy judges it.
+type Member struct {
+	Account Account `json:"account"`
+	// Name is what the platform shows for the account. It is chosen by its owner and proves nothing.
+	Name string `json:"name"`
+	// Groups holds the ids of the Slack user groups or Discord roles that the account is in, at least those the policy names.
+	Groups []string `json:"groups,omitempty"`
+	// Trouble says why the account may not use the bot at all, whatever its groups; "" when nothing speaks against it.
+	Trouble Trouble `json:"trouble,omitempty"`
+	// Approvers are the accounts of the platform that could approve just now, the member's own among them; they count only where ApproversKnown says that
+	// the adapter could tell. They serve to refuse a request that nobody could grant, and give nobody a right.
+	Approvers      []Account `json:"approvers,omitempty"`
+	ApproversKnown bool      `json:"approvers_known,omitempty"`
+}
+
+// Trouble is a reason why an account, or the place it speaks from, is refused before any list of names is looked at.
+// Each has its sentence in text/en.txt under "trouble.".
+type Trouble string
+
+// The troubles of an account and of a place.
+const (
+	TroubleBot           Trouble = "bot"
+	TroubleWorkflow      Trouble = "workflow"
+	TroubleDeactivated   Trouble = "deactivated"
+	TroubleGuest         Trouble = "guest"
+	TroubleForeign       Trouble = "foreign"   // of another organisation or workspace
+	TroublePending       Trouble = "pending"   // has not passed the server's membership screening
+	TroubleTimedOut      Trouble = "timed_out" // muted by a server's moderator
+	TroubleWrongGuild    Trouble = "wrong_guild"
+	TroubleUserInstalled Trouble = "user_installed"
+	TroubleUnknown       Trouble = "unknown" // the platform could not tell; fails closed
+
+	TroubleDirectMessage Trouble = "direct_message"
+	TroubleNotInChannel  Trouble = "not_in_channel" // the bot cannot post there
+	TroubleArchived      Trouble = "archived"
+	TroubleExtShared     Trouble = "ext_shared"
+)
+
+// Place is where something was typed or pressed.
+type Place struct {
+	Platform  Platform `json:"platform"`
+	Workspace string   `json:"workspace"` // Slack team id or Discord guild id
+	Channel   string   `json:"channel"`
+	Thread    string   `json:"thread,omitempty"` // Discord: the thread it was typed in
+	// Trouble says why the bot cannot work in this place; "" when it can.
+	Trouble Trouble `json:"trouble,omitempty"`
+}

@@ -1,0 +1,175 @@
+package bot
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"recallbot/recall"
+)
+
+// MaxOpen is how many open requests one person may have at a time.
+const MaxOpen = 5
+
+// Principal names who is meant in a list of requesters or approvers: one user, or the members of a Slack user group or a Discord role.
+type Principal struct {
+	User  string `json:"user,omitempty"`
+	Group string `json:"group,omitempty"`
+}
+
+// Crowd is one platform's part of the policy: who may ask, who may approve, and where.
+type Crowd struct {
+	Requesters []Principal `json:"requesters"`
+	Approvers  []Principal `json:"approvers"`
+	Channels   []string    `json:"channels"`
+	// AnyChannel lets the bot be used in every channel.
+	AnyChannel bool `json:"any_channel,omitempty"`
+}
+
+// Policy says who may ask, read and approve, how many must approve, and what may be touched. A request keeps the
+// policy it was asked under.
+type Policy struct {
+	Approvals      int           `json:"approvals"`       // people needed besides the requester
+	LargeFrom      int           `json:"large_from"`      // from this many messages that would be sent ...
+	LargeApprovals int           `json:"large_approvals"` // ... at least this many people
+	MaxMessages    int           `json:"max_messages"`
+	ApproveWithin  time.Duration `json:"approve_within"`
+	StartWithin    time.Duration `json:"start_within"`
+	RemindAfter    time.Duration `json:"remind_after"`
+	ReasonRequired bool          `json:"reason_required"`
+
+	Groups    []string        `json:"groups,omitempty"` // patterns of group ids with * and ?; empty: any
+	Protected []recall.UserID `json:"protected,omitempty"`
+
+	Crowds map[Platform]Crowd `json:"crowds"`
+}
+
+// DefaultPolicy is the policy of SURFACE.md's defaults. It lets nobody ask or approve.
+func DefaultPolicy() Policy {
+	return Policy{
+		Approvals: 1, LargeFrom: 100, LargeApprovals: 2, MaxMessages: 1000,
+		ApproveWithin: 30 * time.Minute, StartWithin: 15 * time.Minute, RemindAfter: 10 * time.Minute,
+	}
+}
+
+// Needed returns how many people besides the requester must approve a request that would send n messages.
+func (p Policy) Needed(n int) int {
+	if n >= p.LargeFrom {
+		return max(p.Approvals, p.LargeApprovals)
+	}
+	return p.Approvals
+}
+
+func names(list []Principal, m Member) bool {
+	return slices.ContainsFunc(list, func(p Principal) bool {
+		return p.User != "" && p.User == m.Account.User || p.Group != "" && slices.Contains(m.Groups, p.Group)
+	})
+}
+
+// IsRequester reports whether m is named among the requesters of its platform, and nothing speaks against the account.
+func (p Policy) IsRequester(m Member) bool {
+	return m.Trouble == "" && names(p.Crowds[m.Account.Platform].Requesters, m)
+}
+
+// IsApprover reports whether m is named among the approvers of its platform, and nothing speaks against the account.
+func (p Policy) IsApprover(m Member) bool {
+	return m.Trouble == "" && names(p.Crowds[m.Account.Platform].Approvers, m)
+}
+
+// MayBeUsedIn returns a Refusal when the bot is not to be used in that place.
+func (p Policy) MayBeUsedIn(at Place) error {
+	if at.Trouble != "" {
+		return refuse("trouble." + string(at.Trouble))
+	}
+	c := p.Crowds[at.Platform]
+	if c.AnyChannel || slices.Contains(c.Channels, at.Channel) {
+		return nil
+	}
+	return refuse("wrong_channel")
+}
+
+// MayRead returns a Refusal when m may neither ask nor approve, and so may read nothing either.
+func (p Policy) MayRead(m Member, r Roster) error {
+	if err := r.admits(m); err != nil {
+		return err
+	}
+	if !p.IsRequester(m) && !p.IsApprover(m) {
+		return refuse("not_allowed")
+	}
+	return nil
+}
+
+// MayAsk returns a Refusal when m may not ask for a recall.
+func (p Policy) MayAsk(m Member, r Roster) error {
+	if err := r.admits(m); err != nil {
+		return err
+	}
+	if !p.IsRequester(m) {
+		return refuse("not_requester")
+	}
+	return nil
+}
+
+// MayApprove returns a Refusal when m may not approve anything.
+func (p Policy) MayApprove(m Member, r Roster) error {
+	if err := r.admits(m); err != nil {
+		return err
+	}
+	if !p.IsApprover(m) {
+		return refuse("not_approver")
+	}
+	return nil
+}
+
+// Others counts the people who could approve what m asks, m's own person left out, by the accounts that m names (Member.Approvers). Where a roster joins the
+// platforms, those of the other ones count as well: everybody in the roster who is named there, or who may be in a group that is. So it is never too
+// few, but may be too many.
+func (p Policy) Others(m Member, r Roster) int {
+	accounts := slices.Clone(m.Approvers)
+	for _, person := range r.People {
+		for _, a := range person.Accounts {
+			could := func(who Principal) bool { return who.User == a.User || who.Group != "" }
+			if a.Platform != m.Account.Platform && slices.ContainsFunc(p.Crowds[a.Platform].Approvers, could) {
+				accounts = append(accounts, a)
+			}
+		}
+	}
+	self, _ := r.Of(m.Account)
+	others := map[PersonID]bool{}
+	for _, a := range accounts {
+		if who, ok := r.Of(a); ok && who != self {
+			others[who] = true
+		}
+	}
+	return len(others)
+}
+
+// MayTouch returns a Refusal when messages of the group may not be read or recalled.
+func (p Policy) MayTouch(group recall.GroupID) error {
+	if len(p.Groups) == 0 {
+		return nil
+	}
+	// A slash is a character like any other in a group id: * runs over it.
+	noSlash := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+	for _, pattern := range p.Groups {
+		if ok, err := path.Match(noSlash(pattern), noSlash(string(group))); err == nil && ok {
+			return nil
+		}
+	}
+	return refuse("group_not_allowed", "group", Code(string(group)))
+}
+
+// IsProtected reports whether messages of that sender are never recalled.
+func (p Policy) IsProtected(sender recall.UserID) bool { return slices.Contains(p.Protected, sender) }
+
+// admits returns a Refusal for an account in trouble, and for one that a roster does not know.
+func (r Roster) admits(m Member) error {
+	if m.Trouble != "" {
+		return refuse("trouble." + string(m.Trouble))
+	}
+	if _, ok := r.Of(m.Account); !ok {
+		return refuse("not_in_roster")
+	}
+	return nil
+}

@@ -1,0 +1,352 @@
+package bot
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"recallbot/recall"
+)
+
+const (
+	blindAfter     = 60 * time.Second // of failed reads by a live process: then a request is sealed blind
+	readRetry      = time.Second      // the first pause after a failed read; doubled up to readRetryMost
+	readRetryMost  = 8 * time.Second
+	maxEarlier     = 5 // earlier requests told on a card
+	earlierScanned = 500
+)
+
+// prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses. It returns when the request is no longer preparing,
+// or when ctx ends.
+func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
+	started := time.Now()
+	pause := readRetry
+	for {
+		var r Request
+		err := b.o.Ledger.View(ctx, func(tx Tx) (err error) {
+			r, err = tx.Request(id)
+			return err
+		})
+		if err != nil || r.State != Preparing {
+			return err
+		}
+		p, err := b.readForSeal(ctx, r, time.Since(started) >= blindAfter)
+		if err == nil {
+			return b.seal(ctx, l, p)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if no, ok := errors.AsType[*Refusal](err); ok {
+			return b.refusePreparing(ctx, l, id, no, 0)
+		}
+		kind, api := judgeRead(err)
+		switch kind {
+		case readRefused:
+			return b.refusePreparing(ctx, l, id, refusedByAPI(r, api), api.Code)
+		case readAppPaused:
+			started = time.Now() // a paused app is waited for, up to StartWithin
+			if err := b.pauseApp(ctx, l, api); err != nil {
+				return err
+			}
+			pause = probeEvery
+		}
+		b.log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+		pause = min(pause*2, readRetryMost)
+	}
+}
+
+// sleep waits and reports whether it was left in peace.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func refusedByAPI(r Request, api *recall.Error) *Refusal {
+	switch api.Code {
+	case recall.CodeNoGroup, recall.CodeBadGroupID:
+		return refuse("no_group", "group", Code(string(r.Scope.Group)), "code", codeWords(api.Code))
+	}
+	return refuse("api", "words", Quote(Cut(apiWords(api.Code, api.Info), 200)), "code", codeWords(api.Code))
+}
+
+// prepared is what a reading found, ready to be sealed.
+type prepared struct {
+	request  Request
+	messages []Message
+	key      []byte
+	blind    bool
+}
+
+// readForSeal reads the group and the messages of a request that is preparing. giveUp says that reading has failed for long enough: what cannot be read
+// now is taken as unread. It returns a *Refusal when the request must end.
+func (b *Bot) readForSeal(ctx context.Context, r Request, giveUp bool) (prepared, error) {
+	info, err := b.o.Chat.GetGroupInfo(ctx, r.Scope.Group)
+	switch {
+	case err == nil:
+		r.Group = GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
+		if r.Scope.Topic == "" {
+			r.Group.NextSeq = info.NextMsgSeq
+		}
+		if info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
+			r.Group.NextSeq = 0 // a group that stores nothing may not count either
+		}
+	default:
+		if kind, _ := judgeRead(err); kind != readLater || !giveUp {
+			return prepared{}, err
+		}
+	}
+	p := prepared{request: r, key: make([]byte, 32)}
+	rand.Read(p.key)
+
+	hasHistory := r.Group.Type == "" || r.Group.Type.HasHistory()
+	var found map[recall.Seq]recall.Message
+	var arrived map[recall.Seq]Arrival // what callbacks told of a group without history
+	if !r.Scope.Filter.IsZero() {
+		if found, arrived, err = b.filtered(ctx, &p.request, hasHistory); err != nil {
+			return prepared{}, err
+		}
+	} else {
+		if hasHistory {
+			if found, err = b.readSeqs(ctx, r.Scope, r.Covers); err != nil {
+				kind, _ := judgeRead(err)
+				if kind != readNever && (kind != readLater || !giveUp) {
+					return prepared{}, err
+				}
+				found, p.blind, hasHistory = nil, true, kind != readNever
+			}
+		}
+		if !hasHistory {
+			p.blind = true
+			if arrived, err = b.arrived(ctx, r.Scope, r.Covers); err != nil {
+				return prepared{}, err
+			}
+		}
+	}
+	now := time.Now().Truncate(time.Millisecond)
+	for seq := range p.request.Covers.All() {
+		m, ok := found[seq]
+		a, told := arrived[seq]
+		switch {
+		case ok:
+			p.messages = append(p.messages, b.sealed(m, p.key, r.Policy, now))
+		case told:
+			p.messages = append(p.messages, b.sealArrived(a, p.key, r.Policy, now))
+		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq, !p.blind:
+			p.messages = append(p.messages, Message{Seq: seq, Status: SealAbsent, Read: now})
+		default:
+			p.messages = append(p.messages, Message{Seq: seq, Status: SealUnread})
+		}
+	}
+	p.request.Tally = tally(p.messages)
+	p.request.Tally.Unchecked = p.blind && r.Group.NextSeq == 0
+	p.blind = p.request.Tally.Unread > 0
+	if p.blind && len(r.Policy.Protected) > 0 {
+		return prepared{}, refuse("protected_unreadable")
+	}
+	if p.request.Tally.Send == 0 {
+		return prepared{}, refuse("nothing_to_send", "why", whyNothing(p.request.Tally))
+	}
+	return p, nil
+}
+
+// sealed fixes one message as it was read.
+func (b *Bot) sealed(m recall.Message, key []byte, p Policy, now time.Time) Message {
+	out := Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: now, Status: SealNormal, Admin: b.o.Admin != "" && m.From == b.o.Admin}
+	switch m.Status {
+	case recall.StatusRecalled:
+		out.Status = SealRecalled
+		return out
+	case recall.StatusDeletedOrExpired:
+		out.Status = SealGone
+		return out
+	}
+	if p.IsProtected(m.From) {
+		out.Status = SealProtected
+	}
+	out.HMAC = ContentHMAC(key, m)
+	switch b.o.Evidence {
+	case EvidenceExcerpt:
+		out.Evidence = m.Excerpt(maxExcerpt)
+	case EvidenceFull:
+		out.Evidence = m.Excerpt(maxFull)
+	}
+	return out
+}
+
+// filtered turns the filter into seqs: it sets what the request covers. Of a group without history it returns what callbacks told.
+func (b *Bot) filtered(ctx context.Context, r *Request, hasHistory bool) (map[recall.Seq]recall.Message, map[recall.Seq]Arrival, error) {
+	var s searched
+	err := error(nil)
+	switch {
+	case hasHistory:
+		s, err = b.search(ctx, r.Scope)
+	case b.indexing():
+		s, err = b.searchArrived(ctx, r.Scope)
+	default:
+		return nil, nil, refuse("filter_incomplete", "reached", Say("card.notice.blind.history"))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !s.Complete {
+		return nil, nil, refuse("filter_incomplete", "reached", Line{At(s.Reached)})
+	}
+	if len(s.Matches) == 0 {
+		return nil, nil, refuse("filter_none")
+	}
+	if n := len(s.Matches); n > r.Policy.MaxMessages {
+		narrow := Command{Verb: "recall", Scope: r.Scope}
+		narrow.Scope.Filter.Last = r.Policy.MaxMessages
+		return nil, nil, refuse("filter_too_many", "n", n, "max", r.Policy.MaxMessages, "corrected", Code(narrow.on(r.Place.Platform)))
+	}
+	found := make(map[recall.Seq]recall.Message, len(s.Matches))
+	seqs := make([]recall.Seq, 0, len(s.Matches))
+	for _, m := range s.Matches {
+		found[m.Seq] = m
+		seqs = append(seqs, m.Seq)
+	}
+	r.Covers = MakeRanges(seqs...)
+	if s.Arrived != nil {
+		return nil, s.Arrived, nil
+	}
+	return found, nil, nil
+}
+
+// whyNothing says why no message of a request would be sent.
+func whyNothing(t Tally) Line {
+	var l Line
+	for _, part := range []struct {
+		n    int
+		mark string
+	}{{t.Recalled, "recalled"}, {t.Gone, "gone"}, {t.Absent, "absent"}, {t.Protected, "protected"}} {
+		if part.n == 0 {
+			continue
+		}
+		if l != nil {
+			l = append(l, Span{Kind: Words, Text: ", "})
+		}
+		l = append(l, Say("nothing."+part.mark, "n", part.n)...)
+	}
+	return l
+}
+
+// seal stores what was prepared and opens the request for decisions, in one transaction that succeeds only while the request is preparing. Of
+// two requests for the same message the first to seal wins.
+func (b *Bot) seal(ctx context.Context, l Lease, p prepared) error {
+	digest := Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
+	err := b.o.Ledger.Tx(ctx, func(tx Tx) error {
+		if err := tx.Fence(l); err != nil {
+			return err
+		}
+		r, err := tx.Request(p.request.ID)
+		if err != nil || r.State != Preparing {
+			return err
+		}
+		r.Group, r.Covers = p.request.Group, p.request.Covers
+		if err := b.overlap(tx, r.Scope, r.Covers, r.ID); err != nil {
+			return err
+		}
+		if r.Group.New, r.Earlier, err = b.history(tx, r); err != nil {
+			return err
+		}
+		if err := b.unpause(tx); err != nil { // the service has just answered
+			return err
+		}
+		now := tx.Now()
+		r, err = Propose(r, digest, p.request.Tally, p.blind, now)
+		if err != nil {
+			return err
+		}
+		if err := tx.PutRequest(r); err != nil {
+			return err
+		}
+		if err := tx.PutMessages(r.ID, p.messages); err != nil {
+			return err
+		}
+		if err := tx.PutEvidenceKey(r.ID, p.key); err != nil {
+			return err
+		}
+		if err := tx.ClearDue(r.ID); err != nil {
+			return err
+		}
+		if err := tx.SetDue(Due{r.ID, DueDeadline, r.Deadline}); err != nil {
+			return err
+		}
+		if err := tx.SetDue(Due{r.ID, DueRemind, now.Add(r.Policy.RemindAfter)}); err != nil {
+			return err
+		}
+		err = b.auditOwn(tx, "sealed", r.ID, r.Digest, map[string]any{
+			"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
+		})
+		if err != nil {
+			return err
+		}
+		tx.Wake(WakeTimer)
+		return b.show(tx, r.ID)
+	})
+	if no, ok := errors.AsType[*Refusal](err); ok {
+		return b.refusePreparing(ctx, l, p.request.ID, no, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("seal %s: %w", p.request.ID, err)
+	}
+	return nil
+}
+
+// history tells whether the bot touched the group before, and which settled requests held some of the same messages.
+func (b *Bot) history(tx Tx, r Request) (fresh bool, earlier []Earlier, err error) {
+	before, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, Limit: earlierScanned})
+	if err != nil {
+		return false, nil, err
+	}
+	fresh = !slices.ContainsFunc(before, func(o Request) bool { return o.ID != r.ID && o.Digest != "" })
+	for _, o := range before {
+		if o.ID == r.ID || o.State.Open() || o.Scope.Topic != r.Scope.Topic || !o.Covers.Overlaps(r.Covers) || len(earlier) == maxEarlier {
+			continue
+		}
+		by := o.EndedBy
+		if by.Zero() && len(o.Approvals) > 0 {
+			by = o.Approvals[0].By
+		}
+		earlier = append(earlier, Earlier{ID: o.ID, State: o.State, By: by, Reason: o.EndReason, Ended: o.Ended})
+	}
+	return fresh, earlier, nil
+}
+
+// refusePreparing ends a request that is still preparing, because the bot itself cannot or must not go on. The audit log gets the reason's name: its words may repeat
+// what the requester was looking for.
+func (b *Bot) refusePreparing(ctx context.Context, l Lease, id RequestID, no *Refusal, code recall.Code) error {
+	return b.o.Ledger.Tx(ctx, func(tx Tx) error {
+		if err := tx.Fence(l); err != nil {
+			return err
+		}
+		r, err := tx.Request(id)
+		if err != nil || r.State != Preparing {
+			return err
+		}
+		if r, err = Refuse(r, no.Why, tx.Now()); err != nil {
+			return err
+		}
+		more := map[string]any{"why": no.Key}
+		if code != recall.CodeOK {
+			more["code"] = int(code)
+		}
+		if err := b.auditOwn(tx, "refused by the bot", id, "", more); err != nil {
+			return err
+		}
+		return b.putEnded(tx, r, "")
+	})
+}

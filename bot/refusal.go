@@ -1,0 +1,22 @@
+package bot
+
+// Refusal is the bot saying no to a person, and why. It changes nothing, is audited, and is no error for the operator's log.
+type Refusal struct {
+	// Key names the reason; its sentence stands in text/en.txt under "refuse.".
+	Key string
+	// Why is the sentence, ready to be shown to the person.
+	Why Line
+}
+
+// Error names the reason, for logs and tests. What people read is Why.
+func (r *Refusal) Error() string { return "refused: " + r.Key }
+
+// Is makes two refusals equal when their reason is the same.
+func (r *Refusal) Is(target error) bool {
+	t, ok := target.(*Refusal)
+	return ok && t.Key == r.Key
+}
+
+func refuse(key string, args ...any) *Refusal {
+	return &Refusal{Key: key, Why: Say("refuse."+key, args...)}
+}

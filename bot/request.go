@@ -1,0 +1,464 @@
+package bot
+
+import (
+	"slices"
+	"time"
+
+	"recallbot/recall"
+)
+
+// State is where a request stands. The drawing is in the package comment; ExampleState prints the table.
+type State string
+
+// The states of a request.
+const (
+	Preparing State = "preparing" // its messages are being read; nobody can decide yet
+	Proposed  State = "proposed"  // sealed; waiting for people
+	Approved  State = "approved"  // enough people said yes; not begun
+	Running   State = "running"   // calls are being made
+	Stopping  State = "stopping"  // no new calls; answers in flight and doubt are being settled
+
+	Done       State = "done"        // every message has its outcome
+	Stopped    State = "stopped"     // ended early; every message has its outcome
+	NotStarted State = "not started" // approved, but could not begin in time
+	Refused    State = "refused"     // the bot itself said no while preparing
+	Withdrawn  State = "withdrawn"   // taken back by the requester
+	Rejected   State = "rejected"    // an approver said no
+	Expired    State = "expired"     // nobody decided in time
+)
+
+// States lists every state, in the order of a request's life.
+func States() []State {
+	return []State{Preparing, Proposed, Approved, Running, Stopping, Done, Stopped, NotStarted, Refused, Withdrawn, Rejected, Expired}
+}
+
+// Open reports whether a request in this state still holds its messages and counts for MaxOpen.
+func (s State) Open() bool {
+	return s == Preparing || s == Proposed || s == Approved || s == Running || s == Stopping
+}
+
+// HasReceipt reports whether a request that ended in this state was approved, and so has outcomes and a receipt.
+func (s State) HasReceipt() bool { return s == Done || s == Stopped || s == NotStarted }
+
+// Actor is a person at the moment of an act: who they are by the roster, and the account they used.
+type Actor struct {
+	Person  PersonID `json:"person"`
+	Account Account  `json:"account"`
+	Name    string   `json:"name"` // as the platform shows it; chosen by its owner
+}
+
+// Zero reports whether nobody is named.
+func (a Actor) Zero() bool { return a.Person == "" }
+
+// Approval is one person's yes to one digest.
+type Approval struct {
+	By     Actor     `json:"by"`
+	Digest string    `json:"digest"`
+	At     time.Time `json:"at"`
+	Event  EventID   `json:"event"`
+}
+
+// Request is one ask to recall messages of one group. Its zero value is not a request. It is changed only by the functions of
+// this file, which are pure: what they return is then stored.
+type Request struct {
+	ID    RequestID       `json:"id"`
+	App   recall.SDKAppID `json:"app"`
+	State State           `json:"state"`
+
+	Scope    Scope     `json:"scope"` // as asked; a filter's times are absolute
+	Reason   string    `json:"reason,omitempty"`
+	By       Actor     `json:"by"`
+	Accounts []Account `json:"accounts"` // every account of the requester's person when it was asked
+	Place    Place     `json:"place"`
+	Policy   Policy    `json:"policy"` // as it was when asked
+	Roster   string    `json:"roster"` // the hash of the roster it was asked under
+
+	Group GroupFacts `json:"group"`
+
+	Asked    time.Time `json:"asked"`
+	Sealed   time.Time `json:"sealed,omitzero"`
+	Deadline time.Time `json:"deadline,omitzero"` // of the decision; counted from sealing
+	Granted  time.Time `json:"granted,omitzero"`  // when enough people had approved
+	Begun    time.Time `json:"begun,omitzero"`
+	Settled  time.Time `json:"settled,omitzero"` // when every message had its outcome, and confirming began
+	StopAt   time.Time `json:"stop_at,omitzero"` // when stopping began
+	Ended    time.Time `json:"ended,omitzero"`
+
+	// Covers is every seq of the request: as asked while preparing, as sealed from then on.
+	Covers Ranges `json:"covers,omitempty"`
+	// Earlier are requests that held some of these messages before.
+	Earlier []Earlier `json:"earlier,omitempty"`
+
+	// Digest names exactly what was sealed; "" while preparing.
+	Digest string `json:"digest,omitempty"`
+	Tally  Tally  `json:"tally"` // what the seal found
+	Blind  bool   `json:"blind,omitempty"`
+	Needed int    `json:"needed,omitempty"`
+
+	Approvals []Approval `json:"approvals,omitempty"`
+
+	// EndedBy and EndReason say who ended it and why: the approver who rejected, the person who stopped or withdrew it.
+	EndedBy   Actor  `json:"ended_by,omitzero"`
+	EndReason string `json:"end_reason,omitempty"`
+	// StillShown are messages that the API answered as recalled and that history showed as still there when it was last read.
+	StillShown Ranges `json:"still_shown,omitempty"`
+	// RefusedFor is why the bot itself said no.
+	RefusedFor Line `json:"refused_for,omitempty"`
+	// Waiting says why nothing moves just now (the app is paused, the API is down); nil when nothing is in the way.
+	Waiting Line `json:"waiting,omitempty"`
+	// Receipt is the number of the final account, 0 before the end. A copy bears the same number.
+	Receipt int `json:"receipt,omitempty"`
+	// AuditHead is the head of the audit chain when it ended.
+	AuditHead string `json:"audit_head,omitempty"`
+}
+
+// Awaits is how many more people must approve it, as far as is known without a roster: one at least while it is proposed.
+func (r Request) Awaits() int { return max(1, r.Needed-len(r.Approvals)) }
+
+// GroupFacts is what the Chat service says of a group.
+type GroupFacts struct {
+	Type    recall.GroupType `json:"type,omitempty"`
+	Name    string           `json:"name,omitempty"`
+	Members int              `json:"members,omitempty"`
+	// NextSeq is the seq that the next message will get; 0 where the service did not say or a topic is meant.
+	NextSeq recall.Seq `json:"next_seq,omitempty"`
+	// New says that this bot never touched the group before.
+	New bool `json:"new,omitempty"`
+}
+
+// Earlier is an earlier request on some of the same messages, and how it ended, so that nobody shops for an approver.
+type Earlier struct {
+	ID     RequestID `json:"id"`
+	State  State     `json:"state"`
+	By     Actor     `json:"by,omitzero"` // who decided or ended it
+	Reason string    `json:"reason,omitempty"`
+	Ended  time.Time `json:"ended,omitzero"`
+}
+
+// Tally counts what a seal found.
+type Tally struct {
+	Total     int       `json:"total"`
+	Send      int       `json:"send"` // messages that an approval would send
+	Unread    int       `json:"unread,omitempty"`
+	Recalled  int       `json:"recalled,omitempty"`
+	Gone      int       `json:"gone,omitempty"`
+	Absent    int       `json:"absent,omitempty"`
+	Protected int       `json:"protected,omitempty"`
+	Shielded  Ranges    `json:"shielded,omitempty"` // the messages of protected senders
+	Admin     int       `json:"admin,omitempty"`
+	Callback  int       `json:"callback,omitempty"`
+	Senders   []Sender  `json:"senders,omitempty"` // most messages first, 20 at most
+	Others    int       `json:"others,omitempty"`  // senders beyond those listed
+	First     time.Time `json:"first,omitzero"`
+	Last      time.Time `json:"last,omitzero"`
+	// Unchecked says that it could not be checked which seqs exist yet.
+	Unchecked bool `json:"unchecked,omitempty"`
+}
+
+// Sender is one author and how many of the messages are theirs.
+type Sender struct {
+	ID recall.UserID `json:"id"`
+	N  int           `json:"n"`
+}
+
+// Verdict is what a person says to a request.
+type Verdict string
+
+// The verdicts.
+const (
+	Approve Verdict = "approve"
+	Reject  Verdict = "reject"
+)
+
+// Decision is one person's verdict about one digest.
+type Decision struct {
+	Verdict Verdict
+	By      Member
+	Place   Place // where it was pressed or typed
+	Digest  string
+	Reason  string // of a reject; optional
+	Event   EventID
+}
+
+// Rules is what holds now, at the moment of an act: the configured policy and roster, the roster that the request was asked
+// under, and the ledger's time.
+type Rules struct {
+	Policy Policy
+	Roster Roster
+	Asked  Roster // the roster that the request names
+	Now    time.Time
+}
+
+// Decide is the only function that makes an approval. It returns the request as it is after d, or a Refusal.
+//
+// An approval is refused unless all of it holds: the account may approve now, and might have by the policy and roster that the request was asked under;
+// the request is proposed and its deadline has not passed; the digest is the one that was sealed; the press came from the workspace it was asked in, or from the
+// other platform where a roster joins the two, then and now; and the person is neither the requester, under the roster then or now, nor one
+// who has approved already. The approval that reaches the needed number grants, if those who approved are
+// still that many different people other than the requester under both rosters.
+//
+// A reject needs the same but for the last: a person may turn an approval of theirs into a reject while the request is proposed.
+func Decide(r Request, d Decision, now Rules) (Request, error) {
+	if err := now.Policy.MayApprove(d.By, now.Roster); err != nil {
+		return r, err
+	}
+	if !r.Policy.IsApprover(d.By) {
+		return r, refuse("not_approver_then")
+	}
+	if err := decidable(r, now); err != nil {
+		return r, err
+	}
+	if d.Digest != r.Digest {
+		return r, refuse("stale_card")
+	}
+	if d.Place.Platform == r.Place.Platform && d.Place.Workspace != r.Place.Workspace {
+		return r, refuse("other_workspace")
+	}
+	if d.Place.Platform != r.Place.Platform && (now.Roster.Empty() || now.Asked.Empty()) {
+		return r, refuse("other_platform", "platform", platformName(r.Place.Platform))
+	}
+	if isRequester(r, d.By.Account, now) {
+		if d.Verdict == Reject {
+			return r, refuse("own_reject", "command", Code(Command{Verb: VerbWithdraw, Request: r.ID}.on(d.Place.Platform)))
+		}
+		return r, refuse("own_request")
+	}
+	if _, ok := now.Asked.Of(d.By.Account); !ok {
+		return r, refuse("not_approver_then")
+	}
+	person, _ := now.Roster.Of(d.By.Account)
+	by := Actor{Person: person, Account: d.By.Account, Name: d.By.Name}
+	mine := slices.IndexFunc(r.Approvals, func(a Approval) bool { return samePerson(a.By.Account, d.By.Account, now) })
+
+	r.Approvals = slices.Clone(r.Approvals)
+	switch d.Verdict {
+	case Reject:
+		if mine >= 0 {
+			r.Approvals = slices.Delete(r.Approvals, mine, mine+1)
+		}
+		r.EndReason = d.Reason
+		return end(r, Rejected, by, now.Now), nil
+	case Approve:
+		if mine >= 0 {
+			return r, refuse("approved_already", "n", r.Needed-distinct(r, now))
+		}
+		r.Approvals = append(r.Approvals, Approval{By: by, Digest: d.Digest, At: now.Now, Event: d.Event})
+		if distinct(r, now) >= r.Needed {
+			r.State, r.Granted = Approved, now.Now
+		}
+		return r, nil
+	}
+	panic("bot: unknown verdict " + string(d.Verdict)) // unreachable unless an adapter invents a verdict
+}
+
+// decidable returns a Refusal unless r is proposed and its deadline is ahead.
+func decidable(r Request, now Rules) error {
+	switch {
+	case r.State == Preparing:
+		return refuse("still_preparing")
+	case r.State != Proposed:
+		return refuse("decided_already", "what", settledHow(r))
+	case !now.Now.Before(r.Deadline):
+		return refuse("too_late", "deadline", r.Deadline)
+	}
+	return nil
+}
+
+// isRequester reports whether the account, or any account of its person, is the requester's: by the accounts stored when it
+// was asked, by the roster of then, or by the roster of now.
+func isRequester(r Request, a Account, now Rules) bool {
+	for _, roster := range []Roster{now.Roster, now.Asked} {
+		theirs := roster.Accounts(a)
+		if slices.ContainsFunc(theirs, func(own Account) bool { return slices.ContainsFunc(r.Accounts, own.Is) }) {
+			return true
+		}
+		if p, ok := roster.Of(a); ok && p == r.By.Person {
+			return true
+		}
+	}
+	return false
+}
+
+// samePerson reports whether two accounts are one person's under the roster of then or the roster of now.
+func samePerson(a, b Account, now Rules) bool {
+	return slices.ContainsFunc(now.Roster.Accounts(a), b.Is) || slices.ContainsFunc(now.Asked.Accounts(a), b.Is)
+}
+
+// distinct counts the people behind the approvals: accounts that are one person's under either roster count once, and those that a roster
+// has meanwhile linked to the requester do not count.
+func distinct(r Request, now Rules) int {
+	var people []Account
+	for _, a := range r.Approvals {
+		same := func(p Account) bool { return samePerson(p, a.By.Account, now) }
+		if !isRequester(r, a.By.Account, now) && !slices.ContainsFunc(people, same) {
+			people = append(people, a.By.Account)
+		}
+	}
+	return len(people)
+}
+
+func end(r Request, s State, by Actor, now time.Time) Request {
+	r.State, r.EndedBy, r.Ended, r.Waiting = s, by, now, nil
+	return r
+}
+
+// Propose seals r: it fixes what would be sent and opens it for decisions. It fails unless r is preparing.
+func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Request, error) {
+	if r.State != Preparing {
+		return r, refuse("decided_already", "what", settledHow(r))
+	}
+	r.State, r.Sealed, r.Digest, r.Tally, r.Blind, r.Waiting = Proposed, now, digest, t, blind, nil
+	r.Deadline = now.Add(r.Policy.ApproveWithin)
+	r.Needed = r.Policy.Needed(t.Send)
+	return r, nil
+}
+
+// Refuse ends r while it is prepared, because the bot itself cannot or must not go on.
+func Refuse(r Request, why Line, now time.Time) (Request, error) {
+	if r.State != Preparing {
+		return r, refuse("decided_already", "what", settledHow(r))
+	}
+	r.RefusedFor = why
+	return end(r, Refused, Actor{}, now), nil
+}
+
+// Withdraw takes back a request that nobody has decided. Only its requester can, from any of their accounts.
+func Withdraw(r Request, by Member, now Rules) (Request, error) {
+	if err := now.Roster.admits(by); err != nil {
+		return r, err
+	}
+	if !isRequester(r, by.Account, now) {
+		return r, refuse("not_yours")
+	}
+	if r.State != Preparing && r.State != Proposed {
+		if r.State == Approved || r.State == Running {
+			return r, refuse("stop_instead", "what", settledHow(r), "command", Code(Command{Verb: VerbStop, Request: r.ID}.on(by.Account.Platform)))
+		}
+		return r, refuse("cannot_withdraw", "what", settledHow(r))
+	}
+	person, _ := now.Roster.Of(by.Account)
+	return end(r, Withdrawn, Actor{Person: person, Account: by.Account, Name: by.Name}, now.Now), nil
+}
+
+// Stop ends an approved or running request early. Its requester can, and any approver of now. What is in flight is still settled:
+// a running request goes to Stopping; one that has not begun is stopped at once.
+func Stop(r Request, by Member, now Rules) (Request, error) {
+	if err := now.Roster.admits(by); err != nil {
+		return r, err
+	}
+	if !isRequester(r, by.Account, now) && now.Policy.MayApprove(by, now.Roster) != nil {
+		return r, refuse("may_not_stop")
+	}
+	person, _ := now.Roster.Of(by.Account)
+	who := Actor{Person: person, Account: by.Account, Name: by.Name}
+	switch r.State {
+	case Approved:
+		r.StopAt = now.Now
+		return end(r, Stopped, who, now.Now), nil
+	case Running:
+		if r.Confirming() {
+			return r, refuse("nothing_left", "id", r.ID)
+		}
+		r.State, r.StopAt, r.EndedBy = Stopping, now.Now, who
+		return r, nil
+	case Preparing, Proposed:
+		return r, refuse("nothing_runs", "id", r.ID)
+	case Stopping:
+		return r, refuse("stopping_already")
+	}
+	return r, refuse("decided_already", "what", settledHow(r))
+}
+
+// Pass lets time do what it does: a proposed request past its deadline expires; an approved one that could not begin within
+// StartWithin ends as not started; a running one with no outcome stored since lastOutcome for that long begins to stop.
+// changed is false where time has done nothing yet.
+func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
+	switch r.State {
+	case Preparing:
+		if !now.Before(r.Asked.Add(r.Policy.StartWithin)) {
+			r.RefusedFor = Say("refuse.not_readable", "within", r.Policy.StartWithin)
+			return end(r, Refused, Actor{}, now), true
+		}
+	case Proposed:
+		if !now.Before(r.Deadline) {
+			return end(r, Expired, Actor{}, now), true
+		}
+	case Approved:
+		if !now.Before(r.Granted.Add(r.Policy.StartWithin)) {
+			return end(r, NotStarted, Actor{}, now), true
+		}
+	case Running:
+		if lastOutcome.Before(r.Begun) {
+			lastOutcome = r.Begun
+		}
+		if !r.Confirming() && !now.Before(lastOutcome.Add(r.Policy.StartWithin)) {
+			r.State, r.StopAt = Stopping, now
+			return r, true
+		}
+	}
+	return r, false
+}
+
+// Begin marks an approved request as running.
+func Begin(r Request, now time.Time) (Request, error) {
+	if r.State != Approved {
+		return r, refuse("decided_already", "what", settledHow(r))
+	}
+	r.State, r.Begun = Running, now
+	return r, nil
+}
+
+// Confirming reports whether every message has its outcome, and what the outcomes rest on is still being found out: nothing is sent any more.
+func (r Request) Confirming() bool {
+	return !r.Settled.IsZero() && (r.State == Running || r.State == Stopping)
+}
+
+// Finish ends a request whose every message has its outcome: running becomes done, stopping becomes stopped.
+func Finish(r Request, now time.Time) (Request, error) {
+	switch r.State {
+	case Running:
+		return end(r, Done, Actor{}, now), nil
+	case Stopping:
+		return end(r, Stopped, r.EndedBy, now), nil
+	}
+	return r, refuse("decided_already", "what", settledHow(r))
+}
+
+// settledHow says in words what became of r, and who did it.
+func settledHow(r Request) Line {
+	key := "settled." + string(r.State)
+	if r.State == Approved || r.State == Running || r.State == Stopping || r.State == Done {
+		return Say(key, "who", people(r.Approvals), "when", r.Granted)
+	}
+	return Say(key, "who", name(r.EndedBy), "when", r.Ended)
+}
+
+// name shows a person: the name they chose, which proves nothing, and the account that it belongs to.
+func name(a Actor) Line {
+	switch {
+	case a.Zero():
+		return Say("nobody")
+	case a.Name == "":
+		return Line{Code(a.Account.User)}
+	}
+	return Line{Quote(Cut(a.Name, 60)), {Kind: Words, Text: " ("}, Code(a.Account.User), {Kind: Words, Text: ")"}}
+}
+
+// people lists who approved.
+func people(approvals []Approval) Line {
+	var l Line
+	for i, a := range approvals {
+		if i > 0 {
+			l = append(l, Span{Kind: Words, Text: ", "})
+		}
+		l = append(l, name(a.By)...)
+	}
+	if l == nil {
+		return Say("nobody")
+	}
+	return l
+}
+
+func platformName(p Platform) Span {
+	return Span{Kind: Words, Text: map[Platform]string{Slack: "Slack", Discord: "Discord"}[p]}
+}

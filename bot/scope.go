@@ -1,0 +1,105 @@
+package bot
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"recallbot/recall"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/width"
+)
+
+// First returns the lowest n seqs of rs.
+func (rs Ranges) First(n int) Ranges {
+	var out Ranges
+	for _, r := range rs {
+		if n <= 0 {
+			break
+		}
+		if size := int(r.To-r.From) + 1; size > n {
+			r.To = r.From + recall.Seq(n) - 1
+		}
+		n -= int(r.To-r.From) + 1
+		out = append(out, r)
+	}
+	return out
+}
+
+// Nth returns the seq at place n, counted from 0; the highest where there are not so many, 0 where there are none.
+func (rs Ranges) Nth(n int) recall.Seq {
+	for _, r := range rs {
+		if size := int(r.To-r.From) + 1; n >= size {
+			n -= size
+			continue
+		}
+		return r.From + recall.Seq(n)
+	}
+	if len(rs) == 0 {
+		return 0
+	}
+	return rs[len(rs)-1].To
+}
+
+// Intersect returns the seqs that are in both.
+func (rs Ranges) Intersect(other Ranges) Ranges {
+	var out Ranges
+	for i, j := 0, 0; i < len(rs) && j < len(other); {
+		from, to := max(rs[i].From, other[j].From), min(rs[i].To, other[j].To)
+		if from <= to {
+			out = append(out, Range{from, to})
+		}
+		if rs[i].To < other[j].To {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}
+
+// Absolute returns the filter with its relative times counted back from now, so that it means the same later.
+func (f Filter) Absolute(now time.Time) Filter {
+	if !f.Since.IsZero() {
+		f.Since = When{At: f.Since.Resolve(now)}
+	}
+	if !f.Until.IsZero() {
+		f.Until = When{At: f.Until.Resolve(now)}
+	}
+	return f
+}
+
+// Matches reports whether a message is one that the filter asks for, Last aside. Text occurs with case and width folded. A bound of
+// time includes its own second.
+func (f Filter) Matches(m recall.Message, text string) bool {
+	switch {
+	case f.From != "" && m.From != f.From,
+		!f.Since.IsZero() && m.Time.Before(f.Since.At.Truncate(time.Second)),
+		!f.Until.IsZero() && m.Time.After(f.Until.At):
+		return false
+	}
+	return f.Text == "" || strings.Contains(folded(text), folded(f.Text))
+}
+
+// folded is text as it is compared: case and width folded, without the characters that are not seen.
+func folded(s string) string {
+	seen := strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return -1
+		}
+		return r
+	}, s)
+	return cases.Fold().String(width.Fold.String(seen))
+}
+
+// withoutReason is the command as it may be told where the reason, which others wrote, does not belong.
+func (c Command) withoutReason() Command {
+	c.Reason = ""
+	return c
+}
+
+// on is the command as it is typed on that platform, to be copied.
+func (c Command) on(p Platform) string { return c.write(p == Discord) }
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,158 @@
+package bot
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"slices"
+	"time"
+
+	"recallbot/recall"
+)
+
+// SealStatus is what a message was when the request was fixed.
+type SealStatus string
+
+// What a message can be in a seal. Only normal and unread ones are sent.
+const (
+	SealNormal    SealStatus = "normal"
+	SealUnread    SealStatus = "unread"    // could not be read: the request is blind
+	SealRecalled  SealStatus = "recalled"  // somebody recalled it before
+	SealGone      SealStatus = "gone"      // deleted or expired
+	SealAbsent    SealStatus = "absent"    // there is no such message
+	SealProtected SealStatus = "protected" // its sender's messages are never recalled
+)
+
+// Message is one message of a request: what it was when it was sealed, and what became of it.
+type Message struct {
+	Seq    recall.Seq    `json:"seq"`
+	Status SealStatus    `json:"status"`
+	Sender recall.UserID `json:"sender,omitempty"`
+	Sent   time.Time     `json:"sent,omitzero"` // to the second, by the service's clock
+	// HMAC is over the content, under the request's evidence key; nil when it was not read.
+	HMAC     []byte    `json:"hmac,omitempty"`
+	Callback bool      `json:"callback,omitempty"` // known only from the callback index
+	Admin    bool      `json:"admin,omitempty"`    // sent by the app's admin
+	Read     time.Time `json:"read,omitzero"`      // when it was read, by the ledger's clock
+	// Evidence is what it said, as much as EVIDENCE keeps; "" when not kept or no longer.
+	Evidence string `json:"evidence,omitempty"`
+
+	Outcome Outcome `json:"outcome,omitzero"`
+}
+
+// Sends reports whether an approval sends this message to the service.
+func (m Message) Sends() bool { return m.Status == SealNormal || m.Status == SealUnread }
+
+// Digest names exactly what is sealed: the app, group and topic, and every message with its status, sender, time and content
+// HMAC, each field preceded by its length, in SHA-256. The order of messages does not matter.
+func Digest(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, messages []Message) string {
+	h := sha256.New()
+	number(h, uint64(app))
+	field(h, []byte(group))
+	field(h, []byte(topic))
+	number(h, uint64(len(messages)))
+	sorted := slices.SortedFunc(slices.Values(messages), func(a, b Message) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	for _, m := range sorted {
+		number(h, uint64(m.Seq))
+		field(h, []byte(m.Status))
+		field(h, []byte(m.Sender))
+		if m.Sent.IsZero() {
+			number(h, 0)
+		} else {
+			number(h, uint64(m.Sent.Unix()))
+		}
+		field(h, m.HMAC)
+		flags := uint64(0)
+		if m.Callback {
+			flags |= 1
+		}
+		if m.Admin {
+			flags |= 2
+		}
+		number(h, flags)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func field(h hash.Hash, b []byte) {
+	number(h, uint64(len(b)))
+	h.Write(b)
+}
+
+func number(h hash.Hash, n uint64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	h.Write(b[:])
+}
+
+// ContentHMAC is the HMAC-SHA256 of what a message said, under the request's evidence key.
+func ContentHMAC(key []byte, m recall.Message) []byte {
+	mac := hmac.New(sha256.New, key)
+	field(mac, []byte(m.From))
+	number(mac, uint64(m.Time.Unix()))
+	field(mac, m.RawBody)
+	field(mac, []byte(m.CloudCustomData))
+	return mac.Sum(nil)
+}
+
+// tally counts what was sealed.
+func tally(messages []Message) Tally {
+	t := Tally{Total: len(messages)}
+	senders := map[recall.UserID]int{}
+	var shielded []recall.Seq
+	for _, m := range messages {
+		if m.Sends() {
+			t.Send++
+		}
+		switch m.Status {
+		case SealUnread:
+			t.Unread++
+		case SealRecalled:
+			t.Recalled++
+		case SealGone:
+			t.Gone++
+		case SealAbsent:
+			t.Absent++
+		case SealProtected:
+			t.Protected++
+			shielded = append(shielded, m.Seq)
+		}
+		if m.Admin {
+			t.Admin++
+		}
+		if m.Callback {
+			t.Callback++
+		}
+		if m.Sender != "" {
+			senders[m.Sender]++
+		}
+		if !m.Sent.IsZero() {
+			if t.First.IsZero() || m.Sent.Before(t.First) {
+				t.First = m.Sent
+			}
+			if m.Sent.After(t.Last) {
+				t.Last = m.Sent
+			}
+		}
+	}
+	t.Shielded = MakeRanges(shielded...)
+	for id, n := range senders {
+		t.Senders = append(t.Senders, Sender{id, n})
+	}
+	slices.SortFunc(t.Senders, func(a, b Sender) int {
+		if a.N != b.N {
+			return b.N - a.N
+		}
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	if len(t.Senders) > 20 {
+		t.Others = len(t.Senders) - 20
+		t.Senders = t.Senders[:20]
+	}
+	return t
+}

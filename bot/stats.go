@@ -1,0 +1,55 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Stats is how much waits, for an operator.
+type Stats struct {
+	Open    map[State]int
+	Oldest  time.Duration // since the oldest open request was asked
+	InDoubt int           // messages
+	Paused  bool
+	Unshown int // cards that do not show what is stored, up to 1,000 a platform
+}
+
+// Stats reads how much waits just now.
+func (b *Bot) Stats(ctx context.Context) (Stats, error) {
+	s := Stats{Open: map[State]int{}}
+	err := b.o.Ledger.View(ctx, func(tx Tx) error {
+		open, err := tx.Requests(Query{App: b.o.App, States: openStates(), Limit: 10_000})
+		if err != nil {
+			return err
+		}
+		for _, r := range open {
+			s.Open[r.State]++
+			s.Oldest = max(s.Oldest, tx.Now().Sub(r.Asked))
+			if r.State != Running && r.State != Stopping {
+				continue
+			}
+			doubt, err := tx.Batches(r.ID, 1<<20, BatchDoubt)
+			if err != nil {
+				return err
+			}
+			for _, d := range doubt {
+				s.InDoubt += len(d.Seqs)
+			}
+		}
+		for _, surface := range b.surfaces {
+			views, err := tx.Views(surface.Platform(), 1000)
+			if err != nil {
+				return err
+			}
+			s.Unshown += len(views)
+		}
+		p, err := tx.Paused(b.o.App)
+		s.Paused = p != nil
+		return err
+	})
+	if err != nil {
+		return Stats{}, fmt.Errorf("read stats: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,478 @@
+package bot
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"recallbot/recall"
+)
+
+const (
+	tellAtOnce     = 4               // requests shown at once on one platform
+	tellPoll       = 5 * time.Second // the slow look where no wake came
+	progressEvery  = 3 * time.Second // between edits of a card while its request runs
+	tellRetryMost  = time.Minute     // the longest pause after failures
+	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
+	partRunes      = 1500            // characters of outcome lines in one post, so that it fits both platforms
+	tellCallWithin = 30 * time.Second
+	tellEndWithin  = 3 * time.Second  // for a call that is on its way when the process stops
+	tellLaterMost  = 10 * time.Minute // the longest pause that a platform is granted
+)
+
+// tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
+// order for each request. With replicas one of them tells on a platform, by lease.
+func (b *Bot) tell(ctx context.Context, s Surface) {
+	wakes, cancel := b.o.Ledger.Subscribe(WakeTeller)
+	defer cancel()
+	name := "teller/" + string(s.Platform())
+	for ctx.Err() == nil {
+		before := time.Now()
+		l, err := b.o.Ledger.Acquire(ctx, name, b.o.Holder, b.o.LeaseTTL)
+		if err != nil {
+			if !errors.Is(err, ErrHeld) && ctx.Err() == nil {
+				b.log.Error("cannot take the teller's lease", "platform", s.Platform(), "err", err)
+			}
+			sleep(ctx, b.o.LeaseTTL/5)
+			continue
+		}
+		t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce)}
+		t.loop(ctx, before, wakes)
+		release, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		if err := b.o.Ledger.Release(release, l); err != nil && !errors.Is(err, ErrFenced) {
+			b.log.Error("cannot give the teller's lease up; it runs out by itself", "platform", s.Platform(), "err", err)
+		}
+		done()
+	}
+}
+
+type teller struct {
+	b     *Bot
+	s     Surface
+	lease Lease // fences what is written
+	busy  map[RequestID]bool
+	done  chan RequestID
+	wg    sync.WaitGroup
+}
+
+// loop tells under the lease, taken at renewed or later, until it is lost or ctx ends. A call that is on its way then has a moment to end and to be
+// stored: cut off, it would be made again.
+func (t *teller) loop(ctx context.Context, renewed time.Time, wakes <-chan struct{}) {
+	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	for ctx.Err() == nil {
+		if time.Since(renewed) >= t.b.o.LeaseTTL/5 {
+			at := time.Now()
+			if err := t.b.o.Ledger.Renew(ctx, t.lease, t.b.o.LeaseTTL); err != nil {
+				if errors.Is(err, ErrFenced) || time.Since(renewed) >= t.b.o.LeaseTTL*4/5 {
+					cut() // others tell now
+					break
+				}
+				t.b.log.Error("cannot renew the teller's lease", "platform", t.s.Platform(), "err", err)
+			} else {
+				renewed = at
+			}
+		}
+		next, err := t.start(ctx, calls)
+		if err != nil && ctx.Err() == nil {
+			t.b.log.Error("cannot look for what is to be shown", "platform", t.s.Platform(), "err", err)
+		}
+		wait := min(tellPoll, t.b.o.LeaseTTL/5)
+		if !next.IsZero() {
+			wait = min(wait, max(time.Until(next), time.Millisecond))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case id := <-t.done:
+			delete(t.busy, id)
+		case <-wakes:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	late := time.AfterFunc(tellEndWithin, cut)
+	defer late.Stop()
+	go func() {
+		t.wg.Wait()
+		close(t.done)
+	}()
+	for range t.done {
+	}
+}
+
+// start begins what is due, each within calls, and returns when the next is.
+func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
+	var views []View
+	var posts []Post
+	var now time.Time
+	err = t.b.o.Ledger.View(ctx, func(tx Tx) (err error) {
+		now = tx.Now()
+		if views, err = tx.Views(t.s.Platform(), 50); err != nil {
+			return err
+		}
+		posts, err = tx.Posts(t.s.Platform(), 50)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	later := func(at time.Time) bool {
+		if !at.After(now) || at.Sub(now) > tellLaterMost { // the latter was put off before the ledger's clock was set back
+			return false
+		}
+		if at := time.Now().Add(at.Sub(now)); next.IsZero() || at.Before(next) {
+			next = at
+		}
+		return true
+	}
+	begin := func(id RequestID, fn func(context.Context) error) {
+		if t.busy[id] || len(t.busy) >= tellAtOnce {
+			return
+		}
+		t.busy[id] = true
+		t.wg.Go(func() {
+			defer func() { t.done <- id }()
+			call, cancel := context.WithTimeout(calls, tellCallWithin)
+			defer cancel()
+			if err := fn(call); err != nil && ctx.Err() == nil && !errors.Is(err, ErrFenced) {
+				t.b.log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(), "err", err)
+				sleep(ctx, time.Second)
+			}
+		})
+	}
+	for _, v := range views {
+		if !later(v.After) {
+			begin(v.Request, func(ctx context.Context) error { return t.show(ctx, v) })
+		}
+	}
+	for _, p := range posts {
+		if !later(p.After) {
+			begin(p.Request, func(ctx context.Context) error { return t.post(ctx, p) })
+		}
+	}
+	return next, nil
+}
+
+// show renders one view as its request is now.
+func (t *teller) show(ctx context.Context, v View) error {
+	var c Card
+	err := t.b.o.Ledger.View(ctx, func(tx Tx) error {
+		views, err := tx.ViewOf(v.Request)
+		if err != nil {
+			return err
+		}
+		for _, now := range views {
+			if now.Place == v.Place {
+				v = now
+			}
+		}
+		r, err := tx.Request(v.Request)
+		if err != nil {
+			return err
+		}
+		c, err = t.b.card(tx, r, v.Wanted)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	first := v.Ref == Ref{}
+	if first {
+		v.Ref, err = t.s.Post(ctx, v.Place, c, string(v.Request)+"/card")
+	} else {
+		err = t.s.Edit(ctx, v.Ref, c)
+	}
+	pause := time.Duration(0)
+	switch {
+	case err == nil:
+		v.Shown, v.Tries = c.Version, 0
+		if c.State == Running || c.State == Stopping {
+			pause = progressEvery
+		}
+	case errors.Is(err, ErrGone) && !first && c.State.Open():
+		t.b.log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
+		v.Ref, v.Shown = Ref{}, 0
+	case errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
+		t.b.log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
+		v.Dead = true
+	default:
+		v.Tries++
+		pause = t.retryIn(err, v.Tries, "card", v.Request)
+	}
+	return t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
+		if err := tx.Fence(t.lease); err != nil {
+			return err
+		}
+		r, err := tx.Request(v.Request)
+		if err != nil {
+			return err
+		}
+		if v.Tries == 0 && !r.State.Open() { // it ended while it was drawn: the end is shown at once
+			pause = 0
+		}
+		v.After = time.Time{}
+		if pause > 0 {
+			v.After = tx.Now().Add(pause)
+		}
+		tx.Wake(WakeTeller)
+		return tx.PutView(v)
+	})
+}
+
+// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows.
+func (t *teller) retryIn(err error, tries int, what string, id RequestID) time.Duration {
+	if later, ok := errors.AsType[*Later](err); ok {
+		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
+	}
+	pause := min(time.Second<<min(tries-1, 10), tellRetryMost)
+	t.b.log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "in", pause, "err", err)
+	return pause
+}
+
+// post puts one queued post into its thread, once its card stands.
+func (t *teller) post(ctx context.Context, p Post) error {
+	var v View
+	var n *Note
+	err := t.b.o.Ledger.View(ctx, func(tx Tx) error {
+		views, err := tx.ViewOf(p.Request)
+		if err != nil {
+			return err
+		}
+		for _, now := range views {
+			if now.Place == p.Place {
+				v = now
+			}
+		}
+		n, err = t.b.note(tx, p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	pause := time.Duration(0)
+	switch {
+	case n == nil || v.Dead: // there is nothing to say any more, or nowhere to say it
+		p.Posted = true
+	case v.Ref == Ref{}:
+		pause = time.Second // the card is not posted yet
+	default:
+		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
+		switch {
+		case err == nil:
+			p.Posted, p.Tries = true, 0
+			if p.Ref.Thread != "" {
+				v.Ref.Thread = p.Ref.Thread
+			}
+		case errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
+			t.b.log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", err)
+			p.Posted = true
+		default:
+			p.Tries++
+			pause = t.retryIn(err, p.Tries, p.Key, p.Request)
+		}
+	}
+	return t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
+		if err := tx.Fence(t.lease); err != nil {
+			return err
+		}
+		p.After = time.Time{}
+		if pause > 0 {
+			p.After = tx.Now().Add(pause)
+		}
+		if err := tx.PutPost(p); err != nil {
+			return err
+		}
+		if v.Request != "" && p.Ref.Thread != "" {
+			if err := tx.PutView(v); err != nil {
+				return err
+			}
+		}
+		tx.Wake(WakeTeller)
+		return nil
+	})
+}
+
+// note writes a post as it is to be read now; nil when there is nothing to say any more.
+func (b *Bot) note(tx Tx, p Post) (*Note, error) {
+	r, err := tx.Request(p.Request)
+	if err != nil {
+		return nil, err
+	}
+	n := &Note{Key: p.Key}
+	switch p.Kind {
+	case PostReminder:
+		if r.State != Proposed {
+			return nil, nil
+		}
+		n.Lines = []Line{Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline", r.Deadline)}
+		n.Notify, n.Loud = groupsOf(b.o.Policy.Crowds[r.Place.Platform].Approvers), true
+	case PostNotice:
+		n.Lines = []Line{p.Line}
+	case PostOutcomes:
+		if r.Tally.Total > linesMost {
+			n.Lines, n.File, err = outcomeFile(tx, r)
+			return n, err
+		}
+		parts, err := outcomeLines(tx, r)
+		if err != nil {
+			return nil, err
+		}
+		n.Lines = parts[p.Part]
+	case PostReceipt:
+		n.Mention = &r.By.Account
+		if n.Lines, err = b.receipt(tx, r); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// outcomeParts is how many posts the outcomes of a request take.
+func outcomeParts(tx Tx, r Request) (int, error) {
+	if r.Tally.Total > linesMost {
+		return 1, nil
+	}
+	parts, err := outcomeLines(tx, r)
+	return len(parts), err
+}
+
+// outcomeLines is a line for each message, in parts that fit a post.
+func outcomeLines(tx Tx, r Request) ([][]Line, error) {
+	all, err := tx.Messages(r.ID, 0, linesMost)
+	if err != nil {
+		return nil, err
+	}
+	removals, err := removalsOf(tx, r, all)
+	if err != nil {
+		return nil, err
+	}
+	parts, size := [][]Line{nil}, 0
+	for _, m := range all {
+		seq, words := Code(formatInt(int64(m.Seq))), m.Outcome.Words()
+		l := Say("note.outcome", "seq", seq, "words", words)
+		if r.StillShown.Contains(m.Seq) {
+			l = Say("note.outcome.still", "seq", seq, "words", words)
+		} else if was, ok := removals[m.Seq]; ok && m.Outcome.Class == ClassAlready {
+			l = Say("note.outcome.when", "seq", seq, "words", words, "when", was.At)
+		}
+		n := len([]rune(l.String())) + 1
+		if size+n > partRunes {
+			parts, size = append(parts, nil), 0
+		}
+		size += n
+		parts[len(parts)-1] = append(parts[len(parts)-1], l)
+	}
+	return parts, nil
+}
+
+// outcomeFile is a summary by outcome, and a CSV file with a row for each message. Neither has content.
+func outcomeFile(tx Tx, r Request) ([]Line, *File, error) {
+	var body bytes.Buffer
+	w := csv.NewWriter(&body)
+	rows := [][]string{{"seq", "outcome", "code", "time", "confirmed by"}}
+	counts := map[string]int{}
+	var order []string
+	words := map[string]Line{}
+	for from := recall.Seq(0); ; {
+		page, err := tx.Messages(r.ID, from, 1000)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, m := range page {
+			o := m.Outcome
+			code := ""
+			if o.Code != 0 {
+				code = codeDigits(o.Code)
+			}
+			rows = append(rows, []string{formatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339), restsOn(r, m)})
+			said := o.Words()
+			if counts[said.String()]++; counts[said.String()] == 1 {
+				order = append(order, said.String())
+				words[said.String()] = said
+			}
+		}
+		if len(page) < 1000 {
+			break
+		}
+		from = page[len(page)-1].Seq + 1
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return nil, nil, fmt.Errorf("write outcomes: %w", err)
+	}
+	var l []Line
+	for _, said := range order {
+		l = append(l, Say("note.summary", "n", counts[said], "words", words[said]))
+	}
+	l = append(l, Say("note.csv"))
+	return l, &File{Name: strings.ToLower(string(r.ID)) + "-outcomes.csv", Type: "text/csv", Title: Say("note.csv.title", "id", r.ID).String(), Body: body.Bytes()}, nil
+}
+
+// restsOn says what the outcome of a message rests on, and what speaks against it.
+func restsOn(r Request, m Message) string {
+	if r.StillShown.Contains(m.Seq) {
+		return string(m.Outcome.Confirmed) + "; history still shows it"
+	}
+	return string(m.Outcome.Confirmed)
+}
+
+// removalsOf returns the recalls of these messages that callbacks told of.
+func removalsOf(tx Tx, r Request, messages []Message) (map[recall.Seq]Removal, error) {
+	seqs := make([]recall.Seq, len(messages))
+	for i, m := range messages {
+		seqs[i] = m.Seq
+	}
+	return tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, time.Time{})
+}
+
+// receipt is the final account of a request, or how it ended without one.
+func (b *Bot) receipt(tx Tx, r Request) ([]Line, error) {
+	if !r.State.HasReceipt() {
+		key := "note.ended." + string(r.State)
+		if r.State == Rejected && r.EndReason != "" {
+			key += ".reason"
+		}
+		return []Line{Say(key, "id", r.ID, "who", name(r.EndedBy), "why", r.RefusedFor, "reason", Quote(Cut(r.EndReason, 500)))}, nil
+	}
+	counts, err := tx.Progress(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	l := []Line{
+		Say("note.receipt.title", "number", r.Receipt, "id", r.ID),
+		Say("note.receipt.sum", "total", r.Tally.Total, "sum", sums(counts, true)),
+	}
+	if n := counts[ClassRecalled]; n > 0 {
+		rests, err := tx.Rests(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, Say("note.receipt.confirmed", "n", n, "callback", rests[ByCallback], "history", rests[ByHistory], "answer", rests[ByAnswer]))
+	}
+	if n := r.StillShown.Count(); n > 0 {
+		l = append(l, Say("note.receipt.still", "n", n, "seqs", Code(Cut(r.StillShown.String(), 300))))
+	}
+	l = append(l, Say("note.receipt.asked", "who", name(r.By), "when", r.Asked))
+	var who Line
+	for i, a := range r.Approvals {
+		if i > 0 {
+			who = append(who, Span{Kind: Words, Text: ", "})
+		}
+		who = append(who, Say("note.receipt.approved.one", "who", name(a.By), "when", a.At)...)
+	}
+	l = append(l, Say("note.receipt.approved", "who", who))
+	if !r.EndedBy.Zero() {
+		l = append(l, Say("note.receipt.stopped", "who", name(r.EndedBy)))
+	}
+	if r.Blind {
+		l = append(l, Say("note.receipt.blind", "n", r.Tally.Unread))
+	}
+	l = append(l, Say("note.receipt.ended", "when", r.Ended))
+	n, hash, _ := strings.Cut(r.AuditHead, " ")
+	return append(l, Say("note.receipt.audit", "n", Span{Kind: Words, Text: n}, "hash", Code(hash))), nil
+}

@@ -1,0 +1,287 @@
+package bot
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Every sentence that people read stands in text/<language>.txt, one a line, as "key = sentence". A placeholder {name} takes a
+// value; {n|message|messages} takes a number and picks the word that fits it.
+//
+//go:embed text/*.txt
+var textFiles embed.FS
+
+var english = mustParseText("en")
+
+// SpanKind says what a piece of a line is, so that each platform can show it in its own way and keep it inert.
+type SpanKind string
+
+// The kinds of span.
+const (
+	// Words are the bot's own. Only they speak with its voice.
+	Words SpanKind = "words"
+	// Strong words stand out.
+	Strong SpanKind = "strong"
+	// Foreign is text that others wrote: a name, a reason, a message. Hidden characters in it are already visible; platforms
+	// must show it without letting any markup, link or mention in it work.
+	Foreign SpanKind = "foreign"
+	// CodeText is to be copied exactly: a command, a group id, seqs.
+	CodeText SpanKind = "code"
+	// Moment is a time, shown in the viewer's own zone.
+	Moment SpanKind = "moment"
+	// Mention is the one span that notifies: Account names whom.
+	Mention SpanKind = "mention"
+)
+
+// Span is a piece of a line.
+type Span struct {
+	Kind    SpanKind  `json:"kind"`
+	Text    string    `json:"text,omitempty"`
+	Time    time.Time `json:"time,omitzero"`
+	Account *Account  `json:"account,omitempty"`
+}
+
+// Line is one line of text as people see it, free of any platform.
+type Line []Span
+
+// String is the line without any markup, for logs that may hold no content, tests and notifications.
+func (l Line) String() string {
+	var b strings.Builder
+	for _, s := range l {
+		switch s.Kind {
+		case Moment:
+			b.WriteString(s.Time.UTC().Format("2006-01-02 15:04:05 UTC"))
+		case Mention:
+			b.WriteString("@" + s.Text)
+		default:
+			b.WriteString(s.Text)
+		}
+	}
+	return b.String()
+}
+
+// Quote makes text that others wrote into a span: hidden characters made visible, on one line.
+func Quote(s string) Span { return Span{Kind: Foreign, Text: Visible(s)} }
+
+// Code makes a span that is to be copied exactly. Hidden characters are made visible.
+func Code(s string) Span { return Span{Kind: CodeText, Text: Visible(s)} }
+
+// At makes a span of a time.
+func At(t time.Time) Span { return Span{Kind: Moment, Time: t} }
+
+// Bold makes words of the bot stand out.
+func Bold(s string) Span { return Span{Kind: Strong, Text: s} }
+
+// Say returns the sentence that stands under key, its placeholders filled from args: name, value, name, value.
+// A string value is treated as foreign text; a Span or Line is taken as it is; an int as a number; a time as a moment.
+func Say(key string, args ...any) Line {
+	sentence, ok := english[key]
+	if !ok {
+		panic("bot: no sentence for " + key) // unreachable unless a key is missing from text/en.txt, which TestText finds
+	}
+	return sentence.fill(key, args)
+}
+
+// Known reports whether there is a sentence under key.
+func Known(key string) bool { _, ok := english[key]; return ok }
+
+// part is a piece of a parsed sentence: words, or a placeholder with the forms of its noun.
+type part struct {
+	words    string
+	name     string
+	one, few string
+}
+
+type sentence []part
+
+func (s sentence) fill(key string, args []any) Line {
+	var line Line
+	words := func(w string) {
+		if n := len(line); n > 0 && line[n-1].Kind == Words {
+			line[n-1].Text += w
+		} else if w != "" {
+			line = append(line, Span{Kind: Words, Text: w})
+		}
+	}
+	for _, p := range s {
+		if p.name == "" {
+			words(p.words)
+			continue
+		}
+		v, ok := argument(args, p.name)
+		if !ok {
+			panic(fmt.Sprintf("bot: sentence %s wants %s", key, p.name)) // unreachable unless a call forgets an argument
+		}
+		switch v := v.(type) {
+		case int:
+			words(thousands(v))
+			if p.one != "" {
+				if v == 1 {
+					words(" " + p.one)
+				} else {
+					words(" " + p.few)
+				}
+			}
+		case Span:
+			line = append(line, v)
+		case Line:
+			for _, span := range v {
+				if span.Kind == Words {
+					words(span.Text)
+				} else {
+					line = append(line, span)
+				}
+			}
+		case time.Time:
+			line = append(line, At(v))
+		case RequestID:
+			line = append(line, Code(string(v)))
+		case time.Duration:
+			words(Duration(v))
+		case string:
+			line = append(line, Quote(v))
+		default:
+			panic(fmt.Sprintf("bot: sentence %s: cannot show a %T", key, v)) // unreachable unless a call passes another type
+		}
+	}
+	return line
+}
+
+func argument(args []any, name string) (any, bool) {
+	for i := 0; i+1 < len(args); i += 2 {
+		if args[i] == name {
+			return args[i+1], true
+		}
+	}
+	return nil, false
+}
+
+// thousands writes a number with a comma at each thousand.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Duration writes d in words that people use: 2h, 30m, 1h30m, 45s. Less than a second is 0s.
+func Duration(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d >= time.Minute {
+		d = d.Round(time.Minute)
+	}
+	s := d.String()
+	s = strings.TrimSuffix(s, "m0s") + strings.Repeat("m", strings.Count(s, "m0s"))
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func mustParseText(language string) map[string]sentence {
+	body, err := fs.ReadFile(textFiles, "text/"+language+".txt")
+	if err != nil {
+		panic(err) // unreachable: the file is embedded
+	}
+	sentences := map[string]sentence{}
+	for n, row := range strings.Split(string(body), "\n") {
+		row = strings.TrimSpace(row)
+		if row == "" || strings.HasPrefix(row, "#") {
+			continue
+		}
+		key, value, ok := strings.Cut(row, " = ")
+		if _, twice := sentences[key]; !ok || twice {
+			panic(fmt.Sprintf("bot: text/%s.txt:%d: want one \"key = sentence\" a key", language, n+1))
+		}
+		sentences[key] = parseSentence(value)
+	}
+	return sentences
+}
+
+func parseSentence(s string) sentence {
+	var parts sentence
+	for s != "" {
+		before, rest, found := strings.Cut(s, "{")
+		if before != "" {
+			parts = append(parts, part{words: before})
+		}
+		if !found {
+			break
+		}
+		hole, after, _ := strings.Cut(rest, "}")
+		fields := strings.Split(hole, "|")
+		p := part{name: fields[0]}
+		if len(fields) == 3 {
+			p.one, p.few = fields[1], fields[2]
+		}
+		parts = append(parts, p)
+		s = after
+	}
+	return parts
+}
+
+// Visible returns s on one line with every character that cannot be seen, or that changes how others are seen, replaced by its name:
+// controls, bidi marks and overrides, zero-width characters, private-use and unassigned ones, tags and variation selectors. A line break becomes ⏎.
+func Visible(s string) string {
+	var b strings.Builder
+	before := rune(0)
+	for i, r := range s {
+		switch {
+		case (r == '\u200c' || r == '\u200d') && joins(before, s[i+utf8.RuneLen(r):]):
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString("⏎")
+		case r == '\r':
+			// half of a line break: its other half is shown
+			if i+1 >= len(s) || s[i+1] != '\n' {
+				b.WriteString("⏎")
+			}
+		case r == '\t' || r == '\u00a0' || r == '\u3000':
+			b.WriteByte(' ')
+		case r == utf8.RuneError, invisible(r):
+			fmt.Fprintf(&b, "‹U+%04X›", r)
+		default:
+			b.WriteRune(r)
+		}
+		before = r
+	}
+	return b.String()
+}
+
+// joins reports whether a joiner between these belongs to how the text is spelled: scripts from Arabic on and emoji need it, and there it hides nothing.
+func joins(before rune, after string) bool {
+	next, _ := utf8.DecodeRuneInString(after)
+	return before >= '\u0600' && next >= '\u0600' && before != utf8.RuneError && next != utf8.RuneError && !invisible(before) && !invisible(next)
+}
+
+// invisible reports whether r is not seen, or moves what is seen.
+func invisible(r rune) bool {
+	switch {
+	case r == '\u034f', r == '\u115f', r == '\u1160', r == '\u17b4', r == '\u17b5', r == '\u2800', r == '\u3164', r == '\uffa0',
+		r == '\u2028', r == '\u2029', r == '\u00ad':
+		return true
+	case r >= 0xfe00 && r <= 0xfe0e, r >= 0xe0000 && r <= 0xe0fff: // variation selectors but the emoji one, tags
+		return true
+	}
+	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cs, r) || !unicode.IsGraphic(r)
+}
+
+// Cut returns at most n characters of s, never half of one, and says how many it left out.
+func Cut(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	runes := []rune(s)
+	keep := n
+	for keep > 0 && unicode.Is(unicode.Mn, runes[keep]) { // do not part an accent from its letter
+		keep--
+	}
+	return string(runes[:keep]) + fmt.Sprintf("… (%s more)", thousands(len(runes)-keep))
+}

@@ -1,0 +1,132 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	timerPoll  = 30 * time.Second // the slow look where no wake came
+	keepEvents = 24 * time.Hour   // how long the answer to an event is kept, far beyond any platform's redelivery
+)
+
+// keepTime fires the timers of requests when their time has come. A timer that fires twice changes nothing, so every replica may do it.
+func (b *Bot) keepTime(ctx context.Context) {
+	wakes, cancel := b.o.Ledger.Subscribe(WakeTimer)
+	defer cancel()
+	var forgot time.Time
+	for ctx.Err() == nil {
+		next, err := b.fire(ctx)
+		if err != nil && ctx.Err() == nil {
+			b.log.Error("timers failed; they will be tried again", "err", err)
+		}
+		if time.Since(forgot) > time.Hour {
+			if err := b.forgetEvents(ctx); err != nil && ctx.Err() == nil {
+				b.log.Error("old events could not be forgotten", "err", err)
+			}
+			forgot = time.Now()
+		}
+		if err := b.forgetCallbacks(ctx, timerPoll/2); err != nil && ctx.Err() == nil {
+			b.log.Error("what callbacks told could not be forgotten", "err", err)
+		}
+		waitFor(ctx, wakes, min(timerPoll, max(next, time.Millisecond)))
+	}
+}
+
+func (b *Bot) forgetEvents(ctx context.Context) error {
+	return b.o.Ledger.Tx(ctx, func(tx Tx) error {
+		_, err := tx.ForgetEvents(tx.Now().Add(-keepEvents))
+		return err
+	})
+}
+
+// fire lets pass what is due and returns how long it is until the next timer.
+func (b *Bot) fire(ctx context.Context) (time.Duration, error) {
+	next := timerPoll
+	var due []Due
+	err := b.o.Ledger.View(ctx, func(tx Tx) (err error) {
+		if due, err = tx.Dues(tx.Now(), 100); err != nil {
+			return err
+		}
+		at, err := tx.NextDue()
+		if !at.IsZero() {
+			next = at.Sub(tx.Now())
+		}
+		return err
+	})
+	if err != nil {
+		return timerPoll, err
+	}
+	for _, d := range due {
+		if err := b.o.Ledger.Tx(ctx, func(tx Tx) error { return b.fireOne(tx, d) }); err != nil {
+			return timerPoll, fmt.Errorf("timer %s of %s: %w", d.Kind, d.Request, err)
+		}
+	}
+	if len(due) > 0 {
+		next = 0
+	}
+	return next, nil
+}
+
+// fireOne lets one timer do its work. What it does depends on what the request is now, never on when it fired.
+func (b *Bot) fireOne(tx Tx, d Due) error {
+	r, err := tx.Request(d.Request)
+	if errors.Is(err, ErrNotFound) {
+		return tx.ClearDue(d.Request)
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.ClearDue(d.Request, d.Kind); err != nil {
+		return err
+	}
+	switch d.Kind {
+	case DueRemind:
+		if r.State != Proposed {
+			return nil
+		}
+		tx.Wake(WakeTeller)
+		return tx.AddPost(Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/reminder", Kind: PostReminder})
+	case DueEvidence:
+		if _, err := tx.EvidenceKey(r.ID); r.State.Open() || errors.Is(err, ErrNotFound) { // gone already: another replica was quicker
+			return nil
+		}
+		if err := b.auditOwn(tx, "evidence forgotten", r.ID, r.Digest, nil); err != nil {
+			return err
+		}
+		if err := tx.ForgetEvidence(r.ID); err != nil {
+			return err
+		}
+		return b.show(tx, r.ID)
+	}
+	last, err := tx.LastOutcome(r.ID)
+	if err != nil {
+		return err
+	}
+	next, changed := Pass(r, last, tx.Now())
+	if !changed {
+		if r.State == Running && !r.Confirming() { // it moved meanwhile: look again when that grows old
+			if last.Before(r.Begun) {
+				last = r.Begun
+			}
+			return tx.SetDue(Due{r.ID, DueStart, last.Add(r.Policy.StartWithin)})
+		}
+		return nil
+	}
+	if next.State == Stopping {
+		if err := b.auditOwn(tx, "stopping: nothing moved", r.ID, r.Digest, nil); err != nil {
+			return err
+		}
+		if err := tx.PutRequest(next); err != nil {
+			return err
+		}
+		tx.Wake(WakeRunner)
+		return b.show(tx, r.ID)
+	}
+	if err := b.auditOwn(tx, string(next.State), r.ID, r.Digest, nil); err != nil {
+		return err
+	}
+	return b.putEnded(tx, next, WhyNotStarted)
+}
