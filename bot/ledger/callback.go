@@ -1,0 +1,134 @@
+package ledger
+
+import (
+	"database/sql"
+	"slices"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+)
+
+// AddArrivals keeps messages that callbacks told of, those that are new.
+func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, error) {
+	return keep(t, "arrival", app, arrivals, func(a bot.Arrival) (recall.GroupID, recall.TopicID, recall.Seq) { return a.Group, a.Topic, a.Seq })
+}
+
+// AddRemovals keeps recalls that callbacks told of, those that are new.
+func (t *tx) AddRemovals(app recall.SDKAppID, removals []bot.Removal) (int, error) {
+	return keep(t, "removal", app, removals, func(r bot.Removal) (recall.GroupID, recall.TopicID, recall.Seq) { return r.Group, r.Topic, r.Seq })
+}
+
+// keep stores what callbacks told in a table, each thing in one row of JSON beside its key. What is there stays.
+func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) (recall.GroupID, recall.TopicID, recall.Seq)) (int, error) {
+	do := "keep " + table
+	kept := 0
+	for part := range slices.Chunk(things, chunk) {
+		var last int64
+		if err := t.get(do, `SELECT COALESCE(MAX(n), 0) FROM `+table, nil, &last); err != nil {
+			return 0, err
+		}
+		var rows list
+		for _, thing := range part {
+			last++
+			body, err := encode(thing)
+			if err != nil {
+				return 0, t.fail(do, err)
+			}
+			group, topic, seq := key(thing)
+			if err := rows.add(last, [4]any{group, topic, seq, body}); err != nil {
+				return 0, t.fail(do, err)
+			}
+		}
+		n, err := t.exec(do, `INSERT INTO `+table+` (app, chat_group, topic, seq, n, came, body)
+			SELECT CAST($1 AS bigint), value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(key AS bigint), CAST($2 AS bigint), value ->> 3 FROM json_each($3)
+			WHERE true ON CONFLICT (app, chat_group, topic, seq) DO NOTHING`, int64(app), millis(t.now), rows.String())
+		if err != nil {
+			return 0, err
+		}
+		kept += n
+	}
+	return kept, nil
+}
+
+// Arrivals returns arrivals of one conversation, highest seq first.
+func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq, limit int) ([]bot.Arrival, error) {
+	var arrivals []bot.Arrival
+	err := t.each("read arrivals", `SELECT came, body FROM arrival
+		WHERE app = $1 AND chat_group = $2 AND topic = $3 AND seq BETWEEN $4 AND $5 ORDER BY seq DESC LIMIT $6`,
+		[]any{int64(app), group, topic, int64(from), int64(to), max(limit, 0)}, func(row *sql.Rows) error {
+			var came int64
+			var body string
+			var a bot.Arrival
+			if err := row.Scan(&came, &body); err != nil {
+				return err
+			}
+			if err := decode(body, &a); err != nil {
+				return err
+			}
+			a.Came = moment(came)
+			arrivals = append(arrivals, a)
+			return nil
+		})
+	return arrivals, err
+}
+
+// FirstArrival is when the oldest arrival came.
+func (t *tx) FirstArrival(app recall.SDKAppID) (time.Time, error) {
+	var ms int64
+	err := t.get("read first arrival", `SELECT COALESCE((SELECT came FROM arrival WHERE app = $1 ORDER BY n LIMIT 1), 0)`, []any{int64(app)}, &ms)
+	return moment(ms), err
+}
+
+// Removals returns those removals of the seqs that came at since or later.
+func (t *tx) Removals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, seqs []recall.Seq, since time.Time) (map[recall.Seq]bot.Removal, error) {
+	const do = "read removals"
+	removals := map[recall.Seq]bot.Removal{}
+	for part := range slices.Chunk(seqs, chunk) {
+		var keys list
+		for _, seq := range part {
+			if err := keys.add(int64(seq), 0); err != nil {
+				return nil, t.fail(do, err) // unreachable: numbers always marshal
+			}
+		}
+		err := t.each(do, `SELECT came, body FROM removal WHERE app = $1 AND chat_group = $2 AND topic = $3
+			AND seq IN (SELECT CAST(key AS bigint) FROM json_each($4)) AND came >= $5`,
+			[]any{int64(app), group, topic, keys.String(), millis(since)}, func(row *sql.Rows) error {
+				var came int64
+				var body string
+				var r bot.Removal
+				if err := row.Scan(&came, &body); err != nil {
+					return err
+				}
+				if err := decode(body, &r); err != nil {
+					return err
+				}
+				r.Came = moment(came)
+				removals[r.Seq] = r
+				return nil
+			})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return removals, nil
+}
+
+// ForgetArrivals removes the oldest arrivals.
+func (t *tx) ForgetArrivals(before time.Time, most, limit int) (int, error) {
+	n, err := t.forgetOldest("arrival", before, most, limit)
+	t.forgot = t.forgot || n > 0
+	return n, err
+}
+
+// ForgetRemovals removes the oldest removals.
+func (t *tx) ForgetRemovals(before time.Time, most, limit int) (int, error) {
+	return t.forgetOldest("removal", before, most, limit)
+}
+
+// forgetOldest walks up from the lowest n, which came first, and so never looks at what stays.
+func (t *tx) forgetOldest(table string, before time.Time, most, limit int) (int, error) {
+	return t.exec("forget "+table, `DELETE FROM `+table+` WHERE n IN (
+		SELECT n FROM (SELECT n, came FROM `+table+` ORDER BY n LIMIT $3) oldest
+		WHERE came < $1 OR n <= (SELECT COALESCE(MAX(n), 0) FROM `+table+`) - $2)`, millis(before), most, max(limit, 0))
+}

@@ -1,0 +1,252 @@
+// Package ledger is the bot's durable memory in SQL: bot.Ledger on SQLite, which is the default, and on PostgreSQL, for
+// several replicas. Both have one schema (migrations) and the same queries; what differs stands in sqlite.go and postgres.go.
+//
+// Transactions that write run one after the other, on both: with SQLite there is one connection that writes, with PostgreSQL
+// a transaction first locks one row, the writer's, so that replicas wait for each other. A bot writes little: a commit takes
+// less than a millisecond on a good disk, and nothing is gained by letting two decisions race. What reads only has its own
+// connections and waits for nobody.
+//
+// The two-person rule stands in the schema too (migrations/00001_ledger.sql): whatever the code does, the tables do not take a batch of
+// messages without a grant, a grant without an approval, or an approval by the one who asked.
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"recallbot/bot"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Ledger is a bot.Ledger in an SQL database. It is made by Open.
+type Ledger struct {
+	write *sql.DB // one connection; nil when opened for reading only
+	read  *sql.DB
+	store store
+	hub   hub
+	log   *slog.Logger
+}
+
+var _ bot.Ledger = (*Ledger)(nil)
+
+// Options are the choices of Open. The zero value serves.
+type Options struct {
+	// Log gets what goes wrong outside any call: a lost listening connection. Nil: slog.Default().
+	Log *slog.Logger
+	// ReadOnly opens the ledger beside a process that serves it, as the command line does: no lock is taken, nothing is migrated, and
+	// only View, Backup and Close work.
+	ReadOnly bool
+	// Clock is the clock of an SQLite ledger; nil: the system's. PostgreSQL has its own.
+	Clock func() time.Time
+}
+
+// Errors of Open.
+var (
+	// ErrInUse: another process, or another Ledger of this one, serves the same SQLite file.
+	ErrInUse = errors.New("the ledger is in use")
+	// ErrVersion: the database was written by a newer version of the program, or, when it is only to be read, not yet migrated to this one.
+	ErrVersion = errors.New("the ledger's schema is of another version")
+	// ErrURL: the database URL cannot be read. The URL is not repeated, since it may hold a password.
+	ErrURL = errors.New("the database URL cannot be read")
+	// ErrReadOnly: the ledger was opened for reading only.
+	ErrReadOnly = errors.New("the ledger is open for reading only")
+)
+
+// store is what differs between the databases.
+type store interface {
+	// begin makes a writing transaction the only one, and returns the ledger's time.
+	begin(ctx context.Context, tx *sql.Tx) (time.Time, error)
+	// look returns the ledger's time in a reading transaction.
+	look(ctx context.Context, tx *sql.Tx) (time.Time, error)
+	// snapshot is how a reading transaction is begun.
+	snapshot() *sql.TxOptions
+	// limit bounds how long one transaction may take.
+	limit(ctx context.Context) (context.Context, context.CancelFunc)
+	// wake passes topics on to other processes, once tx is committed.
+	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
+	// forget sees to it that deleted text is gone from the disk as well, as far as the database lets it.
+	forget(ctx context.Context, db *sql.DB) error
+	// again reports whether the database gave up a transaction that may succeed when it is run once more.
+	again(err error) bool
+	// rule reports whether err is a constraint of the schema that was broken.
+	rule(err error) bool
+	// backup writes a consistent copy of the database to a file.
+	backup(ctx context.Context, file string) error
+	// close releases what the store holds beside its connections.
+	close() error
+}
+
+// Open opens the ledger at the URL, sqlite:PATH or postgres://..., makes the schema where it is missing, and brings an older one up to date.
+//
+// sqlite::memory: is an empty ledger that ends with Close: a file in a temporary directory, so that it behaves as every
+// other, but that nothing waits for the disk.
+//
+// Serving an SQLite file takes an exclusive lock on PATH.lock; where it is taken already, the error is ErrInUse.
+func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
+	l := &Ledger{log: opts.Log}
+	if l.log == nil {
+		l.log = slog.Default()
+	}
+	var err error
+	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	switch {
+	case scheme == "sqlite" && rest != "":
+		err = l.openSQLite(ctx, rest, opts)
+	case scheme == "postgres" || scheme == "postgresql":
+		err = l.openPostgres(ctx, databaseURL, opts.ReadOnly)
+	default:
+		err = fmt.Errorf("%w: it begins with sqlite: and a path, or with postgres://", ErrURL)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// migrate brings the schema up to date, or only checks that it is.
+func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err // unreachable: the folder is embedded
+	}
+	db := l.write
+	if db == nil {
+		db = l.read
+	}
+	p, err := goose.NewProvider(dialect, db, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	sources := p.ListSources()
+	ours := sources[len(sources)-1].Version
+	if l.write != nil {
+		if _, err := p.Up(ctx); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+	}
+	var theirs int64
+	if err := db.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename+" WHERE is_applied").Scan(&theirs); err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if theirs != ours {
+		return fmt.Errorf("%w: it is %d, this program knows %d; use the version of the program that serves it", ErrVersion, theirs, ours)
+	}
+	return nil
+}
+
+// Tx runs fn in a transaction; see bot.Ledger. Where the database gives a transaction up, fn is run again, ten times at most.
+func (l *Ledger) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
+	return l.tx(ctx, func(t *tx) error { return fn(t) })
+}
+
+func (l *Ledger) tx(ctx context.Context, fn func(t *tx) error) error {
+	if l.write == nil {
+		return ErrReadOnly
+	}
+	ctx, cancel := l.store.limit(ctx)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		err := l.once(ctx, fn)
+		if err == nil || attempt == 10 || !l.store.again(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(time.Duration(attempt) * 10 * time.Millisecond)):
+		}
+	}
+}
+
+func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
+	s, err := l.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin ledger transaction: %w", err)
+	}
+	defer s.Rollback() // does nothing once committed
+	t := &tx{ctx: ctx, sql: s, rule: l.store.rule}
+	if t.now, err = l.store.begin(ctx, s); err != nil {
+		return fmt.Errorf("begin ledger transaction: %w", err)
+	}
+	if err := fn(t); err != nil {
+		return err
+	}
+	if t.fault != nil {
+		return t.fault // fn has overlooked it
+	}
+	if err := l.store.wake(ctx, s, t.woken); err != nil {
+		return fmt.Errorf("wake: %w", err)
+	}
+	if err := s.Commit(); err != nil {
+		return fmt.Errorf("commit ledger transaction: %w", err)
+	}
+	l.hub.wake(t.woken...)
+	if t.forgot {
+		if err := l.store.forget(ctx, l.write); err != nil {
+			l.log.Warn("deleted text stays in the write-ahead log for now", "error", err)
+		}
+	}
+	return nil
+}
+
+// View runs fn on one consistent state; see bot.Ledger.
+func (l *Ledger) View(ctx context.Context, fn func(tx bot.Tx) error) error {
+	ctx, cancel := l.store.limit(ctx)
+	defer cancel()
+	s, err := l.read.BeginTx(ctx, l.store.snapshot())
+	if err != nil {
+		return fmt.Errorf("begin to read the ledger: %w", err)
+	}
+	defer s.Rollback() // there is nothing to keep
+	t := &tx{ctx: ctx, sql: s, rule: l.store.rule}
+	if t.now, err = l.store.look(ctx, s); err != nil {
+		return fmt.Errorf("begin to read the ledger: %w", err)
+	}
+	if err := fn(t); err != nil {
+		return err
+	}
+	return t.fault
+}
+
+// Subscribe returns a channel of wakes; see bot.Ledger.
+func (l *Ledger) Subscribe(topics ...bot.Topic) (wakes <-chan struct{}, cancel func()) {
+	return l.hub.subscribe(topics)
+}
+
+// Backup writes a consistent copy of the ledger to a new file while it is served. The copy is on disk, complete, when Backup returns nil;
+// before, the file is not there. A file that exists is refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with errors.ErrUnsupported.
+func (l *Ledger) Backup(ctx context.Context, file string) error {
+	if err := l.store.backup(ctx, file); err != nil {
+		return fmt.Errorf("back up ledger: %w", err)
+	}
+	return nil
+}
+
+// Close closes the database and gives up the lock.
+func (l *Ledger) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{l.read, l.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if l.store != nil {
+		errs = append(errs, l.store.close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close ledger: %w", err)
+	}
+	return nil
+}

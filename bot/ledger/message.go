@@ -1,0 +1,263 @@
+package ledger
+
+import (
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+)
+
+// PutMessages stores what was sealed, as JSON, in place of what was there. Evidence and outcome stand apart from the seal.
+func (t *tx) PutMessages(id bot.RequestID, messages []bot.Message) error {
+	do := "put messages of " + string(id)
+	var granted int
+	if err := t.get(do, `SELECT COUNT(*) FROM "grant" WHERE request = $1`, []any{id}, &granted); err != nil {
+		return err
+	}
+	if granted > 0 {
+		return t.refuse(do, "what people have approved never changes")
+	}
+	for _, q := range []string{`DELETE FROM evidence WHERE request = $1`, `DELETE FROM message WHERE request = $1`} {
+		if _, err := t.exec(do, q, id); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(messages, chunk) {
+		var seals, evidence list
+		said := 0
+		for _, m := range part {
+			if m.Evidence != "" {
+				text, err := encode(m.Evidence)
+				if err == nil {
+					err = evidence.add(int64(m.Seq), []string{text})
+				}
+				if err != nil {
+					return t.fail(do, err)
+				}
+				said++
+			}
+			seal, err := sealRow(m)
+			if err == nil {
+				err = seals.add(int64(m.Seq), seal)
+			}
+			if err != nil {
+				return t.fail(do, err)
+			}
+		}
+		n, err := t.exec(do, `INSERT INTO message (request, seq, seal, class, confirmed, outcome)
+			SELECT $1, CAST(key AS bigint), value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2)`, id, seals.String())
+		if err != nil {
+			return err
+		}
+		if n != len(part) {
+			return t.refuse(do, "not every message was stored") // unreachable: each is a row or an error
+		}
+		if said == 0 {
+			continue
+		}
+		if _, err := t.exec(do, `INSERT INTO evidence (request, seq, body) SELECT $1, CAST(key AS bigint), value ->> 0 FROM json_each($2)`, id, evidence.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealRow is what is stored of a message: the seal, and the outcome where it has one.
+func sealRow(m bot.Message) ([4]*string, error) {
+	o := m.Outcome
+	m.Evidence, m.Outcome = "", bot.Outcome{}
+	seal, err := encode(m)
+	if err != nil {
+		return [4]*string{}, err
+	}
+	class, confirmed, outcome, err := outcomeRow(o)
+	if err != nil {
+		return [4]*string{}, err
+	}
+	return [4]*string{&seal, &class, &confirmed, outcome}, nil
+}
+
+// outcomeRow is how an outcome is stored. What it rests on may be raised later (Confirm), and has its own column.
+func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err error) {
+	if !o.Settled() {
+		return "", "", nil, nil
+	}
+	body, err := encode(o)
+	return string(o.Class), string(o.Confirmed), &body, err
+}
+
+// Messages returns sealed messages with their evidence and outcomes.
+func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
+	var messages []bot.Message
+	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, e.body
+		FROM message m LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq
+		WHERE m.request = $1 AND m.seq >= $2 ORDER BY m.seq LIMIT $3`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
+		var m bot.Message
+		var seal, confirmed string
+		var outcome, evidence sql.NullString
+		if err := row.Scan(&seal, &confirmed, &outcome, &evidence); err != nil {
+			return err
+		}
+		if err := decode(seal, &m); err != nil {
+			return err
+		}
+		if outcome.Valid {
+			if err := decode(outcome.String, &m.Outcome); err != nil {
+				return err
+			}
+			m.Outcome.Confirmed = bot.Confirmation(confirmed)
+		}
+		if evidence.Valid {
+			if err := decode(evidence.String, &m.Evidence); err != nil {
+				return err
+			}
+		}
+		messages = append(messages, m)
+		return nil
+	})
+	return messages, err
+}
+
+// PutOutcomes stores outcomes of messages that have none.
+func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) (int, error) {
+	do := "put outcomes of " + string(id)
+	written := 0
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(outcomes)), chunk) {
+		var rows list
+		for _, seq := range part {
+			class, confirmed, outcome, err := outcomeRow(outcomes[seq])
+			if err == nil && outcome == nil {
+				return 0, t.refuse(do, fmt.Sprintf("message %d is given no outcome", seq))
+			}
+			if err == nil {
+				err = rows.add(int64(seq), [3]*string{&class, &confirmed, outcome})
+			}
+			if err != nil {
+				return 0, t.fail(do, err)
+			}
+		}
+		n, err := t.exec(do, `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq, value FROM json_each($2))
+			UPDATE message SET class = j.value ->> 0, confirmed = j.value ->> 1, outcome = j.value ->> 2
+			FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class = ''`, id, rows.String())
+		if err != nil {
+			return 0, err
+		}
+		written += n
+	}
+	if written == 0 {
+		return 0, nil
+	}
+	_, err := t.exec(do, `UPDATE request SET last_outcome = $2 WHERE id = $1`, id, millis(t.now))
+	return written, err
+}
+
+// Confirm raises what outcomes rest on.
+func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (int, error) {
+	do := "confirm outcomes of " + string(id)
+	if by == bot.ByAnswer {
+		return 0, nil
+	}
+	raised := 0
+	for part := range slices.Chunk(seqs, chunk) {
+		var keys list
+		for _, seq := range part {
+			if err := keys.add(int64(seq), 0); err != nil {
+				return 0, t.fail(do, err)
+			}
+		}
+		n, err := t.exec(do, `UPDATE message SET confirmed = $3 WHERE request = $1 AND class = $4 AND confirmed = $5
+			AND seq IN (SELECT CAST(key AS bigint) FROM json_each($2))`, id, keys.String(), by, bot.ClassRecalled, bot.ByAnswer)
+		if err != nil {
+			return 0, err
+		}
+		raised += n
+	}
+	return raised, nil
+}
+
+// Unconfirmed returns seqs of recalled messages for which there is the API's answer alone.
+func (t *tx) Unconfirmed(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
+	var seqs []recall.Seq
+	err := t.each("read unconfirmed outcomes of "+string(id), `SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5`,
+		[]any{id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0)}, func(row *sql.Rows) error {
+			var seq int64
+			err := row.Scan(&seq)
+			seqs = append(seqs, recall.Seq(seq))
+			return err
+		})
+	return seqs, err
+}
+
+// Rests counts recalled messages by what that rests on.
+func (t *tx) Rests(id bot.RequestID) (map[bot.Confirmation]int, error) {
+	counts := map[bot.Confirmation]int{}
+	err := t.each("count confirmations of "+string(id), `SELECT confirmed, COUNT(*) FROM message WHERE request = $1 AND class = $2 GROUP BY confirmed`,
+		[]any{id, bot.ClassRecalled}, func(row *sql.Rows) error {
+			var by bot.Confirmation
+			var n int
+			err := row.Scan(&by, &n)
+			counts[by] = n
+			return err
+		})
+	return counts, err
+}
+
+// Progress counts messages by class.
+func (t *tx) Progress(id bot.RequestID) (map[bot.Class]int, error) {
+	counts := map[bot.Class]int{}
+	err := t.each("count outcomes of "+string(id), `SELECT class, COUNT(*) FROM message WHERE request = $1 GROUP BY class`, []any{id}, func(row *sql.Rows) error {
+		var class bot.Class
+		var n int
+		err := row.Scan(&class, &n)
+		counts[class] = n
+		return err
+	})
+	return counts, err
+}
+
+// LastOutcome is when an outcome was last stored.
+func (t *tx) LastOutcome(id bot.RequestID) (time.Time, error) {
+	var ms int64
+	err := t.get("read last outcome of "+string(id), `SELECT last_outcome FROM request WHERE id = $1`, []any{id}, &ms)
+	return moment(ms), err
+}
+
+// EvidenceKey returns the key of the request's HMACs.
+func (t *tx) EvidenceKey(id bot.RequestID) ([]byte, error) {
+	do := "read evidence key of " + string(id)
+	var body string
+	if err := t.get(do, `SELECT body FROM evidence_key WHERE request = $1`, []any{id}, &body); err != nil {
+		return nil, err
+	}
+	var key []byte
+	if err := decode(body, &key); err != nil {
+		return nil, t.fail(do, err)
+	}
+	return key, nil
+}
+
+// PutEvidenceKey stores the key of the request's HMACs.
+func (t *tx) PutEvidenceKey(id bot.RequestID, key []byte) error {
+	do := "put evidence key of " + string(id)
+	body, err := encode(key)
+	if err != nil {
+		return t.fail(do, err) // unreachable: bytes always marshal
+	}
+	_, err = t.exec(do, `INSERT INTO evidence_key (request, body) VALUES ($1, $2) ON CONFLICT (request) DO UPDATE SET body = excluded.body`, id, body)
+	return err
+}
+
+// ForgetEvidence deletes text and key.
+func (t *tx) ForgetEvidence(id bot.RequestID) error {
+	for _, q := range []string{`DELETE FROM evidence WHERE request = $1`, `DELETE FROM evidence_key WHERE request = $1`} {
+		if _, err := t.exec("forget evidence of "+string(id), q, id); err != nil {
+			return err
+		}
+	}
+	t.forgot = true
+	return nil
+}

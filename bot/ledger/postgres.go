@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"recallbot/bot"
+)
+
+// channel is what replicas LISTEN on.
+const channel = "recallbot_wake"
+
+// patience is how long one transaction may take on PostgreSQL, waiting for the others included. A network that swallows everything would otherwise
+// hold a loop for as long as TCP keeps trying.
+const patience = time.Minute
+
+// postgresStore is one PostgreSQL database, shared by replicas.
+type postgresStore struct {
+	stop    context.CancelFunc // of the listener
+	stopped chan struct{}
+}
+
+func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly bool) error {
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return fmt.Errorf("%w: want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with percent-encoded special characters in the password", ErrURL)
+	}
+	s := &postgresStore{}
+	l.store = s
+	l.read = stdlib.OpenDB(*config)
+	l.read.SetMaxOpenConns(4)
+	l.read.SetMaxIdleConns(4)
+	if readOnly {
+		return l.migrate(ctx, goose.DialectPostgres)
+	}
+	// Transactions that write run one after the other, so one connection is enough.
+	l.write = stdlib.OpenDB(*config)
+	l.write.SetMaxOpenConns(1)
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err // unreachable: there are no options to be wrong
+	}
+	if err := l.migrate(ctx, goose.DialectPostgres, goose.WithSessionLocker(locker)); err != nil {
+		return err
+	}
+	var listen context.Context
+	listen, s.stop = context.WithCancel(context.Background())
+	s.stopped = make(chan struct{})
+	first := make(chan struct{})
+	go func() {
+		defer close(s.stopped)
+		listenForever(listen, config, &l.hub, l.log, first)
+	}()
+	select {
+	case <-first:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// listenForever passes the wakes of all replicas on to the hub. It connects again whenever the connection is lost, after a second at first and
+// half a minute at most, and then wakes everybody, since it cannot know what was missed. It closes first once it has tried for the first time.
+func listenForever(ctx context.Context, config *pgx.ConnConfig, hub *hub, log *slog.Logger, first chan struct{}) {
+	pause := time.Second
+	for {
+		err := listen(ctx, config, hub, func() {
+			pause = time.Second
+			if first != nil {
+				close(first)
+				first = nil
+			}
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if first != nil {
+			close(first)
+			first = nil
+		}
+		log.Warn("not listening to other replicas for now", "error", err, "again_in", pause)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 30*time.Second)
+	}
+}
+
+func listen(ctx context.Context, config *pgx.ConnConfig, hub *hub, ready func()) error {
+	conn, err := pgx.ConnectConfig(ctx, config.Copy())
+	if err != nil {
+		return fmt.Errorf("connect to listen: %w", err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		conn.Close(ctx)
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	hub.wakeAll()
+	ready()
+	for {
+		quiet, cancel := context.WithTimeout(ctx, 30*time.Second)
+		n, err := conn.WaitForNotification(quiet)
+		cancel()
+		switch {
+		case err == nil:
+			var topics []bot.Topic
+			for topic := range strings.SplitSeq(n.Payload, ",") {
+				topics = append(topics, bot.Topic(topic))
+			}
+			hub.wake(topics...)
+		case ctx.Err() != nil || !pgconn.Timeout(err):
+			return fmt.Errorf("wait for a wake: %w", err)
+		default: // quiet for a while: is anybody there?
+			alive, cancel := context.WithTimeout(ctx, 5*time.Second)
+			err := conn.Ping(alive)
+			cancel()
+			if err != nil {
+				return fmt.Errorf("wait for a wake: %w", err)
+			}
+		}
+	}
+}
+
+const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)"
+
+// begin locks the writer's row, then reads the clock: later than any transaction before it. A replica that freezes in the middle of
+// a transaction is thrown out, so that the others are not held for ever.
+func (s *postgresStore) begin(ctx context.Context, tx *sql.Tx) (time.Time, error) {
+	return scanClock(tx.QueryRowContext(ctx, `WITH writer AS MATERIALIZED (
+		SELECT set_config('idle_in_transaction_session_timeout', '8s', true) FROM counter WHERE name = 'writer' FOR UPDATE)
+		SELECT `+clock+` FROM writer`))
+}
+
+func (s *postgresStore) look(ctx context.Context, tx *sql.Tx) (time.Time, error) {
+	return scanClock(tx.QueryRowContext(ctx, `SELECT `+clock))
+}
+
+func scanClock(row *sql.Row) (time.Time, error) {
+	var ms int64
+	if err := row.Scan(&ms); err != nil {
+		return time.Time{}, err
+	}
+	return moment(ms), nil
+}
+
+func (s *postgresStore) snapshot() *sql.TxOptions {
+	return &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
+}
+
+func (s *postgresStore) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, patience)
+}
+
+func (s *postgresStore) wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error {
+	if len(topics) == 0 {
+		return nil
+	}
+	var names []string
+	for _, t := range topics {
+		names = append(names, string(t))
+	}
+	_, err := tx.ExecContext(ctx, "SELECT pg_notify($1, $2)", channel, strings.Join(names, ","))
+	return err
+}
+
+// forget does nothing: PostgreSQL overwrites what was deleted when it vacuums, in its own time.
+func (s *postgresStore) forget(context.Context, *sql.DB) error { return nil }
+
+// again: two transactions could not be put in an order (40001), or waited for each other (40P01).
+func (s *postgresStore) again(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "40001" || e.Code == "40P01")
+}
+
+// rule: class 23 is the violation of a constraint.
+func (s *postgresStore) rule(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.HasPrefix(e.Code, "23")
+}
+
+func (s *postgresStore) backup(context.Context, string) error {
+	return fmt.Errorf("%w: a PostgreSQL ledger is backed up with PostgreSQL's own tools, such as pg_dump", errors.ErrUnsupported)
+}
+
+func (s *postgresStore) close() error {
+	if s.stop != nil {
+		s.stop()
+		<-s.stopped
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package ledger_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/bot/ledgertest"
+	"recallbot/recall"
+)
+
+// woken waits for a wake.
+func woken(t *testing.T, wakes <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	select {
+	case <-wakes:
+	case <-ctx.Done():
+		t.Fatal("no wake came")
+	}
+}
+
+// TestReplicas: several ledgers on one database are one ledger.
+func TestReplicas(t *testing.T) {
+	u := ledgertest.Postgres(t)
+	var ls [3]*ledger.Ledger
+	var wg sync.WaitGroup
+	for i := range ls {
+		wg.Go(func() { // they migrate at once
+			var err error
+			if ls[i], err = ledger.Open(t.Context(), u, ledger.Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	for _, l := range ls {
+		closing(t, l)
+	}
+
+	t.Run("a wake reaches all", func(t *testing.T) {
+		for _, from := range ls {
+			var wakes []<-chan struct{}
+			for _, l := range ls {
+				w, cancel := l.Subscribe(bot.WakeRunner)
+				defer cancel()
+				wakes = append(wakes, w)
+			}
+			do(t, from, func(tx bot.Tx) error {
+				tx.Wake(bot.WakeTeller, bot.WakeRunner)
+				return nil
+			})
+			for _, w := range wakes {
+				woken(t, w)
+			}
+		}
+	})
+	t.Run("no change is lost", func(t *testing.T) {
+		do(t, ls[0], func(tx bot.Tx) error {
+			return tx.AddRequest(bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}})
+		})
+		var wg sync.WaitGroup
+		for i := range 30 {
+			wg.Go(func() {
+				err := ls[i%len(ls)].Tx(t.Context(), func(tx bot.Tx) error {
+					r, err := tx.Request("R")
+					if err != nil {
+						return err
+					}
+					r.Needed++
+					if _, err := tx.Append(bot.Entry{Actor: "bot", What: "counted"}); err != nil {
+						return err
+					}
+					return tx.PutRequest(r)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		err := ls[1].View(t.Context(), func(tx bot.Tx) error {
+			r, err := tx.Request("R")
+			if err == nil && r.Needed != 30 {
+				t.Errorf("%d of 30 changes are there", r.Needed)
+			}
+			n, _, headErr := tx.Head()
+			if n != 30 {
+				t.Errorf("%d of 30 entries are there", n)
+			}
+			return errors.Join(err, headErr)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a takeover fences the other replica", func(t *testing.T) {
+		a, err := ls[0].Acquire(t.Context(), "app", "a", -time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ls[1].Acquire(t.Context(), "app", "b", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := ls[0].Tx(t.Context(), func(tx bot.Tx) error { return tx.Fence(a) }); !errors.Is(err, bot.ErrFenced) {
+			t.Errorf("got error %v, want %v", err, bot.ErrFenced)
+		}
+		if _, err := ls[2].Acquire(t.Context(), "app", "c", time.Minute); !errors.Is(err, bot.ErrHeld) {
+			t.Errorf("got error %v, want %v", err, bot.ErrHeld)
+		}
+	})
+}
+
+// TestConnectionLost: a lost connection is an ordinary error, commits nothing, and is mended by the next use; the listener comes back and wakes everybody.
+func TestConnectionLost(t *testing.T) {
+	u := ledgertest.Postgres(t)
+	l := closing(t, open(t, u))
+	db, err := sql.Open("pgx", u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	wakes, cancel := l.Subscribe(bot.WakeRunner)
+	defer cancel()
+
+	err = l.Tx(t.Context(), func(tx bot.Tx) error {
+		if err := tx.PutNote("k", "lost"); err != nil {
+			return err
+		}
+		if _, err := db.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+			return err
+		}
+		return tx.PutNote("k", "lost too")
+	})
+	if err == nil || errors.Is(err, bot.ErrRule) {
+		t.Fatalf("got error %v", err)
+	}
+	woken(t, wakes)
+	do(t, l, func(tx bot.Tx) error {
+		if v, err := tx.Note("k"); v != "" || err != nil {
+			t.Errorf("note %q, %v", v, err)
+		}
+		return tx.PutNote("k", "mended")
+	})
+	if got := note(t, l, "k"); got != "mended" {
+		t.Errorf("note %q", got)
+	}
+}
+
+// TestTriedAgain: where the database gives a transaction up to let another go on, it is run again.
+func TestTriedAgain(t *testing.T) {
+	l := closing(t, open(t, ledgertest.Postgres(t)))
+	runs := 0
+	do(t, l, func(tx bot.Tx) error {
+		runs++
+		if err := tx.PutNote("k", "v"); err != nil || runs > 2 {
+			return err
+		}
+		return &pgconn.PgError{Code: "40001"}
+	})
+	if got := note(t, l, "k"); runs != 3 || got != "v" {
+		t.Errorf("%d runs, note %q", runs, got)
+	}
+}
+
+// TestPooler: nothing needs a prepared statement to outlive its transaction, so that a pooler may stand between.
+func TestPooler(t *testing.T) {
+	u := ledgertest.Postgres(t)
+	for _, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
+		l := closing(t, open(t, u+"&default_query_exec_mode="+mode))
+		id := bot.RequestID("R-" + mode)
+		do(t, l, func(tx bot.Tx) error {
+			r := bot.Request{ID: id, State: bot.Proposed, Digest: "d", By: bot.Actor{Person: "mina"}}
+			r.Approvals = []bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d"}}
+			if err := tx.AddRequest(r); err != nil {
+				return err
+			}
+			if err := tx.PutMessages(id, []bot.Message{{Seq: 1, Status: bot.SealNormal, Evidence: "it's \\ \x00"}}); err != nil {
+				return err
+			}
+			if err := tx.Grant(id, "d"); err != nil {
+				return err
+			}
+			return tx.AddBatches(id, []bot.Batch{{State: bot.BatchPending, Seqs: []recall.Seq{1}}})
+		})
+		err := l.View(t.Context(), func(tx bot.Tx) error {
+			batches, err := tx.Batches(id, 9, bot.BatchPending)
+			if len(batches) != 1 || len(batches[0].Seqs) != 1 {
+				t.Errorf("%s: batches %v", mode, batches)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
+// TestNoBackup: PostgreSQL has its own tools.
+func TestNoBackup(t *testing.T) {
+	l := closing(t, open(t, ledgertest.Postgres(t)))
+	if err := l.Backup(t.Context(), t.TempDir()+"/copy"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got error %v, want %v", err, errors.ErrUnsupported)
+	}
+}

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"recallbot/bot"
+)
+
+// sqliteStore is one SQLite file.
+type sqliteStore struct {
+	path      string
+	clock     func() time.Time
+	lock      *os.File // nil when only read
+	temporary string   // the directory to remove at the end
+}
+
+// openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit flushed to the disk; foreign keys checked;
+// deleted text overwritten.
+func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) error {
+	s := &sqliteStore{path: path, clock: opts.Clock}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	l.store = s
+	synchronous := "synchronous(FULL)"
+	if path == ":memory:" {
+		dir, err := os.MkdirTemp("", "recallbot")
+		if err != nil {
+			return fmt.Errorf("make temporary ledger: %w", err)
+		}
+		s.temporary, s.path, synchronous = dir, filepath.Join(dir, "ledger.db"), "synchronous(OFF)"
+	}
+	reading := []string{"query_only(1)", "busy_timeout(5000)"}
+	if opts.ReadOnly {
+		if _, err := os.Stat(s.path); err != nil {
+			return err
+		}
+		l.read = sql.OpenDB(connector(s.path, "ro", reading...))
+		l.read.SetMaxOpenConns(2)
+		return l.migrate(ctx, goose.DialectSQLite3)
+	}
+	if err := s.acquire(); err != nil {
+		return err
+	}
+	l.write = sql.OpenDB(connector(s.path, "rw", "busy_timeout(5000)", "journal_mode(WAL)", synchronous, "fullfsync(1)",
+		"foreign_keys(1)", "secure_delete(1)", "journal_size_limit(67108864)"))
+	l.write.SetMaxOpenConns(1)
+	if err := l.migrate(ctx, goose.DialectSQLite3); err != nil {
+		return err
+	}
+	// Having the file's lock proves that whoever held a lease is dead. Who it was stays, so that its calls are still kept away from.
+	if _, err := l.write.ExecContext(ctx, "UPDATE lease SET till = 0"); err != nil {
+		return fmt.Errorf("end the leases of a process before: %w", err)
+	}
+	l.read = sql.OpenDB(connector(s.path, "ro", reading...))
+	l.read.SetMaxOpenConns(4)
+	l.read.SetMaxIdleConns(4)
+	return nil
+}
+
+// connector opens connections to the file. Pragmas go in the name, since they hold for one connection and a pool makes new ones.
+func connector(path, mode string, pragmas ...string) driver.Connector {
+	q := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_pragma": pragmas}
+	c, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
+	if err != nil {
+		panic(fmt.Sprintf("ledger: sqlite connector: %v", err)) // unreachable: the name is made here
+	}
+	return c
+}
+
+// acquire makes this the one process that serves the file. The lock goes with the process, however it ends. The file is made
+// here when it is new, readable for nobody else, since it will hold what people wrote.
+func (s *sqliteStore) acquire() error {
+	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	path, err := filepath.EvalSymlinks(s.path) // two names of one file share its lock
+	if err != nil {
+		return err
+	}
+	s.path = path
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return fmt.Errorf("%w: another recallbot serves %s (it holds %s.lock); stop that one first, or give this one another DATABASE_URL", ErrInUse, path, path)
+		}
+		return fmt.Errorf("lock %s.lock: %w", path, err)
+	}
+	s.lock = lock
+	return nil
+}
+
+func (s *sqliteStore) begin(context.Context, *sql.Tx) (time.Time, error) { return s.now(), nil }
+
+func (s *sqliteStore) look(context.Context, *sql.Tx) (time.Time, error) { return s.now(), nil }
+
+func (s *sqliteStore) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
+
+func (s *sqliteStore) snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
+
+func (s *sqliteStore) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return ctx, func() {}
+}
+
+// wake does nothing: there is no other process.
+func (s *sqliteStore) wake(context.Context, *sql.Tx, []bot.Topic) error { return nil }
+
+// forget empties the write-ahead log, which still has pages as they were. A reader at work can keep it from that until the next time.
+func (s *sqliteStore) forget(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}
+
+func (s *sqliteStore) again(error) bool { return false }
+
+func (s *sqliteStore) rule(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
+}
+
+// backup copies within one read transaction into a file beside the target, which gets its name when it is complete and on disk.
+func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s: %w", file, fs.ErrExist)
+	}
+	partial, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".partial-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := partial.Close(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			os.Remove(partial.Name())
+		}
+	}()
+	db := sql.OpenDB(connector(s.path, "ro", "busy_timeout(5000)"))
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, "VACUUM INTO $1", partial.Name()); err != nil {
+		return err
+	}
+	if err := partial.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(partial.Name(), file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+func (s *sqliteStore) close() error {
+	var err error
+	if s.lock != nil {
+		err = s.lock.Close()
+	}
+	if s.temporary != "" {
+		err = errors.Join(err, os.RemoveAll(s.temporary))
+	}
+	return err
+}

@@ -1,0 +1,263 @@
+package ledger_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/recall"
+)
+
+// TestLock: one file, one serving process.
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ledger #1?.db") // a name that a URI would misread
+	l := open(t, "sqlite:"+file)
+	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+	if err := os.Symlink(file, filepath.Join(dir, "other.db")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{file, filepath.Join(dir, "other.db")} {
+		_, err := ledger.Open(t.Context(), "sqlite:"+name, ledger.Options{})
+		if !errors.Is(err, ledger.ErrInUse) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "DATABASE_URL") {
+			t.Errorf("%s: got error %v, want %v with the file and the mend", name, err, ledger.ErrInUse)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = closing(t, open(t, "sqlite:"+filepath.Join(dir, "other.db")))
+	if got := note(t, l, "k"); got != "v" {
+		t.Errorf("note %q after opening again", got)
+	}
+	for _, name := range []string{file, file + ".lock", file + "-wal"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is open to others: %v", name, info.Mode())
+		}
+	}
+}
+
+// TestReadBeside: the command line reads while a process serves, and writes nothing.
+func TestReadBeside(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ledger.db")
+	if _, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a file that is not there: got error %v, want %v", err, fs.ErrNotExist)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Fatal("reading has made the file")
+	}
+	l := closing(t, open(t, "sqlite:"+file))
+	reader, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, reader)
+	for _, want := range []string{"one", "two"} {
+		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", want) })
+		if got := note(t, reader, "k"); got != want {
+			t.Errorf("read %q, want %q", got, want)
+		}
+	}
+	if err := reader.Tx(t.Context(), func(bot.Tx) error { return nil }); !errors.Is(err, ledger.ErrReadOnly) {
+		t.Errorf("got error %v, want %v", err, ledger.ErrReadOnly)
+	}
+	if err := reader.View(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "three") }); err == nil {
+		t.Error("a reader has written")
+	}
+}
+
+// TestBackup: a copy that is complete, opens by itself, and never replaces a file.
+func TestBackup(t *testing.T) {
+	dir := t.TempDir()
+	l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
+	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+	reader, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, reader)
+	for name, l := range map[string]*ledger.Ledger{"served.db": l, "beside.db": reader} {
+		file := filepath.Join(dir, name)
+		if err := l.Backup(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Backup(t.Context(), file); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("a second backup: got error %v, want %v", err, fs.ErrExist)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("the copy is open to others: %v", info.Mode())
+		}
+		if got := note(t, closing(t, open(t, "sqlite:"+file)), "k"); got != "v" {
+			t.Errorf("the copy has note %q", got)
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, file := range []string{filepath.Join(dir, "cancelled.db"), filepath.Join(dir, "nowhere", "copy.db")} {
+		if err := l.Backup(cancelled, file); err == nil {
+			t.Errorf("backup to %s succeeded", file)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*partial*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestForgottenOnDisk: text that was forgotten is in none of the ledger's files.
+func TestForgottenOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
+	const secret, key = "nobody should read this again", "an HMAC key of thirty-two bytes!"
+	found := func(what string) (in []string) {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(b, []byte(what)) {
+				in = append(in, f.Name())
+			}
+		}
+		return in
+	}
+	const encoded = "YW4gSE1BQyBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE=" // key, as JSON has it
+	do(t, l, func(tx bot.Tx) error {
+		if err := tx.AddRequest(bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}}); err != nil {
+			return err
+		}
+		if err := tx.PutEvidenceKey("R", []byte(key)); err != nil {
+			return err
+		}
+		var messages []bot.Message
+		for i := range 200 {
+			messages = append(messages, bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Evidence: fmt.Sprint(secret, i)})
+		}
+		return tx.PutMessages("R", messages)
+	})
+	if len(found(secret)) == 0 || len(found(encoded)) == 0 {
+		t.Fatal("the text is not on disk at all")
+	}
+	do(t, l, func(tx bot.Tx) error { return tx.ForgetEvidence("R") })
+	if in := append(found(secret), found(encoded)...); len(in) > 0 {
+		t.Errorf("still in %v", in)
+	}
+}
+
+// TestBubble: the ledger lives and ends inside a bubble of fake time, whose clock is then the ledger's.
+func TestBubble(t *testing.T) {
+	for _, databaseURL := range []string{"sqlite::memory:", "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")} {
+		synctest.Test(t, func(t *testing.T) {
+			l := open(t, databaseURL)
+			woken, cancel := l.Subscribe(bot.WakeTimer)
+			var first, second time.Time
+			do(t, l, func(tx bot.Tx) error {
+				first = tx.Now()
+				return tx.PutNote("k", "v")
+			})
+			go func() {
+				time.Sleep(72 * time.Hour)
+				do(t, l, func(tx bot.Tx) error {
+					second = tx.Now()
+					tx.Wake(bot.WakeTimer)
+					return nil
+				})
+			}()
+			<-woken
+			if d := second.Sub(first); d != 72*time.Hour {
+				t.Errorf("the ledger's clock went %v", d)
+			}
+			cancel()
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestKilled: what a transaction has committed is there after kill -9, what it has not is not, and the lock is free.
+func TestKilled(t *testing.T) {
+	const file = "RECALLBOT_TEST_KILLED_FILE"
+	if path := os.Getenv(file); path != "" { // this is the process to be killed
+		l := open(t, "sqlite:"+path)
+		for i := 1; ; i++ {
+			do(t, l, func(tx bot.Tx) error {
+				if err := tx.PutNote("committed", fmt.Sprint(i)); err != nil {
+					return err
+				}
+				if i == 100 {
+					fmt.Println("ready")
+					<-t.Context().Done() // never: killed in the middle of a transaction
+				}
+				return nil
+			})
+		}
+	}
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), file+"="+path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it is ready
+		t.Fatal(err)
+	}
+	if _, err := ledger.Open(t.Context(), "sqlite:"+path, ledger.Options{}); !errors.Is(err, ledger.ErrInUse) {
+		t.Errorf("while the other process lives: got error %v, want %v", err, ledger.ErrInUse)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	reader, err := ledger.Open(t.Context(), "sqlite:"+path, ledger.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := note(t, closing(t, reader), "committed"); got != "99" {
+		t.Errorf("a reader finds %q, want 99", got)
+	}
+	if got := note(t, closing(t, open(t, "sqlite:"+path)), "committed"); got != "99" {
+		t.Errorf("after the kill there is %q, want 99", got)
+	}
+}
+
+// TestTemporary: nothing is left of a ledger in memory.
+func TestTemporary(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	l := open(t, "sqlite::memory:")
+	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

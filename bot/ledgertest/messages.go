@@ -1,0 +1,274 @@
+package ledgertest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+)
+
+// messagesOf reads all messages of a request.
+func messagesOf(t *testing.T, l bot.Ledger, id bot.RequestID) []bot.Message {
+	t.Helper()
+	return look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Messages(id, 0, 1_000_000) })
+}
+
+var messages = []promise{
+	{"a message comes back as it was sealed", func(t *testing.T, l bot.Ledger) {
+		all := []bot.Message{
+			{Seq: 1, Status: bot.SealNormal, Sender: "a\x00\u202e", Sent: day, HMAC: []byte{0, 255}, Callback: true, Admin: true, Read: day.Add(time.Millisecond), Evidence: "a\x00\"\\ \u202e\u2028 🙂"},
+			{Seq: 2, Status: bot.SealUnread},
+			{Seq: 3, Status: bot.SealAbsent, Outcome: bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyDidNotExist, At: day}},
+			{Seq: 4_294_967_295, Status: bot.SealRecalled, Outcome: bot.Outcome{Class: bot.ClassAlready, At: day, Confirmed: bot.ByHistory}},
+		}
+		propose(t, l, "R-1", 1)
+		do(t, l, func(tx bot.Tx) error { return tx.PutMessages("R-1", all) })
+		same(t, messagesOf(t, l, "R-1"), all)
+	}},
+	{"they replace those stored before", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 5)
+		do(t, l, func(tx bot.Tx) error { return tx.PutMessages("R-1", sealed(2)) })
+		same(t, messagesOf(t, l, "R-1"), sealed(2))
+		do(t, l, func(tx bot.Tx) error { return tx.PutMessages("R-1", nil) })
+		same(t, messagesOf(t, l, "R-1"), []bot.Message{})
+	}},
+	{"what people have approved is not replaced", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 3)
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutMessages("R-1", sealed(4)) })
+		same(t, messagesOf(t, l, "R-1"), sealed(3))
+	}},
+	{"one seq is one message", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 2)
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutMessages("R-1", append(sealed(3), sealed(1)...)) })
+		same(t, messagesOf(t, l, "R-1"), sealed(2))
+	}},
+	{"a seq is at least 1", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 2)
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
+			return tx.PutMessages("R-1", []bot.Message{{Seq: 0, Status: bot.SealNormal}})
+		})
+	}},
+	{"messages belong to a request", func(t *testing.T, l bot.Ledger) {
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutMessages("R-1", sealed(1)) })
+	}},
+	{"they are paged by seq", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 25)
+		propose(t, l, "R-2", 3)
+		var all []bot.Message
+		for from := recall.Seq(0); ; {
+			page := look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Messages("R-1", from, 10) })
+			if len(page) == 0 {
+				break
+			}
+			if len(page) > 10 {
+				t.Fatalf("a page of %d", len(page))
+			}
+			all = append(all, page...)
+			from = page[len(page)-1].Seq + 1
+		}
+		same(t, all, sealed(25))
+	}},
+	{"thousands go as ten do", func(t *testing.T, l bot.Ledger) { // more than go in one statement; a plan that walks all for each would take minutes
+		const n = 6_000
+		begun := time.Now()
+		lap := func(what string) {
+			t.Logf("%-20s %v", what, time.Since(begun).Round(time.Millisecond))
+			begun = time.Now()
+		}
+		grant(t, l, "R-1", n)
+		lap("seal and grant")
+		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(n)) })
+		lap("batches")
+		outcomes := map[recall.Seq]bot.Outcome{}
+		for i := range n {
+			outcomes[recall.Seq(i+1)] = recalled
+		}
+		do(t, l, func(tx bot.Tx) error {
+			written, err := tx.PutOutcomes("R-1", outcomes)
+			same(t, written, n)
+			return err
+		})
+		lap("outcomes at once")
+		counts := look(t, l, func(tx bot.Tx) (map[bot.Class]int, error) { return tx.Progress("R-1") })
+		lap("progress")
+		same(t, counts, map[bot.Class]int{bot.ClassRecalled: n})
+		same(t, len(messagesOf(t, l, "R-1")), n)
+		lap("read")
+		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", n, bot.BatchPending) })), n/10)
+		lap("read batches")
+	}},
+}
+
+var outcomes = []promise{
+	{"an outcome comes back as it was stored", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 7)
+		want := sealed(7)
+		outcomes := map[recall.Seq]bot.Outcome{}
+		for i, class := range bot.Classes() {
+			o := bot.Outcome{Class: class, Code: 10030, Why: bot.WhyGone, Info: "no\x00\u202e", At: day, Confirmed: bot.ByHistory}
+			want[i].Outcome, outcomes[recall.Seq(i+1)] = o, o
+		}
+		do(t, l, func(tx bot.Tx) error {
+			n, err := tx.PutOutcomes("R-1", outcomes)
+			same(t, n, 6)
+			return err
+		})
+		same(t, messagesOf(t, l, "R-1"), want)
+	}},
+	{"an outcome never changes", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 3)
+		other := bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyNoAnswer, At: day}
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: other})
+			return err
+		})
+		do(t, l, func(tx bot.Tx) error {
+			n, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: other, 2: recalled, 3: recalled})
+			same(t, n, 1)
+			return err
+		})
+		want := sealed(3)
+		want[0].Outcome, want[1].Outcome, want[2].Outcome = recalled, other, recalled
+		same(t, messagesOf(t, l, "R-1"), want)
+	}},
+	{"only messages of the request get one", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 1)
+		grant(t, l, "R-2", 2)
+		do(t, l, func(tx bot.Tx) error {
+			n, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: recalled})
+			same(t, n, 1)
+			return err
+		})
+		same(t, messagesOf(t, l, "R-2"), sealed(2))
+	}},
+	{"no outcome is not stored as one", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 1)
+		for _, o := range []bot.Outcome{{}, {Class: "lost"}} {
+			fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
+				_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: o})
+				return err
+			})
+		}
+	}},
+	{"progress counts by class", func(t *testing.T, l bot.Ledger) {
+		same(t, look(t, l, func(tx bot.Tx) (map[bot.Class]int, error) { return tx.Progress("R-1") }), map[bot.Class]int{})
+		grant(t, l, "R-1", 5)
+		grant(t, l, "R-2", 1)
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: recalled, 3: {Class: bot.ClassNotSent}})
+			return err
+		})
+		same(t, look(t, l, func(tx bot.Tx) (map[bot.Class]int, error) { return tx.Progress("R-1") }),
+			map[bot.Class]int{"": 2, bot.ClassRecalled: 2, bot.ClassNotSent: 1})
+	}},
+	{"the last outcome's time is the ledger's, and only what was written counts", func(t *testing.T, l bot.Ledger) {
+		last := func() time.Time {
+			return look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.LastOutcome("R-1") })
+		}
+		grant(t, l, "R-1", 2)
+		if at := last(); !at.IsZero() {
+			t.Fatalf("last outcome at %v", at)
+		}
+		var now time.Time
+		put := func() {
+			do(t, l, func(tx bot.Tx) error {
+				now = tx.Now()
+				_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled})
+				return err
+			})
+		}
+		put()
+		stored := now
+		same(t, last(), stored)
+		put()
+		same(t, last(), stored)
+	}},
+	{"a confirmation raises what rests on the answer alone", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 5)
+		byHistory, refused := recalled, recalled
+		byHistory.Confirmed, refused.Class = bot.ByHistory, bot.ClassRefused
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: byHistory, 3: refused, 4: recalled})
+			return err
+		})
+		for i, want := range []int{1, 0} {
+			do(t, l, func(tx bot.Tx) error {
+				n, err := tx.Confirm("R-1", []recall.Seq{1, 1, 2, 3, 5, 77}, bot.ByCallback)
+				if n != want {
+					t.Errorf("call %d raised %d, want %d", i+1, n, want)
+				}
+				return err
+			})
+		}
+		do(t, l, func(tx bot.Tx) error {
+			n, err := tx.Confirm("R-1", []recall.Seq{4}, bot.ByAnswer)
+			same(t, n, 0)
+			return err
+		})
+		want := sealed(5)
+		want[0].Outcome, want[1].Outcome, want[2].Outcome, want[3].Outcome = recalled, byHistory, refused, recalled
+		want[0].Outcome.Confirmed = bot.ByCallback
+		same(t, messagesOf(t, l, "R-1"), want)
+	}},
+	{"twenty at once: each message gets one outcome", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 10)
+		written := make([]int, 20)
+		for _, err := range atOnce(20, func(i int) error {
+			return l.Tx(t.Context(), func(tx bot.Tx) (err error) {
+				outcomes := map[recall.Seq]bot.Outcome{}
+				for seq := range recall.Seq(10) {
+					outcomes[seq+1] = bot.Outcome{Class: bot.ClassRefused, Info: fmt.Sprint(i)}
+				}
+				written[i], err = tx.PutOutcomes("R-1", outcomes)
+				return err
+			})
+		}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum := 0
+		for _, n := range written {
+			sum += n
+		}
+		same(t, sum, 10)
+	}},
+}
+
+var evidence = []promise{
+	{"the key is kept until it is forgotten", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 1)
+		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.EvidenceKey("R-1"); return err })
+		for _, key := range [][]byte{{0, 1, 255}, {2}} {
+			do(t, l, func(tx bot.Tx) error { return tx.PutEvidenceKey("R-1", key) })
+			same(t, look(t, l, func(tx bot.Tx) ([]byte, error) { return tx.EvidenceKey("R-1") }), key)
+		}
+	}},
+	{"forgetting takes the text and the key, of this request, and nothing else", func(t *testing.T, l bot.Ledger) {
+		for _, id := range []bot.RequestID{"R-1", "R-2"} {
+			grant(t, l, id, 3)
+			do(t, l, func(tx bot.Tx) error { return tx.PutEvidenceKey(id, []byte("key")) })
+		}
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled})
+			return err
+		})
+		for range 2 {
+			do(t, l, func(tx bot.Tx) error { return tx.ForgetEvidence("R-1") })
+		}
+		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.EvidenceKey("R-1"); return err })
+		want := sealed(3)
+		for i := range want {
+			want[i].Evidence = ""
+		}
+		want[0].Outcome = recalled
+		same(t, messagesOf(t, l, "R-1"), want)
+		same(t, messagesOf(t, l, "R-2"), sealed(3))
+		same(t, look(t, l, func(tx bot.Tx) ([]byte, error) { return tx.EvidenceKey("R-2") }), []byte("key"))
+	}},
+	{"a key belongs to a request", func(t *testing.T, l bot.Ledger) {
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutEvidenceKey("R-1", []byte("key")) })
+	}},
+}
