@@ -1,0 +1,234 @@
+// Package webhook takes in the callbacks of the Chat service: POST /chat/webhook. It verifies them, answers at once, and hands those that are of use to the
+// bot in batches. What waits is bounded: a callback for which there is no room is dropped and counted, and no sender of messages can make the
+// process grow.
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"recallbot/recall"
+)
+
+const (
+	maxBody    = 1 << 20                // bytes of a callback
+	maxWaiting = 64 << 20               // bytes of all callbacks that wait
+	batchMost  = 1000                   // callbacks handed over at once
+	batchEvery = 250 * time.Millisecond // how long the first of a batch waits for others: a commit to disk holds up the runner's
+	retryPause = 500 * time.Millisecond // before a batch that could not be handed over is tried again
+	retries    = 10                     // tries of a batch before it is dropped
+	handWithin = 10 * time.Second       // how long one try may take
+	lastWithin = 2 * time.Second        // how long handing over what still waits may take when the process stops
+)
+
+// Bot is the part of *bot.Bot that callbacks go to.
+type Bot interface {
+	// Wants reports whether a callback is of any use. It must be quick.
+	Wants(recall.Callback) bool
+	// Hear takes callbacks in. Where it fails they are handed over again.
+	Hear(ctx context.Context, callbacks []recall.Callback) error
+}
+
+// Options is what a Webhook is made of.
+type Options struct {
+	App   recall.SDKAppID
+	Token string // the authentication token of the console; a secret
+	Bot   Bot
+	// Sends and Recalls are how many callbacks of each kind may wait; 0: 10,000. They wait apart: a flood of messages does not push out recalls.
+	Sends, Recalls int
+	Log            *slog.Logger
+}
+
+// Webhook is the http.Handler of the callbacks, and the loop that hands them over. It is made by New.
+type Webhook struct {
+	o              Options
+	log            *slog.Logger
+	sends, recalls chan callback
+	waiting        chan struct{} // holds a value when something came
+	bytes          atomic.Int64  // of what waits
+
+	taken, dropped, refused, handed atomic.Int64
+}
+
+// callback is one that waits.
+type callback struct {
+	told recall.Callback
+	size int64 // bytes of its body
+}
+
+// New returns a Webhook. Its Run must be running for callbacks to reach the bot. It returns an error that names what is missing from the options.
+func New(o Options) (*Webhook, error) {
+	switch {
+	case o.App == 0:
+		return nil, errors.New("webhook: Options.App is missing")
+	case o.Token == "":
+		return nil, errors.New("webhook: Options.Token is missing")
+	case o.Bot == nil:
+		return nil, errors.New("webhook: Options.Bot is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Webhook{
+		o: o, log: o.Log, waiting: make(chan struct{}, 1),
+		sends: make(chan callback, cmp.Or(o.Sends, 10_000)), recalls: make(chan callback, cmp.Or(o.Recalls, 10_000)),
+	}, nil
+}
+
+// Counts is how many callbacks there were since the start.
+type Counts struct {
+	Taken   int64 // of use, and let in to wait
+	Handed  int64 // reached the bot
+	Dropped int64 // of use, but there was no room, or the bot could not take them
+	Refused int64 // not verified, too large, or not readable
+	Waiting int   // now
+}
+
+// Counts returns how many callbacks there were.
+func (w *Webhook) Counts() Counts {
+	return Counts{Taken: w.taken.Load(), Handed: w.handed.Load(), Dropped: w.dropped.Load(), Refused: w.refused.Load(), Waiting: len(w.sends) + len(w.recalls)}
+}
+
+// ServeHTTP answers a callback at once; nothing is stored meanwhile. The path does not matter to it.
+//
+// 200 and the service's own answer: taken, of no use, or dropped for want of room. 401: not signed by the token within 60 s, or of another app. 405: not a
+// POST. 413: over 1 MiB. 400: it cannot be read.
+func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	refuse := func(status int, why string) {
+		w.refused.Add(1)
+		http.Error(rw, why, status)
+	}
+	if r.Method != http.MethodPost {
+		rw.Header().Set("Allow", http.MethodPost)
+		refuse(http.StatusMethodNotAllowed, "callbacks are posted")
+		return
+	}
+	if err := recall.VerifyCallback(r.URL.Query(), w.o.App, w.o.Token, time.Now()); err != nil {
+		refuse(http.StatusUnauthorized, err.Error())
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxBody))
+	if err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			refuse(http.StatusRequestEntityTooLarge, "the body is too large")
+		} else {
+			refuse(http.StatusBadRequest, "the body could not be read")
+		}
+		return
+	}
+	c, err := recall.ParseCallback(body)
+	if err != nil {
+		refuse(http.StatusBadRequest, err.Error())
+		return
+	}
+	if w.o.Bot.Wants(c) {
+		w.take(callback{c, int64(len(body))})
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(rw, recall.CallbackAnswer) // the service may have gone; the callback is taken
+}
+
+// take lets a callback wait, or drops it.
+func (w *Webhook) take(c callback) {
+	queue := w.sends
+	if _, ok := c.told.(recall.AfterRecallMsg); ok {
+		queue = w.recalls
+	}
+	if w.bytes.Add(c.size) > maxWaiting {
+		queue = nil // no room
+	}
+	select {
+	case queue <- c:
+		w.taken.Add(1)
+	default:
+		w.bytes.Add(-c.size)
+		if n := w.dropped.Add(1); n&(n-1) == 0 { // the first, the second, the fourth ...
+			w.log.Warn("callbacks come faster than they can be stored; some are dropped", "dropped", n)
+		}
+		return
+	}
+	select {
+	case w.waiting <- struct{}{}:
+	default:
+	}
+}
+
+// Run hands callbacks over until ctx ends, then those that wait, for 2 s at most.
+func (w *Webhook) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-w.waiting:
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWithin)
+			defer cancel()
+			for batch := w.batch(); len(batch) > 0; batch = w.batch() {
+				w.hand(last, last, batch)
+			}
+			return nil
+		}
+		pause(ctx, batchEvery)
+		for ctx.Err() == nil { // a batch that was taken is handed over
+			batch := w.batch()
+			if len(batch) > 0 {
+				w.hand(ctx, context.WithoutCancel(ctx), batch)
+			}
+			if len(batch) < batchMost {
+				break // what came meanwhile waits for company
+			}
+		}
+		if len(w.sends)+len(w.recalls) > 0 {
+			select {
+			case w.waiting <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// batch takes what waits, recalls first.
+func (w *Webhook) batch() []recall.Callback {
+	var batch []recall.Callback
+	for _, queue := range []chan callback{w.recalls, w.sends} {
+		for len(batch) < batchMost && len(queue) > 0 { // nobody else takes from it
+			c := <-queue
+			w.bytes.Add(-c.size)
+			batch = append(batch, c.told)
+		}
+	}
+	return batch
+}
+
+// hand gives a batch to the bot, several times where that fails. It is given up when ctx ends; a try under calls is not cut off by that.
+func (w *Webhook) hand(ctx, calls context.Context, batch []recall.Callback) {
+	for try := 1; ; try++ {
+		call, cancel := context.WithTimeout(calls, handWithin)
+		err := w.o.Bot.Hear(call, batch)
+		cancel()
+		if err == nil {
+			w.handed.Add(int64(len(batch)))
+			return
+		}
+		if try == retries || ctx.Err() != nil {
+			w.dropped.Add(int64(len(batch)))
+			w.log.Error("callbacks could not be stored; they are dropped", "callbacks", len(batch), "err", err)
+			return
+		}
+		w.log.Warn("callbacks could not be stored; it will be tried again", "callbacks", len(batch), "err", err)
+		pause(ctx, retryPause)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
