@@ -1,0 +1,473 @@
+package bot_test
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
+)
+
+// The tests in this file let many things go wrong at once, at random, in a bubble's time. The seed is printed, and given again by -chaosseed. The long form is
+//
+//	go test ./bot -run TestChaos -chaos 20 -chaosmessages 10000 -timeout 2h
+var (
+	chaosRuns     = flag.Int("chaos", 3, "runs of each chaos test")
+	chaosMessages = flag.Int("chaosmessages", 500, "messages in each run of TestChaosChat")
+	chaosSeed     = flag.Uint64("chaosseed", 0, "seed of the chaos tests; 0: a new one")
+)
+
+// chaos runs fn in bubbles with generators of random numbers.
+func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
+	seed := *chaosSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	for run := range *chaosRuns {
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			t.Logf("-chaosseed %d", seed)
+			synctest.Test(t, func(t *testing.T) { fn(t, rand.New(rand.NewPCG(seed, uint64(run)))) })
+		})
+	}
+}
+
+// newHouseWith is a house whose ledger waits for no disk. prepare changes it before it opens.
+func newHouseWith(t *testing.T, prepare func(h *house), turn func(*bot.Options)) *house {
+	h := &house{t: t, chat: recalltest.New(recalltest.Options{}), screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
+	h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
+	if prepare != nil {
+		prepare(h)
+	}
+	h.open(":memory:", func(o *bot.Options) {
+		o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000
+		o.Log = nil // faults by the hundred
+		if turn != nil {
+			turn(o)
+		}
+	})
+	t.Cleanup(func() {
+		h.stop()
+		h.chat.Close()
+	})
+	return h
+}
+
+// within passes time until the request is in one of the states.
+func (h *house) within(d time.Duration, id bot.RequestID, states ...bot.State) bot.Card {
+	h.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		h.pass(time.Second)
+		c, err := h.bot.ShowingNow(h.t.Context(), id)
+		if err != nil {
+			continue // the ledger may be away
+		}
+		if slices.Contains(states, c.State) {
+			return c
+		}
+	}
+	c, err := h.bot.ShowingNow(h.t.Context(), id)
+	h.t.Fatalf("%s is %s after %v, want %v: %v %v", id, c.State, d, states, c.Notices, err)
+	return bot.Card{}
+}
+
+// proposed asks for a recall and waits until it is sealed, however long reading takes.
+func (h *house) proposed(text string) bot.Card {
+	h.t.Helper()
+	a := h.types("UMINA", "recall", text)
+	if a.Kind != bot.Accepted {
+		h.t.Fatalf("ask %q: %+v", text, a)
+	}
+	return h.within(10*time.Minute, bot.RequestID(a.Lines[0][0].Text), bot.Proposed)
+}
+
+// outcomes reads what the thread says of each message, and that it says it once.
+func (h *house) outcomes(id bot.RequestID) map[recall.Seq]string {
+	h.t.Helper()
+	h.screen.mu.Lock()
+	defer h.screen.mu.Unlock()
+	for _, n := range h.screen.notes[string(id)] {
+		if n.File == nil {
+			continue
+		}
+		rows, err := csv.NewReader(strings.NewReader(string(n.File.Body))).ReadAll()
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		out := map[recall.Seq]string{}
+		for _, row := range rows[1:] {
+			seq, err := strconv.ParseUint(row[0], 10, 32)
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			if out[recall.Seq(seq)] != "" {
+				h.t.Errorf("%d has two outcomes", seq)
+			}
+			out[recall.Seq(seq)] = row[1]
+		}
+		return out
+	}
+	h.t.Fatal("the thread has no file of outcomes")
+	return nil
+}
+
+// callsOf tells the calls for a message, for whoever must find out what went wrong.
+func (h *house) callsOf(seq recall.Seq) string {
+	var b strings.Builder
+	for _, c := range h.chat.Log() {
+		if c.Command == recalltest.Recall && slices.Contains(c.Seqs, recalltest.Seq(seq)) {
+			fmt.Fprintf(&b, "\n%s %+v", c.At.Format("04:05.000"), c)
+		}
+	}
+	return b.String()
+}
+
+// holds checks the outcomes of the messages 1 to n against the service, and the receipt's sum.
+func (h *house) holds(id bot.RequestID, n int) map[string]int {
+	t := h.t
+	t.Helper()
+	out := h.outcomes(id)
+	counts := map[string]int{}
+	for seq := recall.Seq(1); seq <= recall.Seq(n); seq++ {
+		recalled := h.chat.Recalled(testGroup, "", recalltest.Seq(seq))
+		class := out[seq]
+		counts[class]++
+		switch bot.Class(class) {
+		case bot.ClassRecalled, bot.ClassAlready:
+			if !recalled {
+				t.Errorf("%d is called %s, and is there", seq, class)
+			}
+		case bot.ClassNotSent, bot.ClassRefused, bot.ClassNotFound:
+			if recalled {
+				t.Errorf("%d is called %s, and was recalled: %s", seq, class, h.callsOf(seq))
+			}
+		case bot.ClassUnknown:
+		default:
+			t.Errorf("%d has the outcome %q", seq, class)
+		}
+	}
+	if len(out) != n {
+		t.Errorf("%d messages have an outcome, want %d", len(out), n)
+	}
+	var sum []string
+	for _, c := range bot.Classes() {
+		sum = append(sum, fmt.Sprintf("%s %s", itoa(counts[string(c)]), c))
+	}
+	want := itoa(n) + " messages were requested = " + strings.Join(sum, " + ")
+	if thread := h.screen.thread(id); !strings.Contains(thread, want) {
+		i := max(0, strings.Index(thread, "Receipt "))
+		t.Errorf("the receipt lacks %q:\n%.400s", want, thread[i:])
+	}
+	if most := h.chat.MostInAnySecond(recalltest.Recall); most > 200 {
+		t.Errorf("%d calls in one second", most)
+	}
+	return counts
+}
+
+// TestChaosChat mixes every fault of the Chat service. Whatever happens, every message ends with one outcome, which is true, and the request ends.
+func TestChaosChat(t *testing.T) {
+	chaos(t, func(t *testing.T, rng *rand.Rand) {
+		h := newHouseWith(t, nil, func(o *bot.Options) { o.Policy.StartWithin = 6 * time.Hour })
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		n := *chaosMessages
+		h.say(n)
+		c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
+		for _, i := range rng.Perm(n)[:n/20] { // what people and time do to messages after the seal
+			switch seq := recalltest.Seq(i + 1); rng.IntN(4) {
+			case 0:
+				h.chat.Delete(testGroup, "", seq)
+			case 1:
+				h.chat.Expire(testGroup, "", seq)
+			case 2:
+				h.chat.MakeUnrecallable(testGroup, "", seq)
+			case 3:
+				h.chat.RecallElsewhere(testGroup, "", "alice", seq)
+			}
+		}
+		seconds := func(most int) time.Duration { return time.Duration(rng.IntN(most*1000)) * time.Millisecond }
+		// Not in the mix is a final code for a message that could be recalled: together with a call that acts late nobody could find out.
+		faults := []func() recalltest.Fault{
+			func() recalltest.Fault { return recalltest.Answer(60008, "slow") },
+			func() recalltest.Fault { return recalltest.Answer(10002, "internal") },
+			func() recalltest.Fault { return recalltest.Answer(60007, "too frequent") },
+			func() recalltest.Fault { return recalltest.Answer(70001, "expired") },
+			func() recalltest.Fault { return recalltest.AnswerAfter(10002, "internal") },
+			func() recalltest.Fault { return recalltest.AnswerAfter(60008, "slow") },
+			func() recalltest.Fault { return recalltest.PerMessage(10002) },
+			func() recalltest.Fault { return recalltest.PerMessage(10002, recalltest.Seq(rng.IntN(n)+1)) },
+			recalltest.BadGateway, recalltest.BadGatewayAfter, recalltest.Unreachable, recalltest.ResetBefore, recalltest.ResetAfter,
+			func() recalltest.Fault { return recalltest.Status(500) },
+			recalltest.AnswerLost, recalltest.Truncated, recalltest.CutJSON, recalltest.HTML, recalltest.NoList, recalltest.Reordered, recalltest.Twice,
+			recalltest.NoErrorInfo, recalltest.ExtraFields,
+			func() recalltest.Fault { return recalltest.ActsLate(seconds(15)) },
+			func() recalltest.Fault { return recalltest.Delay(seconds(12)) },
+			func() recalltest.Fault { return recalltest.Missing(recalltest.Seq(rng.IntN(n) + 1)) },
+		}
+		for range n / 2 {
+			command := recalltest.Recall
+			if rng.IntN(3) == 0 {
+				command = recalltest.History
+			}
+			injected := []recalltest.Fault{recalltest.Delay(0)}
+			if rng.IntN(2) == 0 {
+				injected = []recalltest.Fault{faults[rng.IntN(len(faults))]()}
+			}
+			if rng.IntN(100) == 0 {
+				injected = []recalltest.Fault{recalltest.Answer(70009, "wrong key")} // pauses the app for a minute
+			}
+			h.chat.Inject(command, 1, injected...)
+		}
+		h.press("UTHEO", bot.ActApprove, c)
+		h.within(4*time.Hour, c.ID, bot.Done)
+		h.pass(2 * time.Minute) // what acts late has acted
+		t.Logf("%v after %d calls", h.holds(c.ID, n), h.chat.Calls(recalltest.Recall))
+	})
+}
+
+// moody is a platform that fails at random.
+type moody struct {
+	*screen
+	mu    sync.Mutex
+	rng   *rand.Rand
+	calms atomic.Bool
+}
+
+func (m *moody) mood() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.calms.Load() {
+		return 100
+	}
+	return m.rng.IntN(12)
+}
+
+var errMood = errors.New("the platform is in a mood")
+
+// try makes a call, or fails before it, or loses its answer.
+func (m *moody) try(ctx context.Context, call func() error) error {
+	switch m.mood() {
+	case 0:
+		return &bot.Later{After: 3 * time.Second, Err: errMood}
+	case 1:
+		return &bot.Later{Err: errMood}
+	case 2:
+		return errMood
+	case 3: // done, and the answer is lost
+		return errors.Join(call(), errMood)
+	case 4: // hangs
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return call()
+}
+
+func (m *moody) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (ref bot.Ref, err error) {
+	err = m.try(ctx, func() error {
+		ref, err = m.screen.Post(ctx, at, c, key)
+		return err
+	})
+	if err != nil {
+		ref = bot.Ref{}
+	}
+	return ref, err
+}
+
+func (m *moody) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
+	if c.State.Open() && m.mood() == 5 {
+		return fmt.Errorf("somebody deleted the card: %w", bot.ErrGone)
+	}
+	return m.try(ctx, func() error { return m.screen.Edit(ctx, ref, c) })
+}
+
+func (m *moody) Reply(ctx context.Context, at bot.Ref, n bot.Note) (ref bot.Ref, err error) {
+	err = m.try(ctx, func() error {
+		ref, err = m.screen.Reply(ctx, at, n)
+		return err
+	})
+	if err != nil {
+		ref = bot.Ref{}
+	}
+	return ref, err
+}
+
+// TestChaosPlatform lets the platform fail in every way while requests are asked, decided and run: the last card and the receipt arrive, and whatever is told twice is
+// told the same.
+func TestChaosPlatform(t *testing.T) {
+	chaos(t, func(t *testing.T, rng *rand.Rand) {
+		h := newHouseWith(t, func(h *house) { h.surface = &moody{screen: h.screen, rng: rand.New(rand.NewPCG(rng.Uint64(), 0))} }, nil)
+		h.chat.Change(func(o *recalltest.Options) { o.Latency = 100 * time.Millisecond })
+		h.say(400)
+		var cards []bot.Card
+		for i := range 4 {
+			cards = append(cards, h.proposed(fmt.Sprintf("%s %d-%d", testGroup, i*100+1, i*100+100)))
+		}
+		for _, c := range cards {
+			h.press("UTHEO", bot.ActApprove, c)
+			h.pass(time.Duration(rng.IntN(1000)) * time.Millisecond)
+		}
+		h.pass(time.Hour)
+		for _, c := range cards {
+			if got := h.screen.card(c.ID).State; got != bot.Done {
+				t.Errorf("the card of %s shows %s", c.ID, got)
+			}
+			var receipts []string
+			h.screen.mu.Lock()
+			for _, n := range h.screen.notes[string(c.ID)] {
+				if strings.HasSuffix(n.Key, "/receipt") {
+					receipts = append(receipts, fmt.Sprint(n.Lines))
+				}
+			}
+			h.screen.mu.Unlock()
+			if len(receipts) == 0 || len(slices.Compact(receipts)) != 1 || !strings.Contains(receipts[0], "100 recalled") {
+				t.Errorf("the receipts of %s: %v", c.ID, receipts)
+			}
+		}
+	})
+}
+
+// away is a ledger that can be out of reach.
+type away struct {
+	bot.Ledger
+	gone atomic.Bool
+}
+
+var errAway = errors.New("the database is away")
+
+func (a *away) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
+	if a.gone.Load() {
+		return errAway
+	}
+	return a.Ledger.Tx(ctx, fn)
+}
+
+func (a *away) View(ctx context.Context, fn func(tx bot.Tx) error) error {
+	if a.gone.Load() {
+		return errAway
+	}
+	return a.Ledger.View(ctx, fn)
+}
+
+func (a *away) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bot.Lease, error) {
+	if a.gone.Load() {
+		return bot.Lease{}, errAway
+	}
+	return a.Ledger.Acquire(ctx, name, holder, ttl)
+}
+
+func (a *away) Renew(ctx context.Context, l bot.Lease, ttl time.Duration) error {
+	if a.gone.Load() {
+		return errAway
+	}
+	return a.Ledger.Renew(ctx, l, ttl)
+}
+
+func (a *away) Release(ctx context.Context, l bot.Lease) error {
+	if a.gone.Load() {
+		return errAway
+	}
+	return a.Ledger.Release(ctx, l)
+}
+
+// TestLedgerAway takes the database away for 30 s while a request runs: what people do meanwhile is refused and not half done, the calls stop, and all of it goes on by itself.
+func TestLedgerAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var db *away
+		h := newHouseWith(t, nil, func(o *bot.Options) {
+			db = &away{Ledger: o.Ledger}
+			o.Ledger = db
+		})
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		const n = 6000
+		h.say(n + 2)
+		c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
+		other := h.proposed(fmt.Sprintf("%s %d-%d", testGroup, n+1, n+2))
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(time.Second)
+		db.gone.Store(true)
+		gone := h.chat.Calls(recalltest.Recall)
+		by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UTHEO"}
+		press := bot.Event{
+			ID: "press while away", Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by,
+			Act: bot.Act{Kind: bot.ActApprove, Request: other.ID, Digest: other.Digest},
+		}
+		if a, err := h.bot.Do(t.Context(), press, bot.Member{Account: by, Name: "utheo"}); err == nil {
+			t.Errorf("a press was acknowledged while nothing can be stored: %+v", a)
+		}
+		h.pass(10 * time.Second)
+		stopped := h.chat.Calls(recalltest.Recall)
+		if more := stopped - gone; more > 128 {
+			t.Errorf("%d calls were begun while nothing could be stored", more)
+		}
+		h.pass(20 * time.Second)
+		if more := h.chat.Calls(recalltest.Recall) - stopped; more > 0 {
+			t.Errorf("%d calls were begun long after the ledger had gone", more)
+		}
+		db.gone.Store(false)
+		if a, err := h.bot.Do(t.Context(), press, bot.Member{Account: by, Name: "utheo"}); err != nil || a.Kind != bot.Changed {
+			t.Errorf("the same press, afterwards: %+v, %v", a, err)
+		}
+		h.within(time.Minute, other.ID, bot.Done)
+		h.within(2*time.Minute, c.ID, bot.Done)
+		h.pass(time.Minute)
+		if counts := h.holds(c.ID, n); counts["recalled"] != n {
+			t.Errorf("outcomes: %v", counts)
+		}
+	})
+}
+
+// TestClockStepped sets the ledger's clock an hour forward and back. No approval counts after the deadline by that clock; a request that runs keeps its pace and
+// its quota, and what waits for its time does not wait an hour.
+func TestClockStepped(t *testing.T) {
+	for _, step := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift atomic.Int64
+				h := newHouseWith(t, func(h *house) {
+					h.clock = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+				}, nil)
+				h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+				const n = 8000
+				h.say(n + 2)
+				running := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
+				waiting := h.proposed(fmt.Sprintf("%s %d", testGroup, n+1))
+				h.press("UTHEO", bot.ActApprove, running)
+				h.pass(500 * time.Millisecond)
+				h.chat.Inject(recalltest.Recall, 3, recalltest.BadGateway()) // in doubt, then tried again after a pause
+				h.chat.Inject(recalltest.Recall, 3, recalltest.PerMessage(10002))
+				h.pass(500 * time.Millisecond)
+				began := time.Now()
+				shift.Store(int64(step))
+				a := h.press("UTHEO", bot.ActApprove, waiting)
+				if step > 0 && a.Refused != "too_late" && a.Refused != "decided_already" {
+					t.Errorf("an approval half an hour after the deadline: %+v", a)
+				}
+				if step < 0 && a.Kind != bot.Changed {
+					t.Errorf("an approval before the deadline: %+v", a)
+				}
+				h.within(2*time.Minute, running.ID, bot.Done)
+				if took := time.Since(began); took > 30*time.Second {
+					t.Errorf("it took %v more; 8,000 messages take 4 s", took)
+				}
+				h.pass(time.Minute)
+				if counts := h.holds(running.ID, n); counts["recalled"] != n {
+					t.Errorf("outcomes: %v", counts)
+				}
+				if got, want := h.chat.Recalled(testGroup, "", n+1), step < 0; got != want {
+					t.Errorf("the other message: recalled %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,187 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall/recalltest"
+)
+
+// TestFaults lets one thing go wrong with the Chat service while a request for the messages 1 to 3 runs, and reads what the thread says. Whatever the answer was, every
+// message ends with an outcome that is true.
+func TestFaults(t *testing.T) {
+	all := func(words string) []string { return []string{"1: " + words, "2: " + words, "3: " + words} }
+	for _, test := range []struct {
+		name   string
+		faults []recalltest.Fault
+		n      int // calls that go wrong
+		want   []string
+		state  bot.State
+		most   int // recall calls, at most
+	}{
+		{"an answer in another order", []recalltest.Fault{recalltest.Reordered()}, 1, all("recalled"), bot.Done, 1},
+		{"no ErrorInfo", []recalltest.Fault{recalltest.NoErrorInfo()}, 1, all("recalled"), bot.Done, 1},
+		{"fields nobody knows", []recalltest.Fault{recalltest.ExtraFields()}, 1, all("recalled"), bot.Done, 1},
+		{"an answer that lacks a message", []recalltest.Fault{recalltest.Missing(2)}, 1, []string{"1: recalled", "2: recalled (answer lost, verified by history)", "3: recalled"}, bot.Done, 1},
+		{"502 with HTML before acting", []recalltest.Fault{recalltest.BadGateway()}, 1, all("recalled"), bot.Done, 2},
+		{"502 with HTML after acting", []recalltest.Fault{recalltest.BadGatewayAfter()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"HTML with status 200", []recalltest.Fault{recalltest.HTML()}, 1, nil, bot.Done, 2},
+		{"the answer lost after acting", []recalltest.Fault{recalltest.AnswerLost()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"a connection broken before acting", []recalltest.Fault{recalltest.ResetBefore()}, 1, all("recalled"), bot.Done, 2},
+		{"a connection broken after acting", []recalltest.Fault{recalltest.ResetAfter()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"never reached", []recalltest.Fault{recalltest.Unreachable()}, 1, all("recalled"), bot.Done, 1},
+		{"a truncated answer", []recalltest.Fault{recalltest.Truncated()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"10002 before acting", []recalltest.Fault{recalltest.Answer(10002, "internal")}, 1, all("recalled"), bot.Done, 2},
+		{"10002 after acting", []recalltest.Fault{recalltest.AnswerAfter(10002, "internal")}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"60008 after acting", []recalltest.Fault{recalltest.AnswerAfter(60008, "timeout")}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"60007", []recalltest.Fault{recalltest.Answer(60007, "too frequent")}, 3, all("recalled"), bot.Done, 4},
+		{"70001 once", []recalltest.Fault{recalltest.Answer(70001, "expired")}, 1, all("recalled"), bot.Done, 2},
+		{"70009 pauses the app, until it is mended", []recalltest.Fault{recalltest.Answer(70009, "wrong key")}, 1, all("recalled"), bot.Done, 2},
+		{"70050 pauses the app", []recalltest.Fault{recalltest.Answer(70050, "too many failures")}, 1, all("recalled"), bot.Done, 2},
+		{"10007 refuses the request", []recalltest.Fault{recalltest.Answer(10007, "not allowed here")}, 1, all("refused (10007: not allowed here)"), bot.Done, 1},
+		{"10010 refuses the request", []recalltest.Fault{recalltest.Answer(10010, "no such group")}, 1, all("refused (10010: no such group)"), bot.Done, 1},
+		{"10033 refuses the request", []recalltest.Fault{recalltest.Answer(10033, "")}, 1, all("group type does not allow it (10033)"), bot.Done, 1},
+		{"10041 refuses the request", []recalltest.Fault{recalltest.Answer(10041, "")}, 1, all("recall is switched off for this app (10041)"), bot.Done, 1},
+		{"10032 for the whole call is tried singly", []recalltest.Fault{recalltest.Answer(10032, "")}, 1, all("recalled"), bot.Done, 4},
+		{"10004 again and again", []recalltest.Fault{recalltest.Answer(10004, "bad")}, 4, all("refused (10004: bad)"), bot.Done, 4},
+		{"a code that no table names", []recalltest.Fault{recalltest.Answer(61234, "we moved")}, 1, all("refused (61234: we moved)"), bot.Done, 1},
+		{"10030 for one message", []recalltest.Fault{recalltest.PerMessage(10030, 2)}, 1, []string{"1: recalled", "2: not found (10030)", "3: recalled"}, bot.Done, 1},
+		{"10031 for one message", []recalltest.Fault{recalltest.PerMessage(10031, 2)}, 1, []string{"2: too old (10031)"}, bot.Done, 1},
+		{"10032 for one message", []recalltest.Fault{recalltest.PerMessage(10032, 2)}, 1, []string{"2: cannot be recalled (10032)"}, bot.Done, 1},
+		{"10033 for one message", []recalltest.Fault{recalltest.PerMessage(10033, 2)}, 1, []string{"1: recalled", "2: group type does not allow it (10033)"}, bot.Done, 1},
+		{"10002 for one message", []recalltest.Fault{recalltest.PerMessage(10002, 2)}, 1, []string{"1: recalled", "2: recalled", "3: recalled"}, bot.Done, 2},
+		{"no list", []recalltest.Fault{recalltest.NoList()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"nothing works for long", []recalltest.Fault{recalltest.BadGateway()}, -1, all("unknown (still there when last read)"), bot.Stopped, 60},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, nil)
+				h.say(3)
+				c := h.asks("UMINA", testGroup+" 1-3")
+				h.chat.Inject(recalltest.Recall, test.n, test.faults...)
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(5 * time.Minute)
+				if test.n < 0 {
+					h.pass(15 * time.Minute)
+					if got := h.screen.card(c.ID).State; got != bot.Stopping && got != bot.Stopped {
+						t.Errorf("state after 20 minutes without an outcome: %s", got)
+					}
+					h.pass(20 * time.Minute)
+				}
+				thread := h.screen.thread(c.ID)
+				for _, want := range test.want {
+					if !strings.Contains(thread, want+"\n") {
+						t.Errorf("the thread lacks %q", want)
+					}
+				}
+				if got := h.screen.card(c.ID).State; got != test.state {
+					t.Errorf("state %s, want %s", got, test.state)
+				}
+				if n := h.chat.Calls(recalltest.Recall); n > test.most {
+					t.Errorf("%d calls, want at most %d", n, test.most)
+				}
+				// What the receipt calls recalled is recalled, and nothing else is.
+				recalled := len(h.chat.RecalledSeqs(testGroup, ""))
+				if said := strings.Count(thread, ": recalled"); said != recalled {
+					t.Errorf("the thread says that %d are recalled; %d are", said, recalled)
+				}
+				if t.Failed() {
+					t.Log(thread, h.screen.card(c.ID).Title, h.screen.card(c.ID).Notices)
+				}
+			})
+		})
+	}
+}
+
+// TestStopWhileRunning stops a long request: what is in flight is awaited, the rest is not sent, and the receipt is exact.
+func TestStopWhileRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.Policy.LargeFrom = 100000 })
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.say(1000)
+		c := h.asks("UMINA", testGroup+" 1-1000")
+		h.press("UTHEO", bot.ActApprove, c)
+		time.Sleep(200 * time.Millisecond)
+		if a := h.press("UTHEO", bot.ActStop, c); a.Kind != bot.Changed {
+			t.Fatalf("stop: %+v", a)
+		}
+		h.pass(time.Minute)
+		card := h.screen.card(c.ID)
+		if card.State != bot.Stopped {
+			t.Fatalf("state %s", card.State)
+		}
+		n := len(h.chat.RecalledSeqs(testGroup, ""))
+		if n == 0 || n == 1000 {
+			t.Fatalf("%d of 1000 were recalled: the stop showed nothing", n)
+		}
+		want := strings.NewReplacer("N", itoa(n), "M", itoa(1000-n)).Replace("1,000 messages were requested = N recalled + 0 already recalled + 0 not found + 0 refused + M not sent + 0 unknown")
+		if thread := h.screen.thread(c.ID); !strings.Contains(thread, want) {
+			t.Errorf("the thread lacks %q:\n%.2000s", want, thread)
+		}
+	})
+}
+
+func itoa(n int) string {
+	return strings.TrimSpace(bot.Say("note.summary", "n", n, "words", bot.Line{}).String())
+}
+
+// TestStopSettlesDoubtByReading stops a request whose answers are being lost: what may have been recalled is found out by reading alone, and nothing is sent any more.
+func TestStopSettlesDoubtByReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouseWith(t, nil, nil)
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.say(1000)
+		c := h.proposed(testGroup + " 1-1000")
+		for i := range 40 { // of each three one acted
+			fault := recalltest.ResetBefore()
+			if i%3 == 0 {
+				fault = recalltest.AnswerLost()
+			}
+			h.chat.Inject(recalltest.Recall, 1, fault)
+		}
+		h.chat.Inject(recalltest.History, -1, recalltest.BadGateway())
+		h.press("UTHEO", bot.ActApprove, c)
+		time.Sleep(150 * time.Millisecond)
+		h.press("UTHEO", bot.ActStop, c)
+		h.pass(20 * time.Second)
+		calls := h.chat.Calls(recalltest.Recall)
+		if got := h.screen.card(c.ID).State; got != bot.Stopping {
+			t.Fatalf("state %s while doubt cannot be read", got)
+		}
+		h.chat.ClearFaults()
+		h.within(time.Minute, c.ID, bot.Stopped)
+		h.pass(time.Minute)
+		if more := h.chat.Calls(recalltest.Recall) - calls; more > 0 {
+			t.Errorf("%d calls after the stop", more)
+		}
+		counts := h.holds(c.ID, 1000)
+		if recalled := len(h.chat.RecalledSeqs(testGroup, "")); counts["recalled"] != recalled || recalled == 0 || counts["unknown"] == 0 || counts["not sent"] == 0 {
+			t.Errorf("outcomes %v; %d are recalled", counts, recalled)
+		}
+	})
+}
+
+// TestSmallBeforeLarge: an urgent message does not wait behind a flood.
+func TestSmallBeforeLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouseWith(t, nil, nil)
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.say(10_002)
+		flood := h.proposed(testGroup + " 1-10000")
+		urgent := h.proposed(testGroup + " 10001 10002")
+		h.press("UTHEO", bot.ActApprove, flood)
+		time.Sleep(500 * time.Millisecond)
+		h.press("UTHEO", bot.ActApprove, urgent)
+		time.Sleep(time.Second)
+		if c, err := h.bot.ShowingNow(t.Context(), urgent.ID); err != nil || c.State != bot.Done {
+			t.Errorf("the urgent request is %s a second after its approval: %v", c.State, err)
+		}
+		if c, err := h.bot.ShowingNow(t.Context(), flood.ID); err != nil || c.State != bot.Running {
+			t.Errorf("the flood is %s: this showed nothing: %v", c.State, err)
+		}
+		h.within(time.Minute, flood.ID, bot.Done)
+	})
+}
