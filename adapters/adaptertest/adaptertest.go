@@ -1,0 +1,376 @@
+// Package adaptertest says what every chat adapter promises, and tests it: an adapter's own tests call [Test] with a [Rig], which is its platform in
+// memory, the adapter at work there with a [Bot] of this package behind it, and the people in it.
+//
+//   - event.go: what people do reaches the bot once, whole, stored before it is acknowledged, and acknowledged in time.
+//   - answer.go: every kind of answer is shown as it must be, and a fault never ends in silence.
+//   - member.go: who acted, and where.
+//   - surface.go: cards, threads, files, and what becomes of a platform's refusals.
+//   - fact.go: the same card shows the same facts everywhere, and text that others wrote does nothing.
+//
+// Every promise runs in a testing/synctest bubble of its own, so open must make everything within the bubble and end it in t.Cleanup. What
+// a platform cannot do is said by the Rig and logged; nothing is left out silently.
+package adaptertest
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+)
+
+// World names who and what is in the rig. Mina is in the group Mods alone, Theo in Leads alone, Nobody in neither. The bot can post in Channel.
+type World struct {
+	Home               string // workspace or server: the Workspace of a Place
+	Team               string // the Workspace of an Account
+	Channel            string
+	Mods, Leads        string // groups or roles, both named by the policy
+	Mina, Theo, Nobody string // users
+	MinaName           string // what is shown of Mina
+}
+
+// Policy is a policy in which Mods ask and Leads approve, in Channel.
+func Policy(p bot.Platform, w World) bot.Policy {
+	policy := bot.DefaultPolicy()
+	policy.Crowds = map[bot.Platform]bot.Crowd{p: {
+		Requesters: []bot.Principal{{Group: w.Mods}}, Approvers: []bot.Principal{{Group: w.Leads}}, Channels: []string{w.Channel},
+	}}
+	return policy
+}
+
+// Abilities are what platforms differ in. What is not there is logged.
+type Abilities struct {
+	// Typed: commands are typed options; else they are text.
+	Typed bool
+	// Confirms: the platform itself asks once more before Approve, so that the press approves; else the press asks for a form.
+	Confirms bool
+	// KnowsRepeats: a message that is sent again with the same key is not there twice.
+	KnowsRepeats bool
+	// Completes: groups are offered while they are typed.
+	Completes bool
+	// CommandsInThreads: commands can be typed in a thread.
+	CommandsInThreads bool
+	// Checks: who acts is asked of the platform, so events are stored before that is known; else the event says it.
+	Checks bool
+}
+
+// Typed is a command as a person means it; the rig types it as its platform has it.
+type Typed struct {
+	Command string // recall or recalls
+	Sub     string // of recalls
+	Options []Option
+}
+
+// Option is one option of a command.
+type Option struct{ Name, Value string }
+
+// Deed is something a person did, on its way.
+type Deed interface {
+	// Acknowledged is how long the acknowledgement took, and whether there was one in time.
+	Acknowledged() (after time.Duration, ok bool)
+	// Problem is what the platform itself told the person went wrong, or why they could not do it at all; "" for nothing.
+	Problem() string
+}
+
+// Shown is something that can be read.
+type Shown struct {
+	// Text is what its readers read, a line a line, without marks of style; times as bot.Line.String writes them.
+	Text string
+	// Notice is what a notification of it says.
+	Notice  string
+	Buttons []string // labels
+	// Live is what works in it: addresses that links lead to, and the ids of whom or what it mentions.
+	Live []string
+	Own  any // the rig's own
+}
+
+// Form is a form that a person has open.
+type Form struct {
+	Title string
+	Text  string // labels and hints
+	Own   any    // the rig's own
+}
+
+// Call is a kind of call that an adapter makes of its platform.
+type Call string
+
+// The calls that can be made to fail.
+const (
+	Posting Call = "post"
+	Editing Call = "edit"
+)
+
+// Failure is how a call fails.
+type Failure string
+
+// The failures. Busy asks to wait for 20 s, Lost does what was asked and loses the answer.
+const (
+	Gone      Failure = "gone"
+	Forbidden Failure = "forbidden"
+	Busy      Failure = "busy"
+	Down      Failure = "down"
+	Lost      Failure = "lost"
+)
+
+// BusyFor is how long a platform that is Busy asks to wait.
+const BusyFor = 20 * time.Second
+
+// Case brings about a trouble: after Set, Who acting in Channel is in it.
+type Case struct {
+	Who, Channel string
+	Set          func()
+}
+
+// Rig is a platform in memory, the adapter at work on it, and the people there. What people do returns at once; the suite waits.
+type Rig interface {
+	World() World
+	Can() Abilities
+	Bot() *Bot
+	Surface() bot.Surface
+
+	// Type types a command, and Act is what the bot must then be told.
+	Type(who, channel string, c Typed) Deed
+	Act(c Typed) bot.Act
+	// Complete types the beginning of a group and returns what is offered.
+	Complete(who, channel, typed string) []string
+	// Press presses a button of a card as it is shown; PressOlder as an older copy shows it; PressForged one that says what it likes.
+	Press(who string, card bot.Ref, b bot.ButtonKind) Deed
+	PressOlder(who string, older Shown, b bot.ButtonKind) Deed
+	PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) Deed
+	// PressAlone presses a button of something that only who sees, by the beginning of its label.
+	PressAlone(who, label string) Deed
+	// Form is the form that who has in front; Send fills it in, by the inputs' names, and sends it.
+	Form(who string) (Form, bool)
+	Send(who string, f Form, values map[string]string) Deed
+	// Again delivers the last deed once more, as the platform may.
+	Again()
+
+	// Look is a message as it is now; Channel and Thread what everybody sees there, oldest first; Alone what who alone sees.
+	Look(ref bot.Ref) (Shown, bool)
+	Channel(id string) []Shown
+	Thread(card bot.Ref) []Shown
+	Alone(who string) []Shown
+	Files(card bot.Ref) []bot.File
+	// Notified are the ids of those who were notified, in order.
+	Notified() []string
+
+	// Fail makes the next n calls of a kind fail.
+	Fail(c Call, f Failure, n int)
+	// Blind makes the platform silent about who acts; false where the event itself says it.
+	Blind() bool
+	// Troubles are the troubles that can be brought about; Lacks says of each other one why it cannot be met.
+	Troubles() map[bot.Trouble]Case
+	Lacks() map[bot.Trouble]string
+	// Restart ends the adapter and starts another on the same bot and platform.
+	Restart()
+	// Complaints are what the adapter did that the platform takes but documents as wrong.
+	Complaints() []string
+}
+
+// Test runs every promise against what open makes.
+func Test(t *testing.T, open func(t *testing.T) Rig) {
+	for _, p := range promises {
+		t.Run(p.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &suite{T: t, Rig: open(t)}
+				s.w, s.b = s.World(), s.Bot()
+				p.test(s)
+				s.settle()
+				for _, c := range s.Complaints() {
+					t.Errorf("the platform complains: %s", c)
+				}
+			})
+		})
+	}
+}
+
+// suite is one promise being tested.
+type suite struct {
+	*testing.T
+	Rig
+	w World
+	b *Bot
+}
+
+// promises are all promises, by the name of their subtest.
+var promises = []struct {
+	name string
+	test func(s *suite)
+}{
+	{"stored before acknowledged", storedFirst},
+	{"acknowledged in time when the check is slow", slowCheck},
+	{"acknowledged in time when the store hangs", slowStore},
+	{"the same event twice", twice},
+	{"the same press twice", pressTwice},
+	{"command", command},
+	{"command without options", bareCommand},
+	{"press of every button", presses},
+	{"press after a restart", restarted},
+	{"events left over", leftOver},
+	{"forged press", forged},
+	{"forms", forms},
+	{"approval by form", approveForm},
+	{"completion", completion},
+
+	{"whisper", whisper},
+	{"accepted", accepted},
+	{"changed", changed},
+	{"stale", stale},
+	{"card alone", cardAlone},
+	{"page", page},
+	{"find and recall", recallFound},
+	{"fault of the bot", fault},
+	{"store refuses", storeFails},
+	{"panic", panics},
+	{"platform does not say who acts", blind},
+
+	{"member", member},
+	{"troubles", troubles},
+	{"place", place},
+	{"thread as a place", threadPlace},
+
+	{"post and edit", postAndEdit},
+	{"same key twice", sameKey},
+	{"answer lost", answerLost},
+	{"thread", thread},
+	{"reminder", reminder},
+	{"mention once", mentionOnce},
+	{"file", file},
+	{"long note", longNote},
+	{"gone, forbidden, busy", refusals},
+
+	{"facts", facts},
+	{"states", states},
+	{"long card", longCard},
+	{"hostile text", hostileText},
+	{"no content in notifications", notices},
+}
+
+// settle lets everything that follows happen, as far as it does within a second.
+func (s *suite) settle() { s.wait(time.Second) }
+
+func (s *suite) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// done waits until a deed has had its effect, and fails unless it was acknowledged in time.
+func (s *suite) done(d Deed) {
+	s.Helper()
+	s.settle()
+	if p := d.Problem(); p != "" {
+		s.Fatalf("the person was told: %s", p)
+	}
+	if after, ok := d.Acknowledged(); !ok || after > 3*time.Second {
+		s.Fatalf("acknowledged: %v, after %v", ok, after)
+	}
+}
+
+// only is the one event that the bot was asked to handle.
+func (s *suite) only() Did {
+	s.Helper()
+	all := s.b.Did()
+	if len(all) != 1 {
+		s.Fatalf("the bot acted %d times, want once", len(all))
+	}
+	return all[0]
+}
+
+// last is the event that the bot handled last.
+func (s *suite) last() Did {
+	s.Helper()
+	all := s.b.Did()
+	if len(all) == 0 {
+		s.Fatal("the bot was not asked")
+	}
+	return all[len(all)-1]
+}
+
+// told is everything that who alone sees, as one text.
+func (s *suite) told(who string) string {
+	var texts []string
+	for _, m := range s.Alone(who) {
+		texts = append(texts, m.Text)
+	}
+	return strings.Join(texts, "\n")
+}
+
+// newest is the last thing that who alone was shown.
+func (s *suite) newest(who string) Shown {
+	s.Helper()
+	alone := s.Alone(who)
+	if len(alone) == 0 {
+		s.Fatalf("nothing is shown to %s", who)
+	}
+	return alone[len(alone)-1]
+}
+
+// wantRead fails unless who reads text.
+func (s *suite) wantRead(who, text string) {
+	s.Helper()
+	if got := s.told(who); !contains(got, text) {
+		s.Errorf("%s reads %q, want %q", who, got, text)
+	}
+}
+
+// wantTold fails unless who, and nobody else, reads text.
+func (s *suite) wantTold(who, text string) {
+	s.Helper()
+	s.wantRead(who, text)
+	for _, other := range []string{s.w.Mina, s.w.Theo, s.w.Nobody} {
+		if other != who && contains(s.told(other), text) {
+			s.Errorf("%s reads what is for %s alone", other, who)
+		}
+	}
+	for _, m := range s.Channel(s.w.Channel) {
+		if contains(m.Text, text) {
+			s.Errorf("everybody reads what is for %s alone: %s", who, m.Text)
+		}
+	}
+}
+
+// place is the channel in which the bot works.
+func (s *suite) place() bot.Place {
+	return bot.Place{Platform: s.Surface().Platform(), Workspace: s.w.Home, Channel: s.w.Channel}
+}
+
+// post puts up a card.
+func (s *suite) post(c bot.Card) bot.Ref {
+	s.Helper()
+	ref, err := s.Surface().Post(s.Context(), s.place(), c, string(c.ID)+" card")
+	if err != nil {
+		s.Fatalf("Post: %v", err)
+	}
+	return ref
+}
+
+// look is what a card shows.
+func (s *suite) look(ref bot.Ref) Shown {
+	s.Helper()
+	m, ok := s.Look(ref)
+	if !ok {
+		s.Fatal("the message is gone")
+	}
+	return m
+}
+
+func (s *suite) account(user string) bot.Account {
+	return bot.Account{Platform: s.Surface().Platform(), Workspace: s.w.Team, User: user}
+}
+
+// contains compares texts without regard to how their white space is laid out, and to the frames in which a drawing puts code.
+func contains(text, want string) bool { return strings.Contains(plain(text), plain(want)) }
+
+func plain(s string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer("‹", "", "›", "").Replace(s)), " ")
+}
+
+func words(text string) bot.Line { return bot.Line{{Kind: bot.Words, Text: text}} }
+
+// whispering answers every event with words.
+func whispering(text string) func(bot.Event, bot.Member) bot.Answer {
+	return func(bot.Event, bot.Member) bot.Answer {
+		return bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words(text)}}
+	}
+}

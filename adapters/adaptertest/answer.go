@@ -1,0 +1,281 @@
+package adaptertest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"recallbot/bot"
+)
+
+// answering answers every event with a.
+func answering(a bot.Answer) Script {
+	return Script{Answer: func(bot.Event, bot.Member) bot.Answer { return a }}
+}
+
+// whisper: what is said to one person, nobody else sees, however it was caused; all of it, in order.
+func whisper(s *suite) {
+	var lines []bot.Line
+	for i := range 25 {
+		lines = append(lines, line(fmt.Sprintf("line %d: ", i)+"{} at {}", bot.Code("/recall @TGS#1 100"), bot.At(asked)))
+	}
+	s.b.Play(Script{Answer: func(e bot.Event, _ bot.Member) bot.Answer {
+		return bot.Answer{Kind: bot.Whisper, Lines: append(slices.Clone(lines), words("only "+e.By.User+" reads this")), Refused: "not_allowed"}
+	}})
+	ref := s.post(fullCard(bot.Proposed, nil))
+	for who, d := range map[string]Deed{
+		s.w.Nobody: s.Type(s.w.Nobody, s.w.Channel, askCommand), s.w.Mina: s.Press(s.w.Mina, ref, bot.ButtonApprove), s.w.Theo: s.Press(s.w.Theo, ref, bot.ButtonReject),
+	} {
+		s.done(d)
+		s.wantTold(who, "only "+who+" reads this")
+		text, at := plain(s.told(who)), 0
+		for _, l := range lines {
+			i := strings.Index(text[at:], plain(l.String()))
+			if i < 0 {
+				s.Fatalf("%s does not read %q in\n%s", who, l.String(), s.told(who))
+			}
+			at += i
+		}
+	}
+	if n := len(s.Channel(s.w.Channel)); n != 1 {
+		s.Errorf("%d messages in the channel, want the card alone", n)
+	}
+	if got := s.Notified(); len(got) != 0 {
+		s.Errorf("notified %v", got)
+	}
+	s.reads(fullCard(bot.Proposed, nil), s.look(ref))
+}
+
+// accepted: where a card follows, nobody else hears of the command.
+func accepted(s *suite) {
+	s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
+	if n := len(s.Channel(s.w.Channel)); n != 0 {
+		s.Errorf("%d messages in the channel", n)
+	}
+	s.b.Play(answering(bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{words("The messages are being read.")}}))
+	s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
+	s.wantTold(s.w.Mina, "The messages are being read.")
+}
+
+// changed: at the press that settles it the card shows so at once, before the teller comes, and nothing older comes back.
+func changed(s *suite) {
+	ref := s.post(fullCard(bot.Running, []string{s.w.Leads}))
+	after := fullCard(bot.Stopping, nil)
+	s.b.Play(answering(bot.Answer{Kind: bot.Changed, Card: &after, Lines: nil}))
+	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
+	s.reads(after, s.look(ref))
+	if err := s.Surface().Edit(s.Context(), ref, after); err != nil {
+		s.Errorf("the teller brings the same: %v", err)
+	}
+	s.settle()
+	s.reads(after, s.look(ref))
+	if got := s.told(s.w.Mina); got != "" {
+		s.Errorf("somebody else is told %q", got)
+	}
+	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads}) {
+		s.Errorf("notified %v, want the first post's %s alone", got, s.w.Leads)
+	}
+}
+
+// stale: a press on what the card no longer shows repairs the card and tells the person.
+func stale(s *suite) {
+	ref := s.post(fullCard(bot.Proposed, nil))
+	older := s.look(ref)
+	now := fullCard(bot.Done, nil)
+	s.b.Play(answering(bot.Answer{Kind: bot.Whisper, Stale: true, Card: &now, Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
+	s.done(s.PressOlder(s.w.Mina, older, bot.ButtonReject))
+	s.wait(5 * time.Second)
+	s.reads(now, s.look(ref))
+	s.wantTold(s.w.Mina, "Theo has decided already.")
+	if n := len(s.Channel(s.w.Channel)); n != 1 {
+		s.Errorf("%d messages in the channel, want the card alone", n)
+	}
+	if e := s.last().Event; e.Act.Card.Message != ref.Message {
+		s.Errorf("the bot was told of %+v", e.Act.Card)
+	}
+}
+
+// cardAlone: a request that one person asked to see stands before them alone, and its buttons work there.
+func cardAlone(s *suite) {
+	c := fullCard(bot.Proposed, []string{s.w.Leads})
+	s.b.Play(answering(bot.Answer{Kind: bot.ShowCard, Card: &c}))
+	s.done(s.Type(s.w.Theo, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
+	alone := s.Alone(s.w.Theo)
+	if len(alone) != 1 {
+		s.Fatalf("%d things shown, want the card", len(alone))
+	}
+	s.reads(c, alone[0])
+	s.wantTold(s.w.Theo, c.Facts[0].Value.String())
+	after := fullCard(bot.Rejected, nil)
+	s.b.Play(answering(bot.Answer{Kind: bot.Changed, Card: &after}))
+	s.done(s.PressAlone(s.w.Theo, "Reject"))
+	s.sameAct("press on it", s.last().Event.Act, bot.Act{Kind: bot.ActAskReject, Request: requestID, Digest: short})
+	if alone = s.Alone(s.w.Theo); len(alone) != 1 {
+		s.Fatalf("%d things shown, want the same card changed", len(alone))
+	}
+	s.reads(after, alone[0])
+	if got := s.Notified(); len(got) != 0 {
+		s.Errorf("notified %v", got)
+	}
+
+	// With lines below it: people, times and outcomes. None of them is lost.
+	s.b.Play(answering(bot.Answer{Kind: bot.ShowCard, Card: &c, Lines: []bot.Line{words("Receipt 1"), words("100: recalled")}}))
+	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
+	s.wait(5 * time.Second)
+	s.wantTold(s.w.Mina, "Receipt 1")
+	s.wantTold(s.w.Mina, "100: recalled")
+}
+
+// samples are messages of a page.
+func samples(from, n int) []bot.Sample {
+	var l []bot.Sample
+	for i := range n {
+		l = append(l, bot.Sample{Seq: uint32(from + i), Sender: "casino_77", Sent: asked, Text: bot.Line{bot.Quote(fmt.Sprintf("message number %d", from+i))}})
+	}
+	return l
+}
+
+// page: the messages stand before one person alone, and can be turned.
+func page(s *suite) {
+	ref := s.post(fullCard(bot.Proposed, nil))
+	s.b.Play(Script{Answer: func(e bot.Event, _ bot.Member) bot.Answer {
+		n := e.Act.Page
+		return bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{
+			Title: words(fmt.Sprintf("R-7K3M9Q: the messages, page %d of 3", n+1)), Request: requestID, Digest: digest, Samples: samples(100+10*n, 10),
+			Notes: []bot.Line{words("kept until tomorrow")}, Number: n, Of: 3,
+		}}
+	}})
+	shows := func(n int) {
+		s.Helper()
+		s.wantTold(s.w.Mina, fmt.Sprintf("page %d of 3", n+1))
+		s.wantTold(s.w.Mina, fmt.Sprintf("message number %d", 100+10*n))
+		s.wantTold(s.w.Mina, fmt.Sprintf("message number %d", 109+10*n))
+		s.wantTold(s.w.Mina, "kept until tomorrow")
+		m := s.newest(s.w.Mina)
+		for word, wanted := range map[string]bool{"Previous": n > 0, "Next": n < 2} {
+			if has := slices.ContainsFunc(m.Buttons, func(l string) bool { return strings.HasPrefix(l, word) }); has != wanted {
+				s.Errorf("page %d has the buttons %q", n+1, m.Buttons)
+			}
+		}
+	}
+	s.done(s.Press(s.w.Mina, ref, bot.ButtonShowAll))
+	shows(0)
+	for i, turn := range []struct {
+		label string
+		to    int
+	}{{"Next", 1}, {"Next", 2}, {"Previous", 1}} {
+		s.done(s.PressAlone(s.w.Mina, turn.label))
+		s.sameAct(turn.label, s.last().Event.Act, bot.Act{Kind: bot.ActShowAll, Request: requestID, Digest: short, Page: turn.to})
+		if e := s.last().Event; e.By != s.account(s.w.Mina) || e.Place.Channel != s.w.Channel {
+			s.Errorf("turn %d: by %v in %+v", i, e.By, e.Place)
+		}
+		shows(turn.to)
+		if n := len(s.Alone(s.w.Mina)); n != 1 {
+			s.Errorf("turn %d: %d pages are shown", i, n)
+		}
+	}
+}
+
+// recallFound: what was found can be asked for by one button, exactly; where that is more than a button carries, by a command to copy or by the same.
+func recallFound(s *suite) {
+	find := Typed{Command: "recalls", Sub: "find", Options: []Option{{"group", "@TGS#1"}, {"last", "3"}}}
+	options := map[string]string{"group": "@TGS#a=b&c%:1", "seqs": "100-150,160"}
+	found := func(o map[string]string) Script {
+		return answering(bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{Title: words("3 messages found"), Samples: samples(100, 3), Of: 1, Recall: o}})
+	}
+	s.b.Play(found(options))
+	s.done(s.Type(s.w.Mina, s.w.Channel, find))
+	s.wantTold(s.w.Mina, "message number 102")
+	s.b.Play(Script{})
+	s.done(s.PressAlone(s.w.Mina, "Recall these"))
+	if a := s.last().Event.Act; a.Kind != bot.ActRecallFind || !maps.Equal(a.Options, options) {
+		s.Errorf("the bot was told %+v", a)
+	}
+	var seqs []string
+	for i := range 300 {
+		seqs = append(seqs, fmt.Sprint(4294960000+2*i))
+	}
+	many := map[string]string{"group": "@TGS#1", "seqs": strings.Join(seqs, ",")}
+	s.b.Play(found(many))
+	s.done(s.Type(s.w.Theo, s.w.Channel, find))
+	s.wantRead(s.w.Theo, "message number 102")
+	m := s.newest(s.w.Theo)
+	if !slices.Contains(m.Buttons, "Recall these") {
+		if !contains(m.Text, "command") && !contains(m.Text, "copy") {
+			s.Errorf("no button, and no word about it:\n%s", m.Text)
+		}
+		s.Log("300 messages are more than a button carries here: the person is told how to ask for them")
+		return
+	}
+	s.b.Play(Script{})
+	s.done(s.PressAlone(s.w.Theo, "Recall these"))
+	if a := s.last().Event.Act; a.Kind != bot.ActRecallFind || !maps.Equal(a.Options, many) {
+		s.Errorf("the bot was told %+v", a)
+	}
+}
+
+var errFault = errors.New("the disk is full, says a path that nobody should read")
+
+// fault: an error of the bot is a sentence to the person, never silence and never the error.
+func fault(s *suite) {
+	ref := s.post(fullCard(bot.Proposed, nil))
+	s.b.Play(Script{DoFails: errFault})
+	tried(s, ref)
+}
+
+// storeFails: the same where the event could not even be stored.
+func storeFails(s *suite) {
+	ref := s.post(fullCard(bot.Proposed, nil))
+	s.b.Play(Script{StoreFails: errFault})
+	tried(s, ref)
+}
+
+// panics: the same for a bug.
+func panics(s *suite) {
+	ref := s.post(fullCard(bot.Proposed, nil))
+	s.b.Play(Script{Panics: true})
+	tried(s, ref)
+	s.b.Play(answering(bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words("well again")}}))
+	s.done(s.Type(s.w.Mina, s.w.Channel, helpCommand))
+	s.wantTold(s.w.Mina, "well again")
+}
+
+// tried: each way of acting is answered with the word to try again.
+func tried(s *suite, ref bot.Ref) {
+	s.Helper()
+	for who, act := range map[string]func() Deed{
+		s.w.Mina:   func() Deed { return s.Type(s.w.Mina, s.w.Channel, askCommand) },
+		s.w.Theo:   func() Deed { return s.Press(s.w.Theo, ref, bot.ButtonApprove) },
+		s.w.Nobody: func() Deed { return s.Press(s.w.Nobody, ref, bot.ButtonShowAll) },
+	} {
+		d := act()
+		s.wait(10 * time.Second)
+		s.done(d)
+		s.wantRead(who, "try again")
+		if contains(s.told(who), "disk") {
+			s.Errorf("the error itself is shown: %s", s.told(who))
+		}
+	}
+	if n := len(s.b.Did()); n != 0 {
+		s.Errorf("%d events took effect", n)
+	}
+	s.reads(fullCard(bot.Proposed, nil), s.look(ref))
+}
+
+// blind: where the platform does not say who acts, the event is given up and the person told to repeat it.
+func blind(s *suite) {
+	if !s.Blind() {
+		s.Log("the event itself says who acts")
+		return
+	}
+	d := s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "stop", Options: []Option{{"id", string(requestID)}}})
+	s.wait(10 * time.Second)
+	s.done(d)
+	s.wantTold(s.w.Mina, gaveUp)
+	if len(s.b.Did()) != 0 || len(s.b.GaveUp()) != 1 {
+		s.Errorf("did %+v, gave up %+v", s.b.Did(), s.b.GaveUp())
+	}
+}

@@ -1,0 +1,236 @@
+package adaptertest
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"recallbot/bot"
+)
+
+// Bot stands in for *bot.Bot behind an adapter. It keeps events as the bot does, answers them as the test says, and remembers what it was asked.
+type Bot struct {
+	mu      sync.Mutex
+	policy  bot.Policy
+	seen    []bot.EventID
+	stored  map[bot.EventID]time.Time
+	answers map[bot.EventID]bot.Answer
+	did     []Did
+	gaveUp  []bot.Event
+	left    []bot.Unfinished
+	memory  map[string]string
+	s       Script
+}
+
+// Script is how a Bot behaves. The zero Script accepts everything at once.
+type Script struct {
+	Answer func(e bot.Event, m bot.Member) bot.Answer // nil: Accepted
+	// StoreTakes and StoreFails are of storing an event, DoTakes and DoFails of all that comes after. Every delay ends with the context.
+	StoreTakes, DoTakes time.Duration
+	StoreFails, DoFails error
+	Panics              bool
+}
+
+// Did is an event that the bot handled, with what the adapter said of who acted.
+type Did struct {
+	Event  bot.Event
+	Member bot.Member
+}
+
+// NewBot returns a Bot under a policy.
+func NewBot(p bot.Policy) *Bot {
+	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, answers: map[bot.EventID]bot.Answer{}, memory: map[string]string{}}
+}
+
+// Play makes the bot behave so from now on.
+func (b *Bot) Play(s Script) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.s = s
+}
+
+// Leave puts an event into the store as an earlier process left it: without an answer.
+func (b *Bot) Leave(u bot.Unfinished) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = append(b.left, u)
+	b.stored[u.Event.ID] = time.Now().Add(-u.Age)
+}
+
+// Did are the events that took effect, each once, in order.
+func (b *Bot) Did() []Did {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.did)
+}
+
+// Seen are the ids of the events that came to be stored, repeats among them.
+func (b *Bot) Seen() []bot.EventID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.seen)
+}
+
+// Stored is when an event was stored; ok is false when it was not.
+func (b *Bot) Stored(id bot.EventID) (at time.Time, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at, ok = b.stored[id]
+	return at, ok
+}
+
+// GaveUp are the events that the adapter gave up.
+func (b *Bot) GaveUp() []bot.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.gaveUp)
+}
+
+func (b *Bot) script() Script {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.s
+}
+
+// store keeps an event. first is false when it is known.
+func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error) {
+	s := b.script()
+	if err := linger(ctx, s.StoreTakes); err != nil {
+		return false, err
+	}
+	if s.StoreFails != nil {
+		return false, s.StoreFails
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seen = append(b.seen, id)
+	if _, known := b.stored[id]; known {
+		return false, nil
+	}
+	b.stored[id] = time.Now()
+	return true, nil
+}
+
+// Note stores an event, as bot.Bot.Note does.
+func (b *Bot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
+	first, err := b.store(ctx, e.ID)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a, known := b.answers[e.ID]; known && err == nil {
+		return first, &a, nil
+	}
+	return first, nil, err
+}
+
+// Do handles an event, as bot.Bot.Do does: what Note has not stored is stored with its answer, or not at all, and a repeat gets the first answer.
+func (b *Bot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+	b.mu.Lock()
+	_, noted := b.stored[e.ID]
+	first, known := b.answers[e.ID]
+	if known {
+		b.seen = append(b.seen, e.ID)
+	}
+	b.mu.Unlock()
+	if known {
+		return first, nil
+	}
+	s := b.script()
+	if s.Panics {
+		panic("a bug in the bot")
+	}
+	if err := linger(ctx, s.DoTakes); err != nil {
+		return bot.Answer{}, err
+	}
+	if s.DoFails != nil {
+		return bot.Answer{}, s.DoFails
+	}
+	passing := e.Act.Kind == bot.ActComplete // never stored
+	if !noted && !passing {
+		if _, err := b.store(ctx, e.ID); err != nil {
+			return bot.Answer{}, err
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := bot.Answer{Kind: bot.Accepted}
+	if s.Answer != nil {
+		a = s.Answer(e, m)
+	}
+	b.did = append(b.did, Did{e, m})
+	if !passing {
+		b.answers[e.ID] = a
+	}
+	return a, nil
+}
+
+// GiveUp closes an event, as bot.Bot.GiveUp does.
+func (b *Bot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gaveUp = append(b.gaveUp, e)
+	a := bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words(gaveUp)}, Refused: "could_not_check"}
+	b.answers[e.ID] = a
+	return a, nil
+}
+
+// gaveUp is what a person reads when the platform does not say who they are.
+const gaveUp = "It could not be checked who you are. Press or type it again."
+
+// Unfinished yields what Leave put there for a platform.
+func (b *Bot) Unfinished(_ context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error] {
+	b.mu.Lock()
+	left := slices.DeleteFunc(slices.Clone(b.left), func(u bot.Unfinished) bool {
+		_, answered := b.answers[u.Event.ID]
+		return answered || u.Event.Place.Platform != p
+	})
+	b.mu.Unlock()
+	return func(yield func(bot.Unfinished, error) bool) {
+		for _, u := range left {
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ShowingNow is a card of the suite, as it is when nothing has happened.
+func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) {
+	c := fullCard(bot.Proposed, nil)
+	c.ID = id
+	return c, nil
+}
+
+// Policy is what NewBot was given.
+func (b *Bot) Policy() bot.Policy { return b.policy }
+
+// Remember keeps a value.
+func (b *Bot) Remember(_ context.Context, key, value string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.memory[key] = value
+	return nil
+}
+
+// Recollect returns a value that was kept.
+func (b *Bot) Recollect(_ context.Context, key string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.memory[key], nil
+}
+
+// linger waits for d, or until ctx ends.
+func linger(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

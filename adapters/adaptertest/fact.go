@@ -1,0 +1,363 @@
+package adaptertest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"recallbot/bot"
+)
+
+const (
+	requestID = bot.RequestID("R-7K3M9Q")
+	digest    = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+)
+
+var asked = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// line is words with a span for each {}.
+func line(text string, spans ...bot.Span) bot.Line {
+	var l bot.Line
+	for i, w := range strings.Split(text, "{}") {
+		if i > 0 {
+			l = append(l, spans[i-1])
+		}
+		if w != "" {
+			l = append(l, bot.Span{Kind: bot.Words, Text: w})
+		}
+	}
+	return l
+}
+
+// fullCard is a card with everything on it that a state can have.
+func fullCard(state bot.State, notify []string) bot.Card {
+	id := bot.Code(string(requestID))
+	c := bot.Card{
+		ID: requestID, State: state, Version: 1 + slices.Index(bot.States(), state), Digest: digest, Notify: notify,
+		Title: line("{}: waiting for 1 more person to approve", id),
+		Notices: []bot.Line{
+			line("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."), line("The app is paused since {}: {}", bot.At(asked), bot.Code("60020")),
+		},
+		Facts: []bot.Fact{
+			{Name: "Group", Value: line("{} {} (Community, 1,204 members)", bot.Code("@TGS#_2J4SZEAEL"), bot.Quote("Harbour market"))},
+			{Name: "Topic", Value: bot.Line{bot.Code("@TGS#_2J4SZEAEL@TOPIC#_c1")}},
+			{Name: "Messages", Value: line("338 of 340 would be sent: {}", bot.Code("100-437, 4294967294-4294967295"))},
+			{Name: "Senders", Value: line("{} (300), {} (40)", bot.Quote("casino_77"), bot.Quote("长安_8"))},
+			{Name: "Sent", Value: line("{} to {}", bot.At(asked.Add(-90*time.Minute)), bot.At(asked.Add(-time.Minute)))},
+		},
+		Samples: []bot.Sample{
+			{Seq: 100, Sender: "casino_77", Sent: asked.Add(-90 * time.Minute), Text: bot.Line{bot.Quote("free coins at casino dot example")}},
+			{Seq: 101, Sender: "长安_8", Sent: asked.Add(-80 * time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰"), {Kind: bot.Words, Text: " (edited)"}}, Marks: []bot.Line{words("sent by the app's admin"), words("from callback")}},
+			{Seq: 4294967295, Sent: asked.Add(-time.Minute), Marks: []bot.Line{words("does not exist")}, Skipped: 337},
+		},
+		Showing:  words("showing 3 of 340"),
+		Warnings: []bot.Line{words("This bot never touched this group before."), words("2 senders.")},
+		Earlier: []bot.Line{
+			line("{} rejected by {} at {}: {}", bot.Code("R-AAAAAA"), bot.Quote("Lena"), bot.At(asked.Add(-24*time.Hour)), bot.Quote("wrong group")),
+			line("{} done", bot.Code("R-BBBBBB")),
+		},
+		Closing: []bot.Fact{
+			{Name: "Asked by", Value: line("{} at {}", bot.Quote("Mina"), bot.At(asked))},
+			{Name: "Reason", Value: bot.Line{bot.Quote("scam links, posted in a row")}},
+			{Name: "Approvals", Value: line("1 of 2: {} at {}", bot.Quote("Theo"), bot.At(asked.Add(time.Minute)))},
+			{Name: "Until", Value: bot.Line{bot.At(asked.Add(30 * time.Minute))}},
+		},
+		Summary: line("Recall {}: 340 messages of {}, asked by {}. Waiting for 1 more person.", id, bot.Code("@TGS#_2J4SZEAEL"), bot.Quote("Mina")),
+	}
+	button := func(kind bot.ButtonKind, label string) bot.Button {
+		return bot.Button{Kind: kind, Label: label, Speech: label + " request " + string(requestID)}
+	}
+	showAll := button(bot.ButtonShowAll, "Show all")
+	switch state {
+	case bot.Proposed:
+		approve := button(bot.ButtonApprove, "Approve")
+		approve.Confirm = &bot.Confirm{Title: "Recall 338 messages?", Text: "338 messages in @TGS#_2J4SZEAEL. It cannot be undone.", Yes: "Recall", No: "Cancel"}
+		c.Buttons = []bot.Button{approve, button(bot.ButtonReject, "Reject"), showAll}
+	case bot.Approved, bot.Running:
+		stop := button(bot.ButtonStop, "Stop")
+		stop.Confirm = &bot.Confirm{Title: "Stop?", Text: "Stop R-7K3M9Q", Yes: "Stop", No: "Go on"}
+		c.Buttons = []bot.Button{stop, showAll}
+	case bot.Preparing:
+	default:
+		c.Buttons = []bot.Button{showAll}
+	}
+	if state != bot.Proposed {
+		c.Title = line("{}: {}", id, bot.Bold(string(state)))
+	}
+	switch state {
+	case bot.Running, bot.Stopping, bot.Done, bot.Stopped:
+		c.Progress = words("120 of 338: 118 recalled, 2 not found; about 2m left")
+	}
+	return c
+}
+
+// readings are everything that a card says, each piece as it must be read on it, and in the order of a card. The progress stands apart.
+func readings(c bot.Card) (list []string) {
+	say := func(l bot.Line) {
+		if len(l) > 0 {
+			list = append(list, l.String())
+		}
+	}
+	named := func(facts []bot.Fact) {
+		for _, f := range facts {
+			list = append(list, f.Name+": "+f.Value.String())
+		}
+	}
+	say(c.Title)
+	for _, l := range c.Notices {
+		say(l)
+	}
+	named(c.Facts)
+	for _, m := range c.Samples {
+		if m.Skipped > 0 {
+			list = append(list, strconv.Itoa(m.Skipped)+" messages")
+		}
+		list = append(list, strconv.FormatUint(uint64(m.Seq), 10))
+		if m.Sender != "" {
+			list = append(list, m.Sender)
+		}
+		if !m.Sent.IsZero() {
+			say(bot.Line{bot.At(m.Sent)})
+		}
+		for _, mark := range m.Marks {
+			say(mark)
+		}
+		say(m.Text)
+	}
+	say(c.Showing)
+	for _, l := range c.Warnings {
+		say(l)
+	}
+	for _, l := range c.Earlier {
+		say(l)
+	}
+	named(c.Closing)
+	return list
+}
+
+// reads fails unless everything on the card can be read in the drawing, in the card's order, and the buttons are its buttons.
+func (s *suite) reads(c bot.Card, m Shown) {
+	s.Helper()
+	text, at := plain(m.Text), 0
+	for _, want := range readings(c) {
+		want = plain(want)
+		if i := strings.Index(text[at:], want); i >= 0 {
+			at += i + len(want)
+			continue
+		}
+		if strings.Contains(text, want) {
+			s.Errorf("out of order: %q in\n%s", want, m.Text)
+		} else {
+			s.Errorf("not on the card: %q in\n%s", want, m.Text)
+		}
+	}
+	if len(c.Progress) > 0 {
+		switch i := strings.Index(text, plain(c.Progress.String())); {
+		case i < 0:
+			s.Errorf("no progress in\n%s", m.Text)
+		case i < strings.Index(text, plain(c.Facts[0].Name+":")):
+			s.Errorf("the progress stands above the facts:\n%s", m.Text)
+		}
+	}
+	var labels []string
+	for _, b := range c.Buttons {
+		labels = append(labels, b.Label)
+	}
+	if !slices.Equal(labels, m.Buttons) {
+		s.Errorf("buttons %v, want %v", m.Buttons, labels)
+	}
+}
+
+// facts: the list of what a card says is made from the card alone, so it is the same on every platform; all of it must be read on each.
+func facts(s *suite) {
+	c := fullCard(bot.Proposed, []string{s.w.Leads})
+	s.reads(c, s.look(s.post(c)))
+}
+
+// states: a card is drawn whole in every state, by an edit as by a post.
+func states(s *suite) {
+	for _, state := range bot.States() {
+		c := fullCard(state, nil)
+		c.ID = requestID
+		ref, err := s.Surface().Post(s.Context(), s.place(), c, "state "+string(state))
+		if err != nil {
+			s.Fatalf("%s: %v", state, err)
+		}
+		s.reads(c, s.look(ref))
+		s.wait(10 * time.Second) // posts are paced
+	}
+	ref := s.post(fullCard(bot.States()[0], nil))
+	for _, state := range bot.States()[1:] {
+		c := fullCard(state, nil)
+		if err := s.Surface().Edit(s.Context(), ref, c); err != nil {
+			s.Fatalf("editing to %s: %v", state, err)
+		}
+		s.reads(c, s.look(ref))
+		s.wait(10 * time.Second)
+	}
+}
+
+var cut = regexp.MustCompile(`… \(([0-9,]+) more\)`)
+
+// longCard: what is too long is cut between characters, and the card says how much is missing; state, names and buttons always stand.
+func longCard(s *suite) {
+	for name, unit := range map[string]string{"one byte": "x", "three bytes": "理", "four bytes": "🎰"} {
+		long := func(n int) bot.Line { return bot.Line{bot.Quote(strings.Repeat(unit, n))} }
+		c := fullCard(bot.Proposed, nil)
+		c.ID = requestID
+		for i := range c.Facts[3:] {
+			c.Facts[3+i].Value = long(5000)
+		}
+		c.Closing[1].Value = long(9000)
+		c.Samples = nil
+		for i := range 10 {
+			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(100 + i), Sender: strings.Repeat(unit, 300), Sent: asked, Text: long(4000)})
+		}
+		c.Warnings = append(c.Warnings, long(3000))
+		c.Earlier = append(c.Earlier, long(3000))
+		ref, err := s.Surface().Post(s.Context(), s.place(), c, "long "+name)
+		if err != nil {
+			s.Fatalf("%s: %v", name, err)
+		}
+		m := s.look(ref)
+		if !utf8.ValidString(m.Text) || strings.ContainsRune(m.Text, utf8.RuneError) {
+			s.Errorf("%s: a character is halved", name)
+		}
+		text := plain(m.Text)
+		want := []string{c.Title.String(), c.Facts[0].Value.String(), c.Facts[2].Name + ": " + c.Facts[2].Value.String(), c.Closing[0].Value.String(), c.Closing[2].Value.String()}
+		for _, l := range want {
+			if !strings.Contains(text, plain(l)) {
+				s.Errorf("%s: %q gave way to what is long:\n%s", name, l, m.Text)
+			}
+		}
+		if len(m.Buttons) != len(c.Buttons) {
+			s.Errorf("%s: buttons %v", name, m.Buttons)
+		}
+		for _, f := range []bot.Fact{c.Facts[3], c.Closing[1]} {
+			_, after, found := strings.Cut(text, f.Name+": ")
+			loc := cut.FindStringSubmatchIndex(after)
+			if !found || loc == nil {
+				s.Errorf("%s: %s does not say that it is cut", name, f.Name)
+				continue
+			}
+			kept := utf8.RuneCountInString(after[:loc[0]])
+			left, err := strconv.Atoi(strings.ReplaceAll(after[loc[2]:loc[3]], ",", ""))
+			if whole := utf8.RuneCountInString(f.Value.String()); err != nil || kept+left != whole || strings.Trim(after[:loc[0]], unit) != "" {
+				s.Errorf("%s: %s shows %d characters and says %d more, of %d", name, f.Name, kept, left, whole)
+			}
+		}
+		for _, sample := range c.Samples {
+			if n := strconv.Itoa(int(sample.Seq)); !strings.Contains(text, n) && !strings.Contains(text, "left out") && !strings.Contains(text, "not shown") && !strings.Contains(text, "more lines") {
+				s.Errorf("%s: message %s is missing without a word", name, n)
+			}
+		}
+		s.wait(10 * time.Second)
+	}
+}
+
+// hostile is text of somebody who knows the markup of every platform, and the ids of those whom it would be worth waking.
+func (s *suite) hostile() string {
+	w := s.w
+	return fmt.Sprintf("✅ **Approved by Theo** _i_ ~~s~~ ||h|| `c` ```b``` <!channel> <!here> <!everyone> @everyone @here <@%[1]s> <@!%[1]s> <@&%[2]s> <!subteam^%[2]s> @leads <#%[3]s> #general </recall:1> "+
+		"https://evil.example http://evil.example/?a=b [click](https://evil.example) <https://evil.example|Approve> <https://evil.example> www.evil.example discord.gg/evil mailto:a@evil.example "+
+		":tada: <:x:123456789012345678> &amp; \u202egnitpyrc\u2066 \u200b\u00ad\n# head\n> quote\n- item\n✅ approved\\", w.Theo, w.Leads, w.Channel)
+}
+
+// hostileText: text that others wrote is read as they wrote it, and does nothing, wherever it stands.
+func hostileText(s *suite) {
+	evil := bot.Quote(s.hostile())
+	code := bot.Code(s.hostile())
+	c := fullCard(bot.Proposed, []string{s.w.Leads})
+	c.Title = line("{}: rejected by {}", bot.Code(string(requestID)), evil)
+	c.Notices = append(c.Notices, line("paused: {}", evil))
+	c.Facts = []bot.Fact{{Name: "Group", Value: line("{} {}", code, evil)}}
+	c.Samples = []bot.Sample{{Seq: 1, Sender: s.hostile(), Sent: asked, Text: bot.Line{evil}, Marks: []bot.Line{{evil}}}}
+	c.Warnings = []bot.Line{{evil}}
+	c.Earlier = []bot.Line{line("{} rejected: {}", code, evil)}
+	c.Closing = []bot.Fact{{Name: "Reason", Value: bot.Line{evil}}}
+	c.Progress = line("refused: {}", evil)
+	c.Summary = line("of {}, asked by {}", code, evil)
+
+	inert := func(where string, m Shown, allowed ...string) {
+		s.Helper()
+		for _, live := range m.Live {
+			if !slices.Contains(allowed, live) {
+				s.Errorf("%s: %q works", where, live)
+			}
+		}
+		if !contains(m.Text, "✅ **Approved by Theo** _i_ ~~s~~ ||h||") || !contains(m.Text, "https://evil.example") {
+			s.Errorf("%s: not as it was written:\n%s", where, m.Text)
+		}
+		if i := strings.IndexFunc(m.Text, func(r rune) bool {
+			return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r))
+		}); i >= 0 {
+			s.Errorf("%s: a hidden character got through: %+q", where, m.Text[i:min(len(m.Text), i+12)])
+		}
+	}
+	ref := s.post(c)
+	inert("post", s.look(ref), s.w.Leads)
+	c.Version++
+	c.Closing = append(c.Closing, bot.Fact{Name: "Approvals", Value: words("1 of 2")})
+	if err := s.Surface().Edit(s.Context(), ref, c); err != nil {
+		s.Fatal(err)
+	}
+	inert("edit", s.look(ref), s.w.Leads)
+	if _, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: "evil", Lines: []bot.Line{{evil}, line("{}: {}", code, evil)}}); err != nil {
+		s.Fatal(err)
+	}
+	for _, m := range s.Thread(ref) {
+		inert("thread", m)
+	}
+	answers := []bot.Answer{
+		{Kind: bot.Whisper, Lines: []bot.Line{line("There is no group {}: {}", code, evil)}},
+		{Kind: bot.ShowCard, Card: &c},
+		{Kind: bot.ShowPage, Page: &bot.Page{Title: line("by {}", evil), Request: requestID, Digest: digest, Samples: c.Samples, Notes: []bot.Line{{evil}}, Of: 1}},
+	}
+	for _, a := range answers {
+		s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return a }})
+		s.done(s.Press(s.w.Mina, ref, bot.ButtonShowAll))
+	}
+	alone := s.Alone(s.w.Mina)
+	if len(alone) != len(answers) {
+		s.Fatalf("%d things shown, want %d", len(alone), len(answers))
+	}
+	for _, m := range alone {
+		inert("alone", m, s.w.Leads)
+	}
+	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads}) {
+		s.Errorf("notified %v, want %s alone", got, s.w.Leads)
+	}
+}
+
+// notices: a notification says what is to be decided, and nothing of what the messages say.
+func notices(s *suite) {
+	c := fullCard(bot.Proposed, []string{s.w.Leads})
+	ref := s.post(c)
+	content := func(m Shown) {
+		s.Helper()
+		for _, x := range c.Samples {
+			for _, span := range x.Text {
+				if span.Kind == bot.Foreign && contains(m.Notice, span.Text) {
+					s.Errorf("content in a notification: %s", m.Notice)
+				}
+			}
+		}
+	}
+	m := s.look(ref)
+	content(m)
+	for _, want := range []string{string(requestID), "@TGS#_2J4SZEAEL", "340"} {
+		if !contains(m.Notice, want) {
+			s.Errorf("a notification does not say %q: %s", want, m.Notice)
+		}
+	}
+	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowCard, Card: &c} }})
+	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
+	for _, m := range s.Alone(s.w.Mina) {
+		content(m)
+	}
+}

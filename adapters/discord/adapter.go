@@ -1,0 +1,290 @@
+package discord
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"recallbot/bot"
+)
+
+// Bot is the part of *bot.Bot that the adapter calls.
+type Bot interface {
+	Note(ctx context.Context, e bot.Event) (first bool, answer *bot.Answer, err error)
+	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
+	Remember(ctx context.Context, key, value string) error
+	Recollect(ctx context.Context, key string) (string, error)
+	Policy() bot.Policy
+}
+
+var _ Bot = (*bot.Bot)(nil)
+
+// Options is what an Adapter is made of.
+type Options struct {
+	BotToken      string // without "Bot "
+	ApplicationID string
+	// PublicKey is the application's, in hex. When it is set interactions come by HTTP (Handler), else over the Gateway.
+	PublicKey string
+	// BaseURL is scheme and host of the API; "" is https://discord.com. The Gateway's address comes from it.
+	BaseURL string
+	// Guilds are the servers in which the bot may be used; its commands are registered in each.
+	Guilds []string
+	// HTTPClient makes the calls; nil for one of our own. Dial connects to the Gateway; nil for the network.
+	HTTPClient *http.Client
+	Dial       func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Acked, where set, is told how long each interaction took until it was stored and its answer ready to be sent.
+	Acked func(time.Duration)
+	Log   *slog.Logger // nil for the default
+	Bot   Bot
+}
+
+// ErrOutage marks what Ready returns when Discord cannot be reached just now: nothing is wrong on this side.
+var ErrOutage = errors.New("no connection to Discord")
+
+// Adapter is Discord for the bot: it takes in interactions, and is the bot.Surface on which requests are shown.
+type Adapter struct {
+	o    Options
+	bot  Bot
+	log  *slog.Logger
+	rest *rest
+	key  ed25519.PublicKey
+	pace pace
+
+	seen   sights
+	status status
+	last   atomic.Int64 // unix nanoseconds of the last frame or request from Discord
+
+	mu      sync.Mutex
+	stopped bool
+	running sync.WaitGroup // interactions being handled, and what is said after them
+	work    context.Context
+	cancel  context.CancelFunc
+}
+
+// New returns an Adapter. It checks the options and calls nobody. Close ends what Run does not: without Run, followups in flight.
+func New(o Options) (*Adapter, error) {
+	var wrong []error
+	if o.BotToken == "" {
+		wrong = append(wrong, errors.New("the bot token is missing"))
+	}
+	if !isSnowflake(o.ApplicationID) {
+		wrong = append(wrong, errors.New("the application id is not a number"))
+	}
+	if len(o.Guilds) == 0 || slices.ContainsFunc(o.Guilds, func(g string) bool { return !isSnowflake(g) }) {
+		wrong = append(wrong, errors.New("the guilds are not a list of ids"))
+	}
+	if o.Bot == nil {
+		wrong = append(wrong, errors.New("there is no bot"))
+	}
+	key, err := hex.DecodeString(o.PublicKey)
+	if err != nil || len(key) != 0 && len(key) != ed25519.PublicKeySize {
+		wrong = append(wrong, fmt.Errorf("the public key is not %d hex digits", 2*ed25519.PublicKeySize))
+	}
+	if o.BaseURL == "" {
+		o.BaseURL = "https://discord.com"
+	}
+	if u, err := url.Parse(o.BaseURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		wrong = append(wrong, errors.New("the base URL has no scheme or host"))
+	}
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("setting up Discord: %w", errors.Join(wrong...))
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second,
+			DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ForceAttemptHTTP2: true,
+		}}
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	a := &Adapter{o: o, bot: o.Bot, log: o.Log.With("platform", "discord"), key: key, pace: usualPace}
+	a.rest = &rest{
+		base: strings.TrimSuffix(o.BaseURL, "/") + "/api/v10", token: o.BotToken, http: o.HTTPClient, log: a.log,
+		pauses: map[string]time.Time{}, failed: a.refused,
+	}
+	a.work, a.cancel = context.WithCancel(context.Background())
+	return a, nil
+}
+
+// Run registers the commands where they have changed, keeps the Gateway connection up (unless interactions come by HTTP), and returns when ctx
+// has ended and what was being answered is answered. Where Discord refuses the bot for good it makes no more attempts, tells Ready, stays until ctx
+// ends, and returns why.
+func (a *Adapter) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	loops.Go(func() { a.register(ctx) })
+	var err error
+	if len(a.key) == 0 {
+		err = a.supervise(ctx)
+	} else {
+		<-ctx.Done()
+	}
+	loops.Wait()
+	a.Close()
+	if err != nil {
+		return fmt.Errorf("serving Discord: %w", err)
+	}
+	return nil
+}
+
+// Close takes no more interactions and waits, for 3 s at most, until those being handled have their answer. Run ends with it.
+func (a *Adapter) Close() {
+	a.mu.Lock()
+	a.stopped = true
+	a.mu.Unlock()
+	stop := time.AfterFunc(3*time.Second, a.cancel)
+	defer stop.Stop()
+	a.running.Wait()
+	a.cancel()
+}
+
+// enter counts an interaction in, unless the adapter has stopped.
+func (a *Adapter) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped {
+		return false
+	}
+	a.running.Add(1)
+	return true
+}
+
+// background does something that an interaction still needs after its first answer, for 15 s at most.
+func (a *Adapter) background(within time.Duration, f func(ctx context.Context)) {
+	if !a.enter() {
+		return
+	}
+	go func() {
+		defer a.running.Done()
+		ctx, cancel := context.WithTimeout(a.work, within)
+		defer cancel()
+		f(ctx)
+	}()
+}
+
+// Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is ErrOutage will pass by itself.
+func (a *Adapter) Ready() error { return a.status.err() }
+
+// LastFrame is when Discord was last heard of: a frame of the Gateway, or a signed request. It is zero before the first.
+func (a *Adapter) LastFrame() time.Time {
+	n := a.last.Load()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
+
+func (a *Adapter) frame() { a.last.Store(time.Now().UnixNano()) }
+
+// refused is told of every refusal by the API.
+func (a *Adapter) refused(e *apiError) {
+	if e.Status == http.StatusUnauthorized {
+		a.status.set("token", errors.New(mends[4004]))
+	}
+}
+
+// status is what stands in the way, by the part that it concerns.
+type status struct {
+	mu    sync.Mutex
+	parts map[string]error
+}
+
+func (s *status) set(part string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.parts == nil {
+		s.parts = map[string]error{}
+	}
+	if err == nil {
+		delete(s.parts, part)
+		return
+	}
+	s.parts[part] = err
+}
+
+// err is the gravest trouble: one that does not pass by itself before one that does.
+func (s *status) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lasting, passing []error
+	for _, part := range slices.Sorted(maps.Keys(s.parts)) {
+		if err := s.parts[part]; errors.Is(err, ErrOutage) {
+			passing = append(passing, err)
+		} else {
+			lasting = append(lasting, err)
+		}
+	}
+	if len(lasting) > 0 {
+		return errors.Join(lasting...)
+	}
+	return errors.Join(passing...)
+}
+
+// register puts the commands into every guild whose registered definition is another one. Discord allows 200 new commands a day and guild, so nothing
+// is sent where nothing has changed.
+func (a *Adapter) register(ctx context.Context) {
+	body, hash := definition()
+	left := slices.Clone(a.o.Guilds)
+	for pause := 2 * time.Second; ; pause = min(2*pause, 10*time.Minute) {
+		var failed []error
+		left = slices.DeleteFunc(left, func(guild string) bool {
+			err := a.registerIn(ctx, guild, body, hash)
+			if err != nil {
+				failed = append(failed, err)
+			}
+			return err == nil
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		a.status.set("commands", errors.Join(failed...))
+		if len(left) == 0 {
+			return
+		}
+		a.log.Warn("commands are not registered everywhere; this is tried again", "in", pause, "error", errors.Join(failed...))
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, hash string) error {
+	key := "discord.commands." + a.o.ApplicationID + "." + guild
+	if known, err := a.bot.Recollect(ctx, key); err == nil && known == hash {
+		// Discord forgets the commands of a server when the bot is taken out of it, so what is remembered is compared with what is there.
+		var there json.RawMessage
+		err := a.rest.read(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", a.o.ApplicationID, guild)
+		if _, refused := errors.AsType[*apiError](err); err == nil && sameCommands(there, body) || err != nil && !refused {
+			return nil
+		}
+	}
+	err := a.rest.register(ctx, a.o.ApplicationID, guild, body)
+	e, refused := errors.AsType[*apiError](err)
+	switch {
+	case err == nil:
+	case refused && (e.Code == codeMissingAccess || e.Code == codeUnknownGuild || e.Status == http.StatusForbidden):
+		return fmt.Errorf("commands cannot be registered in guild %s: invite the bot there with the link of \"recallbot manifest discord\", or take the guild out of DISCORD_GUILDS: %w", guild, err)
+	case refused && e.Status < 500:
+		return fmt.Errorf("registering commands in guild %s: %w", guild, err)
+	default:
+		return fmt.Errorf("registering commands in guild %s: %w: %w", guild, ErrOutage, err)
+	}
+	if err := a.bot.Remember(ctx, key, hash); err != nil {
+		return fmt.Errorf("remembering the commands of guild %s: %w", guild, err)
+	}
+	a.log.Info("registered commands", "guild", guild)
+	return nil
+}

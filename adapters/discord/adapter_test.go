@@ -1,0 +1,459 @@
+package discord
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recallbot/adapters/discord/discordtest"
+	"recallbot/bot"
+)
+
+// both runs a test in a bubble for each way in which interactions come.
+func both(t *testing.T, f func(t *testing.T, r *rig)) {
+	for _, by := range []mode{overGateway, overHTTP} {
+		t.Run(string(by), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, by)
+				r.ready(t)
+				f(t, r)
+				r.clean(t)
+				r.stop()
+			})
+		})
+	}
+}
+
+func TestCommand(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		i := r.wait(t, r.Command(mina, trust, "recall",
+			discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("seqs", "100 101"), discordtest.Opt("last", 5), discordtest.Opt("reason", "spam")))
+		e, m := r.bot.last(t)
+		want := bot.Event{
+			ID: bot.EventID("discord:" + i.ID), Name: "mina",
+			Place: bot.Place{Platform: bot.Discord, Workspace: r.ID, Channel: trust},
+			By:    bot.Account{Platform: bot.Discord, Workspace: "discord", User: mina},
+			Act: bot.Act{Kind: bot.ActCommand, Command: "recall", Options: map[string]string{
+				"group": "@TGS#2J4SZEAEL", "seqs": "100 101", "last": "5", "reason": "spam",
+			}},
+		}
+		if diff := cmp.Diff(want, e); diff != "" {
+			t.Error(diff)
+		}
+		if m.Trouble != "" || m.Name != "mina" {
+			t.Errorf("%+v", m)
+		}
+		if got := i.Ephemeral(); !strings.Contains(got, "The card follows") {
+			t.Errorf("answer %q", got)
+		}
+		if n := len(r.Messages(trust)); n != 0 {
+			t.Errorf("%d public messages", n)
+		}
+
+		r.bot.answer(bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{line("You may not."), {bot.Code("/recall group:x")}}})
+		i = r.wait(t, r.Command(theo, trust, "recalls list", discordtest.Opt("which", "mine")))
+		e, m = r.bot.last(t)
+		if e.Act.Command != "recalls" || e.Act.Sub != "list" || e.Act.Options["which"] != "mine" || e.Name != "Theo T." {
+			t.Errorf("%+v", e)
+		}
+		if diff := cmp.Diff([]string{leads}, roles(m)); diff != "" {
+			t.Error(diff)
+		}
+		if got := i.Ephemeral(); got != "You may not.\n‹/recall group:x›" {
+			t.Errorf("answer %q", got)
+		}
+	})
+}
+
+func TestForms(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		ask := bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Inputs: []bot.Input{
+			{Name: "group", Label: "Group id", Required: true, Max: 48}, {Name: "what", Label: "Seqs, or a filter", Required: true},
+			{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
+		}}
+		r.bot.answer(bot.Answer{Kind: bot.ShowForm, Form: &ask})
+		i := r.wait(t, r.Command(mina, trust, "recall"))
+		form, ok := i.Modal()
+		if e, _ := r.bot.last(t); !ok || e.Act.Options == nil || len(e.Act.Options) != 0 {
+			t.Fatalf("no form, or options: %+v", e.Act)
+		}
+		golden(t, "form_ask", r.PictureModal(form))
+		r.bot.answer(bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{line("Reading.")}})
+		i = r.wait(t, r.Submit(mina, form, map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}))
+		e, _ := r.bot.last(t)
+		if diff := cmp.Diff(bot.Act{Kind: bot.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}}, e.Act); diff != "" {
+			t.Error(diff)
+		}
+		if i.Ephemeral() != "Reading." {
+			t.Errorf("answer %q", i.Ephemeral())
+		}
+	})
+}
+
+// TestDecide presses every button of a card that the adapter posted.
+func TestDecide(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "R-7K3M9Q/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
+		press := func(user, label string) *discordtest.Interaction {
+			m, _ := r.Message(card)
+			b, ok := m.Button(label)
+			if !ok {
+				t.Fatalf("no button %s in %s", label, m.Raw)
+			}
+			return r.wait(t, r.Press(user, card, b.CustomID))
+		}
+		act := func() bot.Act { e, _ := r.bot.last(t); return e.Act }
+		want := bot.Act{Request: reqID, Digest: digest[:16], Card: bot.Ref{Channel: trust, Message: ref.Message}}
+
+		r.bot.answer(bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{
+			Kind: bot.FormApprove, Title: "Recall 3 messages?", Submit: "Approve", Request: reqID, Digest: digest,
+			Inputs: []bot.Input{{Name: "count", Label: "Type the number of messages", Placeholder: "3 in @TGS#2J4SZEAEL", Required: true, Max: 10}},
+		}})
+		i := press(theo, "Approve")
+		want.Kind = bot.ActAskApprove
+		if diff := cmp.Diff(want, act()); diff != "" {
+			t.Error(diff)
+		}
+		form, ok := i.Modal()
+		if !ok {
+			t.Fatal("no form")
+		}
+		golden(t, "form_approve", r.PictureModal(form))
+
+		after := someCard(bot.Running)
+		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &after})
+		i = r.wait(t, r.Submit(theo, form, map[string]string{"count": "3"}))
+		want.Kind, want.Count, want.Typed = bot.ActApprove, "3", true
+		if diff := cmp.Diff(want, act()); diff != "" {
+			t.Error(diff)
+		}
+		want.Count, want.Typed = "", false
+		m, _ := r.Message(card)
+		if _, there := m.Button("Approve"); there || i.Type() != discordtest.AnswerUpdate {
+			t.Errorf("answered with %d, Approve still there: %v", i.Type(), there)
+		}
+		if b, ok := m.Button("Stop"); !ok || b.Style != 4 {
+			t.Errorf("Stop: %+v", b)
+		}
+
+		page := bot.Page{Title: line("R-7K3M9Q: the messages, page 1 of 3"), Request: reqID, Digest: digest, Samples: someCard(bot.Done).Samples, Of: 3}
+		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &page})
+		i = press(mina, "Show all")
+		want.Kind = bot.ActShowAll
+		if diff := cmp.Diff(want, act()); diff != "" {
+			t.Error(diff)
+		}
+		shown, ok := i.Original()
+		if !ok || shown.Ephemeral != mina {
+			t.Fatalf("not private: %+v", shown)
+		}
+		golden(t, "page", r.Picture(shown))
+		next, _ := shown.Button("Next (2 of 3)")
+		page.Number, page.Title = 1, line("R-7K3M9Q: the messages, page 2 of 3")
+		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &page})
+		i = r.wait(t, r.Press(mina, shown.Ref(), next.CustomID))
+		if a := act(); a.Page != 1 || a.Kind != bot.ActShowAll || i.Type() != discordtest.AnswerUpdate {
+			t.Errorf("%+v, answered with %d", a, i.Type())
+		}
+		if n := len(r.Ephemerals(mina)); n != 1 {
+			t.Errorf("%d private messages for one page", n)
+		}
+
+		done := someCard(bot.Stopping)
+		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &done})
+		press(mina, "Stop")
+		want.Kind = bot.ActStop
+		if diff := cmp.Diff(want, act()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestReject(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
+		m, _ := r.Message(card)
+		b, _ := m.Button("Reject")
+		if b.Style != 2 {
+			t.Errorf("style %d", b.Style)
+		}
+		r.bot.answer(bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormReject, Title: "Reject R-7K3M9Q", Request: reqID, Digest: digest,
+			Inputs: []bot.Input{{Name: "reason", Label: "Reason (optional)", Long: true}}}})
+		form, _ := r.wait(t, r.Press(theo, card, b.CustomID)).Modal()
+		after := someCard(bot.Rejected)
+		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &after})
+		r.wait(t, r.Submit(theo, form, map[string]string{"reason": "wrong group"}))
+		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActReject || e.Act.Reason != "wrong group" || e.Act.Request != reqID {
+			t.Errorf("%+v", e.Act)
+		}
+		if m, _ = r.Message(card); len(m.Buttons()) != 0 {
+			t.Errorf("buttons left: %+v", m.Buttons())
+		}
+	})
+}
+
+// TestStale presses a card that no longer shows the request: it is repaired, and the person is told.
+func TestStale(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
+		m, _ := r.Message(card)
+		b, _ := m.Button("Approve")
+		now := someCard(bot.Done)
+		r.bot.answer(bot.Answer{Kind: bot.Whisper, Stale: true, Card: &now, Lines: []bot.Line{line("Decided already.")}})
+		i := r.wait(t, r.Press(mina, card, b.CustomID))
+		if err := i.Until(t.Context(), func(i *discordtest.Interaction) bool { return len(i.Followups()) == 1 }); err != nil {
+			t.Fatal(err)
+		}
+		if m, _ = r.Message(card); strings.Contains(string(m.Raw), "approve:") {
+			t.Error("the card was not repaired")
+		}
+		if i.Ephemeral() != "Decided already." {
+			t.Errorf("said %q", i.Ephemeral())
+		}
+	})
+}
+
+// TestPressedCardGone presses a card that is deleted meanwhile: over the Gateway, where the refusal is known, a new one is given.
+func TestPressedCardGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overGateway)
+		r.ready(t)
+		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+		b, _ := old.Button("Reject")
+		r.Delete(old.Ref())
+		now := someCard(bot.Rejected)
+		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &now})
+		i := r.wait(t, r.PressStale(theo, old, b.CustomID))
+		if m, ok := i.Original(); !ok || m.Ephemeral != theo || !strings.Contains(m.Content, "R-7K3M9Q") {
+			t.Errorf("%+v", m)
+		}
+		r.stop()
+	})
+}
+
+func TestAutocomplete(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		r.bot.answer(bot.Answer{Kind: bot.Choices, Groups: []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}})
+		i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "2J4"))
+		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActComplete || e.Act.Text != "2J4" {
+			t.Errorf("%+v", e.Act)
+		}
+		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL", Value: "@TGS#2J4SZEAEL"}, {Name: "group @TGS#_@TGS#c", Value: "@TGS#_@TGS#c"}}
+		if diff := cmp.Diff(want, i.Choices()); diff != "" {
+			t.Error(diff)
+		}
+		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest }
+		if i = r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "x")); len(i.Choices()) != 0 {
+			t.Errorf("%v", i.Choices())
+		}
+	})
+}
+
+// TestMentionsUndone types a group that the client turns into mentions.
+func TestMentionsUndone(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		r.AddRole(discordtest.Role{ID: "555", Name: "TGS"})
+		r.AddChannel(discordtest.Channel{ID: "666", Name: "2J4SZEAEL"})
+		i := r.wait(t, r.Command(mina, trust, "recall", discordtest.Opt("group", "@TGS#2J4SZEAEL")))
+		if !strings.Contains(string(i.Payload()), `\u003c@\u0026555\u003e\u003c#666\u003e`) {
+			t.Fatalf("the client changed nothing: %s", i.Payload())
+		}
+		if e, _ := r.bot.last(t); e.Act.Options["group"] != "@TGS#2J4SZEAEL" {
+			t.Errorf("group %q", e.Act.Options["group"])
+		}
+	})
+	r := resolved{}
+	if got := r.undo("<@&5>#x <#6>"); got != "<@&5>#x <#6>" {
+		t.Errorf("what is not resolved became %q", got)
+	}
+}
+
+func TestTroubles(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		now := time.Now()
+		for _, tt := range []struct {
+			name   string
+			set    func()
+			member bot.Trouble
+			place  bot.Trouble
+		}{
+			{"none", func() {}, "", ""},
+			{"bot", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Bot: true}) }, bot.TroubleBot, ""},
+			{"pending", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Pending: true}) }, bot.TroublePending, ""},
+			{"timed out", func() {
+				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", TimedOutUntil: now.Add(time.Hour)})
+			}, bot.TroubleTimedOut, ""},
+			{"timed out before", func() {
+				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", TimedOutUntil: now.Add(-time.Hour)})
+			}, "", ""},
+			{"administrator", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Admin: true}) }, "", ""},
+			{"other guild", func() { r.SetOrigin(discordtest.Origin{GuildID: "4242"}) }, bot.TroubleWrongGuild, ""},
+			{"user installed", func() { r.SetOrigin(discordtest.Origin{UserInstalled: true}) }, bot.TroubleUserInstalled, ""},
+			{"direct message", func() { r.SetOrigin(discordtest.Origin{DM: true}) }, "", bot.TroubleDirectMessage},
+			{"no sending", func() { r.SetOrigin(discordtest.Origin{}); r.Deny(trust, discordtest.SendMessages) }, "", bot.TroubleNotInChannel},
+			{"no embeds", func() { r.Deny(trust, discordtest.EmbedLinks) }, "", bot.TroubleNotInChannel},
+			{"admin bot", func() { r.Allow(trust, discordtest.Administrator) }, "", ""},
+		} {
+			tt.set()
+			r.wait(t, r.Command(mina, trust, "recalls whoami"))
+			e, m := r.bot.last(t)
+			if m.Trouble != tt.member || e.Place.Trouble != tt.place {
+				t.Errorf("%s: member %q, place %q", tt.name, m.Trouble, e.Place.Trouble)
+			}
+			if len(m.Groups) != 0 {
+				t.Errorf("%s: groups %v", tt.name, m.Groups)
+			}
+		}
+	})
+}
+
+// TestForged sends what no message of the bot holds. It never reaches the bot and is answered.
+func TestForged(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
+		for _, id := range []string{
+			"x", "v1:", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz", "v1:approve:nobody:0123456789abcdef", "v2:approve:R-7K3M9Q:0123456789abcdef",
+			"v1:form:approve:R-7K3M9Q:0123456789abcdef", "v1:page:R-7K3M9Q:0123456789abcdef:-1", "v1:page", "v1:find:", "v1:find:nonsense=1", "v1:find:seqs", "v1:form",
+			"v1:approve:R-7K3M9Q:0123456789abcdef0", "v1:approve:R-7K3M9Q:0123456789abcdef:1",
+		} {
+			i := r.wait(t, r.PressForged(theo, card, id))
+			if !strings.Contains(i.Ephemeral(), "Nothing was done") {
+				t.Errorf("%q answered by %q", id, i.Ephemeral())
+			}
+		}
+		if n := r.bot.count(); n != 0 {
+			t.Errorf("the bot was asked %d times", n)
+		}
+	})
+}
+
+// TestFault has the bot fail, hang and panic. The person is always answered.
+func TestFault(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		for name, do := range map[string]func(context.Context, bot.Event, bot.Member) (bot.Answer, error){
+			"error": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest },
+			"hang": func(ctx context.Context, _ bot.Event, _ bot.Member) (bot.Answer, error) {
+				<-ctx.Done()
+				return bot.Answer{}, ctx.Err()
+			},
+			"panic": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { panic("a bug") },
+		} {
+			r.bot.do = do
+			i := r.wait(t, r.Command(mina, trust, "recalls help"))
+			if !strings.Contains(i.Ephemeral(), "try again") || !strings.Contains(i.Ephemeral(), i.ID) {
+				t.Errorf("%s: %q", name, i.Ephemeral())
+			}
+		}
+	})
+}
+
+// TestRepeat delivers one interaction again: it acts once and has one answer.
+func TestRepeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overHTTP)
+		r.ready(t)
+		i := r.wait(t, r.Command(mina, trust, "recalls help"))
+		again, replay := r.Resend(t.Context(), i), r.Replay(t.Context(), i)
+		if string(again.Body) != string(i.Response()) || string(replay.Body) != string(i.Response()) {
+			t.Errorf("another answer:\n%s\n%s\n%s", i.Response(), again.Body, replay.Body)
+		}
+		if n := r.bot.count(); n != 1 {
+			t.Errorf("acted %d times", n)
+		}
+		r.stop()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overGateway)
+		r.ready(t)
+		i := r.wait(t, r.Command(mina, trust, "recalls help"))
+		r.Redispatch(i)
+		time.Sleep(time.Second)
+		if n := r.bot.count(); n != 1 {
+			t.Errorf("acted %d times", n)
+		}
+		r.clean(t)
+		r.stop()
+	})
+}
+
+// TestThreadPlace types a command in a thread: the channel is the thread's, and the card goes into the thread.
+func TestThreadPlace(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := r.adapter.Reply(t.Context(), ref, bot.Note{Key: "n", Lines: []bot.Line{line("hello")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.wait(t, r.Command(mina, at.Thread, "recalls help"))
+		e, _ := r.bot.last(t)
+		if e.Place.Channel != trust || e.Place.Thread != at.Thread || e.Place.Trouble != "" {
+			t.Fatalf("%+v", e.Place)
+		}
+		inside, err := r.adapter.Post(t.Context(), e.Place, someCard(bot.Proposed), "k2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if inside.Channel != at.Thread {
+			t.Errorf("%+v", inside)
+		}
+		note, err := r.adapter.Reply(t.Context(), inside, bot.Note{Key: "n2", Lines: []bot.Line{line("result")}})
+		if err != nil || note.Channel != at.Thread {
+			t.Errorf("%+v, %v", note, err)
+		}
+		if n := len(r.Threads(trust)); n != 1 {
+			t.Errorf("%d threads", n)
+		}
+	})
+}
+
+// TestFindButton carries the found messages in the button, or has them copied by hand where they are too many.
+func TestFindButton(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		options := map[string]string{"group": "@TGS#a=b&c%", "seqs": "100-150,160"}
+		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{Title: line("2 messages found"), Of: 1, Samples: someCard(bot.Done).Samples, Recall: options}})
+		i := r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 2)))
+		shown := r.answered(t, i)
+		b, ok := shown.Button("Recall these")
+		if !ok {
+			t.Fatalf("no button: %s", shown.Raw)
+		}
+		r.bot.answer(bot.Answer{Kind: bot.Accepted})
+		r.wait(t, r.Press(mina, shown.Ref(), b.CustomID))
+		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActRecallFind || cmp.Diff(options, e.Act.Options) != "" {
+			t.Errorf("%+v", e.Act)
+		}
+		options["seqs"] = strings.Repeat("1,", 60) + "7"
+		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{Title: line("many"), Of: 1, Recall: options}})
+		i = r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 2)))
+		if shown = r.answered(t, i); len(shown.Buttons()) != 0 || !strings.Contains(shown.Content, "/recall group:@TGS#a=b&c% seqs:1,1") {
+			t.Errorf("%s", shown.Raw)
+		}
+	})
+}

@@ -1,0 +1,298 @@
+package discord
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+
+	"recallbot/bot"
+)
+
+// response is the first answer to an interaction: data is a *message, a *modal, a *choices or nil.
+type response struct {
+	Type discordgo.InteractionResponseType `json:"type"`
+	Data any                               `json:"data,omitempty"`
+}
+
+type modal struct {
+	CustomID   string                       `json:"custom_id"`
+	Title      string                       `json:"title"`
+	Components []discordgo.MessageComponent `json:"components"`
+}
+
+type choices struct {
+	Choices []choice `json:"choices"`
+}
+
+type choice struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// reply is all that an interaction is answered with.
+type reply struct {
+	first response
+	// after is said to the person alone once the first answer has been taken; nil for nothing.
+	after *message
+	// instead is given when the first answer would change a message that is gone.
+	instead *message
+	// later makes the answer where the first one only said that it takes a while; nil for none.
+	later func(ctx context.Context) *message
+}
+
+// Discord takes a first answer within 3 s. The bot gets most of it, the way there and back the rest.
+const (
+	actWithin    = 2 * time.Second
+	answerWithin = 2900 * time.Millisecond
+	moreWithin   = 15 * time.Second // what is said after the first answer
+	laterWithin  = 90 * time.Second // an answer that takes a while; the interaction's token lives for 15 minutes
+)
+
+// act lets the bot handle an interaction and returns the answer. It always has one.
+func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
+	ctx, cancel := context.WithTimeout(ctx, actWithin)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			out = in.fault()
+		}
+	}()
+	e, ok := a.event(in)
+	if !ok {
+		if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
+			return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
+		}
+		return whisper(drawLines([]bot.Line{wordsForged}))
+	}
+	began := time.Now()
+	if takesLong(e.Act) {
+		return a.wait(ctx, in, e)
+	}
+	answer, err := a.bot.Do(ctx, e, a.member(in))
+	if err != nil {
+		a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
+		return in.fault()
+	}
+	took := time.Since(began)
+	if a.o.Acked != nil {
+		a.o.Acked(took)
+	}
+	a.log.Debug("handled an interaction", "interaction", in.ID, "act", e.Act.Kind, "answer", answer.Kind, "took", took)
+	return a.reply(in, e, answer)
+}
+
+// takesLong reports whether an act reads more than Discord waits for.
+func takesLong(act bot.Act) bool {
+	return act.Kind == bot.ActCommand && act.Command == "recalls" && act.Sub == "find"
+}
+
+// wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has. A repeat of an event that has its answer gets that at once.
+func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply {
+	_, prior, err := a.bot.Note(ctx, e)
+	if err != nil {
+		a.log.Error("could not store an interaction", "interaction", in.ID, "act", e.Act.Kind, "error", err)
+		return in.fault()
+	}
+	if prior != nil {
+		return a.reply(in, e, *prior)
+	}
+	thinking := struct {
+		Flags discordgo.MessageFlags `json:"flags"`
+	}{discordgo.MessageFlagsEphemeral}
+	return reply{
+		first: response{Type: discordgo.InteractionResponseDeferredChannelMessageWithSource, Data: thinking},
+		later: func(ctx context.Context) *message {
+			answer, err := a.bot.Do(ctx, e, a.member(in))
+			if err != nil {
+				a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
+				return drawLines([]bot.Line{again(in.ID)})
+			}
+			if m, ok := a.reply(in, e, answer).first.Data.(*message); ok {
+				m.Flags = 0 // fixed by the first answer
+				return m
+			}
+			return drawLines([]bot.Line{wordsDone})
+		},
+	}
+}
+
+// fault is the answer where something went wrong on our side.
+func (in *interaction) fault() reply {
+	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
+	}
+	return whisper(drawLines([]bot.Line{again(in.ID)}))
+}
+
+// whisper says something to the person alone.
+func whisper(m *message) reply {
+	return reply{first: response{Type: discordgo.InteractionResponseChannelMessageWithSource, Data: hide(m)}}
+}
+
+func hide(m *message) *message {
+	if m.Content == "" && len(m.Embeds) == 0 {
+		m.Content = markup(wordsDone)
+	}
+	m.Flags |= discordgo.MessageFlagsEphemeral
+	return m
+}
+
+// reply turns the bot's answer into Discord's. A message is changed in the answer when its own button was pressed.
+func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
+	pressed := in.Message != nil && (in.Type == discordgo.InteractionMessageComponent || in.Type == discordgo.InteractionModalSubmit)
+	update := func(m *message, instead *message) reply {
+		return reply{first: response{Type: discordgo.InteractionResponseUpdateMessage, Data: m}, instead: hide(instead)}
+	}
+	said := func(fallback bot.Line) *message {
+		lines := answer.Lines
+		if len(lines) == 0 {
+			lines = []bot.Line{fallback}
+		}
+		return drawLines(lines)
+	}
+	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
+		out := update(drawCard(*answer.Card, nil), said(wordsCardFollows))
+		out.after = hide(said(wordsDone))
+		return out
+	}
+	switch answer.Kind {
+	case bot.Changed:
+		if answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
+			return update(drawCard(*answer.Card, nil), drawCard(*answer.Card, nil))
+		}
+		if answer.Card != nil && len(answer.Lines) == 0 {
+			return whisper(drawCard(*answer.Card, nil))
+		}
+		return whisper(said(wordsDone))
+	case bot.ShowForm:
+		if answer.Form != nil && in.Type != discordgo.InteractionModalSubmit { // Discord opens no form on a form
+			return reply{first: response{Type: discordgo.InteractionResponseModal, Data: drawForm(*answer.Form)}}
+		}
+		return whisper(said(wordsPressAgain))
+	case bot.ShowCard:
+		if answer.Card != nil {
+			out := whisper(drawCard(*answer.Card, nil))
+			if len(answer.Lines) > 0 { // people, times and outcomes, which a card has no room for
+				out.after = hide(drawLines(answer.Lines))
+			}
+			return out
+		}
+	case bot.ShowPage:
+		if answer.Page != nil {
+			page := drawPage(*answer.Page)
+			if p, ok := readPress(in.Data.CustomID); ok && p.verb == verbPage && pressed && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0 {
+				return update(page, drawPage(*answer.Page))
+			}
+			return whisper(page)
+		}
+	case bot.Choices:
+		list := &choices{[]choice{}}
+		for _, g := range answer.Groups {
+			if name := choicePrefix + g; len(list.Choices) < maxChoices && g != "" && size(name) <= 100 {
+				list.Choices = append(list.Choices, choice{Name: name, Value: g})
+			}
+		}
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: list}}
+	case bot.Accepted:
+		return whisper(said(wordsAsked))
+	}
+	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
+	}
+	return whisper(said(wordsDone))
+}
+
+func drawForm(f bot.Form) *modal {
+	m := &modal{
+		Title:    clip(f.Title, maxTitle),
+		CustomID: press{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)}.String(),
+	}
+	for _, in := range f.Inputs[:min(len(f.Inputs), maxInputs)] {
+		style := discordgo.TextInputShort
+		if in.Long {
+			style = discordgo.TextInputParagraph
+		}
+		m.Components = append(m.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{discordgo.TextInput{
+			CustomID: in.Name, Label: clip(in.Label, maxInputLabel), Style: style, Placeholder: clip(in.Placeholder, maxPlaceholder),
+			Required: in.Required, MaxLength: min(cmp.Or(in.Max, maxInput), maxInput),
+		}}})
+	}
+	return m
+}
+
+// clip is the beginning of a text that shows no markup, marked where it ends early.
+func clip(s string, limit int) string {
+	if size(s) <= limit {
+		return s
+	}
+	runes := []rune(s)
+	runes = runes[:min(len(runes), limit)]
+	for size(string(runes))+1 > limit {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
+
+// overGateway handles an interaction that came over the Gateway, and answers it by a call.
+func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
+	received := time.Now()
+	in, err := readInteraction(raw)
+	if err != nil {
+		a.log.Warn("an interaction cannot be read, so nobody was answered", "error", err)
+		return
+	}
+	if in.Type == discordgo.InteractionPing {
+		return
+	}
+	out := a.act(ctx, in)
+	ctx, cancel := context.WithDeadline(ctx, received.Add(answerWithin))
+	defer cancel()
+	err = a.rest.answer(ctx, in, out.first)
+	if err != nil && out.instead != nil && ctx.Err() == nil && !isCode(err, codeUnknownAnswer) {
+		out.after, err = nil, a.rest.answer(ctx, in, whisper(out.instead).first)
+	}
+	if err != nil {
+		a.log.Warn("could not answer an interaction", "interaction", in.ID, "after", time.Since(received), "error", err)
+		return
+	}
+	a.more(in, out)
+}
+
+// more says what is left to say after the first answer. Where that came in the HTTP response Discord may not have read it yet, so
+// an unknown token means to wait.
+func (a *Adapter) more(in *interaction, out reply) {
+	if out.later != nil {
+		a.background(laterWithin, func(ctx context.Context) {
+			m := out.later(ctx)
+			if err := a.rest.complete(ctx, a.o.ApplicationID, in, m); err != nil {
+				a.log.Warn("could not give a person the answer that took a while", "interaction", in.ID, "error", err)
+			}
+		})
+	}
+	if out.after == nil {
+		return
+	}
+	a.background(moreWithin, func(ctx context.Context) {
+		wait := 200 * time.Millisecond
+		var err error
+		for range 5 {
+			if err = a.rest.follow(ctx, a.o.ApplicationID, in, out.after); err == nil {
+				return
+			}
+			if _, later := laterOf(err); !later && !isCode(err, codeUnknownWebhook) {
+				break
+			}
+			if !sleep(ctx, wait) {
+				break
+			}
+			wait *= 2
+		}
+		a.log.Warn("could not tell a person why nothing changed", "interaction", in.ID, slog.Any("error", err))
+	})
+}

@@ -1,0 +1,553 @@
+package discordtest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// A GatewayFault is what the Gateway does to one connection instead of serving it.
+type GatewayFault struct {
+	kind gatewayFault
+	code int
+	text string
+}
+
+type gatewayFault int
+
+const (
+	refuseUpgrade gatewayFault = iota + 1
+	dropOnOpen
+	noHello
+	noReady
+	reconnectBeforeReady
+	closeOnOpen
+	closeOnIdentify
+	invalidSession
+)
+
+// RefuseUpgrade answers the handshake with an HTTP status, such as 503 or 429.
+func RefuseUpgrade(status int) GatewayFault { return GatewayFault{kind: refuseUpgrade, code: status} }
+
+// DropOnOpen breaks the TCP connection right after the handshake.
+func DropOnOpen() GatewayFault { return GatewayFault{kind: dropOnOpen} }
+
+// CloseOnOpen closes with a code right after the handshake, before HELLO.
+func CloseOnOpen(code int, text string) GatewayFault {
+	return GatewayFault{kind: closeOnOpen, code: code, text: text}
+}
+
+// NoHello accepts the connection and says nothing.
+func NoHello() GatewayFault { return GatewayFault{kind: noHello} }
+
+// NoReady takes IDENTIFY and does not answer it; heartbeats are answered.
+func NoReady() GatewayFault { return GatewayFault{kind: noReady} }
+
+// ReconnectBeforeReady answers IDENTIFY with op 7.
+func ReconnectBeforeReady() GatewayFault { return GatewayFault{kind: reconnectBeforeReady} }
+
+// CloseOnIdentify answers IDENTIFY with a close code, such as 4004 or 4014.
+func CloseOnIdentify(code int, text string) GatewayFault {
+	return GatewayFault{kind: closeOnIdentify, code: code, text: text}
+}
+
+// InvalidSession answers IDENTIFY with op 9.
+func InvalidSession() GatewayFault { return GatewayFault{kind: invalidSession} }
+
+// GatewayNext lets the next connections meet faults, one each.
+func (g *Guild) GatewayNext(f ...GatewayFault) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.plans = append(g.plans, f...)
+}
+
+// A Session is one connection of the Gateway as it is at the moment of asking.
+type Session struct {
+	ID         string // of READY, "" before
+	Shard      [2]int
+	Intents    int
+	Heartbeats int
+	Opened     time.Time
+	Received   int // frames from the client
+}
+
+// Sessions are the open connections that have identified, oldest first.
+func (g *Guild) Sessions() []Session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []Session
+	for _, s := range g.sessions {
+		if s.Session.ID != "" {
+			all = append(all, s.Session)
+		}
+	}
+	return all
+}
+
+// Connections counts every connection that was attempted, open or not.
+func (g *Guild) Connections() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.handshakes
+}
+
+// Identifies counts the IDENTIFYs of the last 24 h; they are the budget of session_start_limit.
+func (g *Guild) Identifies() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.identified())
+}
+
+func (g *Guild) identified() []time.Time {
+	now := time.Now()
+	g.identifies = slices.DeleteFunc(g.identifies, func(t time.Time) bool { return now.Sub(t) >= 24*time.Hour })
+	return g.identifies
+}
+
+// Reconnect asks every session to reconnect (op 7). Discord closes those that do not; so does the guild after 10 s, with 4000.
+func (g *Guild) Reconnect() {
+	g.each(func(s *session) {
+		s.frame(7, nil)
+		s.soon = time.AfterFunc(10*time.Second, func() { s.close(4000, "Reconnect was asked for.") })
+	})
+}
+
+// Invalidate tells every session that it is invalid (op 9).
+func (g *Guild) Invalidate(resumable bool) {
+	g.each(func(s *session) {
+		s.frame(9, resumable)
+		g.forget(s)
+	})
+}
+
+// CloseGateway closes every connection with a code; 1006 cannot be sent, see Drop.
+func (g *Guild) CloseGateway(code int, text string) {
+	g.each(func(s *session) { s.close(code, text) })
+}
+
+// Drop breaks every connection without a close frame.
+func (g *Guild) Drop() { g.each(func(s *session) { s.drop() }) }
+
+// Silence makes connections half open: the guild sends nothing more and takes what comes in without an answer. It holds for
+// connections that are open now and opened until Silence(false), which takes effect for new connections only.
+func (g *Guild) Silence(on bool) {
+	g.mu.Lock()
+	g.silent = on
+	g.mu.Unlock()
+	if on {
+		g.each(func(s *session) { s.mute() })
+	}
+}
+
+// Dispatch sends an event of the caller's choice to every session.
+func (g *Guild) Dispatch(event string, d json.RawMessage) {
+	g.each(func(s *session) {
+		if s.Session.ID != "" {
+			s.event(event, d)
+		}
+	})
+}
+
+func (g *Guild) each(f func(*session)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range slices.Clone(g.sessions) {
+		f(s)
+	}
+}
+
+// forget takes the identification from a session: it gets no events until it identifies again. Callers hold g.mu.
+func (g *Guild) forget(s *session) { s.Session.ID = "" }
+
+// dispatchInteraction sends INTERACTION_CREATE to every session of the shard; without one it is lost. Callers hold g.mu.
+func (g *Guild) dispatchInteraction(i *Interaction) {
+	var at struct {
+		GuildID string `json:"guild_id"`
+	}
+	if err := json.Unmarshal(i.payload, &at); err != nil {
+		panic(err) // unreachable: the payload was marshalled here
+	}
+	id, _ := strconv.ParseInt(at.GuildID, 10, 64)
+	for _, s := range g.sessions {
+		if s.Session.ID != "" && int(id>>22)%s.Shard[1] == s.Shard[0] {
+			s.event("INTERACTION_CREATE", i.payload)
+		}
+	}
+}
+
+// session is one websocket. Frames are queued and written by a goroutine of their own, so that a slow reader holds up
+// nobody (a pipe has no buffer).
+type session struct {
+	Session
+	g       *Guild
+	conn    *websocket.Conn
+	fault   GatewayFault
+	overTCP bool
+	seq     int64 // guarded by g.mu
+	soon    *time.Timer
+
+	mu     sync.Mutex
+	queue  []outgoing
+	wake   chan struct{}
+	muted  bool
+	ended  chan struct{} // the reader is gone
+	closed bool
+}
+
+type outgoing struct {
+	data []byte
+	code int // close with this code
+	text string
+}
+
+var upgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+
+// serveGateway serves one connection until it ends. The calling goroutine reads.
+func (g *Guild) serveGateway(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	g.handshakes++
+	f := GatewayFault{}
+	if len(g.plans) > 0 {
+		f, g.plans = g.plans[0], g.plans[1:]
+	}
+	g.bump()
+	g.mu.Unlock()
+	if f.kind == refuseUpgrade {
+		w.WriteHeader(f.code)
+		return
+	}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	defer conn.Close()
+	defer context.AfterFunc(g.ctx, func() { conn.NetConn().Close() })()
+	_, pipe := w.(*pipeWriter)
+	s := &session{g: g, conn: conn, fault: f, overTCP: !pipe, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	s.Opened = time.Now()
+	conn.SetReadLimit(4096)
+	conn.SetCloseHandler(func(int, string) error { return nil }) // answered by part
+	g.mu.Lock()
+	if g.isClosed {
+		g.mu.Unlock()
+		return
+	}
+	s.muted = g.silent
+	g.sessions = append(g.sessions, s)
+	g.start(s.write)
+	g.wg.Add(1)
+	g.bump()
+	g.mu.Unlock()
+	defer func() {
+		defer g.wg.Done()
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+		close(s.ended)
+		g.mu.Lock()
+		g.leave(s)
+		if s.soon != nil {
+			s.soon.Stop()
+		}
+		g.mu.Unlock()
+	}()
+	switch v := r.URL.Query().Get("v"); {
+	case f.kind == dropOnOpen:
+		return
+	case f.kind == closeOnOpen:
+		s.close(f.code, f.text)
+	case f.kind == noHello:
+		s.mute()
+	case v != "9" && v != "10":
+		s.close(4012, "Invalid API version.")
+	default:
+		s.frame(10, object{"heartbeat_interval": g.HeartbeatInterval.Milliseconds(), "_trace": []any{"discordtest"}})
+	}
+	s.read()
+}
+
+// read takes what the client sends.
+func (s *session) read() {
+	for {
+		s.expect()
+		_, b, err := s.conn.ReadMessage()
+		if e, ok := err.(net.Error); ok && e.Timeout() {
+			s.close(4009, "Session timed out.")
+			s.linger()
+			return
+		}
+		if _, ok := err.(*websocket.CloseError); ok {
+			s.part()
+			return
+		}
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		muted := s.muted
+		s.mu.Unlock()
+		s.g.mu.Lock()
+		s.Received++
+		s.g.mu.Unlock()
+		if muted {
+			continue
+		}
+		var in struct {
+			Op *int
+			D  json.RawMessage
+		}
+		if json.Unmarshal(b, &in) != nil || in.Op == nil {
+			s.close(4002, "Error while decoding payload.")
+			continue
+		}
+		s.g.mu.Lock()
+		s.receive(*in.Op, in.D)
+		s.g.bump()
+		s.g.mu.Unlock()
+	}
+}
+
+// expect sets the time by which the client must be heard again; a mute session waits for ever.
+func (s *session) expect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	by := time.Now().Add(2 * s.g.HeartbeatInterval)
+	if s.muted {
+		by = time.Time{}
+	}
+	s.conn.SetReadDeadline(by)
+}
+
+// part ends a session that the client has closed. The close frame is answered 1.5 s later unless the client hangs up before:
+// discordgo sleeps 1 s after its close frame with its lock held, and a reader that is woken in that second waits for the lock,
+// which stops the clock of a synctest bubble for good.
+func (s *session) part() {
+	s.g.mu.Lock()
+	s.g.leave(s)
+	s.g.mu.Unlock()
+	raw := s.conn.NetConn()
+	raw.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
+	for b := make([]byte, 512); ; {
+		if _, err := raw.Read(b); err != nil {
+			break
+		}
+	}
+	s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+}
+
+// leave takes a session out of the list. Callers hold g.mu.
+func (g *Guild) leave(s *session) {
+	g.sessions = slices.DeleteFunc(g.sessions, func(x *session) bool { return x == s })
+	g.bump()
+}
+
+// linger lets the writer finish.
+func (s *session) linger() {
+	t := time.NewTimer(2 * time.Second)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.g.closed:
+	}
+}
+
+// receive acts on one frame. The guild is locked.
+func (s *session) receive(op int, d json.RawMessage) {
+	switch op {
+	case 1:
+		s.Heartbeats++
+		s.frame(11, nil)
+	case 2:
+		s.identify(d)
+	case 6:
+		s.resume(d)
+	case 3, 4, 8, 31:
+		if s.Session.ID == "" {
+			s.close(4003, "Not authenticated.")
+		}
+	default:
+		s.close(4001, "Unknown opcode.")
+	}
+}
+
+func (s *session) identify(d json.RawMessage) {
+	g := s.g
+	v, _ := decode(d)
+	o, ok := v.(object)
+	if !ok {
+		s.close(4002, "Error while decoding payload.")
+		return
+	}
+	if s.Session.ID != "" {
+		s.close(4005, "Already authenticated.")
+		return
+	}
+	used := g.identified()
+	if g.EnforceConcurrency && len(used) > 0 && time.Since(used[len(used)-1]) < 5*time.Second {
+		s.frame(9, false)
+		return
+	}
+	g.identifies = append(g.identifies, time.Now())
+	if len(g.identifies) > g.IdentifyBudget {
+		g.resetToken()
+		return
+	}
+	switch s.fault.kind {
+	case noReady:
+		return
+	case reconnectBeforeReady:
+		s.frame(7, nil)
+		return
+	case closeOnIdentify:
+		s.close(s.fault.code, s.fault.text)
+		return
+	case invalidSession:
+		s.fault = GatewayFault{}
+		s.frame(9, false)
+		return
+	}
+	// The token may come with or without its prefix; libraries differ.
+	if t := str(o, "token"); g.tokenReset || t != g.BotToken && t != "Bot "+g.BotToken {
+		s.close(4004, "Authentication failed.")
+		return
+	}
+	shard := [2]int{0, 1}
+	if l := list(o, "shard"); len(l) == 2 {
+		for i, n := range l {
+			j, _ := n.(json.Number)
+			x, err := strconv.Atoi(j.String())
+			if err != nil {
+				s.close(4010, "Invalid shard.")
+				return
+			}
+			shard[i] = x
+		}
+	}
+	if shard[1] < 1 || shard[0] < 0 || shard[0] >= shard[1] {
+		s.close(4010, "Invalid shard.")
+		return
+	}
+	intents, ok := num(o, "intents")
+	switch {
+	case !ok || intents < 0 || intents >= 1<<26:
+		s.close(4013, "Invalid intent(s).")
+		return
+	case int(intents)&g.DisallowedIntents != 0:
+		s.close(4014, "Disallowed intent(s).")
+		return
+	}
+	s.Session.ID, s.Shard, s.Intents = "session"+g.snowflake(), shard, int(intents)
+	s.event("READY", marshal(object{
+		"v": 9, "user": g.userObject(g.BotUserID), "guilds": []any{object{"id": g.ID, "unavailable": true}},
+		"session_id": s.Session.ID, "resume_gateway_url": "wss://gateway.discord.example", "shard": []any{shard[0], shard[1]},
+		"application": object{"id": g.ApplicationID, "flags": 0},
+	}))
+}
+
+func (s *session) resume(d json.RawMessage) {
+	v, _ := decode(d)
+	o, _ := v.(object)
+	if !s.g.AllowResume || s.g.tokenReset || str(o, "session_id") == "" {
+		s.frame(9, false)
+		return
+	}
+	s.Session.ID, s.Shard = str(o, "session_id"), [2]int{0, 1}
+	s.seq = integer(o, "seq")
+	s.event("RESUMED", marshal(object{}))
+}
+
+// event queues a dispatch. The guild is locked.
+func (s *session) event(name string, d json.RawMessage) {
+	s.seq++
+	s.push(outgoing{data: marshal(object{"op": 0, "t": name, "s": s.seq, "d": d})})
+}
+
+func (s *session) frame(op int, d any) {
+	s.push(outgoing{data: marshal(object{"op": op, "d": d, "s": nil, "t": nil})})
+}
+
+func (s *session) close(code int, text string) { s.push(outgoing{code: code, text: text}) }
+
+func (s *session) push(o outgoing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.muted {
+		return
+	}
+	if o.code != 0 {
+		s.closed = true
+	}
+	s.queue = append(s.queue, o)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mute lets nothing more out.
+func (s *session) mute() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.muted, s.queue = true, nil
+	s.conn.SetReadDeadline(time.Time{})
+}
+
+// drop breaks the connection.
+func (s *session) drop() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	if t, ok := s.conn.NetConn().(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	s.conn.NetConn().Close()
+}
+
+// write sends what is queued until the connection ends.
+func (s *session) write() {
+	for {
+		s.mu.Lock()
+		var o outgoing
+		ok := len(s.queue) > 0
+		if ok {
+			o, s.queue = s.queue[0], s.queue[1:]
+		}
+		s.mu.Unlock()
+		if !ok {
+			select {
+			case <-s.wake:
+				continue
+			case <-s.ended:
+				return
+			}
+		}
+		by := time.Now().Add(10 * time.Second)
+		s.conn.SetWriteDeadline(by)
+		if o.code == 0 {
+			if s.conn.WriteMessage(websocket.TextMessage, o.data) != nil {
+				s.conn.Close()
+				return
+			}
+			continue
+		}
+		reason := binary.BigEndian.AppendUint16(nil, uint16(o.code))
+		s.conn.WriteControl(websocket.CloseMessage, append(reason, o.text...), by)
+		t := time.NewTimer(2 * time.Second)
+		select {
+		case <-s.ended:
+		case <-t.C:
+		case <-s.g.closed:
+		}
+		t.Stop()
+		s.conn.Close()
+		return
+	}
+}

@@ -1,0 +1,142 @@
+package discord
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/adapters/discord/discordtest"
+)
+
+func TestPing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		if err := r.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if r.adapter.LastFrame().IsZero() {
+			t.Error("LastFrame is zero after a signed request")
+		}
+	})
+}
+
+// TestSignatures: what is not signed rightly and lately is 401, reaches nobody and is no alarm.
+func TestSignatures(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		now := time.Now()
+		for _, s := range []discordtest.Signature{
+			{Bad: true}, {Missing: true}, {Timestamp: now.Add(-6 * time.Minute)}, {Timestamp: now.Add(6 * time.Minute)}, {Timestamp: time.Unix(1, 0)},
+		} {
+			r.SignNext(s)
+			i := r.Command(mina, trust, "recalls help")
+			if err := i.Wait(t.Context()); err == nil {
+				t.Errorf("%+v was taken", s)
+			}
+		}
+		if n := r.bot.count(); n != 0 {
+			t.Errorf("the bot was asked %d times", n)
+		}
+		if log := r.log.String(); strings.Contains(log, "level=WARN") || strings.Contains(log, "level=ERROR") {
+			t.Errorf("alarm:\n%s", log)
+		}
+		for _, at := range []time.Duration{-4 * time.Minute, 4 * time.Minute} {
+			r.SignNext(discordtest.Signature{Timestamp: now.Add(at)})
+			r.wait(t, r.Command(mina, trust, "recalls help"))
+		}
+	})
+}
+
+func TestBadRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overHTTP)
+		h := r.adapter.Handler()
+		for name, tt := range map[string]struct {
+			method, path, body, signature, timestamp string
+			want                                     int
+		}{
+			"get":              {"GET", "/discord/interactions", "", "", "", 405},
+			"elsewhere":        {"POST", "/discord", "", "", "", 404},
+			"empty":            {"POST", "/discord/interactions", "", "", "", 401},
+			"not hex":          {"POST", "/discord/interactions", "{}", "zz", "1", 401},
+			"short":            {"POST", "/discord/interactions", "{}", "00", "1", 401},
+			"no timestamp":     {"POST", "/discord/interactions", "{}", strings.Repeat("00", 64), "", 401},
+			"more than a MiB":  {"POST", "/discord/interactions", strings.Repeat(" ", 1<<20+1), strings.Repeat("00", 64), "1", 413},
+			"exactly one MiB-": {"POST", "/discord/interactions", strings.Repeat(" ", 1<<20-1), strings.Repeat("00", 64), "1", 401},
+		} {
+			req := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
+			req.Header.Set("X-Signature-Ed25519", tt.signature)
+			req.Header.Set("X-Signature-Timestamp", tt.timestamp)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, req)
+			if w.Code != tt.want {
+				t.Errorf("%s: %d", name, w.Code)
+			}
+		}
+		r.stop()
+	})
+}
+
+func TestGatewayModeHasNoEndpoint(t *testing.T) {
+	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/discord/interactions", strings.NewReader("{}")))
+	if w.Code != http.StatusNotFound {
+		t.Errorf("%d", w.Code)
+	}
+}
+
+// TestPublishedExamples reads every example payload of Discord's documentation: each is understood or refused, none makes a panic.
+func TestPublishedExamples(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(asset(t, "discord-docs-examples"), "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := readInteraction(raw)
+		if err != nil {
+			continue
+		}
+		read++
+		a.event(in)
+		a.member(in)
+	}
+	if read < 5 {
+		t.Errorf("only %d of %d examples were read as interactions", read, len(files))
+	}
+}
+
+func FuzzInteraction(f *testing.F) {
+	f.Add([]byte(`{"id":"1","token":"t","type":2,"data":{"name":"recall","options":[{"name":"group","type":3,"value":"x"}]},"app_permissions":"0","member":{"user":{"id":"3"}}}`))
+	f.Add([]byte(`{"id":"1","token":"t","type":3,"data":{"custom_id":"v1:approve:R-7K3M9Q:0123456789abcdef"},"message":{"id":"4"}}`))
+	f.Add([]byte(`{"id":"1","token":"t","type":5,"data":{"custom_id":"v1:form:approve:R-7K3M9Q:0","components":[{"component":{"custom_id":"count","value":"3"}}]}}`))
+	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		in, err := readInteraction(raw)
+		if err != nil {
+			return
+		}
+		e, ok := a.event(in)
+		if ok && e.Act.Kind == "" {
+			t.Errorf("an act without a kind: %s", raw)
+		}
+	})
+}

@@ -1,0 +1,399 @@
+package discord
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+	"github.com/gorilla/websocket"
+
+	"recallbot/bot"
+)
+
+// pace holds the times of the Gateway's supervisor. They are fields so that tests can make them short.
+type pace struct {
+	open    time.Duration // until READY
+	silence time.Duration // without a frame: two of Discord's heartbeat intervals of 41.25 s
+	apart   time.Duration // between two identifies: Discord allows one in 5 s
+	least   time.Duration // the first pause after a failure
+	most    time.Duration // the longest
+	reserve int           // identifies a day that are left alone, because one too many resets the token
+}
+
+var usualPace = pace{open: 10 * time.Second, silence: 90 * time.Second, apart: 5 * time.Second, least: time.Second, most: time.Minute, reserve: 3}
+
+// fatal is a reason why there is no use in connecting again before somebody has changed something.
+type fatal struct {
+	why string
+	err error
+}
+
+func (f *fatal) Error() string { return fmt.Sprintf("%s (%v)", f.why, f.err) }
+func (f *fatal) Unwrap() error { return f.err }
+
+// mends says for each close code that Discord never lets one come back from what to change.
+var mends = map[int]string{
+	4004: "Discord refuses the bot token: set DISCORD_BOT_TOKEN to the token of the application's Bot page and start again",
+	4010: "Discord refuses the shard: this is a fault of the program, please report it",
+	4011: "the bot is in so many servers that Discord demands sharding: use an application of its own for this bot, or HTTP interactions (DISCORD_PUBLIC_KEY)",
+	4012: "Discord no longer speaks this version of the Gateway: update the program, or use HTTP interactions (DISCORD_PUBLIC_KEY)",
+	4013: "Discord refuses the intents: this is a fault of the program, please report it",
+	4014: "Discord refuses the intents: this is a fault of the program, please report it",
+}
+
+// supervise keeps a Gateway connection up until ctx ends. The library opens one connection and is never let reconnect: by itself it can hang for ever
+// (an op 7 before READY, no HELLO), come back after it was closed, and try for ever what cannot succeed. A connection that is lost loses no more
+// than the interactions of that moment, which would be dead after 3 seconds anyway, so nothing is resumed.
+func (a *Adapter) supervise(ctx context.Context) error {
+	pause := a.pace.least
+	var identified time.Time
+	for ctx.Err() == nil {
+		if !sleep(ctx, time.Until(identified.Add(a.pace.apart))) {
+			break
+		}
+		began := time.Now()
+		wait, err := a.connect(ctx, func() { identified = time.Now() })
+		if ctx.Err() != nil {
+			break
+		}
+		if f, ok := errors.AsType[*fatal](err); ok {
+			a.log.Error("the Gateway connection cannot be made until this is mended", "mend", f.why, "error", f.err)
+			a.status.set("gateway", f)
+			<-ctx.Done()
+			return f
+		}
+		if time.Since(began) > a.pace.most {
+			pause = a.pace.least
+		}
+		if wait == 0 {
+			wait = pause/2 + rand.N(pause/2+1)
+			pause = min(2*pause, a.pace.most)
+		}
+		a.log.Warn("the Gateway connection ended and is made anew", "cause", err, "in", wait.Round(time.Millisecond))
+		a.status.set("gateway", fmt.Errorf("%w: %w", ErrOutage, err))
+		sleep(ctx, wait)
+	}
+	return nil
+}
+
+// connect opens one connection and returns when it has ended. When wait is not 0 Discord said how long to stay away.
+func (a *Adapter) connect(ctx context.Context, identifying func()) (wait time.Duration, err error) {
+	b, err := a.rest.gateway(ctx)
+	if err != nil {
+		if e, ok := errors.AsType[*apiError](err); ok && e.Status == http.StatusUnauthorized {
+			return 0, &fatal{mends[4004], err}
+		}
+		if later, ok := laterOf(err); ok {
+			return later, err
+		}
+		return 0, err
+	}
+	if b.Limit.Remaining <= a.pace.reserve {
+		wait = max(time.Duration(b.Limit.ResetAfter)*time.Millisecond, a.pace.apart)
+		return wait, fmt.Errorf("only %d connections are left for today, which are not used up: one too many would reset the token", b.Limit.Remaining)
+	}
+
+	l := &link{a: a, ended: make(chan error, 1), ready: make(chan struct{}), over: make(chan struct{})}
+	// The library logs this address with what happens to the connection. The fragment tells whose it is; it is never sent. What the library
+	// itself appends for version and encoding lands in the fragment too.
+	l.url = fmt.Sprintf("%s/?v=%s&encoding=json#%d/", strings.TrimSuffix(b.URL, "/"), discordgo.APIVersion, linkCount.Add(1))
+	s, err := a.session(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	links.add(l)
+	defer links.remove(l)
+	defer l.hangUp()
+
+	identifying()
+	opened := make(chan error, 1)
+	go func() { opened <- s.Open() }()
+	late := time.NewTimer(a.pace.open)
+	defer late.Stop()
+	for ready := l.ready; ; {
+		select {
+		case err := <-opened:
+			if err != nil {
+				return 0, l.cause(err)
+			}
+			opened = nil
+		case <-ready:
+			late.Stop()
+			ready = nil
+			a.status.set("gateway", nil)
+			a.log.Info("connected to Discord's Gateway")
+		case <-late.C:
+			return 0, fmt.Errorf("no READY within %v", a.pace.open)
+		case err := <-l.ended:
+			return 0, l.cause(err)
+		case <-ctx.Done():
+			l.hangUp()
+			select { // the library notices, and takes 1 s over it
+			case <-l.over:
+			case <-time.After(1500 * time.Millisecond):
+			}
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// session is the library set up for one connection: no reconnecting, no cache, no events but those without an intent, no calls.
+func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, error) {
+	s, err := discordgo.New("Bot " + a.o.BotToken)
+	if err != nil {
+		return nil, fmt.Errorf("preparing a Gateway connection: %w", err)
+	}
+	s.ShouldReconnectOnError = false
+	s.ShouldReconnectVoiceOnSessionError = false
+	s.StateEnabled = false
+	s.MaxRestRetries = 0
+	s.ShouldRetryOnRateLimit = false
+	s.LogLevel = discordgo.LogWarning
+	s.Compress, s.Identify.Compress = false, false
+	s.Identify.Intents = discordgo.IntentsNone
+	s.Client = &http.Client{Transport: l}
+	s.Dialer = &websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: a.pace.open, NetDialContext: l.dial}
+	s.AddHandler(func(_ *discordgo.Session, e *discordgo.Event) {
+		switch e.Type {
+		case "READY":
+			l.once.Do(func() { close(l.ready) })
+		case "INTERACTION_CREATE":
+			a.handle(ctx, e.RawData)
+		}
+	})
+	s.AddHandler(func(*discordgo.Session, *discordgo.Disconnect) {
+		l.end(errors.New("disconnected"))
+		l.last.Do(func() { close(l.over) })
+	})
+	return s, nil
+}
+
+// handle runs an interaction in the goroutine that the library started for it. Once the program stops none is begun.
+func (a *Adapter) handle(ctx context.Context, raw []byte) {
+	if ctx.Err() != nil || !a.enter() {
+		return
+	}
+	defer a.running.Done()
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("a bug kept an interaction from being answered", "panic", fmt.Sprint(p))
+		}
+	}()
+	a.overGateway(context.WithoutCancel(ctx), raw)
+}
+
+// link is one connection: what it was closed with, and the socket below.
+type link struct {
+	a     *Adapter
+	url   string // what the library takes for the Gateway's address
+	ended chan error
+	ready chan struct{}
+	over  chan struct{} // the library is done with the connection
+	once  sync.Once
+	last  sync.Once
+
+	mu   sync.Mutex
+	conn net.Conn
+	gone bool
+	code *websocket.CloseError
+}
+
+// end tells the supervisor that the connection is over. The first cause counts.
+func (l *link) end(err error) {
+	select {
+	case l.ended <- err:
+	default:
+	}
+}
+
+// closed notes the code that Discord closed the connection with.
+func (l *link) closed(e *websocket.CloseError) {
+	l.mu.Lock()
+	if l.code == nil {
+		l.code = e
+	}
+	l.mu.Unlock()
+	l.end(e)
+}
+
+// cause is why the connection ended; a *fatal where there is no use in another.
+func (l *link) cause(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e, ok := errors.AsType[*websocket.CloseError](err); ok {
+		l.code = e
+	}
+	if l.code == nil {
+		return err
+	}
+	if mend, ok := mends[l.code.Code]; ok {
+		return &fatal{mend, l.code}
+	}
+	return l.code
+}
+
+// dial connects for the library's dialer.
+func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := l.a.o.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	l.conn = conn
+	return &wire{Conn: conn, l: l}, nil
+}
+
+// hangUp closes the socket, whatever the library is doing.
+func (l *link) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	if l.conn != nil {
+		l.conn.Close()
+	}
+}
+
+// RoundTrip answers the one call that the library makes when it opens a connection: where the Gateway is. That is known already.
+func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/gateway") {
+		return nil, errors.New("discord: the library makes no calls here")
+	}
+	body, err := json.Marshal(map[string]string{"url": l.url})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(body))), ContentLength: int64(len(body)),
+	}, nil
+}
+
+// wire is the socket with a deadline on every read and write, so that a peer that has gone silent is noticed.
+type wire struct {
+	net.Conn
+	l *link
+}
+
+func (w *wire) Read(b []byte) (int, error) {
+	w.Conn.SetReadDeadline(time.Now().Add(w.l.a.pace.silence))
+	n, err := w.Conn.Read(b)
+	if n > 0 {
+		w.l.a.frame()
+	}
+	if err != nil {
+		w.l.end(err)
+		time.Sleep(settle) // the library's other goroutine is let out of its lock before this one takes it for a second
+	}
+	return n, err
+}
+
+const settle = 10 * time.Millisecond
+
+// Write hides that it failed: the socket is closed, and the reader tells. The library must not close a connection twice at once.
+func (w *wire) Write(b []byte) (int, error) {
+	w.Conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if _, err := w.Conn.Write(b); err != nil {
+		w.l.end(err)
+		w.Conn.Close()
+	}
+	return len(b), nil
+}
+
+// SetDeadline and its kin do nothing: the deadlines are those of Read and Write.
+func (w *wire) SetDeadline(time.Time) error      { return nil }
+func (w *wire) SetReadDeadline(time.Time) error  { return nil }
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+
+// ---- what the library logs ----
+
+// linkSet is every connection of this process. The library logs to one place for all sessions; the address in a line says whose it is.
+type linkSet struct {
+	mu   sync.Mutex
+	list []*link
+}
+
+var (
+	links     linkSet
+	linkCount atomic.Int64
+)
+
+func (s *linkSet) add(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, l)
+}
+
+func (s *linkSet) remove(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(x *link) bool { return x == l })
+}
+
+func (s *linkSet) of(args []any) *link {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, arg := range args {
+		for _, l := range s.list {
+			if text, ok := arg.(string); ok && strings.HasPrefix(text, l.url) {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// The library's log is the only place where it tells what a live connection was closed with. It is set once, before there are goroutines.
+func init() { discordgo.Logger = heard }
+
+// heard takes in a line of the library's log. Only numbers and errors of it are passed on: its strings can hold payloads.
+func heard(level, _ int, format string, args ...any) {
+	l := links.of(args)
+	if l == nil {
+		return
+	}
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case error:
+			if e, ok := errors.AsType[*websocket.CloseError](arg); ok {
+				l.closed(e)
+			}
+		case int, time.Duration:
+		default:
+			args[i] = "…"
+		}
+	}
+	at := slog.LevelDebug
+	if level == discordgo.LogError {
+		at = slog.LevelInfo
+	}
+	l.a.log.Log(context.Background(), at, "discordgo: "+fmt.Sprintf(format, args...))
+}
+
+func laterOf(err error) (time.Duration, bool) {
+	later, ok := errors.AsType[*bot.Later](err)
+	if !ok {
+		return 0, false
+	}
+	return later.After, true
+}

@@ -1,0 +1,341 @@
+package discord
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bwmarrin/discordgo"
+
+	"recallbot/bot"
+)
+
+// interaction is what Discord sends when somebody types a command, presses a button or sends a form: the part of it that is used. It is decoded
+// here and not by the library, which does not know the channel's parent and gives up on a message that holds a component it has never seen.
+type interaction struct {
+	ID            string                    `json:"id"`
+	Type          discordgo.InteractionType `json:"type"`
+	Token         string                    `json:"token"`
+	GuildID       string                    `json:"guild_id"`
+	ChannelID     string                    `json:"channel_id"`
+	Channel       *channel                  `json:"channel"`
+	Member        *member                   `json:"member"`
+	User          *user                     `json:"user"`
+	AppPermission json.RawMessage           `json:"app_permissions"` // a number in a string
+	Owners        map[string]any            `json:"authorizing_integration_owners"`
+	Message       *pressed                  `json:"message"`
+	Data          data                      `json:"data"`
+}
+
+type channel struct {
+	ID       string                `json:"id"`
+	Type     discordgo.ChannelType `json:"type"`
+	ParentID string                `json:"parent_id"`
+}
+
+type user struct {
+	ID         string `json:"id"`
+	Username   string `json:"username"`
+	GlobalName string `json:"global_name"`
+	Bot        bool   `json:"bot"`
+}
+
+type member struct {
+	User     *user      `json:"user"`
+	Nick     string     `json:"nick"`
+	Roles    []string   `json:"roles"`
+	Pending  bool       `json:"pending"`
+	Disabled *time.Time `json:"communication_disabled_until"`
+}
+
+// pressed is the message whose component was used.
+type pressed struct {
+	ID        string                 `json:"id"`
+	ChannelID string                 `json:"channel_id"`
+	Flags     discordgo.MessageFlags `json:"flags"`
+}
+
+// data holds what the different kinds of interaction carry.
+type data struct {
+	Name       string      `json:"name"`
+	Options    []option    `json:"options"`
+	Resolved   resolved    `json:"resolved"`
+	CustomID   string      `json:"custom_id"`
+	Components []component `json:"components"`
+}
+
+type option struct {
+	Name    string                                 `json:"name"`
+	Type    discordgo.ApplicationCommandOptionType `json:"type"`
+	Value   any                                    `json:"value"`
+	Focused bool                                   `json:"focused"`
+	Options []option                               `json:"options"`
+}
+
+type resolved struct {
+	Users    map[string]user   `json:"users"`
+	Members  map[string]member `json:"members"`
+	Roles    map[string]named  `json:"roles"`
+	Channels map[string]named  `json:"channels"`
+}
+
+type named struct {
+	Name string `json:"name"`
+}
+
+// component is a piece of a form that was sent: a row, or a label, around an input.
+type component struct {
+	CustomID   string      `json:"custom_id"`
+	Value      any         `json:"value"`
+	Components []component `json:"components"`
+	Component  *component  `json:"component"`
+}
+
+// errEmpty: what came is no interaction that could be answered.
+var errEmpty = errors.New("an interaction without id or token")
+
+// readInteraction decodes an interaction. One that could not even be answered is an error; its text holds nothing of the payload.
+func readInteraction(raw []byte) (*interaction, error) {
+	var in interaction
+	if err := json.Unmarshal(raw, &in); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return nil, fmt.Errorf("reading an interaction: %s cannot be a %s", wrong.Field, wrong.Value)
+		}
+		return nil, errors.New("reading an interaction: not JSON")
+	}
+	if in.Type == discordgo.InteractionPing {
+		return &in, nil
+	}
+	if !isSnowflake(in.ID) || in.Token == "" {
+		return nil, errEmpty
+	}
+	return &in, nil
+}
+
+func (in *interaction) user() *user {
+	if in.Member != nil && in.Member.User != nil {
+		return in.Member.User
+	}
+	return in.User
+}
+
+// member is what Discord says of who acted, at this moment.
+func (a *Adapter) member(in *interaction) bot.Member {
+	m := bot.Member{Account: bot.Account{Platform: bot.Discord, Workspace: "discord"}}
+	u := in.user()
+	if u == nil || !isSnowflake(u.ID) {
+		m.Trouble = bot.TroubleUnknown
+		return m
+	}
+	m.Account.User = u.ID
+	m.Name = first(u.GlobalName, u.Username)
+	if in.Member != nil {
+		m.Name = first(in.Member.Nick, m.Name)
+		m.Groups = in.Member.Roles
+	}
+	_, byGuild := in.Owners["0"]
+	switch {
+	case u.Bot:
+		m.Trouble = bot.TroubleBot
+	case in.GuildID == "":
+		// The place is the trouble.
+	case in.Owners != nil && !byGuild:
+		m.Trouble = bot.TroubleUserInstalled
+	case !slices.Contains(a.o.Guilds, in.GuildID):
+		m.Trouble = bot.TroubleWrongGuild
+	case in.Member == nil:
+		m.Trouble = bot.TroubleUnknown
+	case in.Member.Pending:
+		m.Trouble = bot.TroublePending
+	case in.Member.Disabled != nil && in.Member.Disabled.After(time.Now()):
+		m.Trouble = bot.TroubleTimedOut
+	}
+	return m
+}
+
+func first(names ...string) string {
+	for _, n := range names {
+		if strings.TrimSpace(n) != "" {
+			return n
+		}
+	}
+	return ""
+}
+
+// place is where it happened. For a thread the channel is the one that it belongs to: that is what a policy names.
+func (in *interaction) place() bot.Place {
+	p := bot.Place{Platform: bot.Discord, Workspace: in.GuildID, Channel: in.ChannelID}
+	thread := false
+	if c := in.Channel; c != nil {
+		switch c.Type {
+		case discordgo.ChannelTypeGuildNewsThread, discordgo.ChannelTypeGuildPublicThread, discordgo.ChannelTypeGuildPrivateThread:
+			thread = true
+			if isSnowflake(c.ParentID) {
+				p.Channel, p.Thread = c.ParentID, first(c.ID, in.ChannelID)
+			}
+		}
+	}
+	if in.GuildID == "" {
+		p.Trouble = bot.TroubleDirectMessage
+	} else if may, err := strconv.ParseInt(strings.Trim(string(in.AppPermission), `"`), 10, 64); err == nil && !mayPost(may, thread) {
+		p.Trouble = bot.TroubleNotInChannel
+	}
+	return p
+}
+
+// mayPost reports whether these permissions let the bot show a card.
+func mayPost(may int64, thread bool) bool {
+	need := int64(discordgo.PermissionViewChannel | discordgo.PermissionEmbedLinks | discordgo.PermissionSendMessages)
+	if thread {
+		need = discordgo.PermissionViewChannel | discordgo.PermissionEmbedLinks | discordgo.PermissionSendMessagesInThreads
+	}
+	return may&discordgo.PermissionAdministrator != 0 || may&need == need
+}
+
+// event is the interaction as the bot takes it; ok is false for what none of its commands, buttons and forms sends.
+func (a *Adapter) event(in *interaction) (e bot.Event, ok bool) {
+	m := a.member(in)
+	e = bot.Event{ID: bot.EventID("discord:" + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
+	switch in.Type {
+	case discordgo.InteractionApplicationCommand, discordgo.InteractionApplicationCommandAutocomplete:
+		e.Act, ok = in.command()
+	case discordgo.InteractionMessageComponent:
+		e.Act, ok = in.press()
+	case discordgo.InteractionModalSubmit:
+		e.Act, ok = in.submit()
+	}
+	if in.Message != nil {
+		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
+	}
+	return e, ok
+}
+
+func (in *interaction) command() (bot.Act, bool) {
+	act := bot.Act{Kind: bot.ActCommand, Command: in.Data.Name, Options: map[string]string{}}
+	options := in.Data.Options
+	switch in.Data.Name {
+	case "recall":
+	case "recalls":
+		if len(options) != 1 || options[0].Type != discordgo.ApplicationCommandOptionSubCommand {
+			return bot.Act{}, false
+		}
+		act.Sub, options = options[0].Name, options[0].Options
+	default:
+		return bot.Act{}, false
+	}
+	for _, o := range options {
+		value, ok := o.text()
+		if !ok {
+			return bot.Act{}, false
+		}
+		switch o.Name {
+		case "group", "topic", "which", "from":
+			value = strings.TrimPrefix(in.Data.Resolved.undo(value), choicePrefix)
+		}
+		if o.Focused {
+			act.Text = value
+		}
+		act.Options[o.Name] = value
+	}
+	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
+		act.Kind = bot.ActComplete
+	}
+	return act, true
+}
+
+// text is the option as typed.
+func (o option) text() (string, bool) {
+	switch v := o.Value.(type) {
+	case string:
+		return v, true
+	case float64: // last: 1 to 2,000
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
+}
+
+var mention = regexp.MustCompile(`<(@&|@!?|#)(\d{1,20})>`)
+
+// undo gives back what was typed where Discord's client turned "@name" or "#name" into a mention, as far as the payload says
+// whose it is. What it does not say stays, and the bot tells the person how to type it.
+func (r resolved) undo(s string) string {
+	return mention.ReplaceAllStringFunc(s, func(m string) string {
+		parts := mention.FindStringSubmatch(m)
+		kind, id := parts[1], parts[2]
+		switch {
+		case kind == "#" && r.Channels[id].Name != "":
+			return "#" + r.Channels[id].Name
+		case kind == "@&" && r.Roles[id].Name != "":
+			return "@" + r.Roles[id].Name
+		case kind[0] == '@' && kind != "@&":
+			if name := first(r.Members[id].Nick, r.Users[id].GlobalName, r.Users[id].Username); name != "" {
+				return "@" + name
+			}
+		}
+		return m
+	})
+}
+
+func (in *interaction) press() (bot.Act, bool) {
+	p, ok := readPress(in.Data.CustomID)
+	act := bot.Act{Request: p.request, Digest: p.digest, Page: p.page}
+	switch p.verb {
+	case string(bot.ButtonApprove):
+		act.Kind = bot.ActAskApprove
+	case string(bot.ButtonReject):
+		act.Kind = bot.ActAskReject
+	case string(bot.ButtonStop):
+		act.Kind = bot.ActStop
+	case string(bot.ButtonShowAll), verbPage:
+		act.Kind = bot.ActShowAll
+	case verbFind:
+		act.Kind, act.Command, act.Options = bot.ActRecallFind, "recall", p.options
+	default: // a form's id is no button's
+		return bot.Act{}, false
+	}
+	return act, ok
+}
+
+func (in *interaction) submit() (bot.Act, bool) {
+	p, ok := readPress(in.Data.CustomID)
+	if !ok || p.verb != verbForm {
+		return bot.Act{}, false
+	}
+	values := map[string]string{}
+	for _, c := range in.Data.Components {
+		c.collect(values, 0)
+	}
+	act := bot.Act{Request: p.request, Digest: p.digest}
+	switch p.form {
+	case bot.FormAsk:
+		act.Kind, act.Command, act.Options = bot.ActForm, "recall", values
+	case bot.FormApprove:
+		act.Kind, act.Count, act.Typed = bot.ActApprove, values["count"], true
+	case bot.FormReject:
+		act.Kind, act.Reason = bot.ActReject, values["reason"]
+	}
+	return act, true
+}
+
+// collect gathers the inputs of a form that hold anything. Discord nests two deep.
+func (c component) collect(values map[string]string, depth int) {
+	if v, ok := c.Value.(string); ok && c.CustomID != "" && v != "" {
+		values[c.CustomID] = v
+	}
+	if depth > 3 {
+		return
+	}
+	for _, inner := range c.Components {
+		inner.collect(values, depth+1)
+	}
+	if c.Component != nil {
+		c.Component.collect(values, depth+1)
+	}
+}

@@ -1,0 +1,248 @@
+package discord
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"recallbot/bot"
+)
+
+// size is how long Discord takes s to be. Its limits are in characters; UTF-16 units are never fewer, so what fits by them fits.
+func size(s string) int {
+	n := 0
+	for _, r := range s {
+		n += max(utf16.RuneLen(r), 1)
+	}
+	return n
+}
+
+// active are the ASCII characters that can begin or end markup, a mention, a link or a list. A backslash before one shows it as it is.
+const active = "\\`*_~|>#-+[]()<:@./"
+
+// inert shows text that others wrote as it is: no markup, link or mention in it works, and it stays on one line.
+func inert(s string) string {
+	s = bot.Visible(s)
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf && strings.ContainsRune(active, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// code shows text that is to be copied. Inside inline code nothing but a backtick works, and no backslash helps against it.
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + strings.ReplaceAll(bot.Visible(s), "`", "ˋ") + "`"
+}
+
+// span is one piece of a line in Discord's markup.
+func span(s bot.Span) string {
+	switch s.Kind {
+	case bot.Strong:
+		if s.Text == "" {
+			return ""
+		}
+		return "**" + inert(s.Text) + "**"
+	case bot.Foreign:
+		return inert(s.Text)
+	case bot.CodeText:
+		return code(s.Text)
+	case bot.Moment:
+		if s.Time.IsZero() {
+			return ""
+		}
+		return "<t:" + strconv.FormatInt(s.Time.Unix(), 10) + ":f>"
+	case bot.Mention:
+		if s.Account != nil && s.Account.Platform == bot.Discord && isSnowflake(s.Account.User) {
+			return "<@" + s.Account.User + ">"
+		}
+		return inert("@" + s.Text)
+	}
+	return s.Text
+}
+
+func markup(l bot.Line) string {
+	var b strings.Builder
+	for _, s := range l {
+		b.WriteString(span(s))
+	}
+	return b.String()
+}
+
+// more is how a cut is owned up to; it takes up at most moreSize.
+func more(n int) string { return fmt.Sprintf("… (%s more)", grouped(n)) }
+
+const moreSize = 24
+
+// fit is a line in at most limit characters of markup. What is left out is said; a character, or an escape, is never halved.
+func fit(l bot.Line, limit int) string {
+	if measure(l, limit) <= limit {
+		return markup(l)
+	}
+	var b strings.Builder
+	room, left := max(limit-moreSize, 0), utf8.RuneCountInString(l.String())
+	for _, s := range l {
+		if n := measure(bot.Line{s}, room); n <= room {
+			b.WriteString(span(s))
+			room -= n
+			left -= utf8.RuneCountInString(bot.Line{s}.String())
+			continue
+		}
+		if s.Kind == bot.Moment || s.Kind == bot.Mention {
+			break
+		}
+		frame := s
+		frame.Text = "x"
+		used, keep, at := size(span(frame))-1, 0, 0
+		for i, r := range s.Text {
+			if n := width(s.Kind, r); used+n <= room {
+				used += n
+				keep++
+				continue
+			}
+			at = i
+			break
+		}
+		for at > 0 { // an accent stays with its letter
+			r, _ := utf8.DecodeRuneInString(s.Text[at:])
+			if !unicode.Is(unicode.M, r) {
+				break
+			}
+			_, n := utf8.DecodeLastRuneInString(s.Text[:at])
+			at -= n
+			keep--
+		}
+		if s.Text = s.Text[:at]; at > 0 {
+			b.WriteString(span(s))
+		}
+		left -= keep
+		break
+	}
+	return b.String() + more(left)
+}
+
+// measure is the size of a line's markup; beyond limit it stops counting.
+func measure(l bot.Line, limit int) int {
+	n := 0
+	for _, s := range l {
+		if n > limit {
+			break
+		}
+		if cut := (limit + 1) * utf8.UTFMax; len(s.Text) > cut { // what is left has more than limit characters still
+			s.Text = strings.ToValidUTF8(s.Text[:cut], "")
+		}
+		n += size(span(s))
+	}
+	return n
+}
+
+// width is what one character of a span takes in markup, at most.
+func width(k bot.SpanKind, r rune) int {
+	switch k {
+	case bot.Foreign, bot.Strong:
+		return size(inert(string(r)))
+	case bot.CodeText:
+		return size(bot.Visible(string(r)))
+	}
+	return max(utf16.RuneLen(r), 1)
+}
+
+// row is one line of a message: a head that is never cut, and what follows it.
+type row struct {
+	head string
+	line bot.Line
+}
+
+// rows writes lines in at most limit characters together, and each in at most every. Where they do not fit, all keep the same share, so that
+// short ones stay whole and long ones are cut; lines that do not fit even so are counted.
+func rows(list []row, limit, every int) []string {
+	const least = 40 // less of a line says nothing
+	sizes, heads := make([]int, len(list)), 0
+	for i, r := range list {
+		sizes[i] = min(measure(r.line, every), every-size(r.head))
+		heads += size(r.head) + 1
+	}
+	for n := len(list); ; n-- {
+		room := limit - heads
+		if n < len(list) {
+			room -= moreSize + 8
+		}
+		each := share(sizes[:n], room)
+		if n > 0 && (room < 0 || each < least && each < most(sizes[:n])) {
+			heads -= size(list[n-1].head) + 1
+			continue
+		}
+		var out []string
+		for _, r := range list[:n] {
+			out = append(out, r.head+fit(r.line, min(each, every-size(r.head))))
+		}
+		if n < len(list) {
+			out = append(out, wordsMoreLines(len(list)-n))
+		}
+		return out
+	}
+}
+
+func most(sizes []int) int {
+	n := 0
+	for _, s := range sizes {
+		n = max(n, s)
+	}
+	return n
+}
+
+// share is the largest cap under which the sizes, each cut to it, fit into room together.
+func share(sizes []int, room int) int {
+	low, high := 0, most(sizes)
+	for low < high {
+		mid, sum := (low+high+1)/2, 0
+		for _, s := range sizes {
+			sum += min(s, mid)
+		}
+		if sum <= room {
+			low = mid
+		} else {
+			high = mid - 1
+		}
+	}
+	return low
+}
+
+// pack joins lines to texts of at most limit characters each. No line may be longer.
+func pack(lines []string, limit int) []string {
+	var texts []string
+	used := 0
+	for _, l := range lines {
+		n := size(l)
+		if len(texts) == 0 || used+1+n > limit {
+			texts, used = append(texts, l), n
+			continue
+		}
+		texts[len(texts)-1] += "\n" + l
+		used += 1 + n
+	}
+	return texts
+}
+
+// grouped writes a number with a comma at each thousand.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func isSnowflake(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return err == nil && n > 0 && s[0] != '+'
+}

@@ -1,0 +1,317 @@
+package discord
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"github.com/bwmarrin/discordgo"
+
+	"recallbot/bot"
+)
+
+// Discord's limits, in characters. The sum of an embed's texts holds over all embeds of a message.
+const (
+	maxContent     = 2000
+	maxDescription = 4096
+	maxEmbeds      = 6000
+	maxLabel       = 80
+	maxTitle       = 45
+	maxInputLabel  = 45
+	maxPlaceholder = 100
+	maxCustomID    = 100
+	maxInputs      = 5
+	maxInput       = 4000
+	maxChoices     = 25
+)
+
+// message is what is sent, edited and answered with. allowed_mentions is always there: without it Discord would ring for every
+// mention that a text happens to hold. Lists that are empty clear what an edited message had.
+type message struct {
+	Content         string                           `json:"content"`
+	Embeds          []*discordgo.MessageEmbed        `json:"embeds"`
+	Components      []discordgo.MessageComponent     `json:"components"`
+	AllowedMentions discordgo.MessageAllowedMentions `json:"allowed_mentions"`
+	Flags           discordgo.MessageFlags           `json:"flags,omitempty"`
+	Nonce           string                           `json:"nonce,omitempty"`
+	EnforceNonce    bool                             `json:"enforce_nonce,omitempty"`
+	Reference       *reference                       `json:"message_reference,omitempty"`
+	Attachments     []attachment                     `json:"attachments,omitempty"`
+	file            *bot.File
+}
+
+// reference makes a message a reply. It is sent even when the message replied to is gone.
+type reference struct {
+	Message         string `json:"message_id"`
+	FailIfNotExists bool   `json:"fail_if_not_exists"`
+}
+
+type attachment struct {
+	ID          string `json:"id"` // the number of the part files[n]
+	Filename    string `json:"filename"`
+	Description string `json:"description,omitempty"`
+}
+
+func newMessage(content string) *message {
+	return &message{
+		Content: content, Embeds: []*discordgo.MessageEmbed{}, Components: []discordgo.MessageComponent{},
+		AllowedMentions: discordgo.MessageAllowedMentions{Parse: []discordgo.AllowedMentionType{}},
+	}
+}
+
+func (m *message) embed(text string, color int) {
+	if strings.TrimSpace(text) != "" {
+		m.Embeds = append(m.Embeds, &discordgo.MessageEmbed{Description: text, Color: color})
+	}
+}
+
+// mentionRoles lets the message ring for these roles, and returns the text that does.
+func (m *message) mentionRoles(roles []string) string {
+	var text []string
+	for _, id := range roles {
+		if isSnowflake(id) && len(m.AllowedMentions.Roles) < 20 {
+			m.AllowedMentions.Roles = append(m.AllowedMentions.Roles, id)
+			text = append(text, "<@&"+id+">")
+		}
+	}
+	return strings.Join(text, " ")
+}
+
+// colors say the state once more; the words of the title say it first.
+func color(s bot.State) int {
+	switch s {
+	case bot.Proposed:
+		return 0xF0B232
+	case bot.Approved, bot.Running, bot.Stopping:
+		return 0x5865F2
+	case bot.Done:
+		return 0x23A55A
+	case bot.Stopped, bot.NotStarted, bot.Rejected, bot.Refused:
+		return 0xDA373C
+	}
+	return 0x80848E
+}
+
+// drawCard is the whole card. The title, the notices and the facts are the content, which no setting of a reader hides; what messages said
+// is in an embed, which notifications do not show. notify holds the roles that the message rings for.
+func drawCard(c bot.Card, notify []string) *message {
+	m := newMessage("")
+	list := []row{{"", c.Title}}
+	list[0].head, list[0].line = "**"+fit(plain(c.Title), 600)+"**", nil
+	if text := m.mentionRoles(notify); text != "" {
+		list = append(list, row{head: text})
+	} else if text := new(message).mentionRoles(c.Notify); text != "" && (c.State == bot.Preparing || c.State == bot.Proposed) {
+		list = append(list, row{head: text}) // an edit rings for nobody
+	}
+	for _, l := range c.Notices {
+		list = append(list, row{"> ", l})
+	}
+	list = append(list, facts(c.Facts)...)
+	m.Content = strings.Join(rows(list, maxContent, maxContent), "\n")
+
+	m.samples(c.Samples, c.Showing, 2900, color(c.State))
+	m.bullets(c.Warnings, 700, color(c.State))
+	m.bullets(c.Earlier, 900, color(c.State))
+	end := facts(c.Closing)
+	if len(c.Progress) > 0 {
+		end = append(end, row{"", c.Progress})
+	}
+	m.embed(strings.Join(rows(end, 1400, 1400), "\n"), color(c.State))
+	m.buttons(c)
+	return m
+}
+
+// facts are named facts, a row each.
+func facts(list []bot.Fact) []row {
+	var out []row
+	for _, f := range list {
+		out = append(out, row{"**" + inert(bot.Cut(f.Name, 100)) + ":** ", f.Value})
+	}
+	return out
+}
+
+// plain makes a line's words stand without markup of their own, for a place that is bold already.
+func plain(l bot.Line) bot.Line {
+	out := make(bot.Line, len(l))
+	for i, s := range l {
+		if s.Kind == bot.Strong {
+			s.Kind = bot.Words
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// bullets is an embed of lines.
+func (m *message) bullets(lines []bot.Line, limit, color int) {
+	list := make([]row, len(lines))
+	for i, l := range lines {
+		list[i] = row{"- ", l}
+	}
+	m.embed(strings.Join(rows(list, limit, limit), "\n"), color)
+}
+
+// samples are the messages, each in a frame of its own: a head by the bot, and what was said as a quotation on one line.
+func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int) {
+	var lines []row
+	for _, s := range list {
+		if s.Skipped > 0 {
+			lines = append(lines, row{head: wordsSkipped(s.Skipped)})
+		}
+		head := code(strconv.FormatUint(uint64(s.Seq), 10))
+		if s.Sender != "" {
+			head += " " + fit(bot.Line{bot.Quote(s.Sender)}, 100)
+		}
+		if !s.Sent.IsZero() {
+			head += " · " + span(bot.At(s.Sent))
+		}
+		for _, mark := range s.Marks {
+			head += " · **" + fit(plain(mark), 100) + "**"
+		}
+		if len(s.Text) > 0 {
+			head += "\n> "
+		}
+		lines = append(lines, row{head, s.Text})
+	}
+	if len(showing) > 0 {
+		lines = append(lines, row{"", showing})
+	}
+	for _, text := range pack(rows(lines, limit, maxDescription), maxDescription) {
+		m.embed(text, color)
+	}
+}
+
+// buttons are the card's buttons in one row.
+func (m *message) buttons(c bot.Card) {
+	var line []discordgo.MessageComponent
+	for _, b := range c.Buttons {
+		style := discordgo.SecondaryButton
+		if b.Kind == bot.ButtonApprove || b.Kind == bot.ButtonStop {
+			style = discordgo.DangerButton
+		}
+		line = append(line, discordgo.Button{Label: fit(words(b.Label), maxLabel), Style: style, CustomID: press{verb: string(b.Kind), request: c.ID, digest: short(c.Digest)}.String()})
+	}
+	m.row(line)
+}
+
+func (m *message) row(line []discordgo.MessageComponent) {
+	for len(line) > 0 {
+		n := min(len(line), 5)
+		m.Components = append(m.Components, discordgo.ActionsRow{Components: line[:n]})
+		line = line[n:]
+	}
+}
+
+// drawPage is one page of the messages, with buttons to turn it.
+func drawPage(p bot.Page) *message {
+	m := newMessage("")
+	list := []row{{"**" + fit(plain(p.Title), 300) + "**", nil}}
+	for _, l := range p.Notes {
+		list = append(list, row{"", l})
+	}
+	by := press{verb: verbFind, options: p.Recall}.String()
+	if len(p.Recall) > 0 && size(by) > maxCustomID {
+		list = append(list, row{markup(wordsRecallByHand) + " ", bot.Line{bot.Code(written(p.Recall))}})
+	}
+	m.Content = strings.Join(rows(list, maxContent, maxContent), "\n")
+	m.samples(p.Samples, nil, 5800, 0x80848E)
+
+	var line []discordgo.MessageComponent
+	turn := func(label string, to int) {
+		line = append(line, discordgo.Button{
+			Label: label + " (" + wordsPageOf(to+1, p.Of) + ")", Style: discordgo.SecondaryButton,
+			CustomID: press{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to}.String(),
+		})
+	}
+	if p.Request != "" && p.Number > 0 {
+		turn(wordPrevious, p.Number-1)
+	}
+	if p.Request != "" && p.Number+1 < p.Of {
+		turn(wordNext, p.Number+1)
+	}
+	if len(p.Recall) > 0 && size(by) <= maxCustomID {
+		line = append(line, discordgo.Button{Label: wordRecall, Style: discordgo.SecondaryButton, CustomID: by})
+	}
+	m.row(line)
+	return m
+}
+
+// written is a /recall with these options, as it can be pasted into Discord.
+func written(options map[string]string) string {
+	s := "/recall"
+	for _, name := range recallOptions {
+		if v := options[name]; v != "" {
+			s += " " + name + ":" + v
+		}
+	}
+	return s
+}
+
+// drawLines is what is said in as many lines as it takes: the content holds what fits, embeds the rest.
+func drawLines(lines []bot.Line) *message {
+	list := make([]row, len(lines))
+	for i, l := range lines {
+		list[i] = row{"", l}
+	}
+	texts := pack(rows(list, maxEmbeds, maxContent-100), maxContent)
+	if len(texts) == 0 {
+		return newMessage("")
+	}
+	m := newMessage(texts[0])
+	for _, text := range texts[1:] {
+		m.embed(text, 0)
+	}
+	return m
+}
+
+// drawNote is a note in as many messages as it takes, in order. The file goes with the last one.
+func drawNote(n bot.Note, before bot.Line) []*message {
+	var list []row
+	if len(before) > 0 {
+		list = append(list, row{"", before})
+	}
+	for _, l := range n.Lines {
+		list = append(list, row{"", l})
+	}
+	const room = maxContent - 600 // mentions and a word about the file come on top
+	var lines []string
+	for _, r := range list {
+		lines = append(lines, r.head+fit(r.line, room))
+	}
+	texts := pack(lines, room)
+	if len(texts) == 0 {
+		texts = []string{""}
+	}
+	messages := make([]*message, len(texts))
+	for i, text := range texts {
+		messages[i] = newMessage(text)
+	}
+	first, last := messages[0], messages[len(messages)-1]
+	if n.Mention != nil && n.Mention.Platform == bot.Discord && isSnowflake(n.Mention.User) {
+		who := "<@" + n.Mention.User + ">"
+		if !strings.Contains(first.Content, who) {
+			first.Content = strings.TrimSpace(who + " " + first.Content)
+		}
+		first.AllowedMentions.Users = []string{n.Mention.User}
+	}
+	if text := first.mentionRoles(n.Notify); text != "" {
+		first.Content = strings.TrimSpace(text + "\n" + first.Content)
+	}
+	if n.File != nil {
+		last.attach(n.File)
+	}
+	return messages
+}
+
+func (m *message) attach(f *bot.File) {
+	m.file = f
+	m.Attachments = []attachment{{ID: "0", Filename: cmp.Or(f.Name, "file"), Description: bot.Cut(f.Title, 900)}}
+}
+
+// detach sends the message without its file, and says so.
+func (m *message) detach() {
+	m.file, m.Attachments = nil, nil
+	m.Content = strings.TrimSpace(m.Content + "\n" + markup(wordsNoFile))
+}
+
+func short(digest string) string { return digest[:min(len(digest), bot.DigestShort)] }

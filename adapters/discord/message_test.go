@@ -1,0 +1,251 @@
+package discord
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bwmarrin/discordgo"
+	"github.com/google/go-cmp/cmp"
+
+	"recallbot/adapters/discord/discordtest"
+	"recallbot/bot"
+)
+
+func TestCards(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		for _, state := range []bot.State{bot.Preparing, bot.Proposed, bot.Running, bot.Done} {
+			ref, err := r.adapter.Post(t.Context(), place(), someCard(state), string(state))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+			golden(t, "card_"+string(state), r.Picture(m))
+		}
+	})
+	body, err := json.MarshalIndent(drawCard(someCard(bot.Proposed), []string{leads}), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "card_proposed_json", string(body)+"\n")
+}
+
+// hostile is text that would get out of its frame.
+var hostile = []string{
+	"**bold** __u__ ~~s~~ ||spoiler|| *i* _i_", "# heading", "> quote\n>>> all", "- list", "1. list", "-# small", "[click](https://evil.example)",
+	"https://evil.example/x", "<https://evil.example>", "discord.gg/evil", "@everyone @here", "<@1> <@!1> <@&2> <#3> </recall:4> <t:0:R> <id:guide> <a:x:5>", ":smile:",
+	"`code`", "```\nblock\n```", "``a`b``", "\\`\\*\\", "\u202ereversed\u2066", "zero\u200bwidth", "a\nAPPROVED by theo\nb", "\r\nx", "tab\tx", "\x00\x1b[31m",
+	"🏴󠁧󠁢󠁥󠁮󠁧󠁿", "{\"content\":\"x\"}", "`\u200b`", "ˋ", strings.Repeat("`", 9),
+}
+
+var (
+	escaped    = regexp.MustCompile("\\\\[\\\\`*_~|>#+\\-\\[\\]()<:@./]")
+	alive      = regexp.MustCompile("[\\\\`*_~|>#+\\-\\[\\]()<:@./\n\r\u200b\u202e\u2066]")
+	inCode     = regexp.MustCompile("^`[^`\n\r]+`$")
+	allHostile = strings.Join(hostile, " ")
+)
+
+func TestInert(t *testing.T) {
+	for _, s := range append(hostile, allHostile) {
+		if got := markup(foreign(s)); alive.MatchString(escaped.ReplaceAllString(got, "")) {
+			t.Errorf("%q is alive as %q", s, got)
+		}
+		if got := code(s); !inCode.MatchString(got) {
+			t.Errorf("%q gets out of code: %q", s, got)
+		}
+		if got := markup(bot.Line{bot.Bold(s)}); alive.MatchString(escaped.ReplaceAllString(strings.TrimSuffix(strings.TrimPrefix(got, "**"), "**"), "")) {
+			t.Errorf("%q is alive in bold: %q", s, got)
+		}
+	}
+}
+
+// TestInertOnCards puts hostile text wherever others' text stands, and has the guild draw what readers see.
+func TestInertOnCards(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		c := someCard(bot.Proposed)
+		for _, s := range hostile {
+			c.Facts = append(c.Facts, bot.Fact{Name: "F", Value: bot.Line{bot.Quote(s), {Kind: bot.Words, Text: " "}, bot.Code(s)}})
+		}
+		c.Samples = nil
+		for i, s := range hostile[:10] {
+			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(i), Sender: s, Text: foreign(s)})
+		}
+		ref, err := r.adapter.Post(t.Context(), place(), c, "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+		golden(t, "hostile", r.Picture(m))
+		for _, n := range r.Notified() {
+			if n.ID != leads {
+				t.Errorf("rang for %+v", n)
+			}
+		}
+	})
+}
+
+// TestLimits draws cards, pages, notes and forms with far too much on them, in many scripts, and holds them to every limit.
+func TestLimits(t *testing.T) {
+	for name, s := range map[string]string{"ascii": "spam ", "escaped": "*[]", "han": "漢字がな", "emoji": "🎰", "combining": "e\u0301\u0302"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				long := strings.Repeat(s, 5000/len([]rune(s)))
+				c := someCard(bot.Proposed)
+				c.Title = foreign(long)
+				c.Notices = []bot.Line{foreign(long), foreign(long)}
+				for i := range 12 {
+					c.Facts = append(c.Facts, bot.Fact{Name: fmt.Sprint("Fact ", i), Value: bot.Line{bot.Code(long), bot.Quote(long)}})
+				}
+				c.Samples = nil
+				for i := range 10 {
+					c.Samples = append(c.Samples, bot.Sample{Seq: uint32(4294967290 + i%5), Sender: long, Text: foreign(long), Marks: []bot.Line{foreign(long)}, Sent: time.Unix(1, 0), Skipped: i})
+				}
+				for range 12 {
+					c.Warnings, c.Earlier = append(c.Warnings, foreign(long)), append(c.Earlier, foreign(long))
+				}
+				ref, err := r.adapter.Post(t.Context(), place(), c, "k")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
+					t.Fatal(err)
+				}
+				m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+				if !strings.Contains(m.Content, "more)") || strings.Contains(string(m.Raw), "\ufffd") {
+					t.Errorf("cut in silence or in half: %s", m.Raw)
+				}
+				n := bot.Note{Key: "n", Lines: c.Notices, Mention: &bot.Account{Platform: bot.Discord, User: mina}, Notify: []string{leads},
+					File: &bot.File{Name: "x.csv", Type: "text/csv", Title: long, Body: []byte("x")}}
+				if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range []bot.Answer{
+					{Kind: bot.ShowCard, Card: &c}, {Kind: bot.Whisper, Lines: append(c.Warnings, c.Notices...)},
+					{Kind: bot.ShowPage, Page: &bot.Page{Title: foreign(long), Samples: c.Samples, Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999, Recall: map[string]string{"group": long}}},
+					{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormApprove, Title: long, Request: reqID, Digest: digest, Inputs: []bot.Input{
+						{Name: "count", Label: long, Placeholder: long, Max: 99999}, {Name: "b", Label: "b"}, {Name: "c", Label: "c"}, {Name: "d", Label: "d"}, {Name: "e", Label: "e"}, {Name: "f", Label: "f"},
+					}}},
+				} {
+					r.bot.answer(a)
+					r.wait(t, r.Command(mina, trust, "recalls help"))
+				}
+				r.bot.answer(bot.Answer{Kind: bot.Choices, Groups: append(make([]string, 30), long, "g")})
+				if i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "")); len(i.Choices()) != 1 {
+					t.Errorf("%v", i.Choices())
+				}
+			})
+		})
+	}
+}
+
+func TestFit(t *testing.T) {
+	l := bot.Line{{Kind: bot.Words, Text: "by "}, bot.Quote("***"), {Kind: bot.Words, Text: " at "}, bot.At(time.Unix(5, 0)), bot.Code("100-200")}
+	for limit, want := range map[int]string{
+		200: `by \*\*\* at <t:5:f>` + "`100-200`", 34: `by \*\*\* at <t:5:f>` + "`100-200`",
+	} {
+		if got := fit(l, limit); got != want {
+			t.Errorf("%d: %q", limit, got)
+		}
+	}
+	long := bot.Line{{Kind: bot.Words, Text: "by "}, bot.Quote(strings.Repeat("*", 50))}
+	if got, want := fit(long, 40), `by \*\*\*\*\*\*… (44 more)`; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	for range 500 {
+		var l bot.Line
+		for range 1 + rand.N(5) {
+			l = append(l, []bot.Span{bot.Quote(allHostile), bot.Code(allHostile), bot.Bold("x"), bot.At(time.Unix(1, 0)), {Kind: bot.Words, Text: "漢字 🎰 words "}}[rand.N(5)])
+		}
+		limit := 30 + rand.N(900)
+		got := fit(l, limit)
+		if size(got) > limit || !utf8.ValidString(got) {
+			t.Fatalf("%d: %q is %d long", limit, got, size(got))
+		}
+	}
+}
+
+func TestPress(t *testing.T) {
+	for _, p := range []press{
+		{verb: "approve", request: reqID, digest: digest[:16]}, {verb: "show_all", request: reqID}, {verb: verbPage, request: reqID, digest: "0f", page: 12},
+		{verb: verbForm, form: bot.FormAsk}, {verb: verbForm, form: bot.FormReject, request: reqID, digest: digest[:16]},
+		{verb: verbFind, options: map[string]string{"group": "a:b&c=d%e", "seqs": "1-2"}},
+	} {
+		got, ok := readPress(p.String())
+		if diff := cmp.Diff(p, got, cmp.AllowUnexported(press{})); !ok || diff != "" {
+			t.Errorf("%s: %v %s", p, ok, diff)
+		}
+	}
+}
+
+func FuzzPress(f *testing.F) {
+	f.Add("v1:approve:R-7K3M9Q:0123456789abcdef")
+	f.Add("v1:find:group=%25&seqs=1")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, ok := readPress(s)
+		if !ok {
+			return
+		}
+		again, ok := readPress(p.String())
+		if diff := cmp.Diff(p, again, cmp.AllowUnexported(press{})); len(p.String()) <= maxCustomID && (!ok || diff != "") {
+			t.Errorf("%q is not read again: %s", s, diff)
+		}
+	})
+}
+
+// TestCommands holds the definitions to Discord's document, and the manifest to what is needed.
+func TestCommands(t *testing.T) {
+	check := specification()
+	if check == nil {
+		asset(t, "discord-openapi.json")
+	}
+	body, hash := definition()
+	if err := check("PUT", "/applications/{application_id}/guilds/{guild_id}/commands", body); err != nil {
+		t.Error(err)
+	}
+	if _, again := definition(); again != hash {
+		t.Error("the hash changes by itself")
+	}
+	link, list, err := Manifest("771825006014889984")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "https://discord.com/oauth2/authorize?client_id=771825006014889984&integration_type=0&permissions=309237763072&scope=bot+applications.commands"
+	if link != want {
+		t.Errorf("%s", link)
+	}
+	if Permissions&(discordgo.PermissionAdministrator|discordgo.PermissionManageMessages|discordgo.PermissionMentionEveryone) != 0 {
+		t.Error("more permissions than needed")
+	}
+	if !json.Valid(list) || !strings.Contains(string(list), `"withdraw"`) {
+		t.Errorf("%s", list)
+	}
+	if _, _, err := Manifest("x"); err == nil {
+		t.Error("a name was taken as an application id")
+	}
+}
+
+// TestGoldensUsed fails when a golden file is left that no test compares.
+func TestGoldensUsed(t *testing.T) {
+	source := ""
+	for _, name := range []string{"adapter_test.go", "surface_test.go", "message_test.go"} {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source += string(body)
+	}
+	files, _ := filepath.Glob("testdata/cards/*.txt")
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".txt")
+		if !strings.Contains(source, `"`+name+`"`) && !strings.HasPrefix(name, "card_") {
+			t.Errorf("%s is compared by no test", f)
+		}
+	}
+}

@@ -1,0 +1,368 @@
+package discord
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"recallbot/adapters/discord/discordtest"
+	"recallbot/bot"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// asset is the path of a published document of Discord's. Where they are not laid out beside the repository the test is skipped.
+func asset(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join("..", "..", "..", "shared", "assets", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the document is missing: %v", err)
+		}
+		t.Skipf("the document is not here: %v", err)
+	}
+	return path
+}
+
+var specification = sync.OnceValue(func() func(method, route string, body []byte) error {
+	check, err := discordtest.OpenAPI(filepath.Join("..", "..", "..", "shared", "assets", "discord-openapi.json"))
+	if err != nil {
+		return nil
+	}
+	return check
+})
+
+// testBot remembers what it was asked and answers by do. Like the bot it gives a repeat the first answer.
+type testBot struct {
+	mu      sync.Mutex
+	events  []bot.Event
+	members []bot.Member
+	answers map[bot.EventID]bot.Answer
+	memory  map[string]string
+	policy  bot.Policy
+	do      func(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
+}
+
+func (b *testBot) Note(_ context.Context, e bot.Event) (bool, *bot.Answer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a, ok := b.answers[e.ID]; ok {
+		return false, &a, nil
+	}
+	return true, nil, nil
+}
+
+func (b *testBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+	b.mu.Lock()
+	if a, ok := b.answers[e.ID]; ok {
+		b.mu.Unlock()
+		return a, nil
+	}
+	b.events = append(b.events, e)
+	b.members = append(b.members, m)
+	do := b.do
+	b.mu.Unlock()
+	a, err := bot.Answer{Kind: bot.Accepted}, error(nil)
+	if do != nil {
+		a, err = do(ctx, e, m)
+	}
+	if err == nil {
+		b.mu.Lock()
+		b.answers[e.ID] = a
+		b.mu.Unlock()
+	}
+	return a, err
+}
+
+func (b *testBot) Remember(_ context.Context, key, value string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.memory[key] = value
+	return nil
+}
+
+func (b *testBot) Recollect(_ context.Context, key string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.memory[key], nil
+}
+
+func (b *testBot) Policy() bot.Policy { return b.policy }
+
+func (b *testBot) answer(a bot.Answer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return a, nil }
+}
+
+func (b *testBot) last(t *testing.T) (bot.Event, bot.Member) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.events) == 0 {
+		t.Fatal("the bot was not asked")
+	}
+	return b.events[len(b.events)-1], b.members[len(b.members)-1]
+}
+
+func (b *testBot) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.events)
+}
+
+const (
+	trust  = "100" // a channel
+	other  = "101"
+	mina   = "700000000000000007"
+	theo   = "800000000000000008"
+	leads  = "900000000000000009" // a role
+	digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	reqID  = bot.RequestID("R-7K3M9Q")
+)
+
+// rig is a guild, a bot and the adapter between them.
+type rig struct {
+	*discordtest.Guild
+	bot     *testBot
+	adapter *Adapter
+	log     *safeBuffer
+	stop    func()
+	pace    func(*rig, *Adapter)
+}
+
+// safeBuffer is a log that may be read while it is written.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+type mode string
+
+const (
+	overGateway mode = "gateway"
+	overHTTP    mode = "http"
+)
+
+func newGuild() *discordtest.Guild {
+	g := discordtest.New()
+	g.Validate = specification()
+	g.AddChannel(discordtest.Channel{ID: trust, Name: "trust"})
+	g.AddChannel(discordtest.Channel{ID: other, Name: "other"})
+	g.AddRole(discordtest.Role{ID: leads, Name: "leads", Mentionable: true, Members: []string{theo}})
+	g.AddMember(discordtest.Member{UserID: mina, Name: "mina"})
+	g.AddMember(discordtest.Member{UserID: theo, Name: "theo", Nick: "Theo T."})
+	return g
+}
+
+// newRig starts an adapter on a new guild and waits until it takes interactions.
+func newRig(t *testing.T, by mode, change ...func(*rig, *Options)) *rig {
+	t.Helper()
+	r := &rig{
+		Guild: newGuild(), log: &safeBuffer{},
+		bot: &testBot{answers: map[bot.EventID]bot.Answer{}, memory: map[string]string{}},
+	}
+	o := Options{
+		BotToken: r.BotToken, ApplicationID: r.ApplicationID, Guilds: []string{r.ID}, HTTPClient: r.Client(), Dial: r.Dial, Bot: r.bot,
+		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if by == overHTTP {
+		o.PublicKey = r.PublicKey
+	}
+	for _, f := range change {
+		f(r, &o)
+	}
+	var err error
+	if r.adapter, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	if by == overHTTP {
+		r.Deliver(r.adapter.Handler())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		<-ended
+		r.Close()
+	})
+	t.Cleanup(r.stop)
+	if r.pace != nil {
+		r.pace(r, r.adapter)
+	}
+	go func() {
+		defer close(ended)
+		r.adapter.Run(ctx)
+	}()
+	return r
+}
+
+// ready waits until the adapter is connected and its commands are registered.
+func (r *rig) ready(t *testing.T) {
+	t.Helper()
+	r.until(t, func() bool {
+		return len(r.adapter.key) > 0 || len(r.Sessions()) > 0
+	})
+	r.until(t, func() bool {
+		return slices.ContainsFunc(r.Log(), func(c discordtest.Call) bool { return c.Method == "PUT" && c.Status == 200 })
+	})
+}
+
+func (r *rig) until(t *testing.T, cond func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := r.Until(ctx, cond); err != nil {
+		t.Fatalf("waited in vain: %v\n%s", err, r.log)
+	}
+}
+
+func (r *rig) wait(t *testing.T, i *discordtest.Interaction) *discordtest.Interaction {
+	t.Helper()
+	if err := i.Wait(context.Background()); err != nil {
+		t.Fatalf("%v\nspecification: %v\n%v\n%s", err, r.SpecErrors(), r.Log(), r.log)
+	}
+	return i
+}
+
+// answered waits for an answer that takes a while, and returns it.
+func (r *rig) answered(t *testing.T, i *discordtest.Interaction) discordtest.Message {
+	t.Helper()
+	err := i.Until(context.Background(), func(i *discordtest.Interaction) bool {
+		m, ok := i.Original()
+		return ok && m.Content != ""
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := i.Original()
+	return m
+}
+
+// clean fails the test where the adapter sent what Discord does not know, logged a secret, or left mentions to Discord's defaults.
+func (r *rig) clean(t *testing.T) {
+	t.Helper()
+	if bad := r.SpecErrors(); len(bad) > 0 {
+		t.Errorf("against the specification: %v", bad)
+	}
+	if bad := r.UnknownKeys(); len(bad) > 0 {
+		t.Errorf("unknown keys: %v", bad)
+	}
+	log := r.log.String()
+	if strings.Contains(log, r.BotToken) || strings.Contains(log, "aW50ZXJhY3Rpb246") {
+		t.Errorf("a secret in the log:\n%s", log)
+	}
+	for _, c := range r.Log() {
+		var body struct {
+			Type    int
+			Content *string
+			Allowed *struct{ Parse []string } `json:"allowed_mentions"`
+			Data    *struct {
+				Content *string
+				Allowed *struct{ Parse []string } `json:"allowed_mentions"`
+			}
+		}
+		if c.Body == nil || json.Unmarshal(c.Body, &body) != nil {
+			continue
+		}
+		allowed, content := body.Allowed, body.Content
+		if body.Data != nil {
+			allowed, content = body.Data.Allowed, body.Data.Content
+		}
+		if content != nil && (allowed == nil || allowed.Parse == nil || len(allowed.Parse) > 0) {
+			t.Errorf("%v leaves mentions to Discord: %s", c, c.Body)
+		}
+	}
+}
+
+func line(s string) bot.Line { return bot.Line{{Kind: bot.Words, Text: s}} }
+
+func foreign(s string) bot.Line { return bot.Line{bot.Quote(s)} }
+
+// someCard is a card with everything on it.
+func someCard(state bot.State) bot.Card {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	c := bot.Card{
+		ID: reqID, State: state, Version: 3, Digest: digest,
+		Title:   bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": waiting for 1 more person to approve"}},
+		Notices: []bot.Line{line("BLIND: 1 message could not be read.")},
+		Facts: []bot.Fact{
+			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "}, bot.Quote("Casino fans")}},
+			{Name: "Messages", Value: bot.Line{{Kind: bot.Words, Text: "3: "}, bot.Code("100-102")}},
+			{Name: "Asked by", Value: bot.Line{bot.Quote("mina"), {Kind: bot.Words, Text: " at "}, bot.At(at)}},
+			{Name: "Reason", Value: foreign("spam *everywhere*")},
+		},
+		Samples: []bot.Sample{
+			{Seq: 100, Sender: "u1", Sent: at, Text: foreign("free coins http://evil.example @everyone")},
+			{Seq: 102, Sender: "u2", Sent: at, Marks: []bot.Line{line("could not be read")}, Skipped: 1},
+		},
+		Showing:  line("showing 2 of 3"),
+		Warnings: []bot.Line{line("This bot never touched this group before.")},
+		Earlier:  []bot.Line{{bot.Code("R-AAAAAA"), {Kind: bot.Words, Text: " rejected ("}, bot.Quote("theo"), {Kind: bot.Words, Text: ")"}}},
+		Summary:  line("Recall R-7K3M9Q"),
+		Notify:   []string{leads},
+	}
+	switch state {
+	case bot.Proposed:
+		c.Buttons = []bot.Button{{Kind: bot.ButtonApprove, Label: "Approve"}, {Kind: bot.ButtonReject, Label: "Reject"}, {Kind: bot.ButtonShowAll, Label: "Show all"}}
+	case bot.Approved, bot.Running:
+		c.Title = bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": recalling, approved by "}, bot.Quote("theo")}
+		c.Progress = line("1 of 3; about 1s left")
+		c.Buttons = []bot.Button{{Kind: bot.ButtonStop, Label: "Stop"}, {Kind: bot.ButtonShowAll, Label: "Show all"}}
+	case bot.Done:
+		c.Title = bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": done"}}
+		c.Buttons = []bot.Button{{Kind: bot.ButtonShowAll, Label: "Show all"}}
+	}
+	return c
+}
+
+func place() bot.Place {
+	return bot.Place{Platform: bot.Discord, Workspace: "290926798626357250", Channel: trust}
+}
+
+var errTest = errors.New("the store is down")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "cards", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != got {
+		t.Errorf("%s (run with -update to accept)\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}
+
+func roles(m bot.Member) []string { return slices.Sorted(slices.Values(m.Groups)) }

@@ -1,0 +1,404 @@
+package discord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recallbot/adapters/discord/discordtest"
+	"recallbot/bot"
+)
+
+// bubble runs a test with a rig whose interactions come by HTTP, so that only the calls matter.
+func bubble(t *testing.T, f func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overHTTP)
+		r.ready(t)
+		f(t, r)
+		r.clean(t)
+		r.stop()
+	})
+}
+
+const (
+	postRoute   = "POST /channels/{channel_id}/messages"
+	editRoute   = "PATCH /channels/{channel_id}/messages/{message_id}"
+	threadRoute = "POST /channels/{channel_id}/messages/{message_id}/threads"
+)
+
+func (r *rig) post(t *testing.T) bot.Ref {
+	t.Helper()
+	ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "R-7K3M9Q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func note(key string, texts ...string) bot.Note {
+	n := bot.Note{Key: key}
+	for _, s := range texts {
+		n.Lines = append(n.Lines, line(s))
+	}
+	return n
+}
+
+// TestMentions: the first post and the reminder ring for the approvers, the end for the requester, and nothing else for anybody.
+func TestMentions(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		c := someCard(bot.Proposed)
+		c.Facts = append(c.Facts, bot.Fact{Name: "Evil", Value: foreign("<@&" + leads + "> <@" + mina + "> @everyone @here")})
+		for _, state := range []bot.State{bot.Proposed, bot.Running, bot.Done} {
+			c.State = state
+			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reminder := note("reminder", "still waits")
+		reminder.Notify, reminder.Loud = []string{leads}, true
+		at, err := r.adapter.Reply(t.Context(), ref, reminder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, ok := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message}); !ok || m.ReplyTo != ref.Message || m.ChannelID != trust {
+			t.Errorf("the reminder is no reply in the channel: %+v", m)
+		}
+		ended := note("receipt", "Receipt 1")
+		ended.Lines = append(ended.Lines, foreign("<@"+theo+"> @everyone"))
+		ended.Mention = &bot.Account{Platform: bot.Discord, Workspace: "discord", User: mina}
+		if at, err = r.adapter.Reply(t.Context(), ref, ended); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = r.adapter.Reply(t.Context(), bot.Ref{Channel: ref.Channel, Message: ref.Message, Thread: at.Thread}, note("more", "more")); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, n := range r.Notified() {
+			got = append(got, n.Kind+" "+n.Name)
+		}
+		if diff := cmp.Diff([]string{"role leads", "role leads", "user mina"}, got); diff != "" {
+			t.Error(diff)
+		}
+		golden(t, "reminder", r.Picture(r.Messages(trust)[1]))
+		golden(t, "thread", r.Picture(r.Thread(trust)[0]))
+	})
+}
+
+// TestLostAnswer loses the answer to everything that is sent: nothing is there twice.
+func TestLostAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.Fail("* /**", 1, discordtest.ReplyLost())
+		ref := r.post(t)
+		r.Fail("POST /**", 1, discordtest.ReplyLost())
+		at, err := r.adapter.Reply(t.Context(), ref, note("a", "one"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Fail(postRoute, 1, discordtest.ReplyLost())
+		if _, err = r.adapter.Reply(t.Context(), bot.Ref{Channel: ref.Channel, Message: ref.Message, Thread: at.Thread}, note("b", "two")); err != nil {
+			t.Fatal(err)
+		}
+		r.Fail(postRoute, 1, discordtest.Status(502))
+		if _, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "another"); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "R-7K3M9Q"); err != nil || again != ref {
+			t.Errorf("the same key made %+v (%v), not %+v", again, err, ref)
+		}
+		if got := []int{len(r.Messages(trust)), len(r.Threads(trust)), len(r.Thread(trust))}; !cmp.Equal(got, []int{2, 1, 2}) {
+			t.Errorf("messages, threads, notes: %v", got)
+		}
+		if at.Thread != ref.Message {
+			t.Errorf("thread %s on message %s", at.Thread, ref.Message)
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault discordtest.Fault
+		want  error
+	}{
+		"channel gone": {discordtest.APIError(404, 10003), bot.ErrGone},
+		"message gone": {discordtest.APIError(404, 10008), bot.ErrGone},
+		"no access":    {discordtest.APIError(403, 50001), bot.ErrForbidden},
+		"no right":     {discordtest.APIError(403, 50013), bot.ErrForbidden},
+		"old edits":    {discordtest.APIError(429, 30046), bot.ErrForbidden},
+		"moderated":    {discordtest.APIError(400, 200000), bot.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				ref := r.post(t)
+				r.Fail("* /**", -1, tt.fault)
+				before := len(r.Log())
+				if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.Is(err, tt.want) {
+					t.Errorf("edit: %v", err)
+				}
+				if _, err := r.adapter.Post(t.Context(), place(), someCard(bot.Done), "x"); !errors.Is(err, tt.want) {
+					t.Errorf("post: %v", err)
+				}
+				if n := len(r.Log()) - before; n != 2 {
+					t.Errorf("%d calls where no repeat can help", n)
+				}
+			})
+		})
+	}
+}
+
+// TestLimits429 meets every shape of a rate limit. Short ones are waited for, long ones handed back, and a global one holds back everything.
+func TestLimits429(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		began := time.Now()
+		r.Fail(editRoute, 1, discordtest.RateLimited(2*time.Second))
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took < 2*time.Second || took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+		for name, f := range map[string]discordtest.Fault{
+			"route": discordtest.RateLimited(20 * time.Second), "shared": discordtest.SharedLimited(30 * time.Second),
+			"global": discordtest.GlobalLimited(40 * time.Second), "cloudflare": discordtest.CloudflareLimited(50 * time.Second),
+		} {
+			r.Fail(editRoute, 1, f)
+			err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done))
+			later, ok := errors.AsType[*bot.Later](err)
+			if !ok || later.After < 20*time.Second {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			n := len(r.Log())
+			if err = r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.As(err, &later) || len(r.Log()) != n {
+				t.Errorf("%s: asked again at once: %v", name, err)
+			}
+			_, err = r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: other}, someCard(bot.Proposed), name)
+			if everything := name == "global" || name == "cloudflare"; everything != errors.As(err, &later) {
+				t.Errorf("%s: another channel: %v", name, err)
+			}
+			time.Sleep(later.After + 50*time.Second)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r.Fail(editRoute, -1, discordtest.RateLimited(2*time.Second))
+		if err := r.adapter.Edit(ctx, ref, someCard(bot.Done)); err == nil || ctx.Err() == nil {
+			t.Errorf("did not honour its context: %v", err)
+		}
+		r.Heal()
+	})
+}
+
+// TestBudgets lets Discord count. What the headers say is obeyed: no call is refused.
+func TestBudgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overHTTP, func(r *rig, _ *Options) { r.Limits = true })
+		r.ready(t)
+		ref := r.post(t)
+		for i := range 40 {
+			for {
+				err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running))
+				later, ok := errors.AsType[*bot.Later](err)
+				if err == nil {
+					break
+				} else if !ok {
+					t.Fatalf("edit %d: %v", i, err)
+				}
+				time.Sleep(later.After)
+			}
+		}
+		for _, c := range r.Log() {
+			if c.Limited {
+				t.Errorf("refused: %v", c)
+			}
+		}
+		r.stop()
+	})
+}
+
+// TestServerFaults repeats what may be repeated, and gives up in time.
+func TestServerFaults(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		r.Fail(editRoute, 2, discordtest.Status(503))
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+			t.Error(err)
+		}
+		r.Fail(editRoute, -1, discordtest.Hang())
+		began := time.Now()
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err == nil || time.Since(began) > time.Minute {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestThreadRefused(t *testing.T) {
+	for name, set := range map[string]func(r *rig, ref bot.Ref){
+		"no right":       func(r *rig, _ bot.Ref) { r.Deny(trust, discordtest.CreatePublicThreads) },
+		"not in threads": func(r *rig, _ bot.Ref) { r.Deny(trust, discordtest.SendMessagesInThreads) },
+		"too many":       func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.APIError(400, 160006)) },
+		"long wait":      func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.SharedLimited(240*time.Second)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				ref := r.post(t)
+				set(r, ref)
+				at, err := r.adapter.Reply(t.Context(), ref, note("n", "100: recalled"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, _ := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message})
+				if m.ChannelID != trust || m.ReplyTo != ref.Message || !strings.Contains(m.Content, "refused a thread") || !strings.Contains(m.Content, "100: recalled") {
+					t.Errorf("%+v", m)
+				}
+			})
+		})
+	}
+}
+
+// TestShortWaitForThread hands a short wait to the caller instead of doing without a thread.
+func TestShortWaitForThread(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		r.Fail(threadRoute, 1, discordtest.SharedLimited(30*time.Second))
+		_, err := r.adapter.Reply(t.Context(), ref, note("n", "x"))
+		if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != 30*time.Second {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestThreadTroubles(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		at, err := r.adapter.Reply(t.Context(), ref, note("1", "one"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref.Thread = at.Thread
+		r.Archive(at.Thread)
+		if again, err := r.adapter.Reply(t.Context(), ref, note("2", "two")); err != nil || again.Channel != at.Thread {
+			t.Errorf("archived: %+v, %v", again, err)
+		}
+		r.Lock(at.Thread)
+		if again, err := r.adapter.Reply(t.Context(), ref, note("3", "three")); err != nil || again.Channel != trust {
+			t.Errorf("locked: %+v, %v", again, err)
+		}
+		r.DeleteChannel(at.Thread)
+		again, err := r.adapter.Reply(t.Context(), ref, note("4", "four"))
+		if err != nil || len(r.Thread(again.Thread)) != 1 {
+			t.Errorf("deleted: %+v, %v", again, err)
+		}
+		r.Delete(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+		r.DeleteChannel(again.Thread)
+		if _, err = r.adapter.Reply(t.Context(), ref, note("5", "five")); !errors.Is(err, bot.ErrGone) {
+			t.Errorf("card gone: %v", err)
+		}
+	})
+}
+
+// TestCardInArchivedThread edits a card whose thread has gone to sleep.
+func TestCardInArchivedThread(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		at, err := r.adapter.Reply(t.Context(), r.post(t), note("1", "one"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: trust, Thread: at.Thread}, someCard(bot.Proposed), "in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Archive(at.Thread)
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+			t.Error(err)
+		}
+		r.Lock(at.Thread)
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.Is(err, bot.ErrForbidden) {
+			t.Errorf("locked: %v", err)
+		}
+	})
+}
+
+func TestFile(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		n := note("receipt", "Receipt 1")
+		n.File = &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv", Title: "R-7K3M9Q: outcomes", Body: []byte("seq,outcome\n100,recalled\n")}
+		at, err := r.adapter.Reply(t.Context(), ref, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := r.Files(at.Thread)
+		if len(files) != 1 || files[0].Name != "R-7K3M9Q.csv" || string(files[0].Data) != string(n.File.Body) || files[0].Description != n.File.Title {
+			t.Errorf("%+v", files)
+		}
+		r.Deny(trust, discordtest.AttachFiles)
+		ref.Thread = at.Thread
+		n.Key = "again"
+		if at, err = r.adapter.Reply(t.Context(), ref, n); err != nil {
+			t.Fatal(err)
+		}
+		if m, _ := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message}); !strings.Contains(m.Content, "could not be attached") {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// TestLongNote needs several messages: all lines arrive, in order, once.
+func TestLongNote(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		var n bot.Note
+		n.Key = "outcomes"
+		for i := range 50 {
+			n.Lines = append(n.Lines, bot.Line{{Kind: bot.Words, Text: fmt.Sprintf("%d: ", i)}, bot.Quote(strings.Repeat("理由", 40))})
+		}
+		r.Fail(postRoute, 1, discordtest.ReplyLost())
+		for range 2 { // the teller tries again after a crash
+			if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var all strings.Builder
+		for _, m := range r.Thread(trust) {
+			all.WriteString(m.Content + "\n")
+		}
+		if got := strings.Count(all.String(), "\n"); got != 50 {
+			t.Errorf("%d lines", got)
+		}
+		if !strings.HasPrefix(all.String(), "0: ") || strings.Contains(all.String(), "more)") {
+			t.Error("out of order or cut")
+		}
+	})
+}
+
+// TestOldProgress shows the progress of a request whose card is more than an hour old in a message of its own.
+func TestOldProgress(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		time.Sleep(27 * 365 * 24 * time.Hour) // ids tell their time only from 2015 on
+		ref := r.post(t)
+		time.Sleep(2 * time.Hour)
+		c := someCard(bot.Running)
+		for i := range 20 {
+			c.Version, c.Progress = i, line(fmt.Sprintf("%d of 20", i))
+			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+			time.Sleep(10 * time.Minute)
+		}
+		if n := r.Count(editRoute); n > 20 {
+			t.Errorf("%d edits", n)
+		}
+		notes := r.Thread(trust)
+		if len(notes) < 3 || len(notes) > 4 || !strings.HasSuffix(notes[len(notes)-1].Content, "19 of 20") {
+			t.Errorf("%d notes, last %+v", len(notes), notes)
+		}
+	})
+}

@@ -1,0 +1,338 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	slackgo "github.com/slack-go/slack"
+
+	"recallbot/bot"
+)
+
+// ephemeral is a message for one person alone, as an acknowledgement or an answer to a response_url takes it.
+func ephemeral(lines []bot.Line) *slackgo.WebhookMessage {
+	return message(summary(lines...), lineBlocks(lines, messageSize))
+}
+
+// message keeps the message that was pressed: what does not say so replaces it.
+func message(text string, blocks []slackgo.Block) *slackgo.WebhookMessage {
+	no := false
+	return &slackgo.WebhookMessage{
+		ResponseType: slackgo.ResponseTypeEphemeral, Text: escape(text), Blocks: &slackgo.Blocks{BlockSet: blocks},
+		Parse: "none", UnfurlLinks: &no, UnfurlMedia: &no,
+	}
+}
+
+// escape makes the three characters that mean something in a message's text mean nothing.
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+// answerDirectly gives the answer in the acknowledgement where that is possible, and else acknowledges and gives it apart.
+func (a *Adapter) answerDirectly(d delivery, answer bot.Answer, done ack) {
+	payload := directly(d, answer)
+	err := done(payload)
+	if err != nil {
+		a.log.Info("an acknowledgement was not sent", "event", d.event.ID, "error", clean(err))
+	}
+	if d.form && payload == nil {
+		d.view = "" // it closed with the acknowledgement
+	}
+	if err == nil && (payload != nil || silent(answer)) {
+		ctx, cancel := context.WithTimeout(a.ctx, workWithin)
+		defer cancel()
+		a.repair(ctx, d, answer)
+		return
+	}
+	a.answer(d, answer)
+}
+
+// silent reports whether nothing need be said.
+func silent(answer bot.Answer) bool { return says(answer) && len(answer.Lines) == 0 }
+
+// says reports whether the lines of an answer are all that it says.
+func says(answer bot.Answer) bool {
+	return answer.Kind == bot.Whisper || answer.Kind == bot.Accepted || answer.Kind == bot.Changed
+}
+
+// directly is the acknowledgement that holds the whole answer, or nil.
+func directly(d delivery, answer bot.Answer) any {
+	switch {
+	case d.command && says(answer) && len(answer.Lines) > 0:
+		return ephemeral(answer.Lines)
+	case d.command && answer.Kind == bot.ShowCard && answer.Card != nil && len(answer.Lines) == 0:
+		return message(summary(answer.Card.Summary), cardBlocks(*answer.Card, false, messageSize))
+	case !d.form:
+		return nil
+	case answer.Kind == bot.Whisper && answer.Refused != "" && len(d.inputs) > 0:
+		return slackgo.NewErrorsViewSubmissionResponse(map[string]string{
+			inputOf(answer.Refused, d.inputs): ellipsis(linesText(answer.Lines), maxSummary),
+		})
+	case answer.Kind == bot.Whisper:
+		return updateResponse(linesView(d, answer.Lines))
+	case answer.Kind == bot.ShowForm && answer.Form != nil:
+		return updateResponse(formView(d, *answer.Form))
+	case answer.Kind == bot.ShowPage && answer.Page != nil:
+		return updateResponse(pageView(d, *answer.Page))
+	}
+	return nil
+}
+
+func updateResponse(v slackgo.ModalViewRequest) *slackgo.ViewSubmissionResponse {
+	return slackgo.NewUpdateViewSubmissionResponse(&v)
+}
+
+func linesText(lines []bot.Line) string {
+	parts := make([]string, 0, len(lines))
+	for _, l := range lines {
+		parts = append(parts, l.String())
+	}
+	return strings.Join(parts, " ")
+}
+
+// inputOf names the input of a form at which a refusal is shown.
+func inputOf(refused string, inputs []string) string {
+	has := func(name string) bool {
+		for _, i := range inputs {
+			if i == name {
+				return true
+			}
+		}
+		return false
+	}
+	for _, name := range []string{"reason", "topic", "group", "count"} {
+		if strings.Contains(refused, name) && has(name) {
+			return name
+		}
+	}
+	for _, name := range []string{"what", "group", "count", "reason"} {
+		if has(name) {
+			return name
+		}
+	}
+	return inputs[0]
+}
+
+// answer gives an answer after the acknowledgement, by every means that is left.
+func (a *Adapter) answer(d delivery, answer bot.Answer) {
+	ctx, cancel := context.WithTimeout(a.ctx, workWithin)
+	defer cancel()
+	a.repair(ctx, d, answer)
+	if err := a.give(ctx, d, answer); err != nil {
+		a.log.Warn("an answer did not reach the person", "event", d.event.ID, "error", clean(err))
+		return
+	}
+	a.given.add(d.event.ID)
+}
+
+func (a *Adapter) give(ctx context.Context, d delivery, answer bot.Answer) error {
+	switch {
+	case silent(answer):
+		if d.view == "" || !d.form {
+			return nil
+		}
+		return a.tell(ctx, d, []bot.Line{plain(wordDone)}) // into the window that says Checking
+	case answer.Kind == bot.ShowForm && answer.Form != nil:
+		if a.window(ctx, d, formView(d, *answer.Form)) == nil {
+			return nil
+		}
+		return a.tell(ctx, d, []bot.Line{plain(wordNotOpened)})
+	case answer.Kind == bot.ShowPage && answer.Page != nil:
+		if a.window(ctx, d, pageView(d, *answer.Page)) == nil {
+			return nil
+		}
+		return a.whisper(ctx, d, message(summary(answer.Page.Title), pageBlocks(*answer.Page, messageSize)), alone)
+	case answer.Kind == bot.ShowCard && answer.Card != nil:
+		if err := a.whisper(ctx, d, message(summary(answer.Card.Summary), cardBlocks(*answer.Card, false, messageSize)), alone); err != nil {
+			return err
+		}
+		for i, part := range noteParts(bot.Note{Lines: answer.Lines}) {
+			if i == mostParts {
+				break // a response_url is good for five answers; the rest stands in the thread
+			}
+			if len(part.Lines) == 0 {
+				break
+			}
+			if err := a.whisper(ctx, d, ephemeral(part.Lines), alone); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(answer.Lines) == 0 {
+		return nil
+	}
+	return a.tell(ctx, d, answer.Lines)
+}
+
+// tell says lines to the person alone: in the window that is open for the event, or as a message.
+func (a *Adapter) tell(ctx context.Context, d delivery, lines []bot.Line) error {
+	if d.view != "" && a.window(ctx, d, linesView(d, lines)) == nil {
+		return nil
+	}
+	return a.whisper(ctx, d, ephemeral(lines), orInThread)
+}
+
+// mostParts is how many messages follow a card that only one person sees.
+const mostParts = 4
+
+// Where a message may go when Slack no longer shows it to the person alone. What holds messages of the group stays with the person.
+const (
+	alone      = false
+	orInThread = true
+)
+
+// whisper shows a message to the person alone: by the response_url, else as an ephemeral message, else, where it may, in the thread of the card.
+func (a *Adapter) whisper(ctx context.Context, d delivery, m *slackgo.WebhookMessage, inThread bool) error {
+	err := errNoReply
+	if d.event.Reply != "" {
+		if err = a.respond(ctx, d.event.Reply, m); err == nil {
+			return nil
+		}
+	}
+	channel := d.event.Place.Channel
+	options := []slackgo.MsgOption{
+		slackgo.MsgOptionText(m.Text, false), slackgo.MsgOptionBlocks(m.Blocks.BlockSet...), slackgo.MsgOptionParse(false),
+		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
+	}
+	if !isDirect(channel) {
+		if _, e := a.api.PostEphemeralContext(ctx, channel, d.event.By.User, options...); e == nil {
+			return nil
+		}
+	}
+	if ts := d.event.Act.Card.Message; ts != "" && inThread {
+		if _, _, e := a.api.PostMessageContext(ctx, channel, append(options, slackgo.MsgOptionTS(ts))...); e == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+var (
+	errNoReply    = errors.New("the event came without a response_url")
+	errBadReply   = errors.New("the response_url is not Slack's")
+	errReplyEnded = errors.New("the response_url is not taken any more")
+)
+
+// respond posts to a response_url, again after a failure that may pass. Its errors do not name the address.
+func (a *Adapter) respond(ctx context.Context, to string, m *slackgo.WebhookMessage) error {
+	u, err := url.Parse(to)
+	if err != nil || !a.responses(u) {
+		return errBadReply
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("writing an answer: %w", err)
+	}
+	for attempt := 0; ; attempt++ {
+		pause, err := a.respondOnce(ctx, to, body)
+		if err == nil || errors.Is(err, errReplyEnded) || attempt == 3 {
+			return err
+		}
+		if pause == 0 {
+			pause = 500 * time.Millisecond << attempt
+		}
+		if sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+func (a *Adapter) respondOnce(ctx context.Context, to string, body []byte) (pause time.Duration, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return 0, errBadReply
+	}
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	resp, err := a.client.Do(r)
+	if err != nil {
+		return 0, clean(err)
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // a broken answer is judged by its status
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		var said struct {
+			OK    *bool  `json:"ok"`
+			Error string `json:"error"`
+		}
+		if json.Unmarshal(answer, &said) == nil && said.OK != nil && !*said.OK {
+			return 0, fmt.Errorf("%w: %s", errReplyEnded, said.Error)
+		}
+		return 0, nil
+	case resp.StatusCode == http.StatusTooManyRequests:
+		return retryAfter(resp.Header), fmt.Errorf("answering: status %d", resp.StatusCode)
+	case resp.StatusCode >= 500:
+		return 0, fmt.Errorf("answering: status %d", resp.StatusCode)
+	}
+	return 0, fmt.Errorf("%w: status %d", errReplyEnded, resp.StatusCode)
+}
+
+// repair makes the message whose button was pressed show the request as it is, where the answer says that it does not.
+func (a *Adapter) repair(ctx context.Context, d delivery, answer bot.Answer) {
+	if answer.Card == nil || !answer.Stale && answer.Kind != bot.Changed {
+		return
+	}
+	if err := a.replace(ctx, d, *answer.Card); err != nil {
+		a.log.Warn("a pressed card could not be repaired", "event", d.event.ID, "error", clean(err))
+	}
+}
+
+// replace makes the message whose button was pressed show c. It does so by the response_url, which costs nothing of the edits of the
+// minute, and by an edit where that fails.
+func (a *Adapter) replace(ctx context.Context, d delivery, c bot.Card) error {
+	ref := d.event.Act.Card
+	if !d.ephemeral && ref.Message == "" {
+		return nil // a command: there is no message to repair
+	}
+	m := message(summary(c.Summary), cardBlocks(c, false, messageSize))
+	m.ReplaceOriginal = true
+	if d.ephemeral {
+		if d.event.Reply == "" {
+			return nil // nothing else can reach it
+		}
+		return a.respond(ctx, d.event.Reply, m)
+	}
+	m.ResponseType = ""
+	if d.event.Reply != "" && a.shown.show(ref, c, true, func() error { return a.respond(ctx, d.event.Reply, m) }) == nil {
+		return nil
+	}
+	return a.edit(ctx, ref, c, true)
+}
+
+// recent remembers the last few events whose answer has reached the person. What it forgets would be said twice.
+type recent struct {
+	mu   sync.Mutex
+	ids  [512]bot.EventID
+	next int
+	in   map[bot.EventID]bool
+}
+
+func (r *recent) add(id bot.EventID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.in == nil {
+		r.in = map[bot.EventID]bool{}
+	}
+	if r.in[id] {
+		return
+	}
+	delete(r.in, r.ids[r.next])
+	r.ids[r.next], r.in[id] = id, true
+	r.next = (r.next + 1) % len(r.ids)
+}
+
+func (r *recent) has(id bot.EventID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.in[id]
+}

@@ -1,0 +1,428 @@
+package slack
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	slackgo "github.com/slack-go/slack"
+
+	"recallbot/bot"
+)
+
+// Slack's limits, in characters unless they say otherwise (docs.slack.dev/reference/block-kit).
+const (
+	maxSummary     = 3000 // of a message's text; Slack takes 4,000 and splits what is longer
+	maxButton      = 75   // of a button's label, and of its accessibility label
+	maxValue       = 2000 // of what a button carries
+	maxModalTitle  = 24   // of a modal's title and of its buttons
+	maxConfirm     = 300  // of a confirmation's text
+	maxPlaceholder = 150
+	maxMetadata    = 3000 // of what a modal carries
+
+	// Slack publishes no number for msg_blocks_too_long; messages of 13,200 bytes of JSON were seen to pass and to fail. Bytes.
+	messageSize = 9500
+	// What is tried when Slack finds a message too long all the same. Bytes.
+	messageSizeSmall = 4000
+	// A modal may hold 250 kB. Bytes.
+	modalSize = 60_000
+)
+
+// room is how much of a text there is room for: characters of a message's text and of any other line, messages, and lines of a kind.
+type room struct{ text, line, samples, lines int }
+
+// rooms are tried in order until the whole fits. The messages' own text gives way first.
+var rooms = []room{
+	{3000, 1500, 40, 60}, {1000, 1000, 40, 60}, {500, 500, 30, 50}, {300, 400, 20, 50}, {200, 300, 20, 40}, {120, 300, 16, 40},
+	{80, 200, 12, 30}, {60, 150, 10, 20}, {40, 150, 10, 15}, {20, 120, 10, 10}, {10, 100, 10, 8}, {10, 80, 6, 5}, {10, 60, 4, 4}, {10, 20, 2, 3},
+}
+
+// fit returns what build makes of the first room in which it is at most limit bytes of JSON, or of the smallest room.
+func fit(limit int, build func(room) []slackgo.Block) []slackgo.Block {
+	var blocks []slackgo.Block
+	for _, r := range rooms {
+		blocks = build(r)
+		if size(blocks) <= limit {
+			break
+		}
+	}
+	return blocks
+}
+
+// size is how many bytes of JSON the blocks are when they leave.
+func size(blocks []slackgo.Block) int {
+	body, err := json.Marshal(blocks)
+	if err != nil {
+		return 1 << 30 // unreachable: blocks always marshal
+	}
+	return len(body)
+}
+
+// cardBlocks shows a card: state, notices, facts, messages, warnings, earlier requests, closing facts, progress, whom it mentions, buttons.
+// Only the first post of a card mentions anybody.
+func cardBlocks(c bot.Card, first bool, limit int) []slackgo.Block {
+	return fit(limit, func(r room) []slackgo.Block {
+		var blocks []slackgo.Block
+		add := func(p *paragraph) {
+			if b := p.block(); b != nil {
+				blocks = append(blocks, b)
+			}
+		}
+
+		title := &paragraph{bold: true}
+		title.line(c.Title, min(r.line, 300))
+		add(title)
+
+		head := &paragraph{}
+		head.lines(c.Notices, r)
+		add(head)
+
+		facts := &paragraph{}
+		facts.facts(c.Facts, r)
+		add(facts)
+
+		blocks = append(blocks, sampleBlocks(c.Samples, r)...)
+
+		rest := &paragraph{}
+		if len(c.Showing) > 0 {
+			rest.line(c.Showing, r.line)
+		}
+		rest.lines(c.Warnings, r)
+		rest.lines(c.Earlier, r)
+		add(rest)
+
+		closing := &paragraph{}
+		closing.facts(c.Closing, r)
+		if len(c.Progress) > 0 {
+			closing.line(c.Progress, r.line)
+		}
+		add(closing)
+
+		if first && len(c.Notify) > 0 {
+			p := &paragraph{}
+			p.mentions(c.Notify)
+			add(p)
+		}
+		if b := buttonBlock(c); b != nil {
+			blocks = append(blocks, b)
+		}
+		return blocks
+	})
+}
+
+// sampleBlocks shows messages, the text of each in a frame of its own that it cannot leave.
+func sampleBlocks(samples []bot.Sample, r room) []slackgo.Block {
+	if len(samples) == 0 {
+		return nil
+	}
+	samples = thin(samples, r.samples)
+	var elements []slackgo.RichTextElement
+	for _, s := range samples {
+		head := &paragraph{}
+		if s.Skipped > 0 {
+			head.text(leftOut(s.Skipped), style{})
+			head.newLine()
+		}
+		head.sample(s, r)
+		elements = append(elements, slackgo.NewRichTextSection(head.elements...))
+		if text := cutLine(s.Text, r.text); len(text) > 0 {
+			quote := &paragraph{}
+			quote.spans(text, r.text)
+			if len(quote.elements) > 0 {
+				elements = append(elements, &slackgo.RichTextQuote{Type: slackgo.RTEQuote, Elements: quote.elements})
+			}
+		}
+	}
+	return []slackgo.Block{slackgo.NewRichTextBlock("", elements...)}
+}
+
+// thin leaves samples out of the middle until at most n are left, and says so in the one that follows.
+func thin(samples []bot.Sample, n int) []bot.Sample {
+	n = max(n, 1)
+	if len(samples) <= n {
+		return samples
+	}
+	front, back := (n+1)/2, n/2
+	left := append([]bot.Sample{}, samples[:front]...)
+	dropped := 0
+	for _, s := range samples[front : len(samples)-back] {
+		dropped += 1 + s.Skipped
+	}
+	if back == 0 {
+		left[len(left)-1].Skipped += dropped
+		return left
+	}
+	tail := append([]bot.Sample{}, samples[len(samples)-back:]...)
+	tail[0].Skipped += dropped
+	return append(left, tail...)
+}
+
+func buttonBlock(c bot.Card) *slackgo.ActionBlock {
+	var elements []slackgo.BlockElement
+	for _, b := range c.Buttons {
+		e := slackgo.NewButtonBlockElement(string(b.Kind), buttonValue(c.ID, c.Digest), plainText(b.Label, maxButton))
+		e.AccessibilityLabel = ellipsis(b.Speech, maxButton)
+		switch b.Kind {
+		case bot.ButtonApprove:
+			e.Style = slackgo.StylePrimary
+		case bot.ButtonReject, bot.ButtonStop:
+			e.Style = slackgo.StyleDanger
+		}
+		if b.Confirm != nil {
+			e.Confirm = slackgo.NewConfirmationBlockObject(
+				plainText(b.Confirm.Title, 100), plainText(b.Confirm.Text, maxConfirm), plainText(b.Confirm.Yes, 30), plainText(b.Confirm.No, 30))
+			e.Confirm.Style = slackgo.StyleDanger
+		}
+		elements = append(elements, e)
+	}
+	if len(elements) == 0 {
+		return nil
+	}
+	return slackgo.NewActionBlock("", elements...)
+}
+
+// buttonValue is what a button carries: nothing that it says is believed without the ledger.
+func buttonValue(id bot.RequestID, digest string) string {
+	return "v1:" + string(id) + ":" + digest[:min(len(digest), bot.DigestShort)]
+}
+
+// lineBlocks shows lines, one under the other.
+func lineBlocks(lines []bot.Line, limit int) []slackgo.Block {
+	return fit(limit, func(r room) []slackgo.Block {
+		p := &paragraph{}
+		p.lines(lines, r)
+		if b := p.block(); b != nil {
+			return []slackgo.Block{b}
+		}
+		return []slackgo.Block{slackgo.NewRichTextBlock("", slackgo.NewRichTextSection(slackgo.NewRichTextSectionTextElement(" ", nil)))}
+	})
+}
+
+// noteBlocks shows a note of a thread: whom it notifies, then its lines.
+func noteBlocks(n bot.Note, limit int) []slackgo.Block {
+	return fit(limit, func(r room) []slackgo.Block {
+		p := &paragraph{}
+		p.mentions(n.Notify)
+		if n.Mention != nil && n.Mention.Platform == bot.Slack {
+			p.user(n.Mention.User)
+		}
+		p.lines(n.Lines, r)
+		if b := p.block(); b != nil {
+			return []slackgo.Block{b}
+		}
+		return []slackgo.Block{slackgo.NewRichTextBlock("", slackgo.NewRichTextSection(slackgo.NewRichTextSectionTextElement(" ", nil)))}
+	})
+}
+
+// noteParts parts a note into as many as are needed for every line to be shown. Only the first mentions anybody.
+func noteParts(n bot.Note) []bot.Note {
+	p := &paragraph{}
+	p.lines(n.Lines, room{line: 1000, lines: len(n.Lines)})
+	if half := len(n.Lines) / 2; half > 0 && size([]slackgo.Block{p.block()}) > messageSize-500 {
+		rest := bot.Note{Key: n.Key, Lines: n.Lines[half:]}
+		n.Lines = n.Lines[:half]
+		return append(noteParts(n), noteParts(rest)...)
+	}
+	return []bot.Note{n}
+}
+
+// summary is the text that stands for blocks in notifications and for screen readers. It holds no message content, and the caller sends
+// it escaped.
+func summary(lines ...bot.Line) string {
+	parts := make([]string, 0, len(lines))
+	for _, l := range lines {
+		parts = append(parts, l.String())
+	}
+	return bot.Cut(strings.Join(parts, "\n"), maxSummary)
+}
+
+// style is how a piece of text stands out. The zero style is plain.
+type style struct{ bold, italic, code bool }
+
+// paragraph collects rich text. Text next to text of the same style becomes one element.
+type paragraph struct {
+	bold     bool // all of it
+	elements []slackgo.RichTextSectionElement
+	last     style
+}
+
+func (p *paragraph) block() slackgo.Block {
+	if len(p.elements) == 0 {
+		return nil
+	}
+	return slackgo.NewRichTextBlock("", slackgo.NewRichTextSection(p.elements...))
+}
+
+func (p *paragraph) text(s string, st style) {
+	if s == "" {
+		return
+	}
+	st.bold = st.bold || p.bold && s != "\n"
+	if n := len(p.elements); n > 0 {
+		if t, ok := p.elements[n-1].(*slackgo.RichTextSectionTextElement); ok && p.last == st {
+			t.Text += s
+			return
+		}
+	}
+	p.last = st
+	p.elements = append(p.elements, slackgo.NewRichTextSectionTextElement(s, st.slack()))
+}
+
+func (s style) slack() *slackgo.RichTextSectionTextStyle {
+	if s == (style{}) {
+		return nil
+	}
+	return &slackgo.RichTextSectionTextStyle{Bold: s.bold, Italic: s.italic, Code: s.code}
+}
+
+func (p *paragraph) newLine() {
+	if len(p.elements) > 0 {
+		p.text("\n", style{})
+	}
+}
+
+// line adds l on a line of its own.
+func (p *paragraph) line(l bot.Line, limit int) {
+	p.newLine()
+	p.spans(l, limit)
+}
+
+// facts adds each on a line of its own, its name in bold.
+func (p *paragraph) facts(facts []bot.Fact, r room) {
+	for i, f := range facts {
+		p.newLine()
+		if i == max(r.lines, 12) {
+			p.text(notShown(len(facts)-i), style{})
+			return
+		}
+		p.text(f.Name+": ", style{bold: true})
+		p.spans(f.Value, r.line)
+	}
+}
+
+// lines adds each on a line of its own, and says when some do not fit.
+func (p *paragraph) lines(lines []bot.Line, r room) {
+	for i, l := range lines {
+		if i == r.lines && i < len(lines)-1 {
+			p.newLine()
+			p.text(notShown(len(lines)-i), style{})
+			return
+		}
+		p.line(l, r.line)
+	}
+}
+
+// spans adds the pieces of l, at most limit characters of it. What others wrote is in italics, and nothing else is.
+func (p *paragraph) spans(l bot.Line, limit int) {
+	for _, s := range cutLine(l, limit) {
+		switch s.Kind {
+		case bot.Words:
+			p.text(s.Text, style{})
+		case bot.Strong:
+			p.text(s.Text, style{bold: true})
+		case bot.Foreign:
+			p.text(s.Text, style{italic: true})
+		case bot.CodeText:
+			p.text(s.Text, style{code: true})
+		case bot.Moment:
+			fallback := s.Time.UTC().Format("2006-01-02 15:04:05 UTC")
+			d := slackgo.NewRichTextSectionDateElement(s.Time.Unix(), "{date_short_pretty} {time_secs}", nil, &fallback)
+			d.Style = style{bold: p.bold}.slack()
+			p.elements = append(p.elements, d)
+		case bot.Mention:
+			if s.Account != nil && s.Account.Platform == bot.Slack {
+				p.user(s.Account.User)
+			} else {
+				p.text(s.Text, style{italic: true})
+			}
+		}
+	}
+}
+
+func (p *paragraph) user(id string) {
+	p.elements = append(p.elements, slackgo.NewRichTextSectionUserElement(id, nil))
+	p.text(" ", style{})
+}
+
+// mentions adds user groups, and users where a principal is one.
+func (p *paragraph) mentions(ids []string) {
+	for _, id := range ids {
+		if strings.HasPrefix(id, "S") {
+			p.elements = append(p.elements, slackgo.NewRichTextSectionUserGroupElement(id))
+			p.text(" ", style{})
+		} else {
+			p.user(id)
+		}
+	}
+}
+
+// sample adds who sent a message and when, with its marks.
+func (p *paragraph) sample(s bot.Sample, r room) {
+	p.spans(bot.Line{bot.Code(strconv.FormatUint(uint64(s.Seq), 10))}, r.line)
+	if s.Sender != "" {
+		p.text("  ", style{})
+		p.spans(bot.Line{bot.Quote(s.Sender)}, min(r.line, 80))
+	}
+	if !s.Sent.IsZero() {
+		p.text("  ", style{})
+		p.spans(bot.Line{bot.At(s.Sent)}, r.line)
+	}
+	for _, m := range s.Marks {
+		p.text("  · ", style{})
+		p.spans(m, r.line)
+	}
+}
+
+// cutLine returns at most limit characters of l, and says how many it left out. A time and a mention count as 20.
+func cutLine(l bot.Line, limit int) bot.Line {
+	used := 0
+	for i, s := range l {
+		n := 20
+		if s.Kind != bot.Moment && s.Kind != bot.Mention {
+			n = utf8.RuneCountInString(s.Text)
+		}
+		if used+n <= limit {
+			used += n
+			continue
+		}
+		cut := append(bot.Line{}, l[:i]...)
+		rest := l[i:].String()
+		if s.Kind == bot.Moment || s.Kind == bot.Mention {
+			return append(cut, bot.Span{Kind: bot.Words, Text: bot.Cut(rest, 0)})
+		}
+		// What is left out of the later pieces counts as well.
+		short := bot.Cut(rest, max(limit-used, 0))
+		head, tail, _ := cutTail(short)
+		if head != "" {
+			cut = append(cut, bot.Span{Kind: s.Kind, Text: head})
+		}
+		return append(cut, bot.Span{Kind: bot.Words, Text: tail})
+	}
+	return l
+}
+
+// cutTail parts what bot.Cut kept from what it says about the rest, so that others' text cannot end in the bot's words.
+func cutTail(s string) (head, tail string, ok bool) {
+	i := strings.LastIndex(s, "… (")
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i:], true
+}
+
+// plainText is text in which nothing works: no markup, no emoji, no mention.
+func plainText(s string, limit int) *slackgo.TextBlockObject {
+	if s == "" {
+		s = " "
+	}
+	return slackgo.NewTextBlockObject(slackgo.PlainTextType, ellipsis(s, limit), false, false)
+}
+
+// ellipsis returns at most limit characters of s, the last of them an ellipsis when some were left out.
+func ellipsis(s string, limit int) string {
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	return string([]rune(s)[:limit-1]) + "…"
+}

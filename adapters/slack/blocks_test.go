@@ -1,0 +1,282 @@
+package slack
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const digest = "0123456789abcdef0123456789abcdef"
+
+// say is a line as the bot makes them: words, with a span for each {}.
+func say(words string, spans ...bot.Span) bot.Line {
+	var l bot.Line
+	for i, w := range strings.Split(words, "{}") {
+		if i > 0 {
+			l = append(l, spans[i-1])
+		}
+		if w != "" {
+			l = append(l, bot.Span{Kind: bot.Words, Text: w})
+		}
+	}
+	return l
+}
+
+func buttons(kinds ...bot.ButtonKind) []bot.Button {
+	var list []bot.Button
+	for _, k := range kinds {
+		b := bot.Button{Kind: k, Label: map[bot.ButtonKind]string{"approve": "Approve", "reject": "Reject", "show_all": "Show all", "stop": "Stop"}[k], Speech: string(k) + " request R-7K3M9Q"}
+		if k == bot.ButtonApprove {
+			b.Confirm = &bot.Confirm{Title: "Recall 2 messages?", Text: "2 messages in @TGS#2J4SZEAEL will be recalled. This cannot be undone.", Yes: "Recall", No: "Cancel"}
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
+func card(state bot.State) bot.Card {
+	return bot.Card{
+		ID: "R-7K3M9Q", State: state, Version: 3, Digest: digest,
+		Title: say("{}: waiting for 1 more person to approve", bot.Code("R-7K3M9Q")),
+		Facts: []bot.Fact{
+			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "}, bot.Quote("Harbour market")}},
+			{Name: "Messages", Value: say("2: {}", bot.Code("100-101"))},
+			{Name: "Sent", Value: say("{} to {}", bot.At(noon.Add(-time.Hour)), bot.At(noon.Add(-time.Minute)))},
+		},
+		Samples: []bot.Sample{
+			{Seq: 100, Sender: "casino_77", Sent: noon.Add(-time.Hour), Text: bot.Line{bot.Quote("free coins at http://example.com")}},
+			{Seq: 101, Sender: "casino_77", Sent: noon.Add(-time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰")}, Marks: []bot.Line{say("sent by the app's admin")}},
+		},
+		Showing:  say("all 2 shown"),
+		Warnings: []bot.Line{say("This bot never touched this group before.")},
+		Closing: []bot.Fact{
+			{Name: "Asked by", Value: say("{} at {}", bot.Quote("Mina"), bot.At(noon))},
+			{Name: "Approvals", Value: say("0 of 1")},
+			{Name: "Until", Value: bot.Line{bot.At(noon.Add(30 * time.Minute))}},
+		},
+		Buttons: buttons(bot.ButtonApprove, bot.ButtonReject, bot.ButtonShowAll),
+		Summary: say("Recall R-7K3M9Q: 2 messages of {}, asked by {}. waiting", bot.Code("@TGS#2J4SZEAEL"), bot.Quote("Mina")),
+		Notify:  []string{"S0LEADS"},
+	}
+}
+
+const hostile = "<!channel> <@U0THEO> <!subteam^S0LEADS> @here *bold* `code` &amp; <https://evil.example|Approved by Theo> :tada: \u202egnitpyrc\n✅ Approved\u200b"
+
+// cards are those that the goldens and the limits are about.
+func cards() map[string]bot.Card {
+	many := card(bot.Proposed)
+	many.Samples = nil
+	for i := range 20 {
+		many.Samples = append(many.Samples, bot.Sample{
+			Seq: uint32(i + 1), Sender: strings.Repeat("长", 40), Sent: noon, Text: bot.Line{bot.Quote(strings.Repeat("很长的消息", 400))},
+		})
+	}
+	many.Samples[10].Skipped = 320
+	many.Showing = say("showing 20 of 340")
+
+	evil := card(bot.Proposed)
+	evil.Samples = []bot.Sample{{Seq: 1, Sender: hostile, Sent: noon, Text: bot.Line{bot.Quote(hostile)}}}
+	evil.Closing = append(evil.Closing, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(hostile)}})
+	evil.Title = say("{}: rejected by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote(hostile), bot.At(noon))
+	evil.Summary = say("Recall R-7K3M9Q: 2 messages of {}, asked by {}. waiting", bot.Code("<!here>"), bot.Quote(hostile))
+
+	blind := card(bot.Proposed)
+	blind.Notices = []bot.Line{say("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."), say("Groups of this type keep no history.")}
+	blind.Samples = nil
+
+	running := card(bot.Running)
+	running.Title = say("{}: recalling, approved by {}", bot.Code("R-7K3M9Q"), bot.Quote("Theo"))
+	running.Progress = say("0 of 2")
+	running.Buttons = buttons(bot.ButtonStop, bot.ButtonShowAll)
+
+	done := card(bot.Done)
+	done.Title = say("{}: done, approved by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote("Theo"), bot.At(noon))
+	done.Buttons = buttons(bot.ButtonShowAll)
+	done.Earlier = []bot.Line{say("{} rejected ({}, {})", bot.Code("R-AAAAAA"), bot.Quote("Lena"), bot.At(noon))}
+
+	bare := bot.Card{ID: "R-7K3M9Q", State: bot.Preparing, Title: say("{}: reading the messages", bot.Code("R-7K3M9Q")), Summary: say("{}: reading the messages", bot.Code("R-7K3M9Q"))}
+
+	endless := card(bot.Proposed)
+	endless.Samples, endless.Warnings = nil, nil
+	for i := range 300 {
+		endless.Warnings = append(endless.Warnings, bot.Line{bot.Quote(fmt.Sprintf("%d %s", i, strings.Repeat("w", 500)))})
+	}
+	for range 20 {
+		endless.Facts = append(endless.Facts, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(strings.Repeat("é", 3000))}})
+	}
+	for i := range endless.Buttons {
+		endless.Buttons[i].Label, endless.Buttons[i].Speech = strings.Repeat("按", 200), strings.Repeat("按", 200)
+	}
+	endless.Buttons[0].Confirm = &bot.Confirm{Title: strings.Repeat("x", 400), Text: strings.Repeat("y", 400), Yes: strings.Repeat("z", 40), No: ""}
+
+	return map[string]bot.Card{
+		"proposed": card(bot.Proposed), "many": many, "hostile": evil, "blind": blind, "running": running, "done": done, "preparing": bare, "endless": endless,
+	}
+}
+
+// TestCards holds the blocks of every card to its golden file, and what people see of it to the picture below.
+func TestCards(t *testing.T) {
+	w := slacktest.New()
+	defer w.Close()
+	people(w)
+	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Bot: newFakeBot()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Set(func(w *slacktest.Workspace) { w.RateLimits = false })
+	for _, name := range slices.Sorted(maps.Keys(cards())) {
+		t.Run(name, func(t *testing.T) {
+			c := cards()[name]
+			a.posts, a.edits = newPacer(0, 1), newBudget(60, 10, 3)
+			ref, err := a.Post(t.Context(), bot.Place{Channel: "C0TRUST"}, c, "key "+name)
+			if err != nil {
+				t.Fatalf("Post: %v", err) // the workspace checks every limit
+			}
+			c.Version++
+			if err := a.Edit(t.Context(), ref, c); err != nil {
+				t.Fatalf("Edit: %v", err)
+			}
+			m, ok := w.Message(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message})
+			if !ok {
+				t.Fatal("no message")
+			}
+			if n := size(cardBlocks(c, true, messageSize)); n > messageSize {
+				t.Errorf("%d bytes of blocks, want at most %d", n, messageSize)
+			}
+			if !m.UnfurlOff {
+				t.Error("links may unfurl")
+			}
+			if m.Edited {
+				t.Error("the edit bears a mark")
+			}
+			if !utf8.Valid(m.Blocks) || strings.ContainsRune(string(m.Blocks), utf8.RuneError) {
+				t.Error("text was cut within a character")
+			}
+			if strings.Contains(string(m.Blocks), `"mrkdwn"`) {
+				t.Error("markup is used")
+			}
+
+			blocks, err := json.MarshalIndent(cardBlocks(c, true, messageSize), "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+".json", append(blocks, '\n'))
+			golden(t, name+".txt", []byte(w.Picture(m)+"\ntext: "+m.Text+"\n"))
+		})
+	}
+	for _, n := range w.Notified() {
+		if n.Who != "S0LEADS" || n.Where != "blocks" {
+			t.Errorf("somebody was notified: %+v", n)
+		}
+	}
+	if n := len(w.Notified()); n != len(cards())-1 {
+		t.Errorf("%d notifications, want one for each card that has somebody to notify", n)
+	}
+	for _, c := range w.Complaints() {
+		t.Errorf("complaint: %s", c)
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "cards", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs (-want +got); -update writes it anew:\n%s", path, d)
+	}
+}
+
+// TestContentStaysOffNotifications: nothing that a message says is in the text that notifications show.
+func TestContentStaysOffNotifications(t *testing.T) {
+	c := card(bot.Proposed)
+	if s := summary(c.Summary); strings.Contains(s, "free coins") || !strings.Contains(s, "R-7K3M9Q") {
+		t.Errorf("summary: %q", s)
+	}
+}
+
+func TestCutLine(t *testing.T) {
+	l := bot.Line{bot.Code("abc"), {Kind: bot.Words, Text: " by "}, bot.Quote("zażółć gęślą jaźń")}
+	for limit, want := range map[int]string{
+		100: "abc by zażółć gęślą jaźń",
+		9:   "abc by za… (15 more)",
+		3:   "abc… (21 more)",
+		0:   "… (24 more)",
+	} {
+		got := cutLine(l, limit)
+		if got.String() != want {
+			t.Errorf("cutLine(%d) = %q, want %q", limit, got.String(), want)
+		}
+	}
+	cut := cutLine(bot.Line{bot.Quote(strings.Repeat("a", 10))}, 4)
+	if cut[len(cut)-1].Kind != bot.Words || cut[0].Kind != bot.Foreign {
+		t.Errorf("what was left out is not said by the bot: %+v", cut)
+	}
+}
+
+func FuzzCardFits(f *testing.F) {
+	f.Add("x", "y", 3, 7)
+	f.Add(hostile, strings.Repeat("界", 5000), 40, 500)
+	f.Fuzz(func(t *testing.T, a, b string, samples, lines int) {
+		c := card(bot.Proposed)
+		c.Samples, c.Warnings = nil, nil
+		for i := range min(max(samples, 0), 60) {
+			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(i), Sender: a, Text: bot.Line{bot.Quote(b)}})
+		}
+		for range min(max(lines, 0), 300) {
+			c.Warnings = append(c.Warnings, bot.Line{bot.Quote(b), bot.Code(a)})
+		}
+		c.Facts = append(c.Facts, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(a + b)}})
+		if n := size(cardBlocks(c, true, messageSize)); n > messageSize {
+			t.Errorf("%d bytes", n)
+		}
+	})
+}
+
+// TestWindows holds the windows to their golden files.
+func TestWindows(t *testing.T) {
+	d := delivery{event: bot.Event{Place: bot.Place{Channel: "C0TRUST"}, Act: bot.Act{Request: "R-7K3M9Q", Digest: digest[:16]}, Reply: "https://hooks.slack.com/actions/x"}}
+	find := page(0)
+	find.Request, find.Of, find.Recall = "", 1, map[string]string{"group": "@TGS#1", "what": "1-9"}
+	for name, v := range map[string]any{
+		"window-ask": formView(d, bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []bot.Input{
+			{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100}, {Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
+			{Name: "topic", Label: "Topic (communities only)", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
+		}}),
+		"window-page": pageView(d, *page(1)), "window-find": pageView(d, *find), "window-lines": linesView(d, []bot.Line{say("You may not: {}", bot.Quote(hostile))}),
+	} {
+		body, err := json.MarshalIndent(v, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".json", append(body, '\n'))
+	}
+}

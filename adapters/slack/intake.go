@@ -1,0 +1,214 @@
+package slack
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"recallbot/bot"
+)
+
+const (
+	// commandDirect is how long a command whose right is already known may take to be answered in the acknowledgement itself.
+	commandDirect = time.Second
+	// formDirect is the same for a sent form, whose mistakes can only be shown in place by the acknowledgement.
+	formDirect = 2 * time.Second
+	// openAfter is how long an answer that opens a window is awaited before an empty one is opened: what opens it is good for three seconds.
+	openAfter = 600 * time.Millisecond
+)
+
+// ack acknowledges a delivery. payload, where not nil, is shown to the person at once.
+type ack func(payload any) error
+
+// take handles a delivery from storing it to answering it. It acknowledges exactly once, and returns when the person has been answered.
+func (a *Adapter) take(d delivery, acknowledge ack) {
+	acked := false
+	done := func(payload any) error {
+		acked = true
+		if a.o.Acked != nil {
+			a.o.Acked(time.Since(d.at))
+		}
+		return acknowledge(payload)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.Error("handling an event panicked", "event", d.event.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			if !acked {
+				_ = done(a.tryAgain(d)) // the socket may be gone with the rest
+			}
+		}
+	}()
+
+	ctx, cancel := context.WithTimeout(a.ctx, storeWithin)
+	first, answer, err := a.o.Bot.Note(ctx, d.event)
+	cancel()
+	if err != nil {
+		a.log.Error("an event could not be stored", "event", d.event.ID, "error", err)
+		a.refuseToStore(d, done)
+		return
+	}
+	if !first {
+		a.repeat(d, answer, done)
+		return
+	}
+
+	result := make(chan bot.Answer, 1)
+	a.work.Go(func() { result <- a.settle(d) })
+
+	direct := time.Duration(0)
+	switch {
+	case d.form:
+		direct = formDirect - time.Since(d.at)
+	case d.command && !needsFresh(d.event.Act):
+		if _, _, known := a.cached(d.event); known {
+			direct = commandDirect
+		}
+	}
+	if direct > 0 {
+		t := time.NewTimer(direct)
+		select {
+		case answer := <-result:
+			t.Stop()
+			a.answerDirectly(d, answer, done)
+			return
+		case <-t.C:
+		}
+	}
+
+	if d.form {
+		// The window says that the answer follows; it is then put into it.
+		_ = done(updateResponse(linesView(d, []bot.Line{plain(wordChecking)}))) // a lost acknowledgement changes nothing
+	} else {
+		_ = done(nil) // as above
+	}
+
+	if d.opens() {
+		t := time.NewTimer(openAfter)
+		select {
+		case answer := <-result:
+			t.Stop()
+			a.answer(d, answer)
+			return
+		case <-t.C:
+			d.view = a.open(d, linesView(d, []bot.Line{plain(wordChecking)}))
+		}
+	}
+	a.answer(d, <-result)
+}
+
+// settle finds out who acted, has the bot handle the event, and returns what to answer. It always returns an answer.
+func (a *Adapter) settle(d delivery) (answer bot.Answer) {
+	e := d.event
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.Error("handling an event panicked", "event", e.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			answer = bot.Answer{Kind: bot.Whisper, Lines: again(string(e.ID))}
+		}
+	}()
+	fresh := needsFresh(e.Act)
+	m, place, known := bot.Member{}, e.Place, false
+	if !fresh {
+		m, place, known = a.cached(e)
+	}
+	if !known {
+		ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
+		var err error
+		m, place, err = a.resolve(ctx, e, fresh)
+		cancel()
+		if err != nil {
+			a.log.Warn("Slack did not say who may do what", "event", e.ID, "error", clean(err))
+			return a.giveUp(e)
+		}
+	}
+	e.Place, e.Name = place, firstOf(m.Name, e.Name)
+	m.Name = e.Name
+
+	ctx, cancel := context.WithTimeout(a.ctx, workWithin)
+	defer cancel()
+	e.Progress = func(l bot.Line) {
+		if err := a.tell(ctx, d, []bot.Line{l}); err != nil {
+			a.log.Warn("a person could not be told that it takes a while", "event", e.ID, "error", clean(err))
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		answer, err := a.o.Bot.Do(ctx, e, m)
+		if err == nil {
+			return answer
+		}
+		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
+			a.log.Error("an event could not be handled", "event", e.ID, "error", err)
+			return bot.Answer{Kind: bot.Whisper, Lines: again(string(e.ID))}
+		}
+	}
+}
+
+func (a *Adapter) giveUp(e bot.Event) bot.Answer {
+	ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
+	defer cancel()
+	answer, err := a.o.Bot.GiveUp(ctx, e)
+	if err != nil {
+		a.log.Error("an event could not be given up", "event", e.ID, "error", err)
+		return bot.Answer{Kind: bot.Whisper, Lines: again(string(e.ID))}
+	}
+	return answer
+}
+
+// repeat answers an event that was stored before: by its first answer, unless that has reached the person already, or is still
+// being found.
+func (a *Adapter) repeat(d delivery, answer *bot.Answer, done ack) {
+	if answer == nil {
+		_ = done(nil) // a lost acknowledgement changes nothing
+		return
+	}
+	if a.given.has(d.event.ID) {
+		_ = done(nil) // as above
+		return
+	}
+	a.answerDirectly(d, *answer, done)
+}
+
+// refuseToStore tells a person that nothing was stored.
+func (a *Adapter) refuseToStore(d delivery, done ack) {
+	payload := a.tryAgain(d)
+	if err := done(payload); err == nil && payload != nil {
+		return
+	}
+	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: again(string(d.event.ID))})
+}
+
+// tryAgain is the acknowledgement that tells so, nil for a press, which is answered apart.
+func (a *Adapter) tryAgain(d delivery) any {
+	lines := again(string(d.event.ID))
+	switch {
+	case d.command:
+		return ephemeral(lines)
+	case d.form:
+		return updateResponse(linesView(d, lines))
+	}
+	return nil
+}
+
+// resume takes up the events that were stored but not answered before this process began: young ones are checked again,
+// old ones given up.
+func (a *Adapter) resume(ctx context.Context) {
+	seq := a.o.Bot.Unfinished(ctx, bot.Slack)
+	if seq == nil {
+		return
+	}
+	for u, err := range seq {
+		if err != nil {
+			a.log.Error("unanswered events could not be read", "error", err)
+			return
+		}
+		d := delivery{event: u.Event, at: time.Now()}
+		d.ephemeral = u.Event.Act.Card.Channel != "" && u.Event.Act.Card.Message == ""
+		a.begin(func() {
+			if u.Age < time.Minute {
+				a.answer(d, a.settle(d))
+			} else {
+				a.answer(d, a.giveUp(u.Event))
+			}
+		})
+	}
+}

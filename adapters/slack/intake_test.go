@@ -1,0 +1,809 @@
+package slack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+)
+
+// post puts a card up in the channel, as the teller does.
+func (x *world) post(c bot.Card) (bot.Ref, slacktest.MessageRef) {
+	x.t.Helper()
+	ref, err := x.a.Post(x.t.Context(), bot.Place{Platform: bot.Slack, Channel: "C0TRUST"}, c, "key")
+	if err != nil {
+		x.t.Fatalf("Post: %v", err)
+	}
+	return ref, slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message}
+}
+
+func (x *world) picture(ref slacktest.MessageRef) string {
+	x.t.Helper()
+	x.settle()
+	m, ok := x.w.Message(ref)
+	if !ok {
+		x.t.Fatal("the message is gone")
+	}
+	return x.w.Picture(m)
+}
+
+// front returns the window that user sees.
+func (x *world) front(user string) slacktest.View {
+	x.t.Helper()
+	x.settle()
+	views := x.w.Views(user)
+	if len(views) == 0 {
+		x.t.Fatalf("%s sees no window", user)
+	}
+	return views[len(views)-1]
+}
+
+func (x *world) onlyDid() did {
+	x.t.Helper()
+	x.settle()
+	all := x.bot.did()
+	if len(all) != 1 {
+		x.t.Fatalf("the bot was asked %d times, want once", len(all))
+	}
+	return all[0]
+}
+
+func TestApprove(t *testing.T) {
+	inBoth(t, func(x *world) {
+		ref, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer {
+				c := card(bot.Approved)
+				c.Version++
+				c.Title, c.Buttons = say("{}: approved by {}", bot.Code("R-7K3M9Q"), bot.Quote("Theo")), nil
+				return bot.Answer{Kind: bot.Changed, Card: &c}
+			}
+		})
+		edits := x.w.Calls("chat.update")
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		d := x.onlyDid()
+		if d.event.Act.Kind != bot.ActApprove || d.event.Act.Request != "R-7K3M9Q" || d.event.Act.Digest != digest[:bot.DigestShort] || d.event.Act.Card != ref {
+			x.t.Errorf("act: %+v", d.event.Act)
+		}
+		if got := x.picture(at); strings.Contains(got, "[Approve]") || !strings.Contains(got, "approved by") {
+			x.t.Errorf("the card still shows:\n%s", got)
+		}
+		if n := x.w.Calls("chat.update") - edits; n != 0 {
+			x.t.Errorf("%d edits of the minute's share, want none", n)
+		}
+		// The teller brings the same: nothing is sent for it.
+		c := card(bot.Approved)
+		c.Version++
+		c.Title, c.Buttons = say("{}: approved by {}", bot.Code("R-7K3M9Q"), bot.Quote("Theo")), nil
+		if err := x.a.Edit(x.t.Context(), ref, c); err != nil || x.w.Calls("chat.update") != edits {
+			x.t.Errorf("Edit: %v, %d calls", err, x.w.Calls("chat.update")-edits)
+		}
+		// Something older never comes back.
+		if err := x.a.Edit(x.t.Context(), ref, card(bot.Proposed)); err != nil || strings.Contains(x.picture(at), "[Approve]") {
+			x.t.Errorf("Edit: %v; an older state came back", err)
+		}
+		x.quiet()
+	})
+}
+
+// TestDecisionIsAskedAfresh: what was known of an account a moment ago does not count for a decision.
+func TestDecisionIsAskedAfresh(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.acked(x.w.Press("U0THEO", at, "show_all"))
+		x.acked(x.w.Press("U0THEO", at, "show_all"))
+		asked := x.w.Calls("users.info")
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Members: []string{"U0LENA"}})
+		x.w.AddUser(slacktest.User{ID: "U0THEO", Deleted: true})
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if n := x.w.Calls("users.info"); n != asked+1 {
+			x.t.Errorf("users.info was called %d times, want once for the decision", n-asked)
+		}
+		all := x.bot.did()
+		m := all[len(all)-1].member
+		if m.Trouble != bot.TroubleDeactivated || slices.Contains(m.Groups, "S0LEADS") {
+			x.t.Errorf("member at the decision: %+v", m)
+		}
+		if m := all[1].member; m.Trouble != "" || strings.Join(m.Groups, " ") != "S0MODS S0LEADS" {
+			x.t.Errorf("member at the second reading: %+v", m)
+		}
+		// A minute later nothing that was cached counts for reading either.
+		time.Sleep(time.Minute)
+		x.acked(x.w.Press("U0THEO", at, "show_all"))
+		all = x.bot.did()
+		if m := all[len(all)-1].member; m.Trouble != bot.TroubleDeactivated {
+			x.t.Errorf("member a minute later: %+v", m)
+		}
+	})
+}
+
+func TestWhichCommandsDecide(t *testing.T) {
+	for text, fresh := range map[string]bool{"stop R-1": true, "  STOP R-1": true, "withdraw R-1": true, "find @g": false, "": false, "list": false, "show R-1": false, "sotp": true} {
+		if got := needsFresh(bot.Act{Kind: bot.ActCommand, Command: "recalls", Text: text}); got != fresh {
+			t.Errorf("needsFresh(%q) = %v, want %v", text, got, fresh)
+		}
+	}
+}
+
+func TestReject(t *testing.T) {
+	inBoth(t, func(x *world) {
+		ref, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				if e.Act.Kind == bot.ActAskReject {
+					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{
+						Kind: bot.FormReject, Title: "Reject R-7K3M9Q, whatever that is called", Submit: "Reject", Request: e.Act.Request, Digest: e.Act.Digest,
+						Inputs: []bot.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}},
+					}}
+				}
+				c := card(bot.Rejected)
+				c.Version++
+				c.Buttons = nil
+				return bot.Answer{Kind: bot.Changed, Card: &c}
+			}
+		})
+		x.acked(x.w.Press("U0LENA", at, "reject"))
+		v := x.front("U0LENA")
+		x.acked(x.w.Submit("U0LENA", v.ID, map[string]string{"reason": "wrong group"}))
+		all := x.bot.did()
+		last := all[len(all)-1].event
+		if last.Act.Kind != bot.ActReject || last.Act.Reason != "wrong group" || last.Act.Request != "R-7K3M9Q" || last.Act.Card != ref || last.Place.Channel != "C0TRUST" {
+			x.t.Errorf("event: %+v", last)
+		}
+		if n := len(x.w.Views("U0LENA")); n != 0 {
+			x.t.Errorf("%d windows are still open", n)
+		}
+		if got := x.picture(at); strings.Contains(got, "[Approve]") {
+			x.t.Errorf("the card still shows:\n%s", got)
+		}
+		x.quiet()
+	})
+}
+
+// TestRejectRefused: a refusal of a form is shown in it.
+func TestRejectRefused(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				if e.Act.Kind == bot.ActAskReject {
+					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormReject, Title: "Reject", Submit: "Reject", Inputs: []bot.Input{{Name: "reason", Label: "Reason"}}}}
+				}
+				return bot.Answer{Kind: bot.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
+			}
+		})
+		x.acked(x.w.Press("U0NOBODY", at, "reject"))
+		v := x.front("U0NOBODY")
+		x.acked(x.w.Submit("U0NOBODY", v.ID, nil))
+		if got := x.front("U0NOBODY").Errors["reason"]; !strings.Contains(got, "not among those who may approve") {
+			x.t.Errorf("errors: %q", got)
+		}
+	})
+}
+
+// TestForm: the form of /recall shows a mistake in place, and the same window sent again is another event.
+func TestForm(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				switch {
+				case e.Act.Kind == bot.ActCommand:
+					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []bot.Input{
+						{Name: "group", Label: "Group id", Required: true, Max: 60}, {Name: "what", Label: "Seqs, or a filter", Placeholder: "100 101", Required: true, Max: 1000},
+						{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
+					}}}
+				case e.Act.Options["what"] == "100-x":
+					return bot.Answer{Kind: bot.Whisper, Refused: "mistake", Lines: []bot.Line{{{Kind: bot.Words, Text: "100-x is no range"}}}}
+				}
+				return bot.Answer{Kind: bot.Accepted}
+			}
+		})
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "  "))
+		v := x.front("U0MINA")
+		x.acked(x.w.Submit("U0MINA", v.ID, map[string]string{"group": "@TGS#1", "what": "100-x"}))
+		if got := x.front("U0MINA").Errors["what"]; got != "100-x is no range" {
+			x.t.Errorf("errors: %q", x.front("U0MINA").Errors)
+		}
+		x.acked(x.w.Submit("U0MINA", v.ID, map[string]string{"group": "@TGS#1", "what": "100-101", "reason": "spam"}))
+		if n := len(x.w.Views("U0MINA")); n != 0 {
+			x.t.Errorf("%d windows are still open", n)
+		}
+		all := x.bot.did()
+		if len(all) != 3 {
+			x.t.Fatalf("the bot was asked %d times, want 3", len(all))
+		}
+		e := all[2].event
+		if e.Act.Kind != bot.ActForm || e.Act.Options["what"] != "100-101" || e.Act.Options["reason"] != "spam" || e.Act.Options["group"] != "@TGS#1" || e.Place.Channel != "C0TRUST" {
+			x.t.Errorf("event: %+v", e)
+		}
+		x.quiet()
+	})
+}
+
+// TestSlowForm: a form whose answer takes long is acknowledged in time, and the answer comes into its window.
+func TestSlowForm(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				if e.Act.Kind == bot.ActAskReject {
+					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormReject, Title: "Reject", Submit: "Reject", Inputs: []bot.Input{{Name: "reason", Label: "Reason"}}}}
+				}
+				return bot.Answer{Kind: bot.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
+			}
+		})
+		x.acked(x.w.Press("U0LENA", at, "reject"))
+		v := x.front("U0LENA")
+		x.bot.set(func(b *fakeBot) { b.slowDo = 5 * time.Second })
+		d := x.w.Submit("U0LENA", v.ID, nil)
+		time.Sleep(2900 * time.Millisecond)
+		x.acked(d)
+		if got := x.w.Picture(x.front("U0LENA")); !strings.Contains(got, wordChecking) {
+			x.t.Errorf("the window shows:\n%s", got)
+		}
+		time.Sleep(5 * time.Second)
+		if got := x.w.Picture(x.front("U0LENA")); !strings.Contains(got, "not among those who may approve") {
+			x.t.Errorf("the window shows:\n%s", got)
+		}
+		x.quiet()
+	})
+}
+
+func page(n int) *bot.Page {
+	p := &bot.Page{Title: say("{}: the messages", bot.Code("R-7K3M9Q")), Request: "R-7K3M9Q", Digest: digest, Number: n, Of: 3}
+	for i := range 10 {
+		p.Samples = append(p.Samples, bot.Sample{Seq: uint32(10*n + i), Sender: "casino_77", Sent: noon, Text: bot.Line{bot.Quote(hostile)}})
+	}
+	return p
+}
+
+func TestShowAll(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				return bot.Answer{Kind: bot.ShowPage, Page: page(e.Act.Page)}
+			}
+		})
+		x.acked(x.w.Press("U0THEO", at, "show_all"))
+		v := x.front("U0THEO")
+		if got := x.w.Picture(v); !strings.Contains(got, "`9`") || !strings.Contains(got, "[Next]") || strings.Contains(got, "[Previous]") {
+			x.t.Errorf("page 1:\n%s", got)
+		}
+		x.acked(x.w.PressInView("U0THEO", v.ID, "page_next"))
+		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "`19`") || !strings.Contains(got, "[Previous] [Next]") {
+			x.t.Errorf("page 2:\n%s", got)
+		}
+		x.acked(x.w.PressInView("U0THEO", v.ID, "page_next"))
+		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "`29`") || strings.Contains(got, "[Next]") {
+			x.t.Errorf("page 3:\n%s", got)
+		}
+		all := x.bot.did()
+		if e := all[2].event; e.Act.Kind != bot.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" || e.Place.Channel != "C0TRUST" {
+			x.t.Errorf("event: %+v", e)
+		}
+		if len(x.w.Ephemerals("U0THEO")) != 0 || len(x.w.Notified()) != 1 {
+			x.t.Error("the page was shown elsewhere too, or notified somebody")
+		}
+		x.quiet()
+	})
+}
+
+// TestSlowWindow: what opens a window is good for three seconds, so one is opened before the answer is there.
+func TestSlowWindow(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) {
+			b.slowDo = 20 * time.Second
+			b.answer = func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowPage, Page: page(0)} }
+		})
+		d := x.w.Press("U0THEO", at, "show_all")
+		time.Sleep(2 * time.Second)
+		x.acked(d)
+		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, wordChecking) {
+			x.t.Errorf("the window shows:\n%s", got)
+		}
+		time.Sleep(20 * time.Second)
+		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "`9`") {
+			x.t.Errorf("the window shows:\n%s", got)
+		}
+		x.quiet()
+	})
+}
+
+// TestFind: a command that takes long shows its page as a message, for no window can be opened any more; its button asks for a recall.
+func TestFind(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.slowDo = 4 * time.Second
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				if e.Act.Kind == bot.ActRecallFind {
+					return bot.Answer{Kind: bot.Accepted}
+				}
+				p := page(0)
+				p.Request, p.Of, p.Recall = "", 1, map[string]string{"group": "@TGS#1", "what": "1-9"}
+				return bot.Answer{Kind: bot.ShowPage, Page: p}
+			}
+		})
+		d := x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:9")
+		time.Sleep(6 * time.Second)
+		x.acked(d)
+		got := x.told("U0MINA")
+		if !strings.Contains(got, "`9`") || !strings.Contains(got, "["+wordRecall+"]") {
+			x.t.Errorf("told:\n%s", got)
+		}
+		all := x.w.Ephemerals("U0MINA")
+		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionRecall))
+		time.Sleep(6 * time.Second)
+		did := x.bot.did()
+		if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Options["what"] != "1-9" || e.Act.Card.Message != "" {
+			x.t.Errorf("event: %+v", e)
+		}
+		x.quiet()
+	})
+}
+
+// TestLongRecall: options that no button can carry are carried by the window, and where that is too small the person is told.
+func TestLongRecall(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		for _, n := range []int{2100, 4000} {
+			x.bot.set(func(b *fakeBot) {
+				b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+					if e.Act.Kind == bot.ActRecallFind {
+						return bot.Answer{Kind: bot.Accepted}
+					}
+					p := page(0)
+					p.Request, p.Of, p.Recall = "", 1, map[string]string{"what": strings.Repeat("1", n)}
+					return bot.Answer{Kind: bot.ShowPage, Page: p}
+				}
+			})
+			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:9"))
+			v := x.front("U0MINA")
+			if n > maxMetadata {
+				if got := x.w.Picture(v); !strings.Contains(got, wordOpenByHand) {
+					x.t.Errorf("the window shows:\n%s", got)
+				}
+				continue
+			}
+			x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
+			did := x.bot.did()
+			if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || len(e.Act.Options["what"]) != n {
+				x.t.Errorf("event: %+v", e)
+			}
+		}
+		x.quiet()
+	})
+}
+
+// TestStale: a card that is out of date is repaired under the finger that pressed it, also one that only this person sees.
+func TestStale(t *testing.T) {
+	inBoth(t, func(x *world) {
+		fresh := card(bot.Expired)
+		fresh.Version, fresh.Buttons = 9, nil
+		stale := bot.Answer{Kind: bot.Whisper, Refused: "stale_card", Lines: []bot.Line{say("This card does not show what is waiting now.")}, Card: &fresh, Stale: true}
+		old := card(bot.Proposed)
+
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowCard, Card: &old} }
+		})
+		x.acked(x.w.Command("U0THEO", "C0TRUST", "/recalls", "show R-7K3M9Q"))
+		if got := x.told("U0THEO"); !strings.Contains(got, "[Approve]") {
+			x.t.Errorf("told:\n%s", got)
+		}
+		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return stale } })
+		mine := x.w.Ephemerals("U0THEO")[0]
+		x.acked(x.w.Press("U0THEO", mine.Ref(), "approve"))
+		if got := x.w.Picture(x.w.Ephemerals("U0THEO")[0]); strings.Contains(got, "[Approve]") {
+			x.t.Errorf("the person's own card still shows:\n%s", got)
+		}
+		if got := x.told("U0THEO"); !strings.Contains(got, "does not show what is waiting") {
+			x.t.Errorf("told:\n%s", got)
+		}
+
+		_, at := x.post(old)
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if got := x.picture(at); strings.Contains(got, "[Approve]") {
+			x.t.Errorf("the card still shows:\n%s", got)
+		}
+		x.quiet()
+	})
+}
+
+// TestForged: a press that carries what the bot did not write names no request.
+func TestForged(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		for _, value := range []string{"", "v2:R-7K3M9Q:0123", "R-7K3M9Q", "v1", strings.Repeat(":", 1999)} {
+			x.acked(x.w.PressForged("U0THEO", at, "approve", value))
+		}
+		for _, d := range x.bot.did() {
+			if d.event.Act.Request != "" {
+				x.t.Errorf("act: %+v", d.event.Act)
+			}
+		}
+		n := len(x.bot.did())
+		x.acked(x.w.PressForged("U0THEO", at, "launch", "v1:R-7K3M9Q:0123"))
+		if len(x.bot.did()) != n {
+			x.t.Error("an unknown button reached the bot")
+		}
+	})
+}
+
+func TestWho(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		for user, want := range map[string]bot.Trouble{
+			"U0MINA": "", "U0GUEST": bot.TroubleGuest, "U0SINGLE": bot.TroubleGuest, "U0INVITED": bot.TroubleGuest, "U0ALIEN": bot.TroubleForeign,
+			"U0STRANGE": bot.TroubleForeign, "U0ROBOT": bot.TroubleBot, "U0FLOW": bot.TroubleWorkflow,
+		} {
+			before := len(x.bot.did())
+			d := x.w.Command(user, "C0TRUST", "/recall", "x 1")
+			x.settle()
+			if d.Err() != nil {
+				// Not everybody can type a command; the same must come of an event that says so.
+				f, err := x.a.face(x.t.Context(), user, true)
+				if err != nil || f.trouble != want {
+					x.t.Errorf("%s: %q, %v; want %q", user, f.trouble, err, want)
+				}
+				continue
+			}
+			all := x.bot.did()
+			if len(all) != before+1 || all[before].member.Trouble != want {
+				x.t.Errorf("%s: %+v, want trouble %q", user, all[before:], want)
+			}
+		}
+		if f, err := x.a.face(x.t.Context(), "U0GONE", true); err != nil || f.trouble != bot.TroubleDeactivated {
+			x.t.Errorf("deactivated: %v, %v", f, err)
+		}
+		if f, err := x.a.face(x.t.Context(), "U0UNHEARD", true); err != nil || f.trouble != bot.TroubleForeign {
+			x.t.Errorf("unknown: %v, %v", f, err)
+		}
+	})
+}
+
+// TestEnterprise: on Enterprise Grid an account of another workspace of the same organisation is one of ours, and is the same account
+// whatever a payload says.
+func TestEnterprise(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.w.AddUser(slacktest.User{ID: "W0SISTER", TeamID: "T0SISTER", EnterpriseID: "E0ORG"})
+		x.w.AddUser(slacktest.User{ID: "W0OTHER", TeamID: "T0FAR", EnterpriseID: "E0FAR"})
+		x.w.AddChannel(slacktest.Channel{ID: "C0TRUST", BotIn: true, Members: []string{"W0SISTER", "W0OTHER"}})
+		for user, want := range map[string]bot.Trouble{"W0SISTER": "", "W0OTHER": bot.TroubleForeign} {
+			if f, err := x.a.face(x.t.Context(), user, true); err != nil || f.trouble != want {
+				x.t.Errorf("%s: %q, %v; want %q", user, f.trouble, err, want)
+			}
+		}
+		x.acked(x.w.Command("W0SISTER", "C0TRUST", "/recall", "x 1"))
+		if e := x.onlyDid().event; e.By.Workspace != "T0TEAM" {
+			x.t.Errorf("by %v", e.By)
+		}
+	}, func(x *world, _ *Options) { x.w.EnterpriseID = "E0ORG" })
+}
+
+func TestWhere(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		for channel, want := range map[string]bot.Trouble{
+			"C0TRUST": "", "C0PUBLIC": "", "C0PRIVATE": bot.TroubleNotInChannel, "C0OLD": bot.TroubleArchived, "C0SHARED": bot.TroubleExtShared, "D0MINA": bot.TroubleDirectMessage,
+		} {
+			got, err := x.a.placeTrouble(x.t.Context(), channel)
+			if err != nil || got != want {
+				x.t.Errorf("%s: %q, %v; want %q", channel, got, err, want)
+			}
+		}
+		// Typed where the bot is not: the answer comes all the same.
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				return bot.Answer{Kind: bot.Whisper, Refused: "trouble", Lines: []bot.Line{say(string(e.Place.Trouble))}}
+			}
+		})
+		for _, channel := range []string{"C0PRIVATE", "D0MINA", "C0SHARED"} {
+			x.acked(x.w.Command("U0MINA", channel, "/recall", "x 1"))
+			x.told("U0MINA")
+		}
+		if n := len(x.w.Ephemerals("U0MINA")); n != 3 {
+			x.t.Errorf("%d answers, want 3", n)
+		}
+		x.quiet()
+	})
+}
+
+// TestPublicChannelNeedsScope: without chat:write.public the bot must be a member.
+func TestPublicChannelNeedsScope(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		if got, err := x.a.placeTrouble(x.t.Context(), "C0PUBLIC"); err != nil || got != bot.TroubleNotInChannel {
+			x.t.Errorf("%q, %v", got, err)
+		}
+	}, func(x *world, _ *Options) { x.w.Scopes = Scopes })
+}
+
+func TestDisabledGroupHasNobody(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Members: []string{"U0THEO"}, Disabled: true})
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0MODS", Members: []string{"U0THEO"}})
+		_, at := x.post(card(bot.Proposed))
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if m := x.onlyDid().member; strings.Join(m.Groups, " ") != "S0MODS" {
+			x.t.Errorf("member: %+v", m)
+		}
+	})
+}
+
+// TestCannotStore: an event that could not be stored is acknowledged with the word to try again.
+func TestCannotStore(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) { b.noteErr = errors.New("disk full") })
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+		if got := x.told("U0MINA"); !strings.Contains(got, "nothing was done. Please try again") {
+			x.t.Errorf("told:\n%s", got)
+		}
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if got := x.told("U0THEO"); !strings.Contains(got, "nothing was done. Please try again") {
+			x.t.Errorf("told:\n%s", got)
+		}
+		if len(x.bot.did()) != 0 {
+			x.t.Error("the bot was asked to act on what was not stored")
+		}
+		if got := x.picture(at); !strings.Contains(got, "[Approve]") {
+			x.t.Errorf("the card changed:\n%s", got)
+		}
+		x.quiet()
+	})
+}
+
+// TestSlowStore: a store that hangs does not cost the acknowledgement.
+func TestSlowStore(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) { b.slowNote = time.Hour })
+		d := x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
+		time.Sleep(2800 * time.Millisecond)
+		x.acked(d)
+		if got := x.told("U0MINA"); !strings.Contains(got, "Please try again") {
+			x.t.Errorf("told:\n%s", got)
+		}
+	})
+}
+
+// TestRedelivery: the same event acts once, however often and by whichever way it comes, and its answer is shown once.
+func TestRedelivery(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+		})
+		_, at := x.post(card(bot.Proposed))
+		c := x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
+		p := x.w.Press("U0THEO", at, "approve")
+		x.acked(c)
+		x.acked(p)
+		for range 4 {
+			c.Replay()
+			p.Replay()
+			x.settle()
+		}
+		if n := len(x.bot.did()); n != 2 {
+			x.t.Errorf("the bot acted %d times, want 2", n)
+		}
+		if n := len(x.w.Ephemerals("U0THEO")); n != 1 {
+			x.t.Errorf("%d answers to the press, want 1", n)
+		}
+		if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
+			x.t.Errorf("%d answers to the command, want 1", n)
+		}
+		// Different events are never taken for the same.
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if n := len(x.bot.did()); n != 4 {
+			x.t.Errorf("the bot acted %d times, want 4", n)
+		}
+	})
+}
+
+// TestDuplicates: every delivery comes twice, at the same moment.
+func TestDuplicates(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		for range 10 {
+			x.w.Press("U0THEO", at, "approve")
+			x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
+			x.settle()
+		}
+		if n := len(x.bot.did()); n != 20 {
+			x.t.Errorf("the bot acted %d times, want 20", n)
+		}
+	}, func(x *world, _ *Options) { x.w.Duplicate = true })
+}
+
+// TestCouldNotCheck: where Slack does not say who acted, the press is given up in time, and the person told.
+func TestCouldNotCheck(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		for _, f := range []slacktest.Fault{slacktest.Hang(), slacktest.ServerError(503), slacktest.RateLimited(time.Minute), slacktest.Code("missing_scope"), slacktest.Reset()} {
+			x.w.Fail("usergroups.users.list", -1, f)
+			before := x.bot.givenUp()
+			d := x.w.Press("U0THEO", at, "approve")
+			x.acked(d)
+			if d.AckedAfter() > time.Second {
+				x.t.Errorf("acknowledged after %v", d.AckedAfter())
+			}
+			time.Sleep(6 * time.Second)
+			if x.bot.givenUp() != before+1 || len(x.bot.did()) != 0 {
+				x.t.Errorf("given up %d times, did %d", x.bot.givenUp()-before, len(x.bot.did()))
+			}
+			if got := x.told("U0THEO"); !strings.Contains(got, "Press or type it again") {
+				x.t.Errorf("told:\n%s", got)
+			}
+			x.w.Heal("*")
+		}
+		// A moment's trouble is got over.
+		x.w.Fail("usergroups.users.list", 1, slacktest.RateLimited(time.Second))
+		x.w.Fail("users.info", 1, slacktest.ServerError(502))
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		time.Sleep(4 * time.Second)
+		if len(x.bot.did()) != 1 {
+			x.t.Error("the press was given up")
+		}
+	})
+}
+
+// TestCannotDo: where the bot fails, the person is told, with what the operator's log says too.
+func TestCannotDo(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) { b.doErr = errors.New("disk full") })
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+		time.Sleep(5 * time.Second)
+		if got := x.told("U0MINA"); !strings.Contains(got, "Please try again") || !strings.Contains(got, "slack-") {
+			x.t.Errorf("told:\n%s", got)
+		}
+	})
+}
+
+// TestPanic: a fault in the bot costs one event.
+func TestPanic(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { panic("unthinkable") } })
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+		if got := x.told("U0MINA"); !strings.Contains(got, "Please try again") {
+			x.t.Errorf("told:\n%s", got)
+		}
+	})
+}
+
+// TestDirectAnswer: once the account is known, a command is answered in its acknowledgement, without any call.
+func TestDirectAnswer(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+		})
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "list"))
+		calls := len(x.w.Log())
+		d := x.w.Command("U0MINA", "C0TRUST", "/recalls", "list")
+		x.acked(d)
+		var said struct {
+			Type string `json:"response_type"`
+		}
+		if err := json.Unmarshal(d.Response(), &said); err != nil || said.Type != "ephemeral" {
+			x.t.Errorf("response: %s", d.Response())
+		}
+		if n := len(x.w.Log()) - calls; n != 0 {
+			x.t.Errorf("%d calls", n)
+		}
+		if n := len(x.w.Ephemerals("U0MINA")); n != 2 {
+			x.t.Errorf("%d answers", n)
+		}
+		// A bot that takes its time does not delay the acknowledgement; the answer follows.
+		x.bot.set(func(b *fakeBot) { b.slowDo = 10 * time.Second })
+		d = x.w.Command("U0MINA", "C0TRUST", "/recalls", "list")
+		time.Sleep(1500 * time.Millisecond)
+		x.acked(d)
+		time.Sleep(10 * time.Second)
+		if n := len(x.w.Ephemerals("U0MINA")); n != 3 {
+			x.t.Errorf("%d answers", n)
+		}
+		x.quiet()
+	})
+}
+
+// TestShowWithOutcomes: a request is shown whole, its card and below it everything that became of it.
+func TestShowWithOutcomes(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer {
+				c := card(bot.Done)
+				a := bot.Answer{Kind: bot.ShowCard, Card: &c}
+				for i := range 200 {
+					a.Lines = append(a.Lines, say("{}: recalled", bot.Code(fmt.Sprint(1000+i))))
+				}
+				return a
+			}
+		})
+		for range 2 {
+			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "show R-7K3M9Q"))
+		}
+		all := ""
+		for _, e := range x.w.Ephemerals("U0MINA") {
+			all += x.w.Picture(e)
+		}
+		for _, want := range []string{"[Show all]", "`1000`: recalled", "`1199`: recalled"} {
+			if strings.Count(all, want) != 2 {
+				x.t.Errorf("%q stands %d times", want, strings.Count(all, want))
+			}
+		}
+		x.quiet()
+	})
+}
+
+// TestAccepted: what is said beside a card that follows is said to the person alone.
+func TestAccepted(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer {
+				return bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{say("reading the messages")}}
+			}
+		})
+		for i := range 2 {
+			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", fmt.Sprint("x ", i)))
+			if got := x.told("U0MINA"); !strings.Contains(got, "reading the messages") || len(x.w.Ephemerals("U0MINA")) != i+1 {
+				x.t.Errorf("told:\n%s", got)
+			}
+		}
+		x.quiet()
+	})
+}
+
+// TestAnswerByOtherMeans: where a response_url is not taken, the person is told otherwise, and what holds messages stays with them.
+func TestAnswerByOtherMeans(t *testing.T) {
+	inBoth(t, func(x *world) {
+		ref, at := x.post(card(bot.Proposed))
+		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("You may not.") } })
+		x.w.Fail("response_url", -1, slacktest.ServerError(500))
+		x.acked(x.w.Press("U0NOBODY", at, "approve"))
+		time.Sleep(10 * time.Second)
+		if all := x.w.Ephemerals("U0NOBODY"); len(all) != 1 || all[0].Via != "chat.postEphemeral" {
+			x.t.Errorf("ephemerals: %+v", all)
+		}
+		x.w.Fail("chat.postEphemeral", -1, slacktest.Code("user_not_in_channel"))
+		x.acked(x.w.Press("U0NOBODY", at, "approve"))
+		time.Sleep(10 * time.Second)
+		if all := x.w.Thread("C0TRUST", ref.Message); len(all) != 1 {
+			x.t.Errorf("thread: %+v", all)
+		}
+		x.w.Fail("views.open", -1, slacktest.Code("expired_trigger_id"))
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowPage, Page: page(0)} }
+		})
+		x.acked(x.w.Press("U0THEO", at, "show_all"))
+		time.Sleep(10 * time.Second)
+		if all := x.w.Thread("C0TRUST", ref.Message); len(all) != 1 {
+			x.t.Error("messages were shown to everybody")
+		}
+	})
+}
+
+// TestUnfinished: what an earlier process stored is answered when the next begins.
+func TestUnfinished(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		if n := len(x.bot.did()); n != 1 || x.bot.did()[0].event.ID != "young" {
+			x.t.Errorf("did %+v, want the young one", x.bot.did())
+		}
+		if x.bot.givenUp() != 1 || x.bot.gaveUp[0].ID != "old" {
+			x.t.Errorf("given up %+v, want the old one", x.bot.gaveUp)
+		}
+		if n := len(x.w.Ephemerals("U0MINA")); n != 2 {
+			x.t.Errorf("%d answers, want 2", n)
+		}
+	}, func(x *world, _ *Options) {
+		event := func(id bot.EventID) bot.Event {
+			return bot.Event{
+				ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"}, By: bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
+				Act: bot.Act{Kind: bot.ActCommand, Command: "recalls", Text: "list"},
+			}
+		}
+		x.bot.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+		x.bot.waiting = []bot.Unfinished{{Event: event("old"), Age: time.Hour}, {Event: event("young"), Age: 10 * time.Second}}
+	})
+}

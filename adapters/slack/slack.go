@@ -1,0 +1,424 @@
+// Package slack puts the bot on Slack: it takes commands, presses and forms in over Socket Mode or HTTP, finds out who acts, and shows
+// requests as Block Kit messages.
+//
+// In reading order:
+//
+//   - slack.go: [Adapter], what it is made of, and how it runs and stops.
+//   - socket.go: Socket Mode. Connections overlap, an envelope is acknowledged on the socket it came by, and a socket that Slack is
+//     about to close is read until its successor works.
+//   - http.go: the same events as signed HTTP requests.
+//   - event.go: what arrives, made into a [bot.Event] whose id is the same in every copy of the delivery.
+//   - intake.go: what is done with it, in this order: stored, acknowledged, the account's right looked up, handled, answered.
+//   - member.go: who an account is and where it speaks from, as Slack says now.
+//   - answer.go, view.go: how a person is answered.
+//   - surface.go, pace.go: how the teller shows cards, within Slack's rates.
+//   - blocks.go: the card in Block Kit. Text that others wrote is only ever rich text or plain text, never markup.
+//   - manifest.go: the app manifest.
+//   - check.go: what is missing in a real workspace.
+//
+// An event that could not be stored is acknowledged all the same, with the answer that the person should try again: Slack promises to
+// deliver neither commands nor presses a second time, and without an acknowledgement the person would read only a
+// general error.
+package slack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/patrickmn/go-cache"
+	slackgo "github.com/slack-go/slack"
+
+	"recallbot/bot"
+)
+
+// Bot is the part of *bot.Bot that the adapter calls.
+type Bot interface {
+	Note(ctx context.Context, e bot.Event) (first bool, answer *bot.Answer, err error)
+	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
+	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
+	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
+	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
+	Policy() bot.Policy
+}
+
+var _ Bot = (*bot.Bot)(nil)
+
+// Options is what an Adapter is made of. BotToken and Bot are needed, and AppToken (Socket Mode) or SigningSecrets (HTTP).
+type Options struct {
+	BotToken string
+	// AppToken turns Socket Mode on. Handler then answers 404.
+	AppToken string
+	// SigningSecrets are tried one after the other: two while one is rotated.
+	SigningSecrets []string
+	// APIURL is where the Web API is; "" is https://slack.com/api/.
+	APIURL string
+	// HTTPClient makes every call; nil is one of the adapter's own. One without a timeout gets CallTimeout.
+	HTTPClient *http.Client
+	// Dial opens the connections of Socket Mode; nil dials as the system does, by the proxy of the environment.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Acked, where set, is told how long each event took from its arrival to its acknowledgement.
+	Acked func(time.Duration)
+	Log   *slog.Logger
+	Bot   Bot
+}
+
+const (
+	// CallTimeout is how long one call of the Web API may take.
+	CallTimeout = 10 * time.Second
+	// storeWithin is how long storing an event may take; Slack waits 3 s for the acknowledgement.
+	storeWithin = 2500 * time.Millisecond
+	// checkWithin is how long Slack may take to say who an account is.
+	checkWithin = 5 * time.Second
+	// workWithin is how long the whole work on one event may take after it was acknowledged.
+	workWithin = 75 * time.Second
+	// stopWithin is how long events in work are awaited when the adapter stops.
+	stopWithin = 8 * time.Second
+)
+
+// Scopes are the bot scopes that the adapter needs.
+var Scopes = []string{"commands", "chat:write", "files:write", "usergroups:read", "users:read", "channels:read", "groups:read"}
+
+// Adapter is the bot on Slack. It is a bot.Surface.
+type Adapter struct {
+	o         Options
+	log       *slog.Logger
+	client    *http.Client
+	api       *slackgo.Client
+	responses func(*url.URL) bool // whether a response_url may be called
+
+	home atomic.Pointer[home] // nil until Slack has said it
+
+	sockets *sockets // nil in HTTP mode
+
+	unready atomic.Pointer[Unready] // what auth.test said last; nil when all is well
+
+	asked  *cache.Cache // members and places, at most a minute old
+	posted *cache.Cache // notes whose file is still missing, by key
+	given  recent
+	shown  shown
+
+	edits *budget
+	posts *pacer
+
+	stopping context.CancelFunc
+	ctx      context.Context // of work that outlives the delivery it came by
+	work     sync.WaitGroup
+	workMu   sync.Mutex
+	stopped  bool // no new work is begun
+}
+
+var _ bot.Surface = (*Adapter)(nil)
+
+// home is the workspace that the bot token belongs to.
+type home struct {
+	team, enterprise string
+	user             string // the bot's own
+	scopes           []string
+}
+
+// has reports whether the token has a scope. Where Slack did not say which it has, every scope counts as there.
+func (h *home) has(scope string) bool { return len(h.scopes) == 0 || slices.Contains(h.scopes, scope) }
+
+// New returns an Adapter. It calls nobody and starts nothing.
+func New(o Options) (*Adapter, error) {
+	switch {
+	case o.Bot == nil:
+		return nil, errors.New("slack: no bot to serve")
+	case o.BotToken == "":
+		return nil, errors.New("slack: no bot token")
+	case o.AppToken == "" && len(o.SigningSecrets) == 0:
+		return nil, errors.New("slack: neither an app token nor a signing secret")
+	}
+	o.APIURL = cmp.Or(o.APIURL, slackgo.APIURL)
+	if !strings.HasSuffix(o.APIURL, "/") {
+		o.APIURL += "/"
+	}
+	base, err := url.Parse(o.APIURL)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("slack: %q is no address of an API", o.APIURL)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+
+	client := o.HTTPClient
+	if client == nil {
+		client = &http.Client{Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConns:          20,
+			MaxIdleConnsPerHost:   10,
+			IdleConnTimeout:       90 * time.Second,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: CallTimeout,
+		}}
+	}
+	if client.Timeout == 0 {
+		own := *client
+		own.Timeout = CallTimeout
+		client = &own
+	}
+
+	a := &Adapter{
+		o:      o,
+		log:    o.Log.With("platform", "slack"),
+		client: client,
+		asked:  cache.New(askedFor, 0),
+		posted: cache.New(30*time.Minute, 0),
+		edits:  newBudget(35, 10, 3),
+		posts:  newPacer(time.Second, 3),
+	}
+	// OptionDebug must stay off: it makes Slack recycle sockets, and logs what people wrote.
+	a.api = slackgo.New(o.BotToken, slackgo.OptionHTTPClient(client), slackgo.OptionAPIURL(o.APIURL),
+		slackgo.OptionAppLevelToken(o.AppToken), slackgo.OptionLog(quiet{}))
+	a.responses = func(u *url.URL) bool {
+		if o.APIURL != slackgo.APIURL && u.Scheme == base.Scheme && u.Host == base.Host {
+			return true
+		}
+		return u.Scheme == "https" && (u.Host == "hooks.slack.com" || u.Host == "hooks.slack-gov.com")
+	}
+	a.ctx, a.stopping = context.WithCancel(context.Background())
+	if o.AppToken != "" {
+		a.sockets = newSockets(a)
+	}
+	return a, nil
+}
+
+// quiet drops what the library would print: it may hold what people wrote.
+type quiet struct{}
+
+func (quiet) Output(int, string) error { return nil }
+
+// Platform is bot.Slack.
+func (a *Adapter) Platform() bot.Platform { return bot.Slack }
+
+// Run learns which workspace the token belongs to, takes up the events that an earlier process left without an answer, and in Socket Mode
+// holds the connections. It returns when ctx has ended and the events in work are answered, after 8 s at most. What
+// Slack refuses is no reason to return: it is told by Ready, and tried again.
+func (a *Adapter) Run(ctx context.Context) error {
+	defer a.stopping()
+	if err := a.arrive(ctx); err != nil {
+		return nil //nolint:nilerr // ctx has ended
+	}
+	a.resume(ctx)
+
+	var running sync.WaitGroup
+	if a.sockets != nil {
+		running.Go(func() { a.sockets.run(ctx) })
+	}
+	running.Go(func() { a.watch(ctx) })
+	<-ctx.Done()
+
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		a.workMu.Lock()
+		a.stopped = true
+		a.workMu.Unlock()
+		a.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(stopWithin):
+		a.log.Warn("stopped with events still in work")
+		a.stopping()
+		<-done
+	}
+	return nil
+}
+
+// begin runs f in a goroutine that Run waits for. It reports false when the adapter has stopped. What f starts itself it starts with
+// work.Go.
+func (a *Adapter) begin(f func()) bool {
+	a.workMu.Lock()
+	defer a.workMu.Unlock()
+	if a.stopped {
+		return false
+	}
+	a.work.Go(f)
+	return true
+}
+
+// arrive calls auth.test until it answers.
+func (a *Adapter) arrive(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := a.identify(ctx)
+		if err == nil {
+			return nil
+		}
+		pause := backoff(attempt)
+		if u := a.unready.Load(); u != nil && !u.Remote {
+			pause = permanentPause
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// identify asks Slack whom the token belongs to and what it may do.
+func (a *Adapter) identify(ctx context.Context) error {
+	answer, err := a.api.AuthTestContext(ctx)
+	if err != nil {
+		// Slack being out of reach for a moment says nothing about the token once it has worked.
+		if u := unready("auth.test", err); ctx.Err() == nil && (!u.Remote || a.home.Load() == nil) {
+			a.setUnready(u)
+		}
+		return fmt.Errorf("asking Slack who we are: %w", clean(err))
+	}
+	h := &home{team: answer.TeamID, enterprise: answer.EnterpriseID, user: answer.UserID}
+	for scope := range strings.SplitSeq(answer.Header.Get("X-Oauth-Scopes"), ",") {
+		if scope = strings.TrimSpace(scope); scope != "" {
+			h.scopes = append(h.scopes, scope)
+		}
+	}
+	a.home.Store(h)
+
+	var missing []string
+	for _, s := range Scopes {
+		if !h.has(s) {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) > 0 {
+		a.setUnready(&Unready{
+			What: "the bot token lacks the scopes " + strings.Join(missing, ", "),
+			Mend: "add them under OAuth & Permissions (or use the manifest), and install the app to the workspace again",
+		})
+	} else {
+		a.setUnready(nil)
+	}
+	return nil
+}
+
+// watch asks auth.test again now and then, so that a revoked token or a mended scope is noticed.
+func (a *Adapter) watch(ctx context.Context) {
+	for sleep(ctx, 5*time.Minute) == nil {
+		_ = a.identify(ctx) // told by Ready and logged once, in setUnready
+	}
+}
+
+func (a *Adapter) setUnready(u *Unready) {
+	old := a.unready.Swap(u)
+	switch {
+	case u == nil && old != nil:
+		a.log.Info("slack is well again")
+	case u == nil || old != nil && *old == *u:
+	case u.Remote:
+		a.log.Warn("slack is out of reach", "what", u.What)
+	default:
+		a.log.Error("slack refuses the bot", "what", u.What, "mend", u.Mend)
+	}
+}
+
+// Unready says why the adapter does not work.
+type Unready struct {
+	What string
+	Mend string // what an operator or admin can do about it
+	// Remote: Slack is out of reach or busy; nothing in the configuration is at fault.
+	Remote bool
+}
+
+// Error says what is wrong and how to mend it.
+func (u *Unready) Error() string {
+	if u.Mend == "" {
+		return "slack: " + u.What
+	}
+	return "slack: " + u.What + ": " + u.Mend
+}
+
+// Ready returns an *Unready while something keeps the adapter from working: a refused token, a missing scope, Socket Mode switched off,
+// or no connection. It makes no calls.
+func (a *Adapter) Ready() error {
+	if u := a.unready.Load(); u != nil {
+		return u
+	}
+	if a.home.Load() == nil {
+		return &Unready{What: "Slack has not answered yet", Remote: true}
+	}
+	if a.sockets != nil {
+		if u := a.sockets.trouble(); u != nil {
+			return u
+		}
+	}
+	return nil
+}
+
+// LastFrame is when something last came in over any socket; the zero time in HTTP mode, or before the first.
+func (a *Adapter) LastFrame() time.Time {
+	if a.sockets == nil {
+		return time.Time{}
+	}
+	return a.sockets.lastFrame()
+}
+
+// mends tells what can be done about an error of Slack that no repetition mends.
+var mends = map[string]string{
+	"invalid_auth":            "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to the tokens of the installed app",
+	"not_authed":              "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to the tokens of the installed app",
+	"account_inactive":        "the app was removed from the workspace or its user deactivated: install it again and set the new token",
+	"token_revoked":           "the token was revoked: install the app again and set the new token",
+	"token_expired":           "switch token rotation off for the app and set the new token",
+	"not_allowed_token_type":  "SLACK_BOT_TOKEN must begin with xoxb-, SLACK_APP_TOKEN with xapp-",
+	"missing_scope":           "SLACK_APP_TOKEN needs the scope connections:write: make a new app-level token under Basic Information",
+	"no_permission":           "the token may not do this: install the app again with the scopes of the manifest",
+	"org_login_required":      "the workspace is being moved to an organisation: wait, then install the app again",
+	"ekm_access_denied":       "an administrator has suspended access to messages (Enterprise Key Management)",
+	"team_access_not_granted": "the token was not granted this workspace: install the app to the workspace",
+	"access_denied":           "an administrator has denied the app access: ask them to approve it",
+	"invalid_arg_name":        "this version of the bot does not fit Slack's API",
+	"link_disabled":           "switch Socket Mode on in the app's settings",
+	"forbidden_team":          "the app may not be used in this workspace: ask an administrator to approve it",
+	"app_missing_action_url":  "switch Socket Mode on in the app's settings",
+}
+
+// code returns the error code that Slack gave, "" where there is none.
+func code(err error) string {
+	if e, ok := errors.AsType[slackgo.SlackErrorResponse](err); ok {
+		return e.Err
+	}
+	return ""
+}
+
+// unready tells what a failed call of method means for the adapter as a whole.
+func unready(method string, err error) *Unready {
+	c := code(err)
+	if mend, ok := mends[c]; ok {
+		return &Unready{What: method + ": " + c, Mend: mend}
+	}
+	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
+}
+
+// clean takes the address out of an error: some hold a secret.
+func clean(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

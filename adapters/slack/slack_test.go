@@ -1,0 +1,39 @@
+package slack
+
+import (
+	"strings"
+	"testing"
+
+	"recallbot/bot"
+)
+
+func TestCommand(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+		})
+		d := x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100 101")
+		x.acked(d)
+		did := x.bot.did()
+		if len(did) != 1 {
+			x.t.Fatalf("the bot was asked %d times, want once", len(did))
+		}
+		e, m := did[0].event, did[0].member
+		if e.Act.Kind != bot.ActCommand || e.Act.Command != "recall" || e.Act.Text != "@TGS#2J4SZEAEL 100 101" {
+			x.t.Errorf("act: %+v", e.Act)
+		}
+		if want := (bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}); e.By != want || m.Account != want {
+			x.t.Errorf("by %v and %v, want %v", e.By, m.Account, want)
+		}
+		if e.Place.Channel != "C0TRUST" || e.Place.Trouble != "" {
+			x.t.Errorf("place: %+v", e.Place)
+		}
+		if len(m.Groups) != 1 || m.Groups[0] != "S0MODS" || m.Trouble != "" {
+			x.t.Errorf("member: %+v", m)
+		}
+		if got := x.told("U0MINA"); !strings.Contains(got, "There are no requests to show.") {
+			x.t.Errorf("told: %s", got)
+		}
+		x.quiet()
+	})
+}

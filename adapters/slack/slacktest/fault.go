@@ -1,0 +1,217 @@
+package slacktest
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Fault is something that goes wrong with a request of the app. Its kinds are
+// the functions that return one.
+type Fault struct {
+	name       string
+	status     int           // answer this instead of acting
+	retryAfter time.Duration // Retry-After of it
+	code       string        // answer 200 ok:false with this code instead of acting
+	body       string        // of status, or in place of the answer after acting
+	hang       bool          // never answer
+	reset      bool          // break the connection
+	act        bool          // first do what was asked
+	delay      time.Duration // wait, then go on as if nothing were wrong
+}
+
+// RateLimited answers 429 with Retry-After in whole seconds, rounded up.
+func RateLimited(retryAfter time.Duration) Fault {
+	return Fault{name: "ratelimited", status: http.StatusTooManyRequests, retryAfter: max(retryAfter, time.Second)}
+}
+
+// RateLimitedNoHeader answers 429 without Retry-After.
+func RateLimitedNoHeader() Fault {
+	return Fault{name: "ratelimited", status: http.StatusTooManyRequests}
+}
+
+// RateLimitedBody answers 200 with {"ok":false,"error":"ratelimited"}.
+func RateLimitedBody() Fault { return Code("ratelimited") }
+
+// ServerError answers with a 5xx status and a page that is not JSON.
+func ServerError(status int) Fault {
+	return Fault{name: fmt.Sprintf("http_%d", status), status: status, body: "<html>upstream error</html>"}
+}
+
+// Code answers 200 with {"ok":false,"error":code} without acting.
+func Code(code string) Fault { return Fault{name: code, code: code} }
+
+// Garbled answers 200 with a page that is not JSON, without acting.
+func Garbled() Fault {
+	return Fault{name: "garbled", status: http.StatusOK, body: "<html>please wait</html>"}
+}
+
+// Hang never answers and does not act; the request ends with its context.
+func Hang() Fault { return Fault{name: "hang", hang: true} }
+
+// Reset breaks the connection before anything is done.
+func Reset() Fault { return Fault{name: "reset", reset: true} }
+
+// LoseReply does what was asked and breaks the connection before the answer.
+func LoseReply() Fault { return Fault{name: "reply_lost", act: true, reset: true} }
+
+// HangAfter does what was asked and never answers.
+func HangAfter() Fault { return Fault{name: "reply_hangs", act: true, hang: true} }
+
+// GarbledReply does what was asked and answers 502 with a page.
+func GarbledReply() Fault {
+	return Fault{name: "reply_garbled", act: true, status: http.StatusBadGateway, body: "<html>bad gateway</html>"}
+}
+
+// Slow waits, unless the request ends before, and then goes on normally.
+func Slow(d time.Duration) Fault { return Fault{name: "slow", delay: d} }
+
+type plannedFault struct {
+	method string
+	n      int
+	fault  Fault
+}
+
+// Fail makes the next n calls of a method fail with f; a negative n means all
+// until Heal. method is a Web API method, "response_url", "upload", "link" (the
+// handshake of a socket; only faults with a status, Hang, Reset and Slow), or
+// "*" for any of them. Plans for one method are used up in the order they were
+// made, those for the method itself before those for "*".
+func (w *Workspace) Fail(method string, n int, f Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, &plannedFault{method, n, f})
+}
+
+// Heal takes back every plan for a method; "*" takes back all plans.
+func (w *Workspace) Heal(method string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = slices.DeleteFunc(w.faults, func(p *plannedFault) bool { return method == "*" || p.method == method })
+}
+
+// nextFault takes the plan that applies to a call of method. w.mu is held.
+func (w *Workspace) nextFault(method string) (Fault, bool) {
+	for _, name := range []string{method, "*"} {
+		for i, p := range w.faults {
+			if p.method != name || p.n == 0 {
+				continue
+			}
+			if p.n > 0 {
+				p.n--
+			}
+			if p.n == 0 {
+				w.faults = slices.Delete(w.faults, i, i+1)
+			}
+			return p.fault, true
+		}
+	}
+	return Fault{}, false
+}
+
+// before carries out what f says must happen before acting. It reports whether
+// the request goes on. It panics with http.ErrAbortHandler to break the connection.
+func (f Fault) before(rw http.ResponseWriter, r *http.Request) bool {
+	if f.delay > 0 {
+		wait(r, f.delay)
+		return true
+	}
+	if f.act {
+		return true
+	}
+	return f.answer(rw, r)
+}
+
+// after carries out what f says must happen in place of the answer. It reports
+// whether the answer is given after all.
+func (f Fault) after(rw http.ResponseWriter, r *http.Request) bool {
+	if !f.act {
+		return true
+	}
+	return f.answer(rw, r)
+}
+
+func (f Fault) answer(rw http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case f.hang:
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	case f.reset:
+		panic(http.ErrAbortHandler)
+	case f.status != 0:
+		if f.retryAfter > 0 {
+			rw.Header().Set("Retry-After", seconds(f.retryAfter))
+		}
+		body := f.body
+		if body == "" {
+			body = `{"ok":false,"error":"` + f.name + `"}`
+			rw.Header().Set("Content-Type", "application/json; charset=utf-8")
+		} else {
+			rw.Header().Set("Content-Type", "text/html")
+		}
+		rw.WriteHeader(f.status)
+		_, _ = rw.Write([]byte(body)) // the app may have gone away
+		return false
+	case f.code != "":
+		writeJSON(rw, http.StatusOK, map[string]any{"ok": false, "error": f.code})
+		return false
+	}
+	return true
+}
+
+// wait sleeps for d; it breaks the connection when the request ends before.
+func wait(r *http.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// seconds writes d in whole seconds, rounded up, as Retry-After has it.
+func seconds(d time.Duration) string {
+	return fmt.Sprint(int((d + time.Second - 1) / time.Second))
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// limited says how long a call of method must wait, 0 when it may go on, which
+// is then counted. w.mu is held.
+func (w *Workspace) limited(method, channel string) time.Duration {
+	if !w.RateLimits {
+		return 0
+	}
+	now := w.now()
+	calls := slices.DeleteFunc(w.recent[method], func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	w.recent[method] = calls
+	if limit, ok := w.PerMinute[method]; ok && len(calls) >= limit {
+		if limit == 0 {
+			return time.Minute
+		}
+		return max(calls[len(calls)-limit].Add(time.Minute).Sub(now), time.Millisecond)
+	}
+	if method == "chat.postMessage" {
+		b := w.buckets[channel]
+		if b == nil {
+			b = &bucket{tokens: float64(w.PostBurst), at: now}
+			w.buckets[channel] = b
+		}
+		b.tokens = min(float64(w.PostBurst), b.tokens+now.Sub(b.at).Seconds())
+		b.at = now
+		if b.tokens < 1 {
+			return time.Duration((1 - b.tokens) * float64(time.Second))
+		}
+		b.tokens--
+	}
+	w.recent[method] = append(calls, now)
+	return 0
+}

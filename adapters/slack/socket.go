@@ -1,0 +1,483 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	slackgo "github.com/slack-go/slack"
+)
+
+const (
+	// lanes is how many connections are held at once. Slack sends each payload to any one of them, so that while one is renewed
+	// the other takes what comes. Slack allows ten an app, all replicas together.
+	lanes = 2
+	// lingering is how many connections that Slack is about to close a lane still reads.
+	lingering = 2
+	// lingerFor is how long after its successor works an old connection is read; Slack closes it about ten seconds after its warning.
+	lingerFor = 12 * time.Second
+	// helloWithin is how long a new connection may take to say hello.
+	helloWithin = 10 * time.Second
+	// pingEvery is how often the adapter pings. A connection on which nothing came for two such intervals, not even the answer
+	// to a ping, is given up.
+	pingEvery = 5 * time.Second
+	idleFor   = 2*pingEvery + time.Second
+	// writeWithin is how long an acknowledgement may take to be written.
+	writeWithin = 3 * time.Second
+	// steady is how long a connection must live for the next failure to count as the first.
+	steady = 10 * time.Second
+	// wellAfter is how long a connection must live for an earlier trouble to be over.
+	wellAfter = 2 * time.Second
+	// permanentPause is the time between tries of what no try mends.
+	permanentPause = time.Minute
+	// maxAck is the largest acknowledgement that Slack takes: larger ones, and ones in several frames, are dropped without a word. Bytes.
+	maxAck = 19_000
+	// maxFrame is the largest frame that is read. Bytes.
+	maxFrame = 4 << 20
+	// maxTaking is how many events may wait to be stored at once, so that a slow disk holds the sockets up rather than memory.
+	maxTaking = 128
+)
+
+// sockets holds the connections of Socket Mode.
+//
+// Each lane keeps one connection. When Slack says that it will close one, the lane opens the next while it goes on reading the old: what
+// Slack still sends there is not lost. An event is acknowledged on the connection it came by, for an acknowledgement elsewhere may not count.
+type sockets struct {
+	a      *Adapter
+	dialer *websocket.Dialer
+	taking chan struct{}
+
+	last atomic.Int64 // unix milliseconds of the last frame
+
+	mu   sync.Mutex
+	open int      // connections that said hello and are not about to close
+	told *Unready // what keeps connections from opening, nil when nothing does
+}
+
+func newSockets(a *Adapter) *sockets {
+	d := &websocket.Dialer{
+		HandshakeTimeout: helloWithin,
+		// An acknowledgement must leave in one frame.
+		WriteBufferSize: 32 << 10,
+		Proxy:           http.ProxyFromEnvironment,
+	}
+	if a.o.Dial != nil {
+		d.NetDialContext, d.Proxy = a.o.Dial, nil
+	}
+	return &sockets{a: a, dialer: d, taking: make(chan struct{}, maxTaking)}
+}
+
+// run holds the connections until ctx ends, and returns when all are closed.
+func (s *sockets) run(ctx context.Context) {
+	var all sync.WaitGroup
+	for range lanes {
+		all.Go(func() { s.lane(ctx) })
+	}
+	all.Wait()
+}
+
+func (s *sockets) lastFrame() time.Time {
+	if ms := s.last.Load(); ms != 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
+}
+
+// trouble says why there is no connection; nil while there is one and nothing stands in the way.
+func (s *sockets) trouble() *Unready {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.told != nil && !s.told.Remote:
+		return s.told
+	case s.open > 0:
+		return nil
+	case s.told != nil:
+		return s.told
+	}
+	return &Unready{What: "no Socket Mode connection is open", Remote: true}
+}
+
+// tell keeps what stands in the way of connections, and logs it once; nil when one has opened.
+func (s *sockets) tell(u *Unready) {
+	s.mu.Lock()
+	old := s.told
+	s.told = u
+	s.mu.Unlock()
+	switch {
+	case u == nil && old != nil:
+		s.a.log.Info("Socket Mode is well again")
+	case u != nil && (old == nil || *old != *u):
+		if u.Remote {
+			s.a.log.Warn("Socket Mode cannot connect", "what", u.What)
+		} else {
+			s.a.log.Error("Socket Mode is refused", "what", u.What, "mend", u.Mend)
+		}
+	}
+}
+
+// lane keeps one connection open, and the next before it closes.
+func (s *sockets) lane(ctx context.Context) {
+	var old []*socket
+	defer func() {
+		for _, c := range old {
+			c.end()
+		}
+	}()
+	failures := 0
+	for ctx.Err() == nil {
+		c, err := s.connect(ctx)
+		if err != nil {
+			pause := s.failed(ctx, "apps.connections.open", err, failures)
+			failures++
+			if sleep(ctx, pause) != nil {
+				return
+			}
+			continue
+		}
+		// The successor works: what it replaces is read a little longer, and then let go.
+		for _, o := range old {
+			o.letGo(lingerFor)
+		}
+		s.count(+1)
+		began := time.Now()
+		// Where Socket Mode is switched off, a connection opens, and is told so at once.
+		well := time.NewTimer(wellAfter)
+		for live := true; live; {
+			select {
+			case <-well.C:
+				s.tell(nil)
+			case <-c.leaving: // Slack will close it, or it broke
+				live = false
+			case <-ctx.Done():
+				live = false
+			}
+		}
+		well.Stop()
+		s.count(-1)
+		if ctx.Err() != nil {
+			c.end()
+			return
+		}
+		reason := c.reason()
+		old = append(old, c)
+		old = trim(old)
+		if time.Since(began) >= steady {
+			failures = 0
+		}
+		pause := time.Duration(0)
+		switch {
+		case reason == "link_disabled":
+			pause = s.failed(ctx, "Socket Mode", slackgo.SlackErrorResponse{Err: reason}, failures)
+			failures++
+		case reason == "warning" || reason == "refresh_requested":
+			// At once, while the old one still works; but a service that renews without end is not hammered.
+			if failures > 0 {
+				pause = backoff(failures - 1)
+			}
+			failures++
+		default:
+			pause = backoff(failures)
+			failures++
+		}
+		if pause > 0 && sleep(ctx, pause) != nil {
+			return
+		}
+	}
+}
+
+// trim ends the oldest connections until no more than lingering are left, and forgets those that have ended.
+func trim(old []*socket) []*socket {
+	live := old[:0:0]
+	for _, c := range old {
+		select {
+		case <-c.ended:
+		default:
+			live = append(live, c)
+		}
+	}
+	for len(live) > lingering {
+		live[0].letGo(0)
+		live = live[1:]
+	}
+	return live
+}
+
+func (s *sockets) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open += n
+}
+
+// failed tells what went wrong and how long to wait before the next try.
+func (s *sockets) failed(ctx context.Context, what string, err error, failures int) time.Duration {
+	if ctx.Err() != nil {
+		return 0
+	}
+	u := unready(what, err)
+	s.tell(u)
+	if !u.Remote {
+		return permanentPause
+	}
+	pause := backoff(failures)
+	if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
+		pause = max(pause, limited.RetryAfter)
+	} else if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok && status.Code == http.StatusTooManyRequests {
+		pause = max(pause, defaultLater)
+	}
+	return pause
+}
+
+// connect opens a connection and returns it when it has said hello. It is being read then.
+func (s *sockets) connect(ctx context.Context) (*socket, error) {
+	_, address, err := s.a.api.StartSocketModeContext(ctx)
+	if err != nil {
+		return nil, err // its code decides what happens next
+	}
+	dial, cancel := context.WithTimeout(ctx, helloWithin)
+	defer cancel()
+	conn, resp, err := s.dialer.DialContext(dial, address, nil)
+	if err != nil {
+		if resp != nil {
+			return nil, slackgo.StatusCodeError{Code: resp.StatusCode, Status: resp.Status}
+		}
+		return nil, fmt.Errorf("dialling: %w", clean(err)) // the address holds a ticket
+	}
+	c := &socket{
+		s: s, conn: conn, hello: make(chan struct{}), leaving: make(chan struct{}), ended: make(chan struct{}), writing: make(chan struct{}, 1),
+	}
+	conn.SetReadLimit(maxFrame)
+	go c.read()
+	go c.ping()
+	select {
+	case <-c.hello:
+		return c, nil
+	case <-c.ended:
+		return nil, errors.New("the connection ended before its hello")
+	case <-dial.Done():
+		c.end()
+		return nil, errors.New("the connection said no hello")
+	}
+}
+
+// socket is one connection. One goroutine reads it, one pings; acknowledgements come from any.
+type socket struct {
+	s    *sockets
+	conn *websocket.Conn
+
+	hello     chan struct{}
+	helloOnce sync.Once
+	leaving   chan struct{} // closed when it broke, or Slack said that it will close it
+	leaveOnce sync.Once
+	ended     chan struct{} // closed when nothing is read any more
+
+	writing chan struct{}  // held by the acknowledgement that is being written
+	working sync.WaitGroup // events that are not acknowledged yet
+
+	mu  sync.Mutex
+	why string
+	cut *time.Timer
+}
+
+// frame is what comes in: an envelope, hello or disconnect.
+type frame struct {
+	Type     string          `json:"type"`
+	Reason   string          `json:"reason"`
+	Envelope string          `json:"envelope_id"`
+	Accepts  bool            `json:"accepts_response_payload"`
+	Payload  json.RawMessage `json:"payload"`
+	Sockets  int             `json:"num_connections"`
+}
+
+func (c *socket) leave(reason string) {
+	c.leaveOnce.Do(func() {
+		c.mu.Lock()
+		c.why = reason
+		c.mu.Unlock()
+		close(c.leaving)
+	})
+}
+
+func (c *socket) reason() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.why
+}
+
+// end closes the connection once the events that it brought are acknowledged.
+func (c *socket) end() {
+	acknowledged := make(chan struct{})
+	go func() {
+		c.working.Wait()
+		close(acknowledged)
+	}()
+	t := time.NewTimer(writeWithin)
+	defer t.Stop()
+	select {
+	case <-acknowledged:
+	case <-t.C:
+	}
+	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+	_ = c.conn.Close() // both are a courtesy: the other side may be gone
+	<-c.ended
+}
+
+// letGo ends the connection after d, unless it ends before.
+func (c *socket) letGo(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut == nil {
+		c.cut = time.AfterFunc(d, c.end)
+	} else if d == 0 {
+		c.cut.Reset(0)
+	}
+}
+
+func (c *socket) touch() {
+	c.s.last.Store(time.Now().UnixMilli())
+	_ = c.conn.SetReadDeadline(time.Now().Add(idleFor)) // fails only on a closed connection, which the next read tells
+}
+
+// read takes frames in until the connection ends.
+func (c *socket) read() {
+	defer close(c.ended)
+	defer c.leave("broken")
+	defer c.conn.Close()
+	c.touch()
+	pong := c.conn.PingHandler()
+	c.conn.SetPingHandler(func(data string) error {
+		c.touch()
+		return pong(data)
+	})
+	c.conn.SetPongHandler(func(string) error {
+		c.touch()
+		return nil
+	})
+	for {
+		_, body, err := c.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		c.touch()
+		var f frame
+		if err := json.Unmarshal(body, &f); err != nil {
+			c.s.a.log.Warn("a frame could not be read", "bytes", len(body))
+			continue
+		}
+		switch f.Type {
+		case "hello":
+			if f.Sockets > 8 {
+				c.s.a.log.Warn("nearly all connections of this Slack app are in use: every deployment needs an app of its own", "connections", f.Sockets)
+			}
+			c.helloOnce.Do(func() { close(c.hello) })
+		case "disconnect":
+			c.leave(f.Reason)
+		default:
+			if f.Envelope != "" {
+				c.take(f)
+			}
+		}
+	}
+}
+
+// ping pings until the connection ends, so that one that is only half there is noticed.
+func (c *socket) ping() {
+	t := time.NewTicker(pingEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWithin)) != nil {
+				_ = c.conn.Close() // ends the reading
+				return
+			}
+		case <-c.ended:
+			return
+		}
+	}
+}
+
+// take hands an envelope to the adapter, which acknowledges it here.
+func (c *socket) take(f frame) {
+	at := time.Now()
+	a := c.s.a
+	acknowledge := func(payload any) error {
+		if !f.Accepts {
+			if payload != nil {
+				return errors.Join(c.acknowledge(f.Envelope, nil), errNoPayload)
+			}
+		}
+		return c.acknowledge(f.Envelope, payload)
+	}
+	d, err := a.envelope(f, at)
+	if err != nil {
+		if !errors.Is(err, errIgnored) {
+			a.log.Warn("an envelope could not be read", "type", f.Type, "error", err)
+		}
+		_ = acknowledge(nil) // it would only come again
+		return
+	}
+	c.s.taking <- struct{}{}
+	c.working.Add(1)
+	var once sync.Once
+	released := func() {
+		once.Do(func() {
+			c.working.Done()
+			<-c.s.taking
+		})
+	}
+	if !a.begin(func() {
+		defer released()
+		a.take(d, func(payload any) error {
+			defer released()
+			return acknowledge(payload)
+		})
+	}) {
+		released() // not acknowledged: the adapter has stopped, and another replica may get it
+	}
+}
+
+// errNoPayload: the envelope takes no answer in its acknowledgement.
+var errNoPayload = errors.New("the envelope takes no answer")
+
+// envelope makes an envelope into an event.
+func (a *Adapter) envelope(f frame, at time.Time) (delivery, error) {
+	switch f.Type {
+	case "slash_commands":
+		var c slackgo.SlashCommand
+		if err := json.Unmarshal(f.Payload, &c); err != nil {
+			return delivery{}, errMalformed
+		}
+		return a.commandDelivery(c, at)
+	case "interactive":
+		return a.interactionDelivery(f.Payload, at)
+	}
+	return delivery{}, errIgnored
+}
+
+// acknowledge writes an acknowledgement. An error means that it has not left whole, or without its payload.
+func (c *socket) acknowledge(envelope string, payload any) error {
+	answer := map[string]any{"envelope_id": envelope}
+	if payload != nil {
+		answer["payload"] = payload
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("writing an acknowledgement: %w", err)
+	}
+	if len(body) > maxAck {
+		return errors.Join(c.acknowledge(envelope, nil), errNoPayload)
+	}
+	c.writing <- struct{}{}
+	defer func() { <-c.writing }()
+	if err := c.conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return err
+	}
+	return c.conn.WriteMessage(websocket.TextMessage, body)
+}

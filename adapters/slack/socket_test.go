@@ -1,0 +1,342 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+)
+
+// deliverThrough sends n commands and presses while sockets are taken away in every way there is, and returns the deliveries and how many
+// disconnects there were. None of them waits for an acknowledgement.
+func (x *world) deliverThrough(n, disconnects int, dead bool) []*slacktest.Delivery {
+	x.t.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	at := make([]slacktest.MessageRef, 8)
+	for i := range at {
+		_, at[i] = x.post(card(bot.Proposed))
+	}
+	time.Sleep(5 * time.Second)
+	var all []*slacktest.Delivery
+	every := n / disconnects
+	kinds := []func(*slacktest.Socket){
+		func(s *slacktest.Socket) { s.Disconnect(slacktest.Warning) },
+		func(s *slacktest.Socket) { s.Disconnect(slacktest.RefreshRequested) },
+		func(s *slacktest.Socket) { s.Disconnect(slacktest.TooManyWebsockets) },
+		(*slacktest.Socket).DropTCP,
+	}
+	if dead {
+		kinds = append(kinds, (*slacktest.Socket).HalfOpen)
+	}
+	for i := range n {
+		if i%every == 0 {
+			if open := x.w.Sockets(); len(open) > 0 {
+				kinds[(i/every)%len(kinds)](open[random.IntN(len(open))])
+			}
+			if len(x.w.Sockets()) > 10 {
+				x.t.Fatalf("%d sockets", len(x.w.Sockets()))
+			}
+		}
+		if i%2 == 0 {
+			all = append(all, x.w.Command("U0MINA", "C0TRUST", "/recalls", fmt.Sprintf("show %d", i)))
+		} else {
+			all = append(all, x.w.Press("U0THEO", at[i%len(at)], "show_all"))
+		}
+		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
+	}
+	time.Sleep(3 * time.Minute)
+	synctest.Wait()
+	return all
+}
+
+// TestSocketBar is the bar of delivery: what was delivered on a socket that could still be read is acted on exactly once, what never reached
+// the adapter changes nothing, both where Slack delivers again and where it does not.
+func TestSocketBar(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		dead  bool // half-open connections too: Slack itself loses what it sends there
+		again bool
+		n     int
+	}{{"told", false, false, 2000}, {"told, redelivery", false, true, 500}, {"half-open too", true, false, 2000}, {"half-open too, redelivery", true, true, 500}} {
+		t.Run(test.name, func(t *testing.T) {
+			inSlack(t, socketMode, func(x *world) {
+				x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") } })
+				all := x.deliverThrough(test.n, test.n/10, test.dead)
+				acked, failed := 0, map[string]int{}
+				for _, d := range all {
+					if d.Acked() {
+						acked++
+					} else {
+						failed[d.Failure()]++
+					}
+				}
+				did := x.bot.did()
+				seen := map[bot.EventID]bool{}
+				for _, d := range did {
+					if seen[d.event.ID] {
+						x.t.Errorf("%s was acted on twice", d.event.ID)
+					}
+					seen[d.event.ID] = true
+				}
+				x.t.Logf("%d delivered, %d acknowledged, %d acted on, %d connections opened; not acknowledged: %v", len(all), acked, len(did), x.w.Calls("link"), failed)
+				if len(did) < acked {
+					x.t.Errorf("%d acknowledged, but %d acted on", acked, len(did))
+				}
+				// What went to a socket that could be read has an acknowledgement: all that is missing found no socket, or a dead one.
+				if n := failed["operation_timeout"]; n > 0 && !test.dead {
+					x.t.Errorf("%d were lost on sockets that could be read", n)
+				}
+				if !test.dead && acked < len(all)*95/100 {
+					x.t.Errorf("only %d of %d found a socket", acked, len(all))
+				}
+				x.quiet()
+			}, func(x *world, _ *Options) {
+				x.w.Redeliver = test.again
+				x.w.PerMinute["apps.connections.open"] = 100
+				x.w.PerMinute["users.info"] = 10_000
+			})
+		})
+	}
+}
+
+// TestWarning: what still comes on a socket that Slack is about to close is taken, and acknowledged there.
+func TestWarning(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		for _, reason := range []string{slacktest.Warning, slacktest.RefreshRequested} {
+			time.Sleep(time.Minute)
+			old := x.w.Sockets()[0]
+			x.w.DeliverTo(old)
+			old.Disconnect(reason)
+			for i := range 8 {
+				d := x.w.Command("U0MINA", "C0TRUST", "/recall", fmt.Sprintf("%s %d", reason, i))
+				time.Sleep(time.Second)
+				x.acked(d)
+			}
+			x.w.DeliverTo(nil)
+		}
+		if n := len(x.bot.did()); n != 16 {
+			x.t.Errorf("%d acted on, want 16", n)
+		}
+		x.quiet()
+	})
+}
+
+func TestTwoSockets(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		if n := len(x.w.Sockets()); n != lanes {
+			x.t.Errorf("%d sockets, want %d", n, lanes)
+		}
+		if err := x.a.Ready(); err != nil {
+			x.t.Errorf("Ready: %v", err)
+		}
+		if age := time.Since(x.a.LastFrame()); age > 30*time.Second {
+			x.t.Errorf("the last frame is %v old", age)
+		}
+		// A day with Slack's own renewals: the number stays, and nothing is hammered.
+		time.Sleep(24 * time.Hour)
+		x.settle()
+		if n := len(x.w.Sockets()); n < lanes || n > 2*lanes {
+			x.t.Errorf("%d sockets after a day", n)
+		}
+		if n := x.w.Calls("apps.connections.open"); n > 40 {
+			x.t.Errorf("%d connections opened in a day", n)
+		}
+		x.quiet()
+	})
+}
+
+// TestHalfOpen: a connection that is dead without anybody being told is noticed, also when it takes nothing that is written.
+func TestHalfOpen(t *testing.T) {
+	for name, die := range map[string]func(*slacktest.Socket){"half open": (*slacktest.Socket).HalfOpen, "stalled": (*slacktest.Socket).Stall} {
+		t.Run(name, func(t *testing.T) {
+			inSlack(t, socketMode, func(x *world) {
+				dead := x.w.Sockets()
+				for _, s := range dead {
+					die(s)
+				}
+				time.Sleep(idleFor + 5*time.Second)
+				open := x.w.Sockets()
+				newest := open[len(open)-1]
+				if newest.ID() <= dead[len(dead)-1].ID() {
+					x.t.Fatal("no new connection was opened")
+				}
+				x.w.DeliverTo(newest) // Slack itself may not know yet that the old ones are dead
+				x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+			})
+		})
+	}
+}
+
+// TestNoHammering: what no repetition mends is tried once a minute, logged once with the mend, and told by Ready.
+func TestNoHammering(t *testing.T) {
+	for name, test := range map[string]struct {
+		set   func(*world)
+		heal  func(*world)
+		what  string
+		mend  string
+		calls string
+	}{
+		"wrong app token": {
+			func(x *world) { x.w.Fail("apps.connections.open", -1, slacktest.Code("invalid_auth")) },
+			func(x *world) { x.w.Heal("*") }, "invalid_auth", "SLACK_APP_TOKEN", "apps.connections.open",
+		},
+		"token of the wrong kind": {
+			func(x *world) { x.w.Fail("apps.connections.open", -1, slacktest.Code("not_allowed_token_type")) },
+			func(x *world) { x.w.Heal("*") }, "not_allowed_token_type", "xapp-", "apps.connections.open",
+		},
+		"no scope": {
+			func(x *world) { x.w.AppScopes = nil },
+			func(x *world) { x.w.Set(func(w *slacktest.Workspace) { w.AppScopes = []string{"connections:write"} }) },
+			"missing_scope", "connections:write", "apps.connections.open",
+		},
+		"switched off": {
+			func(x *world) { x.w.SocketModeOff = true },
+			func(x *world) { x.w.Set(func(w *slacktest.Workspace) { w.SocketModeOff = false }) },
+			"link_disabled", "Socket Mode on", "apps.connections.open",
+		},
+		"wrong bot token": {
+			func(x *world) { x.w.Fail("auth.test", -1, slacktest.Code("invalid_auth")) },
+			func(x *world) { x.w.Heal("*") }, "invalid_auth", "SLACK_BOT_TOKEN", "auth.test",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			inSlack(t, socketMode, func(x *world) {
+				time.Sleep(10 * time.Minute)
+				x.settle()
+				err := x.a.Ready()
+				if err == nil || !strings.Contains(err.Error(), test.what) || !strings.Contains(err.Error(), test.mend) {
+					x.t.Errorf("Ready: %v", err)
+				}
+				if u, ok := err.(*Unready); !ok || u.Remote { //nolint:errorlint // exactly this type
+					x.t.Errorf("Ready does not tell it from an outage: %#v", err)
+				}
+				if n := x.w.Calls(test.calls); n > 25 {
+					x.t.Errorf("%d calls in ten minutes", n)
+				}
+				if n := strings.Count(log.String(), test.mend); n != 1 {
+					x.t.Errorf("the mend is logged %d times:\n%s", n, log.String())
+				}
+				test.heal(x)
+				time.Sleep(90 * time.Second)
+				x.settle()
+				if err := x.a.Ready(); err != nil {
+					x.t.Errorf("Ready after the mend: %v", err)
+				}
+				x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+				for _, secret := range []string{x.w.BotToken, x.w.AppToken, "ticket", "/response/"} {
+					if strings.Contains(log.String(), secret) {
+						x.t.Errorf("the log holds %q", secret)
+					}
+				}
+			}, func(x *world, o *Options) {
+				o.Log = slog.New(slog.NewTextHandler(&log, nil))
+				test.set(x)
+			})
+		})
+	}
+}
+
+// TestInstantDisconnects: a service that ends every connection at once is not hammered.
+func TestInstantDisconnects(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		before := x.w.Calls("apps.connections.open")
+		for range 6000 {
+			for _, s := range x.w.Sockets() {
+				s.Disconnect(slacktest.TooManyWebsockets)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := x.w.Calls("apps.connections.open") - before; n > 200 {
+			x.t.Errorf("%d connections opened in ten minutes", n)
+		}
+	})
+}
+
+// TestMissingScope: a scope that the bot token lacks is told, with the mend.
+func TestMissingScope(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		if err := x.a.Ready(); err == nil || !strings.Contains(err.Error(), "usergroups:read") || !strings.Contains(err.Error(), "install") {
+			x.t.Errorf("Ready: %v", err)
+		}
+	}, func(x *world, _ *Options) {
+		x.w.Scopes = []string{"commands", "chat:write", "users:read", "files:write", "channels:read", "groups:read"}
+	})
+}
+
+// TestOutage: while Slack is away Ready says so, as an outage, and all is well soon after.
+func TestOutage(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		x.w.Fail("apps.connections.open", -1, slacktest.ServerError(503))
+		x.w.DropTCP()
+		time.Sleep(time.Minute)
+		if u, ok := x.a.Ready().(*Unready); !ok || !u.Remote { //nolint:errorlint // exactly this type
+			x.t.Errorf("Ready: %v", x.a.Ready())
+		}
+		x.w.Heal("*")
+		time.Sleep(40 * time.Second)
+		if err := x.a.Ready(); err != nil {
+			x.t.Errorf("Ready: %v", err)
+		}
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+	})
+}
+
+// TestBrokenEnvelopes are acknowledged, for they would only come again, and do no harm.
+func TestBrokenEnvelopes(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		for _, kind := range []string{"interactive", "slash_commands", "events_api", "no_such_type"} {
+			for _, payload := range []string{`{}`, `[]`, `"x"`, `{"type":"block_actions","actions":[]}`, `{"type":"block_actions","actions":[{"action_id":7}]}`, `{"user_id":9}`} {
+				d := x.w.Send(kind, []byte(payload))
+				x.settle()
+				if !d.Acked() {
+					x.t.Errorf("%s %s was not acknowledged", kind, payload)
+				}
+			}
+		}
+		if x.bot.stored() != 0 {
+			x.t.Error("something was stored")
+		}
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+	})
+}
+
+// TestStop: an event that is in work when the adapter stops is finished.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := slacktest.New()
+		defer w.Close()
+		people(w)
+		b := newFakeBot()
+		b.slowDo = 3 * time.Second
+		b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") }
+		a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- a.Run(ctx) }()
+		time.Sleep(time.Second)
+		w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
+		time.Sleep(500 * time.Millisecond)
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if len(b.did()) != 1 || len(w.Ephemerals("U0MINA")) != 1 {
+			t.Errorf("%d acted on, %d answers", len(b.did()), len(w.Ephemerals("U0MINA")))
+		}
+		if n := len(w.Sockets()); n != 0 {
+			t.Errorf("%d sockets are left", n)
+		}
+	})
+}

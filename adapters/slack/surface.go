@@ -1,0 +1,315 @@
+package slack
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	slackgo "github.com/slack-go/slack"
+
+	"recallbot/bot"
+)
+
+// defaultLater is how long to wait where Slack says that it is too much, but not for how long.
+const defaultLater = 30 * time.Second
+
+// Post puts up a card. A post whose answer was lost may stand twice; either is repaired when it is pressed.
+func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
+	if err := a.posts.wait(ctx, at.Channel); err != nil {
+		return bot.Ref{}, fmt.Errorf("waiting to post to Slack: %w", err)
+	}
+	var ref bot.Ref
+	err := a.within(func(limit int) error {
+		channel, ts, err := a.api.PostMessageContext(ctx, at.Channel, append(options(summary(c.Summary), cardBlocks(c, true, limit)),
+			slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_card", EventPayload: map[string]any{"key": key}}))...)
+		ref = bot.Ref{Channel: channel, Message: ts}
+		return err
+	})
+	if err != nil {
+		return bot.Ref{}, fmt.Errorf("posting a card to Slack: %w", classify(err))
+	}
+	a.shown.posted(ref, c)
+	return ref, nil
+}
+
+// Edit makes a message show c. Edits that only show progress get a *bot.Later when the edits of this minute are needed for others.
+func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
+	return a.edit(ctx, ref, c, false)
+}
+
+func (a *Adapter) edit(ctx context.Context, ref bot.Ref, c bot.Card, force bool) error {
+	if !force && a.shown.same(ref, c) {
+		return nil
+	}
+	if err := a.edits.take(ctx, !force && a.shown.progress(ref, c)); err != nil {
+		return fmt.Errorf("editing a card on Slack: %w", err)
+	}
+	err := a.shown.show(ref, c, force, func() error {
+		update := func(limit int) error {
+			_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message, options(summary(c.Summary), cardBlocks(c, false, limit))...)
+			return err
+		}
+		err := a.within(update)
+		if broken(err) && sleep(ctx, 500*time.Millisecond) == nil {
+			err = a.within(update) // an edit may be made twice
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("editing a card on Slack: %w", classify(err))
+	}
+	return nil
+}
+
+// Reply puts a note into the thread of a card, and its file after it. A note that is too long for one message becomes several, the first of which
+// is returned. When it is tried again after an error, this process goes on where it stopped.
+func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
+	thread := firstOf(ref.Thread, ref.Message)
+	key := ref.Channel + " " + thread + " " + n.Key
+	var sent []string // the messages that stand already
+	if v, known := a.posted.Get(key); known {
+		sent = v.([]string)
+	}
+	for i, part := range noteParts(n) {
+		if i < len(sent) {
+			continue
+		}
+		if err := a.posts.wait(ctx, ref.Channel); err != nil {
+			return bot.Ref{}, fmt.Errorf("waiting to post to Slack: %w", err)
+		}
+		var ts string
+		err := a.within(func(limit int) (err error) {
+			o := append(options(summary(part.Lines...), noteBlocks(part, limit)), slackgo.MsgOptionTS(thread),
+				slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_note", EventPayload: map[string]any{"key": n.Key, "part": i}}))
+			if part.Loud {
+				o = append(o, slackgo.MsgOptionBroadcast())
+			}
+			_, ts, err = a.api.PostMessageContext(ctx, ref.Channel, o...)
+			return err
+		})
+		if err != nil {
+			return bot.Ref{}, fmt.Errorf("posting to a thread on Slack: %w", classify(err))
+		}
+		sent = append(slices.Clone(sent), ts)
+		if a.posted.ItemCount() > 1000 {
+			a.posted.DeleteExpired()
+		}
+		a.posted.SetDefault(key, sent)
+	}
+	at := bot.Ref{Channel: ref.Channel, Thread: thread, Message: sent[0]}
+	if n.File == nil || len(n.File.Body) == 0 {
+		a.posted.Delete(key)
+		return at, nil
+	}
+	_, err := a.api.UploadFileContext(ctx, slackgo.UploadFileParameters{
+		Reader: bytes.NewReader(n.File.Body), FileSize: len(n.File.Body), Filename: n.File.Name, Title: n.File.Title,
+		Channel: ref.Channel, ThreadTimestamp: thread,
+	})
+	if err = classify(err); errors.Is(err, bot.ErrForbidden) {
+		// The account of what happened stands; the file alone is not worth an error that nothing mends.
+		a.log.Warn("a file could not be uploaded", "error", err)
+		if _, _, err := a.api.PostMessageContext(ctx, ref.Channel, append(options(wordNotUpload, lineBlocks([]bot.Line{plain(wordNotUpload)}, messageSize)),
+			slackgo.MsgOptionTS(thread))...); err != nil {
+			return bot.Ref{}, fmt.Errorf("posting to a thread on Slack: %w", classify(err))
+		}
+	} else if err != nil {
+		return bot.Ref{}, fmt.Errorf("uploading a file to Slack: %w", err)
+	}
+	a.posted.Delete(key)
+	return at, nil
+}
+
+// options are those of every message: its text stands for the blocks, and nothing in it works.
+func options(text string, blocks []slackgo.Block) []slackgo.MsgOption {
+	return []slackgo.MsgOption{
+		slackgo.MsgOptionText(text, true), slackgo.MsgOptionBlocks(blocks...), slackgo.MsgOptionParse(false),
+		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
+	}
+}
+
+// within sends what fits into a message, and less when Slack finds that too long.
+func (a *Adapter) within(send func(limit int) error) error {
+	err := send(messageSize)
+	switch code(err) {
+	case "msg_blocks_too_long", "msg_too_long", "invalid_blocks":
+		return send(messageSizeSmall)
+	}
+	return err
+}
+
+// broken reports whether a call failed on its way, or in a way that passes, so that it may or may not have been done.
+func broken(err error) bool {
+	if err == nil {
+		return false
+	}
+	if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok {
+		return status.Code >= 500
+	}
+	if _, limited := errors.AsType[*slackgo.RateLimitedError](err); limited {
+		return false
+	}
+	switch code(err) {
+	case "":
+		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	case "internal_error", "fatal_error", "service_unavailable", "request_timeout":
+		return true
+	}
+	return false
+}
+
+// passing reports whether an error code is one that a later call may not get.
+func passing(c string) bool {
+	switch c {
+	case "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org":
+		return true
+	}
+	return false
+}
+
+// classify turns an error of the library into what a bot.Surface returns.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
+		return &bot.Later{After: max(limited.RetryAfter, time.Second), Err: err}
+	}
+	if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok && status.Code == http.StatusTooManyRequests {
+		return &bot.Later{After: defaultLater, Err: err}
+	}
+	switch c := code(err); c {
+	case "":
+		return clean(err)
+	case "ratelimited", "rate_limited", "message_limit_exceeded":
+		return &bot.Later{After: defaultLater, Err: err}
+	case "message_not_found", "channel_not_found", "thread_not_found", "no_such_channel":
+		return fmt.Errorf("%w: %w", bot.ErrGone, err)
+	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "org_login_required", "access_denied",
+		"team_access_not_granted", "ekm_access_denied":
+		// The token is at fault, not this message: it is shown once the token is mended.
+		return &bot.Later{After: time.Minute, Err: err}
+	default:
+		if passing(c) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
+	}
+}
+
+// retryAfter reads how long to wait from the headers of a 429.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || n < 0 {
+		return defaultLater
+	}
+	return time.Duration(min(n, 3600)) * time.Second
+}
+
+// shown remembers what the messages show, as far as this process brought it about: so that an older state never follows a newer one, and
+// the same is not sent twice. What it forgets is sent once more.
+type shown struct {
+	mu       sync.Mutex
+	messages map[string]*shownMessage
+}
+
+type shownMessage struct {
+	held    chan struct{} // by the call that reads or changes the message; a channel, for it is held while Slack is called
+	version int
+	state   bot.State
+	hash    [sha256.Size]byte
+	used    time.Time
+}
+
+// mostShown is how many messages are remembered.
+const mostShown = 500
+
+func (s *shown) of(ref bot.Ref) *shownMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := ref.Channel + " " + ref.Message
+	m := s.messages[key]
+	if m == nil {
+		if s.messages == nil {
+			s.messages = map[string]*shownMessage{}
+		}
+		if len(s.messages) >= mostShown {
+			oldest := key
+			for k, o := range s.messages {
+				if oldest == key || o.used.Before(s.messages[oldest].used) {
+					oldest = k
+				}
+			}
+			delete(s.messages, oldest)
+		}
+		m = &shownMessage{held: make(chan struct{}, 1)}
+		s.messages[key] = m
+	}
+	m.used = time.Now()
+	return m
+}
+
+func hashOf(c bot.Card) [sha256.Size]byte {
+	c.Version, c.Notify = 0, nil
+	body, err := json.Marshal(c)
+	if err != nil {
+		return [sha256.Size]byte{} // unreachable: cards always marshal
+	}
+	return sha256.Sum256(body)
+}
+
+// posted remembers a message that was just put up. It mentions the approver groups, which the next edit takes away.
+func (s *shown) posted(ref bot.Ref, c bot.Card) {
+	m := s.of(ref)
+	m.held <- struct{}{}
+	defer func() { <-m.held }()
+	m.version, m.state = c.Version, c.State
+}
+
+// older reports whether c is older than what m shows. A card that is drawn for an answer bears no version; states never go back.
+func (m *shownMessage) older(c bot.Card) bool {
+	if m.state != "" && slices.Index(bot.States(), c.State) < slices.Index(bot.States(), m.state) {
+		return true
+	}
+	return c.Version != 0 && c.Version < m.version
+}
+
+// same reports whether the message shows c already, or something newer.
+func (s *shown) same(ref bot.Ref, c bot.Card) bool {
+	m := s.of(ref)
+	m.held <- struct{}{}
+	defer func() { <-m.held }()
+	return m.older(c) || m.hash == hashOf(c)
+}
+
+// progress reports whether c differs from what is shown by its progress only.
+func (s *shown) progress(ref bot.Ref, c bot.Card) bool {
+	m := s.of(ref)
+	m.held <- struct{}{}
+	defer func() { <-m.held }()
+	return m.state == c.State && len(c.Progress) > 0
+}
+
+// show sends c to a message, one at a time for each, unless something newer is there. With force it is sent though it is there already.
+func (s *shown) show(ref bot.Ref, c bot.Card, force bool, send func() error) error {
+	m := s.of(ref)
+	m.held <- struct{}{}
+	defer func() { <-m.held }()
+	hash := hashOf(c)
+	if m.older(c) || m.hash == hash && !force {
+		return nil
+	}
+	if err := send(); err != nil {
+		m.hash = [sha256.Size]byte{} // whatever is there now
+		return err
+	}
+	m.version, m.state, m.hash = max(m.version, c.Version), c.State, hash
+	return nil
+}

@@ -1,0 +1,374 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+)
+
+func (x *world) version(c bot.Card, v int) bot.Card {
+	c.Version = v
+	c.Progress = say(fmt.Sprintf("%d of 1,000", v))
+	return c
+}
+
+func TestPostAndReply(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		ref, at := x.post(card(bot.Proposed))
+		m, _ := x.w.Message(at)
+		if !strings.Contains(string(m.Metadata), `"key"`) {
+			x.t.Errorf("metadata: %s", m.Metadata)
+		}
+		mina := bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}
+		n := bot.Note{Key: "n1", Mention: &mina, Lines: []bot.Line{say("Receipt 1"), say("{}: recalled", bot.Code("100"))}}
+		got, err := x.a.Reply(x.t.Context(), ref, n)
+		if err != nil || got.Thread != ref.Message || got.Message == "" {
+			x.t.Fatalf("Reply: %+v, %v", got, err)
+		}
+		if _, err := x.a.Reply(x.t.Context(), got, bot.Note{Key: "n2", Loud: true, Notify: []string{"S0LEADS"}, Lines: []bot.Line{say("still waiting")}}); err != nil {
+			x.t.Fatalf("Reply: %v", err)
+		}
+		thread := x.w.Thread("C0TRUST", ref.Message)
+		if len(thread) != 2 || !thread[1].Broadcast || thread[0].Broadcast {
+			x.t.Fatalf("thread: %+v", thread)
+		}
+		var who []string
+		for _, n := range x.w.Notified() {
+			who = append(who, n.Who)
+		}
+		if strings.Join(who, " ") != "S0LEADS U0MINA S0LEADS" {
+			x.t.Errorf("notified: %v", who)
+		}
+		x.quiet()
+	})
+}
+
+// TestFortyLines: no line of a note is lost.
+func TestFortyLines(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		ref, _ := x.post(card(bot.Proposed))
+		n := bot.Note{Key: "n"}
+		for i := range 40 {
+			n.Lines = append(n.Lines, say("{}: refused ({}: {})", bot.Code(fmt.Sprint(4294967000+i)), bot.Code("20012"), bot.Quote("the service says something about it")))
+		}
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err != nil {
+			x.t.Fatal(err)
+		}
+		var got strings.Builder
+		for _, m := range x.w.Thread("C0TRUST", ref.Message) {
+			got.WriteString(x.w.Picture(m))
+		}
+		for i := range 40 {
+			if strings.Count(got.String(), fmt.Sprint(4294967000+i)) != 1 {
+				x.t.Errorf("line %d stands %d times", i, strings.Count(got.String(), fmt.Sprint(4294967000+i)))
+			}
+		}
+		if strings.Contains(got.String(), "more") {
+			x.t.Errorf("the note lost lines:\n%s", got.String())
+		}
+		// A long one whose second part fails goes on where it stopped.
+		for i := range n.Lines {
+			n.Lines[i] = say("{}", bot.Quote(strings.Repeat("字", 2000)))
+		}
+		n.Key = "long"
+		before := len(x.w.Thread("C0TRUST", ref.Message))
+		x.w.Fail("chat.postMessage", 2, slacktest.Slow(time.Millisecond))
+		x.w.Fail("chat.postMessage", 1, slacktest.RateLimited(time.Second))
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err == nil {
+			x.t.Fatal("the third part was refused and nobody says so")
+		}
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err != nil {
+			x.t.Fatal(err)
+		}
+		if got, want := len(x.w.Thread("C0TRUST", ref.Message))-before, len(noteParts(n)); got != want {
+			x.t.Errorf("%d messages, want %d", got, want)
+		}
+		x.quiet()
+	})
+}
+
+func TestFile(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		ref, _ := x.post(card(bot.Proposed))
+		n := bot.Note{Key: "csv", Lines: []bot.Line{say("2 recalled")}, File: &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv", Title: "outcomes", Body: []byte("seq,outcome\n1,recalled\n")}}
+		x.w.Fail("files.completeUploadExternal", 1, slacktest.ServerError(503))
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err == nil {
+			x.t.Fatal("the upload failed and nobody says so")
+		}
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err != nil {
+			x.t.Fatalf("Reply again: %v", err)
+		}
+		files := x.w.Files("C0TRUST", ref.Message)
+		if len(files) != 1 || string(files[0].Content) != string(n.File.Body) {
+			x.t.Errorf("files: %+v", files)
+		}
+		lines := 0
+		for _, m := range x.w.Thread("C0TRUST", ref.Message) {
+			if strings.Contains(x.w.Picture(m), "2 recalled") {
+				lines++
+			}
+		}
+		if lines != 1 {
+			x.t.Errorf("the note stands %d times, want once", lines)
+		}
+		// Without the scope the account stands, and says what is missing.
+		x.w.Set(func(w *slacktest.Workspace) { w.Scopes = []string{"chat:write", "commands"} })
+		n.Key = "another"
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err != nil {
+			x.t.Fatalf("Reply without the scope: %v", err)
+		}
+		thread := x.w.Thread("C0TRUST", ref.Message)
+		if got := x.w.Picture(thread[len(thread)-1]); !strings.Contains(got, "files:write") {
+			x.t.Errorf("thread ends with:\n%s", got)
+		}
+	})
+}
+
+func TestSurfaceErrors(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		ref, _ := x.post(card(bot.Proposed))
+		version := 10
+		for _, test := range []struct {
+			fault slacktest.Fault
+			want  error
+			after time.Duration
+		}{
+			{slacktest.RateLimited(7 * time.Second), nil, 7 * time.Second},
+			{slacktest.RateLimitedNoHeader(), nil, defaultLater},
+			{slacktest.RateLimitedBody(), nil, defaultLater},
+			{slacktest.Code("message_not_found"), bot.ErrGone, 0},
+			{slacktest.Code("channel_not_found"), bot.ErrGone, 0},
+			{slacktest.Code("is_archived"), bot.ErrForbidden, 0},
+			{slacktest.Code("cant_update_message"), bot.ErrForbidden, 0},
+			{slacktest.Code("edit_window_closed"), bot.ErrForbidden, 0},
+			{slacktest.Code("not_in_channel"), bot.ErrForbidden, 0},
+			{slacktest.Code("missing_scope"), bot.ErrForbidden, 0},
+			{slacktest.Code("token_revoked"), nil, time.Minute},
+		} {
+			for method, call := range map[string]func() error{
+				"chat.update": func() error {
+					version++
+					return x.a.Edit(x.t.Context(), ref, x.version(card(bot.Proposed), version))
+				},
+				"chat.postMessage": func() error {
+					_, err := x.a.Post(x.t.Context(), bot.Place{Channel: "C0TRUST"}, card(bot.Proposed), "k")
+					return err
+				},
+			} {
+				time.Sleep(time.Minute)
+				x.w.Fail(method, 1, test.fault)
+				err := call()
+				later, isLater := errors.AsType[*bot.Later](err)
+				switch {
+				case test.want != nil && !errors.Is(err, test.want):
+					x.t.Errorf("%s: %v, want %v", method, err, test.want)
+				case test.want == nil && (!isLater || later.After != test.after):
+					x.t.Errorf("%s: %v, want to wait %v", method, err, test.after)
+				}
+			}
+		}
+		for _, f := range []slacktest.Fault{slacktest.ServerError(503), slacktest.Reset(), slacktest.LoseReply(), slacktest.Garbled(), slacktest.GarbledReply()} {
+			time.Sleep(time.Minute)
+			version++
+			x.w.Fail("chat.update", 1, f)
+			if err := x.a.Edit(x.t.Context(), ref, x.version(card(bot.Proposed), version)); err != nil {
+				x.t.Errorf("an edit after a moment's trouble: %v", err)
+			}
+			posts := len(x.w.Messages("C0TRUST"))
+			x.w.Fail("chat.postMessage", 1, f)
+			if _, err := x.a.Post(x.t.Context(), bot.Place{Channel: "C0TRUST"}, card(bot.Proposed), "k"); err == nil {
+				x.t.Error("a post whose answer was lost is called good")
+			}
+			if n := len(x.w.Messages("C0TRUST")) - posts; n > 1 {
+				x.t.Errorf("the card was posted %d times", n)
+			}
+		}
+		// Slack finds it too long: less is sent.
+		x.w.Set(func(w *slacktest.Workspace) { w.MaxBlockBytes = 5000 })
+		time.Sleep(time.Minute)
+		if _, err := x.a.Post(x.t.Context(), bot.Place{Channel: "C0TRUST"}, cards()["many"], "k"); err != nil {
+			x.t.Errorf("a long card: %v", err)
+		}
+		x.quiet()
+	})
+}
+
+// TestEditBudget: twenty cards show progress every three seconds for ten minutes, and one of them ends every half minute. Slack never has to say
+// that it is too much, and every end is shown within seconds.
+func TestEditBudget(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		const n = 20
+		refs := make([]bot.Ref, n)
+		ended := make([]bool, n)
+		for i := range refs {
+			ref, _ := x.post(card(bot.Running))
+			refs[i] = ref
+			time.Sleep(time.Second)
+		}
+		var slowest time.Duration
+		var mu sync.Mutex
+		var ends sync.WaitGroup
+		shownEdits := 0
+		for round := range 200 {
+			if i := round / 10; round%10 == 5 && !ended[i] {
+				ended[i] = true
+				ends.Go(func() {
+					began := time.Now()
+					ctx, cancel := context.WithTimeout(x.t.Context(), time.Minute)
+					defer cancel()
+					c := card(bot.Done)
+					c.Version = 5000
+					if err := x.a.Edit(ctx, refs[i], c); err != nil {
+						x.t.Errorf("the end of card %d: %v", i, err)
+					}
+					mu.Lock()
+					slowest = max(slowest, time.Since(began))
+					mu.Unlock()
+				})
+			}
+			for i, ref := range refs {
+				if ended[i] {
+					continue
+				}
+				err := x.a.Edit(x.t.Context(), ref, x.version(card(bot.Running), 10+round))
+				if _, later := errors.AsType[*bot.Later](err); err != nil && !later {
+					x.t.Errorf("progress: %v", err)
+				}
+				if err == nil {
+					shownEdits++
+				}
+			}
+			time.Sleep(3 * time.Second)
+		}
+		ends.Wait()
+		if slowest > 5*time.Second {
+			x.t.Errorf("an end was shown after %v", slowest)
+		}
+		if shownEdits < 200 {
+			x.t.Errorf("only %d edits of progress in ten minutes", shownEdits)
+		}
+		for _, c := range x.w.Log() {
+			if c.Error != "" {
+				x.t.Fatalf("%s: %s", c.Method, c.Error)
+			}
+		}
+		for _, ref := range refs {
+			if got := x.picture(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message}); strings.Contains(got, "of 1,000") {
+				x.t.Errorf("a card that ended still shows:\n%s", got)
+			}
+		}
+		x.quiet()
+	})
+}
+
+// TestEnds: thirty cards end in the same moment. All are shown within a minute, and Slack is not asked too often.
+func TestEnds(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		var refs []bot.Ref
+		for range 30 {
+			ref, _ := x.post(card(bot.Running))
+			refs = append(refs, ref)
+		}
+		var all sync.WaitGroup
+		began := time.Now()
+		for _, ref := range refs {
+			all.Go(func() {
+				c := card(bot.Done)
+				c.Version = 99
+				for {
+					ctx, cancel := context.WithTimeout(x.t.Context(), 10*time.Second)
+					err := x.a.Edit(ctx, ref, c)
+					cancel()
+					later, busy := errors.AsType[*bot.Later](err)
+					if !busy {
+						if err != nil {
+							x.t.Error(err)
+						}
+						return
+					}
+					time.Sleep(later.After)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > time.Minute {
+			x.t.Errorf("took %v", took)
+		}
+		for _, c := range x.w.Log() {
+			if c.Error != "" {
+				x.t.Fatalf("%s: %s", c.Method, c.Error)
+			}
+		}
+	})
+}
+
+// TestPostPace: posts to one channel come at about one a second after a few, those to another do not wait for them.
+func TestPostPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(time.Second, 3)
+		began := time.Now()
+		var after []time.Duration
+		for range 6 {
+			if err := p.wait(t.Context(), "C1"); err != nil {
+				t.Fatal(err)
+			}
+			after = append(after, time.Since(began))
+		}
+		if want := "[0s 0s 0s 1s 2s 3s]"; fmt.Sprint(after) != want {
+			t.Errorf("posts after %v, want %s", after, want)
+		}
+		if err := p.wait(t.Context(), "C2"); err != nil || time.Since(began) != 3*time.Second {
+			t.Errorf("another channel waited: %v, %v", time.Since(began), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := p.wait(ctx, "C1"); err == nil {
+			t.Error("did not end with its context")
+		}
+	})
+}
+
+// TestBudgetBound: no minute sees more edits than promised, however they are asked for.
+func TestBudgetBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(35, 10, 3)
+		var times []time.Time
+		for i := range 400 {
+			if b.take(t.Context(), i%3 == 0) == nil {
+				times = append(times, time.Now())
+			}
+			if i%50 == 49 {
+				time.Sleep(time.Minute)
+			}
+		}
+		for i := range times {
+			n := 0
+			for _, u := range times[i:] {
+				if u.Sub(times[i]) < time.Minute {
+					n++
+				}
+			}
+			if n > 45 {
+				t.Fatalf("%d edits within a minute", n)
+			}
+		}
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	for attempt := range 20 {
+		for range 200 {
+			if d := backoff(attempt); d < backoffFrom || d > backoffTo {
+				t.Fatalf("backoff(%d) = %v", attempt, d)
+			}
+		}
+	}
+}
