@@ -1,0 +1,431 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/recall/recalltest"
+)
+
+// These tests run the program as a user does: the built binary, as a process of its own, over loopback, in real time.
+
+const floodGroup = "@TGS#2J4SZEAEL"
+
+// built is the folder of the binary; "" until it is built.
+var built string
+
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "recallbot-binary-")
+	if err != nil {
+		return "", err
+	}
+	built = dir
+	file := filepath.Join(dir, "recallbot")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "recallbot")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return file, nil
+})
+
+func TestMain(m *testing.M) {
+	if os.Getenv(replicaName) != "" {
+		os.Exit(serveReplica())
+	}
+	code := m.Run()
+	if built != "" {
+		os.RemoveAll(built)
+	}
+	os.Exit(code)
+}
+
+// site is a place for the binary to run: a Slack workspace and a Chat service on loopback, a database in a folder of its own.
+type site struct {
+	t     testing.TB
+	file  string
+	dir   string
+	addr  string
+	slack *slacktest.Workspace
+	chat  *recalltest.Service
+	env   []string
+	log   *bytes.Buffer
+	logMu sync.Mutex
+	cmd   *exec.Cmd
+	done  chan error
+}
+
+func newSite(t testing.TB, env ...string) *site {
+	file, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSiteOf(t, file, env...)
+}
+
+// newSiteOf is a site for the program in file.
+func newSiteOf(t testing.TB, file string, env ...string) *site {
+	s := &site{t: t, file: file, dir: t.TempDir(), slack: slacktest.New(), chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond}), log: &bytes.Buffer{}}
+	s.slack.RateLimits = false
+	for _, u := range []string{"UMINA", "UTHEO"} {
+		s.slack.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u[1:])})
+	}
+	s.slack.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"}, BotIn: true})
+	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
+	slackURL, stopSlack := s.slack.Start()
+	chatURL, stopChat := s.chat.Start()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = listener.Addr().String()
+	listener.Close()
+	s.env = append([]string{
+		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"),
+		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(s.chat.SDKAppID())), "CHAT_SECRET_KEY=" + s.chat.SecretKey(), "CHAT_BASE_URL=" + chatURL,
+		"SLACK_BOT_TOKEN=" + s.slack.BotToken, "SLACK_APP_TOKEN=" + s.slack.AppToken, "SLACK_API_URL=" + slackURL + "/api/",
+		"SLACK_REQUESTERS=UMINA", "SLACK_APPROVERS=UTHEO", "SLACK_CHANNELS=CTRUST", "POLICY_LARGE_APPROVALS=1",
+		"HTTP_ADDR=" + s.addr, "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+	}, env...)
+	t.Cleanup(func() {
+		s.kill()
+		stopSlack()
+		stopChat()
+		s.slack.Close()
+		s.chat.Close()
+		if t.Failed() {
+			s.logMu.Lock()
+			defer s.logMu.Unlock()
+			t.Logf("the process said:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+func (s *site) Write(p []byte) (int, error) {
+	s.logMu.Lock()
+	defer s.logMu.Unlock()
+	return s.log.Write(p)
+}
+
+// start starts the process and waits until it is ready.
+func (s *site) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(s.file)
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stderr, s.cmd.Stdout = s.dir, s.env, s, s
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.done = make(chan error, 1)
+	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(s.cmd, s.done)
+	s.until("ready", func() bool {
+		answer, err := http.Get("http://" + s.addr + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		io.Copy(io.Discard, answer.Body)
+		return answer.StatusCode == http.StatusOK
+	})
+}
+
+func (s *site) kill() {
+	if s.cmd != nil {
+		s.cmd.Process.Kill()
+		<-s.done
+		s.cmd = nil
+	}
+}
+
+// stop sends SIGTERM and returns how long the process took to end, and how.
+func (s *site) stop() (time.Duration, error) {
+	began := time.Now()
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-s.done:
+		s.cmd = nil
+		return time.Since(began), err
+	case <-time.After(15 * time.Second):
+		s.kill()
+		return time.Since(began), errors.New("it had to be killed")
+	}
+}
+
+func (s *site) until(what string, ok func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waited too long for: %s", what)
+		}
+	}
+}
+
+// types types a command until the platform says that it was taken: a person whose command failed types it again.
+func (s *site) types(user, command, text string) {
+	s.t.Helper()
+	s.until(command+" taken", func() bool {
+		d := s.slack.Command(user, "CTRUST", command, text)
+		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+		defer cancel()
+		return d.Wait(ctx) == nil && d.Acked()
+	})
+}
+
+// cards are the cards in the channel.
+func (s *site) cards() []slacktest.Message { return s.slack.Messages("CTRUST") }
+
+// approve presses Approve on the newest card as soon as it has the button, again if the press was lost.
+func (s *site) approve() {
+	s.t.Helper()
+	s.until("approved", func() bool {
+		cards := s.cards()
+		if len(cards) == 0 {
+			return false
+		}
+		card := cards[len(cards)-1]
+		for _, b := range card.Buttons() {
+			if b.Text == "Approve" {
+				d := s.slack.Press("UTHEO", card.Ref(), b.ActionID)
+				ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+				d.Wait(ctx)
+				cancel()
+				time.Sleep(50 * time.Millisecond)
+				return false
+			}
+		}
+		return strings.Contains(s.slack.Picture(card), "approved by")
+	})
+}
+
+// receipts are the receipts in the threads of all cards.
+func (s *site) receipts() []string {
+	var all []string
+	for _, c := range s.cards() {
+		for _, m := range s.slack.Thread("CTRUST", c.TS) {
+			if p := s.slack.Picture(m); strings.Contains(p, "Receipt ") {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+func (s *site) say(n int) {
+	for i := range n {
+		s.chat.Say(floodGroup, "", "alice", fmt.Sprintf("win big %d", i+1))
+	}
+}
+
+// TestBinaryKilled kills the process with SIGKILL at random moments of a request's life and starts it again: nothing is lost, nothing is sent that was not approved,
+// and the receipt adds up.
+func TestBinaryKilled(t *testing.T) {
+	const points, messages = 6, 300
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	s := newSite(t, "CHAT_CALLS_PER_SECOND=20", "CHAT_READS_PER_SECOND=200")
+	s.say(messages)
+	s.start()
+	s.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
+	kills := 0
+	killSoon := func(within time.Duration) {
+		time.Sleep(time.Duration(rng.Int64N(int64(within))))
+		s.kill()
+		kills++
+		s.start()
+	}
+	killSoon(300 * time.Millisecond) // preparing, posting
+	if n := s.chat.Calls(recalltest.Recall); n > 0 {
+		t.Fatalf("%d recalls were called without an approval", n)
+	}
+	s.approve()
+	for kills < points && len(s.receipts()) == 0 {
+		killSoon(1200 * time.Millisecond) // running, finishing
+	}
+	s.until("receipt", func() bool { return len(s.receipts()) > 0 })
+	if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != messages {
+		t.Errorf("%d messages were recalled, want %d", n, messages)
+	}
+	receipts := s.receipts()
+	if len(receipts) > 1+kills {
+		t.Errorf("%d receipts after %d kills", len(receipts), kills)
+	}
+	sum := regexp.MustCompile(`300 messages were requested = (\d+) recalled \+ (\d+) already recalled \+ (\d+) not found \+ (\d+) refused \+ (\d+) not sent \+ (\d+) unknown`)
+	for _, r := range receipts {
+		m := sum.FindStringSubmatch(strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " "))
+		if m == nil {
+			t.Fatalf("no sum in:\n%s", r)
+		}
+		if m[1] != "300" {
+			t.Errorf("the receipt says: %s", m[0])
+		}
+		if r != receipts[0] {
+			t.Errorf("two receipts differ:\n%s\n%s", receipts[0], r)
+		}
+	}
+	if n := s.chat.MostInAnySecond(recalltest.Recall); n > 20 {
+		t.Errorf("%d calls in one second, through %d kills; the quota was 20", n, kills)
+	}
+	if took, err := s.stop(); err != nil || took > 10*time.Second {
+		t.Errorf("SIGTERM: ended after %v: %v", took, err)
+	}
+}
+
+// TestBinaryStops sends SIGTERM while a request runs: the process ends within 10 s, gives its lease up, and the next one goes on.
+func TestBinaryStops(t *testing.T) {
+	s := newSite(t, "CHAT_CALLS_PER_SECOND=20")
+	s.say(200)
+	s.start()
+	s.types("UMINA", "/recall", floodGroup+" 1-200")
+	s.approve()
+	s.until("some recalled", func() bool { return len(s.chat.RecalledSeqs(floodGroup, "")) > 20 })
+	if took, err := s.stop(); err != nil || took > 10*time.Second {
+		t.Fatalf("SIGTERM: ended after %v: %v", took, err)
+	}
+	if n := s.chat.Calls(recalltest.Recall); n >= 20 {
+		t.Fatalf("all %d calls were made before the stop: it showed nothing", n)
+	}
+	s.start()
+	s.until("receipt", func() bool { return len(s.receipts()) > 0 })
+	if n := len(s.chat.RecalledMoreThanOnce()); n > 0 {
+		t.Errorf("%d messages were recalled twice after an ordered stop", n)
+	}
+	if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != 200 {
+		t.Errorf("%d messages were recalled, want 200", n)
+	}
+}
+
+// run runs the binary to its end.
+func (s *site) run(env []string, args ...string) (out string, code int) {
+	s.t.Helper()
+	cmd := exec.Command(s.file, args...)
+	cmd.Dir, cmd.Env = s.dir, append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	b, err := cmd.CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return string(b), exit.ExitCode()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b), 0
+}
+
+// TestCommandLine: exit codes, and what is told to whoever starts the program wrongly.
+func TestCommandLine(t *testing.T) {
+	s := newSite(t)
+	for _, test := range []struct {
+		name string
+		env  []string
+		args []string
+		code int
+		want []string
+	}{
+		{"no configuration", nil, nil, 2, []string{"CHAT_SDK_APP_ID", "CHAT_SECRET_KEY", "CHAT_REGION", "SLACK_BOT_TOKEN"}},
+		{"help", nil, []string{"--help"}, 0, []string{"recallbot demo", "exit codes"}},
+		{"unknown command", nil, []string{"recall"}, 2, []string{"unknown command", "usage"}},
+		{"version", nil, []string{"version"}, 0, []string{"go1"}},
+		{"manifest for Socket Mode", nil, []string{"manifest", "slack"}, 0, []string{`"/recall"`, `"should_escape": false`, `"socket_mode_enabled": true`}},
+		{"manifest for HTTP", nil, []string{"manifest", "slack", "--http", "https://bot.example.com"}, 0, []string{"https://bot.example.com/slack/commands"}},
+		{"manifest for Discord", []string{"DISCORD_APPLICATION_ID=123456789012345678"}, []string{"manifest", "discord"}, 0, []string{"client_id=123456789012345678", `"recalls"`}},
+		{"health of nobody", []string{"HTTP_ADDR=" + s.addr}, []string{"health"}, 1, nil},
+		{"audit of no ledger", nil, []string{"audit", "verify"}, 1, []string{"recallbot.db"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			out, code := s.run(test.env, test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d:\n%s", code, test.code, out)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is not said:\n%s", want, out)
+				}
+			}
+		})
+	}
+	if out, code := s.run(s.env, "check"); code != 0 || !strings.Contains(out, "there is none yet") || !strings.Contains(out, "ok   chat") {
+		t.Errorf("check before the first start: %d\n%s", code, out)
+	}
+	if out, code := s.run(append(s.env, "CHAT_SECRET_KEY=wrong"), "check"); code != 1 || !strings.Contains(out, "BAD  chat") {
+		t.Errorf("check with a wrong key: %d\n%s", code, out)
+	}
+	s.start()
+	if out, code := s.run(s.env, "health"); code != 0 {
+		t.Errorf("health of a serving process: %d\n%s", code, out)
+	}
+	s.say(3)
+	s.types("UMINA", "/recall", floodGroup+" 1-3")
+	s.approve()
+	s.until("receipt", func() bool { return len(s.receipts()) > 0 })
+	if out, code := s.run(s.env, "audit", "verify"); code != 0 || !strings.Contains(out, "the chain holds") {
+		t.Errorf("audit verify beside a serving process: %d\n%s", code, out)
+	}
+	if out, code := s.run(s.env, "audit", "export"); code != 0 || !strings.Contains(out, `"what":"approved"`) || strings.Contains(out, "win big") {
+		t.Errorf("audit export: %d\n%s", code, out)
+	}
+	if out, code := s.run(s.env, "audit", "export", "--csv", "--person", "slack:"+s.slack.TeamID+":UTHEO"); code != 0 || strings.Count(out, "\n") != 2 {
+		t.Errorf("audit export of what Theo did: %d\n%s", code, out)
+	}
+	if out, code := s.run(s.env, "audit", "export", "--from", "yesterday"); code != 2 {
+		t.Errorf("audit export with a time that is none: %d\n%s", code, out)
+	}
+	if out, code := s.run(s.env, "backup", "copy.db"); code != 0 {
+		t.Errorf("backup beside a serving process: %d\n%s", code, out)
+	}
+	if out, code := s.run(append(s.env, "DATABASE_URL=sqlite:copy.db"), "audit", "verify"); code != 0 {
+		t.Errorf("audit verify of the copy: %d\n%s", code, out)
+	}
+	second := append(s.env, "HTTP_ADDR=127.0.0.1:0")
+	if out, code := s.run(second); code != 1 || !strings.Contains(out, "in use") {
+		t.Errorf("a second process on the same file: %d\n%s", code, out)
+	}
+}
+
+// BenchmarkBinary measures the process when it has nothing to do: megabytes resident after a second, milliseconds from start to ready, megabytes on disk.
+func BenchmarkBinary(b *testing.B) {
+	if runtime.GOOS != "linux" {
+		b.Skip("memory is read from /proc")
+	}
+	for b.Loop() {
+		s := newSite(b)
+		began := time.Now()
+		s.start()
+		ready := time.Since(began)
+		time.Sleep(time.Second)
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+		if err != nil {
+			b.Fatal(err)
+		}
+		m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
+		kb, err := strconv.Atoi(string(m[1]))
+		if err != nil {
+			b.Fatal(err)
+		}
+		info, err := os.Stat(s.file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(kb)/1000, "idle-MB")
+		b.ReportMetric(float64(ready.Milliseconds()), "ready-ms")
+		b.ReportMetric(float64(info.Size())/1e6, "binary-MB")
+		s.kill()
+	}
+}

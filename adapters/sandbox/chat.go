@@ -1,0 +1,247 @@
+package sandbox
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall/recalltest"
+)
+
+// furnish puts the group and its messages into the Chat service: a day of small talk, and in the last quarter of an hour what it is about.
+func (s *Sandbox) furnish() {
+	s.chat.AddGroup(recalltest.Group{ID: Group, Type: s.o.GroupType, Name: "Lounge", Members: 1203})
+	for i := range 99 {
+		s.say("carol", "Small talk, as always", time.Now().Add(time.Duration(i-100)*15*time.Minute))
+	}
+	for i, m := range [][2]string{
+		{"mallory", "Double your coins today at coins.example"},
+		{"mallory", "Last chance! coins.example"},
+		{"alice", "Is this for real?"},
+		{"bob", "No, do not click it"},
+	} {
+		s.say(m[0], m[1], time.Now().Add(time.Duration(i-15)*time.Minute))
+	}
+}
+
+func (s *Sandbox) say(from, text string, at time.Time) {
+	s.log.mustNotHold(text)
+	s.chat.Say(Group, "", from, text, recalltest.At(at.Truncate(time.Second)))
+}
+
+// faults are those that need no more than a name.
+var faults = map[string]recalltest.Fault{
+	"bad_gateway": recalltest.BadGateway(), "bad_gateway_after": recalltest.BadGatewayAfter(), "reset_before": recalltest.ResetBefore(),
+	"reset_after": recalltest.ResetAfter(), "lost": recalltest.AnswerLost(), "truncated": recalltest.Truncated(), "cut_json": recalltest.CutJSON(),
+	"html": recalltest.HTML(), "no_list": recalltest.NoList(), "reordered": recalltest.Reordered(), "no_error_info": recalltest.NoErrorInfo(),
+	"unreachable": recalltest.Unreachable(),
+}
+
+var commands = map[string]string{"recall": recalltest.Recall, "history": recalltest.History, "info": recalltest.Info, "any": ""}
+
+// Chat makes something happen in the Chat service:
+//
+//	say USER TEXT                      the next message
+//	flood N USER TEXT                  the next N messages
+//	recalled SEQ... | delete SEQ... | expire SEQ...
+//	code CODE SEQ...                   the next recall answers with that code for these messages, and leaves them
+//	answer CODE N [INFO]               the next N recalls are answered with a code for the whole; N 0: until heal
+//	refuse CODE N [INFO]               the same for every call
+//	missing SEQ...                     the next recall leaves these out of its answer
+//	lose N                             of the next N recalls the answers are lost
+//	fault recall|history|info|any NAME N   another fault; N 0: until heal
+//	slow DURATION                      every call takes so long
+//	quota N                            so many calls of each command a second are allowed from now on
+//	already CODE                       how a message is answered that was recalled before
+//	dismiss                            the group is no more
+//	heal                               no more faults
+func (s *Sandbox) Chat(words ...string) error {
+	if len(words) == 0 {
+		return fmt.Errorf("sandbox: what happens in the Chat service?")
+	}
+	verb, args := words[0], words[1:]
+	number := func(i int) int {
+		if i < len(args) {
+			if n, err := strconv.Atoi(args[i]); err == nil {
+				return n
+			}
+		}
+		return -1
+	}
+	seqs := func(from int) []recalltest.Seq {
+		var l []recalltest.Seq
+		for i := from; i < len(args); i++ {
+			l = append(l, recalltest.Seq(number(i)))
+		}
+		return l
+	}
+	times := func(i int) int {
+		if n := number(i); n != 0 {
+			return n
+		}
+		return -1
+	}
+	least := map[string]int{"say": 2, "flood": 3, "recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
+		"fault": 3, "slow": 1, "quota": 1, "already": 1, "dismiss": 0, "heal": 0}
+	if n, ok := least[verb]; !ok || len(args) < n {
+		return fmt.Errorf("sandbox: %q cannot happen in the Chat service", strings.Join(words, " "))
+	}
+	switch verb {
+	case "say":
+		s.say(args[0], args[1], time.Now())
+	case "flood":
+		for range number(0) {
+			s.say(args[1], args[2], time.Now())
+		}
+	case "recalled":
+		s.chat.RecallElsewhere(Group, "", "alice", seqs(0)...)
+	case "delete":
+		s.chat.Delete(Group, "", seqs(0)...)
+	case "expire":
+		s.chat.Expire(Group, "", seqs(0)...)
+	case "code":
+		s.chat.Inject(recalltest.Recall, 1, recalltest.PerMessage(number(0), seqs(1)...))
+	case "answer":
+		s.chat.Inject(recalltest.Recall, times(1), recalltest.Answer(number(0), strings.Join(args[2:], " ")))
+	case "refuse":
+		s.chat.Inject("", times(1), recalltest.Answer(number(0), strings.Join(args[2:], " ")))
+	case "missing":
+		s.chat.Inject(recalltest.Recall, 1, recalltest.Missing(seqs(0)...))
+	case "lose":
+		s.chat.Inject(recalltest.Recall, number(0), recalltest.AnswerLost())
+	case "fault":
+		f, known := faults[args[1]]
+		command, ok := commands[args[0]]
+		if !known || !ok {
+			return fmt.Errorf("sandbox: there is no fault %s of %s", args[1], args[0])
+		}
+		s.chat.Inject(command, times(2), f)
+	case "slow":
+		d, err := time.ParseDuration(args[0])
+		s.chat.Change(func(o *recalltest.Options) { o.Latency = d })
+		return err
+	case "quota":
+		s.chat.Change(func(o *recalltest.Options) { o.CallsPerSecond = number(0) })
+	case "already":
+		s.chat.Change(func(o *recalltest.Options) { o.AlreadyRecalled = number(0) })
+	case "dismiss":
+		s.chat.Dismiss(Group)
+	case "heal":
+		s.chat.ClearFaults()
+	}
+	return nil
+}
+
+// Recalls are the calls of group_msg_recall that reached the service, a line each, and the most that came in any second.
+func (s *Sandbox) Recalls() (calls []string, pace string) {
+	log := s.chat.Log()
+	slices.SortStableFunc(log, func(a, b recalltest.Call) int { // those of one second by their messages: which goes first is nobody's concern
+		return cmp.Or(a.At.Truncate(time.Second).Compare(b.At.Truncate(time.Second)), slices.Compare(a.Seqs, b.Seqs))
+	})
+	for _, c := range log {
+		if c.Command != recalltest.Recall {
+			continue
+		}
+		l := bot.MakeRanges(toSeqs(c.Seqs)...).String() + ":"
+		if c.Code != 0 || len(c.Codes) == 0 {
+			l += " code " + strconv.Itoa(c.Code)
+		}
+		by := map[int][]recalltest.Seq{}
+		for seq, code := range c.Codes {
+			by[code] = append(by[code], seq)
+		}
+		for _, code := range slices.Sorted(maps.Keys(by)) {
+			l += fmt.Sprintf(" %d for %s", code, bot.MakeRanges(toSeqs(by[code])...))
+		}
+		if c.Acted {
+			l += ", done"
+		}
+		calls = append(calls, l)
+	}
+	return calls, fmt.Sprintf("at most %d in any second", s.chat.MostInAnySecond(recalltest.Recall))
+}
+
+// left out of the audit lines: they vary, or are the same in every line.
+var unsaid = []string{"policy", "roster", "holder", "place"}
+
+// Audit is the audit log, a line for each entry: who, what, of which request, and the details.
+func (s *Sandbox) Audit() ([]string, error) {
+	var l []string
+	err := s.entries(func(e bot.Entry) error {
+		who := e.Actor
+		if parts := strings.Split(e.Actor, ":"); len(parts) == 3 {
+			who = nameOf(parts[2])
+		}
+		line := who + ": " + e.What
+		if e.Request != "" {
+			line += " " + string(e.Request)
+		}
+		var more map[string]any
+		if len(e.Detail) > 0 {
+			if err := json.Unmarshal(e.Detail, &more); err != nil {
+				return fmt.Errorf("read audit entry %d: %w", e.N, err)
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(more)) {
+			if slices.Contains(unsaid, key) {
+				continue
+			}
+			v, err := json.Marshal(more[key])
+			if err != nil {
+				return err // unreachable: it was just read
+			}
+			line += " " + key + "=" + string(v)
+		}
+		l = append(l, line)
+		return nil
+	})
+	sortCalls(l)
+	return l, err
+}
+
+// sortCalls puts calls that were answered one after the other into the order of their batches: they were made side by side, and any may be answered first.
+func sortCalls(l []string) {
+	for from := 0; from < len(l); from++ {
+		to := from
+		for to < len(l) && strings.HasPrefix(l[to], "bot: api ") {
+			to++
+		}
+		slices.Sort(l[from:to])
+		from = max(from, to)
+	}
+}
+
+// verifyAudit checks the chain of the audit log.
+func (s *Sandbox) verifyAudit() error {
+	var v bot.Verifier
+	return s.entries(v.Next)
+}
+
+// entries hands the audit log over, entry by entry.
+func (s *Sandbox) entries(do func(bot.Entry) error) error {
+	for n := int64(1); ; {
+		var page []bot.Entry
+		err := s.view(func(tx bot.Tx) (err error) {
+			page, err = tx.Entries(n, 500)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := do(e); err != nil {
+				return err
+			}
+		}
+		if len(page) < 500 {
+			return nil
+		}
+		n += int64(len(page))
+	}
+}

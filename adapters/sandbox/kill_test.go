@@ -1,0 +1,455 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"recallbot/adapters/slack"
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/bot/ledgertest"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
+)
+
+// Replicas in these tests are processes, so that they can be killed: this test program, run again with replicaName set, is a bot with short leases and short calls.
+const (
+	replicaName = "RECALLBOT_TEST_REPLICA"
+	killQuota   = 40 // calls a second
+	killTTL     = 600 * time.Millisecond
+)
+
+// serveReplica is the main function of a replica.
+func serveReplica() int {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("replica", os.Getenv(replicaName))
+	fail := func(err error) int {
+		log.Error("the replica ends", "err", err)
+		return 1
+	}
+	ctx := context.Background()
+	l, err := ledger.Open(ctx, os.Getenv("DATABASE_URL"), ledger.Options{Log: log})
+	if err != nil {
+		return fail(err)
+	}
+	app, err := strconv.Atoi(os.Getenv("CHAT_SDK_APP_ID"))
+	if err != nil {
+		return fail(err)
+	}
+	client, err := recall.New(recall.Config{
+		SDKAppID: recall.SDKAppID(app), SecretKey: os.Getenv("CHAT_SECRET_KEY"), BaseURL: os.Getenv("CHAT_BASE_URL"),
+		CallsPerSecond: killQuota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	policy := bot.DefaultPolicy()
+	policy.LargeApprovals, policy.MaxMessages = 1, 5000
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
+		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, Channels: []string{"CTRUST"},
+	}}
+	b, err := bot.New(bot.Options{
+		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: killQuota,
+		Holder:   os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
+		LeaseTTL: killTTL, Window: 1050 * time.Millisecond, Log: log,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	a, err := slack.New(slack.Options{
+		BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"), APIURL: os.Getenv("SLACK_API_URL"), Log: log, Bot: b,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	b.Attach(a)
+	failed := make(chan error, 2)
+	go func() { failed <- b.Run(ctx) }()
+	go func() { failed <- a.Run(ctx) }()
+	return fail(<-failed)
+}
+
+// herd is replicas on one database at one site.
+type herd struct {
+	*site
+	database string
+	replicas []*replica
+	late     int // calls that were past every check when their process was stopped: a delay that no guard covers
+}
+
+// replica is one process of a herd, again after each kill.
+type replica struct {
+	h    *herd
+	name string
+	chat string // the address at which it finds the Chat service
+	cmd  *exec.Cmd
+	done chan struct{}
+
+	mu    sync.Mutex
+	calls []time.Time // recalls that arrived from it
+}
+
+func newHerd(t *testing.T, database string, n int) *herd {
+	file, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &herd{site: newSiteOf(t, file), database: database}
+	for i := range n {
+		r := &replica{h: h, name: fmt.Sprint("replica-", i+1)}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if strings.HasSuffix(req.URL.Path, "/"+recalltest.Recall) {
+				r.mu.Lock()
+				r.calls = append(r.calls, time.Now())
+				r.mu.Unlock()
+			}
+			h.chat.ServeHTTP(w, req)
+		}))
+		h.replicas = append(h.replicas, r)
+		r.chat = server.URL
+		t.Cleanup(server.Close)
+		t.Cleanup(func() { r.kill() })
+		r.start()
+	}
+	return h
+}
+
+func (r *replica) start() {
+	r.cmd = exec.Command(r.h.file)
+	r.cmd.Dir, r.cmd.Stderr = r.h.dir, r.h.site
+	r.cmd.Env = append(slices.Clone(r.h.env), replicaName+"="+r.name, "DATABASE_URL="+r.h.database, "CHAT_BASE_URL="+r.chat)
+	if err := r.cmd.Start(); err != nil {
+		r.h.t.Error(err)
+	}
+	r.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		defer close(done)
+		cmd.Wait()
+	}(r.cmd, r.done)
+}
+
+func (r *replica) kill() {
+	r.cmd.Process.Kill()
+	<-r.done
+}
+
+// request is one recall that people asked for in a herd's channel.
+type request struct {
+	first, last int
+	approved    time.Time // before the first press
+}
+
+// recalls lets people ask for the messages first to last, approve, and wait for the receipt; what is lost they do again.
+func (h *herd) recalls(first, last int) request {
+	h.t.Helper()
+	had := len(h.receipts())
+	for range last - first + 1 {
+		h.chat.Say(floodGroup, "", "alice", "win big")
+	}
+	h.types("UMINA", "/recall", fmt.Sprintf("%s %d-%d", floodGroup, first, last))
+	q := request{first: first, last: last}
+	h.until("card to approve", func() bool { return h.approvable() })
+	for seq := first; seq <= last; seq++ {
+		if h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
+			h.t.Fatalf("%d was recalled before anybody approved", seq)
+		}
+	}
+	q.approved = time.Now()
+	h.approve()
+	h.until("receipt", func() bool { return len(receiptIDs(h.receipts()[min(had, len(h.receipts())):])) > 0 && h.settled(q) })
+	return q
+}
+
+// approvable reports whether the newest card has the button.
+func (h *herd) approvable() bool {
+	cards := h.cards()
+	return len(cards) > 0 && slices.ContainsFunc(cards[len(cards)-1].Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })
+}
+
+// settled reports whether there is a receipt for the newest card.
+func (h *herd) settled(q request) bool {
+	cards := h.cards()
+	id := requestID.FindString(h.slack.Picture(cards[len(cards)-1]))
+	return slices.Contains(receiptIDs(h.receipts()), id)
+}
+
+var (
+	requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
+	receiptOf = regexp.MustCompile("Receipt (\\d+) for `?(R-[0-9A-HJKMNP-TV-Z]{6})")
+	receiptOK = regexp.MustCompile(`([\d,]+) messages were requested = ([\d,]+) recalled \+ 0 already recalled \+ 0 not found \+ 0 refused \+ 0 not sent \+ 0 unknown`)
+)
+
+func receiptIDs(receipts []string) []string {
+	var ids []string
+	for _, r := range receipts {
+		if m := receiptOf.FindStringSubmatch(r); m != nil {
+			ids = append(ids, m[2])
+		}
+	}
+	return ids
+}
+
+// holds checks what must be true after any number of kills, and returns how many of them left calls in doubt.
+func (h *herd) holds(requests []request, kills int) (doubts int) {
+	t := h.t
+	t.Helper()
+	// The thread of each request has its receipt; a second one is the same.
+	texts, numbers := map[string]string{}, map[string]string{}
+	copies := 0
+	for _, text := range h.receipts() {
+		m := receiptOf.FindStringSubmatch(text)
+		if m == nil {
+			t.Errorf("a receipt without a number:\n%s", text)
+			continue
+		}
+		id := m[2]
+		if first, ok := texts[id]; ok {
+			copies++
+			if first != text {
+				t.Errorf("two receipts of %s differ:\n%s\n%s", id, first, text)
+			}
+			continue
+		}
+		if other := numbers[m[1]]; other != "" {
+			t.Errorf("%s and %s have receipt %s", other, id, m[1])
+		}
+		texts[id], numbers[m[1]] = text, id
+		flat := strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " ")
+		if sum := receiptOK.FindStringSubmatch(flat); sum == nil || sum[1] != sum[2] {
+			t.Errorf("the receipt of %s does not call every message recalled:\n%s", id, text)
+		}
+	}
+	if len(texts) != len(requests) {
+		t.Errorf("%d requests have a receipt, want %d", len(texts), len(requests))
+	}
+	if copies > kills {
+		t.Errorf("%d receipts were posted twice, through %d kills", copies, kills)
+	}
+	// Every message was recalled, and none before its approval.
+	for _, q := range requests {
+		for seq := q.first; seq <= q.last; seq++ {
+			if !h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
+				t.Errorf("%d is not recalled", seq)
+			}
+		}
+	}
+	for _, c := range h.chat.Log() {
+		if c.Command != recalltest.Recall {
+			continue
+		}
+		for _, seq := range c.Seqs {
+			for _, q := range requests {
+				if int(seq) >= q.first && int(seq) <= q.last && c.At.Before(q.approved) {
+					t.Errorf("a call for %d came before its approval", seq)
+				}
+			}
+		}
+	}
+	if most := h.chat.MostInAnySecond(recalltest.Recall); most > killQuota+h.late {
+		t.Errorf("%d calls in one second; the quota is %d", most, killQuota)
+	}
+	// The audit log is whole, and has an approval before the first call.
+	l, err := ledger.Open(t.Context(), h.database, ledger.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var v bot.Verifier
+	approved := map[bot.RequestID]bool{}
+	err = l.View(t.Context(), func(tx bot.Tx) error {
+		for from := int64(1); ; {
+			page, err := tx.Entries(from, 1000)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, e := range page {
+				if err := v.Next(e); err != nil {
+					return err
+				}
+				switch e.What {
+				case "approved":
+					approved[e.Request] = true
+				case "in doubt after a takeover":
+					doubts++
+				case "api":
+					if !approved[e.Request] {
+						return fmt.Errorf("entry %d: a call for %s without an approval", e.N, e.Request)
+					}
+				}
+			}
+			from = page[len(page)-1].N + 1
+		}
+	})
+	if err := errors.Join(err, v.End()); err != nil {
+		t.Errorf("audit: %v", err)
+	}
+	return doubts
+}
+
+var (
+	killPoints = flag.Int("kills", 6, "kills in each run of TestKilled; the long form is 1000: go test ./adapters/sandbox -run TestKilled -kills 1000 -timeout 3h")
+	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled; 0 for a new one, which is printed")
+)
+
+// TestKilled kills processes with SIGKILL at random moments of requests' lives, while people ask and approve, and starts them again. Whatever the moment: no request is
+// lost, no call is made without an approval, every message gets one outcome, the receipts add up, the quota is kept. Six kills in each of three runs take
+// a minute; the long form is
+//
+//	go test ./adapters/sandbox -run TestKilled -kills 1000 -timeout 3h
+func TestKilled(t *testing.T) {
+	seed := *killSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	for n, run := range []struct {
+		name     string
+		database func(t *testing.T) string
+		replicas int
+	}{
+		{"SQLite", func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/kill.db" }, 1},
+		{"PostgreSQL", func(t *testing.T) string { return ledgertest.Postgres(t) }, 1},
+		{"PostgreSQL, two replicas", func(t *testing.T) string { return ledgertest.Postgres(t) }, 2},
+	} {
+		t.Run(run.name, func(t *testing.T) {
+			t.Logf("-killseed %d", seed)
+			for left, round := *killPoints, uint64(0); left > 0; left, round = left-killsAtMost, round+1 {
+				rng := rand.New(rand.NewPCG(seed, uint64(n)<<32+round))
+				killed(t, newHerd(t, run.database(t), run.replicas), min(left, killsAtMost), rng)
+			}
+		})
+	}
+}
+
+// killsAtMost is how many kills one herd goes through: a new one begins with an empty database and an empty channel.
+const killsAtMost = 30
+
+// killed lets people recall messages while replicas are killed and started again, points times.
+func killed(t *testing.T, h *herd, points int, rng *rand.Rand) {
+	kills := 0
+	over, giveUp := make(chan struct{}), make(chan struct{})
+	moments := rand.New(rand.NewPCG(rng.Uint64(), 0)) // people and kills draw apart, so that the seed decides on each
+	go func() {
+		defer close(over)
+		for kills < points {
+			select {
+			case <-time.After(time.Duration(moments.Int64N(int64(2500 * time.Millisecond)))):
+			case <-giveUp:
+				return
+			}
+			r := h.replicas[moments.IntN(len(h.replicas))]
+			r.kill()
+			kills++
+			if len(h.replicas) > 1 {
+				time.Sleep(time.Duration(moments.Int64N(int64(700 * time.Millisecond))))
+			}
+			r.start()
+		}
+	}()
+	defer func() {
+		close(giveUp)
+		<-over
+		for _, r := range h.replicas {
+			r.kill()
+		}
+	}()
+	var requests []request
+	for next, last := 1, false; !last; {
+		select {
+		case <-over:
+			last = true // one more, in peace
+		default:
+		}
+		n := 50 + rng.IntN(400)
+		requests = append(requests, h.recalls(next, next+n-1))
+		next += n
+	}
+	doubts := h.holds(requests, kills)
+	t.Logf("%d requests, %d kills, of which %d left calls in doubt; %d messages recalled twice", len(requests), kills, doubts, len(h.chat.RecalledMoreThanOnce()))
+}
+
+// TestPaused stops the process that runs a request for three times its lease (SIGSTOP), and lets it go on. It finds the lease taken, writes nothing, and calls no more.
+func TestPaused(t *testing.T) {
+	h := newHerd(t, ledgertest.Postgres(t), 2)
+	const messages = 1600
+	for range messages {
+		h.chat.Say(floodGroup, "", "alice", "win big")
+	}
+	h.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
+	h.approve()
+	h.until("calls", func() bool { return h.chat.Calls(recalltest.Recall) > 20 })
+	paused := h.holder()
+	paused.cmd.Process.Signal(syscall.SIGSTOP)
+	other := h.replicas[0]
+	if other == paused {
+		other = h.replicas[1]
+	}
+	began := time.Now()
+	h.until("calls of the other", func() bool { return len(other.called()) > 0 })
+	if took := time.Since(began); took > killTTL+2*time.Second {
+		t.Logf("taken over after %v: it was stopped within a transaction", took)
+	}
+	time.Sleep(max(0, 3*killTTL-time.Since(began)))
+	if n := len(h.receipts()); n > 0 {
+		t.Fatal("the request is done already: this showed nothing")
+	}
+	paused.cmd.Process.Signal(syscall.SIGCONT)
+	woken := time.Now()
+	h.until("receipt", func() bool { return len(h.receipts()) > 0 })
+	var late []time.Duration
+	for _, at := range paused.called() {
+		if at.After(woken) {
+			late = append(late, at.Sub(woken))
+		}
+	}
+	// One call may have been past every check when the process was stopped.
+	if len(late) > 1 || len(late) == 1 && late[0] > 100*time.Millisecond {
+		t.Errorf("the process that was paused called %v after it went on", late)
+	}
+	h.late = len(late)
+	h.holds([]request{{first: 1, last: messages}}, 1)
+}
+
+func (r *replica) called() []time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
+// holder is the replica that has the app's lease, by the database.
+func (h *herd) holder() *replica {
+	h.t.Helper()
+	conn, err := pgx.Connect(h.t.Context(), h.database)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close(h.t.Context())
+	var name string
+	if err := conn.QueryRow(h.t.Context(), "SELECT holder FROM lease WHERE name LIKE 'app/%'").Scan(&name); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, r := range h.replicas {
+		if strings.HasPrefix(name, r.name+" ") {
+			return r
+		}
+	}
+	h.t.Fatalf("%q holds the lease", name)
+	return nil
+}

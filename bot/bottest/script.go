@@ -1,0 +1,147 @@
+package bottest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// script is what a file's comment says.
+type script struct {
+	rule       string
+	together   bool
+	settings   [][2]string
+	directions []direction
+}
+
+// direction is one line of it.
+type direction struct {
+	line  int
+	on    string // the platform that it begins with, "" for none
+	words []string
+}
+
+// String is the direction as it was written, but for the quotes.
+func (d direction) String() string { return strings.TrimSpace(d.on + " " + strings.Join(d.words, " ")) }
+
+// verbs that show something, and which word names the section.
+var shows = map[string]int{"card": 1, "thread": 1, "whisper": 2, "notified": 1, "ledger": 1, "calls": 1}
+
+// shows reports whether a direction of the script shows the section, whose name may end in a platform's.
+func (s script) shows(name string) bool {
+	for _, p := range append(slices.Clone(Platforms), together) {
+		name = strings.TrimSuffix(name, "."+p)
+	}
+	return slices.ContainsFunc(s.directions, func(d direction) bool {
+		n, ok := shows[d.words[0]]
+		return ok && n < len(d.words) && d.words[n] == name && name != "most"
+	})
+}
+
+// parse reads the comment of a script. Its errors begin with the number of the line.
+func parse(comment string) (script, error) {
+	var s script
+	for n, line := range strings.Split(comment, "\n") {
+		n++
+		line = strings.TrimSpace(line)
+		if n == 1 {
+			rule, ok := strings.CutPrefix(line, "# ")
+			if !ok || !strings.HasSuffix(rule, ".") {
+				return script{}, fmt.Errorf("1: a script begins with its rule: # and a sentence")
+			}
+			s.rule = rule
+			continue
+		}
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		words, err := split(line)
+		if err != nil {
+			return script{}, fmt.Errorf("%d: %w", n, err)
+		}
+		d := direction{line: n, words: words}
+		if slices.Contains(Platforms, words[0]) {
+			if d.on, d.words = words[0], words[1:]; len(d.words) == 0 {
+				return script{}, fmt.Errorf("%d: %s alone says nothing", n, d.on)
+			}
+		}
+		if d.words[0] != "stage" {
+			s.directions = append(s.directions, d)
+			continue
+		}
+		switch {
+		case d.on != "" || len(s.directions) > 0:
+			return script{}, fmt.Errorf("%d: the stage is set for both platforms, before anything happens", n)
+		case len(d.words) == 2 && d.words[1] == together:
+			s.together = true
+		case len(d.words) > 1:
+			s.settings = append(s.settings, [2]string{d.words[1], strings.Join(d.words[2:], " ")})
+		default:
+			return script{}, fmt.Errorf("%d: stage what?", n)
+		}
+	}
+	if len(s.directions) == 0 {
+		return script{}, fmt.Errorf("1: nothing happens in this script")
+	}
+	return s, nil
+}
+
+// split parts a line into words. Quotes may begin in the middle of a word: reason:'two words'.
+func split(line string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	in, quoted := false, false
+	end := func() {
+		if in {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		in = false
+	}
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\'' && quoted && i+1 < len(line) && line[i+1] == '\'':
+			word.WriteByte(c)
+			i++
+		case c == '\'':
+			quoted, in = !quoted, true
+		case c == '\\':
+			s, n, err := escaped(line[i:])
+			if err != nil {
+				return nil, err
+			}
+			word.WriteString(s)
+			in = true
+			i += n - 1
+		case (c == ' ' || c == '\t') && !quoted:
+			end()
+		default:
+			word.WriteByte(c)
+			in = true
+		}
+	}
+	if quoted {
+		return nil, fmt.Errorf("a quote is not closed")
+	}
+	end()
+	return words, nil
+}
+
+// escaped reads what a backslash stands for at the beginning of s, and how long it is. A backslash before anything else stands for itself.
+func escaped(s string) (string, int, error) {
+	switch {
+	case strings.HasPrefix(s, `\n`):
+		return "\n", 2, nil
+	case strings.HasPrefix(s, `\t`):
+		return "\t", 2, nil
+	case strings.HasPrefix(s, `\u{`):
+		hex, _, ok := strings.Cut(s[3:], "}")
+		n, err := strconv.ParseUint(hex, 16, 32)
+		if !ok || err != nil {
+			return "", 0, fmt.Errorf("%.12s is no character", s)
+		}
+		return string(rune(n)), len(hex) + 4, nil
+	}
+	return `\`, 1, nil
+}
