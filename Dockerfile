@@ -1,0 +1,25 @@
+# syntax=docker/dockerfile:1
+FROM golang:1.26.8-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/recallbot . && mkdir -p /out/data
+# The licences of everything that is linked in.
+RUN go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' . | sort -u | \
+    while read -r path version dir; do \
+      printf '\n==== %s %s\n\n' "$path" "$version"; \
+      find "$dir" -maxdepth 1 -type f \( -iname 'LICEN[CS]E*' -o -iname 'COPYING*' -o -iname 'NOTICE*' \) -exec cat {} +; \
+    done > /out/THIRD_PARTY_NOTICES && cat "$(go env GOROOT)/LICENSE" >> /out/THIRD_PARTY_NOTICES
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /out/recallbot /recallbot
+COPY --from=build /out/THIRD_PARTY_NOTICES /THIRD_PARTY_NOTICES
+COPY --from=build --chown=65532:65532 /out/data /data
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+ENV DATABASE_URL=sqlite:/data/recallbot.db
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=4s --start-period=10s CMD ["/recallbot", "health"]
+ENTRYPOINT ["/recallbot"]
