@@ -7,6 +7,12 @@ import (
 	"recallbot/bot"
 )
 
+// auditHead is the last entry of the audit log, as this transaction knows it: nobody else writes before it ends.
+type auditHead struct {
+	n    int64
+	hash string
+}
+
 // Append adds an entry to the audit log. The entry is hashed as it will be read back: its JSON is what is stored.
 func (t *tx) Append(e bot.Entry) (bot.Entry, error) {
 	const do = "append to audit log"
@@ -28,11 +34,15 @@ func (t *tx) Append(e bot.Entry) (bot.Entry, error) {
 		return bot.Entry{}, t.fail(do, err)
 	}
 	_, err = t.exec(do, `INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, stored.N, millis(stored.At), stored.Hash, text)
+	t.last = &auditHead{stored.N, stored.Hash}
 	return stored, err
 }
 
 // Head returns the last entry's number and hash.
 func (t *tx) Head() (int64, string, error) {
+	if t.last != nil {
+		return t.last.n, t.last.hash, nil
+	}
 	var n int64
 	var hash string
 	err := t.get("read audit head", `SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1`, nil, &n, &hash)

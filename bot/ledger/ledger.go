@@ -76,6 +76,8 @@ type store interface {
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
 	// wake passes topics on to other processes, once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
+	// gather lets the database take note of how much was stored, before tx is committed.
+	gather(ctx context.Context, tx *sql.Tx) error
 	// forget sees to it that deleted text is gone from the disk as well, as far as the database lets it.
 	forget(ctx context.Context, db *sql.DB) error
 	// again reports whether the database gave up a transaction that may succeed when it is run once more.
@@ -185,6 +187,11 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	}
 	if t.fault != nil {
 		return t.fault // fn has overlooked it
+	}
+	if t.grown {
+		if err := l.store.gather(ctx, s); err != nil {
+			return fmt.Errorf("gather statistics: %w", err)
+		}
 	}
 	if err := l.store.wake(ctx, s, t.woken); err != nil {
 		return fmt.Errorf("wake: %w", err)

@@ -26,6 +26,7 @@ func (t *tx) PutMessages(id bot.RequestID, messages []bot.Message) error {
 			return err
 		}
 	}
+	t.grown = t.grown || len(messages) >= many
 	for part := range slices.Chunk(messages, chunk) {
 		var seals, evidence list
 		said := 0
@@ -169,8 +170,9 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 				return 0, t.fail(do, err)
 			}
 		}
-		n, err := t.exec(do, `UPDATE message SET confirmed = $3 WHERE request = $1 AND class = $4 AND confirmed = $5
-			AND seq IN (SELECT CAST(key AS bigint) FROM json_each($2))`, id, keys.String(), by, bot.ClassRecalled, bot.ByAnswer)
+		n, err := t.exec(do, `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq FROM json_each($2))
+			UPDATE message SET confirmed = $3 FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class = $4 AND message.confirmed = $5`,
+			id, keys.String(), by, bot.ClassRecalled, bot.ByAnswer)
 		if err != nil {
 			return 0, err
 		}
