@@ -37,8 +37,8 @@ type readBack struct {
 
 // confirming reports whether the end of a request whose every message has its outcome must wait, because it may yet be learned what the outcomes rest on.
 func (r *runner) confirming(tx Tx, req Request) (bool, error) {
-	rests, err := tx.Rests(req.ID)
-	if err != nil || rests[ByAnswer] == 0 && req.StillShown.Count() == 0 {
+	open, err := tx.Unconfirmed(req.ID, 0, 1)
+	if err != nil || len(open) == 0 && req.StillShown.Count() == 0 {
 		return false, err
 	}
 	waited := time.Duration(0)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	readersAtOnce = 8     // pages of history read side by side
+	readersAtOnce = 16    // pages of history read side by side
 	maxSearched   = 2000  // messages that a filter reads at most
 	maxExcerpt    = 200   // characters of evidence with EVIDENCE=excerpt
 	maxFull       = 20000 // with EVIDENCE=full
@@ -22,17 +22,22 @@ const (
 // readSeqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page. Recalled
 // messages are asked for as well.
 func (b *Bot) readSeqs(ctx context.Context, s Scope, seqs Ranges) (map[recall.Seq]recall.Message, error) {
-	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
+	return readEach(ctx, b, s, seqs, func(m recall.Message) recall.Message { return m })
+}
+
+// readEach is readSeqs for who keeps less of each message than all of it. keep is called for one message at a time.
+func readEach[T any](ctx context.Context, b *Bot, s Scope, seqs Ranges, keep func(recall.Message) T) (map[recall.Seq]T, error) {
+	found := make(map[recall.Seq]T, min(seqs.Count(), 100_000))
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readersAtOnce)
 	for _, w := range windows(seqs) {
 		g.Go(func() error {
 			return b.readDown(ctx, s, w.To, w.From, func(m recall.Message) {
-				mu.Lock()
-				defer mu.Unlock()
 				if seqs.Contains(m.Seq) {
-					found[m.Seq] = m
+					mu.Lock()
+					defer mu.Unlock()
+					found[m.Seq] = keep(m)
 				}
 			})
 		})

@@ -112,20 +112,37 @@ func (b *Bot) readForSeal(ctx context.Context, r Request, giveUp bool) (prepared
 	rand.Read(p.key)
 
 	hasHistory := r.Group.Type == "" || r.Group.Type.HasHistory()
-	var found map[recall.Seq]recall.Message
+	var read []Message                 // as sealed, one for each seq in order; no status where it was not found
 	var arrived map[recall.Seq]Arrival // what callbacks told of a group without history
 	if !r.Scope.Filter.IsZero() {
-		if found, arrived, err = b.filtered(ctx, &p.request, hasHistory); err != nil {
+		var matches map[recall.Seq]recall.Message
+		if matches, arrived, err = b.filtered(ctx, &p.request, hasHistory); err != nil {
 			return prepared{}, err
+		}
+		now := time.Now().Truncate(time.Millisecond)
+		read = make([]Message, 0, p.request.Covers.Count())
+		for seq := range p.request.Covers.All() {
+			if m, ok := matches[seq]; ok {
+				read = append(read, b.sealed(m, p.key, r.Policy, now))
+			} else {
+				read = append(read, Message{})
+			}
 		}
 	} else {
 		if hasHistory {
-			if found, err = b.readSeqs(ctx, r.Scope, r.Covers); err != nil {
+			// Each message is sealed as it comes, in its place, so that 100,000 are never held with all that they say, nor twice.
+			read = make([]Message, r.Covers.Count())
+			place := r.Covers.places()
+			_, err = readEach(ctx, b, r.Scope, r.Covers, func(m recall.Message) struct{} {
+				read[place(m.Seq)] = b.sealed(m, p.key, r.Policy, time.Now().Truncate(time.Millisecond))
+				return struct{}{}
+			})
+			if err != nil {
 				kind, _ := judgeRead(err)
 				if kind != readNever && (kind != readLater || !giveUp) {
 					return prepared{}, err
 				}
-				found, p.blind, hasHistory = nil, true, kind != readNever
+				read, p.blind, hasHistory = nil, true, kind != readNever
 			}
 		}
 		if !hasHistory {
@@ -136,18 +153,22 @@ func (b *Bot) readForSeal(ctx context.Context, r Request, giveUp bool) (prepared
 		}
 	}
 	now := time.Now().Truncate(time.Millisecond)
+	if p.messages = read; read == nil {
+		p.messages = make([]Message, p.request.Covers.Count())
+	}
+	i := 0
 	for seq := range p.request.Covers.All() {
-		m, ok := found[seq]
+		m := &p.messages[i]
+		i++
 		a, told := arrived[seq]
 		switch {
-		case ok:
-			p.messages = append(p.messages, b.sealed(m, p.key, r.Policy, now))
+		case m.Status != "":
 		case told:
-			p.messages = append(p.messages, b.sealArrived(a, p.key, r.Policy, now))
+			*m = b.sealArrived(a, p.key, r.Policy, now)
 		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq, !p.blind:
-			p.messages = append(p.messages, Message{Seq: seq, Status: SealAbsent, Read: now})
+			*m = Message{Seq: seq, Status: SealAbsent, Read: now}
 		default:
-			p.messages = append(p.messages, Message{Seq: seq, Status: SealUnread})
+			*m = Message{Seq: seq, Status: SealUnread}
 		}
 	}
 	p.request.Tally = tally(p.messages)

@@ -151,6 +151,8 @@ type Tally struct {
 	Others    int       `json:"others,omitempty"`  // senders beyond those listed
 	First     time.Time `json:"first,omitzero"`
 	Last      time.Time `json:"last,omitzero"`
+	// Read is when the message read longest ago was read, by the ledger's clock.
+	Read time.Time `json:"read,omitzero"`
 	// Unchecked says that it could not be checked which seqs exist yet.
 	Unchecked bool `json:"unchecked,omitempty"`
 }

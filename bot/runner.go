@@ -148,6 +148,7 @@ type doubtful struct {
 type job struct {
 	request Request
 	batch   Batch
+	claimed time.Time // by the ledger's clock
 }
 
 // result is what became of a job, or of the reading of a doubt.
@@ -379,7 +380,14 @@ func (r *runner) store() error {
 			return err
 		}
 		touched := map[RequestID][]recall.Seq{}
+		if err := r.applyPlain(tx); err != nil {
+			return err
+		}
 		for _, res := range r.pending {
+			if res.plain() {
+				touched[res.request] = append(touched[res.request], res.batch.Seqs...)
+				continue
+			}
 			if err := r.apply(tx, res); err != nil {
 				return fmt.Errorf("store the answer for %s: %w", res.request, err)
 			}
@@ -423,6 +431,51 @@ func (r *runner) tellApart(tx Tx, id RequestID, seqs []recall.Seq) error {
 		return err
 	}
 	return r.b.settleTold(tx, req, seqs)
+}
+
+// plain reports whether all that is to be stored of a result is the outcome of every message of its batch.
+func (res *result) plain() bool {
+	return res.proof == nil && res.pause == nil && res.condemn == nil && len(res.back)+len(res.doubt)+len(res.single)+len(res.reread) == 0
+}
+
+// applyPlain writes the plain results, which are nearly all, together: a statement for each would take longer than the calls.
+func (r *runner) applyPlain(tx Tx) error {
+	outcomes, done := map[RequestID]map[recall.Seq]Outcome{}, map[RequestID][]Batch{}
+	answered := false
+	for _, res := range r.pending {
+		if !res.plain() {
+			continue
+		}
+		answered = answered || res.answered
+		if res.call != nil {
+			if err := r.b.auditOwn(tx, "api", res.request, "", res.call); err != nil {
+				return err
+			}
+		}
+		if outcomes[res.request] == nil {
+			outcomes[res.request] = map[recall.Seq]Outcome{}
+		}
+		maps.Copy(outcomes[res.request], res.outcomes)
+		res.batch.State = BatchDone
+		done[res.request] = append(done[res.request], res.batch)
+	}
+	if answered {
+		if err := r.b.unpause(tx); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(done)) {
+		if err := r.unlessTold(tx, id, outcomes[id]); err != nil {
+			return err
+		}
+		if _, err := tx.PutOutcomes(id, outcomes[id]); err != nil {
+			return err
+		}
+		if err := tx.PutBatches(id, done[id]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apply writes one result.
@@ -634,7 +687,7 @@ func (r *runner) advance() (idle bool, err error) {
 				}
 				for _, bt := range doubt {
 					if len(bt.Seqs) > 0 {
-						toRead = append(toRead, job{req, bt})
+						toRead = append(toRead, job{request: req, batch: bt})
 					} else if err := r.empty(tx, req.ID, bt); err != nil {
 						return err
 					}
@@ -876,7 +929,7 @@ func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
 			}
 			taken[req.ID] += len(claimed)
 			for _, bt := range claimed {
-				jobs = append(jobs, job{req, bt})
+				jobs = append(jobs, job{req, bt, tx.Now()})
 			}
 		}
 	}
@@ -1087,7 +1140,9 @@ func backoff(attempts int) time.Duration {
 // seal gets its outcome in res; the others are returned, to be sent.
 func (r *runner) readAgain(j job, res *result) ([]recall.Seq, error) {
 	live := j.request.Group.Type != "" && !j.request.Group.Type.HasHistory()
-	if live || j.batch.Doubted { // a batch that was in doubt has just been read, or cannot be
+	oldest := j.request.Tally.Read
+	fresh := !j.request.Blind && !r.b.o.Callbacks && !oldest.IsZero() && j.claimed.Sub(oldest) <= rereadAfter // and nobody tells of recalls
+	if live || fresh || j.batch.Doubted {                                                                     // a batch that was in doubt has just been read, or cannot be
 		return j.batch.Seqs, nil
 	}
 	var stored map[recall.Seq]Message

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,18 @@ func (rs Ranges) Nth(n int) recall.Seq {
 		return 0
 	}
 	return rs[len(rs)-1].To
+}
+
+// places returns the inverse of Nth, for seqs that are in rs.
+func (rs Ranges) places() func(recall.Seq) int {
+	before := make([]int, len(rs)) // seqs before each range
+	for i := 1; i < len(rs); i++ {
+		before[i] = before[i-1] + int(rs[i-1].To-rs[i-1].From) + 1
+	}
+	return func(seq recall.Seq) int {
+		i := sort.Search(len(rs), func(i int) bool { return rs[i].To >= seq })
+		return before[i] + int(seq-rs[i].From)
+	}
 }
 
 // Intersect returns the seqs that are in both.

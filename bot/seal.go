@@ -53,7 +53,10 @@ func Digest(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, mes
 	field(h, []byte(group))
 	field(h, []byte(topic))
 	number(h, uint64(len(messages)))
-	sorted := slices.SortedFunc(slices.Values(messages), func(a, b Message) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	sorted, bySeq := messages, func(a, b Message) int { return int(int64(a.Seq) - int64(b.Seq)) }
+	if !slices.IsSortedFunc(messages, bySeq) {
+		sorted = slices.SortedFunc(slices.Values(messages), bySeq)
+	}
 	for _, m := range sorted {
 		number(h, uint64(m.Seq))
 		field(h, []byte(m.Status))
@@ -124,6 +127,9 @@ func tally(messages []Message) Tally {
 		}
 		if m.Callback {
 			t.Callback++
+		}
+		if !m.Callback && !m.Read.IsZero() && (t.Read.IsZero() || m.Read.Before(t.Read)) {
+			t.Read = m.Read
 		}
 		if m.Sender != "" {
 			senders[m.Sender]++

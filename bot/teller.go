@@ -375,7 +375,9 @@ func outcomeLines(tx Tx, r Request) ([][]Line, error) {
 func outcomeFile(tx Tx, r Request) ([]Line, *File, error) {
 	var body bytes.Buffer
 	w := csv.NewWriter(&body)
-	rows := [][]string{{"seq", "outcome", "code", "time", "confirmed by"}}
+	if err := w.Write([]string{"seq", "outcome", "code", "time", "confirmed by"}); err != nil {
+		return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
+	}
 	counts := map[string]int{}
 	var order []string
 	words := map[string]Line{}
@@ -390,7 +392,10 @@ func outcomeFile(tx Tx, r Request) ([]Line, *File, error) {
 			if o.Code != 0 {
 				code = codeDigits(o.Code)
 			}
-			rows = append(rows, []string{formatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339), restsOn(r, m)})
+			row := []string{formatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339), restsOn(r, m)}
+			if err := w.Write(row); err != nil {
+				return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
+			}
 			said := o.Words()
 			if counts[said.String()]++; counts[said.String()] == 1 {
 				order = append(order, said.String())
@@ -402,7 +407,8 @@ func outcomeFile(tx Tx, r Request) ([]Line, *File, error) {
 		}
 		from = page[len(page)-1].Seq + 1
 	}
-	if err := w.WriteAll(rows); err != nil {
+	w.Flush()
+	if err := w.Error(); err != nil {
 		return nil, nil, fmt.Errorf("write outcomes: %w", err)
 	}
 	var l []Line
