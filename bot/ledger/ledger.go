@@ -34,9 +34,11 @@ var migrations embed.FS
 type Ledger struct {
 	write *sql.DB // one connection; nil when opened for reading only
 	read  *sql.DB
-	store store
-	hub   hub
-	log   *slog.Logger
+	// what was compiled for each; nil where the driver sees to that
+	written, looked *statements
+	store           store
+	hub             hub
+	log             *slog.Logger
 }
 
 var _ bot.Ledger = (*Ledger)(nil)
@@ -177,8 +179,9 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin ledger transaction: %w", err)
 	}
+	t := &tx{ctx: ctx, sql: s, kept: l.written, rule: l.store.rule}
+	defer func() { l.written.keep(ctx, t.wanted) }()
 	defer s.Rollback() // does nothing once committed
-	t := &tx{ctx: ctx, sql: s, rule: l.store.rule}
 	if t.now, err = l.store.begin(ctx, s); err != nil {
 		return fmt.Errorf("begin ledger transaction: %w", err)
 	}
@@ -216,8 +219,9 @@ func (l *Ledger) View(ctx context.Context, fn func(tx bot.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin to read the ledger: %w", err)
 	}
+	t := &tx{ctx: ctx, sql: s, kept: l.looked, rule: l.store.rule}
+	defer func() { l.looked.keep(ctx, t.wanted) }()
 	defer s.Rollback() // there is nothing to keep
-	t := &tx{ctx: ctx, sql: s, rule: l.store.rule}
 	if t.now, err = l.store.look(ctx, s); err != nil {
 		return fmt.Errorf("begin to read the ledger: %w", err)
 	}

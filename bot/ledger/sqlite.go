@@ -69,6 +69,7 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	l.read = sql.OpenDB(connector(s.path, "ro", reading...))
 	l.read.SetMaxOpenConns(4)
 	l.read.SetMaxIdleConns(4)
+	l.written, l.looked = keepStatements(l.write), keepStatements(l.read)
 	return nil
 }
 

@@ -19,6 +19,8 @@ import (
 type tx struct {
 	ctx    context.Context
 	sql    *sql.Tx
+	kept   *statements
+	wanted []string // queries that are not kept yet
 	rule   func(error) bool
 	now    time.Time
 	woken  []bot.Topic
@@ -59,12 +61,30 @@ func (t *tx) refuse(do, why string) error {
 // missing is what is returned where a thing is not there. It is no fault.
 func missing(do string) error { return fmt.Errorf("%s: %w", do, bot.ErrNotFound) }
 
+// statement returns the compiled query, or nil where it is not kept yet.
+func (t *tx) statement(query string) *sql.Stmt {
+	if t.kept == nil {
+		return nil
+	}
+	if kept := t.kept.get(query); kept != nil {
+		return t.sql.StmtContext(t.ctx, kept)
+	}
+	t.wanted = append(t.wanted, query)
+	return nil
+}
+
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(do, query string, args ...any) (int, error) {
 	if t.fault != nil {
 		return 0, t.fault
 	}
-	result, err := t.sql.ExecContext(t.ctx, query, args...)
+	var result sql.Result
+	var err error
+	if stmt := t.statement(query); stmt != nil {
+		result, err = stmt.ExecContext(t.ctx, args...)
+	} else {
+		result, err = t.sql.ExecContext(t.ctx, query, args...)
+	}
 	if err != nil {
 		return 0, t.fail(do, err)
 	}
@@ -89,7 +109,13 @@ func (t *tx) get(do, query string, args []any, into ...any) error {
 	if t.fault != nil {
 		return t.fault
 	}
-	err := t.sql.QueryRowContext(t.ctx, query, args...).Scan(into...)
+	var row *sql.Row
+	if stmt := t.statement(query); stmt != nil {
+		row = stmt.QueryRowContext(t.ctx, args...)
+	} else {
+		row = t.sql.QueryRowContext(t.ctx, query, args...)
+	}
+	err := row.Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return missing(do)
 	}
@@ -104,7 +130,13 @@ func (t *tx) each(do, query string, args []any, scan func(row *sql.Rows) error) 
 	if t.fault != nil {
 		return t.fault
 	}
-	rows, err := t.sql.QueryContext(t.ctx, query, args...)
+	var rows *sql.Rows
+	var err error
+	if stmt := t.statement(query); stmt != nil {
+		rows, err = stmt.QueryContext(t.ctx, args...)
+	} else {
+		rows, err = t.sql.QueryContext(t.ctx, query, args...)
+	}
 	if err != nil {
 		return t.fail(do, err)
 	}

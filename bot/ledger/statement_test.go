@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"recallbot/bot"
+)
+
+// TestStatements: queries are kept compiled once their transaction has ended, however it ended; not without bound; and what is kept runs in later transactions.
+func TestStatements(t *testing.T) {
+	l, err := Open(t.Context(), "sqlite::memory:", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	undone := errors.New("undone")
+	for range 3 {
+		err := l.tx(t.Context(), func(t *tx) error {
+			if err := t.PutNote("k", "lost"); err != nil {
+				return err
+			}
+			return undone
+		})
+		if !errors.Is(err, undone) {
+			t.Fatal(err)
+		}
+	}
+	kept := len(l.written.kept)
+	if kept == 0 {
+		t.Fatal("a transaction that was undone left nothing compiled")
+	}
+	for n := range 3 {
+		if err := l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", fmt.Sprint(n)) }); err != nil {
+			t.Fatal(err)
+		}
+		err := l.View(t.Context(), func(tx bot.Tx) error {
+			got, err := tx.Note("k")
+			if err == nil && got != fmt.Sprint(n) {
+				t.Errorf("read %q, want %d", got, n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(l.written.kept); got != kept {
+		t.Errorf("%d statements are kept of the same queries, want %d", got, kept)
+	}
+	if len(l.looked.kept) == 0 {
+		t.Error("no query of a view is kept")
+	}
+	for i := range 2 * keptMost {
+		err := l.tx(t.Context(), func(t *tx) error {
+			var got int
+			err := t.get("count", fmt.Sprintf("SELECT %d", i), nil, &got)
+			if err == nil && got != i {
+				err = fmt.Errorf("query %d returned %d", i, got)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(l.written.kept); got != keptMost {
+		t.Errorf("%d statements are kept, want %d at most", got, keptMost)
+	}
+}
