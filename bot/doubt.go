@@ -1,0 +1,153 @@
+package bot
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"recallbot/recall"
+)
+
+const (
+	settlersMost = 8                // batches in doubt that are read at once
+	readDoubtFor = 60 * time.Second // failed reads of a doubt before it is sent again unread
+)
+
+// batchID names a batch among those of all requests.
+type batchID struct {
+	request RequestID
+	n       int
+}
+
+// doubtful is what this process knows of a batch in doubt that is being read.
+type doubtful struct {
+	since time.Time // of the first failed read
+	tries int
+	after time.Time
+	busy  bool
+}
+
+// readAfter reads those messages that were in doubt before this call and got a final code from it: the code may come from the lost call having recalled them. What
+// cannot be read stays in doubt.
+func (r *runner) readAfter(res *result, j job) {
+	if len(res.reread) == 0 {
+		return
+	}
+	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(slices.Collect(maps.Keys(res.reread))...))
+	if err != nil {
+		return
+	}
+	now := time.Now().Truncate(time.Millisecond)
+	for s, o := range res.reread {
+		if shown := outcomeOfHistory(found, s, now); shown.Settled() {
+			o = shown
+		}
+		res.outcomes[s] = o
+	}
+	res.reread = nil
+}
+
+// outcomeOfHistory is what history says of a message that may have been recalled; the zero Outcome when it is still there.
+func outcomeOfHistory(found map[recall.Seq]recall.Message, s recall.Seq, now time.Time) Outcome {
+	switch m, ok := found[s]; {
+	case !ok:
+		return Outcome{Class: ClassUnknown, Why: WhyMissingHistory, At: now}
+	case m.Status == recall.StatusRecalled:
+		return Outcome{Class: ClassRecalled, Why: WhyVerified, At: now, Confirmed: ByHistory}
+	case m.Status == recall.StatusDeletedOrExpired:
+		return Outcome{Class: ClassNotFound, Why: WhyGone, At: now, Confirmed: ByHistory}
+	}
+	return Outcome{}
+}
+
+// read finds out about a batch in doubt by reading history.
+func (r *runner) read(j job) {
+	id := batchID{j.request.ID, j.batch.N}
+	d := r.settling[id]
+	if d == nil {
+		d = &doubtful{}
+		r.settling[id] = d
+	}
+	if d.busy || time.Now().Before(d.after) {
+		return
+	}
+	busy := 0
+	for _, other := range r.settling {
+		if other.busy {
+			busy++
+		}
+	}
+	if busy >= settlersMost {
+		return
+	}
+	d.busy = true
+	longEnough := !d.since.IsZero() && time.Since(d.since) >= readDoubtFor
+	r.wg.Go(func() { r.results <- r.settle(j, longEnough) })
+}
+
+// settle decides a doubt by what history says. longEnough says that reading has failed for so long that the batch is sent again unread.
+func (r *runner) settle(j job, longEnough bool) result {
+	res := result{request: j.request.ID, batch: j.batch, read: true, outcomes: map[recall.Seq]Outcome{}}
+	sendAgain := j.request.State == Running
+	live := j.request.Group.Type != "" && !j.request.Group.Type.HasHistory()
+	unread := func() result {
+		res.back, res.unread, res.counts, res.after = j.batch.Seqs, true, true, backoff(j.batch.Attempts)
+		return res
+	}
+	if live && sendAgain {
+		return unread()
+	}
+	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(j.batch.Seqs...))
+	if err != nil {
+		if kind, api := judgeRead(err); kind == readAppPaused {
+			r.b.log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
+		} else if sendAgain && (kind == readNever || kind == readRefused || longEnough) {
+			return unread()
+		}
+		res.again = true
+		return res
+	}
+	now := time.Now().Truncate(time.Millisecond)
+	res.call = readDetail(j, found)
+	for _, s := range j.batch.Seqs {
+		switch o := outcomeOfHistory(found, s, now); {
+		case o.Settled():
+			res.outcomes[s] = o
+		case sendAgain:
+			res.single = append(res.single, s)
+		default:
+			res.outcomes[s] = Outcome{Class: ClassUnknown, Why: WhyStillThere, At: now, Confirmed: ByHistory}
+		}
+	}
+	if sendAgain && len(res.outcomes) == 0 && !j.batch.Single {
+		res.back, res.single = res.single, nil
+	}
+	// The first try after a doubt need not wait; a service that keeps losing answers is not hammered.
+	if res.counts = true; j.batch.Attempts > 0 {
+		res.after = backoff(j.batch.Attempts - 1)
+	}
+	return res
+}
+
+// readDetail is what the audit log keeps of the reading that settles a doubt: what history shows of which messages. No content.
+func readDetail(j job, found map[recall.Seq]recall.Message) map[string]any {
+	shows := map[string][]recall.Seq{}
+	for _, s := range j.batch.Seqs {
+		m, ok := found[s]
+		what := "not there"
+		switch {
+		case ok && m.Status == recall.StatusRecalled:
+			what = "recalled"
+		case ok && m.Status == recall.StatusDeletedOrExpired:
+			what = "expired or deleted"
+		case ok:
+			what = "still there"
+		}
+		shows[what] = append(shows[what], s)
+	}
+	said := map[string]string{}
+	for what, seqs := range shows {
+		said[what] = MakeRanges(seqs...).String()
+	}
+	return map[string]any{"op": "group_msg_get_simple", "batch": j.batch.N, "history": said}
+}
