@@ -241,10 +241,11 @@ func (b *Bot) heard(tx Tx, t talk, told []Removal) error {
 	if err != nil {
 		return err
 	}
-	ended, err := tx.Requests(Query{App: b.o.App, Group: t.group, Topic: &t.topic, States: []State{Done, Stopped, NotStarted}, Limit: lateLookedAt})
+	recent, err := tx.Requests(Query{App: b.o.App, Group: t.group, Topic: &t.topic, Limit: lateLookedAt})
 	if err != nil {
 		return err
 	}
+	ended := slices.DeleteFunc(recent, func(r Request) bool { return !r.State.HasReceipt() })
 	for _, r := range append(open, ended...) {
 		shared := r.Covers.Intersect(these)
 		if shared.Count() == 0 || r.State == Preparing {

@@ -140,7 +140,9 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 	if q.Person != "" {
 		where = append(where, "requester = "+arg(q.Person))
 	}
+	newest := "asked"
 	if len(q.States) > 0 {
+		newest = "+asked" // few are in a state that is asked for: they are to be found by it, not by going back from the newest
 		var states []string
 		for _, s := range q.States {
 			states = append(states, arg(s))
@@ -152,7 +154,7 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 	}
 	// The inner query finds and sorts in an index alone, so that old requests are not read.
 	return t.requests("read requests", `id IN (SELECT id FROM request WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY asked DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+`)`, args)
+		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+`)`, args)
 }
 
 // requests returns those that fit the condition, newest first, with their approvals.
