@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot/ledgertest"
 	"recallbot/recall/recalltest"
 )
 
@@ -214,6 +216,12 @@ func (s *site) approve() {
 		}
 		return strings.Contains(s.slack.Picture(card), "approved by")
 	})
+}
+
+// approvable reports whether the newest card has the button.
+func (s *site) approvable() bool {
+	cards := s.cards()
+	return len(cards) > 0 && slices.ContainsFunc(cards[len(cards)-1].Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })
 }
 
 // receipts are the receipts in the threads of all cards.
@@ -410,22 +418,88 @@ func BenchmarkBinary(b *testing.B) {
 		s.start()
 		ready := time.Since(began)
 		time.Sleep(time.Second)
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-		if err != nil {
-			b.Fatal(err)
-		}
-		m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
-		kb, err := strconv.Atoi(string(m[1]))
-		if err != nil {
-			b.Fatal(err)
-		}
+		idle := s.resident("VmRSS")
 		info, err := os.Stat(s.file)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(kb)/1000, "idle-MB")
+		b.ReportMetric(idle, "idle-MB")
 		b.ReportMetric(float64(ready.Milliseconds()), "ready-ms")
 		b.ReportMetric(float64(info.Size())/1e6, "binary-MB")
 		s.kill()
+	}
+}
+
+// resident is a line of the process's status, in megabytes: VmRSS is what it has in memory now, VmHWM the most that it ever had.
+func (s *site) resident(line string) float64 {
+	s.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m := regexp.MustCompile(line + `:\s+(\d+) kB`).FindSubmatch(status)
+	if m == nil {
+		s.t.Fatalf("%s is not in the status of a process", line)
+	}
+	kb, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return float64(kb) / 1000
+}
+
+// BenchmarkBinaryFlood recalls 100,000 messages with the built binary, from the command in Slack to the receipt. x-limit is the time from the first call to the
+// last over the time that the quota allows for that many; peak-MB is the most memory that the process ever had resident, its code included.
+func BenchmarkBinaryFlood(b *testing.B) {
+	if runtime.GOOS != "linux" {
+		b.Skip("memory is read from /proc")
+	}
+	const messages = 100_000
+	for _, database := range []struct {
+		name string
+		url  func() string
+	}{
+		{"SQLite", func() string { return "sqlite:recallbot.db" }},
+		{"PostgreSQL", func() string { return ledgertest.Postgres(b) }},
+	} {
+		b.Run(database.name, func(b *testing.B) {
+			for b.Loop() {
+				s := newSite(b, "POLICY_MAX_MESSAGES=100000", "CHAT_READS_PER_SECOND=200", "DATABASE_URL="+database.url())
+				s.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+				s.say(messages)
+				s.start()
+				idle := s.resident("VmRSS")
+				s.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
+				within(b, 5*time.Minute, s.approvable)
+				s.approve()
+				within(b, 5*time.Minute, func() bool { return len(s.receipts()) > 0 })
+				peak := s.resident("VmHWM")
+				if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != messages {
+					b.Fatalf("%d messages were recalled, want %d", n, messages)
+				}
+				var at []time.Time
+				for _, c := range s.chat.Log() {
+					if c.Command == recalltest.Recall {
+						at = append(at, c.At)
+					}
+				}
+				slices.SortFunc(at, time.Time.Compare)
+				took := at[len(at)-1].Sub(at[0])
+				b.ReportMetric(took.Seconds()/(float64(len(at)-1)/200), "x-limit")
+				b.ReportMetric(float64(s.chat.MostInAnySecond(recalltest.Recall)), "most-calls/s")
+				b.ReportMetric(idle, "idle-MB")
+				b.ReportMetric(peak, "peak-MB")
+				s.kill()
+			}
+		})
+	}
+}
+
+func within(b *testing.B, d time.Duration, ok func() bool) {
+	b.Helper()
+	for deadline := time.Now().Add(d); !ok(); time.Sleep(250 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.Fatalf("it took longer than %v", d)
+		}
 	}
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"recallbot/adapters/slack"
-	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
@@ -176,12 +175,6 @@ func (h *herd) recalls(first, last int) request {
 	h.approve()
 	h.until("receipt", func() bool { return len(receiptIDs(h.receipts()[min(had, len(h.receipts())):])) > 0 && h.settled(q) })
 	return q
-}
-
-// approvable reports whether the newest card has the button.
-func (h *herd) approvable() bool {
-	cards := h.cards()
-	return len(cards) > 0 && slices.ContainsFunc(cards[len(cards)-1].Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })
 }
 
 // settled reports whether there is a receipt for the newest card.
