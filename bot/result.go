@@ -41,7 +41,7 @@ func (r *runner) store() error {
 	ctx, cancel := context.WithTimeout(r.calls, 10*time.Second)
 	defer cancel()
 	err := r.b.o.Ledger.Tx(ctx, func(tx Tx) error {
-		if err := tx.Fence(r.lease); err != nil {
+		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
 		touched := map[RequestID][]recall.Seq{}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"recallbot/recall"
@@ -57,11 +56,10 @@ func (b *Bot) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		poll := workPoll
 		if b.hasWork(ctx) {
-			before := time.Now()
-			l, err := b.o.Ledger.Acquire(ctx, name, b.o.Holder, b.o.LeaseTTL)
+			h, err := b.take(ctx, name)
 			switch {
 			case err == nil:
-				b.hold(ctx, l, before, wakes)
+				b.hold(ctx, h, wakes)
 				continue
 			case errors.Is(err, ErrHeld): // its holder may die
 				poll = min(heldPoll, b.o.LeaseTTL/5)
@@ -98,16 +96,14 @@ func (b *Bot) hasWork(ctx context.Context) bool {
 
 // runner is the work of one holder of the app's lease.
 type runner struct {
-	b     *Bot
-	lease Lease
+	b *Bot
+	*holding
 	// ctx ends when the process stops or the lease is lost. calls outlives it, so that answers in flight are awaited.
 	ctx   context.Context
 	calls context.Context
 
-	heldTill atomic.Int64 // monotonic nanoseconds since base: no call starts after it
-	base     time.Time
-	first    time.Time // no recall before it: the window of a holder before this one
-	called   time.Time // when the last answer came
+	first  time.Time // no recall before it: the window of a holder before this one
+	called time.Time // when the last answer came
 
 	results chan result
 	wg      sync.WaitGroup
@@ -124,37 +120,29 @@ type runner struct {
 	stopping sync.Map // RequestID: no call of it starts any more
 }
 
-// hold prepares and runs under one lease, taken at since or later, until there is nothing to do, the lease is lost, or ctx ends.
-func (b *Bot) hold(ctx context.Context, l Lease, since time.Time, wakes <-chan struct{}) {
-	runCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// hold prepares and runs under one lease until there is nothing to do, the lease is lost, or ctx ends.
+func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
+	runCtx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
 	r := &runner{
-		b: b, lease: l, ctx: runCtx, calls: context.WithoutCancel(ctx), base: since,
+		b: b, holding: h, ctx: runCtx, calls: context.WithoutCancel(ctx),
 		results: make(chan result, inFlight), preparing: map[RequestID]bool{}, settling: map[batchID]*doubtful{}, tookOver: map[RequestID]bool{},
 		proofs: map[RequestID]*proof{}, unread: map[batchID]bool{},
 	}
-	if l.Prior != "" && l.Prior != b.o.Holder {
+	if h.Prior != "" && h.Prior != b.o.Holder {
 		r.first = time.Now().Add(b.o.Window)
 	}
-	r.heldTill.Store(int64(b.o.LeaseTTL))
-	var renewer sync.WaitGroup
-	renewer.Go(func() { r.renew(cancel) })
+	var keeper sync.WaitGroup
+	keeper.Go(func() { h.keep(runCtx, lost) })
 	r.loop(wakes)
-	cancel()
-	renewer.Wait()
+	lost(nil)
+	keeper.Wait()
 	r.drain()
-	l.Rested = r.rests() <= 0
-	release, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer done()
-	err := b.o.Ledger.Release(release, l)
-	if err == nil && ctx.Err() != nil {
-		err = b.o.Ledger.Tx(release, func(tx Tx) error { // another process goes on at once
-			tx.Wake(WakePreparer, WakeRunner)
-			return nil
-		})
-	}
-	if err != nil && !errors.Is(err, ErrFenced) {
-		b.log.Error("cannot give the app's lease up; it runs out by itself", "err", err)
+	h.Rested = r.rests() <= 0
+	if ctx.Err() != nil { // another process goes on at once
+		h.giveUp(ctx, WakePreparer, WakeRunner)
+	} else {
+		h.giveUp(ctx)
 	}
 }
 
@@ -180,37 +168,7 @@ func (r *runner) drain() {
 	}
 }
 
-// renew keeps the lease. What it may be relied on is counted from before each renewal, on the process's monotonic clock.
-func (r *runner) renew(lost context.CancelFunc) {
-	for sleep(r.ctx, r.b.o.LeaseTTL/5) {
-		before := time.Since(r.base)
-		err := r.b.o.Ledger.Renew(r.ctx, r.lease, r.b.o.LeaseTTL)
-		switch {
-		case err == nil:
-			r.heldTill.Store(int64(before + r.b.o.LeaseTTL))
-		case errors.Is(err, ErrFenced):
-			r.b.log.Warn("the app's lease passed to another process", "lease", r.lease.Name)
-			lost()
-			return
-		case r.ctx.Err() == nil:
-			r.b.log.Error("cannot renew the app's lease", "err", err)
-			if !r.held() {
-				lost()
-				return
-			}
-		}
-	}
-}
-
-// held reports whether a call may start: the lease lasts for longer than its margin of a fifth.
-func (r *runner) held() bool {
-	return time.Since(r.base) < time.Duration(r.heldTill.Load())-r.b.o.LeaseTTL/5
-}
-
-var (
-	errNotHeld  = errors.New("the lease is not held any more")
-	errStopping = errors.New("the request is being stopped")
-)
+var errStopping = errors.New("the request is being stopped")
 
 // loop is the one goroutine that writes: it stores answers, claims batches, starts readings, and ends requests.
 func (r *runner) loop(wakes <-chan struct{}) {
@@ -356,7 +314,7 @@ func (r *runner) advance() (idle bool, err error) {
 	idle = true
 	err = r.b.o.Ledger.Tx(r.ctx, func(tx Tx) error {
 		jobs, toPrepare, toRead, took, back, idle = nil, nil, nil, nil, map[RequestID]*readBack{}, true
-		if err := tx.Fence(r.lease); err != nil {
+		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
 		requests, err := tx.Requests(Query{App: r.b.o.App, States: workStates, Limit: 1000})
@@ -438,7 +396,7 @@ func (r *runner) advance() (idle bool, err error) {
 		idle = false
 		r.preparing[id] = true
 		r.wg.Go(func() {
-			if err := r.b.prepare(r.ctx, r.lease, id); err != nil && r.ctx.Err() == nil {
+			if err := r.b.prepare(r.ctx, r.Lease, id); err != nil && r.ctx.Err() == nil {
 				r.b.log.Error("preparing failed; it will be tried again", "request", id, "err", err)
 				sleep(r.ctx, readRetry)
 			}
@@ -531,7 +489,7 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 	if err != nil {
 		return err
 	}
-	sending = slices.DeleteFunc(sending, func(bt Batch) bool { return bt.Epoch >= r.lease.Epoch })
+	sending = slices.DeleteFunc(sending, func(bt Batch) bool { return bt.Epoch >= r.Lease.Epoch })
 	if len(sending) == 0 {
 		return nil
 	}
@@ -652,7 +610,7 @@ func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
 				if ahead(tx, bt.After, retryMost) {
 					continue
 				}
-				bt.State, bt.Epoch = BatchSending, r.lease.Epoch
+				bt.State, bt.Epoch = BatchSending, r.Lease.Epoch
 				claimed = append(claimed, bt)
 			}
 			if err := tx.PutBatches(req.ID, claimed); err != nil {

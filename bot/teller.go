@@ -30,24 +30,12 @@ const (
 func (b *Bot) tell(ctx context.Context, s Surface) {
 	wakes, cancel := b.o.Ledger.Subscribe(WakeTeller)
 	defer cancel()
-	name := "teller/" + string(s.Platform())
 	for ctx.Err() == nil {
-		before := time.Now()
-		l, err := b.o.Ledger.Acquire(ctx, name, b.o.Holder, b.o.LeaseTTL)
-		if err != nil {
-			if !errors.Is(err, ErrHeld) && ctx.Err() == nil {
-				b.log.Error("cannot take the teller's lease", "platform", s.Platform(), "err", err)
-			}
-			sleep(ctx, b.o.LeaseTTL/5)
-			continue
-		}
-		t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce)}
-		t.loop(ctx, before, wakes)
-		release, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		if err := b.o.Ledger.Release(release, l); err != nil && !errors.Is(err, ErrFenced) {
-			b.log.Error("cannot give the teller's lease up; it runs out by itself", "platform", s.Platform(), "err", err)
-		}
-		done()
+		b.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l Lease) error {
+			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce)}
+			t.loop(ctx, wakes)
+			return nil
+		})
 	}
 }
 
@@ -60,29 +48,17 @@ type teller struct {
 	wg    sync.WaitGroup
 }
 
-// loop tells under the lease, taken at renewed or later, until it is lost or ctx ends. A call that is on its way then has a moment to end and to be
-// stored: cut off, it would be made again.
-func (t *teller) loop(ctx context.Context, renewed time.Time, wakes <-chan struct{}) {
+// loop tells under the lease until ctx ends. A call that is on its way then has a moment to end and to be stored: cut off, it would be made again. Where
+// the lease was lost it is cut off all the same: others tell now.
+func (t *teller) loop(ctx context.Context, wakes <-chan struct{}) {
 	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	for ctx.Err() == nil {
-		if time.Since(renewed) >= t.b.o.LeaseTTL/5 {
-			at := time.Now()
-			if err := t.b.o.Ledger.Renew(ctx, t.lease, t.b.o.LeaseTTL); err != nil {
-				if errors.Is(err, ErrFenced) || time.Since(renewed) >= t.b.o.LeaseTTL*4/5 {
-					cut() // others tell now
-					break
-				}
-				t.b.log.Error("cannot renew the teller's lease", "platform", t.s.Platform(), "err", err)
-			} else {
-				renewed = at
-			}
-		}
 		next, err := t.start(ctx, calls)
 		if err != nil && ctx.Err() == nil {
 			t.b.log.Error("cannot look for what is to be shown", "platform", t.s.Platform(), "err", err)
 		}
-		wait := min(tellPoll, t.b.o.LeaseTTL/5)
+		wait := tellPoll
 		if !next.IsZero() {
 			wait = min(wait, max(time.Until(next), time.Millisecond))
 		}
@@ -95,6 +71,9 @@ func (t *teller) loop(ctx context.Context, renewed time.Time, wakes <-chan struc
 		case <-ctx.Done():
 		}
 		timer.Stop()
+	}
+	if errors.Is(context.Cause(ctx), errNotHeld) {
+		cut()
 	}
 	late := time.AfterFunc(tellEndWithin, cut)
 	defer late.Stop()
