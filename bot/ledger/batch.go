@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"recallbot/bot"
@@ -26,6 +27,7 @@ func (l *Ledger) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 		if err != nil && !errors.Is(err, bot.ErrNotFound) {
 			return err
 		}
+		till = l.store.renewals().till(name, epoch, till)
 		// A lease that seems to last for far longer than anybody takes it was taken before the clock was set back.
 		if left := moment(till).Sub(t.now); err == nil && last != holder && left > 0 && left <= max(2*ttl, leaseMost) {
 			return bot.ErrHeld
@@ -43,6 +45,14 @@ func (l *Ledger) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 
 // Renew keeps a lease; see bot.Ledger.
 func (l *Ledger) Renew(ctx context.Context, lease bot.Lease, ttl time.Duration) error {
+	if kept := l.store.renewals(); kept != nil {
+		return l.View(ctx, func(t bot.Tx) error {
+			if err := t.Fence(lease); err != nil {
+				return err
+			}
+			return kept.put(lease, millis(t.Now().Add(ttl)))
+		})
+	}
 	return l.tx(ctx, func(t *tx) error {
 		n, err := t.exec("renew lease "+lease.Name, `UPDATE lease SET till = $4 WHERE name = $1 AND holder = $2 AND epoch = $3`,
 			lease.Name, lease.Holder, lease.Epoch, millis(t.now.Add(ttl)))
@@ -51,6 +61,41 @@ func (l *Ledger) Renew(ctx context.Context, lease bot.Lease, ttl time.Duration) 
 		}
 		return err
 	})
+}
+
+// renewals are until when leases are kept, where that is not stored. Its zero value is ready.
+type renewals struct {
+	mu   sync.Mutex
+	last map[string]renewal // by name
+}
+
+type renewal struct{ epoch, till int64 }
+
+// put keeps a lease until till. It returns bot.ErrFenced when a later one has been kept.
+func (k *renewals) put(lease bot.Lease, till int64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last[lease.Name].epoch > lease.Epoch {
+		return bot.ErrFenced
+	}
+	if k.last == nil {
+		k.last = map[string]renewal{}
+	}
+	k.last[lease.Name] = renewal{lease.Epoch, till}
+	return nil
+}
+
+// till is until when the lease is kept of which stored is what its holder took it until.
+func (k *renewals) till(name string, epoch, stored int64) int64 {
+	if k == nil {
+		return stored
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if r, ok := k.last[name]; ok && r.epoch == epoch {
+		return r.till
+	}
+	return stored
 }
 
 // Release gives a lease up; see bot.Ledger. It counts as one more epoch, so that nothing more can be written under the old one.

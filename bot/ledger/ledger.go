@@ -86,6 +86,8 @@ type store interface {
 	again(err error) bool
 	// rule reports whether err is a constraint of the schema that was broken.
 	rule(err error) bool
+	// renewals are where leases are renewed; nil where other processes must read of it, so that it is stored.
+	renewals() *renewals
 	// backup writes a consistent copy of the database to a file.
 	backup(ctx context.Context, file string) error
 	// close releases what the store holds beside its connections.

@@ -202,6 +202,8 @@ func (s *postgresStore) rule(err error) bool {
 	return ok && strings.HasPrefix(e.Code, "23")
 }
 
+func (s *postgresStore) renewals() *renewals { return nil }
+
 func (s *postgresStore) backup(context.Context, string) error {
 	return fmt.Errorf("%w: a PostgreSQL ledger is backed up with PostgreSQL's own tools, such as pg_dump", errors.ErrUnsupported)
 }

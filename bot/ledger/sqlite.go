@@ -26,6 +26,7 @@ type sqliteStore struct {
 	clock     func() time.Time
 	lock      *os.File // nil when only read
 	temporary string   // the directory to remove at the end
+	renewed   renewals
 }
 
 // openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit flushed to the disk; foreign keys checked;
@@ -143,6 +144,9 @@ func (s *sqliteStore) rule(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
+
+// renewals are in memory: only this process has the file. The disk is spared a write every two seconds, and a full one ends no lease.
+func (s *sqliteStore) renewals() *renewals { return &s.renewed }
 
 // backup copies within one read transaction into a file beside the target, which gets its name when it is complete and on disk.
 func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
