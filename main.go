@@ -446,6 +446,9 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	if p.discord != nil {
 		err := p.discord.Ready()
 		tell("discord", err, errors.Is(err, discord.ErrOutage))
+		if err == nil && p.discord.StandsBy() {
+			parts["discord"] = "ok: another replica holds the Gateway connection"
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -205,6 +205,11 @@ func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) 
 // Policy is what NewBot was given.
 func (b *Bot) Policy() bot.Policy { return b.policy }
 
+// Alone runs fn at once: nobody else holds anything.
+func (b *Bot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx context.Context) error) error {
+	return fn(ctx)
+}
+
 // Remember keeps a value.
 func (b *Bot) Remember(_ context.Context, key, value string) error {
 	b.mu.Lock()

@@ -28,6 +28,7 @@ type Bot interface {
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
 	Policy() bot.Policy
+	Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error
 }
 
 var _ Bot = (*bot.Bot)(nil)
@@ -66,6 +67,7 @@ type Adapter struct {
 	seen   sights
 	status status
 	last   atomic.Int64 // unix nanoseconds of the last frame or request from Discord
+	stands atomic.Bool  // another replica holds the Gateway connection
 
 	mu      sync.Mutex
 	stopped bool
@@ -120,7 +122,7 @@ func New(o Options) (*Adapter, error) {
 	return a, nil
 }
 
-// Run registers the commands where they have changed, keeps the Gateway connection up (unless interactions come by HTTP), and returns when ctx
+// Run registers the commands where they have changed, keeps the Gateway connection up while no other replica does (unless interactions come by HTTP), and returns when ctx
 // has ended and what was being answered is answered. Where Discord refuses the bot for good it makes no more attempts, tells Ready, stays until ctx
 // ends, and returns why.
 func (a *Adapter) Run(ctx context.Context) error {
@@ -178,7 +180,10 @@ func (a *Adapter) background(within time.Duration, f func(ctx context.Context)) 
 // Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is ErrOutage will pass by itself.
 func (a *Adapter) Ready() error { return a.status.err() }
 
-// LastFrame is when Discord was last heard of: a frame of the Gateway, or a signed request. It is zero before the first.
+// StandsBy reports whether another replica holds the Gateway connection, and this one waits to take it over. That is no trouble: Ready returns nil.
+func (a *Adapter) StandsBy() bool { return a.stands.Load() }
+
+// LastFrame is when Discord was last heard of: a frame of the Gateway, or a signed request. It is zero before the first, and while the adapter stands by.
 func (a *Adapter) LastFrame() time.Time {
 	n := a.last.Load()
 	if n == 0 {

@@ -53,19 +53,36 @@ var mends = map[int]string{
 	4014: "Discord refuses the intents: this is a fault of the program, please report it",
 }
 
-// supervise keeps a Gateway connection up until ctx ends. The library opens one connection and is never let reconnect: by itself it can hang for ever
-// (an op 7 before READY, no HELLO), come back after it was closed, and try for ever what cannot succeed. A connection that is lost loses no more
-// than the interactions of that moment, which would be dead after 3 seconds anyway, so nothing is resumed.
+// errGivenUp ends a connection that another replica may hold from now on.
+var errGivenUp = errors.New("the right to the Gateway connection could not be kept")
+
+// supervise keeps a Gateway connection up until ctx ends, in one replica at a time: each connection is made under a lease, so that another replica
+// may have more luck with the next. The library opens one connection and
+// is never let reconnect: by itself it can hang for ever (an op 7 before READY, no HELLO), come back after it was closed, and try for ever what cannot
+// succeed. A connection that is lost loses no more than the interactions of that moment, which would be dead after 3 seconds anyway, so nothing is resumed.
 func (a *Adapter) supervise(ctx context.Context) error {
 	pause := a.pace.least
-	var identified time.Time
 	for ctx.Err() == nil {
-		if !sleep(ctx, time.Until(identified.Add(a.pace.apart))) {
-			break
-		}
-		began := time.Now()
-		wait, err := a.connect(ctx, func() { identified = time.Now() })
+		var l *link
+		var wait time.Duration
+		var began, ended time.Time
+		err := a.bot.Alone(ctx, "gateway/discord/"+a.o.ApplicationID, a.standBy, func(held context.Context) (err error) {
+			a.stands.Store(false)
+			began = time.Now()
+			l, wait, err = a.connect(held)
+			ended = time.Now()
+			if _, lasting := errors.AsType[*fatal](err); !lasting {
+				a.status.set("gateway", fmt.Errorf("%w: %w", ErrOutage, err))
+				if l != nil { // Discord lets nobody identify so soon again, whichever replica it is
+					sleep(held, time.Until(began.Add(a.pace.apart)))
+				}
+			}
+			return err
+		})
 		if ctx.Err() != nil {
+			if l != nil {
+				l.wait()
+			}
 			break
 		}
 		if f, ok := errors.AsType[*fatal](err); ok {
@@ -74,7 +91,7 @@ func (a *Adapter) supervise(ctx context.Context) error {
 			<-ctx.Done()
 			return f
 		}
-		if time.Since(began) > a.pace.most {
+		if ended.Sub(began) > a.pace.most {
 			pause = a.pace.least
 		}
 		if wait == 0 {
@@ -82,27 +99,34 @@ func (a *Adapter) supervise(ctx context.Context) error {
 			pause = min(2*pause, a.pace.most)
 		}
 		a.log.Warn("the Gateway connection ended and is made anew", "cause", err, "in", wait.Round(time.Millisecond))
-		a.status.set("gateway", fmt.Errorf("%w: %w", ErrOutage, err))
-		sleep(ctx, wait)
+		sleep(ctx, time.Until(ended.Add(wait)))
 	}
 	return nil
 }
 
-// connect opens one connection and returns when it has ended. When wait is not 0 Discord said how long to stay away.
-func (a *Adapter) connect(ctx context.Context, identifying func()) (wait time.Duration, err error) {
+// standBy notes that another replica holds the connection, and that nothing is heard here.
+func (a *Adapter) standBy() {
+	a.stands.Store(true)
+	a.status.set("gateway", nil)
+	a.last.Store(0)
+	a.log.Info("another replica holds the Gateway connection; this one waits for it")
+}
+
+// connect opens one connection and returns it when its socket is closed; nil when none was tried. When wait is not 0 Discord said how long to stay away.
+func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err error) {
 	b, err := a.rest.gateway(ctx)
 	if err != nil {
 		if e, ok := errors.AsType[*apiError](err); ok && e.Status == http.StatusUnauthorized {
-			return 0, &fatal{mends[4004], err}
+			return nil, 0, &fatal{mends[4004], err}
 		}
 		if later, ok := laterOf(err); ok {
-			return later, err
+			return nil, later, err
 		}
-		return 0, err
+		return nil, 0, err
 	}
 	if b.Limit.Remaining <= a.pace.reserve {
 		wait = max(time.Duration(b.Limit.ResetAfter)*time.Millisecond, a.pace.apart)
-		return wait, fmt.Errorf("only %d connections are left for today, which are not used up: one too many would reset the token", b.Limit.Remaining)
+		return nil, wait, fmt.Errorf("only %d connections are left for today, which are not used up: one too many would reset the token", b.Limit.Remaining)
 	}
 
 	l := &link{a: a, ended: make(chan error, 1), ready: make(chan struct{}), over: make(chan struct{})}
@@ -111,13 +135,12 @@ func (a *Adapter) connect(ctx context.Context, identifying func()) (wait time.Du
 	l.url = fmt.Sprintf("%s/?v=%s&encoding=json#%d/", strings.TrimSuffix(b.URL, "/"), discordgo.APIVersion, linkCount.Add(1))
 	s, err := a.session(ctx, l)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	links.add(l)
 	defer links.remove(l)
 	defer l.hangUp()
 
-	identifying()
 	opened := make(chan error, 1)
 	go func() { opened <- s.Open() }()
 	late := time.NewTimer(a.pace.open)
@@ -126,7 +149,7 @@ func (a *Adapter) connect(ctx context.Context, identifying func()) (wait time.Du
 		select {
 		case err := <-opened:
 			if err != nil {
-				return 0, l.cause(err)
+				return l, 0, l.cause(err)
 			}
 			opened = nil
 		case <-ready:
@@ -135,16 +158,11 @@ func (a *Adapter) connect(ctx context.Context, identifying func()) (wait time.Du
 			a.status.set("gateway", nil)
 			a.log.Info("connected to Discord's Gateway")
 		case <-late.C:
-			return 0, fmt.Errorf("no READY within %v", a.pace.open)
+			return l, 0, fmt.Errorf("no READY within %v", a.pace.open)
 		case err := <-l.ended:
-			return 0, l.cause(err)
+			return l, 0, l.cause(err)
 		case <-ctx.Done():
-			l.hangUp()
-			select { // the library notices, and takes 1 s over it
-			case <-l.over:
-			case <-time.After(1500 * time.Millisecond):
-			}
-			return 0, ctx.Err()
+			return l, 0, errGivenUp
 		}
 	}
 }
@@ -208,6 +226,14 @@ type link struct {
 	conn net.Conn
 	gone bool
 	code *websocket.CloseError
+}
+
+// wait waits until the library has noticed that the socket is closed, which it takes a second over.
+func (l *link) wait() {
+	select {
+	case <-l.over:
+	case <-time.After(1500 * time.Millisecond):
+	}
 }
 
 // end tells the supervisor that the connection is over. The first cause counts.

@@ -32,6 +32,9 @@ func (oblivious) Do(context.Context, bot.Event, bot.Member) (bot.Answer, error) 
 func (oblivious) Remember(context.Context, string, string) error    { return nil }
 func (oblivious) Recollect(context.Context, string) (string, error) { return "", nil }
 func (oblivious) Policy() bot.Policy                                { return bot.Policy{} }
+func (oblivious) Alone(ctx context.Context, _ string, _ func(), fn func(context.Context) error) error {
+	return fn(ctx)
+}
 
 type accepting struct{}
 

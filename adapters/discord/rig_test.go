@@ -97,6 +97,11 @@ func (b *testBot) Recollect(_ context.Context, key string) (string, error) {
 	return b.memory[key], nil
 }
 
+// Alone runs fn: there is no other replica.
+func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx context.Context) error) error {
+	return fn(ctx)
+}
+
 func (b *testBot) Policy() bot.Policy { return b.policy }
 
 func (b *testBot) answer(a bot.Answer) {
