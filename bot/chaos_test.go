@@ -337,6 +337,60 @@ func TestChaosPlatform(t *testing.T) {
 	})
 }
 
+// nonced is a platform that gives a message back, as it was, when one with the same key is posted again, as Discord does. The first answer is lost after a while.
+type nonced struct {
+	*screen
+	mu    sync.Mutex
+	known map[string]bot.Ref
+}
+
+func (n *nonced) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if ref, ok := n.known[key]; ok {
+		return ref, nil
+	}
+	ref, err := n.screen.Post(ctx, at, c, key)
+	if n.known[key] = ref; err != nil {
+		return ref, err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+	}
+	return bot.Ref{}, errMood
+}
+
+// TestCardPostedBefore loses the answer to the first post of a card, and the request goes on meanwhile: what the platform gives back at the next attempt is out of date,
+// and must not stay so. The second time the process ends before it can tell.
+func TestCardPostedBefore(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		t.Run(fmt.Sprint("the process ends: ", ends), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, nil)
+				h.pass(time.Second)
+				h.stop()
+				h.surface = &nonced{screen: h.screen, known: map[string]bot.Ref{}}
+				file := t.TempDir() + "/bot.db"
+				h.open(file, nil)
+				h.say(2)
+				c := h.proposed(testGroup + " 1 2")
+				if got := h.screen.card(c.ID).State; got != bot.Preparing {
+					t.Fatalf("the card shows %s: this shows nothing", got)
+				}
+				if ends {
+					h.stop()
+					h.open(file, nil)
+				}
+				h.pass(time.Minute)
+				if got := h.screen.card(c.ID); got.State != bot.Proposed || h.screen.posts != 1 {
+					t.Errorf("the card shows %s; it was posted %d times", got.State, h.screen.posts)
+				}
+			})
+		})
+	}
+}
+
 // away is a ledger that can be out of reach.
 type away struct {
 	bot.Ledger

@@ -171,6 +171,9 @@ func (t *teller) show(ctx context.Context, v View) error {
 	switch {
 	case err == nil:
 		v.Shown, v.Tries = c.Version, 0
+		if first && c.Version > 1 { // an attempt whose answer was lost may have put up an older version, which the platform now gives back
+			v.Shown--
+		}
 		if c.State == Running || c.State == Stopping {
 			pause = progressEvery
 		}
