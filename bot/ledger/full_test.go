@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"recallbot/bot"
 )
@@ -42,5 +44,29 @@ func TestDiskFull(t *testing.T) {
 	})
 	if err != nil || stored == 0 {
 		t.Errorf("after %d notes: %v", stored, err)
+	}
+}
+
+// TestRenewWithoutWriting: where nobody else has the file, a lease is renewed also while nothing can be written.
+func TestRenewWithoutWriting(t *testing.T) {
+	l, err := Open(t.Context(), "sqlite::memory:", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	lease, err := l.Acquire(t.Context(), "app", "a", -time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.Tx(t.Context(), func(bot.Tx) error { // the one connection that writes is taken
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		return l.Renew(ctx, lease, time.Minute)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Acquire(t.Context(), "app", "b", time.Minute); !errors.Is(err, bot.ErrHeld) {
+		t.Errorf("got error %v, want %v", err, bot.ErrHeld)
 	}
 }

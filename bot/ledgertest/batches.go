@@ -109,6 +109,9 @@ var leases = []promise{
 		if err := l.Renew(t.Context(), a, time.Minute); err != nil {
 			t.Fatalf("nobody else took it, but: %v", err)
 		}
+		if _, err := l.Acquire(t.Context(), "app", "b", time.Minute); !errors.Is(err, bot.ErrHeld) {
+			t.Fatalf("b got error %v after a renewal, want %v", err, bot.ErrHeld)
+		}
 		if err := l.Renew(t.Context(), a, -time.Second); err != nil {
 			t.Fatal(err)
 		}
