@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -16,12 +17,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"recallbot/adapters/discord"
 	"recallbot/adapters/slack"
 	"recallbot/bot"
 	"recallbot/bot/ledger"
@@ -35,6 +38,7 @@ const (
 	replicaName = "RECALLBOT_TEST_REPLICA"
 	killQuota   = 40 // calls a second
 	killTTL     = 600 * time.Millisecond
+	killGuard   = 250 * time.Millisecond // by which a busy machine may delay one call more than another
 )
 
 // serveReplica is the main function of a replica.
@@ -55,27 +59,37 @@ func serveReplica() int {
 	}
 	client, err := recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(app), SecretKey: os.Getenv("CHAT_SECRET_KEY"), BaseURL: os.Getenv("CHAT_BASE_URL"),
-		CallsPerSecond: killQuota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond,
+		CallsPerSecond: killQuota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond, Guard: killGuard,
 	})
 	if err != nil {
 		return fail(err)
 	}
 	policy := bot.DefaultPolicy()
-	policy.LargeApprovals, policy.MaxMessages = 1, 5000
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
+	policy.LargeApprovals, policy.MaxMessages = 1, 20_000
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: {
 		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, Channels: []string{"CTRUST"},
 	}}
 	b, err := bot.New(bot.Options{
 		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: killQuota,
 		Holder:   os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
-		LeaseTTL: killTTL, Window: 1050 * time.Millisecond, Log: log,
+		LeaseTTL: killTTL, Window: time.Second + killGuard, Log: log,
 	})
 	if err != nil {
 		return fail(err)
 	}
-	a, err := slack.New(slack.Options{
-		BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"), APIURL: os.Getenv("SLACK_API_URL"), Log: log, Bot: b,
-	})
+	var a interface {
+		bot.Surface
+		Run(ctx context.Context) error
+	}
+	if token := os.Getenv("DISCORD_BOT_TOKEN"); token != "" {
+		a, err = discord.New(discord.Options{
+			BotToken: token, ApplicationID: os.Getenv("DISCORD_APPLICATION_ID"), BaseURL: os.Getenv("DISCORD_BASE_URL"), Guilds: []string{os.Getenv("DISCORD_GUILDS")}, Log: log, Bot: b,
+		})
+	} else {
+		a, err = slack.New(slack.Options{
+			BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"), APIURL: os.Getenv("SLACK_API_URL"), Log: log, Bot: b,
+		})
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -89,9 +103,15 @@ func serveReplica() int {
 // herd is replicas on one database at one site.
 type herd struct {
 	*site
+	front    front
 	database string
 	replicas []*replica
 	late     int // calls that were past every check when their process was stopped: a delay that no guard covers
+
+	phase atomic.Int32 // a phase
+
+	mu     sync.Mutex
+	killed chan struct{} // closed and replaced at each kill
 }
 
 // replica is one process of a herd, again after each kill.
@@ -106,12 +126,17 @@ type replica struct {
 	calls []time.Time // recalls that arrived from it
 }
 
-func newHerd(t *testing.T, database string, n int) *herd {
+func newHerd(t *testing.T, p bot.Platform, database string, n int) *herd {
 	file, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &herd{site: newSiteOf(t, file), database: database}
+	h := &herd{site: newSiteOf(t, file), database: database, killed: make(chan struct{})}
+	h.phase.Store(int32(phases))
+	h.front = slackFront{h.site}
+	if p == bot.Discord {
+		h.front = newDiscordFront(t)
+	}
 	for i := range n {
 		r := &replica{h: h, name: fmt.Sprint("replica-", i+1)}
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -134,7 +159,7 @@ func newHerd(t *testing.T, database string, n int) *herd {
 func (r *replica) start() {
 	r.cmd = exec.Command(r.h.file)
 	r.cmd.Dir, r.cmd.Stderr = r.h.dir, r.h.site
-	r.cmd.Env = append(slices.Clone(r.h.env), replicaName+"="+r.name, "DATABASE_URL="+r.h.database, "CHAT_BASE_URL="+r.chat)
+	r.cmd.Env = append(slices.Concat(r.h.env, r.h.front.env()), replicaName+"="+r.name, "DATABASE_URL="+r.h.database, "CHAT_BASE_URL="+r.chat)
 	if err := r.cmd.Start(); err != nil {
 		r.h.t.Error(err)
 	}
@@ -150,6 +175,38 @@ func (r *replica) kill() {
 	<-r.done
 }
 
+// attempt lets somebody do something, and look up when the process is killed meanwhile: a person who gets no answer does it again.
+func (h *herd) attempt(f func(ctx context.Context) bool) bool {
+	ctx, cancel := context.WithTimeout(h.t.Context(), 5*time.Second)
+	defer cancel()
+	h.mu.Lock()
+	killed := h.killed
+	h.mu.Unlock()
+	done := make(chan bool, 1)
+	go func() { done <- f(ctx) }()
+	select {
+	case ok := <-done:
+		return ok
+	case <-killed:
+	}
+	select { // what was on its way may still be taken, by another replica or by the answer that is on the wire
+	case ok := <-done:
+		return ok
+	case <-time.After(200 * time.Millisecond):
+		cancel()
+		return <-done
+	}
+}
+
+// kill kills a replica and tells the people who wait for it.
+func (h *herd) kill(r *replica) {
+	r.kill()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(h.killed)
+	h.killed = make(chan struct{})
+}
+
 // request is one recall that people asked for in a herd's channel.
 type request struct {
 	first, last int
@@ -159,34 +216,67 @@ type request struct {
 // recalls lets people ask for the messages first to last, approve, and wait for the receipt; what is lost they do again.
 func (h *herd) recalls(first, last int) request {
 	h.t.Helper()
-	had := len(h.receipts())
+	enter := func(p phase) { h.phase.Store(int32(p)) }
+	defer enter(phases)
+	before := map[string]bool{}
+	for _, c := range h.front.cards() {
+		before[c.id] = true
+	}
+	newest := func() (c shownCard, ok bool) {
+		cards := h.front.cards()
+		if len(cards) == 0 || before[cards[len(cards)-1].id] {
+			return c, false
+		}
+		return cards[len(cards)-1], true
+	}
 	for range last - first + 1 {
 		h.chat.Say(floodGroup, "", "alice", "win big")
 	}
-	h.types("UMINA", "/recall", fmt.Sprintf("%s %d-%d", floodGroup, first, last))
-	q := request{first: first, last: last}
-	h.until("card to approve", func() bool { return h.approvable() })
+	enter(asking)
+	h.until("request taken", func() bool {
+		return h.attempt(func(ctx context.Context) bool {
+			return h.front.asks(ctx, floodGroup, fmt.Sprintf("%d-%d", first, last))
+		})
+	})
+	enter(preparing)
+	h.until("card", func() bool { _, ok := newest(); return ok })
+	enter(posting)
+	h.until("card to approve", func() bool { c, ok := newest(); return ok && c.approvable })
 	for seq := first; seq <= last; seq++ {
 		if h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
 			h.t.Fatalf("%d was recalled before anybody approved", seq)
 		}
 	}
-	q.approved = time.Now()
-	h.approve()
-	h.until("receipt", func() bool { return len(receiptIDs(h.receipts()[min(had, len(h.receipts())):])) > 0 && h.settled(q) })
+	q := request{first: first, last: last, approved: time.Now()}
+	enter(deciding)
+	h.until("approved", func() bool {
+		if c, _ := newest(); c.approved() {
+			return true
+		}
+		h.attempt(func(ctx context.Context) bool { h.front.press(ctx); return true })
+		time.Sleep(20 * time.Millisecond)
+		return false
+	})
+	h.until("first recall", func() bool { return h.chat.Recalled(floodGroup, "", recalltest.Seq(first)) })
+	enter(running)
+	h.until("recalls", func() bool {
+		for seq := first; seq <= last; seq++ {
+			if !h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
+				return false
+			}
+		}
+		return true
+	})
+	enter(finishing)
+	h.until("receipt", func() bool {
+		c, _ := newest()
+		return slices.Contains(receiptIDs(h.front.receipts()), c.id)
+	})
 	return q
 }
 
-// settled reports whether there is a receipt for the newest card.
-func (h *herd) settled(q request) bool {
-	cards := h.cards()
-	id := requestID.FindString(h.slack.Picture(cards[len(cards)-1]))
-	return slices.Contains(receiptIDs(h.receipts()), id)
-}
-
 var (
-	requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
-	receiptOf = regexp.MustCompile("Receipt (\\d+) for `?(R-[0-9A-HJKMNP-TV-Z]{6})")
+	receiptOf = regexp.MustCompile("Receipt (\\d+) for [`‹]?(R-[0-9A-HJKMNP-TV-Z]{6})")
 	receiptOK = regexp.MustCompile(`([\d,]+) messages were requested = ([\d,]+) recalled \+ 0 already recalled \+ 0 not found \+ 0 refused \+ 0 not sent \+ 0 unknown`)
 )
 
@@ -207,7 +297,7 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	// The thread of each request has its receipt; a second one is the same.
 	texts, numbers := map[string]string{}, map[string]string{}
 	copies := 0
-	for _, text := range h.receipts() {
+	for _, text := range h.front.receipts() {
 		m := receiptOf.FindStringSubmatch(text)
 		if m == nil {
 			t.Errorf("a receipt without a number:\n%s", text)
@@ -233,8 +323,15 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	if len(texts) != len(requests) {
 		t.Errorf("%d requests have a receipt, want %d", len(texts), len(requests))
 	}
-	if copies > kills {
-		t.Errorf("%d receipts were posted twice, through %d kills", copies, kills)
+	// Slack has nothing by which a post that was lost on the way could be told from one that arrived. Discord has, for as long as these tests take.
+	shown := map[string]int{}
+	for _, c := range h.front.cards() {
+		if shown[c.id]++; shown[c.id] > 1 {
+			copies++
+		}
+	}
+	if _, ok := h.front.(*discordFront); ok && copies > 0 || copies > kills {
+		t.Errorf("%d receipts or cards were posted twice, through %d kills", copies, kills)
 	}
 	// Every message was recalled, and none before its approval.
 	for _, q := range requests {
@@ -298,62 +395,101 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 }
 
 var (
-	killPoints = flag.Int("kills", 6, "kills in each run of TestKilled; the long form is 1000: go test ./adapters/sandbox -run TestKilled -kills 1000 -timeout 3h")
-	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled; 0 for a new one, which is printed")
+	long       = flag.Bool("long", false, "the long forms of the tests that kill and pause: 1,000 kills in each run of TestKilled, 30 s of pause in TestPaused")
+	killPoints = flag.Int("kills", 0, "kills in each run of TestKilled; 0: 30, of those on Discord 12")
+	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled; 0: a new one, which is printed")
 )
 
-// TestKilled kills processes with SIGKILL at random moments of requests' lives, while people ask and approve, and starts them again. Whatever the moment: no request is
-// lost, no call is made without an approval, every message gets one outcome, the receipts add up, the quota is kept. Six kills in each of three runs take
-// a minute; the long form is
+// TestKilled kills processes with SIGKILL at moments of requests' lives that are drawn, while people ask and approve, and starts them again. Whatever the moment: no
+// request is lost, no call is made without an approval, every message gets one outcome, the receipts add up, the quota is kept. The long form is
 //
-//	go test ./adapters/sandbox -run TestKilled -kills 1000 -timeout 3h
+//	go test ./adapters/sandbox -run TestKilled -long -timeout 6h
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	seed := *killSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
+	sqlite := func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/kill.db" }
+	postgres := func(t *testing.T) string { return ledgertest.Postgres(t) }
+	var runs sync.WaitGroup
+	defer runs.Wait()
 	for n, run := range []struct {
 		name     string
+		platform bot.Platform
 		database func(t *testing.T) string
 		replicas int
+		points   int
 	}{
-		{"SQLite", func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/kill.db" }, 1},
-		{"PostgreSQL", func(t *testing.T) string { return ledgertest.Postgres(t) }, 1},
-		{"PostgreSQL, two replicas", func(t *testing.T) string { return ledgertest.Postgres(t) }, 2},
+		{"SQLite", bot.Slack, sqlite, 1, 30},
+		{"PostgreSQL", bot.Slack, postgres, 1, 30},
+		{"PostgreSQL, two replicas", bot.Slack, postgres, 2, 30},
+		{"Discord, SQLite", bot.Discord, sqlite, 1, 12},
+		{"Discord, PostgreSQL, two replicas", bot.Discord, postgres, 2, 12},
 	} {
-		t.Run(run.name, func(t *testing.T) {
-			t.Logf("-killseed %d", seed)
-			for left, round := *killPoints, uint64(0); left > 0; left, round = left-killsAtMost, round+1 {
-				rng := rand.New(rand.NewPCG(seed, uint64(n)<<32+round))
-				killed(t, newHerd(t, run.database(t), run.replicas), min(left, killsAtMost), rng)
-			}
+		points := run.points
+		if *long {
+			points = 1000
+		}
+		points = cmp.Or(*killPoints, points)
+		runs.Go(func() { // all at once: they mostly wait
+			t.Run(run.name, func(t *testing.T) {
+				killedOften(t, points, seed, uint64(n), func() *herd { return newHerd(t, run.platform, run.database(t), run.replicas) })
+			})
 		})
+	}
+}
+
+// killedOften goes through points kills, in as many herds as it takes, and tells how many there were in each phase.
+func killedOften(t *testing.T, points int, seed, n uint64, herd func() *herd) {
+	t.Logf("-killseed %d", seed)
+	var hit [phases + 1]int
+	for left, round := points, uint64(0); left > 0; left, round = left-killsAtMost, round+1 {
+		killed(t, herd(), min(left, killsAtMost), rand.New(rand.NewPCG(seed, n<<32+round)), &hit)
+	}
+	for p, n := range hit {
+		t.Logf("%d kills while %v", n, phase(p))
+		if n == 0 && points >= 200 && phase(p) < phases {
+			t.Errorf("of %d kills none came while %v: this shows too little", points, phase(p))
+		}
 	}
 }
 
 // killsAtMost is how many kills one herd goes through: a new one begins with an empty database and an empty channel.
 const killsAtMost = 30
 
-// killed lets people recall messages while replicas are killed and started again, points times.
-func killed(t *testing.T, h *herd, points int, rng *rand.Rand) {
+// killed lets people recall messages while replicas are killed and started again, points times, and counts in which phase.
+func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]int) {
 	kills := 0
 	over, giveUp := make(chan struct{}), make(chan struct{})
 	moments := rand.New(rand.NewPCG(rng.Uint64(), 0)) // people and kills draw apart, so that the seed decides on each
 	go func() {
 		defer close(over)
+		var aims []int
 		for kills < points {
-			select {
-			case <-time.After(time.Duration(moments.Int64N(int64(2500 * time.Millisecond)))):
-			case <-giveUp:
-				return
+			if len(aims) == 0 {
+				aims = moments.Perm(int(phases))
 			}
+			aim := phase(aims[0])
+			aims = aims[1:]
+			// A phase that does not come is no reason to let anything live for long.
+			for began := time.Now(); phase(h.phase.Load()) != aim && time.Since(began) < 2*time.Second; {
+				select {
+				case <-time.After(time.Millisecond):
+				case <-giveUp:
+					return
+				}
+			}
+			time.Sleep(time.Duration(moments.Int64N(int64(aim.lingers()))))
+			hit[h.phase.Load()]++
 			r := h.replicas[moments.IntN(len(h.replicas))]
-			r.kill()
+			h.kill(r)
 			kills++
 			if len(h.replicas) > 1 {
-				time.Sleep(time.Duration(moments.Int64N(int64(700 * time.Millisecond))))
+				time.Sleep(time.Duration(moments.Int64N(int64(killTTL))))
 			}
 			r.start()
+			time.Sleep(time.Duration(moments.Int64N(int64(300 * time.Millisecond)))) // killed again while it starts, too
 		}
 	}()
 	defer func() {
@@ -370,7 +506,7 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand) {
 			last = true // one more, in peace
 		default:
 		}
-		n := 50 + rng.IntN(400)
+		n := 40 + rng.IntN(260)
 		requests = append(requests, h.recalls(next, next+n-1))
 		next += n
 	}
@@ -378,10 +514,15 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand) {
 	t.Logf("%d requests, %d kills, of which %d left calls in doubt; %d messages recalled twice", len(requests), kills, doubts, len(h.chat.RecalledMoreThanOnce()))
 }
 
-// TestPaused stops the process that runs a request for three times its lease (SIGSTOP), and lets it go on. It finds the lease taken, writes nothing, and calls no more.
+// TestPaused stops the process that runs a request for three times its lease (SIGSTOP), or for 30 s with -long, and lets it go on. It finds the lease taken, writes nothing,
+// and calls no more.
 func TestPaused(t *testing.T) {
-	h := newHerd(t, ledgertest.Postgres(t), 2)
-	const messages = 1600
+	h := newHerd(t, bot.Slack, ledgertest.Postgres(t), 2)
+	pause := 3 * killTTL
+	if *long {
+		pause = 30 * time.Second
+	}
+	messages := 10 * killQuota * int((pause + 3*time.Second).Seconds()) // for longer than the pause
 	for range messages {
 		h.chat.Say(floodGroup, "", "alice", "win big")
 	}
@@ -399,7 +540,7 @@ func TestPaused(t *testing.T) {
 	if took := time.Since(began); took > killTTL+2*time.Second {
 		t.Logf("taken over after %v: it was stopped within a transaction", took)
 	}
-	time.Sleep(max(0, 3*killTTL-time.Since(began)))
+	time.Sleep(max(0, pause-time.Since(began)))
 	if n := len(h.receipts()); n > 0 {
 		t.Fatal("the request is done already: this showed nothing")
 	}
