@@ -48,6 +48,6 @@
 // # What a crash leaves
 //
 // A batch is claimed in a durable commit before its call is made. A holder of the lease that finds a batch claimed by an older epoch knows that its call may have been
-// made or not: the batch is in doubt, and doubt is settled by reading history, never by guessing. Posts and cards are rendered from what is stored until they are shown; a
+// made or not: the batch is in doubt, and doubt is settled by reading history, never by guessing. restore.go does the same to all that a copy of the ledger calls unfinished. Posts and cards are rendered from what is stored until they are shown; a
 // post whose answer was lost may appear twice, with the same number.
 package bot

@@ -44,7 +44,10 @@ func (b *Bot) start(ctx context.Context) error {
 		if err := tx.PutRoster(b.o.Roster); err != nil {
 			return err
 		}
-		return b.auditOwn(tx, "started", "", "", map[string]any{"holder": b.o.Holder, "roster": b.roster, "policy": b.o.Policy})
+		if err := b.auditOwn(tx, "started", "", "", map[string]any{"holder": b.o.Holder, "roster": b.roster, "policy": b.o.Policy}); err != nil {
+			return err
+		}
+		return b.restore(tx)
 	})
 }
 
@@ -470,6 +473,13 @@ func (r *runner) begin(tx Tx, req Request) (Request, error) {
 	if len(batch) > 0 {
 		batches = append(batches, Batch{Seqs: batch, State: BatchPending})
 	}
+	restored, err := restoredAt(tx)
+	if err != nil {
+		return req, err
+	}
+	if req.Granted.Before(restored) {
+		putInDoubt(batches)
+	}
 	if err := tx.AddBatches(req.ID, batches); err != nil {
 		return req, err
 	}
@@ -493,9 +503,7 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 	if len(sending) == 0 {
 		return nil
 	}
-	for i := range sending {
-		sending[i].State, sending[i].Doubted = BatchDoubt, true
-	}
+	putInDoubt(sending)
 	if err := r.b.auditOwn(tx, "in doubt after a takeover", req.ID, req.Digest, map[string]any{"batches": len(sending)}); err != nil {
 		return err
 	}

@@ -239,7 +239,7 @@ func (l *Ledger) Subscribe(topics ...bot.Topic) (wakes <-chan struct{}, cancel f
 }
 
 // Backup writes a consistent copy of the ledger to a new file while it is served. The copy is on disk, complete, when Backup returns nil;
-// before, the file is not there. A file that exists is refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with errors.ErrUnsupported.
+// before, the file is not there. It bears bot.NoteCopy. A file that exists is refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with errors.ErrUnsupported.
 func (l *Ledger) Backup(ctx context.Context, file string) error {
 	if err := l.store.backup(ctx, file); err != nil {
 		return fmt.Errorf("back up ledger: %w", err)

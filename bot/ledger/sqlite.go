@@ -170,6 +170,9 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	if _, err := db.ExecContext(ctx, "VACUUM INTO $1", partial.Name()); err != nil {
 		return err
 	}
+	if err := mark(ctx, partial.Name(), s.now()); err != nil {
+		return fmt.Errorf("mark the copy as one: %w", err)
+	}
 	if err := partial.Sync(); err != nil {
 		return err
 	}
@@ -182,6 +185,18 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	}
 	defer dir.Close()
 	return dir.Sync()
+}
+
+// mark writes into a copy that it is one, and of when.
+func mark(ctx context.Context, file string, now time.Time) (err error) {
+	value, err := encode(now.Format(time.RFC3339))
+	if err != nil {
+		return err // unreachable: strings always marshal
+	}
+	db := sql.OpenDB(connector(file, "rw"))
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.ExecContext(ctx, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, bot.NoteCopy, value)
+	return err
 }
 
 func (s *sqliteStore) close() error {
