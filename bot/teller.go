@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ const (
 	progressEvery  = 3 * time.Second // between edits of a card while its request runs
 	tellRetryMost  = time.Minute     // the longest pause after failures
 	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
+	goneTries      = 3               // of a post whose thread is gone, while its card is looked after
 	partRunes      = 1500            // characters of outcome lines in one post, so that it fits both platforms
 	tellCallWithin = 30 * time.Second
 	tellEndWithin  = 3 * time.Second  // for a call that is on its way when the process stops
@@ -167,6 +169,13 @@ func (t *teller) show(ctx context.Context, v View) error {
 	} else {
 		err = t.s.Edit(ctx, v.Ref, c)
 	}
+	untold := false
+	if errors.Is(err, ErrGone) && !first {
+		var unread error
+		if untold, unread = t.untold(ctx, v); unread != nil {
+			return unread
+		}
+	}
 	pause := time.Duration(0)
 	switch {
 	case err == nil:
@@ -177,7 +186,7 @@ func (t *teller) show(ctx context.Context, v View) error {
 		if c.State == Running || c.State == Stopping {
 			pause = progressEvery
 		}
-	case errors.Is(err, ErrGone) && !first && c.State.Open():
+	case errors.Is(err, ErrGone) && !first && (c.State.Open() || untold):
 		t.b.log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
 		v.Ref, v.Shown = Ref{}, 0
 	case errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
@@ -205,6 +214,16 @@ func (t *teller) show(ctx context.Context, v View) error {
 		tx.Wake(WakeTeller)
 		return tx.PutView(v)
 	})
+}
+
+// untold reports whether something is still to be posted in the thread of the card.
+func (t *teller) untold(ctx context.Context, v View) (found bool, err error) {
+	err = t.b.o.Ledger.View(ctx, func(tx Tx) error {
+		posts, err := tx.Posts(t.s.Platform(), 1000)
+		found = slices.ContainsFunc(posts, func(p Post) bool { return p.Request == v.Request && p.Place == v.Place })
+		return err
+	})
+	return found, err
 }
 
 // retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows.
@@ -237,7 +256,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 	if err != nil {
 		return err
 	}
-	pause := time.Duration(0)
+	pause, gone := time.Duration(0), false
 	switch {
 	case n == nil || v.Dead: // there is nothing to say any more, or nowhere to say it
 		p.Posted = true
@@ -251,6 +270,9 @@ func (t *teller) post(ctx context.Context, p Post) error {
 			if p.Ref.Thread != "" {
 				v.Ref.Thread = p.Ref.Thread
 			}
+		case errors.Is(err, ErrGone) && p.Tries < goneTries:
+			p.Tries++
+			pause, gone = time.Second, true
 		case errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
 			t.b.log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", err)
 			p.Posted = true
@@ -276,6 +298,9 @@ func (t *teller) post(ctx context.Context, p Post) error {
 			}
 		}
 		tx.Wake(WakeTeller)
+		if gone { // perhaps with its card, which is then posted anew
+			return tx.Want(p.Request)
+		}
 		return nil
 	})
 }

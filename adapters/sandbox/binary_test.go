@@ -87,12 +87,8 @@ func newSite(t testing.TB, env ...string) *site {
 
 // newSiteOf is a site for the program in file.
 func newSiteOf(t testing.TB, file string, env ...string) *site {
-	s := &site{t: t, file: file, dir: t.TempDir(), slack: slacktest.New(), chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond}), log: &bytes.Buffer{}}
+	s := &site{t: t, file: file, dir: t.TempDir(), slack: newWorkspace(), chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond}), log: &bytes.Buffer{}}
 	s.slack.RateLimits = false
-	for _, u := range []string{"UMINA", "UTHEO"} {
-		s.slack.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u[1:])})
-	}
-	s.slack.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"}, BotIn: true})
 	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	slackURL, stopSlack := s.slack.Start()
 	chatURL, stopChat := s.chat.Start()
@@ -232,17 +228,7 @@ func (s *site) approvable() bool {
 }
 
 // receipts are the receipts in the threads of all cards.
-func (s *site) receipts() []string {
-	var all []string
-	for _, c := range s.cards() {
-		for _, m := range s.slack.Thread("CTRUST", c.TS) {
-			if p := s.slack.Picture(m); strings.Contains(p, "Receipt ") {
-				all = append(all, p)
-			}
-		}
-	}
-	return all
-}
+func (s *site) receipts() []string { return slackFront{s.slack}.receipts() }
 
 func (s *site) say(n int) {
 	for i := range n {

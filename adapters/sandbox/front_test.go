@@ -39,37 +39,47 @@ func (c shownCard) approved() bool { return strings.Contains(c.picture, "approve
 
 var requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
 
-// slackFront is the workspace of a site.
-type slackFront struct{ s *site }
+// slackFront is a workspace whose events come over Socket Mode.
+type slackFront struct{ w *slacktest.Workspace }
 
 func (f slackFront) env() []string { return nil }
 
 func (f slackFront) asks(ctx context.Context, group, seqs string) bool {
-	d := f.s.slack.Command("UMINA", "CTRUST", "/recall", group+" "+seqs)
+	d := f.w.Command("UMINA", "CTRUST", "/recall", group+" "+seqs)
 	return d.Wait(ctx) == nil && d.Acked()
 }
 
 func (f slackFront) press(ctx context.Context) {
-	cards := f.s.cards()
+	cards := f.w.Messages("CTRUST")
 	if len(cards) == 0 {
 		return
 	}
 	card := cards[len(cards)-1]
 	if i := slices.IndexFunc(card.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" }); i >= 0 {
-		f.s.slack.Press("UTHEO", card.Ref(), card.Buttons()[i].ActionID).Wait(ctx)
+		f.w.Press("UTHEO", card.Ref(), card.Buttons()[i].ActionID).Wait(ctx)
 	}
 }
 
 func (f slackFront) cards() []shownCard {
 	var all []shownCard
-	for _, c := range f.s.cards() {
-		p := f.s.slack.Picture(c)
+	for _, c := range f.w.Messages("CTRUST") {
+		p := f.w.Picture(c)
 		all = append(all, shownCard{requestID.FindString(p), p, slices.ContainsFunc(c.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })})
 	}
 	return all
 }
 
-func (f slackFront) receipts() []string { return f.s.receipts() }
+func (f slackFront) receipts() []string {
+	var all []string
+	for _, c := range f.w.Messages("CTRUST") {
+		for _, m := range f.w.Thread("CTRUST", c.TS) {
+			if p := f.w.Picture(m); strings.Contains(p, "Receipt ") {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
 
 // discordFront is a guild whose interactions come over the Gateway.
 type discordFront struct {
@@ -81,11 +91,17 @@ const (
 	guildTrust, guildMina, guildTheo = "1001", "2001", "2002"
 )
 
-func newDiscordFront(t testing.TB) *discordFront {
+func newGuild() *discordtest.Guild {
 	g := discordtest.New()
 	g.AddChannel(discordtest.Channel{ID: guildTrust, Name: "trust"})
 	g.AddMember(discordtest.Member{UserID: guildMina, Name: "mina"})
 	g.AddMember(discordtest.Member{UserID: guildTheo, Name: "theo"})
+	return g
+}
+
+// newDiscordFront listens on loopback.
+func newDiscordFront(t testing.TB) *discordFront {
+	g := newGuild()
 	url, stop := g.Start()
 	t.Cleanup(g.Close)
 	t.Cleanup(stop)
@@ -153,6 +169,20 @@ func (f *discordFront) receipts() []string {
 		}
 	}
 	return all
+}
+
+func newWorkspace() *slacktest.Workspace {
+	w := slacktest.New()
+	for _, u := range []string{"UMINA", "UTHEO"} {
+		w.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u[1:])})
+	}
+	w.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"}, BotIn: true})
+	return w
+}
+
+// slackCrowd is who may do what in a workspace of these tests.
+func slackCrowd() bot.Crowd {
+	return bot.Crowd{Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, Channels: []string{"CTRUST"}}
 }
 
 // discordCrowd is who may do what in a guild of these tests.

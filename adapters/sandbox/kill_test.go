@@ -66,9 +66,7 @@ func serveReplica() int {
 	}
 	policy := bot.DefaultPolicy()
 	policy.LargeApprovals, policy.MaxMessages = 1, 20_000
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: {
-		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, Channels: []string{"CTRUST"},
-	}}
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
 	b, err := bot.New(bot.Options{
 		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: killQuota,
 		Holder:   os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
@@ -133,7 +131,7 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int) *herd {
 	}
 	h := &herd{site: newSiteOf(t, file), database: database, killed: make(chan struct{})}
 	h.phase.Store(int32(phases))
-	h.front = slackFront{h.site}
+	h.front = slackFront{h.slack}
 	if p == bot.Discord {
 		h.front = newDiscordFront(t)
 	}

@@ -1,0 +1,488 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/adapters/discord"
+	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters/slack"
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
+)
+
+var troubleSeed = flag.Uint64("troubleseed", 0, "seed of TestTroubles; 0: a new one, which is printed")
+
+// scene is the bot with the adapter of one platform, in a bubble's time, and the people there.
+type scene struct {
+	t       *testing.T
+	chat    *recalltest.Service
+	bot     *bot.Bot
+	ledger  *ledger.Ledger
+	front   front
+	slack   *slacktest.Workspace // nil on Discord
+	discord *discordtest.Guild   // nil on Slack
+}
+
+func newScene(t *testing.T, p bot.Platform) *scene {
+	s := &scene{t: t, chat: recalltest.New(recalltest.Options{Latency: 100 * time.Millisecond})}
+	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
+	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.ledger, err = ledger.Open(context.Background(), "sqlite::memory:", ledger.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	policy := bot.DefaultPolicy()
+	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
+	s.bot, err = bot.New(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: s.ledger, Chat: client, Policy: policy, CallsPerSecond: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a interface {
+		bot.Surface
+		Run(ctx context.Context) error
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	if p == bot.Slack {
+		s.slack = newWorkspace()
+		s.front = slackFront{s.slack}
+		a, err = slack.New(slack.Options{BotToken: s.slack.BotToken, AppToken: s.slack.AppToken, HTTPClient: s.slack.Client(), Dial: s.slack.DialContext, Bot: s.bot, Log: quiet})
+	} else {
+		s.discord = newGuild()
+		s.front = &discordFront{g: s.discord}
+		a, err = discord.New(discord.Options{
+			BotToken: s.discord.BotToken, ApplicationID: s.discord.ApplicationID, Guilds: []string{s.discord.ID}, HTTPClient: s.discord.Client(), Dial: s.discord.Dial, Bot: s.bot, Log: quiet,
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.bot.Attach(a)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- s.bot.Run(ctx) }()
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		err := errors.Join(<-ended, <-ended)
+		if s.slack != nil {
+			s.slack.Close()
+		} else {
+			s.discord.Close()
+		}
+		s.chat.Close()
+		if err := errors.Join(err, s.ledger.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	time.Sleep(5 * time.Second)
+	return s
+}
+
+func (s *scene) until(what string, within time.Duration, ok func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(within); !ok(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("waited %v for: %s; the channel shows\n%v", within, what, s.front.cards())
+		}
+	}
+}
+
+// recalls lets people ask for messages and approve, again until it is taken, and returns the request's id. The trouble strikes before each of their acts and while the
+// request runs.
+func (s *scene) recalls(first, last int, strike func()) string {
+	s.t.Helper()
+	for range last - first + 1 {
+		s.chat.Say(floodGroup, "", "alice", "win big")
+	}
+	had := len(s.stored())
+	act := func(f func(ctx context.Context)) {
+		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+		defer cancel()
+		f(ctx)
+		time.Sleep(time.Second)
+	}
+	strike()
+	s.until("request taken", 10*time.Minute, func() (ok bool) {
+		act(func(ctx context.Context) { ok = s.front.asks(ctx, floodGroup, fmt.Sprintf("%d-%d", first, last)) })
+		return ok && len(s.stored()) > had
+	})
+	id := string(s.stored()[0])
+	mine := func() (c shownCard) {
+		for _, c := range s.front.cards() {
+			if c.id == id && c.approvable {
+				return c
+			}
+		}
+		return c
+	}
+	s.until("card to approve", 10*time.Minute, func() bool { return mine().approvable })
+	strike()
+	s.until("approved", 10*time.Minute, func() bool {
+		act(s.front.press)
+		return s.state(id) != bot.Proposed
+	})
+	strike()
+	return id
+}
+
+// stored are the requests that the ledger holds, newest first.
+func (s *scene) stored() (ids []bot.RequestID) {
+	s.t.Helper()
+	err := s.ledger.View(s.t.Context(), func(tx bot.Tx) error {
+		ids = nil
+		all, err := tx.Requests(bot.Query{})
+		for _, r := range all {
+			ids = append(ids, r.ID)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return ids
+}
+
+func (s *scene) state(id string) bot.State {
+	s.t.Helper()
+	c, err := s.bot.ShowingNow(s.t.Context(), bot.RequestID(id))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c.State
+}
+
+// holds checks that each request ended with one outcome a message and, where it can still be shown, one receipt: on Slack copies of it are allowed, that are the same.
+func (s *scene) holds(ids []string, shown bool, copies bool) {
+	s.t.Helper()
+	for _, id := range ids {
+		if got := s.state(id); got != bot.Done {
+			s.t.Errorf("%s is %s", id, got)
+		}
+		var receipts []string
+		for _, r := range s.front.receipts() {
+			if m := receiptOf.FindStringSubmatch(r); m != nil && m[2] == id {
+				receipts = append(receipts, r)
+				flat := strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " ")
+				if sum := receiptOK.FindStringSubmatch(flat); sum == nil || sum[1] != sum[2] {
+					s.t.Errorf("the receipt of %s does not call every message recalled:\n%s", id, r)
+				}
+			}
+		}
+		if shown && len(receipts) == 0 {
+			s.t.Errorf("%s has no receipt", id)
+		}
+		if n := len(receipts); n > 1 && !copies || len(slices.Compact(receipts)) > 1 {
+			s.t.Errorf("%s has %d receipts:\n%s", id, n, strings.Join(receipts, "\n"))
+		}
+		cards := slices.DeleteFunc(s.front.cards(), func(c shownCard) bool { return c.id != id })
+		if shown && (len(cards) == 0 || !strings.Contains(cards[len(cards)-1].picture, "done") || cards[len(cards)-1].approvable) {
+			s.t.Errorf("the card of %s shows %v", id, cards)
+		}
+	}
+	var v bot.Verifier
+	asked, approved := map[bot.RequestID]int{}, map[bot.RequestID]int{}
+	err := s.ledger.View(s.t.Context(), func(tx bot.Tx) error {
+		entries, err := tx.Entries(1, 1_000_000)
+		for _, e := range entries {
+			if err := v.Next(e); err != nil {
+				return err
+			}
+			switch e.What {
+			case "asked":
+				asked[e.Request]++
+			case "approved":
+				approved[e.Request]++
+			case "api":
+				if approved[e.Request] == 0 {
+					return fmt.Errorf("entry %d: a call for %s without an approval", e.N, e.Request)
+				}
+			}
+		}
+		return err
+	})
+	if err := errors.Join(err, v.End()); err != nil {
+		s.t.Errorf("audit: %v", err)
+	}
+	if len(asked) != len(ids) {
+		s.t.Errorf("%d requests were asked for, want %d", len(asked), len(ids))
+	}
+	for _, id := range ids {
+		if n, m := asked[bot.RequestID(id)], approved[bot.RequestID(id)]; n != 1 || m != 1 {
+			s.t.Errorf("%s was asked for %d times and approved %d times", id, n, m)
+		}
+	}
+	if twice := s.chat.RecalledMoreThanOnce(); len(twice) > 0 {
+		s.t.Errorf("recalled twice: %v", twice)
+	}
+}
+
+// trouble is what can go wrong with a platform, for a while.
+type trouble struct {
+	name    string
+	slack   func(w *slacktest.Workspace)
+	discord func(g *discordtest.Guild)
+	copies  bool // Slack has nothing by which a post that was made could be told from one that was not
+}
+
+// calls is a fault of the next calls.
+func calls(name string, s slacktest.Fault, d discordtest.Fault) trouble {
+	return trouble{
+		name:    name,
+		slack:   func(w *slacktest.Workspace) { w.Fail("*", 4, s) },
+		discord: func(g *discordtest.Guild) { g.Fail("* /**", 4, d) },
+	}
+}
+
+var troubles = []trouble{
+	calls("429 with Retry-After", slacktest.RateLimited(7*time.Second), discordtest.RateLimited(7*time.Second)),
+	calls("429 without Retry-After", slacktest.RateLimitedNoHeader(), discordtest.Status(429)),
+	calls("5xx", slacktest.ServerError(503), discordtest.Status(502)),
+	calls("hang", slacktest.Hang(), discordtest.Hang()),
+	calls("reset", slacktest.Reset(), discordtest.Reset()),
+	{
+		name: "lost answer of a successful post", copies: true,
+		slack:   func(w *slacktest.Workspace) { w.Fail("chat.postMessage", 2, slacktest.LoseReply()) },
+		discord: func(g *discordtest.Guild) { g.Fail("POST /**", 2, discordtest.ReplyLost()) },
+	},
+	{name: "websocket dropped", slack: (*slacktest.Workspace).DropTCP, discord: (*discordtest.Guild).Drop},
+	{
+		name:  "half-open",
+		slack: (*slacktest.Workspace).HalfOpen,
+		discord: func(g *discordtest.Guild) {
+			g.Silence(true)
+			g.Silence(false)
+		},
+	},
+	{
+		name: "reconnect storm",
+		slack: func(w *slacktest.Workspace) {
+			for range 50 {
+				w.Disconnect(slacktest.Warning)
+				time.Sleep(200 * time.Millisecond)
+			}
+		},
+		discord: func(g *discordtest.Guild) {
+			for range 50 {
+				g.Reconnect()
+				time.Sleep(200 * time.Millisecond)
+			}
+		},
+	},
+}
+
+// each runs fn on both platforms, in a bubble.
+func each(t *testing.T, fn func(t *testing.T, p bot.Platform)) {
+	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+		t.Run(string(p), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { fn(t, p) })
+		})
+	}
+}
+
+func (s *scene) strike(x trouble) {
+	if s.slack != nil {
+		x.slack(s.slack)
+	} else {
+		x.discord(s.discord)
+	}
+}
+
+// TestTrouble lets one thing go wrong with the platform, before each act of the people and while the request runs. Everything is done once, and everybody is told.
+func TestTrouble(t *testing.T) {
+	for _, x := range troubles {
+		t.Run(x.name, func(t *testing.T) {
+			each(t, func(t *testing.T, p bot.Platform) {
+				s := newScene(t, p)
+				id := s.recalls(1, 60, func() { s.strike(x) })
+				s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
+				time.Sleep(10 * time.Minute)
+				s.holds([]string{id}, true, x.copies && p == bot.Slack)
+			})
+		})
+	}
+}
+
+// TestTroubles mixes all of it at random.
+func TestTroubles(t *testing.T) {
+	seed := *troubleSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	runs := 2
+	if *long {
+		runs = 200
+	}
+	for run := range runs {
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			t.Logf("-troubleseed %d", seed)
+			each(t, func(t *testing.T, p bot.Platform) {
+				rng := rand.New(rand.NewPCG(seed, uint64(run)))
+				s := newScene(t, p)
+				var ids []string
+				for i := range 3 {
+					ids = append(ids, s.recalls(i*100+1, i*100+100, func() {
+						for range 1 + rng.IntN(3) {
+							s.strike(troubles[rng.IntN(len(troubles))])
+						}
+					}))
+				}
+				for _, id := range ids {
+					s.until("end", time.Hour, func() bool { return s.state(id) == bot.Done })
+				}
+				time.Sleep(30 * time.Minute)
+				s.holds(ids, true, true)
+			})
+		})
+	}
+}
+
+// TestEventsTwice delivers every event twice, and once more when all is over, the last first.
+func TestEventsTwice(t *testing.T) {
+	each(t, func(t *testing.T, p bot.Platform) {
+		s := newScene(t, p)
+		var again []func()
+		if s.slack != nil {
+			s.slack.Set(func(w *slacktest.Workspace) { w.Duplicate = true })
+		}
+		known := 0
+		repeat := func() { // on Discord: what came since the last time, the newest first
+			if s.discord == nil {
+				return
+			}
+			all := s.discord.Interactions()
+			for _, i := range slices.Backward(all[known:]) {
+				s.discord.Redispatch(i)
+				again = append(again, func() { s.discord.Redispatch(i) })
+			}
+			known = len(all)
+		}
+		id := s.recalls(1, 60, repeat)
+		s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
+		for _, f := range slices.Backward(again) {
+			f()
+		}
+		time.Sleep(10 * time.Minute)
+		s.holds([]string{id}, true, false)
+	})
+}
+
+// TestEventsOutOfOrder delivers a stop before the approval that it was meant for, and the approval of an older card after the newer one's. Each is answered by what is
+// so when it comes; nothing runs that was not approved, and nothing twice.
+func TestEventsOutOfOrder(t *testing.T) {
+	each(t, func(t *testing.T, p bot.Platform) {
+		s := newScene(t, p)
+		for range 3 {
+			s.chat.Say(floodGroup, "", "alice", "win big")
+		}
+		if !s.front.asks(t.Context(), floodGroup, "1-3") {
+			t.Fatal("not taken")
+		}
+		time.Sleep(5 * time.Second)
+		id := string(s.stored()[0])
+		stop := func() {
+			if s.slack != nil {
+				s.slack.Command("UTHEO", "CTRUST", "/recalls", "stop "+id)
+			} else {
+				s.discord.Command(guildTheo, guildTrust, "recalls stop", discordtest.Opt("id", id))
+			}
+			time.Sleep(5 * time.Second)
+		}
+		stop() // overtook the approval
+		if got := s.state(id); got != bot.Proposed {
+			t.Fatalf("a stop before the approval made it %s", got)
+		}
+		var late func()
+		if s.slack != nil {
+			older := s.slack.Messages("CTRUST")[0]
+			late = func() { s.slack.PressStale("UTHEO", older, older.Buttons()[0].ActionID) }
+		} else {
+			older := s.discord.Messages(guildTrust)[0]
+			b, _ := older.Button("Approve")
+			late = func() { s.discord.PressStale(guildTheo, older, b.CustomID) }
+		}
+		s.front.press(t.Context())
+		s.until("end", time.Minute, func() bool { return s.state(id) == bot.Done })
+		late()
+		stop()
+		time.Sleep(time.Minute)
+		s.holds([]string{id}, true, false)
+	})
+}
+
+// TestDeleted lets somebody delete the card, the thread, or the whole channel while a request runs. It runs to its end, and is told wherever that is possible.
+func TestDeleted(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		shown   bool
+		slack   func(w *slacktest.Workspace)
+		discord func(g *discordtest.Guild)
+	}{
+		{
+			"card", true,
+			func(w *slacktest.Workspace) { w.DeleteMessage(w.Messages("CTRUST")[0].Ref()) },
+			func(g *discordtest.Guild) { g.Delete(g.Messages(guildTrust)[0].Ref()) },
+		},
+		{
+			"thread", true, // as soon as there is something in it, while the receipt is on its way
+			func(w *slacktest.Workspace) {
+				w.Set(func(w *slacktest.Workspace) { w.Latency = 50 * time.Millisecond })
+				card := w.Messages("CTRUST")[0]
+				for len(w.Thread("CTRUST", card.TS)) == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				for _, m := range w.Thread("CTRUST", card.TS) {
+					w.DeleteMessage(m.Ref())
+				}
+			},
+			func(g *discordtest.Guild) {
+				g.Fail("POST /channels/*/messages", -1, discordtest.Slow(50*time.Millisecond))
+				for len(g.Threads(guildTrust)) == 0 || len(g.Thread(g.Threads(guildTrust)[0].ID)) == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				g.DeleteChannel(g.Threads(guildTrust)[0].ID)
+			},
+		},
+		{
+			"channel", false,
+			func(w *slacktest.Workspace) {
+				w.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"}, Archived: true})
+			},
+			func(g *discordtest.Guild) { g.DeleteChannel(guildTrust) },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			each(t, func(t *testing.T, p bot.Platform) {
+				s := newScene(t, p)
+				strikes := 0
+				id := s.recalls(1, 400, func() {
+					if strikes++; strikes == 3 {
+						time.Sleep(2 * time.Second)
+						if got := s.state(string(s.stored()[0])); got != bot.Running {
+							t.Fatalf("it is %s already: this shows nothing", got)
+						}
+						s.strike(trouble{slack: test.slack, discord: test.discord})
+					}
+				})
+				s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
+				time.Sleep(10 * time.Minute)
+				s.holds([]string{id}, test.shown, false)
+			})
+		})
+	}
+}
