@@ -23,11 +23,10 @@ import (
 
 // The tests in this file let many things go wrong at once, at random, in a bubble's time. The seed is printed, and given again by -chaosseed. The long form is
 //
-//	go test ./bot -run TestChaos -chaos 20 -chaosmessages 10000 -timeout 2h
+//	go test ./bot -run TestChaos -long -timeout 2h
 var (
-	chaosRuns     = flag.Int("chaos", 2, "runs of each chaos test")
-	chaosMessages = flag.Int("chaosmessages", 400, "messages in each run of TestChaosChat")
-	chaosSeed     = flag.Uint64("chaosseed", 0, "seed of the chaos tests; 0: a new one")
+	long      = flag.Bool("long", false, "the long forms of the chaos tests: 20 runs of each, with 10,000 messages in those of TestChaosChat")
+	chaosSeed = flag.Uint64("chaosseed", 0, "seed of the chaos tests; 0: a new one")
 )
 
 // chaos runs fn in bubbles with generators of random numbers.
@@ -36,7 +35,11 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	for run := range *chaosRuns {
+	runs := 3
+	if *long {
+		runs = 20
+	}
+	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
 			t.Logf("-chaosseed %d", seed)
 			synctest.Test(t, func(t *testing.T) { fn(t, rand.New(rand.NewPCG(seed, uint64(run)))) })
@@ -181,7 +184,10 @@ func TestChaosChat(t *testing.T) {
 	chaos(t, func(t *testing.T, rng *rand.Rand) {
 		h := newHouseWith(t, nil, func(o *bot.Options) { o.Policy.StartWithin = 6 * time.Hour })
 		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
-		n := *chaosMessages
+		n := 500
+		if *long {
+			n = 10_000
+		}
 		h.say(n)
 		c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
 		for _, i := range rng.Perm(n)[:n/20] { // what people and time do to messages after the seal
