@@ -17,12 +17,14 @@ import (
 type front interface {
 	// asks types /recall once and reports whether the platform took it.
 	asks(ctx context.Context, group, seqs string) bool
-	// press presses Approve on the newest card and does what is then asked.
+	// press presses Approve on the newest card that has it, and does what is then asked.
 	press(ctx context.Context)
 	// cards are the cards in the channel as everybody sees them, oldest first.
 	cards() []shownCard
 	// receipts are the receipts in the threads of all cards.
 	receipts() []string
+	// told is all that Theo alone has been shown.
+	told() string
 	// env is what a replica is told of the platform.
 	env() []string
 }
@@ -50,13 +52,11 @@ func (f slackFront) asks(ctx context.Context, group, seqs string) bool {
 }
 
 func (f slackFront) press(ctx context.Context) {
-	cards := f.w.Messages("CTRUST")
-	if len(cards) == 0 {
-		return
-	}
-	card := cards[len(cards)-1]
-	if i := slices.IndexFunc(card.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" }); i >= 0 {
-		f.w.Press("UTHEO", card.Ref(), card.Buttons()[i].ActionID).Wait(ctx)
+	for _, card := range slices.Backward(f.w.Messages("CTRUST")) {
+		if i := slices.IndexFunc(card.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" }); i >= 0 {
+			f.w.Press("UTHEO", card.Ref(), card.Buttons()[i].ActionID).Wait(ctx)
+			return
+		}
 	}
 }
 
@@ -79,6 +79,14 @@ func (f slackFront) receipts() []string {
 		}
 	}
 	return all
+}
+
+func (f slackFront) told() string {
+	var b strings.Builder
+	for _, m := range f.w.Ephemerals("UTHEO") {
+		b.WriteString(f.w.Picture(m))
+	}
+	return b.String()
 }
 
 // discordFront is a guild whose interactions come over the Gateway.
@@ -121,21 +129,19 @@ func (f *discordFront) asks(ctx context.Context, group, seqs string) bool {
 }
 
 func (f *discordFront) press(ctx context.Context) {
-	cards := f.messages()
-	if len(cards) == 0 {
+	for _, card := range slices.Backward(f.messages()) {
+		b, ok := card.Button("Approve")
+		if !ok {
+			continue
+		}
+		i := f.g.Press(guildTheo, card.Ref(), b.CustomID)
+		if i.Wait(ctx) != nil {
+			return
+		}
+		if form, ok := i.Modal(); ok {
+			f.g.Submit(guildTheo, form, map[string]string{"count": wholeNumber.FindString(form.Title)}).Wait(ctx)
+		}
 		return
-	}
-	card := cards[len(cards)-1]
-	b, ok := card.Button("Approve")
-	if !ok {
-		return
-	}
-	i := f.g.Press(guildTheo, card.Ref(), b.CustomID)
-	if i.Wait(ctx) != nil {
-		return
-	}
-	if form, ok := i.Modal(); ok {
-		f.g.Submit(guildTheo, form, map[string]string{"count": wholeNumber.FindString(form.Title)}).Wait(ctx)
 	}
 }
 
@@ -169,6 +175,14 @@ func (f *discordFront) receipts() []string {
 		}
 	}
 	return all
+}
+
+func (f *discordFront) told() string {
+	var b strings.Builder
+	for _, m := range f.g.Ephemerals(guildTheo) {
+		b.WriteString(f.g.Picture(m))
+	}
+	return b.String()
 }
 
 func newWorkspace() *slacktest.Workspace {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,69 +31,164 @@ var troubleSeed = flag.Uint64("troubleseed", 0, "seed of TestTroubles; 0: a new 
 type scene struct {
 	t       *testing.T
 	chat    *recalltest.Service
-	bot     *bot.Bot
+	bot     *bot.Bot // of the first replica
 	ledger  *ledger.Ledger
 	front   front
 	slack   *slacktest.Workspace // nil on Discord
 	discord *discordtest.Guild   // nil on Slack
+	away    atomic.Bool          // the database, from every replica
 }
 
-func newScene(t *testing.T, p bot.Platform) *scene {
+// distant is the ledger as replicas reach it.
+type distant struct {
+	bot.Ledger
+	away *atomic.Bool
+}
+
+var errAway = errors.New("the database is away")
+
+func (d distant) reach(f func() error) error {
+	if d.away.Load() {
+		return errAway
+	}
+	return f()
+}
+
+func (d distant) Tx(ctx context.Context, fn func(bot.Tx) error) error {
+	return d.reach(func() error { return d.Ledger.Tx(ctx, fn) })
+}
+
+func (d distant) View(ctx context.Context, fn func(bot.Tx) error) error {
+	return d.reach(func() error { return d.Ledger.View(ctx, fn) })
+}
+
+func (d distant) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (l bot.Lease, err error) {
+	err = d.reach(func() error { l, err = d.Ledger.Acquire(ctx, name, holder, ttl); return err })
+	return l, err
+}
+
+func (d distant) Renew(ctx context.Context, l bot.Lease, ttl time.Duration) error {
+	return d.reach(func() error { return d.Ledger.Renew(ctx, l, ttl) })
+}
+
+func (d distant) Release(ctx context.Context, l bot.Lease) error {
+	return d.reach(func() error { return d.Ledger.Release(ctx, l) })
+}
+
+// newScene has one replica, on Slack by Socket Mode or on Discord by the Gateway.
+func newScene(t *testing.T, p bot.Platform) *scene { return newSceneOf(t, p, 1, false) }
+
+// newSceneOf has several replicas on one ledger; by HTTP each event goes to the next of them.
+func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene {
 	s := &scene{t: t, chat: recalltest.New(recalltest.Options{Latency: 100 * time.Millisecond})}
 	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
-	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var err error
 	if s.ledger, err = ledger.Open(context.Background(), "sqlite::memory:", ledger.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	policy := bot.DefaultPolicy()
-	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
-	s.bot, err = bot.New(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: s.ledger, Chat: client, Policy: policy, CallsPerSecond: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var a interface {
-		bot.Surface
-		Run(ctx context.Context) error
-	}
-	quiet := slog.New(slog.DiscardHandler)
 	if p == bot.Slack {
 		s.slack = newWorkspace()
 		s.front = slackFront{s.slack}
-		a, err = slack.New(slack.Options{BotToken: s.slack.BotToken, AppToken: s.slack.AppToken, HTTPClient: s.slack.Client(), Dial: s.slack.DialContext, Bot: s.bot, Log: quiet})
 	} else {
 		s.discord = newGuild()
 		s.front = &discordFront{g: s.discord}
-		a, err = discord.New(discord.Options{
-			BotToken: s.discord.BotToken, ApplicationID: s.discord.ApplicationID, Guilds: []string{s.discord.ID}, HTTPClient: s.discord.Client(), Dial: s.discord.Dial, Bot: s.bot, Log: quiet,
-		})
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.bot.Attach(a)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- s.bot.Run(ctx) }()
-	go func() { ended <- a.Run(ctx) }()
+	var ended []chan error
+	run := func(f func(context.Context) error) {
+		end := make(chan error, 1)
+		ended = append(ended, end)
+		go func() { end <- f(ctx) }()
+	}
+	var handlers []http.Handler
+	for i := range replicas {
+		b := s.replica(fmt.Sprint("replica ", i))
+		if i == 0 {
+			s.bot = b
+		}
+		a := s.adapter(b, byHTTP)
+		b.Attach(a)
+		handlers = append(handlers, a.Handler())
+		run(b.Run)
+		run(a.Run)
+	}
 	t.Cleanup(func() {
 		cancel()
-		err := errors.Join(<-ended, <-ended)
+		for _, end := range ended {
+			if err := <-end; err != nil {
+				t.Error(err)
+			}
+		}
 		if s.slack != nil {
 			s.slack.Close()
 		} else {
 			s.discord.Close()
 		}
 		s.chat.Close()
-		if err := errors.Join(err, s.ledger.Close()); err != nil {
+		if err := s.ledger.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	var turn atomic.Int64
+	balancer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers[int(turn.Add(1))%len(handlers)].ServeHTTP(w, r)
+	})
+	switch {
+	case byHTTP && s.slack != nil:
+		s.slack.Deliver(balancer)
+	case byHTTP:
+		s.discord.Deliver(balancer)
+	}
 	time.Sleep(5 * time.Second)
 	return s
+}
+
+// replica makes the bot of one.
+func (s *scene) replica(name string) *bot.Bot {
+	s.t.Helper()
+	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	policy := bot.DefaultPolicy()
+	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
+	b, err := bot.New(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: distant{s.ledger, &s.away}, Chat: client, Policy: policy, CallsPerSecond: 10, Holder: name})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return b
+}
+
+// adapter is one replica's.
+type adapter interface {
+	bot.Surface
+	Run(ctx context.Context) error
+	Handler() http.Handler
+}
+
+func (s *scene) adapter(b *bot.Bot, byHTTP bool) (a adapter) {
+	s.t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	var err error
+	if w := s.slack; w != nil {
+		o := slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: b, Log: quiet}
+		if byHTTP {
+			o.AppToken, o.SigningSecrets = "", []string{w.SigningSecret}
+		}
+		a, err = slack.New(o)
+	} else {
+		g := s.discord
+		o := discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet}
+		if byHTTP {
+			o.PublicKey = g.PublicKey
+		}
+		a, err = discord.New(o)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
 }
 
 func (s *scene) until(what string, within time.Duration, ok func() bool) {
@@ -382,6 +479,48 @@ func TestEventsTwice(t *testing.T) {
 	})
 }
 
+// TestAnyReplica has three replicas on one ledger. Whichever of them gets an event, and whichever gets it again, acts on it; together they act once.
+func TestAnyReplica(t *testing.T) {
+	for name, byHTTP := range map[string]bool{"connected": false, "by HTTP": true} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, p bot.Platform) {
+				s := newSceneOf(t, p, 3, byHTTP)
+				known := 0
+				again := func() {
+					if s.discord == nil {
+						return
+					}
+					all := s.discord.Interactions()
+					for _, i := range all[known:] {
+						if byHTTP {
+							s.discord.Replay(t.Context(), i)
+						} else {
+							s.discord.Redispatch(i)
+						}
+					}
+					known = len(all)
+				}
+				if s.slack != nil {
+					s.slack.Set(func(w *slacktest.Workspace) { w.Duplicate = true })
+					if n := len(s.slack.Sockets()); (n >= 3) != !byHTTP {
+						t.Errorf("%d sockets of three replicas", n)
+					}
+				}
+				var ids []string
+				for i := range 4 {
+					ids = append(ids, s.recalls(i*20+1, i*20+20, again))
+				}
+				for _, id := range ids {
+					s.until("end", time.Minute, func() bool { return s.state(id) == bot.Done })
+				}
+				again()
+				time.Sleep(time.Minute)
+				s.holds(ids, true, false)
+			})
+		})
+	}
+}
+
 // TestEventsOutOfOrder delivers a stop before the approval that it was meant for, and the approval of an older card after the newer one's. Each is answered by what is
 // so when it comes; nothing runs that was not approved, and nothing twice.
 func TestEventsOutOfOrder(t *testing.T) {
@@ -482,6 +621,48 @@ func TestDeleted(t *testing.T) {
 				s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
 				time.Sleep(10 * time.Minute)
 				s.holds([]string{id}, test.shown, false)
+			})
+		})
+	}
+}
+
+// TestDatabaseAway takes the database away for 30 s while a request runs and another waits for its approval. Who presses meanwhile is told to try again, and nothing of it is
+// done; over the Gateway, which no replica holds without the database for longer than its lease, the first seconds count. All of it goes on by itself.
+func TestDatabaseAway(t *testing.T) {
+	for name, byHTTP := range map[string]bool{"connected": false, "by HTTP": true} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, p bot.Platform) {
+				s := newSceneOf(t, p, 2, byHTTP)
+				running := s.recalls(1, 200, func() {})
+				for range 10 {
+					s.chat.Say(floodGroup, "", "alice", "win big")
+				}
+				s.until("request taken", time.Minute, func() bool { return s.front.asks(t.Context(), floodGroup, "201-210") })
+				s.until("request stored", time.Minute, func() bool { return len(s.stored()) == 2 })
+				waiting := string(s.stored()[0])
+				s.until("card", time.Minute, func() bool { c := s.front.cards(); return c[len(c)-1].id == waiting && c[len(c)-1].approvable })
+				if s.state(running) == bot.Done {
+					t.Fatal("it is done already: this shows nothing")
+				}
+				s.away.Store(true)
+				time.Sleep(2 * time.Second)
+				s.front.press(t.Context())
+				time.Sleep(time.Second)
+				if told := s.front.told(); strings.Count(told, "nothing was done. Please try again") != 1 {
+					t.Errorf("Theo is told:\n%s", told)
+				}
+				time.Sleep(27 * time.Second)
+				s.away.Store(false)
+				if got := s.state(waiting); got != bot.Proposed {
+					t.Errorf("a press that could not be stored made it %s", got)
+				}
+				time.Sleep(5 * time.Second)
+				s.until("approved", time.Minute, func() bool { s.front.press(t.Context()); return s.state(waiting) != bot.Proposed })
+				for _, id := range []string{running, waiting} {
+					s.until("end", 10*time.Minute, func() bool { return s.state(id) == bot.Done })
+				}
+				time.Sleep(time.Minute)
+				s.holds([]string{running, waiting}, true, false)
 			})
 		})
 	}
