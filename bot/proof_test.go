@@ -3,6 +3,7 @@ package bot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -634,8 +635,29 @@ func TestEvidenceTTL(t *testing.T) {
 		h.pass(11 * time.Minute)
 		lacks(t, said(h.screen.card(c.ID)), "Zwölf")
 		holds(t, said(h.screen.card(c.ID)), "the text is no longer kept")
+		lacks(t, h.screen.thread(c.ID), "Zwölf")
 		if h.kept(dir, "Zwölf") {
 			t.Error("after EVIDENCE_TTL the text is in the ledger's files")
+		}
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) error { // hashes and decisions stay
+			r, err := tx.Request(c.ID)
+			if err != nil {
+				return err
+			}
+			all, err := tx.Messages(c.ID, 0, 10)
+			if err != nil {
+				return err
+			}
+			if r.Digest != c.Digest || len(r.Approvals) != 1 || len(all) != 1 || len(all[0].HMAC) == 0 || all[0].Outcome.Class != bot.ClassRecalled {
+				t.Errorf("what is left: digest %q, approvals %v, messages %+v", r.Digest, r.Approvals, all)
+			}
+			if _, err := tx.EvidenceKey(c.ID); !errors.Is(err, bot.ErrNotFound) {
+				t.Errorf("the key of the hashes: %v", err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("when nothing was recalled", func(t *testing.T) {
