@@ -144,7 +144,7 @@ func (b *Bot) Do(ctx context.Context, e Event, m Member) (Answer, error) {
 	if e.Act.Kind == ActComplete {
 		return b.complete(ctx, e, m)
 	}
-	cmd, mistake := command(e.Act)
+	cmd, mistake := command(e.Act, e.Place.Platform)
 	if mistake == nil && cmd.Verb == "find" {
 		return b.find(ctx, e, m, cmd)
 	}
@@ -285,7 +285,7 @@ func (b *Bot) audit(tx Tx, e Event, what string, id RequestID, digest string, mo
 
 // auditRefused appends an entry about what a person tried and was refused: which request, on the word of which card, why.
 func (b *Bot) auditRefused(tx Tx, e Event, no *Refusal) error {
-	cmd, _ := command(e.Act)
+	cmd, _ := command(e.Act, e.Place.Platform)
 	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
 	if cmd.Verb != "" {
 		more["verb"] = cmd.Verb
@@ -305,7 +305,7 @@ func (b *Bot) auditOwn(tx Tx, what string, id RequestID, digest string, more map
 }
 
 // command reads what was typed or filled in, where the act is a command.
-func command(a Act) (Command, *Mistake) {
+func command(a Act, on Platform) (Command, *Mistake) {
 	var c Command
 	var err error
 	switch {
@@ -314,7 +314,7 @@ func command(a Act) (Command, *Mistake) {
 	case a.Kind == ActCommand, a.Kind == ActRecallFind:
 		c, err = ParseOptions(cmp.Or(a.Command, "recall"), a.Sub, a.Options)
 	case a.Kind == ActForm:
-		c, err = parseForm(a.Options)
+		c, err = parseForm(a.Options, on)
 	default:
 		return Command{}, nil
 	}
@@ -324,8 +324,8 @@ func command(a Act) (Command, *Mistake) {
 	return c, nil
 }
 
-// parseForm reads the form of /recall as the command that it stands for.
-func parseForm(in map[string]string) (Command, error) {
+// parseForm reads the form of /recall as the command that it stands for. A corrected command is in the form in which it can be typed there.
+func parseForm(in map[string]string, on Platform) (Command, error) {
 	text := quoteWord(in["group"]) + " " + in["what"]
 	if t := strings.TrimSpace(in["topic"]); t != "" {
 		text += " topic:" + quoteWord(t)
@@ -333,7 +333,7 @@ func parseForm(in map[string]string) (Command, error) {
 	if r := strings.TrimSpace(in["reason"]); r != "" {
 		text += " reason:" + quoteWord(r)
 	}
-	return Parse("recall", text)
+	return readText("recall", text).result(on == Discord)
 }
 
 func quoteWord(s string) string {

@@ -397,12 +397,7 @@ func template(v Verb, typed bool) string {
 // Parse reads a command in Slack's text form: the name ("recall" or "recalls", with or without its slash) and the text after it.
 // An error is always a *Mistake, whose Corrected can be parsed. How many messages a policy allows is for the caller to check.
 func Parse(name, text string) (Command, error) {
-	r := readText(name, text)
-	if r.first == nil {
-		return r.c, nil
-	}
-	r.first.Corrected = r.corrected(false)
-	return Command{}, r.first
+	return readText(name, text).result(false)
 }
 
 // ParseOptions reads a command in Discord's typed form: the name, the subcommand ("" for /recall) and the options given, by name.
@@ -410,26 +405,36 @@ func Parse(name, text string) (Command, error) {
 // a group may be named like a subcommand, and a reason ends where its option ends. An empty value is no option.
 // An error is always a *Mistake; its Corrected is in the typed form, as "/recall group:@TGS#2J4SZEAEL seqs:100".
 func ParseOptions(name, sub string, options map[string]string) (Command, error) {
-	r := readOptions(name, sub, options)
-	if r.first == nil {
-		return r.c, nil
-	}
-	r.first.Corrected = r.corrected(true)
-	return Command{}, r.first
+	return readOptions(name, sub, options).result(true)
 }
 
 // A reader reads one command. At a mistake it does not stop: it keeps the first one, mends what can be mended and reads on,
 // so that what it ends with, written back, is the corrected command.
 type reader struct {
-	c     Command
-	first *Mistake
-	lost  bool // what was meant cannot be told from what was mended
-	left  bool // an option was left out in mending; a filter may now let more messages through than was meant
+	c      Command
+	first  *Mistake
+	lost   bool // what was meant cannot be told from what was mended
+	left   bool // an option was left out in mending; a filter may now let more messages through than was meant
+	trying bool // it is read to see whether it can be
+	// option is the name of the option whose value is being read, where the platform has told it apart: the value alone does not say it.
+	option string
+}
+
+// result is the command that was read, or the mistake with the corrected command in the form in which people can type it.
+func (r *reader) result(typed bool) (Command, error) {
+	if r.first == nil {
+		return r.c, nil
+	}
+	r.first.Corrected = r.corrected(typed)
+	return Command{}, r.first
 }
 
 func (r *reader) mistake(key, quoted, expected string) {
 	if r.first != nil {
 		return
+	}
+	if r.option != "" && quoted != "" {
+		quoted = r.option + ":" + quoted
 	}
 	quoted = strings.ToValidUTF8(quoted, "\uFFFD")
 	if cut := []rune(quoted); len(cut) > maxQuoted {
@@ -737,6 +742,18 @@ func named(t token) (name string, ok bool) {
 	return strings.TrimPrefix(s, "/"), s == "/recall" || s == "/recalls"
 }
 
+// called reports whether a word is a command's name without its slash, or nearly so. It may be a group's id all the same.
+func called(t token) (name string, ok bool) {
+	if !t.plain() {
+		return "", false
+	}
+	s := strings.ToLower(t.id())
+	if s == "recalls" {
+		return s, true
+	}
+	return nearest(s, []string{"recall"})
+}
+
 func subcommand(s string) (Verb, bool) {
 	v := Verb(strings.ToLower(foldString(s)))
 	return v, slices.Contains(subcommands, v)
@@ -748,7 +765,8 @@ func (r *reader) readRecall(w *words) {
 		r.c.Verb = VerbForm
 		return
 	}
-	if r.readTwice(w) {
+	if name, twice := named(t); twice {
+		r.readTwice(w, t, name)
 		return
 	}
 	if v, ok := subcommand(t.val); ok && t.plain() {
@@ -756,32 +774,53 @@ func (r *reader) readRecall(w *words) {
 		r.readRecalls(w)
 		return
 	}
+	if r.readMisplaced(w, t) {
+		return
+	}
 	items, options := r.gather(w, VerbRecall)
 	r.scope(VerbRecall, items, options, false)
 }
 
-// readTwice reads a command that was pasted whole after a command's name.
-func (r *reader) readTwice(w *words) bool {
-	t, _ := w.peek()
-	name, twice := named(t)
-	if !twice {
+// readMisplaced is for a first word that is the name of a command or subcommand, or nearly so, where what comes after it cannot follow a group.
+func (r *reader) readMisplaced(w *words, t token) bool {
+	after := words{text: w.text, chars: w.chars, pos: t.to}
+	next, more := after.peek()
+	if r.trying || !t.plain() || more && (next.name != "" || next.plain() && looksLikeSeqs(next.id())) {
 		return false
 	}
-	r.mistake("command_twice", t.raw, "")
-	for twice {
-		w.pos = t.to
-		t, _ = w.peek()
-		var again string
-		if again, twice = named(t); twice {
-			name = again
+	if name, ok := called(t); ok {
+		if !strings.EqualFold(t.id(), name) {
+			try, copied := &reader{trying: true}, after
+			if try.readRecall(&copied); try.first != nil {
+				return false
+			}
 		}
+		r.readTwice(w, t, name)
+		return true
 	}
+	near, ok := nearest(t.id(), subcommandNames())
+	if !ok {
+		return false
+	}
+	try, copied := &reader{}, after
+	if try.readVerb(&copied, Verb(near)); try.first != nil {
+		return false
+	}
+	r.mistake("subcommand", t.raw, "/recalls "+near)
+	w.pos = t.to
+	r.readVerb(w, Verb(near))
+	return true
+}
+
+// readTwice reads a command that was pasted whole after a command's name.
+func (r *reader) readTwice(w *words, t token, name string) {
+	r.mistake("command_twice", t.raw, "")
+	w.pos = t.to
 	if name == "recall" {
 		r.readRecall(w)
 	} else {
 		r.readRecalls(w)
 	}
-	return true
 }
 
 func (r *reader) readRecalls(w *words) {
@@ -790,18 +829,28 @@ func (r *reader) readRecalls(w *words) {
 		r.c.Verb = VerbHelp
 		return
 	}
-	if r.readTwice(w) {
+	if name, twice := named(t); twice {
+		r.readTwice(w, t, name)
 		return
 	}
 	v, ok := subcommand(t.val)
 	if !ok || !t.plain() {
+		if name, twice := called(t); twice {
+			r.readTwice(w, t, name)
+			return
+		}
 		if v, ok = r.unknownSubcommand(w, t); !ok {
 			return
 		}
 	}
-	if slices.Contains(subcommands, v) && w.pos < t.to && !isRequest(t) {
+	if !isRequest(t) {
 		w.pos = t.to
 	}
+	r.readVerb(w, v)
+}
+
+// readVerb reads what comes after a subcommand of /recalls.
+func (r *reader) readVerb(w *words, v Verb) {
 	items, options := r.gather(w, v)
 	switch v {
 	case VerbFind:
@@ -818,13 +867,18 @@ func isRequest(t token) bool {
 	return ok && t.plain() && strings.HasPrefix(strings.ToUpper(t.id()), "R-")
 }
 
-// unknownSubcommand tells what was meant by /recalls and a word that is none of its subcommands:
-// one that is nearly the same, the show of a request, or /recall.
-func (r *reader) unknownSubcommand(w *words, t token) (Verb, bool) {
+func subcommandNames() []string {
 	names := make([]string, len(subcommands))
 	for i, v := range subcommands {
 		names[i] = string(v)
 	}
+	return names
+}
+
+// unknownSubcommand tells what was meant by /recalls and a word that is none of its subcommands:
+// one that is nearly the same, the show of a request, or /recall. A word of letters alone is never taken for a group: it may have been meant for a verb.
+func (r *reader) unknownSubcommand(w *words, t token) (Verb, bool) {
+	names := subcommandNames()
 	r.mistake("subcommand_unknown", t.raw, strings.Join(names, ", "))
 	if t.plain() {
 		if isRequest(t) {
@@ -837,7 +891,8 @@ func (r *reader) unknownSubcommand(w *words, t token) (Verb, bool) {
 	other := &reader{c: Command{Verb: VerbRecall}}
 	items, options := other.gather(w, VerbRecall)
 	other.scope(VerbRecall, items, options, false)
-	if other.first == nil {
+	verb := t.plain() && !strings.ContainsFunc(t.id(), func(c rune) bool { return !unicode.IsLetter(c) })
+	if other.first == nil && !verb {
 		r.c = other.c
 	} else {
 		r.c.Verb, r.lost = VerbHelp, true
@@ -1119,9 +1174,10 @@ func readOptions(name, sub string, given map[string]string) *reader {
 			continue
 		}
 		f := typedItem(given[n])
+		r.option = n
 		switch {
 		case f.val == "" || (n == "reason" || n == "text") && cleaned(f.val) == "":
-			r.mistake("option_empty", n+":"+given[n], sampleOption(n))
+			r.mistake("option_empty", given[n], sampleOption(n))
 			r.lost = r.lost || n != "reason"
 		case n == "seqs":
 			for part := range strings.FieldsFuncSeq(f.val, isSpace) {
@@ -1138,6 +1194,7 @@ func readOptions(name, sub string, given map[string]string) *reader {
 			options = append(options, option{name: n, item: f})
 		}
 	}
+	r.option = ""
 	switch v {
 	case VerbRecall, VerbFind:
 		if v == VerbRecall && r.first == nil && len(group)+len(items)+len(options) == 0 {
@@ -1151,8 +1208,10 @@ func readOptions(name, sub string, given map[string]string) *reader {
 	case VerbList:
 		r.list(items, true)
 	default:
+		r.option = "id"
 		r.request(v, items)
 	}
+	r.option = ""
 	r.size()
 	return r
 }
@@ -1197,15 +1256,26 @@ func (r *reader) scope(v Verb, items []item, options []option, typed bool) {
 	if len(items) == 1 && !items[0].quoted && !typed {
 		first = items[0]
 	}
+	within := func(option string) {
+		if typed {
+			r.option = option
+		}
+	}
+	within("group")
 	items = r.group(items, slices.ContainsFunc(options, func(o option) bool { return o.name != "topic" && o.name != "reason" }), typed)
 	var filter, since, until, text, reason item
 	for _, o := range options {
+		within(o.name)
+		named := o.item
+		if typed {
+			named.raw = o.name + ":" + o.raw
+		}
 		switch o.name {
 		case "topic":
 			r.topic(o.item)
 			continue
 		case "reason":
-			r.c.Reason, reason = cleaned(o.val), o.item
+			r.c.Reason, reason = cleaned(o.val), named
 			continue
 		case "from":
 			if id, ok := r.id(o.item, "from:USER"); ok {
@@ -1216,11 +1286,11 @@ func (r *reader) scope(v Verb, items []item, options []option, typed bool) {
 				r.c.Scope.Filter.From = recall.UserID(id)
 			}
 		case "since":
-			r.c.Scope.Filter.Since, since = r.when(o), o.item
+			r.c.Scope.Filter.Since, since = r.when(o), named
 		case "until":
-			r.c.Scope.Filter.Until, until = r.when(o), o.item
+			r.c.Scope.Filter.Until, until = r.when(o), named
 		case "text":
-			r.c.Scope.Filter.Text, text = cleaned(o.val), o.item
+			r.c.Scope.Filter.Text, text = cleaned(o.val), named
 			if r.c.Scope.Filter.Text == "" {
 				r.mistake("option_empty", o.raw, sampleOption("text"))
 				r.lost = true
@@ -1229,9 +1299,10 @@ func (r *reader) scope(v Verb, items []item, options []option, typed bool) {
 			r.lastN(o)
 		}
 		if filter.raw == "" {
-			filter = o.item
+			filter = named
 		}
 	}
+	within("seqs")
 	if v == VerbFind {
 		if len(items) > 0 {
 			r.mistake("find_seqs", items[0].raw, wantFilter)
@@ -1239,6 +1310,7 @@ func (r *reader) scope(v Verb, items []item, options []option, typed bool) {
 	} else {
 		r.seqs(items)
 	}
+	within("")
 	r.window(since, until)
 
 	f := &r.c.Scope.Filter
@@ -1259,11 +1331,14 @@ func (r *reader) scope(v Verb, items []item, options []option, typed bool) {
 	case v == VerbFind:
 		r.mistake("filter_missing", "", wantFilter)
 		r.lost = true
-	case first.raw != "" && readsAsSeqs(first.id()) && !digits(first.id()):
+	case first.raw != "" && readsAsSeqs(first.id()) && (!digits(first.id()) || r.first != nil):
 		r.mistake("group_missing", first.raw, wantGroup)
 		r.lost, r.c.Scope.Group = true, ""
 	case reason.raw != "" && !reason.quoted && !typed:
 		r.seqsInReason(reason)
+	case typed:
+		r.mistake("seqs_missing", "", "seqs:"+wantSeqs+", "+wantFilter)
+		r.lost = true
 	default:
 		r.mistake("seqs_missing", "", wantSeqs+", "+wantFilter)
 		r.lost = true
@@ -1315,7 +1390,7 @@ func (r *reader) group(items []item, more, typed bool) []item {
 		r.lost = true
 		return rest
 	case strings.HasPrefix(id, "@TGS#_") && strings.Contains(id, "@TOPIC#_"):
-		r.mistake("group_is_topic", f.raw, wantGroup+" topic:"+wantTopic)
+		r.mistake("group_is_topic", f.raw, "@TGS#_GROUP topic:"+wantTopic)
 		r.c.Scope.Topic = recall.TopicID(id)
 		id, _, _ = strings.Cut(id, "@TOPIC#_")
 	}
@@ -1733,6 +1808,9 @@ func (r *reader) list(items []item, typed bool) {
 	r.c.Verb, r.c.List = VerbList, ListOpen
 	if len(items) == 0 {
 		return
+	}
+	if typed {
+		r.option = "which"
 	}
 	f := items[0]
 	if s := strings.ToLower(f.id()); !f.quoted && (s == ListOpen || s == ListMine) {

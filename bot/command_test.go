@@ -353,6 +353,11 @@ func TestParseOptions(t *testing.T) {
 		{"recall", "", o{"group": "g", "last": "7", "colour": "red"}, "! option_unknown > /recalls find group:g last:7"},
 		{"recall", "", o{"group": "g", "since": "yesterday"}, "! when_form > /recalls find group:g last:20"},
 		{"recall", "", o{"group": "g", "topic": "h@TOPIC#_b", "seqs": "7"}, "! topic_group > /recalls find group:g last:20"},
+		{"recall", "", o{"group": "g", "seqs": "100 to"}, "! seq_word > /recall group:g seqs:100"},
+		{"recall", "", o{"group": "g", "from": "<@5>", "last": "5"}, "! mention_user > /recalls find group:g last:5"},
+		{"recall", "", o{"group": "g", "until": "5m"}, "! filter_wide > /recalls find group:g until:5m last:20"},
+		{"recall", "", o{"group": "g", "since": "5m", "until": "1h"}, "! window_backwards > /recall group:g since:1h until:5m"},
+		{"recall", "", o{"group": "@TGS#_a@TOPIC#_b", "seqs": "7"}, "! group_is_topic > /recall group:@TGS#_a seqs:7 topic:@TGS#_a@TOPIC#_b"},
 		{"recall", "", o{"group": "g", "seqs": "5-4", "reason": "see seqs:9"}, "! seq_backwards > /recalls find group:g last:20"},
 		{"recalls", "find", nil, "! group_missing > /recalls find group:@TGS#2J4SZEAEL last:20"},
 		{"recalls", "find", o{"group": "g"}, "! filter_missing > /recalls find group:g last:20"},
@@ -370,6 +375,11 @@ func TestParseOptions(t *testing.T) {
 		if m != nil {
 			got = "! " + m.Key + " > " + m.Corrected
 			checkMistake(t, m, true)
+			// A value alone does not say in which of the options it stands.
+			name, _, _ := strings.Cut(m.Quoted, ":")
+			if _, given := tt.options[name]; m.Quoted != "" && !given && m.Key != "command_unknown" {
+				t.Errorf("%s %s %q: %q is quoted without its option", tt.name, tt.sub, tt.options, m.Quoted)
+			}
 		} else {
 			got = c.String()
 			checkBack(t, c)
@@ -624,5 +634,5 @@ func ExampleParseOptions() {
 	}
 	// Output:
 	// /recall "my group" from:alice since:2h text:"casino links"
-	// mention_role <@&123>#2J4SZEAEL
+	// mention_role group:<@&123>#2J4SZEAEL
 }
