@@ -283,5 +283,5 @@ func Cut(s string, n int) string {
 	for keep > 0 && unicode.Is(unicode.Mn, runes[keep]) { // do not part an accent from its letter
 		keep--
 	}
-	return string(runes[:keep]) + fmt.Sprintf("… (%s more)", thousands(len(runes)-keep))
+	return string(runes[:keep]) + Say("cut.characters", "n", len(runes)-keep).String()
 }

@@ -68,7 +68,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 		if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 			return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
 		}
-		return whisper(drawLines([]bot.Line{wordsForged}))
+		return whisper(drawLines([]bot.Line{bot.Say("refuse.forged")}))
 	}
 	began := time.Now()
 	if takesLong(e.Act) {
@@ -117,10 +117,13 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 				m.Flags = 0 // fixed by the first answer
 				return m
 			}
-			return drawLines([]bot.Line{wordsDone})
+			return drawLines([]bot.Line{bot.Say("answer.done")})
 		},
 	}
 }
+
+// again is what a person reads when a fault of ours kept the bot from acting; the id finds the line in the log.
+func again(fault string) bot.Line { return bot.Say("answer.fault", "fault", bot.Code(fault)) }
 
 // fault is the answer where something went wrong on our side.
 func (in *interaction) fault() reply {
@@ -137,7 +140,7 @@ func whisper(m *message) reply {
 
 func hide(m *message) *message {
 	if m.Content == "" && len(m.Embeds) == 0 {
-		m.Content = markup(wordsDone)
+		m.Content = markup(bot.Say("answer.done"))
 	}
 	m.Flags |= discordgo.MessageFlagsEphemeral
 	return m
@@ -157,8 +160,8 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 		return drawLines(lines)
 	}
 	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
-		out := update(drawCard(*answer.Card, nil), said(wordsCardFollows))
-		out.after = hide(said(wordsDone))
+		out := update(drawCard(*answer.Card, nil), said(bot.Say("answer.card_follows")))
+		out.after = hide(said(bot.Say("answer.done")))
 		return out
 	}
 	switch answer.Kind {
@@ -169,12 +172,12 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 		if answer.Card != nil && len(answer.Lines) == 0 {
 			return whisper(drawCard(*answer.Card, nil))
 		}
-		return whisper(said(wordsDone))
+		return whisper(said(bot.Say("answer.done")))
 	case bot.ShowForm:
 		if answer.Form != nil && in.Type != discordgo.InteractionModalSubmit { // Discord opens no form on a form
 			return reply{first: response{Type: discordgo.InteractionResponseModal, Data: drawForm(*answer.Form)}}
 		}
-		return whisper(said(wordsPressAgain))
+		return whisper(said(bot.Say("answer.no_form")))
 	case bot.ShowCard:
 		if answer.Card != nil {
 			out := whisper(drawCard(*answer.Card, nil))
@@ -200,12 +203,12 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 		}
 		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: list}}
 	case bot.Accepted:
-		return whisper(said(wordsAsked))
+		return whisper(said(bot.Say("answer.taken")))
 	}
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
 	}
-	return whisper(said(wordsDone))
+	return whisper(said(bot.Say("answer.done")))
 }
 
 func drawForm(f bot.Form) *modal {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 
 	"github.com/bwmarrin/discordgo"
+
+	"recallbot/bot"
 )
 
 // recallOptions are the options of /recall in the order in which they are written.
@@ -15,21 +17,9 @@ var recallOptions = []string{"group", "seqs", "topic", "from", "since", "until",
 // Some clients send the name back instead of the value.
 const choicePrefix = "group "
 
-var optionTexts = map[string]struct {
-	description string
-	max         int
-}{
-	"group":  {"The group's id, such as @TGS#2J4SZEAEL", 100},
-	"seqs":   {"The messages: 100 101, 100,101, 100-150 or any mix", 4000},
-	"topic":  {"A community's topic, GROUP@TOPIC#_...", 200},
-	"from":   {"Only messages of this sender (Chat user id)", 200},
-	"since":  {"Only from then on: 90s, 30m, 2h, 3d, or 2026-01-02T15:04:05Z", 40},
-	"until":  {"Only until then: 30m (ago), or 2026-01-02T15:04:05Z", 40},
-	"text":   {"Only messages in which this phrase occurs", 1000},
-	"last":   {"Only the newest so many that match", 0},
-	"reason": {"Why; the card shows it", 1000},
-	"which":  {"open, mine, or a group's id", 100},
-	"id":     {"The request, R- and 6 characters", 40},
+// optionSizes are how long a value may be. Discord's client keeps to them; the bot has limits of its own.
+var optionSizes = map[string]int{
+	"group": 100, "seqs": 4000, "topic": 200, "from": 200, "since": 40, "until": 40, "text": 1000, "reason": 1000, "which": 100, "id": 40,
 }
 
 // commands are the slash commands of SURFACE.md, section 1. Every option is optional, so that what is missing is answered by the bot, in words.
@@ -37,37 +27,36 @@ func commands() []*discordgo.ApplicationCommand {
 	return []*discordgo.ApplicationCommand{
 		{
 			Name: "recall", Type: discordgo.ChatApplicationCommand,
-			Description: "Ask for messages to be recalled; a second person must approve. Without options: a form",
+			Description: bot.Say("command.recall").String(),
 			Options:     options(recallOptions...),
 		},
 		{
 			Name: "recalls", Type: discordgo.ChatApplicationCommand,
-			Description: "Find messages; list, show, withdraw and stop requests",
+			Description: bot.Say("command.recalls").String(),
 			Options: []*discordgo.ApplicationCommandOption{
-				sub("find", "Show matching messages with their seqs, only to you", "group", "topic", "from", "since", "until", "text", "last"),
-				sub("list", "Requests: open, mine, or of a group", "which"),
-				sub("show", "One request, whole: people, times, every outcome", "id"),
-				sub("withdraw", "Take back your own request before it is decided", "id"),
-				sub("stop", "Stop an approved or running request", "id"),
-				sub("help", "Examples that can be copied"),
-				sub("whoami", "Who the bot thinks you are, and what you may do"),
+				sub("find", "group", "topic", "from", "since", "until", "text", "last"),
+				sub("list", "which"),
+				sub("show", "id"),
+				sub("withdraw", "id"),
+				sub("stop", "id"),
+				sub("help"),
+				sub("whoami"),
 			},
 		},
 	}
 }
 
-func sub(name, description string, names ...string) *discordgo.ApplicationCommandOption {
+func sub(name string, names ...string) *discordgo.ApplicationCommandOption {
 	return &discordgo.ApplicationCommandOption{
-		Type: discordgo.ApplicationCommandOptionSubCommand, Name: name, Description: description, Options: options(names...),
+		Type: discordgo.ApplicationCommandOptionSubCommand, Name: name, Description: bot.Say("command." + name).String(), Options: options(names...),
 	}
 }
 
 func options(names ...string) []*discordgo.ApplicationCommandOption {
 	var list []*discordgo.ApplicationCommandOption
 	for _, name := range names {
-		t := optionTexts[name]
 		o := &discordgo.ApplicationCommandOption{
-			Type: discordgo.ApplicationCommandOptionString, Name: name, Description: t.description, MaxLength: t.max,
+			Type: discordgo.ApplicationCommandOptionString, Name: name, Description: bot.Say("option." + name).String(), MaxLength: optionSizes[name],
 			Autocomplete: name == "group" || name == "which",
 		}
 		if name == "last" {

@@ -1,7 +1,6 @@
 package discord
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -78,10 +77,14 @@ func markup(l bot.Line) string {
 	return b.String()
 }
 
-// more is how a cut is owned up to; it takes up at most moreSize.
-func more(n int) string { return fmt.Sprintf("… (%s more)", grouped(n)) }
+// more is how a cut is owned up to.
+func more(n int) string { return bot.Say("cut.characters", "n", n).String() }
 
-const moreSize = 24
+// What more, and what is said of lines that have no room, take up at most.
+const (
+	moreSize  = 24
+	linesSize = 48
+)
 
 // fit is a line in at most limit characters of markup. What is left out is said; a character, or an escape, is never halved.
 func fit(l bot.Line, limit int) string {
@@ -174,7 +177,7 @@ func rows(list []row, limit, every int) []string {
 	for n := len(list); ; n-- {
 		room := limit - heads
 		if n < len(list) {
-			room -= moreSize + 8
+			room -= linesSize
 		}
 		each := share(sizes[:n], room)
 		if n > 0 && (room < 0 || each < least && each < most(sizes[:n])) {
@@ -186,7 +189,7 @@ func rows(list []row, limit, every int) []string {
 			out = append(out, r.head+fit(r.line, min(each, every-size(r.head))))
 		}
 		if n < len(list) {
-			out = append(out, wordsMoreLines(len(list)-n))
+			out = append(out, bot.Say("cut.lines", "n", len(list)-n).String())
 		}
 		return out
 	}
@@ -231,15 +234,6 @@ func pack(lines []string, limit int) []string {
 		used += 1 + n
 	}
 	return texts
-}
-
-// grouped writes a number with a comma at each thousand.
-func grouped(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func isSnowflake(s string) bool {

@@ -156,7 +156,7 @@ func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int)
 	var lines []row
 	for _, s := range list {
 		if s.Skipped > 0 {
-			lines = append(lines, row{head: wordsSkipped(s.Skipped)})
+			lines = append(lines, row{head: bot.Say("cut.messages", "n", s.Skipped).String()})
 		}
 		head := code(strconv.FormatUint(uint64(s.Seq), 10))
 		if s.Sender != "" {
@@ -189,7 +189,7 @@ func (m *message) buttons(c bot.Card) {
 		if b.Kind == bot.ButtonApprove || b.Kind == bot.ButtonStop {
 			style = discordgo.DangerButton
 		}
-		line = append(line, discordgo.Button{Label: fit(words(b.Label), maxLabel), Style: style, CustomID: press{verb: string(b.Kind), request: c.ID, digest: short(c.Digest)}.String()})
+		line = append(line, discordgo.Button{Label: clip(b.Label, maxLabel), Style: style, CustomID: press{verb: string(b.Kind), request: c.ID, digest: short(c.Digest)}.String()})
 	}
 	m.row(line)
 }
@@ -211,7 +211,7 @@ func drawPage(p bot.Page) *message {
 	}
 	by := press{verb: verbFind, options: p.Recall}.String()
 	if len(p.Recall) > 0 && size(by) > maxCustomID {
-		list = append(list, row{markup(wordsRecallByHand) + " ", bot.Line{bot.Code(written(p.Recall))}})
+		list = append(list, row{"", bot.Say("page.recall.copy", "command", bot.Code(written(p.Recall)))})
 	}
 	m.Content = strings.Join(rows(list, maxContent, maxContent), "\n")
 	m.samples(p.Samples, nil, 5800, 0x80848E)
@@ -219,18 +219,18 @@ func drawPage(p bot.Page) *message {
 	var line []discordgo.MessageComponent
 	turn := func(label string, to int) {
 		line = append(line, discordgo.Button{
-			Label: label + " (" + wordsPageOf(to+1, p.Of) + ")", Style: discordgo.SecondaryButton,
+			Label: clip(bot.Say(label, "page", to+1, "of", p.Of).String(), maxLabel), Style: discordgo.SecondaryButton,
 			CustomID: press{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to}.String(),
 		})
 	}
 	if p.Request != "" && p.Number > 0 {
-		turn(wordPrevious, p.Number-1)
+		turn("page.previous.of", p.Number-1)
 	}
 	if p.Request != "" && p.Number+1 < p.Of {
-		turn(wordNext, p.Number+1)
+		turn("page.next.of", p.Number+1)
 	}
 	if len(p.Recall) > 0 && size(by) <= maxCustomID {
-		line = append(line, discordgo.Button{Label: wordRecall, Style: discordgo.SecondaryButton, CustomID: by})
+		line = append(line, discordgo.Button{Label: bot.Say("page.recall").String(), Style: discordgo.SecondaryButton, CustomID: by})
 	}
 	m.row(line)
 	return m
@@ -311,7 +311,7 @@ func (m *message) attach(f *bot.File) {
 // detach sends the message without its file, and says so.
 func (m *message) detach() {
 	m.file, m.Attachments = nil, nil
-	m.Content = strings.TrimSpace(m.Content + "\n" + markup(wordsNoFile))
+	m.Content = strings.TrimSpace(m.Content + "\n" + markup(bot.Say("file.permission")))
 }
 
 func short(digest string) string { return digest[:min(len(digest), bot.DigestShort)] }

@@ -60,7 +60,7 @@ func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 
 // progress shows how far a request is in a message of the thread, which is edited until it is old itself.
 func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known sight) error {
-	line := append(slices.Clone(wordsProgress(c.ID)), c.Progress...)
+	line := bot.Say("note.progress", "id", c.ID, "progress", c.Progress)
 	m := newMessage(fit(line, maxContent))
 	if known.progress.Message != "" && age(known.progress.Message) < oldMessage {
 		if err := a.rest.edit(ctx, known.progress.Channel, known.progress.Message, m); err != nil {
@@ -107,7 +107,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 				if !threadRefused(err) {
 					return bot.Ref{}, fmt.Errorf("opening a thread: %w", verdict(err))
 				}
-				return a.say(ctx, ref.Channel, ref, n, wordsNoThread, ref)
+				return a.say(ctx, ref.Channel, ref, n, bot.Say("thread.refused"), ref)
 			}
 			made = true
 		}
@@ -118,7 +118,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 		case isCode(err, codeUnknownChannel) && !made && thread != ref.Channel:
 			thread = "" // somebody deleted the thread
 		case thread != ref.Channel && threadRefused(err):
-			return a.say(ctx, ref.Channel, ref, n, wordsNoThread, ref)
+			return a.say(ctx, ref.Channel, ref, n, bot.Say("thread.refused"), ref)
 		default:
 			return at, err
 		}

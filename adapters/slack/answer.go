@@ -32,6 +32,11 @@ func message(text string, blocks []slackgo.Block) *slackgo.WebhookMessage {
 	}
 }
 
+// again is what a person reads when their event could not be handled. fault is in the operator's log line of it.
+func again(fault bot.EventID) []bot.Line {
+	return []bot.Line{bot.Say("answer.fault", "fault", bot.Code(string(fault)))}
+}
+
 // escape makes the three characters that mean something in a message's text mean nothing.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
@@ -140,12 +145,12 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer bot.Answer) error
 		if d.view == "" || !d.form {
 			return nil
 		}
-		return a.tell(ctx, d, []bot.Line{plain(wordDone)}) // into the window that says Checking
+		return a.tell(ctx, d, []bot.Line{bot.Say("window.done")}) // into the window that says Checking
 	case answer.Kind == bot.ShowForm && answer.Form != nil:
 		if a.window(ctx, d, formView(d, *answer.Form)) == nil {
 			return nil
 		}
-		return a.tell(ctx, d, []bot.Line{plain(wordNotOpened)})
+		return a.tell(ctx, d, []bot.Line{bot.Say("window.late")})
 	case answer.Kind == bot.ShowPage && answer.Page != nil:
 		if a.window(ctx, d, pageView(d, *answer.Page)) == nil {
 			return nil

@@ -121,7 +121,7 @@ func sampleBlocks(samples []bot.Sample, r room) []slackgo.Block {
 	for _, s := range samples {
 		head := &paragraph{}
 		if s.Skipped > 0 {
-			head.text(leftOut(s.Skipped), style{})
+			head.text(bot.Say("cut.messages", "n", s.Skipped).String(), style{})
 			head.newLine()
 		}
 		head.sample(s, r)
@@ -293,7 +293,7 @@ func (p *paragraph) facts(facts []bot.Fact, r room) {
 	for i, f := range facts {
 		p.newLine()
 		if i == max(r.lines, 12) {
-			p.text(notShown(len(facts)-i), style{})
+			p.text(bot.Say("cut.lines", "n", len(facts)-i).String(), style{})
 			return
 		}
 		p.text(f.Name+": ", style{bold: true})
@@ -306,7 +306,7 @@ func (p *paragraph) lines(lines []bot.Line, r room) {
 	for i, l := range lines {
 		if i == r.lines && i < len(lines)-1 {
 			p.newLine()
-			p.text(notShown(len(lines)-i), style{})
+			p.text(bot.Say("cut.lines", "n", len(lines)-i).String(), style{})
 			return
 		}
 		p.line(l, r.line)

@@ -280,3 +280,23 @@ func TestWindows(t *testing.T) {
 		golden(t, name+".json", append(body, '\n'))
 	}
 }
+
+// TestTitles: Slack takes 24 characters for a window's title and its buttons, and none of ours is cut.
+func TestTitles(t *testing.T) {
+	const most = 100_000 // messages that a policy can allow
+	for _, l := range []bot.Line{
+		bot.Say("window.title"), bot.Say("window.page", "id", bot.RequestID("R-7K3M9Q")), bot.Say("window.find"), bot.Say("window.close"), bot.Say("window.cancel"),
+		bot.Say("form.ask.title"), bot.Say("form.ask.submit"), bot.Say("form.approve.title", "n", most), bot.Say("form.approve.submit"),
+		bot.Say("form.reject.title", "id", bot.RequestID("R-7K3M9Q")), bot.Say("form.reject.submit"),
+	} {
+		if got := plainText(l.String(), maxModalTitle).Text; got != l.String() {
+			t.Errorf("%q is cut to %q", l, got)
+		}
+	}
+	for _, b := range []string{"approve", "reject", "show_all", "stop"} {
+		speech := bot.Say("button."+b+".speech", "n", most, "id", bot.RequestID("R-7K3M9Q")).String()
+		if n := utf8.RuneCountInString(speech); n > maxButton {
+			t.Errorf("%q has %d characters", speech, n)
+		}
+	}
+}

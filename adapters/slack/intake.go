@@ -78,7 +78,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 
 	if d.form {
 		// The window says that the answer follows; it is then put into it.
-		_ = done(updateResponse(linesView(d, []bot.Line{plain(wordChecking)}))) // a lost acknowledgement changes nothing
+		_ = done(updateResponse(linesView(d, []bot.Line{bot.Say("window.checking")}))) // a lost acknowledgement changes nothing
 	} else {
 		_ = done(nil) // as above
 	}
@@ -91,7 +91,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 			a.answer(d, answer)
 			return
 		case <-t.C:
-			d.view = a.open(d, linesView(d, []bot.Line{plain(wordChecking)}))
+			d.view = a.open(d, linesView(d, []bot.Line{bot.Say("window.checking")}))
 		}
 	}
 	a.answer(d, <-result)
@@ -103,7 +103,7 @@ func (a *Adapter) settle(d delivery) (answer bot.Answer) {
 	defer func() {
 		if v := recover(); v != nil {
 			a.log.Error("handling an event panicked", "event", e.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			answer = bot.Answer{Kind: bot.Whisper, Lines: again(string(e.ID))}
+			answer = bot.Answer{Kind: bot.Whisper, Lines: again(e.ID)}
 		}
 	}()
 	fresh := needsFresh(e.Act)
@@ -138,7 +138,7 @@ func (a *Adapter) settle(d delivery) (answer bot.Answer) {
 		}
 		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
 			a.log.Error("an event could not be handled", "event", e.ID, "error", err)
-			return bot.Answer{Kind: bot.Whisper, Lines: again(string(e.ID))}
+			return bot.Answer{Kind: bot.Whisper, Lines: again(e.ID)}
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (a *Adapter) giveUp(e bot.Event) bot.Answer {
 	answer, err := a.o.Bot.GiveUp(ctx, e)
 	if err != nil {
 		a.log.Error("an event could not be given up", "event", e.ID, "error", err)
-		return bot.Answer{Kind: bot.Whisper, Lines: again(string(e.ID))}
+		return bot.Answer{Kind: bot.Whisper, Lines: again(e.ID)}
 	}
 	return answer
 }
@@ -174,12 +174,12 @@ func (a *Adapter) refuseToStore(d delivery, done ack) {
 	if err := done(payload); err == nil && payload != nil {
 		return
 	}
-	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: again(string(d.event.ID))})
+	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: again(d.event.ID)})
 }
 
 // tryAgain is the acknowledgement that tells so, nil for a press, which is answered apart.
 func (a *Adapter) tryAgain(d delivery) any {
-	lines := again(string(d.event.ID))
+	lines := again(d.event.ID)
 	switch {
 	case d.command:
 		return ephemeral(lines)

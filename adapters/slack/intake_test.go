@@ -244,7 +244,7 @@ func TestSlowForm(t *testing.T) {
 		d := x.w.Submit("U0LENA", v.ID, nil)
 		time.Sleep(2900 * time.Millisecond)
 		x.acked(d)
-		if got := x.w.Picture(x.front("U0LENA")); !strings.Contains(got, wordChecking) {
+		if got := x.w.Picture(x.front("U0LENA")); !strings.Contains(got, "Checking…") {
 			x.t.Errorf("the window shows:\n%s", got)
 		}
 		time.Sleep(5 * time.Second)
@@ -306,7 +306,7 @@ func TestSlowWindow(t *testing.T) {
 		d := x.w.Press("U0THEO", at, "show_all")
 		time.Sleep(2 * time.Second)
 		x.acked(d)
-		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, wordChecking) {
+		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "Checking…") {
 			x.t.Errorf("the window shows:\n%s", got)
 		}
 		time.Sleep(20 * time.Second)
@@ -335,7 +335,7 @@ func TestFind(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		x.acked(d)
 		got := x.told("U0MINA")
-		if !strings.Contains(got, "`9`") || !strings.Contains(got, "["+wordRecall+"]") {
+		if !strings.Contains(got, "`9`") || !strings.Contains(got, "[Recall these]") {
 			x.t.Errorf("told:\n%s", got)
 		}
 		all := x.w.Ephemerals("U0MINA")
@@ -352,28 +352,32 @@ func TestFind(t *testing.T) {
 // TestLongRecall: options that no button can carry are carried by the window, and where that is too small the person is told.
 func TestLongRecall(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
-		for _, n := range []int{2100, 4000} {
+		for _, n := range []int{2100, 3900} {
+			seqs := "1"
+			for i := 3; len(seqs) < n; i += 2 {
+				seqs += fmt.Sprintf(",%d", i)
+			}
 			x.bot.set(func(b *fakeBot) {
 				b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
 					if e.Act.Kind == bot.ActRecallFind {
 						return bot.Answer{Kind: bot.Accepted}
 					}
 					p := page(0)
-					p.Request, p.Of, p.Recall = "", 1, map[string]string{"what": strings.Repeat("1", n)}
+					p.Request, p.Of, p.Recall = "", 1, map[string]string{"group": "@TGS#1", "seqs": seqs}
 					return bot.Answer{Kind: bot.ShowPage, Page: p}
 				}
 			})
 			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:9"))
 			v := x.front("U0MINA")
 			if n > maxMetadata {
-				if got := x.w.Picture(v); !strings.Contains(got, wordOpenByHand) {
+				if got := x.w.Picture(v); !strings.Contains(got, "To recall exactly these, copy: `/recall @TGS#1 "+seqs+"`") {
 					x.t.Errorf("the window shows:\n%s", got)
 				}
 				continue
 			}
 			x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
 			did := x.bot.did()
-			if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || len(e.Act.Options["what"]) != n {
+			if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Options["seqs"] != seqs {
 				x.t.Errorf("event: %+v", e)
 			}
 		}

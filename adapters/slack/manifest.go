@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"recallbot/bot"
 )
 
 // manifest is Slack's app manifest, as far as the bot needs one (docs.slack.dev/reference/app-manifest).
@@ -71,8 +73,8 @@ func Manifest(httpURL string) ([]byte, error) {
 	m.Display.BackgroundColor = "#2c3e50"
 	m.Features.BotUser.DisplayName, m.Features.BotUser.AlwaysOnline = "recallbot", true
 	m.Features.Commands = []manifestCommand{
-		{"/recall", commands, "Ask for a recall of group messages", "GROUP SEQS or filter [topic:] [reason:]", false},
-		{"/recalls", commands, "Find messages; list, show, withdraw or stop recalls", "find | list | show | withdraw | stop | help | whoami", false},
+		{"/recall", commands, bot.Say("command.recall").String(), bot.Say("command.recall.hint").String(), false},
+		{"/recalls", commands, bot.Say("command.recalls").String(), bot.Say("command.recalls.hint").String(), false},
 	}
 	m.OAuth.Scopes.Bot = Scopes
 	m.Settings.Interactivity.IsEnabled = true

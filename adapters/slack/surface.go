@@ -116,7 +116,8 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 	if err = classify(err); errors.Is(err, bot.ErrForbidden) {
 		// The account of what happened stands; the file alone is not worth an error that nothing mends.
 		a.log.Warn("a file could not be uploaded", "error", err)
-		if _, _, err := a.api.PostMessageContext(ctx, ref.Channel, append(options(wordNotUpload, lineBlocks([]bot.Line{plain(wordNotUpload)}, messageSize)),
+		why := bot.Say("file.scope")
+		if _, _, err := a.api.PostMessageContext(ctx, ref.Channel, append(options(summary(why), lineBlocks([]bot.Line{why}, messageSize)),
 			slackgo.MsgOptionTS(thread))...); err != nil {
 			return bot.Ref{}, fmt.Errorf("posting to a thread on Slack: %w", classify(err))
 		}

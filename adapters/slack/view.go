@@ -17,8 +17,8 @@ func formView(d delivery, f bot.Form) slackgo.ModalViewRequest {
 	if f.Request != "" {
 		c.Request, c.Digest = f.Request, f.Digest
 	}
-	v := view(string(f.Kind), f.Title, c)
-	v.Submit, v.Close = plainText(f.Submit, maxModalTitle), plainText(wordCancel, maxModalTitle)
+	v := view(string(f.Kind), bot.Line{{Kind: bot.Words, Text: f.Title}}, c)
+	v.Submit, v.Close = plainText(f.Submit, maxModalTitle), label("window.cancel", maxModalTitle)
 	for _, in := range f.Inputs {
 		e := slackgo.NewPlainTextInputBlockElement(nil, inputAction)
 		if in.Placeholder != "" {
@@ -26,16 +26,16 @@ func formView(d delivery, f bot.Form) slackgo.ModalViewRequest {
 		}
 		e.Multiline = in.Long
 		e.MaxLength = min(in.Max, 3000)
-		label := slackgo.NewInputBlock(in.Name, plainText(in.Label, 2000), nil, e)
-		label.Optional = !in.Required
-		v.Blocks.BlockSet = append(v.Blocks.BlockSet, label)
+		input := slackgo.NewInputBlock(in.Name, plainText(in.Label, 2000), nil, e)
+		input.Optional = !in.Required
+		v.Blocks.BlockSet = append(v.Blocks.BlockSet, input)
 	}
 	return v
 }
 
 // linesView is a window that only says something.
 func linesView(d delivery, lines []bot.Line) slackgo.ModalViewRequest {
-	v := view(viewLines, wordTitle, d.carry())
+	v := view(viewLines, bot.Say("window.title"), d.carry())
 	v.Blocks.BlockSet = lineBlocks(lines, modalSize)
 	return v
 }
@@ -43,35 +43,37 @@ func linesView(d delivery, lines []bot.Line) slackgo.ModalViewRequest {
 // pageView is a window with one page of messages.
 func pageView(d delivery, p bot.Page) slackgo.ModalViewRequest {
 	c := d.carry()
+	title := bot.Say("window.find")
 	if p.Request != "" {
 		c.Request, c.Digest = p.Request, p.Digest
+		title = bot.Say("window.page", "id", p.Request)
 	}
 	if len(recallValue(p.Recall)) > maxValue {
 		c.Recall = p.Recall
 	}
-	v := view(viewPage, p.Title.String(), c)
+	v := view(viewPage, title, c)
 	if len(v.PrivateMetadata) > maxMetadata {
 		c.Recall = nil
-		v = view(viewPage, p.Title.String(), c)
+		v = view(viewPage, title, c)
 	}
 	v.Blocks.BlockSet = pageBlocks(p, modalSize)
 	if len(c.Recall) > 0 {
 		// The button's own value has no room for the command; the window carries it.
 		v.Blocks.BlockSet = append(v.Blocks.BlockSet, slackgo.NewActionBlock("",
-			slackgo.NewButtonBlockElement(actionRecall, "", plainText(wordRecall, maxButton))))
+			slackgo.NewButtonBlockElement(actionRecall, "", label("page.recall", maxButton))))
 	} else if p.Recall != nil && len(recallValue(p.Recall)) > maxValue {
-		v.Blocks.BlockSet = append(v.Blocks.BlockSet, lineBlocks([]bot.Line{plain(wordOpenByHand)}, messageSize)...)
+		v.Blocks.BlockSet = append(v.Blocks.BlockSet, byHand(p.Recall))
 	}
 	return v
 }
 
-func view(kind, title string, c carried) slackgo.ModalViewRequest {
+func view(kind string, title bot.Line, c carried) slackgo.ModalViewRequest {
 	kept, err := json.Marshal(c)
 	if err != nil {
 		kept = nil // unreachable: strings always marshal
 	}
 	return slackgo.ModalViewRequest{
-		Type: slackgo.VTModal, CallbackID: kind, Title: plainText(title, maxModalTitle), Close: plainText(wordClose, maxModalTitle),
+		Type: slackgo.VTModal, CallbackID: kind, Title: plainText(title.String(), maxModalTitle), Close: label("window.close", maxModalTitle),
 		PrivateMetadata: string(kept),
 	}
 }
@@ -93,19 +95,19 @@ func pageBlocks(p bot.Page, limit int) []slackgo.Block {
 		}
 		var buttons []slackgo.BlockElement
 		if p.Request != "" {
-			turn := func(action, label string, to int) {
+			turn := func(action, key string, to int) {
 				value := buttonValue(p.Request, p.Digest) + ":" + strconv.Itoa(to)
-				buttons = append(buttons, slackgo.NewButtonBlockElement(action, value, plainText(label, maxButton)))
+				buttons = append(buttons, slackgo.NewButtonBlockElement(action, value, label(key, maxButton)))
 			}
 			if p.Number > 0 {
-				turn(actionPrevious, wordPrevious, p.Number-1)
+				turn(actionPrevious, "page.previous", p.Number-1)
 			}
 			if p.Number+1 < p.Of {
-				turn(actionNext, wordNext, p.Number+1)
+				turn(actionNext, "page.next", p.Number+1)
 			}
 		}
 		if value := recallValue(p.Recall); value != "" && len(value) <= maxValue {
-			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, value, plainText(wordRecall, maxButton)))
+			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, value, label("page.recall", maxButton)))
 		}
 		if len(buttons) > 0 {
 			blocks = append(blocks, slackgo.NewActionBlock("", buttons...))
@@ -126,6 +128,22 @@ func recallValue(options map[string]string) string {
 		return "" // unreachable: strings always marshal
 	}
 	return string(body)
+}
+
+// byHand tells the command of a recall that no button has room to carry. It is not cut: half a command is another one.
+func byHand(options map[string]string) slackgo.Block {
+	command := "/recall"
+	if c, err := bot.ParseOptions("recall", "", options); err == nil {
+		command = c.String()
+	}
+	p := &paragraph{}
+	p.line(bot.Say("page.recall.copy", "command", bot.Code(command)), 2*bot.MaxCommand)
+	return p.block()
+}
+
+// label is a sentence of the bot where there is room for one piece of plain text.
+func label(key string, limit int) *slackgo.TextBlockObject {
+	return plainText(bot.Say(key).String(), limit)
 }
 
 // open opens a window for d and returns its id, "" when Slack would not.
