@@ -737,14 +737,8 @@ func (b *Bot) ended(tx Tx, r Request) error {
 				return err
 			}
 		}
-		parts := 0
 		if r.State.HasReceipt() {
-			if parts, err = outcomeParts(tx, r); err != nil {
-				return err
-			}
-		}
-		for i := range parts {
-			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: fmt.Sprintf("%s/outcomes/%d", r.ID, i), Kind: PostOutcomes, Part: i}); err != nil {
+			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/outcomes", Kind: PostOutcomes}); err != nil {
 				return err
 			}
 		}

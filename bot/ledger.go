@@ -284,18 +284,17 @@ type PostKind string
 // The kinds of post.
 const (
 	PostReminder PostKind = "reminder" // once, with the mention
-	PostOutcomes PostKind = "outcomes" // a line for each message, from Post.Part on
+	PostOutcomes PostKind = "outcomes" // a line for each message, or a summary and a file
 	PostReceipt  PostKind = "receipt"  // the final account, or how it ended without one
 	PostNotice   PostKind = "notice"   // Post.Line, for whom no private answer reached
 )
 
-// Post is one message in the thread of a card.
+// Post is what is told at once in the thread of a card, in as many messages as the platform needs for it.
 type Post struct {
 	Request RequestID
 	Place   Place
 	Key     string // unique in the request: what makes a repeat the same post
 	Kind    PostKind
-	Part    int
 	Line    Line
 	Ref     Ref
 	After   time.Time

@@ -21,7 +21,6 @@ const (
 	tellRetryMost  = time.Minute     // the longest pause after failures
 	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
 	goneTries      = 3               // of a post whose thread is gone, while its card is looked after
-	partRunes      = 1500            // characters of outcome lines in one post, so that it fits both platforms
 	tellCallWithin = 30 * time.Second
 	tellEndWithin  = 3 * time.Second  // for a call that is on its way when the process stops
 	tellLaterMost  = 10 * time.Minute // the longest pause that a platform is granted
@@ -326,11 +325,9 @@ func (b *Bot) note(tx Tx, p Post) (*Note, error) {
 			n.Lines, n.File, err = outcomeFile(tx, r)
 			return n, err
 		}
-		parts, err := outcomeLines(tx, r)
-		if err != nil {
+		if n.Lines, err = outcomeLines(tx, r); err != nil {
 			return nil, err
 		}
-		n.Lines = parts[p.Part]
 	case PostReceipt:
 		n.Mention = &r.By.Account
 		if n.Lines, err = b.receipt(tx, r); err != nil {
@@ -340,17 +337,8 @@ func (b *Bot) note(tx Tx, p Post) (*Note, error) {
 	return n, nil
 }
 
-// outcomeParts is how many posts the outcomes of a request take.
-func outcomeParts(tx Tx, r Request) (int, error) {
-	if r.Tally.Total > linesMost {
-		return 1, nil
-	}
-	parts, err := outcomeLines(tx, r)
-	return len(parts), err
-}
-
-// outcomeLines is a line for each message, in parts that fit a post.
-func outcomeLines(tx Tx, r Request) ([][]Line, error) {
+// outcomeLines is a line for each message.
+func outcomeLines(tx Tx, r Request) ([]Line, error) {
 	all, err := tx.Messages(r.ID, 0, linesMost)
 	if err != nil {
 		return nil, err
@@ -359,7 +347,7 @@ func outcomeLines(tx Tx, r Request) ([][]Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, size := [][]Line{nil}, 0
+	var lines []Line
 	for _, m := range all {
 		seq, words := Code(formatInt(int64(m.Seq))), m.Outcome.Words()
 		l := Say("note.outcome", "seq", seq, "words", words)
@@ -368,14 +356,9 @@ func outcomeLines(tx Tx, r Request) ([][]Line, error) {
 		} else if was, ok := removals[m.Seq]; ok && m.Outcome.Class == ClassAlready {
 			l = Say("note.outcome.when", "seq", seq, "words", words, "when", was.At)
 		}
-		n := len([]rune(l.String())) + 1
-		if size+n > partRunes {
-			parts, size = append(parts, nil), 0
-		}
-		size += n
-		parts[len(parts)-1] = append(parts[len(parts)-1], l)
+		lines = append(lines, l)
 	}
-	return parts, nil
+	return lines, nil
 }
 
 // outcomeFile is a summary by outcome, and a CSV file with a row for each message. Neither has content.

@@ -2,6 +2,7 @@ package discord
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -273,32 +274,37 @@ func drawNote(n bot.Note, before bot.Line) []*message {
 	for _, l := range n.Lines {
 		list = append(list, row{"", l})
 	}
-	const room = maxContent - 600 // mentions and a word about the file come on top
-	var lines []string
-	for _, r := range list {
-		lines = append(lines, r.head+fit(r.line, room))
-	}
-	texts := pack(lines, room)
-	if len(texts) == 0 {
-		texts = []string{""}
-	}
-	messages := make([]*message, len(texts))
-	for i, text := range texts {
-		messages[i] = newMessage(text)
-	}
-	first, last := messages[0], messages[len(messages)-1]
+	// Whom it mentions stands in the first message, and a word on a file that may not be attached, where there is one, in the last.
+	first := newMessage("")
 	if n.Mention != nil && n.Mention.Platform == bot.Discord && isSnowflake(n.Mention.User) {
-		who := "<@" + n.Mention.User + ">"
-		if !strings.Contains(first.Content, who) {
-			first.Content = strings.TrimSpace(who + " " + first.Content)
-		}
 		first.AllowedMentions.Users = []string{n.Mention.User}
+		mentioned := func(s bot.Span) bool { return s.Kind == bot.Mention && s.Account != nil && *s.Account == *n.Mention }
+		if !slices.ContainsFunc(n.Lines, func(l bot.Line) bool { return slices.ContainsFunc(l, mentioned) }) {
+			first.Content = "<@" + n.Mention.User + "> "
+		}
 	}
 	if text := first.mentionRoles(n.Notify); text != "" {
-		first.Content = strings.TrimSpace(text + "\n" + first.Content)
+		first.Content = text + "\n" + first.Content
 	}
+	room := maxContent
 	if n.File != nil {
-		last.attach(n.File)
+		room -= size(markup(bot.Say("file.permission"))) + 1
+	}
+	lines := make([]string, len(list))
+	for i, r := range list {
+		lines[i] = fit(r.line, room-size(first.Content))
+	}
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
+	lines[0] = first.Content + lines[0]
+	var messages []*message
+	for _, text := range pack(lines, room) {
+		messages = append(messages, newMessage(strings.TrimSpace(text)))
+	}
+	messages[0].AllowedMentions = first.AllowedMentions
+	if n.File != nil {
+		messages[len(messages)-1].attach(n.File)
 	}
 	return messages
 }

@@ -379,6 +379,37 @@ func TestLongNote(t *testing.T) {
 	})
 }
 
+// TestFewestMessages: a note takes as few messages as its lines fit into, to the last character that Discord takes.
+func TestFewestMessages(t *testing.T) {
+	who := &bot.Account{Platform: bot.Discord, User: mina}
+	for _, n := range []bot.Note{{}, {Mention: who}, {Notify: []string{"900000000000000009"}}, {File: &bot.File{Name: "x.csv", Body: []byte("x")}}} {
+		for _, words := range []string{"recalled", "recalled (answer lost, verified by history)", "refused (20012: something_of_the_service)"} {
+			n.Lines = nil
+			total := 0
+			for i := range 50 {
+				l := bot.Line{bot.Code(fmt.Sprint(4294967000 + i)), {Kind: bot.Words, Text: ": "}, bot.Quote(words)}
+				n.Lines = append(n.Lines, l)
+				total += size(markup(l)) + 1
+			}
+			messages := drawNote(n, nil)
+			// What stands beside the lines is no more than 100 characters, and a message is left unfilled by less than a line.
+			if least := (total+100)/(maxContent-160) + 1; len(messages) > least {
+				t.Errorf("%q: %d messages for %d characters", words, len(messages), total)
+			}
+			var all []string
+			for i, m := range messages {
+				if size(m.Content) > maxContent || m.file != nil && size(m.Content+"\n"+markup(bot.Say("file.permission"))) > maxContent {
+					t.Errorf("%q: message %d has %d characters", words, i, size(m.Content))
+				}
+				all = append(all, strings.Split(m.Content, "\n")...)
+			}
+			if lines := 50 + min(len(n.Notify), 1); len(all) != lines {
+				t.Errorf("%q: %d lines, want %d", words, len(all), lines)
+			}
+		}
+	}
+}
+
 // TestOldProgress shows the progress of a request whose card is more than an hour old in a message of its own.
 func TestOldProgress(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"encoding/json"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -215,16 +216,25 @@ func noteBlocks(n bot.Note, limit int) []slackgo.Block {
 	})
 }
 
-// noteParts parts a note into as many as are needed for every line to be shown. Only the first mentions anybody.
+// noteParts parts a note into as few as are needed for every line to be shown. Only the first mentions anybody.
 func noteParts(n bot.Note) []bot.Note {
-	p := &paragraph{}
-	p.lines(n.Lines, room{line: 1000, lines: len(n.Lines)})
-	if half := len(n.Lines) / 2; half > 0 && size([]slackgo.Block{p.block()}) > messageSize-500 {
-		rest := bot.Note{Key: n.Key, Lines: n.Lines[half:]}
-		n.Lines = n.Lines[:half]
-		return append(noteParts(n), noteParts(rest)...)
+	const mentions = 500 // bytes that they take beside the lines
+	fits := func(lines []bot.Line) bool {
+		p := &paragraph{}
+		p.lines(lines, room{line: 1000, lines: len(lines)})
+		return size([]slackgo.Block{p.block()}) <= messageSize-mentions
 	}
-	return []bot.Note{n}
+	var parts []bot.Note
+	for {
+		// The first that is one too many, when it is not the first of all.
+		end := sort.Search(min(len(n.Lines), rooms[0].lines), func(i int) bool { return i > 0 && !fits(n.Lines[:i+1]) })
+		rest := bot.Note{Key: n.Key, Lines: n.Lines[end:]}
+		n.Lines = n.Lines[:end]
+		if parts = append(parts, n); len(rest.Lines) == 0 {
+			return parts
+		}
+		n = rest
+	}
 }
 
 // summary is the text that stands for blocks in notifications and for screen readers. It holds no message content, and the caller sends

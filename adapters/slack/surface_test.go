@@ -2,8 +2,10 @@ package slack
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +95,48 @@ func TestFortyLines(t *testing.T) {
 		}
 		x.quiet()
 	})
+}
+
+// TestFewestMessages: a note takes as few messages as its lines fit into, and no line is ever left out.
+func TestFewestMessages(t *testing.T) {
+	for words, want := range map[string]int{"recalled": 1, "recalled (answer lost, verified by history)": 1, strings.Repeat("long ", 40): 2, strings.Repeat("字", 200): 5} {
+		n := bot.Note{Key: "n", Mention: &bot.Account{Platform: bot.Slack, User: "U0MINA"}}
+		for i := range 50 {
+			n.Lines = append(n.Lines, say("{}: "+words, bot.Code(fmt.Sprint(4294967000+i))))
+		}
+		parts := noteParts(n)
+		if len(parts) != want {
+			t.Errorf("%q: %d messages, want %d", words, len(parts), want)
+		}
+		lines := 0
+		for i, p := range parts {
+			lines += len(p.Lines)
+			if body := size(noteBlocks(p, messageSize)); body > messageSize {
+				t.Errorf("%q: message %d of %d has %d bytes", words, i, len(parts), body)
+			}
+			if i+1 < len(parts) {
+				p.Lines = append(slices.Clone(p.Lines), parts[i+1].Lines[0])
+				if body := size(noteBlocks(p, modalSize)); body < messageSize-500 {
+					t.Errorf("%q: message %d of %d has room for another line: it would have %d bytes", words, i, len(parts), body)
+				}
+			}
+			if (p.Mention != nil) != (i == 0) {
+				t.Errorf("%q: message %d mentions %v", words, i, p.Mention)
+			}
+		}
+		if lines != len(n.Lines) {
+			t.Errorf("%q: %d lines", words, lines)
+		}
+	}
+	many := bot.Note{}
+	for range 200 {
+		many.Lines = append(many.Lines, say("x"))
+	}
+	for _, p := range noteParts(many) {
+		if body, err := json.Marshal(noteBlocks(p, messageSize)); err != nil || strings.Contains(string(body), "not shown") {
+			t.Errorf("short lines are left out: %s, %v", body, err)
+		}
+	}
 }
 
 func TestFile(t *testing.T) {

@@ -74,23 +74,23 @@ func (t *tx) AddPost(p bot.Post) error {
 			return t.fail(do, err)
 		}
 	}
-	_, err := t.exec(do, `INSERT INTO post (request, key, n, platform, place, kind, part, line, ref, after, tries, posted)
-		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 0) + 1 FROM post), $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (request, key) DO NOTHING`,
-		p.Request, p.Key, p.Place.Platform, texts[0], p.Kind, p.Part, texts[1], texts[2], millis(p.After), p.Tries, flag(p.Posted))
+	_, err := t.exec(do, `INSERT INTO post (request, key, n, platform, place, kind, line, ref, after, tries, posted)
+		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 0) + 1 FROM post), $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (request, key) DO NOTHING`,
+		p.Request, p.Key, p.Place.Platform, texts[0], p.Kind, texts[1], texts[2], millis(p.After), p.Tries, flag(p.Posted))
 	return err
 }
 
 // Posts returns the first unposted post of each request.
 func (t *tx) Posts(p bot.Platform, limit int) ([]bot.Post, error) {
 	var posts []bot.Post
-	err := t.each("read posts", `SELECT request, key, place, kind, part, line, ref, after, tries FROM post
+	err := t.each("read posts", `SELECT request, key, place, kind, line, ref, after, tries FROM post
 		WHERE platform = $1 AND posted = 0 AND NOT EXISTS (
 			SELECT 1 FROM post earlier WHERE earlier.request = post.request AND earlier.platform = post.platform AND earlier.posted = 0 AND earlier.n < post.n)
 		ORDER BY n LIMIT $2`, []any{p, max(limit, 0)}, func(row *sql.Rows) error {
 		var p bot.Post
 		var place, line, ref string
 		var after int64
-		if err := row.Scan(&p.Request, &p.Key, &place, &p.Kind, &p.Part, &line, &ref, &after, &p.Tries); err != nil {
+		if err := row.Scan(&p.Request, &p.Key, &place, &p.Kind, &line, &ref, &after, &p.Tries); err != nil {
 			return err
 		}
 		p.After = moment(after)

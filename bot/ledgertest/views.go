@@ -114,7 +114,7 @@ var posts = []promise{
 	{"a post comes back as it was stored", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
 		p := bot.Post{
-			Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostNotice, Part: 3,
+			Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostNotice,
 			Line: bot.Line{bot.Quote("x\x00"), {Kind: bot.Words, Text: "\x00"}}, Ref: bot.Ref{Channel: "C1"}, After: day, Tries: 1,
 		}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(p) })
@@ -125,10 +125,10 @@ var posts = []promise{
 	}},
 	{"a key is one post, posted or not", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		p := bot.Post{Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostReceipt, Part: 1}
+		p := bot.Post{Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostReceipt, Line: bot.Line{bot.Quote("1")}}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(p) })
 		again := p
-		again.Part = 2
+		again.Line = bot.Line{bot.Quote("2")}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(again) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(bot.Slack, 9) }), []bot.Post{p})
 		p.Posted = true

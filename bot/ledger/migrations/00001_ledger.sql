@@ -132,7 +132,6 @@ CREATE TABLE post (
     platform text  NOT NULL,
     place   text   NOT NULL,
     kind    text   NOT NULL,
-    part    bigint NOT NULL,
     line    text   NOT NULL,
     ref     text   NOT NULL,
     after   bigint NOT NULL,
