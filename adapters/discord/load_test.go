@@ -8,17 +8,25 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
 )
 
 // oblivious is a bot that keeps nothing.
@@ -72,14 +80,30 @@ func signed(key ed25519.PrivateKey, body []byte) *http.Request {
 
 // TestHeap handles 10,000 interactions in both ways, and as many edits: nothing is kept for any of them.
 func TestHeap(t *testing.T) {
+	// What the tests before this one left behind would be measured too, so it is done in a process of its own.
+	const alone = "RECALLBOT_TEST_HEAP"
+	if os.Getenv(alone) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHeap$", "-test.v")
+		cmd.Env = append(os.Environ(), alone+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v", err)
+		}
+		t.Logf("%s", out)
+		return
+	}
 	a, key := loadAdapter(t)
 	h := a.Handler()
+	// The least of some readings: what is pooled, or on its way, is not kept.
 	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		least := uint64(math.MaxUint64)
+		for range 6 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			least = min(least, m.HeapAlloc)
+		}
+		return least
 	}
 	n := 0
 	run := func(to int) {
@@ -109,26 +133,118 @@ func TestHeap(t *testing.T) {
 	runtime.KeepAlive(a)
 }
 
-// BenchmarkAcknowledgement measures what a signed interaction takes while 50 come at a time. Discord waits 3 s; the aim is a p99 under 50 ms.
-func BenchmarkAcknowledgement(b *testing.B) {
-	a, key := loadAdapter(b)
-	h := a.Handler()
-	var mu sync.Mutex
-	var took []time.Duration
-	b.SetParallelism(25)
-	b.RunParallel(func(p *testing.PB) {
-		for i := 1; p.Next(); i++ {
-			r := signed(key, payload(i))
-			began := time.Now()
-			h.ServeHTTP(httptest.NewRecorder(), r)
-			d := time.Since(began)
-			mu.Lock()
-			took = append(took, d)
-			mu.Unlock()
+// storing is the bot itself, its SQLite file on disk.
+func storing(b *testing.B, policy bot.Policy) *bot.Bot {
+	chat := recalltest.New(recalltest.Options{})
+	client, err := recall.New(recall.Config{
+		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	memory, err := ledger.Open(b.Context(), "sqlite:"+b.TempDir()+"/bot.db", ledger.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		chat.Close()
+		if err := memory.Close(); err != nil {
+			b.Error(err)
 		}
 	})
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	made, err := bot.New(bot.Options{
+		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return made
+}
+
+// BenchmarkAcknowledgement measures what a person waits for the answer to a command, over the loopback network and with every event stored on disk, while 100
+// commands come every second and 20 cards are edited without a pause. Discord waits 3 s; the aim is a p99 under 50 ms.
+func BenchmarkAcknowledgement(b *testing.B) {
+	for _, by := range []mode{overGateway, overHTTP} {
+		b.Run(string(by), func(b *testing.B) {
+			g := newGuild()
+			defer g.Close()
+			g.Validate = nil // it takes longer than what is measured
+			address, stop := g.Start()
+			defer stop()
+			policy := bot.DefaultPolicy()
+			policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
+				Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust},
+			}}
+			o := Options{
+				BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, BaseURL: address,
+				Bot: storing(b, policy), Log: slog.New(slog.DiscardHandler),
+			}
+			if by == overHTTP {
+				o.PublicKey = g.PublicKey
+			}
+			a, err := New(o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if by == overHTTP {
+				server := httptest.NewServer(a.Handler())
+				defer server.Close()
+				g.InteractionsURL = server.URL + "/discord/interactions"
+			}
+			ctx, cancel := context.WithCancel(b.Context())
+			var running sync.WaitGroup
+			running.Go(func() {
+				if err := a.Run(ctx); err != nil {
+					b.Errorf("Run: %v", err)
+				}
+			})
+			defer running.Wait()
+			defer cancel()
+			wait, enough := context.WithTimeout(ctx, 10*time.Second)
+			defer enough()
+			if err := g.Until(wait, func() bool { return len(g.Commands()) > 0 && (by == overHTTP || len(g.Sessions()) > 0) }); err != nil {
+				b.Fatal(err)
+			}
+
+			var edits atomic.Int64
+			for i := range 20 {
+				ref, err := a.Post(ctx, bot.Place{Platform: bot.Discord, Workspace: g.ID, Channel: trust}, someCard(bot.Running), fmt.Sprint(i))
+				if err != nil {
+					b.Fatal(err)
+				}
+				running.Go(func() {
+					for n := 0; ctx.Err() == nil; n++ {
+						c := someCard(bot.Running)
+						c.Progress = line(fmt.Sprintf("%d of 1,000 of card %d", n, i))
+						if a.Edit(ctx, ref, c) == nil {
+							edits.Add(1)
+						}
+						sleep(ctx, 100*time.Millisecond)
+					}
+				})
+			}
+			var sent []*discordtest.Interaction
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for b.Loop() {
+				sent = append(sent, g.Command(mina, trust, "recalls list"))
+				<-tick.C
+			}
+			var took []time.Duration
+			for _, i := range sent {
+				if err := i.Wait(ctx); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, i.AckedAfter())
+			}
+			slices.Sort(took)
+			p99 := float64(took[len(took)*99/100]) / float64(time.Millisecond)
+			b.ReportMetric(float64(took[len(took)/2])/float64(time.Millisecond), "p50-ms")
+			b.ReportMetric(p99, "p99-ms")
+			b.ReportMetric(p99/50, "p99/50ms")
+			b.ReportMetric(float64(edits.Load()), "edits")
+		})
+	}
 }
 
 func BenchmarkCard(b *testing.B) {

@@ -3,24 +3,55 @@ package slack
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
 )
 
-// TestAcknowledgementTime: over the loopback network, with the adapter editing cards as fast as it may, 99 of 100 events are acknowledged
-// within 50 ms.
-func TestAcknowledgementTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
+// storing is the bot itself, its SQLite file on disk.
+func storing(b *testing.B, policy bot.Policy) *bot.Bot {
+	chat := recalltest.New(recalltest.Options{})
+	client, err := recall.New(recall.Config{
+		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
+	memory, err := ledger.Open(b.Context(), "sqlite:"+b.TempDir()+"/bot.db", ledger.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		chat.Close()
+		if err := memory.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	made, err := bot.New(bot.Options{
+		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return made
+}
+
+// BenchmarkAcknowledgement measures what a person waits for the acknowledgement of a command, over the loopback network and with every event stored on disk,
+// while 100 commands come every second and 20 cards are edited as fast as the budget of edits allows. Slack waits 3 s; the aim is a p99 under 50 ms.
+func BenchmarkAcknowledgement(b *testing.B) {
 	w := slacktest.New()
 	defer w.Close()
 	people(w)
@@ -30,77 +61,64 @@ func TestAcknowledgementTime(t *testing.T) {
 	address, stop := w.Start()
 	defer stop()
 
-	var mu sync.Mutex
-	var took []time.Duration
-	b := newFakeBot()
-	b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") }
-	a, err := New(Options{
-		BotToken: w.BotToken, AppToken: w.AppToken, APIURL: address + "/api/", Bot: b,
-		Acked: func(d time.Duration) {
-			mu.Lock()
-			defer mu.Unlock()
-			took = append(took, d)
-		},
-	})
+	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, APIURL: address + "/api/", Bot: storing(b, newFakeBot().policy)})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(b.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := a.Run(ctx); err != nil {
-			t.Errorf("Run: %v", err)
+			b.Errorf("Run: %v", err)
 		}
 	})
 	defer running.Wait()
 	defer cancel()
 	for deadline := time.Now().Add(5 * time.Second); a.Ready() != nil; {
 		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v", a.Ready())
+			b.Fatalf("not ready: %v", a.Ready())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 
-	a.posts, a.edits = newPacer(0, 1), newBudget(35, 10, 3)
+	a.posts = newPacer(0, 1)
+	var edits atomic.Int64
 	for i := range 20 {
 		ref, err := a.Post(ctx, bot.Place{Channel: "C0TRUST"}, card(bot.Running), "k")
 		if err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 		running.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				c := card(bot.Running)
 				c.Version, c.Progress = 10+n, say(fmt.Sprintf("%d of 1,000 of card %d", n, i))
-				_ = a.Edit(ctx, ref, c) // a *bot.Later most of the time
+				if a.Edit(ctx, ref, c) == nil { // a *bot.Later most of the time
+					edits.Add(1)
+				}
 				_ = sleep(ctx, 100*time.Millisecond)
 			}
 		})
 	}
-	const events = 300
-	for i := range events {
-		w.Command("U0MINA", "C0TRUST", "/recalls", fmt.Sprintf("show %d", i))
-		time.Sleep(10 * time.Millisecond)
+	var sent []*slacktest.Delivery
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for b.Loop() {
+		sent = append(sent, w.Command("U0MINA", "C0TRUST", "/recalls", "list open"))
+		<-tick.C
 	}
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		mu.Lock()
-		n := len(took)
-		mu.Unlock()
-		if n == events {
-			break
+	var took []time.Duration
+	for _, d := range sent {
+		if err := d.Wait(ctx); err != nil {
+			b.Fatal(err)
 		}
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if len(took) != events {
-		t.Fatalf("%d of %d were acknowledged", len(took), events)
+		took = append(took, d.AckedAfter())
 	}
 	slices.Sort(took)
-	p50, p99 := took[len(took)/2], took[len(took)*99/100]
-	t.Logf("acknowledged within %v (median), %v (99 of 100)", p50, p99)
-	// The aim is 50 ms, and told above. What fails here is an acknowledgement that waits behind edits, not a busy machine.
-	if p99 > time.Second {
-		t.Errorf("99 of 100 were acknowledged within %v", p99)
-	}
+	p99 := float64(took[len(took)*99/100]) / float64(time.Millisecond)
+	b.ReportMetric(float64(took[len(took)/2])/float64(time.Millisecond), "p50-ms")
+	b.ReportMetric(p99, "p99-ms")
+	b.ReportMetric(p99/50, "p99/50ms")
+	b.ReportMetric(float64(edits.Load()), "edits")
 }
 
 // TestHeap: what the adapter keeps does not grow with the number of requests.
@@ -118,13 +136,17 @@ func TestHeap(t *testing.T) {
 		return
 	}
 	inSlack(t, httpMode, func(x *world) {
+		// The least of some readings: what is pooled, or on its way, is not kept.
 		heap := func() uint64 {
-			x.settle()
-			runtime.GC()
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return m.HeapAlloc
+			least := uint64(math.MaxUint64)
+			for range 6 {
+				x.settle()
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				least = min(least, m.HeapAlloc)
+			}
+			return least
 		}
 		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") } })
 		handler := x.a.Handler()
@@ -147,8 +169,7 @@ func TestHeap(t *testing.T) {
 		}
 		after := heap()
 		x.t.Logf("%d bytes after 1,000 requests, %d after 10,000", before, after)
-		// A heap this small moves by a few hundred kilobytes by itself. Anything kept for each request would take more: an event's id alone does.
-		if after > before+max(before/10, 512<<10) {
+		if after > before+before/10 {
 			x.t.Errorf("%d bytes after 1,000 requests, %d after 10,000", before, after)
 		}
 	})
