@@ -29,8 +29,6 @@ type Card struct {
 	Progress Line     `json:"progress,omitempty"`
 	Buttons  []Button `json:"buttons,omitempty"`
 
-	// Summary says in one line what is needed to decide, without any message content: for notifications and screen readers.
-	Summary Line `json:"summary"`
 	// Notify are the approver groups that the first post of the card mentions, and the reminder again. An edit notifies nobody.
 	Notify []string `json:"notify,omitempty"`
 }
@@ -143,7 +141,6 @@ func (b *Bot) card(tx Tx, r Request, version int) (Card, error) {
 		}
 	}
 	c.Buttons = buttons(r)
-	c.Summary = summary(r, c.Title)
 	return c, nil
 }
 
@@ -459,14 +456,6 @@ func buttons(r Request) []Button {
 		return nil
 	}
 	return []Button{showAll}
-}
-
-func summary(r Request, state Line) Line {
-	key := "card.summary"
-	if r.Digest == "" {
-		key = "card.summary.preparing"
-	}
-	return Say(key, "id", r.ID, "n", r.Tally.Total, "group", Code(string(r.Scope.Group)), "who", name(r.By), "state", state)
 }
 
 // groupsOf returns the user groups and roles of a list, in its order.

@@ -217,7 +217,7 @@ func TestTwoPeople(t *testing.T) {
 		for _, f := range append(c.Facts, c.Closing...) {
 			t.Log(f.Name, ": ", f.Value)
 		}
-		t.Log(c.Title, c.Progress, c.Summary)
+		t.Log(c.Title, c.Progress)
 	})
 }
 

@@ -67,7 +67,6 @@ func fullCard(state bot.State, notify []string) bot.Card {
 			{Name: "Approvals", Value: line("1 of 2: {} at {}", bot.Quote("Theo"), bot.At(asked.Add(time.Minute)))},
 			{Name: "Until", Value: bot.Line{bot.At(asked.Add(30 * time.Minute))}},
 		},
-		Summary: line("Recall {}: 340 messages of {}, asked by {}. Waiting for 1 more person.", id, bot.Code("@TGS#_2J4SZEAEL"), bot.Quote("Mina")),
 	}
 	button := func(kind bot.ButtonKind, label string) bot.Button {
 		return bot.Button{Kind: kind, Label: label, Speech: label + " request " + string(requestID)}
@@ -281,7 +280,6 @@ func hostileText(s *suite) {
 	c.Earlier = []bot.Line{line("{} rejected: {}", code, evil)}
 	c.Closing = []bot.Fact{{Name: "Reason", Value: bot.Line{evil}}}
 	c.Progress = line("refused: {}", evil)
-	c.Summary = line("of {}, asked by {}", code, evil)
 
 	inert := func(where string, m Shown, allowed ...string) {
 		s.Helper()

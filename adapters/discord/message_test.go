@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,26 +16,34 @@ import (
 	"github.com/bwmarrin/discordgo"
 	"github.com/google/go-cmp/cmp"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
 
+// TestCards holds the card of every state, as an edit of the first post shows it, to a picture and to what is sent.
 func TestCards(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		for _, state := range []bot.State{bot.Preparing, bot.Proposed, bot.Running, bot.Done} {
-			ref, err := r.adapter.Post(t.Context(), place(), someCard(state), string(state))
+		for _, c := range adaptertest.Cards([]string{leads}) {
+			name := "card_" + strings.ReplaceAll(string(c.State), " ", "_")
+			first := c
+			first.State = bot.Preparing
+			ref, err := r.adapter.Post(t.Context(), place(), first, name)
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
+				t.Fatal(err)
+			}
 			m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
-			golden(t, "card_"+string(state), r.Picture(m))
+			golden(t, name, r.Picture(m))
+			body, err := json.MarshalIndent(drawCard(c, nil), "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+"_json", string(body)+"\n")
 		}
 	})
-	body, err := json.MarshalIndent(drawCard(someCard(bot.Proposed), []string{leads}), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "card_proposed_json", string(body)+"\n")
 }
 
 // hostile is text that would get out of its frame.
@@ -244,7 +253,8 @@ func TestGoldensUsed(t *testing.T) {
 	files, _ := filepath.Glob("testdata/cards/*.txt")
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".txt")
-		if !strings.Contains(source, `"`+name+`"`) && !strings.HasPrefix(name, "card_") {
+		state := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(name, "card_"), "_json"), "_", " ")
+		if !strings.Contains(source, `"`+name+`"`) && !slices.Contains(bot.States(), bot.State(state)) {
 			t.Errorf("%s is compared by no test", f)
 		}
 	}

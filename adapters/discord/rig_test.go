@@ -326,7 +326,6 @@ func someCard(state bot.State) bot.Card {
 		Showing:  line("showing 2 of 3"),
 		Warnings: []bot.Line{line("This bot never touched this group before.")},
 		Earlier:  []bot.Line{{bot.Code("R-AAAAAA"), {Kind: bot.Words, Text: " rejected ("}, bot.Quote("theo"), {Kind: bot.Words, Text: ")"}}},
-		Summary:  line("Recall R-7K3M9Q"),
 		Notify:   []string{leads},
 	}
 	switch state {

@@ -75,7 +75,7 @@ func directly(d delivery, answer bot.Answer) any {
 	case d.command && says(answer) && len(answer.Lines) > 0:
 		return ephemeral(answer.Lines)
 	case d.command && answer.Kind == bot.ShowCard && answer.Card != nil && len(answer.Lines) == 0:
-		return message(summary(answer.Card.Summary), cardBlocks(*answer.Card, false, messageSize))
+		return message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize))
 	case !d.form:
 		return nil
 	case answer.Kind == bot.Whisper && answer.Refused != "" && len(d.inputs) > 0:
@@ -157,7 +157,7 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer bot.Answer) error
 		}
 		return a.whisper(ctx, d, message(summary(answer.Page.Title), pageBlocks(*answer.Page, messageSize)), alone)
 	case answer.Kind == bot.ShowCard && answer.Card != nil:
-		if err := a.whisper(ctx, d, message(summary(answer.Card.Summary), cardBlocks(*answer.Card, false, messageSize)), alone); err != nil {
+		if err := a.whisper(ctx, d, message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize)), alone); err != nil {
 			return err
 		}
 		for i, part := range noteParts(bot.Note{Lines: answer.Lines}) {
@@ -299,7 +299,7 @@ func (a *Adapter) replace(ctx context.Context, d delivery, c bot.Card) error {
 	if !d.ephemeral && ref.Message == "" {
 		return nil // a command: there is no message to repair
 	}
-	m := message(summary(c.Summary), cardBlocks(c, false, messageSize))
+	m := message(cardText(c), cardBlocks(c, false, messageSize))
 	m.ReplaceOriginal = true
 	if d.ephemeral {
 		if d.event.Reply == "" {

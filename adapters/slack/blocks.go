@@ -15,6 +15,7 @@ import (
 // Slack's limits, in characters unless they say otherwise (docs.slack.dev/reference/block-kit).
 const (
 	maxSummary     = 3000 // of a message's text; Slack takes 4,000 and splits what is longer
+	maxEscaped     = 4000 // of the same once it is escaped, which may make five characters of one
 	maxButton      = 75   // of a button's label, and of its accessibility label
 	maxValue       = 2000 // of what a button carries
 	maxModalTitle  = 24   // of a modal's title and of its buttons
@@ -237,6 +238,26 @@ func noteParts(n bot.Note) []bot.Note {
 	}
 }
 
+// cardText is a card in words, for who has it read aloud, and for notifications: all that is needed to decide, but never what a message says.
+func cardText(c bot.Card) string {
+	lines := append([]bot.Line{c.Title}, c.Notices...)
+	facts := func(list []bot.Fact) {
+		for _, f := range list {
+			lines = append(lines, append(bot.Line{{Kind: bot.Words, Text: f.Name + ": "}}, f.Value...))
+		}
+	}
+	facts(c.Facts)
+	lines = append(lines, c.Warnings...)
+	facts(c.Closing)
+	if len(c.Progress) > 0 {
+		lines = append(lines, c.Progress)
+	}
+	for i, l := range lines {
+		lines[i] = cutLine(l, 600)
+	}
+	return summary(lines...)
+}
+
 // summary is the text that stands for blocks in notifications and for screen readers. It holds no message content, and the caller sends
 // it escaped.
 func summary(lines ...bot.Line) string {
@@ -244,7 +265,12 @@ func summary(lines ...bot.Line) string {
 	for _, l := range lines {
 		parts = append(parts, l.String())
 	}
-	return bot.Cut(strings.Join(parts, "\n"), maxSummary)
+	whole := strings.Join(parts, "\n")
+	for n := maxSummary; ; n /= 2 {
+		if cut := bot.Cut(whole, n); n == 0 || utf8.RuneCountInString(escape(cut)) <= maxEscaped {
+			return cut
+		}
+	}
 }
 
 // style is how a piece of text stands out. The zero style is plain.

@@ -28,7 +28,7 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	}
 	var ref bot.Ref
 	err := a.within(func(limit int) error {
-		channel, ts, err := a.api.PostMessageContext(ctx, at.Channel, append(options(summary(c.Summary), cardBlocks(c, true, limit)),
+		channel, ts, err := a.api.PostMessageContext(ctx, at.Channel, append(options(cardText(c), cardBlocks(c, true, limit)),
 			slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_card", EventPayload: map[string]any{"key": key}}))...)
 		ref = bot.Ref{Channel: channel, Message: ts}
 		return err
@@ -54,7 +54,7 @@ func (a *Adapter) edit(ctx context.Context, ref bot.Ref, c bot.Card, force bool)
 	}
 	err := a.shown.show(ref, c, force, func() error {
 		update := func(limit int) error {
-			_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message, options(summary(c.Summary), cardBlocks(c, false, limit))...)
+			_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message, options(cardText(c), cardBlocks(c, false, limit))...)
 			return err
 		}
 		err := a.within(update)
