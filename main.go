@@ -534,7 +534,7 @@ func check(ctx context.Context) error {
 	case err == nil, ok && (api.Code == recall.CodeNoGroup || api.Code == recall.CodeBadGroupID):
 		tell("chat", "the service takes the key, the admin account and the region", "", false)
 	case ok:
-		tell("chat", err.Error(), api.Code.Meaning(), false)
+		tell("chat", err.Error(), api.Code.Meaning()+" See CHAT_SDK_APP_ID, CHAT_SECRET_KEY, CHAT_ADMIN and CHAT_REGION", false)
 	default:
 		tell("chat", err.Error(), "see that the service can be reached from here", false)
 	}
@@ -568,7 +568,7 @@ func check(ctx context.Context) error {
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d things to mend", bad)
+		return fmt.Errorf("%d to mend", bad)
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func New(o Options) (*Adapter, error) {
 	a := &Adapter{o: o, bot: o.Bot, log: o.Log.With("platform", "discord"), key: key, pace: usualPace}
 	a.rest = &rest{
 		base: strings.TrimSuffix(o.BaseURL, "/") + "/api/v10", token: o.BotToken, http: o.HTTPClient, log: a.log,
-		pauses: map[string]time.Time{}, failed: a.refused,
+		pauses: map[string]time.Time{}, judged: a.judged,
 	}
 	a.work, a.cancel = context.WithCancel(context.Background())
 	return a, nil
@@ -194,10 +194,13 @@ func (a *Adapter) LastFrame() time.Time {
 
 func (a *Adapter) frame() { a.last.Store(time.Now().UnixNano()) }
 
-// refused is told of every refusal by the API.
-func (a *Adapter) refused(e *apiError) {
-	if e.Status == http.StatusUnauthorized {
-		a.status.set("token", errors.New(mends[4004]))
+// judged is told of every answer of the API to a call with the bot token: nil where it did what it was asked.
+func (a *Adapter) judged(e *apiError) {
+	switch {
+	case e == nil:
+		a.status.set("token", nil)
+	case e.Status == http.StatusUnauthorized && a.status.set("token", errors.New(mends[4004])):
+		a.log.Error("Discord refuses the bot", "mend", mends[4004], "error", e)
 	}
 }
 
@@ -207,17 +210,20 @@ type status struct {
 	parts map[string]error
 }
 
-func (s *status) set(part string, err error) {
+// set says what stands in a part's way, nil for nothing, and reports whether nothing did before.
+func (s *status) set(part string, err error) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.parts == nil {
 		s.parts = map[string]error{}
 	}
+	_, known := s.parts[part]
 	if err == nil {
 		delete(s.parts, part)
-		return
+	} else {
+		s.parts[part] = err
 	}
-	s.parts[part] = err
+	return !known
 }
 
 // err is the gravest trouble: one that does not pass by itself before one that does.

@@ -144,7 +144,7 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 		c.bad("clear Interactions Endpoint URL on the application's General Information page, or set DISCORD_PUBLIC_KEY",
 			"the portal has interactions sent to %s, which makes the Gateway silent: nothing would reach the bot", where)
 	case app.Endpoint == "":
-		c.bad("set Interactions Endpoint URL on the application's General Information page to this bot's /discord/interactions, or take DISCORD_PUBLIC_KEY away",
+		c.bad("set Interactions Endpoint URL on the application's General Information page to this bot's /discord/interactions (start the bot first: Discord asks it at once), or take DISCORD_PUBLIC_KEY away",
 			"the portal has no endpoint for interactions, and the bot waits for them by HTTP: nothing would reach it")
 	case !strings.HasSuffix(u.Path, "/discord/interactions"):
 		c.hint("it should end in /discord/interactions unless a proxy changes the path", "interactions are sent to %s", where)
@@ -196,7 +196,8 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 	case sameCommands(there, wanted):
 		c.well("the commands are registered in the server %s", id)
 	default:
-		c.bad("start the bot, which registers them", "the commands of the server %s are missing or of another version", id)
+		// Before the first start that is as it must be.
+		c.hint("the bot registers them when it starts", "the commands of the server %s are missing or of another version", id)
 	}
 	return nil
 }
@@ -350,19 +351,26 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	if requesters == 0 {
 		c.bad("set DISCORD_REQUESTERS", "nobody on Discord may ask for a recall")
 	} else {
-		c.well("at most %d accounts may ask for a recall", requesters)
+		c.well("at most %s may ask for a recall", accounts(requesters))
 	}
 	switch need := max(c.policy.Approvals, c.policy.LargeApprovals); {
 	case approvers == 0:
 		c.bad("set DISCORD_APPROVERS", "nobody on Discord may approve")
 	case approvers < need:
-		c.bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %d accounts may approve, and %d approvals are needed", approvers, need)
+		c.bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %s may approve, and as many as %d approvals are needed", accounts(approvers), need)
 	case approvers == need && requesters > 0:
-		c.hint("add an approver", "at most %d accounts may approve, just as many as are needed: a request by one of them could not be approved on Discord alone", approvers)
+		c.hint("add an approver", "at most %s may approve, just as many as are needed: a request by one of them could not be approved on Discord alone", accounts(approvers))
 	default:
-		c.well("at most %d accounts may approve, and at most %d approvals are needed", approvers, need)
+		c.well("at most %s may approve, and as many as %d approvals are needed", accounts(approvers), need)
 	}
 	return nil
+}
+
+func accounts(n int) string {
+	if n == 1 {
+		return "1 account"
+	}
+	return fmt.Sprintf("%d accounts", n)
 }
 
 // count says how many accounts a list names, at most: who is in two roles is counted twice, for Discord tells only numbers without a privilege.

@@ -78,7 +78,7 @@ func TestCheckWell(t *testing.T) {
 			got := r.checked(t)
 			for _, want := range []string{
 				"ok   the bot token works and belongs to the application " + r.ApplicationID, how, "ok   the bot is in the server " + r.ID,
-				"ok   the commands are registered", "ok   the channel 100 can be used", "ok   at most 1 accounts may ask", "ok   at most 3 accounts may approve, and at most 2 approvals",
+				"ok   the commands are registered", "ok   the channel 100 can be used", "ok   at most 1 account may ask", "ok   at most 3 accounts may approve, and as many as 2 approvals",
 			} {
 				if !strings.Contains(got, want) {
 					t.Errorf("want %q in:\n%s", want, got)
@@ -164,7 +164,7 @@ func TestCheckPeople(t *testing.T) {
 		r.AddRole(discordtest.Role{ID: "78", Name: "empty", Mentionable: true})
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: "9999"}}, []bot.Principal{{Group: "78"}, {Group: "79"}, {Group: r.ID}, {User: theo}})
 		r.wants(t, "people", "BAD  nobody is in the role 78 (empty)", "BAD  the role 79 does not exist", "BAD  the role "+r.ID+" is everybody",
-			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask", "BAD  at most 1 accounts may approve, and 2 approvals are needed")
+			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask", "BAD  at most 1 account may approve, and as many as 2 approvals are needed")
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, nil)
 		r.wants(t, "nobody", "BAD  nobody on Discord may approve -> set DISCORD_APPROVERS")
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: mina}, {User: theo}})

@@ -64,8 +64,8 @@ type rest struct {
 	token string
 	http  *http.Client
 	log   *slog.Logger
-	// failed is told of every answer, so that a token that Discord refuses is known at once.
-	failed func(*apiError)
+	// judged is told of every answer to a call with the bot token, nil where it was done: so that a token that Discord refuses is known at once.
+	judged func(*apiError)
 
 	mu     sync.Mutex
 	global time.Time            // nothing is sent before it, answers to interactions excepted
@@ -158,6 +158,9 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 	}
 	r.learn(c, resp.Header)
 	if resp.StatusCode < 300 {
+		if r.judged != nil && !c.interaction {
+			r.judged(nil)
+		}
 		if c.into != nil {
 			if json.Unmarshal(text, c.into) != nil {
 				return c.again, fmt.Errorf("%s: the answer is not what Discord documents", c.route)
@@ -174,8 +177,8 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 	}
 	isJSON := json.Unmarshal(text, &said) == nil
 	e.Code, e.Message = said.Code, bot.Cut(bot.Visible(said.Message), 200)
-	if r.failed != nil && !c.interaction {
-		r.failed(e)
+	if r.judged != nil && !c.interaction {
+		r.judged(e)
 	}
 	if e.Status == http.StatusTooManyRequests && (e.Code == 0 || said.RetryAfter > 0) {
 		after := time.Duration(said.RetryAfter * float64(time.Second))

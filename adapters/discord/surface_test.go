@@ -223,6 +223,31 @@ func TestBudgets(t *testing.T) {
 	})
 }
 
+// TestTokenRefused: a token that Discord refuses is told at once by Ready and once in the log, with the mend, and forgotten once it works.
+func TestTokenRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		r.Fail(editRoute, 3, discordtest.APIError(401, 0))
+		for range 3 {
+			if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running)); err == nil {
+				t.Fatal("an edit with a refused token was made")
+			}
+		}
+		if err := r.adapter.Ready(); err == nil || errors.Is(err, ErrOutage) || !strings.Contains(err.Error(), "set DISCORD_BOT_TOKEN") {
+			t.Errorf("Ready: %v", err)
+		}
+		if log := r.log.String(); strings.Count(log, "set DISCORD_BOT_TOKEN") != 1 || strings.Contains(log, r.BotToken) {
+			t.Errorf("the log:\n%s", log)
+		}
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.adapter.Ready(); err != nil {
+			t.Errorf("Ready, once it works: %v", err)
+		}
+	})
+}
+
 // TestServerFaults repeats what may be repeated, and gives up in time.
 func TestServerFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {

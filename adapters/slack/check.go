@@ -52,7 +52,7 @@ func (a *Adapter) Check(ctx context.Context) ([]Finding, error) {
 	}
 	if a.sockets != nil {
 		if _, _, err := a.api.StartSocketModeContext(ctx); err != nil {
-			u := unready("apps.connections.open", err)
+			u := unready(openMethod, err)
 			if u.Remote {
 				return found, fmt.Errorf("asking Slack for a connection: %w", clean(err))
 			}
@@ -66,59 +66,83 @@ func (a *Adapter) Check(ctx context.Context) ([]Finding, error) {
 	if crowd.AnyChannel {
 		add("", "the bot may be used in every channel")
 	}
+	// What Slack refuses to tell is a finding, and nothing more can be said of it; what it could not tell just now is an error.
+	unasked := func(what string, err error) error {
+		if u := unready(what, err); !u.Remote {
+			add(u.Mend, "%s could not be looked at: %s", what, code(err))
+			return nil
+		}
+		return fmt.Errorf("asking Slack about %s: %w", what, clean(err))
+	}
 	for _, c := range crowd.Channels {
 		trouble, err := a.placeTrouble(ctx, c)
 		switch {
 		case err != nil:
-			return found, fmt.Errorf("asking Slack about the channel %s: %w", c, clean(err))
+			if err := unasked("the channel "+c, err); err != nil {
+				return found, err
+			}
 		case trouble == "":
 			add("", "the channel %s can be posted to", c)
 		default:
-			add(placeMend[trouble], "the channel %s cannot be used: %s", c, trouble)
+			place := placeTroubles[trouble]
+			add(place.mend, "the channel %s %s", c, place.what)
 		}
 	}
 
-	approvers, err := a.checkPeople(ctx, crowd.Approvers, add)
+	approvers, known, err := a.checkPeople(ctx, crowd.Approvers, add, unasked)
 	if err != nil {
 		return found, err
 	}
-	requesters, err := a.checkPeople(ctx, crowd.Requesters, add)
-	if err != nil {
-		return found, err
+	requesters, knownToo, err := a.checkPeople(ctx, crowd.Requesters, add, unasked)
+	if err != nil || !known || !knownToo {
+		return found, err // how many there are cannot be said
 	}
 	policy := a.o.Bot.Policy()
 	need := max(policy.Approvals, policy.LargeApprovals)
-	switch {
-	case len(requesters) == 0:
+	if len(requesters) == 0 {
 		add("set SLACK_REQUESTERS", "nobody on Slack may ask for a recall")
-	default:
-		add("", "%d accounts may ask for a recall", len(requesters))
+	} else {
+		add("", "%s may ask for a recall", accounts(len(requesters)))
 	}
-	switch {
+	switch n := accounts(len(approvers)); {
 	case len(approvers) == 0:
 		add("set SLACK_APPROVERS", "nobody on Slack may approve")
 	case len(approvers) < need:
-		add("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%d accounts may approve, and %d approvals are needed", len(approvers), need)
+		add("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%s may approve, and as many as %d approvals are needed", n, need)
 	case len(approvers) == need && slices.ContainsFunc(requesters, func(r string) bool { return slices.Contains(approvers, r) }):
-		hint("add an approver", "%d accounts may approve, just as many as are needed: a request by one of them cannot be approved on Slack alone", len(approvers))
+		hint("add an approver", "%s may approve, just as many as are needed: a request by one of them cannot be approved on Slack alone", n)
 	default:
-		add("", "%d accounts may approve, and at most %d approvals are needed", len(approvers), need)
+		add("", "%s may approve, and as many as %d approvals are needed", n, need)
 	}
 	return found, nil
 }
 
-// placeMend says what to do about a channel.
-var placeMend = map[bot.Trouble]string{
-	bot.TroubleNotInChannel:  "invite the bot there (/invite), and compare the id with SLACK_CHANNELS",
-	bot.TroubleArchived:      "take it out of SLACK_CHANNELS, or unarchive it",
-	bot.TroubleExtShared:     "use a channel that no other organisation sees",
-	bot.TroubleDirectMessage: "use a channel; direct messages are refused",
-	bot.TroubleUnknown:       "look at the id in SLACK_CHANNELS",
+func accounts(n int) string {
+	if n == 1 {
+		return "1 account"
+	}
+	return fmt.Sprintf("%d accounts", n)
 }
 
-// checkPeople resolves principals to the accounts that may really act.
-func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add func(mend, what string, args ...any)) ([]string, error) {
+// placeTroubles say what is wrong with a channel, and what to do about it.
+var placeTroubles = map[bot.Trouble]struct{ what, mend string }{
+	bot.TroubleNotInChannel:  {"does not exist, or the bot is not in it", "invite the bot there (/invite @recallbot), and compare the id with SLACK_CHANNELS"},
+	bot.TroubleArchived:      {"is archived", "take it out of SLACK_CHANNELS, or unarchive it"},
+	bot.TroubleExtShared:     {"is shared with another organisation, whose members would see the messages", "use a channel that no other organisation sees"},
+	bot.TroubleDirectMessage: {"is a direct message", "use a channel; direct messages are refused"},
+	bot.TroubleUnknown:       {"could not be looked at", "look at the id in SLACK_CHANNELS"},
+}
+
+// userTroubles say why an account that is named counts for nothing.
+var userTroubles = map[bot.Trouble]string{
+	bot.TroubleBot: "is a bot", bot.TroubleWorkflow: "is a workflow", bot.TroubleDeactivated: "is deactivated", bot.TroubleGuest: "is a guest",
+	bot.TroubleForeign: "is nobody of this workspace", bot.TroubleUnknown: "could not be looked at",
+}
+
+// checkPeople resolves principals to the accounts that may really act. known is false when Slack would not tell of all.
+func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add func(mend, what string, args ...any), unasked func(what string, err error) error) (able []string, known bool, err error) {
 	var ids []string
+	known = true
 	for _, p := range list {
 		if p.Group == "" {
 			ids = append(ids, p.User)
@@ -126,7 +150,11 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add fun
 		}
 		members, err := a.groupMembers(ctx, p.Group, true)
 		if err != nil {
-			return nil, fmt.Errorf("asking Slack about the user group %s: %w", p.Group, clean(err))
+			known = false
+			if err := unasked("the user group "+p.Group, err); err != nil {
+				return nil, false, err
+			}
+			continue
 		}
 		if len(members) == 0 {
 			add("enable it, put people into it, or correct the id", "the user group %s has nobody in it, is disabled, or does not exist", p.Group)
@@ -134,18 +162,20 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add fun
 		ids = append(ids, members...)
 	}
 	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	var able []string
-	for _, id := range ids {
+	for _, id := range slices.Compact(ids) {
 		f, err := a.face(ctx, id, true)
 		if err != nil {
-			return nil, fmt.Errorf("asking Slack about the user %s: %w", id, clean(err))
+			known = false
+			if err := unasked("the account "+id, err); err != nil {
+				return nil, false, err
+			}
+			continue
 		}
 		if f.trouble != "" {
-			add("correct the id, or take it out", "the account %s counts for nothing: %s", id, f.trouble)
+			add("correct the id, or take the account out", "the account %s %s, so it may neither ask nor approve", id, userTroubles[f.trouble])
 			continue
 		}
 		able = append(able, id)
 	}
-	return able, nil
+	return able, known, nil
 }

@@ -87,6 +87,9 @@ const (
 	stopWithin = 8 * time.Second
 )
 
+// openMethod asks where a connection of Socket Mode is to be opened. It alone is called with the app-level token.
+const openMethod = "apps.connections.open"
+
 // Scopes are the bot scopes that the adapter needs.
 var Scopes = []string{"commands", "chat:write", "files:write", "usergroups:read", "users:read", "channels:read", "groups:read"}
 
@@ -368,13 +371,13 @@ func (a *Adapter) LastFrame() time.Time {
 
 // mends tells what can be done about an error of Slack that no repetition mends.
 var mends = map[string]string{
-	"invalid_auth":            "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to the tokens of the installed app",
-	"not_authed":              "set SLACK_BOT_TOKEN and SLACK_APP_TOKEN to the tokens of the installed app",
+	"invalid_auth":            "set SLACK_BOT_TOKEN to the Bot User OAuth Token of the installed app, which begins with xoxb-",
+	"not_authed":              "set SLACK_BOT_TOKEN to the Bot User OAuth Token of the installed app, which begins with xoxb-",
 	"account_inactive":        "the app was removed from the workspace or its user deactivated: install it again and set the new token",
 	"token_revoked":           "the token was revoked: install the app again and set the new token",
 	"token_expired":           "switch token rotation off for the app and set the new token",
 	"not_allowed_token_type":  "SLACK_BOT_TOKEN must begin with xoxb-, SLACK_APP_TOKEN with xapp-",
-	"missing_scope":           "SLACK_APP_TOKEN needs the scope connections:write: make a new app-level token under Basic Information",
+	"missing_scope":           "give the bot token the scopes of the manifest and install the app again; recallbot check says which are missing",
 	"no_permission":           "the token may not do this: install the app again with the scopes of the manifest",
 	"org_login_required":      "the workspace is being moved to an organisation: wait, then install the app again",
 	"ekm_access_denied":       "an administrator has suspended access to messages (Enterprise Key Management)",
@@ -384,6 +387,15 @@ var mends = map[string]string{
 	"link_disabled":           "switch Socket Mode on in the app's settings",
 	"forbidden_team":          "the app may not be used in this workspace: ask an administrator to approve it",
 	"app_missing_action_url":  "switch Socket Mode on in the app's settings",
+}
+
+// appMends are those of the app-level token.
+var appMends = map[string]string{
+	"invalid_auth":           "set SLACK_APP_TOKEN to an app-level token of this app (Basic Information), which begins with xapp-",
+	"not_authed":             "set SLACK_APP_TOKEN to an app-level token of this app (Basic Information), which begins with xapp-",
+	"not_allowed_token_type": "SLACK_APP_TOKEN must be an app-level token (Basic Information), which begins with xapp-",
+	"token_revoked":          "the app-level token was revoked: make a new one under Basic Information and set SLACK_APP_TOKEN",
+	"missing_scope":          "SLACK_APP_TOKEN needs the scope connections:write: make a new app-level token under Basic Information",
 }
 
 // code returns the error code that Slack gave, "" where there is none.
@@ -397,8 +409,11 @@ func code(err error) string {
 // unready tells what a failed call of method means for the adapter as a whole.
 func unready(method string, err error) *Unready {
 	c := code(err)
+	if mend, ok := appMends[c]; ok && method == openMethod {
+		return &Unready{What: "Slack refuses the app token (" + method + ": " + c + ")", Mend: mend}
+	}
 	if mend, ok := mends[c]; ok {
-		return &Unready{What: method + ": " + c, Mend: mend}
+		return &Unready{What: "Slack refuses the bot (" + method + ": " + c + ")", Mend: mend}
 	}
 	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
 }

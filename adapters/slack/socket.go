@@ -134,7 +134,7 @@ func (s *sockets) lane(ctx context.Context) {
 	for ctx.Err() == nil {
 		c, err := s.connect(ctx)
 		if err != nil {
-			pause := s.failed(ctx, "apps.connections.open", err, failures)
+			pause := s.failed(ctx, openMethod, err, failures)
 			failures++
 			if sleep(ctx, pause) != nil {
 				return
