@@ -571,6 +571,9 @@ func (a *act) request(id RequestID) (Request, error) {
 	if err := a.b.o.Policy.MayRead(a.m, a.b.o.Roster); err != nil {
 		return Request{}, err
 	}
+	if id == "" { // a command that names none is a mistake, so this is a button that the bot never made
+		return Request{}, &Refusal{Key: "no_such_request", Why: Say("refuse.forged")}
+	}
 	r, err := a.tx.Request(id)
 	if errors.Is(err, ErrNotFound) || err == nil && r.App != a.b.o.App {
 		return Request{}, refuse("no_such_request", "id", Code(string(id)))

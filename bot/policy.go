@@ -80,7 +80,11 @@ func (p Policy) IsApprover(m Member) bool {
 // MayBeUsedIn returns a Refusal when the bot is not to be used in that place.
 func (p Policy) MayBeUsedIn(at Place) error {
 	if at.Trouble != "" {
-		return refuse("trouble." + string(at.Trouble))
+		key := "trouble." + string(at.Trouble)
+		if at.Trouble == TroubleNotInChannel { // what mends it is not the same everywhere
+			return &Refusal{Key: key, Why: Say("refuse.trouble.not_in_channel." + string(at.Platform))}
+		}
+		return refuse(key)
 	}
 	c := p.Crowds[at.Platform]
 	if c.AnyChannel || slices.Contains(c.Channels, at.Channel) {

@@ -24,9 +24,6 @@ import (
 
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
-	"recallbot/bot/ledger"
-	"recallbot/recall"
-	"recallbot/recall/recalltest"
 )
 
 // oblivious is a bot that keeps nothing.
@@ -133,34 +130,6 @@ func TestHeap(t *testing.T) {
 	runtime.KeepAlive(a)
 }
 
-// storing is the bot itself, its SQLite file on disk.
-func storing(b *testing.B, policy bot.Policy) *bot.Bot {
-	chat := recalltest.New(recalltest.Options{})
-	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	memory, err := ledger.Open(b.Context(), "sqlite:"+b.TempDir()+"/bot.db", ledger.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		chat.Close()
-		if err := memory.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	made, err := bot.New(bot.Options{
-		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return made
-}
-
 // BenchmarkAcknowledgement measures what a person waits for the answer to a command, over the loopback network and with every event stored on disk, while 100
 // commands come every second and 20 cards are edited without a pause. Discord waits 3 s; the aim is a p99 under 50 ms.
 func BenchmarkAcknowledgement(b *testing.B) {
@@ -175,9 +144,10 @@ func BenchmarkAcknowledgement(b *testing.B) {
 			policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
 				Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust},
 			}}
+			stored, _ := storing(b, policy)
 			o := Options{
 				BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, BaseURL: address,
-				Bot: storing(b, policy), Log: slog.New(slog.DiscardHandler),
+				Bot: stored, Log: slog.New(slog.DiscardHandler),
 			}
 			if by == overHTTP {
 				o.PublicKey = g.PublicKey

@@ -243,7 +243,7 @@ func TestCommands(t *testing.T) {
 // TestGoldensUsed fails when a golden file is left that no test compares.
 func TestGoldensUsed(t *testing.T) {
 	source := ""
-	for _, name := range []string{"adapter_test.go", "surface_test.go", "message_test.go"} {
+	for _, name := range []string{"adapter_test.go", "surface_test.go", "message_test.go", "refusal_test.go"} {
 		body, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -148,6 +148,8 @@ type world struct {
 	w   *slacktest.Workspace
 	bot *fakeBot
 	a   *Adapter
+	// real, where set, is the bot itself, which is run beside the adapter.
+	real *bot.Bot
 }
 
 // mode is how deliveries reach the adapter.
@@ -213,6 +215,17 @@ func inSlack(t *testing.T, m mode, f func(x *world), with ...func(x *world, o *O
 				t.Errorf("Run: %v", err)
 			}
 		}()
+		if x.real != nil {
+			x.real.Attach(a)
+			serving := make(chan struct{})
+			go func() {
+				defer close(serving)
+				if err := x.real.Run(ctx); err != nil {
+					t.Errorf("running the bot: %v", err)
+				}
+			}()
+			defer func() { <-serving }()
+		}
 		defer func() {
 			cancel()
 			<-ran

@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -17,38 +16,7 @@ import (
 
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
-	"recallbot/bot/ledger"
-	"recallbot/recall"
-	"recallbot/recall/recalltest"
 )
-
-// storing is the bot itself, its SQLite file on disk.
-func storing(b *testing.B, policy bot.Policy) *bot.Bot {
-	chat := recalltest.New(recalltest.Options{})
-	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	memory, err := ledger.Open(b.Context(), "sqlite:"+b.TempDir()+"/bot.db", ledger.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		chat.Close()
-		if err := memory.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	made, err := bot.New(bot.Options{
-		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return made
-}
 
 // BenchmarkAcknowledgement measures what a person waits for the acknowledgement of a command, over the loopback network and with every event stored on disk,
 // while 100 commands come every second and 20 cards are edited as fast as the budget of edits allows. Slack waits 3 s; the aim is a p99 under 50 ms.
@@ -62,7 +30,8 @@ func BenchmarkAcknowledgement(b *testing.B) {
 	address, stop := w.Start()
 	defer stop()
 
-	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, APIURL: address + "/api/", Bot: storing(b, newFakeBot().policy)})
+	stored, _ := storing(b, newFakeBot().policy)
+	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, APIURL: address + "/api/", Bot: stored})
 	if err != nil {
 		b.Fatal(err)
 	}
