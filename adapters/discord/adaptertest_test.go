@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -33,6 +34,9 @@ func TestAdapter(t *testing.T) {
 var openAPI = sync.OnceValue(func() func(method, route string, body []byte) error {
 	check, err := discordtest.OpenAPI(filepath.Join("..", "..", "..", "shared", "assets", "discord-openapi.json"))
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			panic(err)
+		}
 		return nil
 	}
 	return check

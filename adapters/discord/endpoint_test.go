@@ -1,6 +1,10 @@
 package discord
 
 import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +15,8 @@ import (
 	"time"
 
 	"recallbot/adapters/discord/discordtest"
+
+	"recallbot/bot"
 )
 
 func TestPing(t *testing.T) {
@@ -92,32 +98,54 @@ func TestGatewayModeHasNoEndpoint(t *testing.T) {
 	}
 }
 
-// TestPublishedExamples reads every example payload of Discord's documentation: each is understood or refused, none makes a panic.
+// TestPublishedExamples sends every example payload of Discord's documentation, signed: each is answered or refused, and none makes a panic. Those that
+// are interactions are all understood.
 func TestPublishedExamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(asset(t, "discord-docs-examples"), "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
-	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
+	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := 0
+	var log safeBuffer
+	a, err := New(Options{
+		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, PublicKey: hex.EncodeToString(public), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Bot: &testBot{answers: map[bot.EventID]bot.Answer{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := 0
 	for _, f := range files {
 		raw, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := readInteraction(raw)
-		if err != nil {
-			continue
+		var looks struct {
+			ID, Token string
+			Type      int
+			Data      json.RawMessage
 		}
-		read++
-		a.event(in)
-		a.member(in)
+		interaction := json.Unmarshal(raw, &looks) == nil && looks.ID != "" && looks.Token != "" && looks.Type != 0 && looks.Data != nil
+		w := httptest.NewRecorder()
+		a.Handler().ServeHTTP(w, signed(private, raw))
+		switch {
+		case interaction && (w.Code != http.StatusOK || w.Body.Len() == 0):
+			t.Errorf("%s is an interaction and got %d %s", filepath.Base(f), w.Code, w.Body)
+		case w.Code == http.StatusOK:
+			answered++
+		case w.Code != http.StatusBadRequest:
+			t.Errorf("%s: %d %s", filepath.Base(f), w.Code, w.Body)
+		}
 	}
-	if read < 5 {
-		t.Errorf("only %d of %d examples were read as interactions", read, len(files))
+	if answered < 9 {
+		t.Errorf("only %d of %d examples were answered", answered, len(files))
+	}
+	t.Logf("%d of %d are interactions", answered, len(files))
+	if strings.Contains(log.String(), "a bug kept") {
+		t.Errorf("an example made a panic:\n%s", log.String())
 	}
 }
 

@@ -34,9 +34,13 @@ func asset(t *testing.T, name string) string {
 	return path
 }
 
+// specification checks bodies against Discord's published document. Where that is not laid out beside the repository, as it is in CI, it is nil.
 var specification = sync.OnceValue(func() func(method, route string, body []byte) error {
 	check, err := discordtest.OpenAPI(filepath.Join("..", "..", "..", "shared", "assets", "discord-openapi.json"))
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			panic(err)
+		}
 		return nil
 	}
 	return check
