@@ -15,15 +15,22 @@ const (
 )
 
 // help shows every command with an example that can be copied.
-func help() Answer {
+func help(on Platform) Answer {
 	example := func(key string, commands ...string) []Line {
 		l := []Line{Say(key)}
 		for _, c := range commands {
+			if name, text, _ := strings.Cut(c, " "); on == Discord { // where text after a command means nothing
+				cmd, err := Parse(name, text)
+				if err != nil {
+					panic("bot: the help has an example that cannot be read: " + c) // unreachable: the conversations ask for help
+				}
+				c = cmd.on(on)
+			}
 			l = append(l, Line{Code(c)})
 		}
 		return l
 	}
-	return Answer{Kind: Whisper, Lines: slices.Concat(
+	lines := slices.Concat(
 		example("answer.help.1", `/recall @TGS#2J4SZEAEL 100 101`, `/recall @TGS#2J4SZEAEL 100-150 reason:"doxxing"`),
 		example("answer.help.2", `/recall @TGS#2J4SZEAEL from:spammer since:2h`, `/recall @TGS#2J4SZEAEL text:"casino" last:50`),
 		example("answer.help.3", `/recalls find @TGS#2J4SZEAEL from:spammer since:30m`),
@@ -31,7 +38,11 @@ func help() Answer {
 		example("answer.help.5", `/recalls withdraw R-7K3M9Q`, `/recalls stop R-7K3M9Q`),
 		example("answer.help.6", `/recalls whoami`),
 		example("answer.help.end"),
-	)}
+	)
+	if on == Slack {
+		lines = append(lines, Say("answer.help.slack"))
+	}
+	return Answer{Kind: Whisper, Lines: lines}
 }
 
 // whoami tells a person what the bot knows about them and what they may do here.

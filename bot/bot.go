@@ -368,7 +368,7 @@ func (a *act) do(cmd Command) (Answer, error) {
 	case ActCommand, ActForm, ActRecallFind:
 		switch cmd.Verb {
 		case "help":
-			return help(), nil
+			return help(a.e.Place.Platform), nil
 		case "whoami":
 			return a.whoami(), nil
 		case "form":
