@@ -443,7 +443,7 @@ func (a *act) ask(cmd Command) (Answer, error) {
 	if open >= MaxOpen {
 		return Answer{}, refuse("too_many_open", "n", open)
 	}
-	if err := a.b.overlap(a.tx, cmd.Scope, cmd.Scope.Seqs, ""); err != nil {
+	if err := a.b.overlap(a.tx, cmd.Scope, cmd.Scope.Seqs, "", a.e.Place.Platform); err != nil {
 		return Answer{}, err
 	}
 	scope := cmd.Scope
@@ -512,8 +512,8 @@ func openStates() []State {
 }
 
 // overlap returns a Refusal when an open request of the same group and topic holds one of the seqs. Of a stopping request only messages without
-// an outcome count. but names the request that asks, which does not stand in its own way.
-func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID) error {
+// an outcome count. but names the request that asks, which does not stand in its own way. on is where it is read.
+func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID, on Platform) error {
 	if seqs.Count() == 0 {
 		return nil
 	}
@@ -538,7 +538,7 @@ func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID) error {
 				continue
 			}
 		}
-		return refuse("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(Command{Verb: VerbShow, Request: r.ID}.on(r.Place.Platform)))
+		return refuse("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(Command{Verb: VerbShow, Request: r.ID}.on(on)))
 	}
 	return nil
 }

@@ -277,7 +277,7 @@ func (b *Bot) seal(ctx context.Context, l Lease, p prepared) error {
 			return err
 		}
 		r.Group, r.Covers = p.request.Group, p.request.Covers
-		if err := b.overlap(tx, r.Scope, r.Covers, r.ID); err != nil {
+		if err := b.overlap(tx, r.Scope, r.Covers, r.ID, r.Place.Platform); err != nil {
 			return err
 		}
 		if r.Group.New, r.Earlier, err = b.history(tx, r); err != nil {
