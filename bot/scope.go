@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"recallbot/recall"
 
@@ -95,15 +97,15 @@ func (f Filter) Matches(m recall.Message, text string) bool {
 	return f.Text == "" || strings.Contains(folded(text), folded(f.Text))
 }
 
-// folded is text as it is compared: case and width folded, without the characters that are not seen.
+// folded is text as it is compared: case, width and spaces folded, without the characters that are not seen and what stands for them.
 func folded(s string) string {
 	seen := strings.Map(func(r rune) rune {
-		if invisible(r) {
+		if invisible(r) && !unicode.IsSpace(r) || r >= '␀' && r <= '␡' || r == utf8.RuneError {
 			return -1
 		}
 		return r
 	}, s)
-	return cases.Fold().String(width.Fold.String(seen))
+	return strings.Join(strings.Fields(cases.Fold().String(width.Fold.String(seen))), " ")
 }
 
 // withoutReason is the command as it may be told where the reason, which others wrote, does not belong.

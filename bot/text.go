@@ -228,13 +228,18 @@ func parseSentence(s string) sentence {
 }
 
 // Visible returns s on one line with every character that cannot be seen, or that changes how others are seen, replaced by its name:
-// controls, bidi marks and overrides, zero-width characters, private-use and unassigned ones, tags and variation selectors. A line break becomes ⏎.
+// controls, bidi marks and overrides, zero-width characters, private-use and unassigned ones, tags and variation selectors. A line break becomes ⏎,
+// any other space a plain one. What is visible already stays as it is.
 func Visible(s string) string {
 	var b strings.Builder
 	before := rune(0)
 	for i, r := range s {
+		after := s[i:]
+		if r != utf8.RuneError {
+			after = s[i+utf8.RuneLen(r):]
+		}
 		switch {
-		case (r == '\u200c' || r == '\u200d') && joins(before, s[i+utf8.RuneLen(r):]):
+		case joiner(r) && joins(r, before, after), r == emojiStyle && styles(before, after):
 			b.WriteRune(r)
 		case r == '\n':
 			b.WriteString("⏎")
@@ -243,7 +248,7 @@ func Visible(s string) string {
 			if i+1 >= len(s) || s[i+1] != '\n' {
 				b.WriteString("⏎")
 			}
-		case r == '\t' || r == '\u00a0' || r == '\u3000':
+		case r == '\t', unicode.Is(unicode.Zs, r):
 			b.WriteByte(' ')
 		case r == utf8.RuneError, invisible(r):
 			fmt.Fprintf(&b, "‹U+%04X›", r)
@@ -255,22 +260,50 @@ func Visible(s string) string {
 	return b.String()
 }
 
-// joins reports whether a joiner between these belongs to how the text is spelled: scripts from Arabic on and emoji need it, and there it hides nothing.
-func joins(before rune, after string) bool {
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+	emojiStyle         = '\ufe0f' // a variation selector: shows what stands before it as an emoji
+	keycap             = '\u20e3'
+)
+
+func joiner(r rune) bool { return r == zeroWidthNonJoiner || r == zeroWidthJoiner }
+
+// joining are the scripts that spell with joiners: there one changes what is seen, and hides nothing.
+var joining = []*unicode.RangeTable{
+	unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya,
+	unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Tibetan, unicode.Myanmar, unicode.Khmer, unicode.Balinese, unicode.Javanese,
+}
+
+// joins reports whether a joiner between these belongs to how the text is spelled, or to an emoji made of several.
+func joins(r, before rune, after string) bool {
 	next, _ := utf8.DecodeRuneInString(after)
-	return before >= '\u0600' && next >= '\u0600' && before != utf8.RuneError && next != utf8.RuneError && !invisible(before) && !invisible(next)
+	if invisible(next) || invisible(before) && before != emojiStyle {
+		return false
+	}
+	pictured := unicode.In(before, unicode.So, unicode.Sk) || before == emojiStyle
+	return unicode.In(before, joining...) && unicode.In(next, joining...) || r == zeroWidthJoiner && pictured && unicode.Is(unicode.So, next) && next != utf8.RuneError
+}
+
+// styles reports whether the emoji style after this character has something to change.
+func styles(before rune, after string) bool {
+	next, _ := utf8.DecodeRuneInString(after)
+	switch {
+	case before >= '0' && before <= '9', before == '#', before == '*':
+		return next == keycap
+	case before == '‼', before == '⁉', before == 'ℹ', before == '〰', before == '〽':
+		return true
+	}
+	return before != utf8.RuneError && !invisible(before) && unicode.In(before, unicode.So, unicode.Sm)
 }
 
 // invisible reports whether r is not seen, or moves what is seen.
 func invisible(r rune) bool {
-	switch {
-	case r == '\u034f', r == '\u115f', r == '\u1160', r == '\u17b4', r == '\u17b5', r == '\u2800', r == '\u3164', r == '\uffa0',
-		r == '\u2028', r == '\u2029', r == '\u00ad':
-		return true
-	case r >= 0xfe00 && r <= 0xfe0e, r >= 0xe0000 && r <= 0xe0fff: // variation selectors but the emoji one, tags
+	switch r {
+	case '\u2800', '\U0001d159', '\U00016fe4': // blanks by look alone
 		return true
 	}
-	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cs, r) || !unicode.IsGraphic(r)
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || !unicode.IsGraphic(r)
 }
 
 // Cut returns at most n characters of s, never half of one, and says how many it left out.
@@ -280,7 +313,8 @@ func Cut(s string, n int) string {
 	}
 	runes := []rune(s)
 	keep := n
-	for keep > 0 && unicode.Is(unicode.Mn, runes[keep]) { // do not part an accent from its letter
+	// An accent is not parted from its letter, nor what is joined.
+	for keep > 0 && (unicode.Is(unicode.M, runes[keep]) || joiner(runes[keep]) || joiner(runes[keep-1])) {
 		keep--
 	}
 	return string(runes[:keep]) + Say("cut.characters", "n", len(runes)-keep).String()

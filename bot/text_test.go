@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // TestText finds sentences that are asked for but missing, and sentences that nobody asks for.
@@ -96,6 +98,15 @@ func TestVisible(t *testing.T) {
 		{"a joiner that splits a word", "cas\u200dino", "cas‹U+200D›ino"},
 		{"a joiner at the end", "👍\u200d", "👍‹U+200D›"},
 		{"ideographic space", "a\u3000b", "a b"},
+		{"hair space", "a\u200ab", "a b"},
+		{"a joiner that splits a word in Chinese", "博\u200d彩", "博‹U+200D›彩"},
+		{"two joiners", "م\u200c\u200cخ", "م‹U+200C›‹U+200C›خ"},
+		{"an emoji of several", "🏳\ufe0f\u200d🌈 👩🏽\u200d🚀", "🏳\ufe0f\u200d🌈 👩🏽\u200d🚀"},
+		{"a keycap", "1\ufe0f\u20e3", "1\ufe0f\u20e3"},
+		{"emoji style on a letter", "cas\ufe0fino", "cas‹U+FE0F›ino"},
+		{"emoji style twice", "❤\ufe0f\ufe0f", "❤\ufe0f‹U+FE0F›"},
+		{"Mongolian variation", "a\u180bb", "a‹U+180B›b"},
+		{"null notehead", "a\U0001d159b", "a‹U+1D159›b"},
 	} {
 		if got := Visible(test.in); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
@@ -112,6 +123,8 @@ func TestCut(t *testing.T) {
 		{"short", 10, "short"},
 		{"世界你好", 2, "世界… (2 more)"},
 		{"e\u0301e\u0301", 3, "e\u0301… (2 more)"},
+		{"a👩\u200d👧b", 2, "a… (4 more)"},
+		{"a👩\u200d👧b", 3, "a… (4 more)"},
 	} {
 		if got := Cut(test.in, test.n); got != test.want {
 			t.Errorf("Cut(%q, %d) = %q, want %q", test.in, test.n, got, test.want)
@@ -125,4 +138,66 @@ func TestThousands(t *testing.T) {
 			t.Errorf("%d: %s", n, got)
 		}
 	}
+}
+
+// hidden reports whether a character is not seen or moves others: by Unicode's own properties, not by what the program goes by.
+func hidden(r rune) bool {
+	return r < ' ' || r >= 0x7f && r <= 0x9f || !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Zs) ||
+		unicode.In(r, unicode.Bidi_Control, unicode.Join_Control, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point)
+}
+
+// FuzzVisible: whatever comes, what is shown is one line of whole characters of which each is seen; showing it again changes nothing; and cutting it keeps to the limit.
+func FuzzVisible(f *testing.F) {
+	for _, s := range []string{
+		"Grüße, 世界", "a\r\nb\tc", "\u202egnp.exe\u202c", "\u2066x\u2069", "zero\u200bwidth\u00ad", "👩\u200d👧 🏳\ufe0f\u200d🌈 1\ufe0f\u20e3", "می\u200cخواهم",
+		"\U000e0041\ufe01\U000e0100\u180b", "\xff\xc0\x80\ufffd", "e\u0301\u0302", "\u3164\u2800\uffa0", "‹U+202E›", "\x00\x1b[31m",
+	} {
+		f.Add(s, 3)
+	}
+	f.Fuzz(func(t *testing.T, s string, n int) {
+		shown := Visible(s)
+		check := func(shown string) {
+			t.Helper()
+			if !utf8.ValidString(shown) {
+				t.Fatalf("not whole characters: %q", shown)
+			}
+			runes := []rune(shown)
+			for i, r := range runes {
+				var before, after rune
+				if i > 0 {
+					before = runes[i-1]
+				}
+				if i+1 < len(runes) {
+					after = runes[i+1]
+				}
+				plain := func(r rune) bool { // of a script that has no use for a joiner
+					return r == 0 || r == ' ' || hidden(r) && r != '\ufe0f' || unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.P)
+				}
+				switch {
+				case (r == '\u200c' || r == '\u200d') && !plain(before) && !plain(after):
+				case r == '\ufe0f' && (unicode.IsSymbol(before) || after == '\u20e3' || strings.ContainsRune("‼⁉ℹ〰〽", before)) && before != 0:
+				case hidden(r) || r == utf8.RuneError || unicode.Is(unicode.Zs, r) && r != ' ':
+					t.Fatalf("%U is not seen in %q", r, shown)
+				}
+			}
+		}
+		check(shown)
+		if again := Visible(shown); again != shown {
+			t.Fatalf("%q is shown as %q, and that as %q", s, shown, again)
+		}
+		n = min(max(n, 0), 5000)
+		cut := Cut(shown, n)
+		if kept, _, did := strings.Cut(cut, "… ("); did && cut != shown {
+			if !strings.HasPrefix(shown, kept) && !strings.Contains(shown, "… (") {
+				t.Fatalf("%q was cut to %q", shown, cut)
+			}
+			check(kept)
+		}
+		if cut != shown && utf8.RuneCountInString(cut) > n+len("… (1,000,000,000 more)") || utf8.RuneCountInString(shown) <= n && cut != shown {
+			t.Fatalf("%q was cut to %q for %d", shown, cut, n)
+		}
+		if q := Quote(s); q.Kind != Foreign || q.Text != shown || Code(s).Text != shown {
+			t.Fatalf("quoted as %+v", q)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package recall_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
@@ -57,13 +58,50 @@ func FuzzExcerpt(f *testing.F) {
 	})
 }
 
+// FuzzExcerptText: of a text everything is in its excerpt that is not a space, in its order, and nothing else.
+func FuzzExcerptText(f *testing.F) {
+	for _, text := range []string{"", "win  big\n", "a\x00b\x1b[31m\x7f\u0085\u009b", "\u202egnp\u2066\u200b", "世界 🎰 e\u0301", "\xff\xfe", "]"} {
+		f.Add(text, 5)
+	}
+	f.Fuzz(func(t *testing.T, text string, most int) {
+		content, err := json.Marshal(map[string]string{"Text": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := recall.Message{Body: []recall.Element{{Type: "TIMTextElem", Content: content}}}
+		checkExcerpt(t, m, most)
+		want := strings.Map(func(r rune) rune {
+			switch {
+			case unicode.IsSpace(r):
+				return -1
+			case r < ' ':
+				return 0x2400 + r // Unicode's block of control pictures
+			case r == 0x7f:
+				return 0x2421
+			case r >= 0x80 && r < 0xa0:
+				return utf8.RuneError
+			}
+			return r
+		}, text)
+		whole := m.Excerpt(len(text) + 10)
+		if got := strings.ReplaceAll(whole, " ", ""); got != want || strings.Contains(whole, "  ") {
+			t.Fatalf("%q is told as %q", text, whole)
+		}
+	})
+}
+
 func checkExcerpt(t *testing.T, m recall.Message, most int) {
+	most = min(most, 100_000)
 	s := m.Excerpt(most)
 	if n := utf8.RuneCountInString(s); n > max(most, 0) {
 		t.Fatalf("%d runes, more than %d: %q", n, most, s)
 	}
-	if !utf8.ValidString(s) || strings.TrimSpace(s) != s || strings.IndexFunc(s, unicode.IsControl) >= 0 {
+	if !utf8.ValidString(s) || strings.TrimSpace(s) != s || strings.Contains(s, "  ") ||
+		strings.IndexFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) && r != ' ' }) >= 0 {
 		t.Fatalf("not one clean line: %q", s)
+	}
+	if kept, cut := strings.CutSuffix(s, "…"); !strings.HasPrefix(m.Excerpt(1<<30), kept) && (cut || most > 0) {
+		t.Fatalf("%q is not the beginning of it", s)
 	}
 }
 

@@ -267,7 +267,7 @@ func (w *excerpt) write(s string) {
 			w.space = w.b.Len() > 0
 			continue
 		case unicode.IsControl(r):
-			continue
+			r = picture(r)
 		}
 		need := 1
 		if w.space {
@@ -284,6 +284,17 @@ func (w *excerpt) write(s string) {
 		w.b.WriteRune(r)
 		w.left -= need
 	}
+}
+
+// picture returns the character that stands for a control character.
+func picture(control rune) rune {
+	switch {
+	case control < ' ':
+		return '␀' + control
+	case control == 0x7f:
+		return '␡'
+	}
+	return utf8.RuneError
 }
 
 // String returns the line; where something did not fit, its last rune makes
