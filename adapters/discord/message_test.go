@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/bwmarrin/discordgo"
@@ -96,6 +97,71 @@ func TestInertOnCards(t *testing.T) {
 			if n.ID != leads {
 				t.Errorf("rang for %+v", n)
 			}
+		}
+	})
+}
+
+// FuzzForeign puts what others may write wherever their text stands, and lets the guild carry the Markdown out: what readers see is what was written, each
+// character of it seen, nothing of it at work, on a card that is otherwise the same.
+func FuzzForeign(f *testing.F) {
+	for i, s := range hostile {
+		f.Add(s, hostile[(i+7)%len(hostile)])
+	}
+	f.Add(allHostile, "\u202e")
+	g := discordtest.New()
+	f.Cleanup(g.Close)
+	picture := func(t *testing.T, m *message) string {
+		t.Helper()
+		if len(m.AllowedMentions.Parse)+len(m.AllowedMentions.Users)+len(m.AllowedMentions.Roles) > 0 || m.AllowedMentions.Parse == nil {
+			t.Fatalf("somebody may be rung for: %+v", m.AllowedMentions)
+		}
+		raw, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Picture(discordtest.Message{Author: g.BotUserID, Content: m.Content, Raw: raw})
+	}
+	draw := func(t *testing.T, text, name string) string {
+		t.Helper()
+		c := someCard(bot.Proposed)
+		c.Notify = nil
+		c.Title = bot.Line{bot.Code("R-1"), {Kind: bot.Words, Text: ": rejected by "}, bot.Quote(name), {Kind: bot.Words, Text: " at "}, bot.At(time.Unix(5, 0))}
+		c.Notices = []bot.Line{{{Kind: bot.Words, Text: "Reason: "}, bot.Quote(text)}}
+		c.Facts = []bot.Fact{{Name: "Reason", Value: bot.Line{bot.Quote(text), {Kind: bot.Words, Text: " "}, bot.Bold(name)}}}
+		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Text: bot.Line{bot.Quote(text)}, Marks: []bot.Line{{bot.Quote(name)}}}}
+		c.Warnings, c.Earlier = []bot.Line{{bot.Quote(text)}}, []bot.Line{{bot.Quote(name), {Kind: bot.Words, Text: " stands."}}}
+		p := bot.Page{Title: bot.Line{bot.Quote(name)}, Samples: c.Samples, Notes: []bot.Line{{bot.Quote(text)}}, Of: 1}
+		return picture(t, drawCard(c, nil)) + picture(t, drawPage(p)) + picture(t, drawLines([]bot.Line{{bot.Quote(text)}, {bot.Quote(name)}}))
+	}
+	f.Fuzz(func(t *testing.T, text, name string) {
+		shown := draw(t, text, name)
+		for _, r := range shown {
+			if r != '\n' && r != '\ufe0f' && (!unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Variation_Selector)) {
+				t.Fatalf("%U is not seen in:\n%s", r, shown)
+			}
+		}
+		// The drawing shows no joiners, and no spaces where a line ends.
+		seen := func(s string) string { return strings.NewReplacer("\u200c", "", "\u200d", "").Replace(bot.Visible(s)) }
+		if code := code(text); code != "" {
+			want := "│ x ‹" + strings.ReplaceAll(seen(text), "`", "ˋ") + "› y"
+			if got := picture(t, newMessage("x "+code+" y")); !strings.Contains(got, want+"\n") {
+				t.Fatalf("%q gets out of code: %s", text, got)
+			}
+		}
+		short := func(s string) bool { return strings.TrimSpace(seen(s)) != "" && size(inert(s)) <= 76 }
+		if !short(text) || !short(name) {
+			return // may be cut, or left out
+		}
+		want := strings.NewReplacer("TextQ", seen(text), "NameQ", seen(name)).Replace(draw(t, "TextQ", "NameQ"))
+		trimmed := func(s string) string {
+			lines := strings.Split(s, "\n")
+			for i := range lines {
+				lines[i] = strings.TrimRight(lines[i], " ")
+			}
+			return strings.Join(lines, "\n")
+		}
+		if d := cmp.Diff(trimmed(want), trimmed(shown)); d != "" {
+			t.Fatalf("readers see something else (-want +got):\n%s", d)
 		}
 	})
 }

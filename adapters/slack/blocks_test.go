@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -277,6 +278,110 @@ func FuzzCardFits(f *testing.F) {
 		c.Facts = append(c.Facts, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(a + b)}})
 		if n := size(cardBlocks(c, true, messageSize)); n > messageSize {
 			t.Errorf("%d bytes", n)
+		}
+	})
+}
+
+// FuzzForeign puts what others may write wherever their text stands, and lets the workspace read it as Slack does: nobody is called, nothing is a link, an
+// emoji or markup, no line is added, each character is seen, and where nothing is cut it is what was written.
+func FuzzForeign(f *testing.F) {
+	f.Add(hostile, "mallory")
+	f.Add("@here #trust https://evil.example &lt;!channel&gt; <!date^0^{date}|Approved>", "<@U0THEO|Theo>")
+	f.Add("👩\u200d👧 \u202e\u2066\x00\n> quote\n```", "*a* _b_ ~c~ `d`")
+	w := slacktest.New()
+	f.Cleanup(w.Close)
+	people(w)
+	w.Set(func(w *slacktest.Workspace) { w.RateLimits = false })
+	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Bot: newFakeBot()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	n := 0
+	draw := func(t *testing.T, text, name string) (shape string, said []string) {
+		t.Helper()
+		c := card(bot.Proposed)
+		c.Title = say("{}: rejected by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote(name), bot.At(noon))
+		c.Notices = []bot.Line{say("Reason of the rejection: {}", bot.Quote(text))}
+		c.Facts = append(c.Facts, bot.Fact{Name: "Seqs", Value: bot.Line{bot.Code(text)}})
+		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Sent: noon, Text: bot.Line{bot.Quote(text)}, Marks: []bot.Line{{bot.Quote(name)}}}}
+		c.Warnings = []bot.Line{{bot.Quote(text)}}
+		n++
+		a.posts = newPacer(0, 1)
+		ref, err := a.Post(t.Context(), bot.Place{Channel: "C0TRUST"}, c, fmt.Sprint("fuzz", n))
+		if err != nil {
+			t.Fatalf("Slack does not take it: %v", err)
+		}
+		m, _ := w.Message(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message})
+		if strings.ContainsAny(m.Text, "<>") || strings.Count(m.Text, "&") != strings.Count(m.Text, "&amp;")+strings.Count(m.Text, "&lt;")+strings.Count(m.Text, "&gt;") {
+			t.Fatalf("the notification's text is not escaped: %q", m.Text)
+		}
+		var blocks any
+		if err := json.Unmarshal(m.Blocks, &blocks); err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		var walk func(v any)
+		walk = func(v any) {
+			switch v := v.(type) {
+			case []any:
+				for _, e := range v {
+					walk(e)
+				}
+			case map[string]any:
+				kind, _ := v["type"].(string)
+				style, _ := v["style"].(map[string]any)
+				words, _ := v["text"].(string)
+				switch {
+				case kind == "text" && (style["italic"] == true || style["code"] == true):
+					said = append(said, words)
+					words = "others"
+					if strings.Contains(said[len(said)-1], "\n") {
+						t.Fatalf("others end a line: %q", said[len(said)-1])
+					}
+				case kind == "usergroup":
+					words = fmt.Sprint(v["usergroup_id"])
+				case kind == "plain_text" && v["emoji"] != false:
+					t.Fatalf("emoji in %q", words)
+				}
+				fmt.Fprintf(&b, "%s %q\n", kind, words)
+				for _, key := range slices.Sorted(maps.Keys(v)) {
+					walk(v[key])
+				}
+			}
+		}
+		walk(blocks)
+		return b.String(), said
+	}
+	var want string
+	f.Fuzz(func(t *testing.T, text, name string) {
+		if want == "" {
+			want, _ = draw(t, "text", "name")
+		}
+		shape, said := draw(t, text, name)
+		for _, n := range w.Notified()[max(0, len(w.Notified())-2):] {
+			if n.Who != "S0LEADS" || n.Where != "blocks" {
+				t.Fatalf("somebody was called: %+v", n)
+			}
+		}
+		for _, s := range said {
+			for _, r := range s {
+				if r != '\u200c' && r != '\u200d' && r != '\ufe0f' && (!unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Variation_Selector)) {
+					t.Fatalf("%U is not seen in %q", r, s)
+				}
+			}
+		}
+		// Short text is not cut, and not left out.
+		short := func(s string) bool { return s != "" && utf8.RuneCountInString(bot.Visible(s)) <= 70 }
+		if !short(text) || !short(name) {
+			return
+		}
+		if d := cmp.Diff(want, shape); d != "" {
+			t.Fatalf("the card has another shape (-want +got):\n%s", d)
+		}
+		for _, s := range said {
+			if s != bot.Visible(text) && s != bot.Visible(name) && !slices.Contains([]string{"R-7K3M9Q", "@TGS#2J4SZEAEL", "Harbour market", "100-101", "1", "Mina"}, s) {
+				t.Fatalf("%q is nobody's text", s)
+			}
 		}
 	})
 }
