@@ -12,6 +12,9 @@ import (
 const (
 	pageSize  = 10  // messages on one page of Show all
 	pageRunes = 500 // characters of one of them
+
+	listShown   = 20 // requests that list shows
+	listScanned = 1000
 )
 
 // help shows every command with an example that can be copied.
@@ -98,7 +101,7 @@ func (a *act) list(cmd Command) (Answer, error) {
 	if err := a.b.o.Policy.MayRead(a.m, a.b.o.Roster); err != nil {
 		return Answer{}, err
 	}
-	q := Query{App: a.b.o.App, Limit: 20}
+	q := Query{App: a.b.o.App, Limit: listScanned}
 	switch cmd.List {
 	case "open":
 		q.States = openStates()
@@ -115,12 +118,19 @@ func (a *act) list(cmd Command) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	all := len(found) < listScanned
 	found = slices.DeleteFunc(found, func(r Request) bool { return !r.State.Open() && a.b.o.Policy.MayTouch(r.Scope.Group) != nil })
 	if len(found) == 0 {
 		return Answer{Kind: Whisper, Lines: []Line{Say("answer.list.none")}}, nil
 	}
 	l := []Line{Say("answer.list.head", "n", len(found))}
-	for _, r := range found {
+	switch {
+	case !all:
+		l[0] = Say("answer.list.head.scanned", "n", min(len(found), listShown), "scanned", listScanned)
+	case len(found) > listShown:
+		l[0] = Say("answer.list.head.of", "shown", listShown, "n", len(found))
+	}
+	for _, r := range found[:min(len(found), listShown)] {
 		l = append(l, Say("answer.list.row", "id", r.ID, "state", Say("state."+string(r.State)), "n", r.Covers.Count(), "group", Code(string(r.Scope.Group)), "who", name(r.By), "when", r.Asked))
 	}
 	return Answer{Kind: Whisper, Lines: l}, nil

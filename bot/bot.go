@@ -148,6 +148,9 @@ func (b *Bot) Do(ctx context.Context, e Event, m Member) (Answer, error) {
 	if mistake == nil && cmd.Verb == "find" {
 		return b.find(ctx, e, m, cmd)
 	}
+	if e.Act.Kind == ActTurnFind {
+		return b.turnFound(ctx, e, m)
+	}
 	if e.Act.Kind == ActShowAll && b.o.Evidence == EvidenceHash {
 		return b.pageAfresh(ctx, e, m)
 	}
@@ -311,7 +314,7 @@ func command(a Act, on Platform) (Command, *Mistake) {
 	switch {
 	case a.Kind == ActCommand && a.Options == nil && a.Sub == "":
 		c, err = Parse(a.Command, a.Text)
-	case a.Kind == ActCommand, a.Kind == ActRecallFind:
+	case a.Kind == ActCommand:
 		c, err = ParseOptions(cmp.Or(a.Command, "recall"), a.Sub, a.Options)
 	case a.Kind == ActForm:
 		c, err = parseForm(a.Options, on)
@@ -365,7 +368,7 @@ func (a *act) do(cmd Command) (Answer, error) {
 		return Answer{}, err
 	}
 	switch a.e.Act.Kind {
-	case ActCommand, ActForm, ActRecallFind:
+	case ActCommand, ActForm:
 		switch cmd.Verb {
 		case "help":
 			return help(a.e.Place.Platform), nil
@@ -397,6 +400,8 @@ func (a *act) do(cmd Command) (Answer, error) {
 		return a.stop(a.e.Act.Request)
 	case ActShowAll:
 		return a.page()
+	case ActRecallFind:
+		return a.recallFound()
 	}
 	return Answer{}, refuse("forged")
 }

@@ -30,7 +30,8 @@ const (
 	ActAskReject  ActKind = "ask reject"  // pressed Reject: answered by a form
 	ActStop       ActKind = "stop"        // pressed Stop
 	ActShowAll    ActKind = "show all"    // pressed Show all, or turned a page of it
-	ActRecallFind ActKind = "recall find" // pressed the button under the result of find: Options as for a command
+	ActTurnFind   ActKind = "turn find"   // turned a page of what a search found: Search and Page
+	ActRecallFind ActKind = "recall find" // pressed the button that asks for a recall of what a search found: Search
 	ActComplete   ActKind = "complete"    // types a group: Text so far. Never stored; answered from what is known
 )
 
@@ -47,8 +48,9 @@ type Act struct {
 	Reason  string    `json:"reason,omitempty"`
 	Count   string    `json:"count,omitempty"` // the number of messages, as the person typed it; checked when Typed
 	Typed   bool      `json:"typed,omitempty"`
-	Page    int       `json:"page,omitempty"` // of Show all, from 0
-	Card    Ref       `json:"card,omitzero"`  // the message whose button was pressed
+	Page    int       `json:"page,omitempty"`   // of Show all, or of a search, from 0
+	Search  EventID   `json:"search,omitempty"` // Page.Search of the page whose button was pressed
+	Card    Ref       `json:"card,omitzero"`    // the message whose button was pressed
 }
 
 // AnswerKind says how an adapter answers the person who acted.
@@ -73,6 +75,8 @@ type Answer struct {
 	Card   *Card      `json:"card,omitempty"`
 	Page   *Page      `json:"page,omitempty"`
 	Groups []string   `json:"groups,omitempty"`
+	// Found is kept with the answer to a search, for the buttons of its pages; adapters leave it alone.
+	Found *Found `json:"found,omitempty"`
 	// Stale says that the card which was pressed no longer shows the request as it is: the adapter repairs that very message (Act.Card) with Card.
 	Stale bool `json:"stale,omitempty"`
 	// Refused names the reason when the answer is a Refusal or a Mistake; "" otherwise. For tests, metrics and the audit.
@@ -118,6 +122,8 @@ type Page struct {
 	Notes   []Line    `json:"notes,omitempty"`
 	Number  int       `json:"number"` // from 0
 	Of      int       `json:"of"`
-	// Recall holds the options of a command that asks for a recall of exactly these, for the button under the result of find; nil for none.
-	Recall map[string]string `json:"recall,omitempty"`
+	// Search names the search that found these, "" for none: the buttons that turn the page and ask for a recall carry it. It proves nothing.
+	Search EventID `json:"search,omitempty"`
+	// Recall is the label of the button that asks for a recall of exactly what the search found, on all its pages; "" for no such button.
+	Recall string `json:"recall,omitempty"`
 }

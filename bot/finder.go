@@ -2,7 +2,10 @@ package bot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"recallbot/recall"
@@ -45,7 +48,7 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	} else if err != nil {
 		answer.Lines = []Line{b.readingFailed(err)}
 	} else {
-		answer = foundAnswer(cmd, found, b.o.Policy, e.Place.Platform)
+		answer = b.foundAnswer(e, scope, found)
 	}
 	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
 		return answer, b.audit(tx, e, "read", "", "", map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Matches), "read": found.Read})
@@ -105,59 +108,177 @@ func (b *Bot) settleUnlessAllowed(ctx context.Context, e Event, allowed func(tx 
 	return &answer, err
 }
 
-// foundAnswer shows what was found: the newest first page of it, and a button that asks for a recall of exactly these.
-func foundAnswer(cmd Command, found searched, p Policy, on Platform) Answer {
-	group := Code(string(cmd.Scope.Group))
+// Found is what a search found, kept with its answer for a day: which messages, nothing that they say.
+type Found struct {
+	By       Account        `json:"by"`
+	Group    recall.GroupID `json:"group"`
+	Topic    recall.TopicID `json:"topic,omitempty"`
+	Seqs     Ranges         `json:"seqs"`
+	Callback bool           `json:"callback,omitempty"` // the index was searched, not history
+}
+
+// page returns the seqs of page n, newest first, and the number of that page, which is the nearest that there is.
+func (f Found) page(n int) ([]recall.Seq, int) {
+	all := slices.Collect(f.Seqs.All())
+	slices.Reverse(all)
+	n = min(max(n, 0), (len(all)-1)/findShown)
+	return all[n*findShown : min(len(all), (n+1)*findShown)], n
+}
+
+// foundAnswer shows what was found: the newest first page of it, and a button that asks for a recall of exactly what is on all of them.
+func (b *Bot) foundAnswer(e Event, s Scope, found searched) Answer {
 	read := Say("answer.find.read", "n", found.Read, "reached", found.Reached)
 	if found.Read == 0 {
 		read = Say("answer.find.read.none")
 	}
-	if len(found.Matches) == 0 {
-		return Answer{Kind: Whisper, Lines: []Line{Say("answer.find.none", "group", group, "read", read)}}
-	}
-	pg := &Page{Title: Say("answer.find.title", "n", len(found.Matches), "group", group), Of: 1}
-	var seqs []recall.Seq
-	for i, m := range found.Matches {
-		seqs = append(seqs, m.Seq)
-		if i < findShown {
-			s := Sample{Seq: uint32(m.Seq), Sender: string(m.From), Sent: m.Time}
-			text := m.Excerpt(maxExcerpt)
-			if a, ok := found.Arrived[m.Seq]; ok {
-				text, s.Marks = a.Excerpt, []Line{Say("card.mark.callback")}
-			}
-			if text != "" {
-				s.Text = Line{Quote(Cut(text, maxExcerpt))}
-			}
-			pg.Samples = append(pg.Samples, s)
-		}
-	}
-	all := MakeRanges(seqs...)
-	if len(seqs) > findShown {
-		pg.Notes = append(pg.Notes, Say("answer.find.shown", "shown", findShown, "n", len(seqs), "command", Code(older(cmd, found.Matches).on(on))))
-	}
-	pg.Notes = append(pg.Notes, Line{Code(Cut(all.String(), 600))}, read)
 	if !found.Complete {
-		pg.Notes = append(pg.Notes, Say("answer.find.early", "n", found.Read, "reached", found.Reached))
+		read = append(append(read, Span{Kind: Words, Text: " "}), Say("answer.find.early", "n", found.Read, "reached", found.Reached)...)
 	}
-	if len(seqs) <= p.MaxMessages && len(all.String()) <= 900 {
-		pg.Recall = map[string]string{"group": string(cmd.Scope.Group), "seqs": all.String()}
-		if cmd.Scope.Topic != "" {
-			pg.Recall["topic"] = string(cmd.Scope.Topic)
-		}
+	if len(found.Matches) == 0 {
+		return Answer{Kind: Whisper, Lines: []Line{Say("answer.find.none", "group", Code(string(s.Group)), "read", read)}}
 	}
-	return Answer{Kind: ShowPage, Page: pg}
+	f := Found{By: e.By, Group: s.Group, Topic: s.Topic, Callback: found.Arrived != nil}
+	messages := make(map[recall.Seq]recall.Message, len(found.Matches))
+	seqs := make([]recall.Seq, 0, len(found.Matches))
+	for _, m := range found.Matches {
+		messages[m.Seq] = m
+		seqs = append(seqs, m.Seq)
+	}
+	f.Seqs = MakeRanges(seqs...)
+	pg := b.foundPage(f, e.ID, 0, messages, found.Arrived)
+	pg.Notes = append(pg.Notes, read)
+	return Answer{Kind: ShowPage, Page: &pg, Found: &f}
 }
 
-// older is the command that goes on where what is shown ends.
-func older(cmd Command, matches []recall.Message) Command {
-	first, last := matches[0].Time, matches[findShown-1].Time
-	if last.Equal(first) { // all of one second: what else was sent in it is among the numbers
-		last = last.Add(-time.Second)
+// foundPage draws one page of what a search found. Of a message that is in neither map it says that it is no longer there.
+func (b *Bot) foundPage(f Found, search EventID, n int, messages map[recall.Seq]recall.Message, arrived map[recall.Seq]Arrival) Page {
+	seqs, n := f.page(n)
+	total := f.Seqs.Count()
+	of := (total + findShown - 1) / findShown
+	pg := Page{Title: Say("answer.find.title", "n", total, "group", Code(string(f.Group))), Search: search, Number: n, Of: of}
+	if of > 1 {
+		pg.Title = Say("answer.find.title.of", "n", total, "group", Code(string(f.Group)), "page", n+1, "of", of)
 	}
-	if cmd.Scope.Filter.Until = (When{At: last}); cmd.Scope.Filter.Last > 0 {
-		cmd.Scope.Filter.Last -= findShown
+	for _, seq := range seqs {
+		s := Sample{Seq: uint32(seq)}
+		m, read := messages[seq]
+		a, told := arrived[seq]
+		text := ""
+		switch {
+		case told:
+			s.Sender, s.Sent, text, s.Marks = string(a.Sender), a.Sent, a.Excerpt, []Line{Say("card.mark.callback")}
+		case !read:
+			s.Marks = []Line{Say("answer.find.lost")}
+		default:
+			s.Sender, s.Sent = string(m.From), m.Time
+			switch m.Status {
+			case recall.StatusNormal:
+				text = m.Excerpt(maxExcerpt)
+			case recall.StatusRecalled:
+				s.Marks = []Line{Say("answer.find.recalled")}
+			default:
+				s.Marks = []Line{Say("answer.find.gone")}
+			}
+		}
+		if text != "" {
+			s.Text = Line{Quote(text)}
+		}
+		pg.Samples = append(pg.Samples, s)
 	}
-	return cmd
+	pg.Notes = []Line{{Code(Cut(f.Seqs.String(), 600))}}
+	switch most := b.o.Policy.MaxMessages; {
+	case total > most:
+		pg.Notes = append(pg.Notes, Say("answer.find.many", "max", most))
+	case total == 1:
+		pg.Recall = Say("button.recall.one").String()
+	case of == 1:
+		pg.Recall = Say("button.recall.these", "n", total).String()
+	default:
+		pg.Recall = Say("button.recall.all", "n", total).String()
+	}
+	return pg
+}
+
+// found returns what a search found, to the account that searched, while its answer is kept.
+func (a *act) found(id EventID) (Found, error) {
+	if err := a.b.o.Policy.MayRead(a.m, a.b.o.Roster); err != nil {
+		return Found{}, err
+	}
+	stored, err := a.tx.Event(id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Found{}, err
+	}
+	var first Answer
+	if err != nil || stored.Answer == nil {
+		return Found{}, refuse("search_gone")
+	}
+	if err := json.Unmarshal(stored.Answer, &first); err != nil {
+		return Found{}, fmt.Errorf("read stored answer: %w", err)
+	}
+	if first.Found == nil || first.Found.Seqs.Count() == 0 || first.Found.By != a.e.By {
+		return Found{}, refuse("forged")
+	}
+	return *first.Found, a.b.o.Policy.MayTouch(first.Found.Group)
+}
+
+// turnFound answers with another page of what a search found, read afresh. The event is stored first; the reading follows, without a transaction.
+func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) {
+	var f Found
+	refused, err := b.settleUnlessAllowed(ctx, e, func(tx Tx) (err error) {
+		if err := b.o.Policy.MayBeUsedIn(e.Place); err != nil {
+			return err
+		}
+		a := act{b: b, tx: tx, e: e, m: m}
+		f, err = a.found(e.Act.Search)
+		return err
+	})
+	if err != nil || refused != nil {
+		return *refused, err
+	}
+	reading, cancel := context.WithTimeout(ctx, findWithin)
+	defer cancel()
+	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(f.Group))))
+	seqs, _ := f.page(e.Act.Page)
+	scope, these := Scope{Group: f.Group, Topic: f.Topic}, MakeRanges(seqs...)
+	var messages map[recall.Seq]recall.Message
+	var arrived map[recall.Seq]Arrival
+	if f.Callback {
+		arrived, err = b.arrived(reading, scope, these)
+	} else {
+		messages, err = b.readSeqs(reading, scope, these)
+	}
+	said()
+	answer := Answer{Kind: Whisper}
+	if err != nil {
+		answer.Lines = []Line{b.readingFailed(err)}
+	} else {
+		pg := b.foundPage(f, e.Act.Search, e.Act.Page, messages, arrived)
+		answer = Answer{Kind: ShowPage, Page: &pg}
+	}
+	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
+		return answer, b.audit(tx, e, "read", "", "", map[string]any{"how": "find", "group": string(f.Group), "search": string(e.Act.Search), "page": e.Act.Page})
+	})
+}
+
+// recallFound asks for a recall of exactly what a search found.
+func (a *act) recallFound() (Answer, error) {
+	f, err := a.found(a.e.Act.Search)
+	if err != nil {
+		return Answer{}, err
+	}
+	return a.ask(Command{Verb: VerbRecall, Scope: Scope{Group: f.Group, Topic: f.Topic, Seqs: f.Seqs}})
+}
+
+// TakesLong reports whether Do reads messages from the service before it answers such an act: a platform that waits for a short time only is to be told first.
+func (b *Bot) TakesLong(a Act) bool {
+	switch a.Kind {
+	case ActTurnFind:
+		return true
+	case ActShowAll:
+		return b.o.Evidence == EvidenceHash
+	}
+	cmd, mistake := command(a, "")
+	return mistake == nil && cmd.Verb == VerbFind
 }
 
 // sayAfter tells the person that their command takes longer, unless stop is called within d. stop returns when nothing more will be said.

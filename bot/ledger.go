@@ -89,6 +89,8 @@ type Tx interface {
 	// CloseEvent stores the answer to an event, and forgets how to reply to it (StoredEvent.Body). It returns ErrNotFound where there
 	// is no such event or it has its answer: the first one stays.
 	CloseEvent(id EventID, answer []byte) error
+	// Event returns a stored event, ErrNotFound where there is none or it is forgotten.
+	Event(id EventID) (StoredEvent, error)
 	// OpenEvents returns the events of a platform that have no answer yet, oldest first.
 	OpenEvents(p Platform) ([]StoredEvent, error)
 	// ForgetEvents removes answered events stored before t and returns how many.

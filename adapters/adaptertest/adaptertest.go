@@ -219,7 +219,7 @@ var promises = []struct {
 	{"stale", stale},
 	{"card alone", cardAlone},
 	{"page", page},
-	{"find and recall", recallFound},
+	{"find and recall", found},
 	{"fault of the bot", fault},
 	{"store refuses", storeFails},
 	{"panic", panics},

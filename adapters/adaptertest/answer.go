@@ -3,7 +3,6 @@ package adaptertest
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -179,41 +178,48 @@ func page(s *suite) {
 	}
 }
 
-// recallFound: what was found can be asked for by one button, exactly; where that is more than a button carries, by a command to copy or by the same.
-func recallFound(s *suite) {
-	find := Typed{Command: "recalls", Sub: "find", Options: []Option{{"group", "@TGS#1"}, {"last", "3"}}}
-	options := map[string]string{"group": "@TGS#a=b&c%:1", "seqs": "100-150,160"}
-	found := func(o map[string]string) Script {
-		return answering(bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{Title: words("3 messages found"), Samples: samples(100, 3), Of: 1, Recall: o}})
-	}
-	s.b.Play(found(options))
-	s.done(s.Type(s.w.Mina, s.w.Channel, find))
-	s.wantTold(s.w.Mina, "message number 102")
-	s.b.Play(Script{})
-	s.done(s.PressAlone(s.w.Mina, "Recall these"))
-	if a := s.last().Event.Act; a.Kind != bot.ActRecallFind || !maps.Equal(a.Options, options) {
-		s.Errorf("the bot was told %+v", a)
-	}
-	var seqs []string
-	for i := range 300 {
-		seqs = append(seqs, fmt.Sprint(4294960000+2*i))
-	}
-	many := map[string]string{"group": "@TGS#1", "seqs": strings.Join(seqs, ",")}
-	s.b.Play(found(many))
-	s.done(s.Type(s.w.Theo, s.w.Channel, find))
-	s.wantRead(s.w.Theo, "message number 102")
-	m := s.newest(s.w.Theo)
-	if !slices.Contains(m.Buttons, "Recall these") {
-		if !contains(m.Text, "command") && !contains(m.Text, "copy") {
-			s.Errorf("no button, and no word about it:\n%s", m.Text)
+// found: what a search found can be turned like any page, each press bearing the search; and be asked for by one button, whose label the bot gives. What takes
+// the bot a while is shown all the same, and so is a refusal.
+func found(s *suite) {
+	find := Typed{Command: "recalls", Sub: "find", Options: []Option{{"group", "@TGS#1"}, {"last", "57"}}}
+	var search bot.EventID
+	s.b.Play(Script{DoTakes: 2500 * time.Millisecond, Answer: func(e bot.Event, _ bot.Member) bot.Answer {
+		if e.Act.Kind == bot.ActCommand {
+			search = e.ID
 		}
-		s.Log("300 messages are more than a button carries here: the person is told how to ask for them")
-		return
+		n := e.Act.Page
+		return bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{
+			Title: words(fmt.Sprintf("57 messages found, page %d of 3", n+1)), Samples: samples(100+20*n, 20), Number: n, Of: 3, Search: search, Recall: "Recall all 57",
+		}}
+	}})
+	s.done(s.Type(s.w.Mina, s.w.Channel, find))
+	s.wait(6 * time.Second)
+	s.wantRead(s.w.Mina, "message number 119")
+	for _, turn := range []struct {
+		label string
+		to    int
+	}{{"Next", 1}, {"Next", 2}, {"Previous", 1}} {
+		s.done(s.PressAlone(s.w.Mina, turn.label))
+		s.wait(6 * time.Second)
+		s.sameAct(turn.label, s.last().Event.Act, bot.Act{Kind: bot.ActTurnFind, Search: search, Page: turn.to})
+		s.wantRead(s.w.Mina, fmt.Sprintf("message number %d", 100+20*turn.to))
 	}
+	gone := answering(bot.Answer{Kind: bot.Whisper, Refused: "search_gone", Lines: []bot.Line{words("What was found then is no longer kept.")}})
+	turned := s.b.script()
 	s.b.Play(Script{})
-	s.done(s.PressAlone(s.w.Theo, "Recall these"))
-	if a := s.last().Event.Act; a.Kind != bot.ActRecallFind || !maps.Equal(a.Options, many) {
-		s.Errorf("the bot was told %+v", a)
+	s.done(s.PressAlone(s.w.Mina, "Recall all 57"))
+	s.wait(6 * time.Second)
+	s.sameAct("Recall all 57", s.last().Event.Act, bot.Act{Kind: bot.ActRecallFind, Search: search})
+
+	s.b.Play(turned)
+	s.done(s.Type(s.w.Theo, s.w.Channel, find))
+	s.wait(6 * time.Second)
+	s.b.Play(gone)
+	s.done(s.PressAlone(s.w.Theo, "Next"))
+	s.wait(6 * time.Second)
+	s.wantRead(s.w.Theo, "What was found then is no longer kept.")
+	if len(s.Notified()) > 0 {
+		s.Errorf("notified %v", s.Notified())
 	}
 }
 

@@ -113,6 +113,9 @@ func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error)
 	return true, nil
 }
 
+// TakesLong is true of what a bot reads messages for.
+func (b *Bot) TakesLong(a bot.Act) bool { return a.Kind == bot.ActTurnFind || a.Sub == "find" }
+
 // Note stores an event, as bot.Bot.Note does.
 func (b *Bot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
 	first, err := b.store(ctx, e.ID)

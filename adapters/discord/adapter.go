@@ -25,6 +25,7 @@ import (
 type Bot interface {
 	Note(ctx context.Context, e bot.Event) (first bool, answer *bot.Answer, err error)
 	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
+	TakesLong(act bot.Act) bool
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
 	Policy() bot.Policy

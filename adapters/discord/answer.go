@@ -41,8 +41,9 @@ type reply struct {
 	after *message
 	// instead is given when the first answer would change a message that is gone.
 	instead *message
-	// later makes the answer where the first one only said that it takes a while; nil for none.
-	later func(ctx context.Context) *message
+	// later makes the answer where the first one only said that it takes a while; nil for none. What does not belong into the place of the first one
+	// is said after it.
+	later func(ctx context.Context) (answer, after *message)
 }
 
 // Discord takes a first answer within 3 s. The bot gets most of it, the way there and back the rest.
@@ -71,7 +72,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 		return whisper(drawLines([]bot.Line{bot.Say("refuse.forged")}))
 	}
 	began := time.Now()
-	if takesLong(e.Act) {
+	if a.bot.TakesLong(e.Act) {
 		return a.wait(ctx, in, e)
 	}
 	answer, err := a.bot.Do(ctx, e, a.member(in))
@@ -87,11 +88,6 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	return a.reply(in, e, answer)
 }
 
-// takesLong reports whether an act reads more than Discord waits for.
-func takesLong(act bot.Act) bool {
-	return act.Kind == bot.ActCommand && act.Command == "recalls" && act.Sub == "find"
-}
-
 // wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has. A repeat of an event that has its answer gets that at once.
 func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply {
 	_, prior, err := a.bot.Note(ctx, e)
@@ -105,21 +101,34 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 	thinking := struct {
 		Flags discordgo.MessageFlags `json:"flags"`
 	}{discordgo.MessageFlagsEphemeral}
-	return reply{
-		first: response{Type: discordgo.InteractionResponseDeferredChannelMessageWithSource, Data: thinking},
-		later: func(ctx context.Context) *message {
-			answer, err := a.bot.Do(ctx, e, a.member(in))
-			if err != nil {
-				a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
-				return drawLines([]bot.Line{again(in.ID)})
-			}
-			if m, ok := a.reply(in, e, answer).first.Data.(*message); ok {
-				m.Flags = 0 // fixed by the first answer
-				return m
-			}
-			return drawLines([]bot.Line{bot.Say("answer.done")})
-		},
+	turns := in.turns()
+	first := response{Type: discordgo.InteractionResponseDeferredChannelMessageWithSource, Data: thinking}
+	if turns {
+		first = response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
 	}
+	return reply{first: first, later: func(ctx context.Context) (*message, *message) {
+		answer, err := a.bot.Do(ctx, e, a.member(in))
+		if err != nil {
+			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
+			answer = bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{again(in.ID)}}
+		}
+		m, ok := a.reply(in, e, answer).first.Data.(*message)
+		if !ok {
+			m = drawLines([]bot.Line{bot.Say("answer.done")})
+		}
+		if turns && answer.Kind != bot.ShowPage {
+			return nil, hide(m) // the page that was shown stays
+		}
+		m.Flags = 0 // fixed by the first answer
+		return m, nil
+	}}
+}
+
+// turns reports whether a page that the person alone sees is to be turned: the new one takes its place.
+func (in *interaction) turns() bool {
+	p, ok := readPress(in.Data.CustomID)
+	return ok && (p.verb == verbPage || p.verb == verbTurn) && in.Type == discordgo.InteractionMessageComponent &&
+		in.Message != nil && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0
 }
 
 // again is what a person reads when a fault of ours kept the bot from acting; the id finds the line in the log.
@@ -189,7 +198,7 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 	case bot.ShowPage:
 		if answer.Page != nil {
 			page := drawPage(*answer.Page)
-			if p, ok := readPress(in.Data.CustomID); ok && p.verb == verbPage && pressed && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0 {
+			if in.turns() {
 				return update(page, drawPage(*answer.Page))
 			}
 			return whisper(page)
@@ -272,30 +281,39 @@ func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
 func (a *Adapter) more(in *interaction, out reply) {
 	if out.later != nil {
 		a.background(laterWithin, func(ctx context.Context) {
-			m := out.later(ctx)
-			if err := a.rest.complete(ctx, a.o.ApplicationID, in, m); err != nil {
-				a.log.Warn("could not give a person the answer that took a while", "interaction", in.ID, "error", err)
+			m, after := out.later(ctx)
+			if m != nil {
+				err := a.rest.complete(ctx, a.o.ApplicationID, in, m)
+				if err == nil {
+					return
+				}
+				a.log.Warn("could not put an answer that took a while into its place", "interaction", in.ID, "error", err)
+				after = hide(m) // where the message that it was meant for is gone
 			}
+			a.follow(ctx, in, after)
 		})
 	}
 	if out.after == nil {
 		return
 	}
-	a.background(moreWithin, func(ctx context.Context) {
-		wait := 200 * time.Millisecond
-		var err error
-		for range 5 {
-			if err = a.rest.follow(ctx, a.o.ApplicationID, in, out.after); err == nil {
-				return
-			}
-			if _, later := laterOf(err); !later && !isCode(err, codeUnknownWebhook) {
-				break
-			}
-			if !sleep(ctx, wait) {
-				break
-			}
-			wait *= 2
+	a.background(moreWithin, func(ctx context.Context) { a.follow(ctx, in, out.after) })
+}
+
+// follow says something to the person alone after the first answer.
+func (a *Adapter) follow(ctx context.Context, in *interaction, m *message) {
+	wait := 200 * time.Millisecond
+	var err error
+	for range 5 {
+		if err = a.rest.follow(ctx, a.o.ApplicationID, in, m); err == nil {
+			return
 		}
-		a.log.Warn("could not tell a person why nothing changed", "interaction", in.ID, slog.Any("error", err))
-	})
+		if _, later := laterOf(err); !later && !isCode(err, codeUnknownWebhook) {
+			break
+		}
+		if !sleep(ctx, wait) {
+			break
+		}
+		wait *= 2
+	}
+	a.log.Warn("an answer did not reach the person", "interaction", in.ID, slog.Any("error", err))
 }

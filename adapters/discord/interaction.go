@@ -197,10 +197,13 @@ func mayPost(may int64, thread bool) bool {
 	return may&discordgo.PermissionAdministrator != 0 || may&need == need
 }
 
+// eventPrefix stands before an interaction's id in an event's.
+const eventPrefix = "discord:"
+
 // event is the interaction as the bot takes it; ok is false for what none of its commands, buttons and forms sends.
 func (a *Adapter) event(in *interaction) (e bot.Event, ok bool) {
 	m := a.member(in)
-	e = bot.Event{ID: bot.EventID("discord:" + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
+	e = bot.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
 	switch in.Type {
 	case discordgo.InteractionApplicationCommand, discordgo.InteractionApplicationCommandAutocomplete:
 		e.Act, ok = in.command()
@@ -285,7 +288,7 @@ func (r resolved) undo(s string) string {
 
 func (in *interaction) press() (bot.Act, bool) {
 	p, ok := readPress(in.Data.CustomID)
-	act := bot.Act{Request: p.request, Digest: p.digest, Page: p.page}
+	act := bot.Act{Request: p.request, Digest: p.digest, Page: p.page, Search: p.search}
 	switch p.verb {
 	case string(bot.ButtonApprove):
 		act.Kind = bot.ActAskApprove
@@ -295,8 +298,10 @@ func (in *interaction) press() (bot.Act, bool) {
 		act.Kind = bot.ActStop
 	case string(bot.ButtonShowAll), verbPage:
 		act.Kind = bot.ActShowAll
+	case verbTurn:
+		act.Kind = bot.ActTurnFind
 	case verbFind:
-		act.Kind, act.Command, act.Options = bot.ActRecallFind, "recall", p.options
+		act.Kind = bot.ActRecallFind
 	default: // a form's id is no button's
 		return bot.Act{}, false
 	}

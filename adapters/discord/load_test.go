@@ -40,6 +40,7 @@ func (oblivious) Policy() bot.Policy                                { return bot
 func (oblivious) Alone(ctx context.Context, _ string, _ func(), fn func(context.Context) error) error {
 	return fn(ctx)
 }
+func (oblivious) TakesLong(bot.Act) bool { return false }
 
 type accepting struct{}
 

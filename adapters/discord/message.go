@@ -210,42 +210,32 @@ func drawPage(p bot.Page) *message {
 	for _, l := range p.Notes {
 		list = append(list, row{"", l})
 	}
-	by := press{verb: verbFind, options: p.Recall}.String()
-	if len(p.Recall) > 0 && size(by) > maxCustomID {
-		list = append(list, row{"", bot.Say("page.recall.copy", "command", bot.Code(written(p.Recall)))})
-	}
 	m.Content = strings.Join(rows(list, maxContent, maxContent), "\n")
 	m.samples(p.Samples, nil, 5800, 0x80848E)
 
 	var line []discordgo.MessageComponent
 	turn := func(label string, to int) {
+		by := press{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to}
+		if p.Search != "" {
+			by = press{verb: verbTurn, search: p.Search, page: to}
+		}
 		line = append(line, discordgo.Button{
 			Label: clip(bot.Say(label, "page", to+1, "of", p.Of).String(), maxLabel), Style: discordgo.SecondaryButton,
-			CustomID: press{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to}.String(),
+			CustomID: by.String(),
 		})
 	}
-	if p.Request != "" && p.Number > 0 {
+	turns := p.Request != "" || p.Search != ""
+	if turns && p.Number > 0 {
 		turn("page.previous.of", p.Number-1)
 	}
-	if p.Request != "" && p.Number+1 < p.Of {
+	if turns && p.Number+1 < p.Of {
 		turn("page.next.of", p.Number+1)
 	}
-	if len(p.Recall) > 0 && size(by) <= maxCustomID {
-		line = append(line, discordgo.Button{Label: bot.Say("page.recall").String(), Style: discordgo.SecondaryButton, CustomID: by})
+	if p.Search != "" && p.Recall != "" {
+		line = append(line, discordgo.Button{Label: clip(p.Recall, maxLabel), Style: discordgo.SecondaryButton, CustomID: press{verb: verbFind, search: p.Search}.String()})
 	}
 	m.row(line)
 	return m
-}
-
-// written is a /recall with these options, as it can be pasted into Discord.
-func written(options map[string]string) string {
-	s := "/recall"
-	for _, name := range recallOptions {
-		if v := options[name]; v != "" {
-			s += " " + name + ":" + v
-		}
-	}
-	return s
 }
 
 // drawLines is what is said in as many lines as it takes: the content holds what fits, embeds the rest.

@@ -203,7 +203,7 @@ func TestLimits(t *testing.T) {
 				}
 				for _, a := range []bot.Answer{
 					{Kind: bot.ShowCard, Card: &c}, {Kind: bot.Whisper, Lines: append(c.Warnings, c.Notices...)},
-					{Kind: bot.ShowPage, Page: &bot.Page{Title: foreign(long), Samples: c.Samples, Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999, Recall: map[string]string{"group": long}}},
+					{Kind: bot.ShowPage, Page: &bot.Page{Title: foreign(long), Samples: c.Samples, Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999, Search: "discord:18446744073709551615", Recall: long}},
 					{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormApprove, Title: long, Request: reqID, Digest: digest, Inputs: []bot.Input{
 						{Name: "count", Label: long, Placeholder: long, Max: 99999}, {Name: "b", Label: "b"}, {Name: "c", Label: "c"}, {Name: "d", Label: "d"}, {Name: "e", Label: "e"}, {Name: "f", Label: "f"},
 					}}},
@@ -250,7 +250,7 @@ func TestPress(t *testing.T) {
 	for _, p := range []press{
 		{verb: "approve", request: reqID, digest: digest[:16]}, {verb: "show_all", request: reqID}, {verb: verbPage, request: reqID, digest: "0f", page: 12},
 		{verb: verbForm, form: bot.FormAsk}, {verb: verbForm, form: bot.FormReject, request: reqID, digest: digest[:16]},
-		{verb: verbFind, options: map[string]string{"group": "a:b&c=d%e", "seqs": "1-2"}},
+		{verb: verbFind, search: "discord:123456789"}, {verb: verbTurn, search: "discord:123456789", page: 3},
 	} {
 		got, ok := readPress(p.String())
 		if diff := cmp.Diff(p, got, cmp.AllowUnexported(press{})); !ok || diff != "" {
@@ -261,7 +261,8 @@ func TestPress(t *testing.T) {
 
 func FuzzPress(f *testing.F) {
 	f.Add("v1:approve:R-7K3M9Q:0123456789abcdef")
-	f.Add("v1:find:group=%25&seqs=1")
+	f.Add("v1:find:discord:123")
+	f.Add("v1:turn:99:discord:123")
 	f.Fuzz(func(t *testing.T, s string) {
 		p, ok := readPress(s)
 		if !ok {

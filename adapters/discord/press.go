@@ -1,9 +1,6 @@
 package discord
 
 import (
-	"maps"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +11,8 @@ import (
 //
 //	v1:VERB:ID:DIGEST[:PAGE]       a button of a card or page
 //	v1:form:KIND:ID:DIGEST         a form
-//	v1:find:NAME=VALUE&...         the button under the result of find
+//	v1:turn:PAGE:SEARCH            a button that turns a page of what a search found
+//	v1:find:SEARCH                 the button that asks for a recall of it
 //
 // It proves nothing: anybody may send any of it back. The bot decides by what is stored.
 type press struct {
@@ -23,31 +21,28 @@ type press struct {
 	request bot.RequestID
 	digest  string
 	page    int
-	options map[string]string
+	search  bot.EventID
 }
 
 const (
 	version  = "v1"
 	verbForm = "form"
 	verbPage = "page"
+	verbTurn = "turn"
 	verbFind = "find"
 )
 
-var pairs = strings.NewReplacer("%", "%25", "&", "%26", "=", "%3D")
-
-// String is the custom_id. Only that of find can be longer than Discord takes.
+// String is the custom_id.
 func (p press) String() string {
 	switch p.verb {
 	case verbForm:
 		return strings.Join([]string{version, verbForm, string(p.form), string(p.request), p.digest}, ":")
 	case verbPage:
 		return strings.Join([]string{version, verbPage, string(p.request), p.digest, strconv.Itoa(p.page)}, ":")
+	case verbTurn:
+		return strings.Join([]string{version, verbTurn, strconv.Itoa(p.page), string(p.search)}, ":")
 	case verbFind:
-		var list []string
-		for _, name := range slices.Sorted(maps.Keys(p.options)) {
-			list = append(list, name+"="+pairs.Replace(p.options[name]))
-		}
-		return version + ":" + verbFind + ":" + strings.Join(list, "&")
+		return version + ":" + verbFind + ":" + string(p.search)
 	}
 	return strings.Join([]string{version, p.verb, string(p.request), p.digest}, ":")
 }
@@ -59,17 +54,15 @@ func readPress(s string) (p press, ok bool) {
 		return press{}, false
 	}
 	p.verb, rest, _ = strings.Cut(rest, ":")
-	if p.verb == verbFind {
-		p.options = map[string]string{}
-		for pair := range strings.SplitSeq(rest, "&") {
-			name, value, found := strings.Cut(pair, "=")
-			value, err := url.PathUnescape(value)
-			if !found || err != nil || !slices.Contains(recallOptions, name) || p.options[name] != "" || value == "" {
-				return press{}, false
-			}
-			p.options[name] = value
-		}
-		return p, true
+	switch p.verb {
+	case verbFind:
+		p.search = bot.EventID(rest)
+		return p, isSearch(rest)
+	case verbTurn:
+		page, search, _ := strings.Cut(rest, ":")
+		p.page, ok = pageNumber(page)
+		p.search = bot.EventID(search)
+		return p, ok && isSearch(search)
 	}
 	parts := strings.Split(rest, ":")
 	switch p.verb {
@@ -82,11 +75,10 @@ func readPress(s string) (p press, ok bool) {
 			return press{}, false
 		}
 	case verbPage:
-		n, err := strconv.Atoi(parts[len(parts)-1])
-		if err != nil || n < 0 || n > 1_000_000 {
+		if p.page, ok = pageNumber(parts[len(parts)-1]); !ok {
 			return press{}, false
 		}
-		p.page, parts = n, parts[:len(parts)-1]
+		parts = parts[:len(parts)-1]
 	case string(bot.ButtonApprove), string(bot.ButtonReject), string(bot.ButtonShowAll), string(bot.ButtonStop):
 	default:
 		return press{}, false
@@ -97,4 +89,15 @@ func readPress(s string) (p press, ok bool) {
 	id, known := bot.ParseRequestID(parts[0])
 	p.request, p.digest = id, parts[1]
 	return p, known && string(id) == parts[0]
+}
+
+func pageNumber(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && n <= 1_000_000 && strconv.Itoa(n) == s
+}
+
+// isSearch reports whether s looks like the id of an event of ours.
+func isSearch(s string) bool {
+	id, ok := strings.CutPrefix(s, eventPrefix)
+	return ok && isSnowflake(id)
 }

@@ -108,6 +108,8 @@ func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx con
 
 func (b *testBot) Policy() bot.Policy { return b.policy }
 
+func (b *testBot) TakesLong(a bot.Act) bool { return a.Kind == bot.ActTurnFind || a.Sub == "find" }
+
 func (b *testBot) answer(a bot.Answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

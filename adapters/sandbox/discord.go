@@ -158,7 +158,17 @@ func (k *discordSide) find(id string) (discordtest.Message, error) {
 
 // labels are the buttons by what they say.
 var labels = map[string]string{
-	"approve": "Approve", "reject": "Reject", "show_all": "Show all", "stop": "Stop", "next": "Next", "previous": "Previous", "recall": "Recall these",
+	"approve": "Approve", "reject": "Reject", "show_all": "Show all", "stop": "Stop", "next": "Next", "previous": "Previous", "recall": "Recall ",
+}
+
+// labelled finds a button of a message by the beginning of its label.
+func labelled(m discordtest.Message, label string) (discordtest.Button, bool) {
+	buttons := m.Buttons()
+	i := slices.IndexFunc(buttons, func(b discordtest.Button) bool { return label != "" && strings.HasPrefix(b.Label, label) })
+	if i < 0 {
+		return discordtest.Button{}, false
+	}
+	return buttons[i], true
 }
 
 func (k *discordSide) press(who, button, id string, values map[string]string, finish bool) error {
@@ -169,7 +179,7 @@ func (k *discordSide) press(who, button, id string, values map[string]string, fi
 	var on discordtest.Message
 	if slices.Contains([]string{"next", "previous", "recall"}, button) {
 		for _, m := range k.g.Ephemerals(user) {
-			if _, ok := m.Button(labels[button]); ok {
+			if _, ok := labelled(m, labels[button]); ok {
 				on = m
 			}
 		}
@@ -183,7 +193,7 @@ func (k *discordSide) press(who, button, id string, values map[string]string, fi
 			return err
 		}
 	}
-	b, ok := on.Button(labels[button])
+	b, ok := labelled(on, labels[button])
 	if !ok {
 		return fmt.Errorf("sandbox: there is no button %s", button)
 	}

@@ -390,7 +390,7 @@ func FuzzForeign(f *testing.F) {
 func TestWindows(t *testing.T) {
 	d := delivery{event: bot.Event{Place: bot.Place{Channel: "C0TRUST"}, Act: bot.Act{Request: "R-7K3M9Q", Digest: digest[:16]}, Reply: "https://hooks.slack.com/actions/x"}}
 	find := page(0)
-	find.Request, find.Of, find.Recall = "", 1, map[string]string{"group": "@TGS#1", "what": "1-9"}
+	find.Request, find.Of, find.Search, find.Recall = "", 3, "slack-0123", "Recall all 57"
 	for name, v := range map[string]any{
 		"window-ask": formView(d, bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []bot.Input{
 			{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100}, {Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},

@@ -59,13 +59,12 @@ const inputAction = "value"
 // carried is what a window carries from the press or command that opened it to what is done in it. It comes back with Slack's
 // word that it was not changed, and is seen by nobody.
 type carried struct {
-	Channel   string            `json:"c"`
-	Message   string            `json:"m,omitempty"` // of the card whose button was pressed
-	Ephemeral bool              `json:"e,omitempty"`
-	Request   bot.RequestID     `json:"r,omitempty"`
-	Digest    string            `json:"d,omitempty"`
-	Reply     string            `json:"u,omitempty"` // response_url
-	Recall    map[string]string `json:"f,omitempty"`
+	Channel   string        `json:"c"`
+	Message   string        `json:"m,omitempty"` // of the card whose button was pressed
+	Ephemeral bool          `json:"e,omitempty"`
+	Request   bot.RequestID `json:"r,omitempty"`
+	Digest    string        `json:"d,omitempty"`
+	Reply     string        `json:"u,omitempty"` // response_url
 }
 
 func (a *Adapter) place(channel string) bot.Place {
@@ -183,7 +182,7 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 			return delivery{}, errMalformed
 		}
 		action := in.Actions[0]
-		act, err := press(action.ID, action.Value, kept)
+		act, err := press(action.ID, action.Value)
 		if err != nil {
 			return delivery{}, err
 		}
@@ -220,14 +219,15 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 }
 
 // press says what pressing a button asks for. A value that the bot did not write names no request, and is refused by the bot.
-func press(action, value string, kept carried) (bot.Act, error) {
-	if action == actionRecall {
-		act := bot.Act{Kind: bot.ActRecallFind, Command: "recall", Options: kept.Recall}
-		if value != "" {
-			act.Options = nil
-			if err := json.Unmarshal([]byte(value), &act.Options); err != nil {
-				return bot.Act{}, errMalformed
-			}
+func press(action, value string) (bot.Act, error) {
+	if search, ok := strings.CutPrefix(value, "v1:find:"); ok && (action == actionRecall || action == actionPrevious || action == actionNext) {
+		page, id, _ := strings.Cut(search, ":")
+		act := bot.Act{Kind: bot.ActTurnFind, Search: bot.EventID(id)}
+		if n, err := strconv.Atoi(page); err == nil && n >= 0 {
+			act.Page = n
+		}
+		if action == actionRecall {
+			act.Kind, act.Page = bot.ActRecallFind, 0
 		}
 		return act, nil
 	}
@@ -285,7 +285,7 @@ func (d delivery) opens() bool {
 		return false
 	}
 	switch d.event.Act.Kind {
-	case bot.ActAskReject, bot.ActAskApprove, bot.ActShowAll:
+	case bot.ActAskReject, bot.ActAskApprove, bot.ActShowAll, bot.ActTurnFind:
 		return true
 	case bot.ActCommand:
 		return d.event.Act.Command == "recall" && strings.TrimSpace(d.event.Act.Text) == ""

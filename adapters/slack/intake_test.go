@@ -327,7 +327,7 @@ func TestFind(t *testing.T) {
 					return bot.Answer{Kind: bot.Accepted}
 				}
 				p := page(0)
-				p.Request, p.Of, p.Recall = "", 1, map[string]string{"group": "@TGS#1", "what": "1-9"}
+				p.Request, p.Of, p.Search, p.Recall = "", 1, "slack-0123", "Recall these 9"
 				return bot.Answer{Kind: bot.ShowPage, Page: p}
 			}
 		})
@@ -335,51 +335,50 @@ func TestFind(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		x.acked(d)
 		got := x.told("U0MINA")
-		if !strings.Contains(got, "`9`") || !strings.Contains(got, "[Recall these]") {
+		if !strings.Contains(got, "`9`") || !strings.Contains(got, "[Recall these 9]") {
 			x.t.Errorf("told:\n%s", got)
 		}
 		all := x.w.Ephemerals("U0MINA")
 		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionRecall))
 		time.Sleep(6 * time.Second)
 		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Options["what"] != "1-9" || e.Act.Card.Message != "" {
+		if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Search != "slack-0123" || e.Act.Card.Message != "" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
 	})
 }
 
-// TestLongRecall: options that no button can carry are carried by the window, and where that is too small the person is told.
-func TestLongRecall(t *testing.T) {
-	inSlack(t, socketMode, func(x *world) {
-		for _, n := range []int{2100, 3900} {
-			seqs := "1"
-			for i := 3; len(seqs) < n; i += 2 {
-				seqs += fmt.Sprintf(",%d", i)
-			}
-			x.bot.set(func(b *fakeBot) {
-				b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-					if e.Act.Kind == bot.ActRecallFind {
-						return bot.Answer{Kind: bot.Accepted}
-					}
-					p := page(0)
-					p.Request, p.Of, p.Recall = "", 1, map[string]string{"group": "@TGS#1", "seqs": seqs}
-					return bot.Answer{Kind: bot.ShowPage, Page: p}
+// TestFound: in the window that a search opened its pages are turned, and its button asks for a recall of it.
+func TestFound(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+				if e.Act.Kind == bot.ActRecallFind {
+					return bot.Answer{Kind: bot.Accepted}
 				}
-			})
-			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:9"))
-			v := x.front("U0MINA")
-			if n > maxMetadata {
-				if got := x.w.Picture(v); !strings.Contains(got, "To recall exactly these, copy: `/recall @TGS#1 "+seqs+"`") {
-					x.t.Errorf("the window shows:\n%s", got)
-				}
-				continue
+				p := page(e.Act.Page)
+				p.Request, p.Digest, p.Search, p.Recall = "", "", "slack-0123", "Recall all 57"
+				return bot.Answer{Kind: bot.ShowPage, Page: p}
 			}
-			x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
-			did := x.bot.did()
-			if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Options["seqs"] != seqs {
-				x.t.Errorf("event: %+v", e)
-			}
+		})
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:57"))
+		v := x.front("U0MINA")
+		x.bot.set(func(b *fakeBot) { b.slowDo = 2 * time.Second })
+		x.acked(x.w.PressInView("U0MINA", v.ID, actionNext))
+		time.Sleep(4 * time.Second)
+		did := x.bot.did()
+		if e := did[len(did)-1].event; e.Act.Kind != bot.ActTurnFind || e.Act.Search != "slack-0123" || e.Act.Page != 1 {
+			x.t.Errorf("event: %+v", e)
+		}
+		if got := x.w.Picture(x.front("U0MINA")); !strings.Contains(got, "`19`") || !strings.Contains(got, "[Previous] [Next] [Recall all 57]") {
+			x.t.Errorf("page 2:\n%s", got)
+		}
+		x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
+		time.Sleep(4 * time.Second)
+		did = x.bot.did()
+		if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Search != "slack-0123" {
+			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
 	})

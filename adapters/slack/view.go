@@ -48,22 +48,8 @@ func pageView(d delivery, p bot.Page) slackgo.ModalViewRequest {
 		c.Request, c.Digest = p.Request, p.Digest
 		title = bot.Say("window.page", "id", p.Request)
 	}
-	if len(recallValue(p.Recall)) > maxValue {
-		c.Recall = p.Recall
-	}
 	v := view(viewPage, title, c)
-	if len(v.PrivateMetadata) > maxMetadata {
-		c.Recall = nil
-		v = view(viewPage, title, c)
-	}
 	v.Blocks.BlockSet = pageBlocks(p, modalSize)
-	if len(c.Recall) > 0 {
-		// The button's own value has no room for the command; the window carries it.
-		v.Blocks.BlockSet = append(v.Blocks.BlockSet, slackgo.NewActionBlock("",
-			slackgo.NewButtonBlockElement(actionRecall, "", label("page.recall", maxButton))))
-	} else if p.Recall != nil && len(recallValue(p.Recall)) > maxValue {
-		v.Blocks.BlockSet = append(v.Blocks.BlockSet, byHand(p.Recall))
-	}
 	return v
 }
 
@@ -94,9 +80,12 @@ func pageBlocks(p bot.Page, limit int) []slackgo.Block {
 			blocks = append(blocks, b)
 		}
 		var buttons []slackgo.BlockElement
-		if p.Request != "" {
+		if p.Request != "" || p.Search != "" {
 			turn := func(action, key string, to int) {
 				value := buttonValue(p.Request, p.Digest) + ":" + strconv.Itoa(to)
+				if p.Search != "" {
+					value = searchValue(p.Search, to)
+				}
 				buttons = append(buttons, slackgo.NewButtonBlockElement(action, value, label(key, maxButton)))
 			}
 			if p.Number > 0 {
@@ -106,8 +95,8 @@ func pageBlocks(p bot.Page, limit int) []slackgo.Block {
 				turn(actionNext, "page.next", p.Number+1)
 			}
 		}
-		if value := recallValue(p.Recall); value != "" && len(value) <= maxValue {
-			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, value, label("page.recall", maxButton)))
+		if p.Search != "" && p.Recall != "" {
+			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, searchValue(p.Search, 0), plainText(p.Recall, maxButton)))
 		}
 		if len(buttons) > 0 {
 			blocks = append(blocks, slackgo.NewActionBlock("", buttons...))
@@ -119,26 +108,9 @@ func pageBlocks(p bot.Page, limit int) []slackgo.Block {
 	})
 }
 
-func recallValue(options map[string]string) string {
-	if len(options) == 0 {
-		return ""
-	}
-	body, err := json.Marshal(options)
-	if err != nil {
-		return "" // unreachable: strings always marshal
-	}
-	return string(body)
-}
-
-// byHand tells the command of a recall that no button has room to carry. It is not cut: half a command is another one.
-func byHand(options map[string]string) slackgo.Block {
-	command := "/recall"
-	if c, err := bot.ParseOptions("recall", "", options); err == nil {
-		command = c.String()
-	}
-	p := &paragraph{}
-	p.line(bot.Say("page.recall.copy", "command", bot.Code(command)), 2*bot.MaxCommand)
-	return p.block()
+// searchValue is what a button under the result of a search carries.
+func searchValue(search bot.EventID, page int) string {
+	return "v1:find:" + strconv.Itoa(page) + ":" + string(search)
 }
 
 // label is a sentence of the bot where there is room for one piece of plain text.

@@ -34,12 +34,23 @@ func (t *tx) AddEvent(e bot.StoredEvent) (*bot.StoredEvent, error) {
 	if err != nil || n > 0 {
 		return nil, err
 	}
-	var stored bot.StoredEvent
-	err = t.each(do, `SELECT `+eventColumns+` FROM event WHERE id = $1`, []any{e.ID}, func(row *sql.Rows) (err error) {
+	stored, err := t.Event(e.ID)
+	return &stored, err
+}
+
+// Event returns a stored event.
+func (t *tx) Event(id bot.EventID) (stored bot.StoredEvent, err error) {
+	const do = "read event"
+	found := false
+	err = t.each(do, `SELECT `+eventColumns+` FROM event WHERE id = $1`, []any{id}, func(row *sql.Rows) (err error) {
+		found = true
 		stored, err = scanEvent(row.Scan)
 		return err
 	})
-	return &stored, err
+	if err == nil && !found {
+		err = missing(do)
+	}
+	return stored, err
 }
 
 // CloseEvent stores the first answer to an event and forgets its body.

@@ -71,6 +71,17 @@ var events = []promise{
 			return err
 		})
 	}},
+	{"an event can be looked up, with its answer, until it is forgotten", func(t *testing.T, l bot.Ledger) {
+		e := event("E1", bot.Slack)
+		e.At = addEvent(t, l, e)
+		stored := func(tx bot.Tx) (bot.StoredEvent, error) { return tx.Event("E1") }
+		same(t, look(t, l, stored), e)
+		do(t, l, func(tx bot.Tx) error { return tx.CloseEvent("E1", []byte(`{"kind": "page"}`)) })
+		same(t, look(t, l, stored), bot.StoredEvent{ID: "E1", Platform: bot.Slack, At: e.At, Answer: []byte(`{"kind": "page"}`)})
+		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.Event("E2"); return err })
+		do(t, l, func(tx bot.Tx) error { _, err := tx.ForgetEvents(tx.Now().Add(time.Hour)); return err })
+		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.Event("E1"); return err })
+	}},
 	{"an event that is not there cannot be closed", func(t *testing.T, l bot.Ledger) {
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { return tx.CloseEvent("E1", []byte(`1`)) })
 	}},
