@@ -252,6 +252,7 @@ func Visible(s string) string {
 			b.WriteByte(' ')
 		case r == utf8.RuneError, invisible(r):
 			fmt.Fprintf(&b, "‹U+%04X›", r)
+			r = 0 // nothing is joined to it
 		default:
 			b.WriteRune(r)
 		}
@@ -294,7 +295,7 @@ func styles(before rune, after string) bool {
 	case before == '‼', before == '⁉', before == 'ℹ', before == '〰', before == '〽':
 		return true
 	}
-	return before != utf8.RuneError && !invisible(before) && unicode.In(before, unicode.So, unicode.Sm)
+	return unicode.In(before, unicode.So, unicode.Sm) && !invisible(before)
 }
 
 // invisible reports whether r is not seen, or moves what is seen.
