@@ -1,6 +1,7 @@
 package recall
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -73,15 +74,35 @@ func (c *Client) GroupMsgGetSimple(ctx context.Context, r HistoryRequest) (Histo
 		return HistoryPage{}, err
 	}
 	messages, err := readRspMsgList(a.RspMsgList)
+	if err == nil {
+		err = r.answeredBy(GroupID(a.GroupId), TopicID(a.TopicId), messages)
+	}
 	if err != nil {
 		return HistoryPage{}, &Fault{Op: op, Kind: FaultUnreadable, Err: err}
 	}
 	return HistoryPage{messages, Finished(a.IsFinished.asInt())}, nil
 }
 
+// answeredBy returns an error when an answer is not to this request: of another
+// group or topic, as far as it says so, or with messages above what was asked
+// for. Nothing of such a page is believed, neither what is there nor what lacks.
+func (r HistoryRequest) answeredBy(group GroupID, topic TopicID, messages []Message) error {
+	switch {
+	case group != "" && group != r.Group:
+		return errors.New("the answer is of another group")
+	case topic != "" && topic != r.Topic:
+		return errors.New("the answer is of another topic")
+	case r.Seq > 0 && len(messages) > 0 && messages[0].Seq > r.Seq:
+		return fmt.Errorf("the answer has message %d, above %d", messages[0].Seq, r.Seq)
+	}
+	return nil
+}
+
 // readRspMsgList reads the messages of a page, newest first. Whatever MsgBody
 // is, its message is kept; an entry without a number fails the page, because
 // a message that silently went missing would read as one that does not exist.
+// So do two entries that say different things of one message; of two that say
+// the same, one is kept.
 func readRspMsgList(raw json.RawMessage) ([]Message, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
@@ -98,7 +119,23 @@ func readRspMsgList(raw json.RawMessage) ([]Message, error) {
 		}
 	}
 	slices.SortStableFunc(messages, func(a, b Message) int { return cmp.Compare(b.Seq, a.Seq) })
-	return messages, nil
+	kept := messages[:0]
+	for _, m := range messages {
+		if n := len(kept); n > 0 && kept[n-1].Seq == m.Seq {
+			if !m.same(kept[n-1]) {
+				return nil, fmt.Errorf("RspMsgList says two things of message %d", m.Seq)
+			}
+			continue
+		}
+		kept = append(kept, m)
+	}
+	return kept, nil
+}
+
+// same reports whether two entries say the same.
+func (m Message) same(o Message) bool {
+	return m.Seq == o.Seq && m.From == o.From && m.Time.Equal(o.Time) && m.Status == o.Status && m.System == o.System &&
+		bytes.Equal(m.RawBody, o.RawBody) && m.CloudCustomData == o.CloudCustomData
 }
 
 // Messages yields the messages from seq `to` down to seq `from`, both

@@ -83,6 +83,11 @@ func TestHistoryDecoding(t *testing.T) {
 		{"status no number", `[{"MsgSeq":1,"IsPlaceMsg":"recalled"}]`, nil},
 		{"entries of another kind", `[1,2]`, nil},
 		{"no list", `{"1":{}}`, nil},
+		{"the same twice", `[{"MsgSeq":2,"From_Account":"a"},{"MsgSeq":1},{"MsgSeq":2,"From_Account":"a"}]`, []recall.Seq{2, 1}},
+		{"two senders of one message", `[{"MsgSeq":2,"From_Account":"a"},{"MsgSeq":2,"From_Account":"b"}]`, nil},
+		{"two states of one message", `[{"MsgSeq":2,"IsPlaceMsg":0},{"MsgSeq":2,"IsPlaceMsg":2}]`, nil},
+		{"two bodies of one message", `[{"MsgSeq":2,"MsgBody":[]},{"MsgSeq":1},{"MsgSeq":2,"MsgBody":[7]}]`, nil},
+		{"two times of one message", `[{"MsgSeq":2,"MsgTimeStamp":5},{"MsgSeq":2,"MsgTimeStamp":6}]`, nil},
 	} {
 		c := stubClient(t, &stub{body: ok + tt.list + `}`})
 		page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 20})
@@ -98,6 +103,35 @@ func TestHistoryDecoding(t *testing.T) {
 		}
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %v, %v", tt.name, got, err)
+		}
+	}
+}
+
+// An answer to another question is not believed: neither what is in it nor what lacks.
+func TestHistoryOfSomethingElse(t *testing.T) {
+	const community, topic, other = "@TGS#_1", "@TGS#_1@TOPIC#_a", "@TGS#_1@TOPIC#_b"
+	for _, tt := range []struct {
+		name    string
+		request recall.HistoryRequest
+		answer  string
+		ok      bool
+	}{
+		{"its own group", recall.HistoryRequest{Group: group, Seq: 9}, `"GroupId":"` + group + `","RspMsgList":[{"MsgSeq":9},{"MsgSeq":8}]`, true},
+		{"no group named", recall.HistoryRequest{Group: group, Seq: 9}, `"RspMsgList":[{"MsgSeq":8}]`, true},
+		{"another group", recall.HistoryRequest{Group: group, Seq: 9}, `"GroupId":"@TGS#OTHER","RspMsgList":[{"MsgSeq":9}]`, false},
+		{"another group, empty", recall.HistoryRequest{Group: group, Seq: 9}, `"GroupId":"@TGS#OTHER","RspMsgList":[]`, false},
+		{"its own topic", recall.HistoryRequest{Group: community, Topic: topic}, `"GroupId":"` + community + `","TopicId":"` + topic + `","RspMsgList":[{"MsgSeq":9}]`, true},
+		{"another topic", recall.HistoryRequest{Group: community, Topic: topic}, `"GroupId":"` + community + `","TopicId":"` + other + `","RspMsgList":[{"MsgSeq":9}]`, false},
+		{"a topic, where the group was asked for", recall.HistoryRequest{Group: community}, `"TopicId":"` + topic + `","RspMsgList":[{"MsgSeq":9}]`, false},
+		{"above what was asked for", recall.HistoryRequest{Group: group, Seq: 9}, `"RspMsgList":[{"MsgSeq":8},{"MsgSeq":10}]`, false},
+		{"all above", recall.HistoryRequest{Group: group, Seq: 9}, `"RspMsgList":[{"MsgSeq":500},{"MsgSeq":499}]`, false},
+	} {
+		c := stubClient(t, &stub{body: `{"ActionStatus":"OK","ErrorCode":0,"IsFinished":1,` + tt.answer + `}`})
+		tt.request.Number = 20
+		page, err := c.GroupMsgGetSimple(t.Context(), tt.request)
+		f, isFault := errors.AsType[*recall.Fault](err)
+		if tt.ok != (err == nil) || !tt.ok && (!isFault || f.Kind != recall.FaultUnreadable || len(page.Messages) > 0) {
+			t.Errorf("%s: %v, %v", tt.name, page, err)
 		}
 	}
 }
@@ -210,20 +244,25 @@ func TestMessagesEndsWithTheFirstError(t *testing.T) {
 	})
 }
 
-// A page may hold the same message twice, or ones that were not asked for,
-// and a cut page may be empty. The walk must go on downwards and end.
+// A page may hold the same message twice, and a cut page may be empty: the
+// walk must go on downwards and end. With what was not asked for it ends at once.
 func TestMessagesGoesDownwardsWhateverComes(t *testing.T) {
 	const ok = `{"ActionStatus":"OK","ErrorCode":0,"IsFinished":%d,"RspMsgList":[%s]}`
 	for _, tt := range []struct {
-		body string
-		want []recall.Seq
+		body  string
+		from  recall.Seq
+		want  []recall.Seq
+		fault bool
 	}{
-		{fmt.Sprintf(ok, 0, `{"MsgSeq":90},{"MsgSeq":90},{"MsgSeq":500}`), seqs(90, 90)},
-		{fmt.Sprintf(ok, 2, ``), nil},
-		{fmt.Sprintf(ok, 0, `{"MsgSeq":4294967295}`), nil},
+		{fmt.Sprintf(ok, 0, `{"MsgSeq":90},{"MsgSeq":90}`), 90, seqs(90, 90), false},
+		{fmt.Sprintf(ok, 0, `{"MsgSeq":90}`), 1, seqs(90, 90), true}, // asked for 89 and below it says 90 again
+		{fmt.Sprintf(ok, 2, ``), 1, nil, false},
+		{fmt.Sprintf(ok, 0, `{"MsgSeq":90},{"MsgSeq":500}`), 1, nil, true},
+		{fmt.Sprintf(ok, 0, `{"MsgSeq":4294967295}`), 1, nil, true},
 	} {
-		got, err := collect(stubClient(t, &stub{body: tt.body}).Messages(t.Context(), group, "", 1, 100))
-		if err != nil || !slices.Equal(got, tt.want) {
+		got, err := collect(stubClient(t, &stub{body: tt.body}).Messages(t.Context(), group, "", tt.from, 100))
+		f, isFault := errors.AsType[*recall.Fault](err)
+		if !slices.Equal(got, tt.want) || tt.fault != (err != nil) || tt.fault && (!isFault || f.Kind != recall.FaultUnreadable) {
 			t.Errorf("%s: read %v, %v", tt.body, got, err)
 		}
 	}

@@ -20,7 +20,9 @@ type answer struct {
 	RequestId    text
 
 	RecallRetList json.RawMessage // group_msg_recall
-	RspMsgList    json.RawMessage // group_msg_get_simple
+	GroupId       text            // group_msg_get_simple
+	TopicId       text            // the same, where there is one
+	RspMsgList    json.RawMessage
 	IsFinished    number
 	GroupInfo     json.RawMessage // get_group_info
 }
