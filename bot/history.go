@@ -87,8 +87,11 @@ func (b *Bot) readDown(ctx context.Context, s Scope, hi, lo recall.Seq, see func
 				lowest = min(lowest, m.Seq)
 			}
 		}
+		if lowest > hi && len(page.Messages) > 0 {
+			return errOtherMessages
+		}
 		// Covered: a page reached lo; or the service has nothing older; or the page is empty.
-		if lowest <= lo || len(page.Messages) == 0 || page.Finished == recall.FinishedWhole && len(page.Messages) < recall.MaxHistoryPage || lowest > hi {
+		if lowest <= lo || len(page.Messages) == 0 || page.Finished == recall.FinishedWhole && len(page.Messages) < recall.MaxHistoryPage {
 			return nil
 		}
 		hi = lowest - 1
@@ -106,6 +109,22 @@ type searched struct {
 	Top     recall.Seq
 }
 
+// errOtherMessages: history answered, but not what was asked.
+var errOtherMessages = errors.New("history answered with other messages than those asked for")
+
+// once returns messages with each seq once, as told first, and none without one.
+func once(messages []recall.Message) []recall.Message {
+	seen := map[recall.Seq]bool{0: true}
+	var kept []recall.Message
+	for _, m := range messages {
+		if !seen[m.Seq] {
+			seen[m.Seq] = true
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
 // search reads history from the newest message down until the filter is satisfied: before since, N found, or the beginning. It stops
 // incomplete after maxSearched messages. Pages are read side by side, and what one wave found decides on the next.
 func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
@@ -114,7 +133,7 @@ func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
 	if err != nil {
 		return out, err
 	}
-	messages := first.Messages
+	messages := once(first.Messages)
 	if len(messages) == 0 {
 		out.Complete = true
 		return out, nil

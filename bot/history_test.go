@@ -1,0 +1,143 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+)
+
+// liar is a Chat service whose history is turned before the bot sees it.
+type liar struct {
+	bot.Chat
+	turn atomic.Pointer[func(r recall.HistoryRequest, p *recall.HistoryPage)]
+}
+
+func (l *liar) GroupMsgGetSimple(ctx context.Context, r recall.HistoryRequest) (recall.HistoryPage, error) {
+	p, err := l.Chat.GroupMsgGetSimple(ctx, r)
+	if turn := l.turn.Load(); turn != nil && err == nil {
+		p.Messages = slices.Clone(p.Messages)
+		(*turn)(r, &p)
+	}
+	return p, err
+}
+
+// What history answers is checked against what was asked: more, twice or in another order than asked makes no difference.
+func TestHistoryChecked(t *testing.T) {
+	foreign := func(seq recall.Seq) recall.Message {
+		return recall.Message{Seq: seq, From: "mallory", Time: time.Now().Truncate(time.Second), RawBody: []byte(`[]`)}
+	}
+	for name, turn := range map[string]func(r recall.HistoryRequest, p *recall.HistoryPage){
+		"as it is": func(recall.HistoryRequest, *recall.HistoryPage) {},
+		"in any order": func(_ recall.HistoryRequest, p *recall.HistoryPage) {
+			rand.Shuffle(len(p.Messages), func(i, j int) { p.Messages[i], p.Messages[j] = p.Messages[j], p.Messages[i] })
+		},
+		"everything twice": func(_ recall.HistoryRequest, p *recall.HistoryPage) {
+			p.Messages = append(p.Messages, p.Messages...)
+		},
+		"messages above what was asked": func(r recall.HistoryRequest, p *recall.HistoryPage) {
+			if r.Seq > 0 {
+				p.Messages = append([]recall.Message{foreign(r.Seq + 1), foreign(r.Seq + 500)}, p.Messages...)
+			}
+		},
+		"messages without a number": func(_ recall.HistoryRequest, p *recall.HistoryPage) { p.Messages = append(p.Messages, foreign(0)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l *liar
+				h := newHouse(t, func(o *bot.Options) { l = &liar{Chat: o.Chat}; o.Chat = l })
+				for i := range 60 {
+					h.chat.Say(testGroup, "", []string{"alice", "mallory"}[i%2], fmt.Sprint("win big ", i+1))
+				}
+				h.pass(time.Second)
+				l.turn.Store(&turn)
+				a := h.types("UMINA", "recalls", "find "+testGroup+" from:mallory")
+				holds(t, pageText(a.Page), "30 messages found", "60 messages were read")
+				a = h.types("UMINA", "recalls", "find "+testGroup+" from:mallory last:7")
+				holds(t, pageText(a.Page), "7 messages found", "48 mallory", "60 mallory")
+				lacks(t, pageText(a.Page), "46 mallory", "alice")
+				c := h.asks("UMINA", testGroup+" 10-12 30 70")
+				holds(t, said(c), "4 of 5 would be recalled: 10-12,30,70", "10 mallory win big 10", "11 alice win big 11", "70   [does not exist: will not be sent]")
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(20 * time.Second)
+				holds(t, h.screen.thread(c.ID), "= 4 recalled + 0 already recalled + 0 not found + 0 refused + 1 not sent", "4 confirmed by history")
+				if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, []uint32{10, 11, 12, 30}) {
+					t.Errorf("recalled %v", got)
+				}
+			})
+		})
+	}
+}
+
+// Messages that nobody asked for do not show that those asked for are gone: the reading is taken as failed, and the request is proposed blind in the end.
+func TestHistoryOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *liar
+		h := newHouse(t, func(o *bot.Options) { l = &liar{Chat: o.Chat}; o.Chat = l })
+		h.say(5)
+		turn := func(r recall.HistoryRequest, p *recall.HistoryPage) {
+			p.Messages = []recall.Message{{Seq: r.Seq + 20, From: "mallory"}, {Seq: r.Seq + 21, From: "mallory"}}
+		}
+		l.turn.Store(&turn)
+		c := h.asks("UMINA", testGroup+" 1-3")
+		if c.State != bot.Preparing {
+			t.Errorf("state %s: %s", c.State, said(c))
+		}
+		h.pass(time.Minute)
+		if c = h.screen.card(c.ID); c.State != bot.Proposed {
+			t.Fatalf("state %s: %s", c.State, said(c))
+		}
+		holds(t, said(c), "BLIND: 3 messages could not be read")
+		lacks(t, said(c), "does not exist", "mallory")
+	})
+}
+
+// A message that another sender, time or content is told of when it is read again is not sent: the filter that found it proves nothing later.
+func TestChangedSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *liar
+		h := newHouse(t, func(o *bot.Options) { l = &liar{Chat: o.Chat}; o.Chat = l })
+		for range 5 {
+			h.chat.Say(testGroup, "", "mallory", "win big")
+		}
+		h.pass(time.Second)
+		c := h.asks("UMINA", testGroup+" from:mallory since:1h")
+		h.pass(11 * time.Minute)
+		turn := func(_ recall.HistoryRequest, p *recall.HistoryPage) {
+			for i := range p.Messages {
+				switch m := &p.Messages[i]; m.Seq {
+				case 1:
+					m.From = "alice"
+				case 2:
+					m.Time = m.Time.Add(time.Second)
+				case 3:
+					m.RawBody = []byte(`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"good morning"}}]`)
+				case 4:
+					m.CloudCustomData = "x"
+				}
+			}
+		}
+		l.turn.Store(&turn)
+		h.press("UTHEO", bot.ActApprove, h.screen.card(c.ID))
+		h.pass(20 * time.Second)
+		thread := h.screen.thread(c.ID)
+		for seq := 1; seq <= 4; seq++ {
+			holds(t, thread, fmt.Sprintf("%d: not sent (changed since it was approved)", seq))
+		}
+		holds(t, thread, "5: recalled\n", "= 1 recalled", "+ 4 not sent")
+		if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, []uint32{5}) {
+			t.Errorf("recalled %v", got)
+		}
+		if strings.Count(thread, "recalled\n") != 1 {
+			t.Error(thread)
+		}
+	})
+}
