@@ -3,8 +3,10 @@ package sandbox
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,7 +51,12 @@ var commands = map[string]string{"recall": recalltest.Recall, "history": recallt
 //
 //	say USER TEXT                      the next message
 //	flood N USER TEXT                  the next N messages
+//	aged DURATION USER TEXT            the next message, sent that long ago
+//	send USER JSON                     the next message, with that MsgBody
+//	edit SEQ TEXT                      a message is changed
 //	recalled SEQ... | delete SEQ... | expire SEQ...
+//	callbacks lost | late DURATION | on    what becomes of callbacks from now on, where they come in
+//	forged SEQ...                      a callback that eve made up says that she recalled these
 //	code CODE SEQ...                   the next recall answers with that code for these messages, and leaves them
 //	answer CODE N [INFO]               the next N recalls are answered with a code for the whole; N 0: until heal
 //	refuse CODE N [INFO]               the same for every call
@@ -87,7 +94,7 @@ func (s *Sandbox) Chat(words ...string) error {
 		}
 		return -1
 	}
-	least := map[string]int{"say": 2, "flood": 3, "recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
+	least := map[string]int{"say": 2, "flood": 3, "aged": 3, "send": 2, "edit": 2, "callbacks": 1, "forged": 1, "recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
 		"fault": 3, "slow": 1, "quota": 1, "already": 1, "dismiss": 0, "heal": 0}
 	if n, ok := least[verb]; !ok || len(args) < n {
 		return fmt.Errorf("sandbox: %q cannot happen in the Chat service", strings.Join(words, " "))
@@ -99,6 +106,23 @@ func (s *Sandbox) Chat(words ...string) error {
 		for range number(0) {
 			s.say(args[1], args[2], time.Now())
 		}
+	case "aged":
+		d, err := time.ParseDuration(args[0])
+		s.say(args[1], args[2], time.Now().Add(-d))
+		return err
+	case "send":
+		if !json.Valid([]byte(args[1])) {
+			return fmt.Errorf("sandbox: %s is not JSON", args[1])
+		}
+		s.log.mustNotHold(args[1])
+		s.chat.Say(Group, "", args[0], "", recalltest.Body(args[1]))
+	case "edit":
+		s.log.mustNotHold(args[1])
+		s.chat.Edit(Group, "", recalltest.Seq(number(0)), args[1])
+	case "callbacks":
+		return s.turnCallbacks(args)
+	case "forged":
+		s.chat.ForgeRecall(Group, "", "eve", seqs(0)...)
 	case "recalled":
 		s.chat.RecallElsewhere(Group, "", "alice", seqs(0)...)
 	case "delete":
@@ -135,6 +159,40 @@ func (s *Sandbox) Chat(words ...string) error {
 	case "heal":
 		s.chat.ClearFaults()
 	}
+	return nil
+}
+
+// hookToken signs the callbacks.
+const hookToken = "sandbox-callbacks-token"
+
+// callbacks lets callbacks come in to the process that runs, a moment after what they tell of.
+func (s *Sandbox) callbacks() recalltest.Callbacks {
+	return recalltest.Callbacks{Token: hookToken, Delay: latency / 2, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hook := s.hook.Load(); hook != nil {
+			hook.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "nobody is there", http.StatusBadGateway)
+	})}
+}
+
+func (s *Sandbox) turnCallbacks(words []string) error {
+	c := s.callbacks()
+	switch {
+	case !s.o.Callbacks:
+		return errors.New("sandbox: callbacks do not come in here")
+	case words[0] == "on":
+	case words[0] == "lost":
+		c.Drop = func(string, []byte) bool { return true }
+	case words[0] == "late" && len(words) > 1:
+		var err error
+		if c.Delay, err = time.ParseDuration(words[1]); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("sandbox: %q is nothing that becomes of callbacks", strings.Join(words, " "))
+	}
+	s.chat.Change(func(o *recalltest.Options) { o.Callbacks = c })
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"recallbot/adapters/discord"
 	"recallbot/adapters/slack"
+	"recallbot/adapters/webhook"
 	"recallbot/bot"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
@@ -59,7 +60,8 @@ func (s *Sandbox) start() (*process, error) {
 	}
 	o := bot.Options{
 		App: recall.SDKAppID(s.chat.SDKAppID()), Admin: "administrator", Ledger: p.ledger, Chat: client, Policy: s.o.Policy,
-		Evidence: s.o.Evidence, CallsPerSecond: s.o.Quota, Log: p.log,
+		Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest, Callbacks: s.o.Callbacks, Index: s.o.Index,
+		CallsPerSecond: s.o.Quota, Log: p.log,
 	}
 	if s.o.Roster {
 		o.Roster = roster()
@@ -82,6 +84,14 @@ func (s *Sandbox) start() (*process, error) {
 		})
 	}
 	run(func() error { return p.bot.Run(p.working) })
+	if s.o.Callbacks {
+		hook, err := webhook.New(webhook.Options{App: o.App, Token: hookToken, Bot: p.bot, Log: p.log})
+		if err != nil {
+			return fail(err)
+		}
+		run(func() error { return hook.Run(p.working) })
+		s.hook.Store(hook)
+	}
 	if p.slack != nil {
 		p.served.Add(1)
 		run(func() error { defer p.served.Done(); return p.slack.Run(p.serving) })

@@ -22,8 +22,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"recallbot/adapters/webhook"
 	"recallbot/bot"
 	"recallbot/recall/recalltest"
 )
@@ -40,6 +42,12 @@ type Options struct {
 	Policy   bot.Policy // the zero Policy: the default one; who may do what is set by the sandbox
 	Roster   bool       // joins the accounts that one person has on both platforms
 	Evidence bot.Evidence
+	// EvidenceTTL is how long text is kept; 0: 720 h. OnRequest keeps it off the cards.
+	EvidenceTTL time.Duration
+	OnRequest   bool
+	// Callbacks lets the Chat service's callbacks come in, and Index says what is kept of messages that they tell of; "": nothing.
+	Callbacks bool
+	Index     bot.Index
 	// GroupType is the type of Group; "": Public.
 	GroupType string
 	// Quota is how many recalls a second the bot thinks it may make; 0: 200. The service's own quota is 200 calls of each command.
@@ -61,7 +69,10 @@ type Options struct {
 //	group TYPE    of the Chat service, such as AVChatRoom
 //	quota N       recalls a second that the bot thinks it may make
 //	roster on     one person's accounts are joined
-//	evidence KIND full, excerpt or hash
+//	evidence KIND full, excerpt or hash; evidence_ttl D
+//	card on-request  content only in Show all
+//	callbacks on  the service's callbacks come in
+//	index KIND    hash or excerpt: messages are kept as callbacks tell of them, which come in then
 //	resends may   a message may be recalled twice
 func Staged(platforms []string, settings [][2]string) (Options, error) {
 	o := Options{Policy: bot.DefaultPolicy()}
@@ -102,6 +113,20 @@ func Staged(platforms []string, settings [][2]string) (Options, error) {
 			o.Roster = value == "on"
 		case "evidence":
 			o.Evidence = bot.Evidence(value)
+		case "evidence_ttl":
+			o.EvidenceTTL, err = d, noDuration
+		case "card":
+			if o.OnRequest = value == "on-request"; !o.OnRequest {
+				err = fmt.Errorf("%q: want on-request", value)
+			}
+		case "callbacks":
+			if o.Callbacks = value == "on"; !o.Callbacks {
+				err = fmt.Errorf("%q: want on", value)
+			}
+		case "index":
+			if o.Callbacks, o.Index = true, bot.Index(value); o.Index != bot.IndexHash && o.Index != bot.IndexExcerpt {
+				err = fmt.Errorf("%q: want hash or excerpt", value)
+			}
 		case "resends":
 			o.Resends = value == "may"
 		default:
@@ -125,8 +150,9 @@ type Sandbox struct {
 	chatURL string
 	stops   []func()
 
-	now  *process   // nil while it is killed
-	past []*process // killed; what is left of them is waited for at the end
+	hook atomic.Pointer[webhook.Webhook] // of the process that runs, where callbacks come in
+	now  *process                        // nil while it is killed
+	past []*process                      // killed; what is left of them is waited for at the end
 }
 
 // latency is how long a call of the Chat service takes. It is not nothing, so that what people see of the time in between is the same each time.
@@ -202,6 +228,9 @@ func New(o Options) (*Sandbox, error) {
 	if err := s.Start(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if o.Callbacks { // from now on: what was said before, nobody heard
+		s.chat.Change(func(o *recalltest.Options) { o.Callbacks = s.callbacks() })
+	}
 	return s, nil
 }
 
@@ -212,6 +241,7 @@ func (s *Sandbox) Stop() error {
 	}
 	p := s.now
 	s.now = nil
+	s.hook.Store(nil)
 	return p.stop()
 }
 
@@ -221,6 +251,7 @@ func (s *Sandbox) Kill() error {
 		return errors.New("sandbox: there is no process to be killed")
 	}
 	s.past = append(s.past, s.now)
+	s.hook.Store(nil)
 	err := s.now.kill()
 	s.now = nil
 	return err
@@ -284,7 +315,7 @@ func (s *Sandbox) Close() error {
 		s.stops[i]()
 	}
 	s.chat.Close()
-	add("in the log", s.log.holds(append(secrets, s.chat.SecretKey(), "hooks.slack.com", "response_url", "usersig="))...)
+	add("in the log", s.log.holds(append(secrets, s.chat.SecretKey(), hookToken, "hooks.slack.com", "response_url", "usersig="))...)
 	if err := os.RemoveAll(s.dir); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -362,8 +393,10 @@ func (s *Sandbox) pressed(on, who, button, id string, values map[string]string, 
 	if err != nil {
 		return err
 	}
-	if id, err = s.newest(id); err != nil {
-		return err
+	if onPage := slices.Contains([]string{"next", "previous", "recall"}, button); !onPage { // a page of a search is about no request
+		if id, err = s.newest(id); err != nil {
+			return err
+		}
 	}
 	return side.press(who, button, id, values, finish)
 }

@@ -58,7 +58,7 @@ func TestDemoCanceled(t *testing.T) {
 
 // TestStaged: a stage direction that is unknown or wrong is an error, not a world that is not the one meant.
 func TestStaged(t *testing.T) {
-	for _, wrong := range [][2]string{{"aprovals", "2"}, {"approvals", "two"}, {"approve_within", "5"}} {
+	for _, wrong := range [][2]string{{"aprovals", "2"}, {"approvals", "two"}, {"approve_within", "5"}, {"index", "on"}, {"callbacks", "yes"}, {"card", "hidden"}, {"evidence_ttl", "1"}} {
 		if _, err := sandbox.Staged([]string{"slack"}, [][2]string{wrong}); err == nil {
 			t.Errorf("stage %v is taken", wrong)
 		}

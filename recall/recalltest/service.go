@@ -313,7 +313,7 @@ func (s *Service) Say(groupID, topic, from, text string, options ...SayOption) S
 	defer s.mu.Unlock()
 	c := s.conversation(groupID, topic)
 	m := &message{from: from, at: time.Now(), priority: 2, random: s.rand.Uint32()}
-	m.body = raw([]any{map[string]any{"MsgType": "TIMTextElem", "MsgContent": map[string]any{"Text": text}}})
+	m.body = textBody(text)
 	for _, o := range options {
 		o(m)
 	}
@@ -328,6 +328,10 @@ func (s *Service) Say(groupID, topic, from, text string, options ...SayOption) S
 	return m.seq
 }
 
+func textBody(text string) json.RawMessage {
+	return raw([]any{map[string]any{"MsgType": "TIMTextElem", "MsgContent": map[string]any{"Text": text}}})
+}
+
 // SkipTo makes the next message of a conversation get the number seq. The
 // numbers in between read as messages that were deleted.
 func (s *Service) SkipTo(groupID, topic string, seq Seq) {
@@ -337,6 +341,11 @@ func (s *Service) SkipTo(groupID, topic string, seq Seq) {
 	for n := Seq(len(c.messages)) + 1; n < seq; n++ {
 		c.messages = append(c.messages, &message{seq: n, at: time.Now(), deleted: true})
 	}
+}
+
+// Edit replaces what a message says, as modify_group_msg does. Its sender and time stay.
+func (s *Service) Edit(groupID, topic string, seq Seq, text string) {
+	s.each(groupID, topic, []Seq{seq}, func(m *message) { m.body = textBody(text) })
 }
 
 // Delete deletes messages, as a member or the app may.
@@ -358,6 +367,15 @@ func (s *Service) MakeUnrecallable(groupID, topic string, seqs ...Seq) {
 // and without a call of the API.
 func (s *Service) RecallElsewhere(groupID, topic, operator string, seqs ...Seq) {
 	s.each(groupID, topic, seqs, func(m *message) { m.recalled = true })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.afterRecall(s.group(groupID), topic, operator, "iOS", seqs)
+}
+
+// ForgeRecall lets a callback tell of a recall that never was, as somebody can
+// who has seen the address of another: the signature does not cover the body.
+// The group must be there, the messages need not.
+func (s *Service) ForgeRecall(groupID, topic, operator string, seqs ...Seq) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.afterRecall(s.group(groupID), topic, operator, "iOS", seqs)

@@ -613,6 +613,43 @@ func TestTheServiceGoesOnWithoutTheCaller(t *testing.T) {
 	})
 }
 
+// TestForgeRecall: a callback tells of a recall that never was, signed like any other.
+func TestForgeRecall(t *testing.T) {
+	var bodies []string
+	s := recalltest.New(recalltest.Options{Callbacks: recalltest.Callbacks{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Query().Get("Sign") == "" {
+			t.Errorf("query %v, error %v", r.URL.Query(), err)
+		}
+		bodies = append(bodies, string(b))
+	}), Token: "t"}})
+	defer s.Close()
+	s.AddGroup(recalltest.Group{ID: "g"})
+	s.Say("g", "", "anna", "a")
+	s.ForgeRecall("g", "", "eve", 1, 99)
+	s.FlushCallbacks()
+	if len(bodies) != 2 || !strings.Contains(bodies[1], `"Operator_Account":"eve"`) || !strings.Contains(bodies[1], `{"MsgSeq":99}`) {
+		t.Errorf("%q", bodies)
+	}
+	if s.Recalled("g", "", 1) {
+		t.Error("a message was recalled")
+	}
+}
+
+// TestEdit: history shows the new text.
+func TestEdit(t *testing.T) {
+	s := recalltest.New(recalltest.Options{})
+	defer s.Close()
+	s.AddGroup(recalltest.Group{ID: "g"})
+	s.Say("g", "", "anna", "before")
+	first := string(post(t, s, recalltest.History, `{"GroupId":"g","ReqMsgNumber":1}`).RspMsgList[0].MsgBody)
+	s.Edit("g", "", 1, "after")
+	second := string(post(t, s, recalltest.History, `{"GroupId":"g","ReqMsgNumber":1}`).RspMsgList[0].MsgBody)
+	if want := strings.Replace(first, "before", "after", 1); second != want || first == second {
+		t.Errorf("%s\nthen %s", first, second)
+	}
+}
+
 func TestCallbacks(t *testing.T) {
 	type got struct {
 		command string
