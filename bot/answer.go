@@ -131,7 +131,7 @@ func (a *act) list(cmd Command) (Answer, error) {
 		l[0] = Say("answer.list.head.of", "shown", listShown, "n", len(found))
 	}
 	for _, r := range found[:min(len(found), listShown)] {
-		l = append(l, Say("answer.list.row", "id", r.ID, "state", Say("state."+string(r.State)), "n", r.Covers.Count(), "group", Code(string(r.Scope.Group)), "who", name(r.By), "when", r.Asked))
+		l = append(l, blindFirst(r, Say("answer.list.row", "id", r.ID, "state", Say("state."+string(r.State)), "n", r.Covers.Count(), "group", Code(string(r.Scope.Group)), "who", name(r.By), "when", r.Asked)))
 	}
 	return Answer{Kind: Whisper, Lines: l}, nil
 }
@@ -186,7 +186,7 @@ func (b *Bot) pageOf(tx Tx, r Request, n int) (Page, []Message, error) {
 	if err != nil {
 		return Page{}, nil, err
 	}
-	pg := Page{Title: Say("answer.page.title", "id", r.ID, "page", n+1, "of", of), Request: r.ID, Digest: r.Digest, Number: n, Of: of}
+	pg := Page{Title: blindFirst(r, Say("answer.page.title", "id", r.ID, "page", n+1, "of", of)), Request: r.ID, Digest: r.Digest, Number: n, Of: of}
 	for _, m := range messages {
 		pg.Samples = append(pg.Samples, b.sample(m, r, removals, pageRunes, true))
 	}
@@ -238,7 +238,7 @@ func approveForm(r Request) *Form {
 		Request: r.ID, Digest: r.Digest,
 		Inputs: []Input{{
 			Name: "count", Label: Say("form.approve.count").String(),
-			Placeholder: Say("form.approve.hint", "n", n, "group", Code(string(r.Scope.Group))).String(), Required: true, Max: 20,
+			Placeholder: blindFirst(r, Say("form.approve.hint", "n", n, "group", Code(string(r.Scope.Group)))).String(), Required: true, Max: 20,
 		}},
 	}
 }

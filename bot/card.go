@@ -2,6 +2,7 @@ package bot
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"recallbot/recall"
@@ -435,7 +436,7 @@ func buttons(r Request) []Button {
 		return []Button{
 			{Kind: ButtonApprove, Label: label("approve"), Speech: speech("approve"), Confirm: &Confirm{
 				Title: Say("confirm.approve.title", "n", r.Tally.Send).String(),
-				Text:  Say("confirm.approve.text", "n", r.Tally.Send, "group", Code(string(where))).String(),
+				Text:  blindFirst(r, Say("confirm.approve.text", "n", r.Tally.Send, "group", Code(string(where)))).String(),
 				Yes:   Say("confirm.approve.yes").String(), No: Say("confirm.no").String(),
 			}},
 			{Kind: ButtonReject, Label: label("reject"), Speech: speech("reject")},
@@ -456,6 +457,14 @@ func buttons(r Request) []Button {
 		return nil
 	}
 	return []Button{showAll}
+}
+
+// blindFirst puts before a line about a request that it is blind, where it is. Cards have a notice for it.
+func blindFirst(r Request, l Line) Line {
+	if !r.Blind {
+		return l
+	}
+	return slices.Concat(Say("blind.first", "n", r.Tally.Unread), Line{{Kind: Words, Text: " "}}, l)
 }
 
 // groupsOf returns the user groups and roles of a list, in its order.

@@ -316,7 +316,7 @@ func (b *Bot) note(tx Tx, p Post) (*Note, error) {
 		if r.State != Proposed {
 			return nil, nil
 		}
-		n.Lines = []Line{Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline", r.Deadline)}
+		n.Lines = []Line{blindFirst(r, Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline", r.Deadline))}
 		n.Notify, n.Loud = groupsOf(b.o.Policy.Crowds[r.Place.Platform].Approvers), true
 	case PostNotice:
 		n.Lines = []Line{p.Line}
@@ -439,10 +439,11 @@ func (b *Bot) receipt(tx Tx, r Request) ([]Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := []Line{
-		Say("note.receipt.title", "number", r.Receipt, "id", r.ID),
-		Say("note.receipt.sum", "total", r.Tally.Total, "sum", sums(counts, true)),
+	l := []Line{Say("note.receipt.title", "number", r.Receipt, "id", r.ID)}
+	if r.Blind {
+		l = append(l, Say("note.receipt.blind", "n", r.Tally.Unread))
 	}
+	l = append(l, Say("note.receipt.sum", "total", r.Tally.Total, "sum", sums(counts, true)))
 	if n := counts[ClassRecalled]; n > 0 {
 		rests, err := tx.Rests(r.ID)
 		if err != nil {
@@ -464,9 +465,6 @@ func (b *Bot) receipt(tx Tx, r Request) ([]Line, error) {
 	l = append(l, Say("note.receipt.approved", "who", who))
 	if !r.EndedBy.Zero() {
 		l = append(l, Say("note.receipt.stopped", "who", name(r.EndedBy)))
-	}
-	if r.Blind {
-		l = append(l, Say("note.receipt.blind", "n", r.Tally.Unread))
 	}
 	l = append(l, Say("note.receipt.ended", "when", r.Ended))
 	n, hash, _ := strings.Cut(r.AuditHead, " ")
