@@ -426,6 +426,84 @@ func TestForgedCallback(t *testing.T) {
 	})
 }
 
+// forge hands the bot callbacks that somebody made up, as the webhook does: the signature of an address does not cover what is posted to it.
+func (h *house) forge(told ...recall.AfterRecallMsg) {
+	h.t.Helper()
+	var callbacks []recall.Callback
+	for _, c := range told {
+		c.Operator, c.EventTime = "eve", time.Now()
+		callbacks = append(callbacks, c)
+	}
+	if err := h.bot.Hear(h.t.Context(), callbacks); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// A callback makes no outcome for a message that waits to be sent, is on its way, is of another request, group or topic, or was not asked for: the service is
+// called all the same, and its answer is what counts.
+func TestForgedCallbackWhileRunning(t *testing.T) {
+	all := recall.AfterRecallMsg{Group: testGroup, Seqs: []recall.Seq{1, 2, 3, 4, 5, 6, 99}}
+	for _, tc := range []struct {
+		name   string
+		before func(h *house) // the approval
+		during func(h *house)
+		thread []string
+	}{
+		{"waiting to be sent", func(h *house) {
+			h.chat.Inject(recalltest.Recall, -1, recalltest.Answer(60007, "too fast")) // put back each time
+		}, func(h *house) {
+			h.forge(all)
+			h.pass(time.Second)
+			h.chat.ClearFaults()
+			h.chat.Inject(recalltest.Recall, 1, recalltest.PerMessage(10031, 2))
+		}, []string{"1: recalled\n", "2: too old (10031)", "3: recalled\n"}},
+		{"on its way", func(h *house) {
+			h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(4*time.Second), recalltest.PerMessage(10032, 2))
+		}, func(h *house) { h.forge(all) }, []string{"1: recalled\n", "2: cannot be recalled (10032)", "3: recalled\n"}},
+		{"in doubt, told of others alone", func(h *house) {
+			h.chat.Inject(recalltest.Recall, 1, recalltest.ResetBefore()) // nothing was done
+			h.chat.Inject(recalltest.History, 3, recalltest.Answer(10002, ""))
+		}, func(h *house) {
+			h.forge(recall.AfterRecallMsg{Group: liveGroup, Seqs: all.Seqs}, recall.AfterRecallMsg{Group: testGroup, Topic: "@TGS#2J4SZEAEL@TOPIC#_x", Seqs: all.Seqs},
+				recall.AfterRecallMsg{Group: testGroup, Seqs: []recall.Seq{4, 5, 6, 99}})
+		}, []string{"1: recalled\n", "2: recalled\n", "3: recalled\n"}},
+		{"paused", func(h *house) { h.chat.Inject(recalltest.Recall, 1, recalltest.Answer(60010, "not an admin")) }, func(h *house) {
+			h.forge(all)
+			h.pass(2 * time.Minute)
+		}, []string{"1: recalled\n", "2: recalled\n", "3: recalled\n"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, func(o *bot.Options) { o.Callbacks = true })
+				h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+				h.say(6)
+				c := h.asks("UMINA", testGroup+" 1-3")
+				other := h.asks("UMINA", testGroup+" 4-5") // stays undecided
+				tc.before(h)
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(500 * time.Millisecond)
+				tc.during(h)
+				h.pass(30 * time.Second)
+				holds(t, h.screen.thread(c.ID), tc.thread...)
+				lacks(t, h.screen.thread(c.ID), "answer lost, confirmed by callback", "already recalled,")
+				if n := len(h.audited("settled by callback")); n != 0 {
+					t.Errorf("%d messages were settled by a forged callback", n)
+				}
+				if s := h.screen.card(other.ID).State; s != bot.Proposed {
+					t.Errorf("the other request is %s", s)
+				}
+				want := []uint32{1, 3}
+				if strings.Contains(strings.Join(tc.thread, ""), "2: recalled") {
+					want = []uint32{1, 2, 3}
+				}
+				if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, want) {
+					t.Errorf("recalled %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
 // What others recalled is shown, with when, and is not sent once history agrees.
 func TestRecalledByOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
