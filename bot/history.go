@@ -143,6 +143,7 @@ func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
 		lowest, out.Top = min(lowest, m.Seq), max(out.Top, m.Seq)
 	}
 	f := s.Filter
+	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)
 	for {
 		slices.SortFunc(messages, func(a, b recall.Message) int { return int(int64(b.Seq) - int64(a.Seq)) })
 		for _, m := range messages {
@@ -172,12 +173,14 @@ func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
 		if out.Read >= maxSearched {
 			return out, nil
 		}
-		// the next wave: as many pages as readers, below what is known
+		// The next wave, below what is known: a page for each reader at first, then twice as many each time, so that a long search seldom waits for the slowest
+		// page and a short one reads little in vain.
 		hi := lowest - 1
 		lo := recall.Seq(1)
-		if wave := recall.Seq(min(readersAtOnce*recall.MaxHistoryPage, maxSearched-out.Read)); hi > wave {
+		if wave = min(wave, recall.Seq(maxSearched-out.Read)); hi > wave {
 			lo = hi - wave + 1
 		}
+		wave *= 2
 		found, err := b.readSeqs(ctx, s, Ranges{{lo, hi}})
 		if err != nil {
 			return out, err

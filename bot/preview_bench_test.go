@@ -50,12 +50,13 @@ func BenchmarkFind(b *testing.B) {
 	b.ReportMetric(float64(percentile(waits, 0.99).Microseconds())/1000, "p99-ms")
 }
 
-// BenchmarkRecallWithCallbacks recalls 5,000 messages while a callback of each comes in. quota-share is as for BenchmarkRecall10000; proof-ms is the time
-// from the last call to the end, every outcome confirmed.
+// BenchmarkRecallWithCallbacks recalls 5,000 messages while a callback of each comes in, and the callbacks of a live group in which 1,000 messages a second are
+// said and indexed. quota-share is as for BenchmarkRecall10000; proof-ms is the time from the last call to the end, every outcome confirmed; callbacks/s is how many
+// were stored meanwhile, and dropped how many there was no room for.
 func BenchmarkRecallWithCallbacks(b *testing.B) {
 	const messages = 5_000
 	for b.Loop() {
-		w := newWorkshop(b, func(o *bot.Options) { o.Callbacks = true })
+		w := newWorkshop(b, func(o *bot.Options) { o.Callbacks, o.Index = true, bot.IndexExcerpt })
 		for range messages {
 			w.chat.Say(testGroup, "", "alice", "win big")
 		}
@@ -71,10 +72,23 @@ func BenchmarkRecallWithCallbacks(b *testing.B) {
 		go func() { done <- hook.Run(ctx) }()
 		c := w.asks(b, fmt.Sprintf("1-%d", messages))
 		from := len(w.chat.Log())
+		w.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+		talking := make(chan struct{})
+		go func() {
+			defer close(talking)
+			for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+				for range 10 {
+					w.chat.Say(liveGroup, "", "bob", "hello everybody")
+				}
+			}
+		}()
+		began, before := time.Now(), hook.Counts().Handed
 		w.approve(b, c)
 		w.until(b, c.ID, bot.Done)
 		ended := time.Now()
+		b.ReportMetric(float64(hook.Counts().Handed-before)/ended.Sub(began).Seconds(), "callbacks/s")
 		cancel()
+		<-talking
 		<-done
 		at := w.callsOf(from)
 		b.ReportMetric(float64(len(at)-1)/at[len(at)-1].Sub(at[0]).Seconds()/200, "quota-share")
