@@ -6,7 +6,7 @@ type Event struct {
 	ID    EventID `json:"id"`
 	Place Place   `json:"place"`
 	Act   Act     `json:"act"`
-	// Reply is what the adapter needs to answer the person later (on Slack the response_url). It is a secret, kept only until the
+	// Reply is what the adapter needs to answer the person later (on Slack the response_url, on Discord the interaction's token). It is a secret, kept only until the
 	// event has its answer.
 	Reply string `json:"reply,omitempty"`
 	// By is the account that acted. Its groups and troubles are not asked of the platform yet; Bot.Do gets them as a Member.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"net"
@@ -25,6 +26,8 @@ import (
 type Bot interface {
 	Note(ctx context.Context, e bot.Event) (first bool, answer *bot.Answer, err error)
 	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
+	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
+	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
 	TakesLong(act bot.Act) bool
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
@@ -129,6 +132,7 @@ func New(o Options) (*Adapter, error) {
 func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
+	loops.Go(func() { a.takeUpLeft(ctx) })
 	var err error
 	if len(a.key) == 0 {
 		err = a.supervise(ctx)

@@ -90,6 +90,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 
 // wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has. A repeat of an event that has its answer gets that at once.
 func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply {
+	e.Reply = in.Token // until the event has its answer
 	_, prior, err := a.bot.Note(ctx, e)
 	if err != nil {
 		a.log.Error("could not store an interaction", "interaction", in.ID, "act", e.Act.Kind, "error", err)
@@ -122,6 +123,52 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 		m.Flags = 0 // fixed by the first answer
 		return m, nil
 	}}
+}
+
+const (
+	// leftAfter is when an event that still has no answer has been left by a process that ended: laterWithin is over.
+	leftAfter = 2 * time.Minute
+	// tokenLives is how long Discord takes answers to an interaction.
+	tokenLives = 15 * time.Minute
+)
+
+// takeUpLeft gives up the events that a process stored, told people to wait for, and then ended before it answered: their roles came with the
+// interaction, so that they cannot be asked for again. It looks every two minutes, because another process may end at any time.
+func (a *Adapter) takeUpLeft(ctx context.Context) {
+	for {
+		for u, err := range a.bot.Unfinished(ctx, bot.Discord) {
+			if err != nil {
+				a.log.Error("unanswered events could not be read", "error", err)
+				break
+			}
+			if u.Age >= leftAfter {
+				a.giveUp(ctx, u)
+			}
+		}
+		if !sleep(ctx, leftAfter) {
+			return
+		}
+	}
+}
+
+// giveUp closes an event and tells the person, while Discord takes it.
+func (a *Adapter) giveUp(ctx context.Context, u bot.Unfinished) {
+	answer, err := a.bot.GiveUp(ctx, u.Event)
+	if err != nil {
+		a.log.Error("an event could not be given up", "event", u.Event.ID, "error", err)
+		return
+	}
+	if u.Event.Reply == "" || u.Age > tokenLives || len(answer.Lines) == 0 {
+		return
+	}
+	in := &interaction{ID: string(u.Event.ID), Token: u.Event.Reply}
+	m := drawLines(answer.Lines)
+	if u.Event.Act.Kind == bot.ActCommand { // "thinking" stands in the place of its answer
+		if err = a.rest.complete(ctx, a.o.ApplicationID, in, m); err == nil {
+			return
+		}
+	}
+	a.follow(ctx, in, hide(m))
 }
 
 // turns reports whether a page that the person alone sees is to be turned: the new one takes its place.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"math"
 	"net/http"
@@ -34,11 +35,15 @@ func (oblivious) Note(context.Context, bot.Event) (bool, *bot.Answer, error) { r
 func (oblivious) Do(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
 	return bot.Answer{Kind: bot.Accepted}, nil
 }
-func (oblivious) Remember(context.Context, string, string) error    { return nil }
-func (oblivious) Recollect(context.Context, string) (string, error) { return "", nil }
-func (oblivious) Policy() bot.Policy                                { return bot.Policy{} }
+func (oblivious) Remember(context.Context, string, string) error        { return nil }
+func (oblivious) Recollect(context.Context, string) (string, error)     { return "", nil }
+func (oblivious) Policy() bot.Policy                                    { return bot.Policy{} }
+func (oblivious) GiveUp(context.Context, bot.Event) (bot.Answer, error) { return bot.Answer{}, nil }
 func (oblivious) Alone(ctx context.Context, _ string, _ func(), fn func(context.Context) error) error {
 	return fn(ctx)
+}
+func (oblivious) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
+	return func(func(bot.Unfinished, error) bool) {}
 }
 func (oblivious) TakesLong(bot.Act) bool { return false }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -107,6 +108,12 @@ func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx con
 }
 
 func (b *testBot) Policy() bot.Policy { return b.policy }
+
+func (b *testBot) GiveUp(context.Context, bot.Event) (bot.Answer, error) { return bot.Answer{}, nil }
+
+func (b *testBot) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
+	return func(func(bot.Unfinished, error) bool) {}
+}
 
 func (b *testBot) TakesLong(a bot.Act) bool { return a.Kind == bot.ActTurnFind || a.Sub == "find" }
 
