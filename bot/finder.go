@@ -215,7 +215,7 @@ func (a *act) found(id EventID) (Found, error) {
 	if err := json.Unmarshal(stored.Answer, &first); err != nil {
 		return Found{}, fmt.Errorf("read stored answer: %w", err)
 	}
-	if first.Found == nil || first.Found.Seqs.Count() == 0 || first.Found.By != a.e.By {
+	if first.Found == nil || first.Found.Seqs.Count() == 0 || !first.Found.By.Is(a.e.By) {
 		return Found{}, refuse("forged")
 	}
 	return *first.Found, a.b.o.Policy.MayTouch(first.Found.Group)

@@ -478,3 +478,21 @@ func TestFound(t *testing.T) {
 		}
 	})
 }
+
+// TestFoundMessageGone: where the message that an answer was meant for is gone, the answer is said after it; and a short outage takes nothing away.
+func TestFoundMessageGone(t *testing.T) {
+	for name, f := range map[string]discordtest.Fault{"gone": discordtest.APIError(404, 10008), "outage": discordtest.Status(503)} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, r *rig) {
+				r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{Title: line("2 messages found"), Of: 1, Samples: someCard(bot.Done).Samples}})
+				r.Fail("PATCH /webhooks/**", 2, f)
+				r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 2)))
+				time.Sleep(30 * time.Second)
+				all := r.Ephemerals(mina)
+				if len(all) == 0 || !strings.Contains(all[len(all)-1].Content, "2 messages found") {
+					t.Errorf("shown: %+v", all)
+				}
+			})
+		})
+	}
+}

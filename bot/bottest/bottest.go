@@ -26,6 +26,8 @@
 //	                                types the number of messages
 //	press theo approve count:3      the same, typing another number where one is to be typed
 //	press theo reject 'why'         with a reason
+//	press mina next | previous      turns the page that mina alone sees
+//	press mina recall               asks for a recall of what her search found
 //	press-kept theo,ines approve    both at once: neither sees yet what the other does
 //	open theo approve               presses, and leaves the form open that appears
 //	fill theo reason:'why'          fills the open form in and sends it
