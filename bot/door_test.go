@@ -817,8 +817,9 @@ func TestOutsiderReads(t *testing.T) {
 					}},
 					{"asking", func(bot.RequestID) bot.Act { return typed("recall", testGroup+" 3") }},
 					{"the button under find", func(bot.RequestID) bot.Act {
-						return bot.Act{Kind: bot.ActRecallFind, Options: map[string]string{"group": testGroup, "seqs": "3"}}
+						return bot.Act{Kind: bot.ActRecallFind, Search: "none"}
 					}},
+					{"a page of what was found", func(bot.RequestID) bot.Act { return bot.Act{Kind: bot.ActTurnFind, Search: "none", Page: 1} }},
 					{"find", func(bot.RequestID) bot.Act { return typed("recalls", "find "+testGroup+" last:5") }},
 					{"find by options", func(bot.RequestID) bot.Act {
 						return bot.Act{Kind: bot.ActCommand, Command: "recalls", Sub: "find", Options: map[string]string{"group": testGroup, "last": "5"}}

@@ -262,6 +262,9 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 
 // recallFound asks for a recall of exactly what a search found.
 func (a *act) recallFound() (Answer, error) {
+	if err := a.b.o.Policy.MayAsk(a.m, a.b.o.Roster); err != nil {
+		return Answer{}, err
+	}
 	f, err := a.found(a.e.Act.Search)
 	if err != nil {
 		return Answer{}, err

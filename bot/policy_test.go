@@ -162,7 +162,7 @@ func TestAsk(t *testing.T) {
 		}
 		for _, act := range []bot.Act{
 			typed("recall", "@TGS#OTHER 1"), typed("recall", "@TGS#OTHER from:a"), typed("recalls", "find @TGS#OTHER last:1"), typed("recalls", "list @TGS#OTHER"),
-			{Kind: bot.ActForm, Options: map[string]string{"group": "@TGS#OTHER", "what": "1"}}, {Kind: bot.ActRecallFind, Options: map[string]string{"group": "@TGS#OTHER", "seqs": "1"}},
+			{Kind: bot.ActForm, Options: map[string]string{"group": "@TGS#OTHER", "what": "1"}},
 		} {
 			d.nothing("another group", mina, at, act, "group_not_allowed")
 		}
