@@ -204,6 +204,23 @@ func (g *Guild) PressForged(user string, message MessageRef, customID string) *I
 	return g.send(i, object{"component_type": typeButton, "custom_id": customID, "id": 1}, nil)
 }
 
+// SubmitForged sends a form that was never opened, under a message, as a manipulated client may.
+func (g *Guild) SubmitForged(user string, message MessageRef, customID string, values map[string]string) *Interaction {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := &Interaction{Kind: KindModal, User: user, Channel: message.ChannelID}
+	m, ok := g.messages[message.ID]
+	if !ok {
+		return g.send(i, nil, clientError("there is no such message"))
+	}
+	i.message = m
+	rows := []any{}
+	for n, name := range slices.Sorted(maps.Keys(values)) {
+		rows = append(rows, object{"type": typeRow, "id": 2*n + 1, "components": []any{object{"type": typeInput, "id": 2*n + 2, "custom_id": name, "value": values[name]}}})
+	}
+	return g.send(i, object{"custom_id": customID, "components": rows}, nil)
+}
+
 func component(components []any, customID string) (object, error) {
 	for o := range walk(components) {
 		if str(o, "custom_id") == customID && customID != "" {

@@ -268,9 +268,18 @@ func TestStaleAndForged(t *testing.T) {
 	if in := b.expect(0, "INTERACTION_CREATE"); str(sub(in, "data"), "custom_id") != "forged" || str(sub(in, "message"), "content") != "done" {
 		t.Errorf("forged: %v", in)
 	}
-	g.Delete(old.Ref())
-	g.PressStale(mina, old, "a")
+	g.SubmitForged(mina, old.Ref(), "form", map[string]string{"reason": "no"})
 	in := b.expect(0, "INTERACTION_CREATE")
+	input := list(list(sub(in, "data"), "components")[0].(object), "components")[0].(object)
+	if integer(in, "type") != KindModal || str(sub(in, "data"), "custom_id") != "form" || str(input, "custom_id") != "reason" || str(input, "value") != "no" {
+		t.Errorf("a forged form: %v", in)
+	}
+	g.Delete(old.Ref())
+	if i := g.SubmitForged(mina, old.Ref(), "form", nil); !errors.Is(i.Err, ErrClient) {
+		t.Error("a form was sent under a message that is gone")
+	}
+	g.PressStale(mina, old, "a")
+	in = b.expect(0, "INTERACTION_CREATE")
 	want(t, b.reply(in, object{"type": 7, "data": object{"content": "x"}}), 404, 10008)
 	want(t, b.reply(in, object{"type": 6}), 204, 0)
 }
