@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +20,8 @@ import (
 type discordSide struct {
 	g   *discordtest.Guild
 	url string // of the listener
+	// more are guilds beside g that the bot serves from its next start on. They are nowhere, so it can register no commands there.
+	more []string
 
 	mu   sync.Mutex
 	last *discordtest.Interaction
@@ -46,17 +47,23 @@ func newDiscordSide(s *Sandbox) *discordSide {
 }
 
 func (k *discordSide) serve(p *process) (bot.Surface, error) {
-	var err error
-	p.discord, err = discord.New(discord.Options{
-		BotToken: k.g.BotToken, ApplicationID: k.g.ApplicationID, BaseURL: k.url, Guilds: []string{k.g.ID},
+	opts := discord.Options{
+		BotToken: k.g.BotToken, ApplicationID: k.g.ApplicationID, BaseURL: k.url, Guilds: append([]string{k.g.ID}, k.more...),
 		HTTPClient: p.client(k.g.Client()), Dial: p.dial(k.g.Dial), Log: p.log, Bot: p.bot,
-	})
+	}
+	if p.s.o.HTTP {
+		opts.PublicKey = k.g.PublicKey
+	}
+	var err error
+	if p.discord, err = discord.New(opts); err == nil && p.s.o.HTTP {
+		k.g.Deliver(p.discord.Handler())
+	}
 	return p.discord, err
 }
 
 func (k *discordSide) up(p *process) bool {
-	return p.discord.Ready() == nil && len(k.g.Commands()) > 0 &&
-		slices.ContainsFunc(k.g.Sessions(), func(s discordtest.Session) bool { return s.ID != "" })
+	return (p.discord.Ready() == nil || len(k.more) > 0) && len(k.g.Commands()) > 0 &&
+		(p.s.o.HTTP || slices.ContainsFunc(k.g.Sessions(), func(s discordtest.Session) bool { return s.ID != "" }))
 }
 
 // done waits until the bot has answered what somebody did.
@@ -312,23 +319,24 @@ func (k *discordSide) whispers(who string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := map[string]string{}
-	var order, heard []string
+	return k.hears(user), nil
+}
+
+// hears is what a user alone has been shown, or shown anew, since the last call.
+func (k *discordSide) hears(user string) (heard []string) {
 	for _, m := range k.g.Ephemerals(user) {
-		order, shown[m.ID] = append(order, m.ID), k.g.Picture(m)
+		if now := string(m.Raw); k.seen[m.ID] != now {
+			k.seen[m.ID] = now
+			heard = append(heard, k.g.Picture(m))
+		}
 	}
 	for _, m := range k.g.Modals(user) {
-		if key := "form " + m.ID; !m.Submitted {
-			order, shown[key] = append(order, key), k.g.PictureModal(m)
+		if key, now := "form "+m.ID, string(m.Raw); !m.Submitted && k.seen[key] != now {
+			k.seen[key] = now
+			heard = append(heard, k.g.PictureModal(m))
 		}
 	}
-	for _, key := range order {
-		if k.seen[key] != shown[key] {
-			heard = append(heard, shown[key])
-		}
-	}
-	maps.Copy(k.seen, shown)
-	return heard, nil
+	return heard
 }
 
 func (k *discordSide) pinged() []ping {

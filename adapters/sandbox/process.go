@@ -60,11 +60,8 @@ func (s *Sandbox) start() (*process, error) {
 	}
 	o := bot.Options{
 		App: recall.SDKAppID(s.chat.SDKAppID()), Admin: "administrator", Ledger: p.ledger, Chat: client, Policy: s.o.Policy,
-		Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest, Callbacks: s.o.Callbacks, Index: s.o.Index,
+		Roster: s.roster, Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest, Callbacks: s.o.Callbacks, Index: s.o.Index,
 		CallsPerSecond: s.o.Quota, Log: p.log,
-	}
-	if s.o.Roster {
-		o.Roster = roster()
 	}
 	if p.bot, err = bot.New(o); err != nil {
 		return fail(err)

@@ -39,6 +39,8 @@ type Options struct {
 	// Loopback puts the three services on TCP ports of 127.0.0.1. Otherwise nothing needs a network, and the sandbox may be used
 	// in a synctest bubble.
 	Loopback bool
+	// HTTP has the platforms post what people do, signed, in place of Socket Mode and the Gateway. Not with Loopback.
+	HTTP     bool
 	Policy   bot.Policy // the zero Policy: the default one; who may do what is set by the sandbox
 	Roster   bool       // joins the accounts that one person has on both platforms
 	Evidence bot.Evidence
@@ -146,6 +148,8 @@ type Sandbox struct {
 	sides map[bot.Platform]side
 	dir   string
 	log   *journal
+	// roster is the bot's from its next start on.
+	roster bot.Roster
 
 	chatURL string
 	stops   []func()
@@ -207,6 +211,9 @@ func New(o Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("make the sandbox's folder: %w", err)
 	}
 	s := &Sandbox{o: o, dir: dir, sides: map[bot.Platform]side{}, log: &journal{to: o.Log}}
+	if o.Roster {
+		s.roster = roster()
+	}
 	s.chat = recalltest.New(recalltest.Options{Latency: latency})
 	s.chatURL = recalltest.URL
 	if o.Loopback {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,17 +43,26 @@ func newSlackSide(s *Sandbox) *slackSide {
 
 func (k *slackSide) serve(p *process) (bot.Surface, error) {
 	opts := slack.Options{
-		BotToken: k.w.BotToken, AppToken: k.w.AppToken, HTTPClient: p.client(k.w.Client()), Dial: p.dial(k.w.DialContext), Log: p.log, Bot: p.bot,
+		BotToken: k.w.BotToken, HTTPClient: p.client(k.w.Client()), Dial: p.dial(k.w.DialContext), Log: p.log, Bot: p.bot,
+	}
+	if p.s.o.HTTP {
+		opts.SigningSecrets = []string{k.w.SigningSecret}
+	} else {
+		opts.AppToken = k.w.AppToken
 	}
 	if k.url != "" {
 		opts.APIURL = k.url + "/api/"
 	}
 	var err error
-	p.slack, err = slack.New(opts)
+	if p.slack, err = slack.New(opts); err == nil && p.s.o.HTTP {
+		k.w.Deliver(p.slack.Handler())
+	}
 	return p.slack, err
 }
 
-func (k *slackSide) up(p *process) bool { return p.slack.Ready() == nil && len(k.w.Sockets()) > 0 }
+func (k *slackSide) up(p *process) bool {
+	return p.slack.Ready() == nil && (p.s.o.HTTP || len(k.w.Sockets()) > 0)
+}
 
 // done waits until the app has taken what somebody did.
 func (k *slackSide) done(d *slacktest.Delivery) error {
@@ -229,23 +237,24 @@ func (k *slackSide) whispers(who string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := map[string]string{}
-	var order, heard []string
-	for _, e := range k.w.Ephemerals(user) {
-		key := user + " " + e.TS
-		order, shown[key] = append(order, key), k.w.Picture(e)
-	}
-	for _, v := range k.w.Views(user) {
-		key := user + " " + v.ID
-		order, shown[key] = append(order, key), k.w.Picture(v)
-	}
-	for _, key := range order {
-		if k.seen[key] != shown[key] {
-			heard = append(heard, shown[key])
+	return k.hears(user), nil
+}
+
+// hears is what a user alone has been shown, or shown anew, since the last call.
+func (k *slackSide) hears(user string) (heard []string) {
+	anew := func(key, now string, what slacktest.Pictured) {
+		if k.seen[key] != now {
+			k.seen[key] = now
+			heard = append(heard, k.w.Picture(what))
 		}
 	}
-	maps.Copy(k.seen, shown)
-	return heard, nil
+	for _, e := range k.w.Ephemerals(user) {
+		anew(user+" "+e.TS, e.Text+string(e.Blocks), e)
+	}
+	for _, v := range k.w.Views(user) {
+		anew(user+" "+v.ID, fmt.Sprint(v.Title, string(v.Blocks), v.Errors), v)
+	}
+	return heard
 }
 
 func (k *slackSide) pinged() []ping {

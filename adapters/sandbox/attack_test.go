@@ -1,0 +1,926 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+	"recallbot/recall/recalltest"
+)
+
+// arena is a sandbox in which somebody tries what they must not. Beside its people there are second accounts, in the approvers' group like all who attack, so
+// that nothing but the guard under test stands in the way.
+type arena struct {
+	*testing.T
+	*Sandbox
+	p     bot.Platform // where it is asked
+	team  string       // the Slack workspace
+	hands map[bot.Platform]hands
+}
+
+// hands are what people can do on a platform, an honest client or not.
+type hands interface {
+	hears(user string) []string
+	// move lets everything that follows happen in another channel; "" is the one of the policy. A press is then on a message there.
+	move(channel string)
+	typed(user, line string) error
+	// press presses a button of the request's card in the channel, or, with alone, of the newest message that only user sees. A button that is not there
+	// is pressed all the same, as a manipulated client may.
+	press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error
+	// send sends the form of a verdict, whether or not it was ever opened, and returns what it is answered with in place.
+	send(user string, r bot.Request, v bot.Verdict, digest string) (string, error)
+	// again delivers the last deed once more: as it was, and signed anew.
+	again() error
+	// leads are the approvers from now on.
+	leads(users ...string)
+	// ask sends the form of /recall, recallFound presses the button under the result of find, neither of which was ever shown.
+	ask(user string) (string, error)
+	recallFound(user string) error
+	// completes are the groups that are offered to a user who begins to type one; filling says whether they have a form open.
+	completes(user string) []string
+	filling(user string) bool
+}
+
+// second are the second accounts of two people, and somebody whom only Leads knows.
+var second = []person{
+	{name: "mina2", slack: "U0MINA2", discord: "300000000000000011"},
+	{name: "theo2", slack: "U0THEO2", discord: "300000000000000012"},
+	{name: "extra", slack: "U0EXTRA", discord: "300000000000000013"},
+}
+
+// of is somebody's user id, a second account among them.
+func (a *arena) of(name string, on bot.Platform) string {
+	a.Helper()
+	for _, p := range slices.Concat(people, second) {
+		if p.name == name {
+			return p.on(on)
+		}
+	}
+	a.Fatalf("nobody is called %s", name)
+	return ""
+}
+
+func (a *arena) account(user string, on bot.Platform) bot.Account {
+	if on == bot.Discord {
+		return bot.Account{Platform: on, Workspace: "discord", User: user}
+	}
+	return bot.Account{Platform: on, Workspace: a.team, User: user}
+}
+
+// joined is a roster in which each of these has the accounts of those named behind the colon: "Mina:mina mina2".
+func joined(people_ ...string) (r bot.Roster) {
+	for _, entry := range people_ {
+		name, accounts, _ := strings.Cut(entry, ":")
+		p := bot.Person{Name: name}
+		for _, own := range strings.Fields(accounts) {
+			at := slices.IndexFunc(slices.Concat(people, second), func(p person) bool { return p.name == own })
+			who := slices.Concat(people, second)[at]
+			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who.slack}, bot.Account{Platform: bot.Discord, Workspace: "discord", User: who.discord})
+		}
+		r.People = append(r.People, p)
+	}
+	return r
+}
+
+var (
+	families = joined("Mina:mina mina2", "Theo:theo theo2", "Ines:ines", "Remy:remy")
+	loners   = joined("Mina:mina", "Minette:mina2", "Theo:theo", "Theodora:theo2", "Ines:ines", "Remy:remy")
+)
+
+func otherThan(p bot.Platform) bot.Platform {
+	if p == bot.Slack {
+		return bot.Discord
+	}
+	return bot.Slack
+}
+
+// enter makes an arena. With a roster both platforms are there, else the one alone.
+func enter(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster) *arena {
+	t.Helper()
+	o := Options{Platforms: []bot.Platform{p}, HTTP: byHTTP, Policy: bot.DefaultPolicy()}
+	o.Policy.Approvals, o.Policy.ApproveWithin, o.Policy.RemindAfter = 2, 3*time.Minute, time.Hour
+	if roster != nil {
+		o.Platforms = append(o.Platforms, otherThan(p))
+	}
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		o.Folder = "/dev/shm"
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &arena{T: t, Sandbox: s, p: p, hands: map[bot.Platform]hands{}}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for on, side := range s.sides {
+		switch side := side.(type) {
+		case *slackSide:
+			a.hands[on], a.team = &slackHands{slackSide: side}, side.w.TeamID
+		case *discordSide:
+			a.hands[on] = &discordHands{discordSide: side, byHTTP: byHTTP}
+		}
+		users := those(approves, on)
+		for _, who := range second {
+			users = append(users, who.on(on))
+		}
+		a.hands[on].leads(append(users, a.of("ola", on))...)
+	}
+	if roster != nil {
+		a.restart(*roster)
+	}
+	return a
+}
+
+// restart starts the bot anew with a roster.
+func (a *arena) restart(r bot.Roster) {
+	a.Helper()
+	a.roster = r
+	if err := errors.Join(a.Stop(), a.Start()); err != nil {
+		a.Fatal(err)
+	}
+	synctest.Wait() // it has told the audit log that it was started
+}
+
+func (a *arena) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// request is a request as it is stored.
+func (a *arena) request(id bot.RequestID) (r bot.Request) {
+	a.Helper()
+	if err := a.view(func(tx bot.Tx) (err error) { r, err = tx.Request(id); return err }); err != nil {
+		a.Fatal(err)
+	}
+	return r
+}
+
+// asks lets somebody ask where the arena is, and returns the request as it is after a while.
+func (a *arena) asks(name, seqs string) bot.Request {
+	a.Helper()
+	if err := a.hands[a.p].typed(a.of(name, a.p), "/recall "+Group+" "+seqs); err != nil {
+		a.Fatal(err)
+	}
+	a.pass(3 * time.Second)
+	ids, err := a.Requests()
+	if err != nil || len(ids) == 0 {
+		a.Fatalf("nothing was asked: %v; %s reads %q", err, name, a.hands[a.p].hears(a.of(name, a.p)))
+	}
+	return a.request(bot.RequestID(ids[len(ids)-1]))
+}
+
+func (a *arena) sealed(name string) bot.Request {
+	a.Helper()
+	r := a.asks(name, "100 101")
+	if r.State != bot.Proposed {
+		a.Fatalf("%s: %v", r.State, r.RefusedFor)
+	}
+	return r
+}
+
+func small(r bot.Request) string { return r.Digest[:min(len(r.Digest), bot.DigestShort)] }
+
+// decides holds that a decision takes effect, so that a case in which all is refused proves something.
+func (a *arena) decides(name string, on bot.Platform, r bot.Request, v bot.Verdict) bot.Request {
+	a.Helper()
+	said, err := a.hands[on].send(a.of(name, on), r, v, small(r))
+	if err != nil {
+		a.Fatal(err)
+	}
+	a.pass(time.Second)
+	after := a.request(r.ID)
+	if v == bot.Approve && len(after.Approvals) != len(r.Approvals)+1 || v == bot.Reject && after.State != bot.Rejected {
+		a.Fatalf("%s by %s made it %s with %d approvals: %s %q", v, name, after.State, len(after.Approvals), said, a.hands[on].hears(a.of(name, on)))
+	}
+	a.hands[on].hears(a.of(name, on))
+	return after
+}
+
+// path is a way to decide, as people and their clients have it. at names the card that is pressed.
+type path struct {
+	name    string
+	verdict bot.Verdict
+	away    bool // it is there on the other platform as well
+	do      func(h hands, user string, r bot.Request, digest string) (string, error)
+}
+
+// show asks for a copy of the card by text, and presses a button of it.
+func show(b bot.ButtonKind) func(h hands, user string, r bot.Request, digest string) (string, error) {
+	return func(h hands, user string, r bot.Request, digest string) (string, error) {
+		if err := h.typed(user, "/recalls show "+string(r.ID)); err != nil {
+			return "", err
+		}
+		synctest.Wait()
+		shown := strings.Join(h.hears(user), "\n")
+		if !strings.Contains(shown, "Asked by") {
+			return shown, nil // it was not shown, and that is the answer
+		}
+		return "", h.press(user, r, b, digest, true)
+	}
+}
+
+func press(b bot.ButtonKind) func(h hands, user string, r bot.Request, digest string) (string, error) {
+	return func(h hands, user string, r bot.Request, digest string) (string, error) {
+		return "", h.press(user, r, b, digest, false)
+	}
+}
+
+func send(v bot.Verdict) func(h hands, user string, r bot.Request, digest string) (string, error) {
+	return func(h hands, user string, r bot.Request, digest string) (string, error) {
+		return h.send(user, r, v, digest)
+	}
+}
+
+var paths = []path{
+	{"Approve on the card", bot.Approve, false, press(bot.ButtonApprove)},
+	{"Reject on the card", bot.Reject, false, press(bot.ButtonReject)},
+	{"the form with the number", bot.Approve, true, send(bot.Approve)},
+	{"the form with the reason", bot.Reject, true, send(bot.Reject)},
+	{"Approve under show", bot.Approve, true, show(bot.ButtonApprove)},
+	{"Reject under show", bot.Reject, true, show(bot.ButtonReject)},
+}
+
+// phrases are what a person reads of each refusal.
+var phrases = map[string]string{
+	"own_request":            "You asked for this recall, so someone else has to approve it",
+	"own_reject":             "You asked for this recall, and only somebody else can reject it",
+	"not_allowed":            "You may neither ask for recalls nor approve them here",
+	"not_requester":          "You are not among those who may ask for a recall",
+	"not_approver":           "You are not among those who may approve or reject a recall",
+	"not_in_roster":          "Your account is not in the roster",
+	"approved_already":       "You have approved this already",
+	"still_preparing":        "The messages are still being read",
+	"decided_already":        "This is no longer open",
+	"too_late":               "This expired at",
+	"stale_card":             "This card does not show what is waiting now",
+	"other_workspace":        "This was asked in another workspace or server",
+	"no_such_request":        "There is no request",
+	"wrong_channel":          "The bot is not to be used in this channel",
+	"wrong_count":            "Nothing was approved",
+	"trouble.bot":            "Bots cannot ask",
+	"trouble.workflow":       "Workflow bots cannot ask",
+	"trouble.deactivated":    "This account is deactivated",
+	"trouble.guest":          "Guests cannot ask",
+	"trouble.foreign":        "Your account belongs to another organisation or workspace",
+	"trouble.pending":        "You have not completed this server's membership screening",
+	"trouble.timed_out":      "You are timed out on this server",
+	"trouble.wrong_guild":    "The bot is not set up for this server",
+	"trouble.user_installed": "The bot was added to your account only",
+	"trouble.direct_message": "This does not work in direct messages",
+	"trouble.ext_shared":     "This channel is shared with another organisation",
+}
+
+// refused lets a user try every path on a platform, and holds each to this: nothing is recalled, no request changes, the person reads why, and the audit
+// log has one more refusal, which names them and never the bot. want is the reason, or those of approving and of rejecting with a space between.
+func (a *arena) refused(user string, on bot.Platform, r bot.Request, want string, only ...bot.Verdict) {
+	a.Helper()
+	a.refusedOn(user, on, r, small(r), want, only...)
+}
+
+func (a *arena) refusedOn(user string, on bot.Platform, r bot.Request, digest, want string, only ...bot.Verdict) {
+	a.Helper()
+	for _, way := range paths {
+		if on != a.p && !way.away || len(only) > 0 && !slices.Contains(only, way.verdict) {
+			continue
+		}
+		why := want
+		if approve, reject, two := strings.Cut(want, " "); two {
+			why = map[bot.Verdict]string{bot.Approve: approve, bot.Reject: reject}[way.verdict]
+		}
+		a.nothing(way.name, user, on, r.ID, why, func() (string, error) { return way.do(a.hands[on], user, r, digest) })
+	}
+}
+
+// reads lets a user try everything that reads, or asks, and holds each to being refused and to telling nothing: not a word of a message, not who sent it, not
+// even what the group is called. only names what is tried; nothing is all.
+func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
+	a.Helper()
+	h := a.hands[a.p]
+	history := a.chat.Calls(recalltest.History)
+	line := func(line string) func() (string, error) {
+		return func() (string, error) { return "", h.typed(user, line) }
+	}
+	for _, try := range []struct {
+		name string
+		asks bool // it needs the right to ask
+		id   bot.RequestID
+		do   func() (string, error)
+	}{
+		{"the form", true, "", line("/recall")},
+		{"the form, sent", true, "", func() (string, error) { return h.ask(user) }},
+		{"asking", true, "", line("/recall " + Group + " 103")},
+		{"the button under find", true, "", func() (string, error) { return "", h.recallFound(user) }},
+		{"find", false, "", line("/recalls find " + Group + " last:5")},
+		{"list", false, "", line("/recalls list open")},
+		{"list of a group", false, "", line("/recalls list " + Group)},
+		{"show", false, r.ID, line("/recalls show " + string(r.ID))},
+		{"show of one that is not there", false, "R-000000", line("/recalls show R-000000")},
+		{"Show all", false, r.ID, func() (string, error) { return "", h.press(user, r, bot.ButtonShowAll, small(r), false) }},
+		{"withdraw", false, r.ID, line("/recalls withdraw " + string(r.ID))},
+		{"stop", false, r.ID, line("/recalls stop " + string(r.ID))},
+	} {
+		if len(only) > 0 && !slices.Contains(only, try.name) {
+			continue
+		}
+		why := want
+		if try.asks && want == "not_allowed" {
+			why = "not_requester"
+		}
+		said := a.nothing(try.name, user, a.p, try.id, why, try.do)
+		for _, secret := range []string{"coins", "mallory", "Lounge", "103", "mina", "Mina", string(r.ID), r.Digest} {
+			if strings.Contains(said, secret) {
+				a.Errorf("%s tells %s %q: %s", try.name, user, secret, said)
+			}
+		}
+		if h.filling(user) {
+			a.Errorf("%s opened a form for %s", try.name, user)
+		}
+	}
+	logged := a.logged()
+	if offered := h.completes(user); len(offered) > 0 || a.logged() != logged {
+		a.Errorf("%s is offered %q", user, offered)
+	}
+	if n := a.chat.Calls(recalltest.History); n != history {
+		a.Errorf("history was read %d times for %s", n-history, user)
+	}
+}
+
+// nothing holds a deed to having done nothing but to be refused, and returns what the person reads.
+func (a *arena) nothing(name, user string, on bot.Platform, id bot.RequestID, want string, do func() (string, error)) (said string) {
+	a.Helper()
+	name = fmt.Sprintf("%s by %s on %s", name, user, on)
+	before, logged := a.everything(), a.logged()
+	a.hands[on].hears(user)
+	said, err := do()
+	if err != nil {
+		a.Errorf("%s: %v", name, err)
+		return said
+	}
+	for range 8 { // the platform's own pauses may come between: a card is repaired first
+		a.pass(100 * time.Millisecond)
+		said += strings.Join(a.hands[on].hears(user), "\n")
+		if strings.Contains(flat(said), phrases[want]) {
+			break
+		}
+		a.pass(time.Second)
+	}
+	if phrases[want] == "" || !strings.Contains(flat(said), phrases[want]) {
+		a.Errorf("%s: they read %q, want %q (%s)", name, said, phrases[want], want)
+	}
+	if diff := gocmp.Diff(before, a.everything()); diff != "" {
+		a.Errorf("%s changed something:\n%s", name, diff)
+	}
+	refusals := 0
+	for _, e := range a.since(logged) {
+		var more struct{ Why string }
+		if err := json.Unmarshal(e.Detail, &more); err != nil {
+			a.Fatal(err)
+		}
+		if e.Actor != a.account(user, on).String() || e.Event == "" || e.What != "read" && e.What != "refused" {
+			a.Errorf("%s: audited as %s by %s: %s", name, e.What, e.Actor, e.Detail)
+		}
+		if e.What == "refused" {
+			refusals++
+			if more.Why != want || e.Request != id {
+				a.Errorf("%s: audited as refused for %s, of %q", name, more.Why, e.Request)
+			}
+		}
+	}
+	if refusals != 1 {
+		a.Errorf("%s: %d refusals were audited, want 1", name, refusals)
+	}
+	return said
+}
+
+// flat takes away how a text was laid out.
+func flat(s string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer("│", " ", "\\", "", "·", "").Replace(s)), " ")
+}
+
+// everything is what an attack may not change.
+func (a *arena) everything() any {
+	a.Helper()
+	var all []bot.Request
+	if err := a.view(func(tx bot.Tx) (err error) { all, err = tx.Requests(bot.Query{Limit: 1000}); return err }); err != nil {
+		a.Fatal(err)
+	}
+	return struct {
+		Requests []bot.Request
+		Calls    int
+	}{all, a.chat.Calls(recalltest.Recall)}
+}
+
+// logged is how many entries the audit log has.
+func (a *arena) logged() (n int64) {
+	a.Helper()
+	if err := a.view(func(tx bot.Tx) (err error) { n, _, err = tx.Head(); return err }); err != nil {
+		a.Fatal(err)
+	}
+	return n
+}
+
+// since is the audit log after the first n entries.
+func (a *arena) since(n int64) (log []bot.Entry) {
+	a.Helper()
+	if err := a.view(func(tx bot.Tx) (err error) { log, err = tx.Entries(n+1, 1<<20); return err }); err != nil {
+		a.Fatal(err)
+	}
+	return log
+}
+
+// slackHands are hands on Slack.
+type slackHands struct {
+	*slackSide
+	at    string
+	forms int
+}
+
+func (h *slackHands) move(channel string) { h.at = channel }
+
+func (h *slackHands) leads(users ...string) {
+	h.w.Set(func(w *slacktest.Workspace) { w.RateLimits = false }) // the attacks come faster than people press
+	var everybody []string
+	for _, p := range slices.Concat(people, second) {
+		everybody = append(everybody, p.slack)
+	}
+	for _, p := range second {
+		h.w.AddUser(slacktest.User{ID: p.slack, Name: p.name})
+	}
+	h.w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: everybody, BotIn: true})
+	h.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: users})
+}
+
+func (h *slackHands) typed(user, line string) error {
+	command, text, _ := strings.Cut(line, " ")
+	return h.done(h.w.Command(user, cmp.Or(h.at, slackChannel), command, text))
+}
+
+func (h *slackHands) press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error {
+	value := "v1:" + string(r.ID) + ":" + digest
+	if h.at != "" {
+		return h.done(h.w.PressForged(user, slacktest.MessageRef{Channel: h.at, TS: "1.000001"}, string(b), value))
+	}
+	if alone {
+		e := h.w.Ephemerals(user)
+		ref := e[len(e)-1].Ref()
+		if slices.ContainsFunc(e[len(e)-1].Buttons(), func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
+			return h.done(h.w.Press(user, ref, string(b)))
+		}
+		return h.done(h.w.PressForged(user, ref, string(b), value))
+	}
+	m, err := h.find(string(r.ID))
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(m.Buttons(), func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
+		return h.done(h.w.Press(user, m.Ref(), string(b)))
+	}
+	return h.done(h.w.PressForged(user, m.Ref(), string(b), value))
+}
+
+func (h *slackHands) send(user string, r bot.Request, v bot.Verdict, digest string) (string, error) {
+	where := map[string]any{"c": cmp.Or(h.at, slackChannel), "r": r.ID, "d": digest}
+	if m, err := h.find(string(r.ID)); err == nil && h.at == "" {
+		where["m"] = m.TS
+	}
+	if v == bot.Approve {
+		return h.submit(user, "approve", where, map[string]string{"count": fmt.Sprint(r.Tally.Send)})
+	}
+	return h.submit(user, "reject", where, map[string]string{"reason": "no"})
+}
+
+// submit sends a form that was never opened.
+func (h *slackHands) submit(user, callback string, carries map[string]any, filled map[string]string) (string, error) {
+	metadata, err := json.Marshal(carries)
+	if err != nil {
+		return "", err
+	}
+	type object = map[string]any
+	values := object{}
+	for name, v := range filled {
+		values[name] = object{"value": object{"type": "plain_text_input", "value": v}}
+	}
+	h.forms++
+	body, err := json.Marshal(object{
+		"type": "view_submission", "trigger_id": fmt.Sprint("forged.", h.forms), "team": object{"id": h.w.TeamID}, "user": object{"id": user, "name": user, "team_id": h.w.TeamID},
+		"view": object{"id": "V0FORGED", "type": "modal", "callback_id": callback, "private_metadata": string(metadata), "hash": "1.a", "state": object{"values": values}},
+	})
+	if err != nil {
+		return "", err
+	}
+	d := h.w.Send("interactive", body)
+	err = h.done(d)
+	return string(d.Response()), err
+}
+
+func (h *slackHands) ask(user string) (string, error) {
+	return h.submit(user, "ask", map[string]any{"c": cmp.Or(h.at, slackChannel)}, map[string]string{"group": Group, "what": "103"})
+}
+
+func (h *slackHands) recallFound(user string) error {
+	ref := slacktest.MessageRef{Channel: cmp.Or(h.at, slackChannel), TS: "1.000001"}
+	return h.done(h.w.PressForged(user, ref, slackInWindow["recall"], `{"group":"`+Group+`","seqs":"103"}`))
+}
+
+// completes is nothing: Slack completes no arguments.
+func (h *slackHands) completes(string) []string { return nil }
+
+func (h *slackHands) filling(user string) bool {
+	return slices.ContainsFunc(h.w.Views(user), func(v slacktest.View) bool { return v.Submit != "" })
+}
+
+func (h *slackHands) again() error {
+	last := h.last
+	if err := h.redeliver(); err != nil {
+		return err
+	}
+	return h.done(h.w.Send(last.Type, last.Payload))
+}
+
+// discordHands are hands on Discord.
+type discordHands struct {
+	*discordSide
+	byHTTP bool
+	at     string
+}
+
+func (h *discordHands) move(channel string) { h.at = channel }
+
+func (h *discordHands) leads(users ...string) {
+	for _, p := range second {
+		h.g.AddMember(discordtest.Member{UserID: p.discord, Name: p.name})
+	}
+	h.g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: users})
+}
+
+func (h *discordHands) typed(user, line string) error {
+	command, options, err := typedOptions(line)
+	if err != nil {
+		return err
+	}
+	return h.done(h.g.Command(user, cmp.Or(h.at, discordChannel), command, options...))
+}
+
+// message is the card of a request, or any message where there is none.
+func (h *discordHands) message(r bot.Request) discordtest.Message {
+	if m, err := h.find(string(r.ID)); err == nil && h.at == "" {
+		return m
+	}
+	at := cmp.Or(h.at, discordChannel)
+	if there := h.g.Messages(at); len(there) > 0 {
+		return there[0]
+	}
+	return h.g.Say(people[0].discord, at, "hello")
+}
+
+func (h *discordHands) press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error {
+	var m discordtest.Message
+	if e := h.g.Ephemerals(user); alone && h.at == "" {
+		m = e[len(e)-1]
+	} else {
+		m = h.message(r)
+	}
+	id := "v1:" + string(b) + ":" + string(r.ID) + ":" + digest
+	if slices.ContainsFunc(m.Buttons(), func(own discordtest.Button) bool { return own.CustomID == id }) {
+		return h.done(h.g.Press(user, m.Ref(), id))
+	}
+	return h.done(h.g.PressForged(user, m.Ref(), id))
+}
+
+func (h *discordHands) send(user string, r bot.Request, v bot.Verdict, digest string) (string, error) {
+	values := map[string]string{"reason": "no"}
+	if v == bot.Approve {
+		values = map[string]string{"count": fmt.Sprint(r.Tally.Send)}
+	}
+	return "", h.done(h.g.SubmitForged(user, h.message(r).Ref(), "v1:form:"+string(v)+":"+string(r.ID)+":"+digest, values))
+}
+
+func (h *discordHands) ask(user string) (string, error) {
+	return "", h.done(h.g.SubmitForged(user, h.message(bot.Request{}).Ref(), "v1:form:ask::", map[string]string{"group": Group, "what": "103"}))
+}
+
+func (h *discordHands) recallFound(user string) error {
+	return h.done(h.g.PressForged(user, h.message(bot.Request{}).Ref(), "v1:find:group="+Group+"&seqs=103"))
+}
+
+func (h *discordHands) completes(user string) (groups []string) {
+	i := h.g.Autocomplete(user, cmp.Or(h.at, discordChannel), "recall", "group", "TGS")
+	synctest.Wait()
+	for _, c := range i.Choices() {
+		groups = append(groups, c.Value)
+	}
+	return groups
+}
+
+func (h *discordHands) filling(user string) bool { return len(h.g.Modals(user)) > 0 }
+
+func (h *discordHands) again() error {
+	if !h.byHTTP {
+		return h.redeliver()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, d := range []discordtest.Delivery{h.g.Replay(ctx, h.last), h.g.Resend(ctx, h.last)} {
+		if d.Status != http.StatusOK || string(d.Body) != string(h.last.Response()) {
+			return fmt.Errorf("a repeat is answered with %d %s, the first was with %s", d.Status, d.Body, h.last.Response())
+		}
+	}
+	return nil
+}
+
+// TestAttack tries every attack of the one door over the wire: with the real adapters, bot and ledger, on both platforms and by both kinds of delivery.
+func TestAttack(t *testing.T) {
+	for _, delivery := range []struct {
+		name   string
+		p      bot.Platform
+		byHTTP bool
+	}{{"Slack Socket Mode", bot.Slack, false}, {"Slack HTTP", bot.Slack, true}, {"Discord Gateway", bot.Discord, false}, {"Discord HTTP", bot.Discord, true}} {
+		for _, attack := range attacks {
+			t.Run(delivery.name+"/"+attack.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { attack.try(enter(t, delivery.p, delivery.byHTTP, attack.roster)) })
+			})
+		}
+	}
+}
+
+const own = "own_request own_reject"
+
+var attacks = []struct {
+	name   string
+	roster *bot.Roster // nil: none, and the platform alone
+	try    func(a *arena)
+}{
+	{"the requester", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.refused(a.of("mina", a.p), a.p, r, own)
+		// With nothing in the way each form decides.
+		r = a.decides("theo", a.p, r, bot.Approve)
+		a.decides("ines", a.p, r, bot.Reject)
+	}},
+	{"the requester's other accounts, linked before asking", &families, func(a *arena) {
+		r := a.sealed("mina")
+		a.refused(a.of("mina2", a.p), a.p, r, own)
+		a.refused(a.of("mina", otherThan(a.p)), otherThan(a.p), r, own)
+		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, own)
+		r = a.decides("theo", otherThan(a.p), r, bot.Approve)
+		a.decides("ines", otherThan(a.p), r, bot.Reject)
+	}},
+	{"the requester's other accounts, linked after asking", &loners, func(a *arena) {
+		r := a.sealed("mina")
+		a.restart(families)
+		a.refused(a.of("mina2", a.p), a.p, r, own)
+		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, own)
+	}},
+	{"somebody who may not approve", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.refused(a.of("remy", a.p), a.p, r, "not_approver")
+		a.hands[a.p].leads(a.of("theo", a.p))
+		a.refused(a.of("ola", a.p), a.p, r, "not_allowed")
+	}},
+	{"somebody whom the roster does not know", &families, func(a *arena) {
+		r := a.sealed("mina")
+		a.refused(a.of("ola", a.p), a.p, r, "not_in_roster")
+		a.refused(a.of("ola", otherThan(a.p)), otherThan(a.p), r, "not_in_roster")
+	}},
+	{"a former approver", nil, func(a *arena) {
+		r := a.sealed("mina")
+		if err := a.hands[a.p].typed(a.of("theo", a.p), "/recalls whoami"); err != nil { // so that the right is known
+			a.Fatal(err)
+		}
+		a.hands[a.p].leads(a.of("ines", a.p))
+		a.refused(a.of("theo", a.p), a.p, r, "not_allowed")
+	}},
+	{"a second approval by the same person", &families, func(a *arena) {
+		r := a.decides("theo", a.p, a.sealed("mina"), bot.Approve)
+		for _, who := range []string{"theo", "theo2"} {
+			for _, on := range []bot.Platform{a.p, otherThan(a.p)} {
+				a.refused(a.of(who, on), on, r, "approved_already", bot.Approve)
+			}
+		}
+		if r = a.decides("ines", otherThan(a.p), r, bot.Approve); r.State != bot.Approved && r.State != bot.Running && r.State != bot.Done {
+			a.Errorf("a second person's approval left it %s", r.State)
+		}
+	}},
+	{"a wrong digest", nil, func(a *arena) {
+		r := a.sealed("mina")
+		for _, wrong := range []string{"", strings.Repeat("0", bot.DigestShort), small(r)[:bot.DigestShort-1]} {
+			a.refusedOn(a.of("theo", a.p), a.p, r, wrong, "stale_card")
+		}
+	}},
+	{"after the deadline", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.pass(time.Until(r.Deadline) + time.Second)
+		if r = a.request(r.ID); r.State != bot.Expired {
+			a.Fatalf("%s", r.State)
+		}
+		a.refused(a.of("theo", a.p), a.p, r, "decided_already")
+	}},
+	{"after settlement, on the card as it was", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.sides[a.p].keep()
+		r = a.decides("theo", a.p, r, bot.Reject)
+		a.refused(a.of("ines", a.p), a.p, r, "decided_already")
+		for who, button := range map[string]bot.ButtonKind{"ines": bot.ButtonApprove, "theo": bot.ButtonReject} {
+			a.nothing("the old card's "+string(button), a.of(who, a.p), a.p, r.ID, "decided_already", func() (string, error) {
+				return "", a.sides[a.p].pressKept(who, string(button), string(r.ID), nil)
+			})
+		}
+	}},
+	{"after it ran", nil, func(a *arena) {
+		r := a.decides("ines", a.p, a.decides("theo", a.p, a.sealed("mina"), bot.Approve), bot.Approve)
+		a.pass(5 * time.Second)
+		if r = a.request(r.ID); r.State != bot.Done || a.chat.Calls(recalltest.Recall) != 1 {
+			a.Fatalf("%s after %d calls", r.State, a.chat.Calls(recalltest.Recall))
+		}
+		a.refused(a.of("theo2", a.p), a.p, r, "decided_already")
+	}},
+	{"the card of an older request for the same messages", nil, func(a *arena) {
+		old := a.decides("theo", a.p, a.sealed("mina"), bot.Reject)
+		r := a.sealed("mina")
+		if len(r.Earlier) == 0 || r.Earlier[0].ID != old.ID || r.Earlier[0].State != bot.Rejected || r.Earlier[0].Reason != "no" || r.Earlier[0].By.Account != old.EndedBy.Account {
+			a.Errorf("earlier requests: %+v", r.Earlier)
+		}
+		a.refusedOn(a.of("theo", a.p), a.p, r, small(old), "stale_card")
+	}},
+	{"forged values", nil, func(a *arena) {
+		r := a.sealed("mina")
+		none := r
+		none.ID = "R-000000"
+		h, theo := a.hands[a.p], a.of("theo", a.p)
+		for _, v := range []bot.Verdict{bot.Approve, bot.Reject} {
+			a.nothing("a request that is not there", theo, a.p, none.ID, "no_such_request", func() (string, error) { return h.send(theo, none, v, small(r)) })
+		}
+		many := r
+		many.Tally.Send++
+		a.nothing("a wrong number", theo, a.p, r.ID, "wrong_count", func() (string, error) { return h.send(theo, many, bot.Approve, small(r)) })
+		// What the bot never writes reaches nothing, whatever it is answered.
+		before := a.everything()
+		for _, b := range []bot.ButtonKind{"", "grant", "form", "form:approve", "v1:approve", bot.ButtonKind(strings.Repeat("x", 60))} {
+			for _, digest := range []string{"", small(r), small(r) + ":1", "' OR 1=1 --"} {
+				if err := h.press(theo, r, b, digest, false); err != nil {
+					a.Fatal(err)
+				}
+				a.pass(100 * time.Millisecond)
+				if diff := gocmp.Diff(before, a.everything()); diff != "" {
+					a.Fatalf("the button %q with %q changed something:\n%s", b, digest, diff)
+				}
+			}
+		}
+	}},
+	{"a replayed event, and the same click as a new one", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.sides[a.p].keep()
+		r = a.decides("theo", a.p, r, bot.Approve)
+		before, logged := a.everything(), a.logged()
+		for range 2 {
+			if err := a.hands[a.p].again(); err != nil {
+				a.Fatal(err)
+			}
+			a.pass(time.Second)
+			if diff := gocmp.Diff(before, a.everything()); diff != "" || a.logged() != logged {
+				a.Errorf("a repeat changed something (%d entries, %d before):\n%s", a.logged(), logged, diff)
+			}
+			a.restart(bot.Roster{}) // the process that comes after knows it as well
+			logged = a.logged()
+		}
+		a.refused(a.of("theo", a.p), a.p, r, "approved_already", bot.Approve)
+		a.nothing("the old card's Approve", a.of("theo", a.p), a.p, r.ID, "approved_already", func() (string, error) {
+			return "", a.sides[a.p].pressKept("theo", string(bot.ButtonApprove), string(r.ID), nil)
+		})
+	}},
+	{"accounts of the wrong kind", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.kinds(func(user, want string) { a.refused(user, a.p, r, want) })
+	}},
+	{"places where the bot is not to be used", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.places(func(want string) { a.refused(a.of("theo", a.p), a.p, r, want) })
+	}},
+	{"an outsider who reads", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.hands[a.p].leads(a.of("theo", a.p))
+		a.pass(time.Minute) // for so long a right to read may be remembered
+		a.reads(a.of("ola", a.p), r, "not_allowed")
+		a.places(func(want string) { a.reads(a.of("theo", a.p), r, want) })
+		a.kinds(func(user, want string) { a.reads(user, r, want, "find", "show", "Show all") })
+	}},
+	{"an outsider to the roster who reads", &families, func(a *arena) {
+		a.reads(a.of("ola", a.p), a.sealed("mina"), "not_in_roster")
+	}},
+	{"a request of another workspace", nil, func(a *arena) {
+		r := a.sealed("mina")
+		switch side := a.sides[a.p].(type) {
+		case *slackSide: // the app was installed anew, elsewhere
+			a.team = "T0ELSEWHERE"
+			side.w.Set(func(w *slacktest.Workspace) { w.TeamID = a.team })
+			side.w.AddUser(slacktest.User{ID: a.of("theo", a.p), Name: "theo"})
+			a.restart(bot.Roster{})
+		case *discordSide:
+			side.more = []string{"4242"}
+			a.restart(bot.Roster{})
+			side.g.SetOrigin(discordtest.Origin{GuildID: "4242"})
+		}
+		a.refused(a.of("theo", a.p), a.p, r, "other_workspace")
+	}},
+	{"while it is being prepared", nil, func(a *arena) {
+		a.chat.Change(func(o *recalltest.Options) { o.Latency = time.Minute })
+		r := a.asks("mina", "100 101")
+		a.refusedOn(a.of("theo", a.p), a.p, r, strings.Repeat("0", bot.DigestShort), "still_preparing")
+	}},
+}
+
+// places lets try for each place where the bot is not to be used.
+func (a *arena) places(try func(want string)) {
+	type kind struct{ channel, want string }
+	var kinds []kind
+	theo := a.of("theo", a.p)
+	switch side := a.sides[a.p].(type) {
+	case *slackSide:
+		for _, c := range []slacktest.Channel{{ID: "C0OTHER", Name: "other", BotIn: true}, {ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true}, {ID: "D0THEO", IM: true, BotIn: true}} {
+			c.Members = []string{theo}
+			side.w.AddChannel(c)
+		}
+		kinds = []kind{{"C0OTHER", "wrong_channel"}, {"C0SHARED", "trouble.ext_shared"}, {"D0THEO", "trouble.direct_message"}}
+	case *discordSide:
+		side.g.AddChannel(discordtest.Channel{ID: "200000000000000002", Name: "other"})
+		kinds = []kind{{"200000000000000002", "wrong_channel"}}
+	}
+	for _, k := range kinds {
+		a.hands[a.p].move(k.channel)
+		try(k.want)
+	}
+	a.hands[a.p].move("")
+}
+
+// kinds brings about each kind of account and of place that is refused, in the approvers' group, and calls try for it.
+func (a *arena) kinds(try func(user, want string)) {
+	switch side := a.sides[a.p].(type) {
+	case *slackSide:
+		w, users := side.w, []string{a.of("theo", a.p)}
+		kinds := []struct {
+			u    slacktest.User
+			want string
+		}{
+			{slacktest.User{Bot: true}, "trouble.bot"}, {slacktest.User{ConnectorBot: true}, "trouble.bot"}, {slacktest.User{WorkflowBot: true}, "trouble.workflow"},
+			{slacktest.User{Deleted: true}, "trouble.deactivated"}, {slacktest.User{Restricted: true}, "trouble.guest"}, {slacktest.User{UltraRestricted: true, Restricted: true}, "trouble.guest"},
+			{slacktest.User{Invited: true}, "trouble.guest"}, {slacktest.User{TeamID: "T0OTHER"}, "trouble.foreign"}, {slacktest.User{Stranger: true}, "trouble.foreign"},
+			{slacktest.User{TeamID: "T0OTHER", EnterpriseID: "E0OTHER"}, "trouble.foreign"},
+		}
+		for i := range kinds {
+			u := &kinds[i].u
+			u.ID, u.Name = fmt.Sprint("U0KIND", i), fmt.Sprint("kind", i)
+			w.AddUser(*u)
+			users = append(users, u.ID)
+		}
+		w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: users, BotIn: true})
+		w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: users})
+		a.pass(time.Minute) // what was known of the group no longer counts
+		for _, kind := range kinds {
+			try(kind.u.ID, kind.want)
+		}
+	case *discordSide:
+		g, theo := side.g, a.of("theo", a.p)
+		members := []string{theo}
+		for i, kind := range []struct {
+			m    discordtest.Member
+			want string
+		}{
+			{discordtest.Member{Bot: true}, "trouble.bot"}, {discordtest.Member{Pending: true}, "trouble.pending"},
+			{discordtest.Member{TimedOutUntil: time.Now().Add(time.Hour)}, "trouble.timed_out"},
+		} {
+			kind.m.UserID, kind.m.Name = fmt.Sprint("30000000000000009", i), fmt.Sprint("kind", i)
+			g.AddMember(kind.m)
+			members = append(members, kind.m.UserID)
+			g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: members})
+			try(kind.m.UserID, kind.want)
+		}
+		for _, from := range []struct {
+			o    discordtest.Origin
+			want string
+		}{
+			{discordtest.Origin{GuildID: "4242"}, "trouble.wrong_guild"}, {discordtest.Origin{UserInstalled: true}, "trouble.user_installed"}, {discordtest.Origin{DM: true}, "trouble.direct_message"},
+		} {
+			g.SetOrigin(from.o)
+			try(theo, from.want)
+			g.SetOrigin(discordtest.Origin{})
+		}
+	}
+}
