@@ -615,13 +615,13 @@ func entries(ctx context.Context, fn func(bot.Entry) error) error {
 			page, err = tx.Entries(from, 10_000)
 			return err
 		})
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for _, e := range page {
+		for _, e := range page { // before the error: it may be about a later one
 			if err := fn(e); err != nil {
 				return err
 			}
+		}
+		if err != nil || len(page) == 0 {
+			return err
 		}
 		from = page[len(page)-1].N + 1
 	}

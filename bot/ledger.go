@@ -208,7 +208,8 @@ type Tx interface {
 	Append(e Entry) (Entry, error)
 	// Head returns the last entry's number and hash; 0 and "" when the log is empty.
 	Head() (int64, string, error)
-	// Entries returns up to limit entries from number n on, in order.
+	// Entries returns up to limit entries from number n on, in order. Where one is not stored as Append wrote it, it returns those before and an error
+	// that wraps a *BrokenChain.
 	Entries(n int64, limit int) ([]Entry, error)
 }
 

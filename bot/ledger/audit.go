@@ -1,8 +1,13 @@
 package ledger
 
 import (
+	"bytes"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime"
+	"sync"
 
 	"recallbot/bot"
 )
@@ -52,20 +57,78 @@ func (t *tx) Head() (int64, string, error) {
 	return n, hash, err
 }
 
-// Entries returns entries as they are stored, whether or not they fit together.
+// row is an entry as it is stored: what it says, and what stands beside it.
+type row struct {
+	n     int64
+	at    int64
+	hash  string
+	body  []byte
+	wrong string // why it is no entry; "" while nothing is known against it
+}
+
+// Entries returns entries as they are stored, whether or not they fit together. Each must be, to the byte, what Append wrote.
 func (t *tx) Entries(n int64, limit int) ([]bot.Entry, error) {
-	var entries []bot.Entry
-	err := t.each("read audit log", `SELECT body FROM audit WHERE n >= $1 ORDER BY n LIMIT $2`, []any{n, max(limit, 0)}, func(row *sql.Rows) error {
-		var body string
-		if err := row.Scan(&body); err != nil {
-			return err
+	const do = "read audit log"
+	var rows []row
+	err := t.each(do, `SELECT n, at, hash, body FROM audit WHERE n >= $1 ORDER BY n LIMIT $2`, []any{n, max(limit, 0)}, func(scan *sql.Rows) error {
+		var r row
+		if err := scan.Scan(&r.n, &r.at, &r.hash, &r.body); err != nil { // a column that holds something else, which SQLite lets pass
+			r.n, r.wrong = n+int64(len(rows)), "was changed: "+err.Error()
 		}
-		var e bot.Entry
-		if err := decode(body, &e); err != nil {
-			return err
-		}
-		entries = append(entries, e)
+		rows = append(rows, r)
 		return nil
 	})
-	return entries, err
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]bot.Entry, len(rows))
+	inParts(len(rows), func(from, till int) {
+		for i := from; i < till; i++ {
+			entries[i] = rows[i].entry()
+		}
+	})
+	for i, r := range rows {
+		if r.wrong != "" {
+			return entries[:i], fmt.Errorf("%s: %w", do, &bot.BrokenChain{N: r.n, What: r.wrong})
+		}
+	}
+	return entries, nil
+}
+
+// entry reads what r says, and notes in r.wrong where that is not what was written.
+func (r *row) entry() (e bot.Entry) {
+	if r.wrong != "" {
+		return e
+	}
+	if err := json.Unmarshal(r.body, &e); err != nil {
+		r.wrong = "was changed: it cannot be read"
+		return e
+	}
+	// Reading is forgiving (of the case of a name, of a name twice), so only the same bytes say that nothing was changed.
+	again, err := json.Marshal(e)
+	switch {
+	case err != nil, !bytes.Equal(again, r.body):
+		r.wrong = "was changed: it is not written as it was"
+	case r.n != e.N:
+		r.wrong = fmt.Sprintf("was changed: it says that it is entry %d", e.N)
+	case r.at != millis(e.At):
+		r.wrong = "was changed: the time beside it is another"
+	case r.hash != e.Hash:
+		r.wrong = "was changed: the hash beside it is another"
+	}
+	return e
+}
+
+// inParts lets do work on n things on every processor, where they are many.
+func inParts(n int, do func(from, till int)) {
+	parts := runtime.GOMAXPROCS(0)
+	if n < 1000 {
+		parts = 1
+	}
+	var working sync.WaitGroup
+	for part := 1; part < parts; part++ {
+		working.Go(func() { do(n*part/parts, n*(part+1)/parts) })
+	}
+	do(0, n/parts)
+	working.Wait()
 }
