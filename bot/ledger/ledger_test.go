@@ -3,12 +3,16 @@ package ledger_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
@@ -200,33 +204,250 @@ func TestSchemaRefuses(t *testing.T) {
 	})
 }
 
-// TestTamper: what was changed past the code is read as it is, for the verifier to find.
-func TestTamper(t *testing.T) {
-	databases(t, func(t *testing.T, l *ledger.Ledger, _ string, db *sql.DB) {
-		for i := range 3 {
-			do(t, l, func(tx bot.Tx) error {
-				_, err := tx.Append(bot.Entry{Actor: "bot", What: fmt.Sprint("step ", i)})
-				return err
-			})
-		}
-		if _, err := db.Exec(`UPDATE audit SET body = REPLACE(body, 'step 1', 'step 9') WHERE n = 2`); err != nil {
-			t.Fatal(err)
-		}
-		err := l.View(t.Context(), func(tx bot.Tx) error {
-			entries, err := tx.Entries(1, 9)
-			if err != nil {
-				return err
-			}
-			var v bot.Verifier
-			for _, e := range entries {
+// tampered is an audit log of six entries that is changed past the code.
+type tampered struct {
+	*testing.T
+	l    *ledger.Ledger
+	db   *sql.DB
+	rows []auditRow
+}
+
+type auditRow struct {
+	n, at      int64
+	hash, body string
+}
+
+// verify checks the chain as the command does, two entries a page, and returns the entry that does not fit; 0 when all do.
+func (l *tampered) verify(receipt string) int64 {
+	l.Helper()
+	v := bot.Verifier{Receipt: receipt}
+	err := func() error {
+		for from := int64(1); ; {
+			var page []bot.Entry
+			err := l.l.View(l.Context(), func(tx bot.Tx) (err error) { page, err = tx.Entries(from, 2); return err })
+			for _, e := range page {
 				if err := v.Next(e); err != nil {
 					return err
 				}
 			}
-			return nil
-		})
-		if broken, ok := errors.AsType[*bot.BrokenChain](err); !ok || broken.N != 2 {
-			t.Fatalf("got %v, want a chain broken at 2", err)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				return v.End()
+			}
+			from = page[len(page)-1].N + 1
+		}
+	}()
+	if err == nil {
+		return 0
+	}
+	broken, ok := errors.AsType[*bot.BrokenChain](err)
+	if !ok {
+		l.Fatalf("%v is not a broken chain", err)
+	}
+	return broken.N
+}
+
+func (l *tampered) exec(query string, args ...any) {
+	l.Helper()
+	if _, err := l.db.Exec(query, args...); err != nil {
+		l.Fatalf("%s: %v", query, err)
+	}
+}
+
+// put makes the log these rows.
+func (l *tampered) put(rows []auditRow) {
+	l.Helper()
+	l.exec(`DELETE FROM audit`)
+	for _, r := range rows {
+		l.exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, r.n, r.at, r.hash, r.body)
+	}
+}
+
+// anew computes the chain anew over what the rows say, as somebody can who holds the database.
+func (l *tampered) anew(rows []auditRow) (out []auditRow) {
+	l.Helper()
+	hash := ""
+	for i, r := range rows {
+		var e bot.Entry
+		if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+			l.Fatal(err)
+		}
+		e = bot.Link(e, int64(i+1), hash)
+		body, err := json.Marshal(e)
+		if err != nil {
+			l.Fatal(err)
+		}
+		hash = e.Hash
+		out = append(out, auditRow{e.N, r.at, hash, string(body)})
+	}
+	return out
+}
+
+// TestTamper changes the audit log past the code, in every column and every byte: what was changed, removed or moved is found by verifying alone, and the entry that is
+// named is the first that does not fit; a tail that was cut, or a chain that was computed anew, with any later receipt.
+func TestTamper(t *testing.T) {
+	databases(t, func(t *testing.T, ledger *ledger.Ledger, _ string, db *sql.DB) {
+		db.SetMaxOpenConns(1)
+		l := &tampered{T: t, l: ledger, db: db}
+		for i := range 6 {
+			do(t, ledger, func(tx bot.Tx) error {
+				_, err := tx.Append(bot.Entry{
+					Process: time.Now(), Actor: "slack:T1:UMINA", Person: "Mína", Event: "slack-1", What: fmt.Sprint("step ", i), Request: "R-000001", Digest: strings.Repeat("d", 64),
+					Detail: []byte(`{"group":"@TGS#A","place":{"channel":"C1"},"why":"<&>"}`),
+				})
+				return err
+			})
+		}
+		if strings.Contains(t.Name(), "sqlite") {
+			l.exec(`PRAGMA synchronous = OFF`)
+		} else {
+			l.exec(`SET synchronous_commit = off`)
+		}
+		found, err := db.Query(`SELECT n, at, hash, body FROM audit ORDER BY n`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for found.Next() {
+			var r auditRow
+			if err := found.Scan(&r.n, &r.at, &r.hash, &r.body); err != nil {
+				t.Fatal(err)
+			}
+			l.rows = append(l.rows, r)
+		}
+		if err := found.Err(); err != nil || len(l.rows) != 6 || l.verify("") != 0 {
+			t.Fatalf("%d rows, broken at %d, %v", len(l.rows), l.verify(""), err)
+		}
+
+		// Every byte of the texts, by one that differs in a single bit where that can be stored: the case of a letter among them.
+		r := l.rows[2]
+		for column, was := range map[string]string{"body": r.body, "hash": r.hash} {
+			for i := range was {
+				for _, flip := range []byte{0x20, 0x01} {
+					changed := []byte(was)
+					if changed[i] ^= flip; !utf8.Valid(changed) || changed[i] == 0 {
+						continue
+					}
+					l.exec(`UPDATE audit SET `+column+` = $1 WHERE n = 3`, string(changed))
+					if n := l.verify(""); n != 3 {
+						t.Errorf("%s, byte %d changed to %q: entry %d is named", column, i, changed[i], n)
+					}
+				}
+			}
+			for what, changed := range map[string]string{"nothing": "", "a space more": was + " ", "a byte less": was[:len(was)-1], "twice": was + was} {
+				l.exec(`UPDATE audit SET `+column+` = $1 WHERE n = 3`, changed)
+				if n := l.verify(""); n != 3 {
+					t.Errorf("%s is %s: entry %d is named", column, what, n)
+				}
+			}
+			l.exec(`UPDATE audit SET `+column+` = $1 WHERE n = 3`, was)
+		}
+		for bit := range 63 {
+			l.exec(`UPDATE audit SET at = $1 WHERE n = 3`, r.at^1<<bit)
+			if n := l.verify(""); n != 3 {
+				t.Errorf("bit %d of at: entry %d is named", bit, n)
+			}
+		}
+		l.exec(`UPDATE audit SET at = $1 WHERE n = 3`, r.at)
+		for _, to := range []int64{0, -3, 7, 1 << 40} { // where another entry stands no number can be put
+			l.exec(`UPDATE audit SET n = $1 WHERE n = 3`, to)
+			if n := l.verify(""); n != 3 {
+				t.Errorf("number %d for 3: entry %d is named", to, n)
+			}
+			l.exec(`UPDATE audit SET n = 3 WHERE n = $1`, to)
+		}
+		if l.verify("") != 0 {
+			t.Fatal("it was not put back")
+		}
+		// What another entry says, and what stands beside it, in the place of the third.
+		fifth := l.rows[4]
+		for i, third := range []auditRow{{3, r.at, r.hash, fifth.body}, {3, fifth.at, r.hash, fifth.body}, {3, r.at, fifth.hash, fifth.body}, {3, fifth.at, fifth.hash, fifth.body}, {3, r.at, fifth.hash, r.body}} {
+			l.put([]auditRow{l.rows[0], l.rows[1], third, l.rows[3], l.rows[5]}) // a hash can be there only once
+			if n := l.verify(""); n != 3 {
+				t.Errorf("entry 5 in part %d in place of entry 3: entry %d is named", i, n)
+			}
+		}
+		l.put(l.rows)
+
+		for i, r := range l.rows[:5] { // without the last one it is a cut tail
+			l.exec(`DELETE FROM audit WHERE n = $1`, r.n)
+			if n := l.verify(""); n != r.n {
+				t.Errorf("without entry %d, entry %d is named", r.n, n)
+			}
+			l.put(l.rows)
+			for _, other := range l.rows[i+1:] {
+				swapped := slices.Clone(l.rows)
+				swapped[i], swapped[other.n-1] = other, r
+				swapped[i].n, swapped[other.n-1].n = r.n, other.n
+				l.put(swapped)
+				if n := l.verify(""); n != r.n {
+					t.Errorf("entries %d and %d swapped: entry %d is named", r.n, other.n, n)
+				}
+			}
+			l.put(l.rows)
+		}
+
+		receipt := func(r auditRow) string { return fmt.Sprint(r.n, " ", r.hash) }
+		for i := range l.rows {
+			l.put(l.rows[:i])
+			if n := l.verify(""); n != 0 {
+				t.Errorf("cut after %d, and no receipt: entry %d is named", i, n)
+			}
+			for _, later := range l.rows[i:] {
+				if n := l.verify(receipt(later)); n != int64(i)+1 {
+					t.Errorf("cut after %d, receipt of %d: entry %d is named", i, later.n, n)
+				}
+			}
+			changed := slices.Clone(l.rows)
+			changed[i].body = strings.Replace(changed[i].body, "UMINA", "UTHEO", 1)
+			for _, forged := range [][]auditRow{l.anew(changed), l.anew(slices.Delete(slices.Clone(l.rows), i, i+1))} {
+				l.put(forged)
+				if n := l.verify(""); n != 0 {
+					t.Errorf("computed anew from %d, and no receipt: entry %d is named", i+1, n)
+				}
+				for _, later := range l.rows[i:] {
+					if l.verify(receipt(later)) == 0 {
+						t.Errorf("computed anew from %d, receipt of %d: not found", i+1, later.n)
+					}
+				}
+			}
+		}
+		l.put(l.rows)
+		if n := l.verify(receipt(l.rows[5])); n != 0 {
+			t.Errorf("put back: entry %d is named", n)
+		}
+	})
+}
+
+// TestTamperWithTypes: SQLite takes anything in any column; what is no number is found as well.
+func TestTamperWithTypes(t *testing.T) {
+	databases(t, func(t *testing.T, ledger *ledger.Ledger, _ string, db *sql.DB) {
+		if !strings.Contains(t.Name(), "sqlite") {
+			return // PostgreSQL's columns hold what they are for
+		}
+		l := &tampered{T: t, l: ledger, db: db}
+		for i := range 3 {
+			do(t, ledger, func(tx bot.Tx) error {
+				_, err := tx.Append(bot.Entry{Actor: "bot", What: fmt.Sprint("step ", i)})
+				return err
+			})
+		}
+		for _, set := range []string{`at = 'noon'`, `at = at + 0.5`, `hash = x'00ff'`, `body = x'00ff'`, `body = 7`} {
+			if _, err := db.Exec(`CREATE TEMP TABLE kept AS SELECT * FROM audit`); err != nil {
+				t.Fatal(err)
+			}
+			l.exec(`UPDATE audit SET ` + set + ` WHERE n = 2`)
+			if n := l.verify(""); n != 2 {
+				t.Errorf("%s: entry %d is named", set, n)
+			}
+			l.exec(`DELETE FROM audit`)
+			l.exec(`INSERT INTO audit SELECT * FROM kept`)
+			l.exec(`DROP TABLE kept`)
+		}
+		l.exec(`UPDATE audit SET n = 'two' WHERE n = 2`)
+		if n := l.verify(""); n != 2 {
+			t.Errorf("a number that is none: entry %d is named", n)
 		}
 	})
 }
