@@ -1,0 +1,152 @@
+package sandbox_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/bot/ledgertest"
+)
+
+// TestAuditVerify: the command finds whatever was done to the log, names the first entry that does not fit, and ends with 1. What it can tell only by a receipt it
+// tells by any later one.
+func TestAuditVerify(t *testing.T) {
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, database := range []struct {
+		name string
+		open func(t *testing.T) (databaseURL, driver, source string)
+	}{
+		{"sqlite", func(t *testing.T) (string, string, string) {
+			file := filepath.Join(t.TempDir(), "recallbot.db")
+			return "sqlite:" + file, "sqlite", "file:" + file
+		}},
+		{"postgres", func(t *testing.T) (string, string, string) {
+			u := ledgertest.Postgres(t)
+			return u, "pgx", u
+		}},
+	} {
+		t.Run(database.name, func(t *testing.T) {
+			databaseURL, driver, source := database.open(t)
+			var log []bot.Entry
+			l, err := ledger.Open(t.Context(), databaseURL, ledger.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 5 {
+				err := l.Tx(t.Context(), func(tx bot.Tx) error {
+					e, err := tx.Append(bot.Entry{Process: time.Now(), Actor: "slack:T1:UTHEO", Event: "e", What: fmt.Sprint("step ", i), Request: "R-000001"})
+					log = append(log, e)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open(driver, source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			put := func(entries []bot.Entry) {
+				t.Helper()
+				if _, err := db.Exec(`DELETE FROM audit`); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range entries {
+					body, err := json.Marshal(e)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := db.Exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, e.N, e.At.UnixMilli(), e.Hash, string(body)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			verify := func(args ...string) (string, int) {
+				t.Helper()
+				cmd := exec.Command(binary, append([]string{"audit", "verify"}, args...)...)
+				cmd.Env = []string{"DATABASE_URL=" + databaseURL}
+				out, err := cmd.CombinedOutput()
+				if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+					return string(out), exit.ExitCode()
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				return string(out), 0
+			}
+			finds := func(what string, n int, args ...string) {
+				t.Helper()
+				out, code := verify(args...)
+				if code != 1 || !strings.Contains(out, fmt.Sprintf("audit entry %d: ", n)) {
+					t.Errorf("%s: exit code %d, want entry %d named:\n%s", what, code, n, out)
+				}
+			}
+			holds := func(what string, args ...string) {
+				t.Helper()
+				if out, code := verify(args...); code != 0 || !strings.Contains(out, "the chain holds") {
+					t.Errorf("%s: exit code %d:\n%s", what, code, out)
+				}
+			}
+			head := func(e bot.Entry) string { return fmt.Sprint(e.N, " ", e.Hash) }
+			holds("as it was written", "--receipt", head(log[2]))
+			for _, change := range []string{
+				`body = REPLACE(body, 'step 2', 'step 9')`, `body = REPLACE(body, 'UTHEO', 'UMINA')`, `body = REPLACE(body, '"what"', '"What"')`, `body = ''`,
+				`at = at + 1`, `hash = REPLACE(hash, SUBSTR(hash, 1, 1), 'x')`, `n = 9`,
+			} {
+				if _, err := db.Exec(`UPDATE audit SET ` + change + ` WHERE n = 3`); err != nil {
+					t.Fatal(err)
+				}
+				finds(change, 3)
+				put(log)
+			}
+			put([]bot.Entry{log[0], log[2], log[3], log[4]})
+			finds("an entry deleted", 2)
+			moved := []bot.Entry{log[0], log[2], log[1], log[3], log[4]}
+			moved[1].N, moved[2].N = 2, 3
+			put(moved)
+			finds("two entries reordered", 2)
+
+			put(log[:3])
+			holds("a cut tail, alone")
+			finds("a cut tail", 4, "--receipt", head(log[3]))
+			finds("a cut tail, by a later receipt", 4, "--receipt", head(log[4]))
+			var anew []bot.Entry
+			for i, e := range log {
+				if i == 1 {
+					e.Actor = "slack:T1:UMINA"
+				}
+				prev := ""
+				if i > 0 {
+					prev = anew[i-1].Hash
+				}
+				anew = append(anew, bot.Link(e, e.N, prev))
+			}
+			put(anew)
+			holds("a chain computed anew, alone")
+			finds("a chain computed anew", 2, "--receipt", head(log[1]))
+			finds("a chain computed anew, by a later receipt", 5, "--receipt", head(log[4]))
+			put(log)
+			holds("put back", "--receipt", head(log[4]))
+			if out, code := verify("--receipt", "R-000001"); code == 0 {
+				t.Errorf("a receipt that is none was taken:\n%s", out)
+			}
+		})
+	}
+}
