@@ -550,7 +550,7 @@ func check(ctx context.Context) error {
 		}
 	}
 	if p.slack != nil {
-		found, err := p.slack.Check(ctx)
+		found, err := p.slack.Check(ctx, roster(c.Policy.Roster))
 		if err != nil {
 			tell("slack", err.Error(), "see that Slack can be reached from here", false)
 		}
@@ -559,7 +559,7 @@ func check(ctx context.Context) error {
 		}
 	}
 	if p.discord != nil {
-		found, err := p.discord.Check(ctx)
+		found, err := p.discord.Check(ctx, roster(c.Policy.Roster))
 		if err != nil {
 			tell("discord", err.Error(), "see that Discord can be reached from here", false)
 		}

@@ -118,9 +118,11 @@ type Member struct {
 	// Trouble says why the account may not use the bot at all, whatever its groups; "" when nothing speaks against it.
 	Trouble Trouble `json:"trouble,omitempty"`
 	// Approvers are the accounts of the platform that could approve just now, the member's own among them; they count only where ApproversKnown says that
-	// the adapter could tell. They serve to refuse a request that nobody could grant, and give nobody a right.
-	Approvers      []Account `json:"approvers,omitempty"`
-	ApproversKnown bool      `json:"approvers_known,omitempty"`
+	// the adapter could tell. They serve to refuse a request that nobody could grant, and give nobody a right. UnnamedApprovers is how many more there
+	// are, at most and without the member's own account, where the platform tells numbers and no names.
+	Approvers        []Account `json:"approvers,omitempty"`
+	UnnamedApprovers int       `json:"unnamed_approvers,omitempty"`
+	ApproversKnown   bool      `json:"approvers_known,omitempty"`
 }
 
 // Trouble is a reason why an account, or the place it speaks from, is refused before any list of names is looked at.

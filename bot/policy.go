@@ -127,8 +127,9 @@ func (p Policy) MayApprove(m Member, r Roster) error {
 }
 
 // Others counts the people who could approve what m asks, m's own person left out, by the accounts that m names (Member.Approvers). Where a roster joins the
-// platforms, those of the other ones count as well: everybody in the roster who is named there, or who may be in a group that is. So it is never too
-// few, but may be too many.
+// platforms, those of the other ones count as well: everybody in the roster who is named there, or who may be in a group that is. Approvers of whom only the
+// number is known count one by one, but with a roster no more than it has people with an account on the platform. So it is never too few, but may be
+// too many.
 func (p Policy) Others(m Member, r Roster) int {
 	accounts := slices.Clone(m.Approvers)
 	for _, person := range r.People {
@@ -146,7 +147,18 @@ func (p Policy) Others(m Member, r Roster) int {
 			others[who] = true
 		}
 	}
-	return len(others)
+	unnamed := m.UnnamedApprovers
+	if !r.Empty() {
+		could := map[PersonID]bool{}
+		for _, p := range r.People {
+			here := func(a Account) bool { return a.Platform == m.Account.Platform }
+			if who := PersonID(p.Name); who != self && !others[who] && slices.ContainsFunc(p.Accounts, here) {
+				could[who] = true
+			}
+		}
+		unnamed = min(unnamed, len(could))
+	}
+	return len(others) + unnamed
 }
 
 // MayTouch returns a Refusal when messages of the group may not be read or recalled.

@@ -298,28 +298,34 @@ func TestTooFewApprovers(t *testing.T) {
 		name      string
 		roster    bot.Roster
 		approvers []bot.Account
+		unnamed   int
 		known     bool
 		ask       string
 		want      string // "": taken
 	}{
-		{"enough", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), true, "1", ""},
-		{"one too few", bot.Roster{}, accounts(bot.Slack, "theo"), true, "1", "2 people besides you to approve it, and only 1 could"},
-		{"the requester does not count", bot.Roster{}, accounts(bot.Slack, "theo", "mina"), true, "1", "only 1"},
-		{"nobody", bot.Roster{}, nil, true, "1", "only 0"},
-		{"nobody knows", bot.Roster{}, nil, false, "1", ""},
-		{"a large one needs more", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), true, "1-3", "3 people besides you to approve it, and only 2"},
-		{"a filter needs the ordinary ones", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), true, "from:mallory", ""},
-		{"a filter with too few", bot.Roster{}, accounts(bot.Slack, "theo"), true, "from:mallory", "only 1"},
-		{"one person's accounts are one, the requester's none", slackOnly(family), accounts(bot.Slack, "theo", "theo2", "mina2"), true, "1", "only 1"},
-		{"who is not in the roster does not count", slackOnly(family), accounts(bot.Slack, "theo", "ola"), true, "1", "only 1"},
-		{"with a roster, the other platform's approvers count", family, accounts(bot.Slack, "theo"), true, "1", ""},
+		{"enough", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1", ""},
+		{"one too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "1", "2 people besides you to approve it, and at most 1 could"},
+		{"the requester does not count", bot.Roster{}, accounts(bot.Slack, "theo", "mina"), 0, true, "1", "at most 1"},
+		{"nobody", bot.Roster{}, nil, 0, true, "1", "at most 0"},
+		{"nobody knows", bot.Roster{}, nil, 0, false, "1", ""},
+		{"a large one needs more", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1-3", "3 people besides you to approve it, and at most 2"},
+		{"a filter needs the ordinary ones", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "from:mallory", ""},
+		{"a filter with too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "from:mallory", "at most 1"},
+		{"one person's accounts are one, the requester's none", slackOnly(family), accounts(bot.Slack, "theo", "theo2", "mina2"), 0, true, "1", "at most 1"},
+		{"who is not in the roster does not count", slackOnly(family), accounts(bot.Slack, "theo", "ola"), 0, true, "1", "at most 1"},
+		{"with a roster, the other platform's approvers count", family, accounts(bot.Slack, "theo"), 0, true, "1", ""},
+		{"told by number alone, enough", bot.Roster{}, nil, 2, true, "1", ""},
+		{"told by number alone, too few", bot.Roster{}, nil, 1, true, "1", "at most 1"},
+		{"told by number and by name", bot.Roster{}, accounts(bot.Slack, "theo", "mina"), 1, true, "1", ""},
+		{"no more than the roster has people here", slackOnly(pair), nil, 9, true, "1", "at most 1"},
+		{"as many as the roster has people here", slackOnly(family), nil, 9, true, "1-3", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, with(test.roster), func(o *bot.Options) { o.Policy.LargeFrom, o.Policy.LargeApprovals = 3, 3 })
 				m := member("mina", bot.Slack)
-				m.Approvers, m.ApproversKnown = test.approvers, test.known
+				m.Approvers, m.UnnamedApprovers, m.ApproversKnown = test.approvers, test.unnamed, test.known
 				if test.want == "" {
 					if a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask)); a.Kind != bot.Accepted {
 						t.Errorf("%s: %s", a.Refused, text(a))
@@ -334,6 +340,9 @@ func TestTooFewApprovers(t *testing.T) {
 		})
 	}
 }
+
+// pair is a roster of two.
+var pair = bot.Roster{People: []bot.Person{person("Mina", "mina", "mina2"), person("Theo", "theo", "theo2")}}
 
 // slackOnly is a roster of people who have no Discord accounts.
 func slackOnly(r bot.Roster) (out bot.Roster) {

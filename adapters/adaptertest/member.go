@@ -7,7 +7,8 @@ import (
 	"recallbot/bot"
 )
 
-// member: the bot is told who acted by one account a person, by which of the policy's groups they are in, and by the name that is shown.
+// member: the bot is told who acted by one account a person, by which of the policy's groups they are in, by the name that is shown, and how many others
+// could approve.
 func member(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	for _, p := range []struct {
@@ -32,6 +33,11 @@ func member(s *suite) {
 			}
 			if got.Member.Trouble != "" || got.Event.Place.Trouble != "" {
 				s.Errorf("%s is in trouble: %q, %q", p.user, got.Member.Trouble, got.Event.Place.Trouble)
+			}
+			// Who could approve is told as far as the platform tells it, whoever acts left out: Theo alone could.
+			others := map[bool]int{true: 0, false: 1}[p.user == s.w.Theo]
+			if n := s.b.Policy().Others(got.Member, bot.Roster{}); !got.Member.ApproversKnown || n != others {
+				s.Errorf("%s: %d others could approve, want %d: %+v", p.user, n, others, got.Member)
 			}
 			if p.user == s.w.Mina && (got.Member.Name != s.w.MinaName || got.Event.Name != s.w.MinaName) {
 				s.Errorf("called %q and %q, want %q", got.Member.Name, got.Event.Name, s.w.MinaName)

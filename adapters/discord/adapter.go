@@ -69,6 +69,7 @@ type Adapter struct {
 	pace pace
 
 	seen   sights
+	heads  headcount
 	status status
 	last   atomic.Int64 // unix nanoseconds of the last frame or request from Discord
 	stands atomic.Bool  // another replica holds the Gateway connection
@@ -133,6 +134,7 @@ func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
 	loops.Go(func() { a.takeUpLeft(ctx) })
+	loops.Go(func() { a.count(ctx) })
 	var err error
 	if len(a.key) == 0 {
 		err = a.supervise(ctx)

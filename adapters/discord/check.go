@@ -25,10 +25,10 @@ type Finding struct {
 	Hint bool
 }
 
-// Check tries the configuration against the real servers and says what is missing. It reads only, and opens no connection of the
-// Gateway. An error means that Discord could not be asked.
-func (a *Adapter) Check(ctx context.Context) ([]Finding, error) {
-	c := &checkup{a: a, policy: a.bot.Policy(), homes: map[string]*home{}}
+// Check tries the configuration against the real servers and says what is missing. It counts people by the roster. It reads only, and opens no connection
+// of the Gateway. An error means that Discord could not be asked.
+func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, error) {
+	c := &checkup{a: a, policy: a.bot.Policy(), roster: roster, homes: map[string]*home{}}
 	err := c.run(ctx)
 	return c.found, err
 }
@@ -37,6 +37,7 @@ func (a *Adapter) Check(ctx context.Context) ([]Finding, error) {
 type checkup struct {
 	a      *Adapter
 	policy bot.Policy
+	roster bot.Roster
 	found  []Finding
 	self   string           // the bot's user id
 	homes  map[string]*home // the servers that the bot is in, by id
@@ -179,14 +180,15 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 		return fmt.Errorf("asking Discord for the bot's roles in the server %s: %w", id, err)
 	}
 	h.own = own.Roles
-	if err := c.get(ctx, &h.members, "/guilds/{guild_id}/roles/member-counts", id); err != nil {
+	members, err := c.a.membersByRole(ctx, id)
+	if h.members = members; err != nil {
 		return fmt.Errorf("asking Discord how many are in the roles of the server %s: %w", id, err)
 	}
 	c.homes[id] = h
 	c.well("the bot is in the server %s (%s)", id, h.name)
 
 	var there json.RawMessage
-	err := c.get(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", c.a.o.ApplicationID, id)
+	err = c.get(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", c.a.o.ApplicationID, id)
 	wanted, _ := definition()
 	switch {
 	case refusal(err, http.StatusForbidden, http.StatusNotFound):
@@ -340,58 +342,65 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	if len(c.homes) == 0 {
 		return nil // nothing can be said of them
 	}
-	approvers, err := c.count(ctx, crowd.Approvers)
+	approvers, inRoles, err := c.count(ctx, crowd.Approvers)
 	if err != nil {
 		return err
 	}
-	requesters, err := c.count(ctx, crowd.Requesters)
+	named, more, err := c.count(ctx, crowd.Requesters)
 	if err != nil {
 		return err
 	}
+	requesters := len(named) + more
 	if requesters == 0 {
 		c.bad("set DISCORD_REQUESTERS", "nobody on Discord may ask for a recall")
 	} else {
 		c.well("at most %s may ask for a recall", accounts(requesters))
 	}
+	// As a request would be refused, whoever asks it; who is in the roles is not told, so whoever asks may be one of them.
+	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: bot.Discord}, Approvers: approvers, UnnamedApprovers: inRoles}, c.roster)
 	switch need := max(c.policy.Approvals, c.policy.LargeApprovals); {
-	case approvers == 0:
+	case len(approvers)+inRoles == 0:
 		c.bad("set DISCORD_APPROVERS", "nobody on Discord may approve")
-	case approvers < need:
-		c.bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %s may approve, and as many as %d approvals are needed", accounts(approvers), need)
-	case approvers == need && requesters > 0:
-		c.hint("add an approver", "at most %s may approve, just as many as are needed: a request by one of them could not be approved on Discord alone", accounts(approvers))
+	case have < need:
+		c.bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %s may approve, and as many as %d approvals are needed: such requests are refused", persons(have), need)
+	case have == need && requesters > 0:
+		c.hint("add an approver", "at most %s may approve, just as many as are needed: a request by one of them is refused", persons(have))
 	default:
-		c.well("at most %s may approve, and as many as %d approvals are needed", accounts(approvers), need)
+		c.well("at most %s may approve, and as many as %d approvals are needed", accounts(len(approvers)+inRoles), need)
 	}
 	return nil
 }
 
-func accounts(n int) string {
+func accounts(n int) string { return several(n, "account", "accounts") }
+
+func persons(n int) string { return several(n, "person", "people") }
+
+func several(n int, one, many string) string {
 	if n == 1 {
-		return "1 account"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d accounts", n)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
-// count says how many accounts a list names, at most: who is in two roles is counted twice, for Discord tells only numbers without a privilege.
-func (c *checkup) count(ctx context.Context, list []bot.Principal) (int, error) {
-	n := 0
+// count says which accounts a list names, and how many are in its roles, at most: who is in two roles is counted twice, for Discord tells only numbers without a
+// privilege.
+func (c *checkup) count(ctx context.Context, list []bot.Principal) (named []bot.Account, inRoles int, err error) {
 	for _, p := range list {
 		if p.Group != "" {
-			n += c.role(p.Group)
+			inRoles += c.role(p.Group)
 			continue
 		}
 		there, err := c.member(ctx, p.User)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 		if there {
-			n++
+			named = append(named, bot.Account{Platform: bot.Discord, Workspace: "discord", User: p.User})
 		} else {
 			c.bad("correct the id, or take it out", "the account %s is in none of the servers", p.User)
 		}
 	}
-	return n, nil
+	return named, inRoles, nil
 }
 
 // role says how many are in a role, and tells when it is none that could count.

@@ -14,7 +14,7 @@ import (
 func (r *rig) checked(t *testing.T) string {
 	t.Helper()
 	before := len(r.Log())
-	found, err := r.adapter.Check(t.Context())
+	found, err := r.adapter.Check(t.Context(), r.roster)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestCheckApplication(t *testing.T) {
 		r.Deliver(nil)
 
 		r.Fail("GET /applications/@me", 3, discordtest.Status(503))
-		if _, err := r.adapter.Check(t.Context()); err == nil {
+		if _, err := r.adapter.Check(t.Context(), r.roster); err == nil {
 			t.Error("an outage is called a finding")
 		}
 		r.Fail("GET /applications/@me", 1, discordtest.APIError(401, 0))
@@ -164,11 +164,25 @@ func TestCheckPeople(t *testing.T) {
 		r.AddRole(discordtest.Role{ID: "78", Name: "empty", Mentionable: true})
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: "9999"}}, []bot.Principal{{Group: "78"}, {Group: "79"}, {Group: r.ID}, {User: theo}})
 		r.wants(t, "people", "BAD  nobody is in the role 78 (empty)", "BAD  the role 79 does not exist", "BAD  the role "+r.ID+" is everybody",
-			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask", "BAD  at most 1 account may approve, and as many as 2 approvals are needed")
+			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask", "BAD  at most 1 person may approve, and as many as 2 approvals are needed: such requests are refused")
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, nil)
 		r.wants(t, "nobody", "BAD  nobody on Discord may approve -> set DISCORD_APPROVERS")
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: mina}, {User: theo}})
-		r.wants(t, "just enough", "hint at most 2 accounts may approve, just as many")
+		r.wants(t, "just enough", "hint at most 2 people may approve, just as many")
+
+		// People count, not accounts.
+		discord := func(users ...string) (l []bot.Account) {
+			for _, u := range users {
+				l = append(l, bot.Account{Platform: bot.Discord, Workspace: "discord", User: u})
+			}
+			return l
+		}
+		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: mina}, {User: theo}, {User: "42"}})
+		r.wants(t, "three accounts", "ok   at most 3 accounts may approve")
+		r.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: discord(mina)}, {Name: "Theo", Accounts: discord(theo, "42")}}}
+		r.wants(t, "three accounts of two people", "hint at most 2 people may approve, just as many")
+		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
+		r.wants(t, "a role of three, and two people", "hint at most 2 people may approve, just as many")
 	})
 }
 

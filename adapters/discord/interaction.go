@@ -155,6 +155,7 @@ func (a *Adapter) member(in *interaction) bot.Member {
 	case in.Member.Disabled != nil && in.Member.Disabled.After(time.Now()):
 		m.Trouble = bot.TroubleTimedOut
 	}
+	a.countApprovers(in.GuildID, &m)
 	return m
 }
 

@@ -154,6 +154,7 @@ type rig struct {
 	*discordtest.Guild
 	bot     *testBot
 	adapter *Adapter
+	roster  bot.Roster // as Check is told
 	log     *safeBuffer
 	stop    func()
 	pace    func(*rig, *Adapter)

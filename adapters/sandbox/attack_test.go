@@ -265,6 +265,7 @@ var phrases = map[string]string{
 	"not_requester":          "You are not among those who may ask for a recall",
 	"not_approver":           "You are not among those who may approve or reject a recall",
 	"not_in_roster":          "Your account is not in the roster",
+	"too_few_approvers":      "This needs 2 people besides you to approve it, and at most 1 could just now",
 	"approved_already":       "You have approved this already",
 	"still_preparing":        "The messages are still being read",
 	"decided_already":        "This is no longer open",
@@ -645,19 +646,50 @@ func (h *discordHands) again() error {
 	return nil
 }
 
+// deliveries are all ways in which what people do reaches the bot.
+var deliveries = []struct {
+	name   string
+	p      bot.Platform
+	byHTTP bool
+}{{"Slack Socket Mode", bot.Slack, false}, {"Slack HTTP", bot.Slack, true}, {"Discord Gateway", bot.Discord, false}, {"Discord HTTP", bot.Discord, true}}
+
 // TestAttack tries every attack of the one door over the wire: with the real adapters, bot and ledger, on both platforms and by both kinds of delivery.
 func TestAttack(t *testing.T) {
-	for _, delivery := range []struct {
-		name   string
-		p      bot.Platform
-		byHTTP bool
-	}{{"Slack Socket Mode", bot.Slack, false}, {"Slack HTTP", bot.Slack, true}, {"Discord Gateway", bot.Discord, false}, {"Discord HTTP", bot.Discord, true}} {
+	for _, delivery := range deliveries {
 		for _, attack := range attacks {
 			t.Run(delivery.name+"/"+attack.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { attack.try(enter(t, delivery.p, delivery.byHTTP, attack.roster)) })
 			})
 		}
+	}
+}
+
+// TestTooFewApprovers: where the approvers' group is too small for the policy, whoever asks left out, a new request is refused with the reason, and one that waits
+// already goes on waiting.
+func TestTooFewApprovers(t *testing.T) {
+	for _, delivery := range deliveries {
+		t.Run(delivery.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := enter(t, delivery.p, delivery.byHTTP, nil)
+				waiting := a.sealed("mina")
+				mina, h := a.of("mina", a.p), a.hands[a.p]
+				h.leads(mina, a.of("theo", a.p))
+				a.pass(time.Minute) // so long it may take to be noticed
+				for _, what := range []string{"103", "from:mallory last:1"} {
+					a.nothing("asking for "+what, mina, a.p, "", "too_few_approvers", func() (string, error) { return "", h.typed(mina, "/recall "+Group+" "+what) })
+				}
+				if r := a.request(waiting.ID); r.State != bot.Proposed {
+					t.Errorf("the one that waited is %s", r.State)
+				}
+				h.leads(mina, a.of("theo", a.p), a.of("ines", a.p))
+				a.pass(time.Minute)
+				if r := a.asks("mina", "103"); r.ID == waiting.ID || r.State != bot.Proposed {
+					t.Errorf("with enough approvers: %s is %s", r.ID, r.State)
+				}
+			})
+		})
 	}
 }
 

@@ -149,7 +149,8 @@ type world struct {
 	bot *fakeBot
 	a   *Adapter
 	// real, where set, is the bot itself, which is run beside the adapter.
-	real *bot.Bot
+	real   *bot.Bot
+	roster bot.Roster // as Check is told
 }
 
 // mode is how deliveries reach the adapter.

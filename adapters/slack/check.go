@@ -17,9 +17,9 @@ type Finding struct {
 	Hint bool
 }
 
-// Check tries the configuration against the real workspace and says what is missing. It reads only; in Socket Mode it asks for the address of
-// a connection, but opens none. An error means that Slack could not be asked at all.
-func (a *Adapter) Check(ctx context.Context) ([]Finding, error) {
+// Check tries the configuration against the real workspace and says what is missing. It counts people by the roster. It reads only; in Socket Mode it
+// asks for the address of a connection, but opens none. An error means that Slack could not be asked at all.
+func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, error) {
 	var found []Finding
 	add := func(mend string, what string, args ...any) {
 		found = append(found, Finding{What: fmt.Sprintf(what, args...), Mend: mend})
@@ -104,24 +104,46 @@ func (a *Adapter) Check(ctx context.Context) ([]Finding, error) {
 	} else {
 		add("", "%s may ask for a recall", accounts(len(requesters)))
 	}
-	switch n := accounts(len(approvers)); {
+	// As a request would be refused: by people, whoever asks it left out.
+	asker := bot.Member{}
+	for _, id := range approvers {
+		asker.Approvers = append(asker.Approvers, a.account(id))
+	}
+	most, least := 0, len(approvers)
+	var short []string // whose requests nobody could grant
+	for _, id := range requesters {
+		asker.Account = a.account(id)
+		have := policy.Others(asker, roster)
+		if most, least = max(most, have), min(least, have); have < need {
+			short = append(short, id)
+		}
+	}
+	if len(requesters) == 0 {
+		asker.Account = bot.Account{Platform: bot.Slack}
+		most = policy.Others(asker, roster)
+	}
+	switch {
 	case len(approvers) == 0:
 		add("set SLACK_APPROVERS", "nobody on Slack may approve")
-	case len(approvers) < need:
-		add("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%s may approve, and as many as %d approvals are needed", n, need)
-	case len(approvers) == need && slices.ContainsFunc(requesters, func(r string) bool { return slices.Contains(approvers, r) }):
-		hint("add an approver", "%s may approve, just as many as are needed: a request by one of them cannot be approved on Slack alone", n)
+	case most < need:
+		add("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%s besides whoever asks may approve, and as many as %d approvals are needed: such requests are refused", persons(most), need)
+	case len(short) > 0:
+		hint("add an approver", "%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s", persons(least), need, strings.Join(short, ", "))
 	default:
-		add("", "%s may approve, and as many as %d approvals are needed", n, need)
+		add("", "%s may approve, and as many as %d approvals are needed", accounts(len(approvers)), need)
 	}
 	return found, nil
 }
 
-func accounts(n int) string {
+func accounts(n int) string { return several(n, "account", "accounts") }
+
+func persons(n int) string { return several(n, "person", "people") }
+
+func several(n int, one, many string) string {
 	if n == 1 {
-		return "1 account"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d accounts", n)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // placeTroubles say what is wrong with a channel, and what to do about it.

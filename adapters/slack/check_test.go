@@ -11,7 +11,7 @@ import (
 
 func (x *world) check() string {
 	x.t.Helper()
-	found, err := x.a.Check(x.t.Context())
+	found, err := x.a.Check(x.t.Context(), x.roster)
 	if err != nil {
 		x.t.Fatalf("Check: %v", err)
 	}
@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 		time.Sleep(time.Minute)
 		got := x.check()
 		for _, want := range []string{"ok   the bot token works", "ok   the app token works", "ok   the channel C0TRUST can be posted to", "BAD  the account U0GUEST is a guest, so it may neither ask nor approve -> correct",
-			"2 accounts may approve", "hint the scope im:read is not needed"} {
+			"hint 1 person besides them may approve what these accounts ask, and as many as 2 approvals are needed, so that it is refused: U0THEO -> add an approver", "hint the scope im:read is not needed"} {
 			if !strings.Contains(got, want) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
@@ -59,12 +59,49 @@ func TestCheck(t *testing.T) {
 		for _, want := range []string{
 			"BAD  the scope files:write is missing", "connections:write", "BAD  the channel C0PRIVATE does not exist, or the bot is not in it -> invite", "BAD  the channel C0OLD is archived -> take it out",
 			"BAD  the channel C0SHARED is shared with another organisation, whose members would see the messages -> use", "BAD  the channel C0UNHEARD does not exist", "BAD  the user group S0UNHEARD has nobody",
-			"BAD  the account U0UNHEARD is nobody of this workspace", "BAD  nobody on Slack may ask", "BAD  1 account may approve, and as many as 2 approvals are needed",
+			"BAD  the account U0UNHEARD is nobody of this workspace", "BAD  nobody on Slack may ask", "BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed: such requests are refused",
 		} {
 			if !strings.Contains(got, want) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
 		}
+		// People count, and whoever asks does not.
+		missing := x.bot.policy.Crowds[bot.Slack]
+		x.w.AddUser(slacktest.User{ID: "U0OLA", Name: "ola"})
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: []string{"U0MINA", "U0THEO", "U0NOBODY"}})
+		x.bot.policy.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}}, Approvers: []bot.Principal{{Group: "S0LEADS"}}, Channels: []string{"C0TRUST"}}
+		for _, test := range []struct {
+			name       string
+			people     [][]string
+			requesters []bot.Principal
+			want       string
+		}{
+			{"three accounts", nil, nil, "ok   3 accounts may approve, and as many as 2 approvals are needed"},
+			{"three accounts of two people", [][]string{{"U0MINA"}, {"U0THEO", "U0NOBODY"}}, nil, "BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed"},
+			{"one who is not in the roster", [][]string{{"U0MINA"}, {"U0THEO"}}, nil, "BAD  1 person besides whoever asks may approve"},
+			{"three people", [][]string{{"U0MINA"}, {"U0THEO"}, {"U0NOBODY"}}, nil, "ok   3 accounts may approve"},
+			{"somebody else asks", [][]string{{"U0MINA"}, {"U0THEO", "U0NOBODY"}, {"U0OLA"}}, []bot.Principal{{User: "U0OLA"}, {User: "U0MINA"}},
+				"hint 1 person besides them may approve what these accounts ask, and as many as 2 approvals are needed, so that it is refused: U0MINA"},
+		} {
+			x.roster = bot.Roster{}
+			for _, users := range test.people {
+				p := bot.Person{Name: users[0]}
+				for _, u := range users {
+					p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: u})
+				}
+				x.roster.People = append(x.roster.People, p)
+			}
+			crowd := x.bot.policy.Crowds[bot.Slack]
+			if crowd.Requesters = test.requesters; test.requesters == nil {
+				crowd.Requesters = []bot.Principal{{User: "U0MINA"}}
+			}
+			x.bot.policy.Crowds[bot.Slack] = crowd
+			if got := x.check(); !strings.Contains(got, test.want) {
+				x.t.Errorf("%s: want %q in:\n%s", test.name, test.want, got)
+			}
+		}
+
+		x.bot.policy.Crowds[bot.Slack], x.roster = missing, bot.Roster{}
 		// Without the scopes to look at them there is no saying what channels and groups are, but that is no outage.
 		x.w.Set(func(w *slacktest.Workspace) {
 			w.Scopes, w.AppScopes = []string{"commands", "chat:write"}, []string{"connections:write"}
@@ -87,7 +124,7 @@ func TestCheck(t *testing.T) {
 			x.t.Errorf("with a revoked token:\n%s", got)
 		}
 		x.w.Fail("auth.test", 1, slacktest.ServerError(503))
-		if _, err := x.a.Check(x.t.Context()); err == nil {
+		if _, err := x.a.Check(x.t.Context(), x.roster); err == nil {
 			x.t.Error("an outage is called a finding")
 		}
 		for method := range x.w.Counts() {
