@@ -544,7 +544,7 @@ func TestDoor(t *testing.T) {
 			}
 		}},
 		{"after the deadline, before its timer", func(t *testing.T, p bot.Platform) {
-			d := newDoor(t)
+			d := newDoor(t, func(o *bot.Options) { o.Policy.ApproveWithin = 5 * time.Minute })
 			r := d.sealed("mina", p)
 			d.stop()
 			d.open() // nothing runs: no timer fires
@@ -710,11 +710,11 @@ func TestDoor(t *testing.T) {
 			}
 		}},
 		{"time alone", func(t *testing.T, p bot.Platform) {
-			d := newDoor(t)
+			d := newDoor(t, func(o *bot.Options) { o.Policy.ApproveWithin, o.Policy.RemindAfter = time.Minute, 20*time.Second })
 			r := d.sealed("mina", p)
 			d.decides(member("theo", p), place(p), approving(r))
 			for range 4 {
-				d.pass(9 * time.Minute)
+				d.pass(18 * time.Second)
 				d.restart()
 			}
 			if r = d.request(r.ID); r.State != bot.Expired || d.chat.Calls(recalltest.Recall) > 0 {

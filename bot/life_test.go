@@ -19,7 +19,7 @@ func TestAuditOfALife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, with(family), func(o *bot.Options) {
 			o.Policy.Approvals, o.Policy.LargeFrom = 1, 3
-			o.Policy.StartWithin = 5 * time.Minute
+			o.Policy.StartWithin, o.Policy.ApproveWithin, o.Policy.RemindAfter = 5*time.Minute, 2*time.Minute, 30*time.Second
 			o.Policy.MaxMessages = 30
 		})
 		p := bot.Slack
@@ -69,7 +69,7 @@ func TestAuditOfALife(t *testing.T) {
 		d.decides(theo, place(p), act)
 		ended(rejected, bot.Rejected)
 		expired := asks("4")
-		d.pass(31 * time.Minute)
+		d.pass(2 * time.Minute)
 		ended(expired, bot.Expired)
 		refused := asks("900")
 		ended(refused, bot.Refused)

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"math/bits"
 	"testing"
 	"time"
 )
@@ -16,11 +17,7 @@ import (
 // transaction or a call; TestFaults and the conversations hold the real runner to them. Events delivered twice are left to TestDoor, since here a repeat
 // finds its stored answer and so changes nothing by construction. The quota is a matter of time, and hostile text of drawing: neither has states.
 func TestModel(t *testing.T) {
-	const atLeast = 100_000
-	deep := uint8(10)
-	if raceEnabled {
-		deep = 9 // the race detector makes each step several times as slow, and a single goroutine walks
-	}
+	const atLeast, deep = 100_000, uint8(10)
 	seen := map[world]bool{}
 	var level []world
 	for asked := range uint8(len(modelRosters)) {
@@ -29,7 +26,7 @@ func TestModel(t *testing.T) {
 		seen[w] = true
 		level = append(level, w)
 	}
-	m := &model{t: t}
+	m := &model{t: t, known: map[question]answers{}}
 	tried := 0
 	for range deep {
 		var next []world
@@ -183,10 +180,11 @@ func (w world) request(i int) Request {
 }
 
 // put is w with request i as the real code left it.
-func (w world) put(i int, r Request) world {
+func (w world) put(i int, t turned) world {
 	q := &w.requests[i]
-	if now := stateIndex(r.State); now != q.state {
-		switch q.state = now; r.State {
+	state := modelStates[t.state]
+	if t.state != q.state {
+		switch q.state = t.state; state {
 		case Approved:
 			q.granted = w.phase
 		case Running:
@@ -195,15 +193,8 @@ func (w world) put(i int, r Request) world {
 			q.stopped = w.phase
 		}
 	}
-	q.approvals = 0
-	for _, a := range r.Approvals {
-		for n, account := range modelAccounts {
-			if a.By.Account == account {
-				q.approvals |= 1 << n
-			}
-		}
-	}
-	if !r.State.Open() && r.State.HasReceipt() && q.outcome == outcomeNone {
+	q.approvals = t.approvals
+	if !state.Open() && state.HasReceipt() && q.outcome == outcomeNone {
 		q.outcome = outcomeNotSent // putEnded settles what never ran
 	}
 	return w
@@ -221,6 +212,76 @@ type model struct {
 	t        *testing.T
 	from     world
 	outcomes [outcomeUnknown + 1]bool
+	known    map[question]answers
+}
+
+// question is all that the real code is told of request i, with the rosters by their numbers: it is pure, so it is asked once.
+type question struct {
+	i, asked, roster, phase                   uint8
+	state, approvals, granted, begun, stopped uint8
+}
+
+// turned is what became of a request; ok is false where it was refused.
+type turned struct {
+	ok               bool
+	state, approvals uint8
+}
+
+// answers are what each deed, by each account where one acts, makes of the request.
+type answers struct {
+	people               [len(deeds)][4]turned
+	timer, begin, finish turned
+}
+
+var deeds = [...]string{"approve", "reject", "withdraw", "stop"}
+
+// answers asks the real code.
+func (m *model) answers(i int, roster uint8) answers {
+	w, q := m.from, m.from.requests[i]
+	k := question{uint8(i), w.asked, roster, w.phase, q.state, q.approvals, q.granted, q.begun, q.stopped}
+	a, known := m.known[k]
+	if known {
+		return a
+	}
+	told := func(r Request, ok bool) turned {
+		t := turned{ok: ok, state: stateIndex(r.State)}
+		for _, by := range r.Approvals {
+			for n, account := range modelAccounts {
+				if by.By.Account == account {
+					t.approvals |= 1 << n
+				}
+			}
+		}
+		return t
+	}
+	r := w.request(i)
+	now := Rules{Policy: modelPolicy, Roster: modelRosters[roster], Asked: modelRosters[w.asked], Now: modelHour[w.phase]}
+	for n, account := range modelAccounts {
+		by := Member{Account: account, Groups: []string{"SLEADS"}}
+		d := Decision{Verdict: Approve, By: by, Place: r.Place, Digest: "d1"}
+		next, err := Decide(r, d, now)
+		a.people[0][n] = told(next, err == nil)
+		d.Verdict = Reject
+		next, err = Decide(r, d, now)
+		a.people[1][n] = told(next, err == nil)
+		if r.State == Proposed {
+			d.Verdict, d.Digest = Approve, "d2"
+			if _, err := Decide(r, d, now); err == nil {
+				m.t.Errorf("the digest of another seal was approved in %+v", w)
+			}
+		}
+		next, err = Withdraw(r, by, now)
+		a.people[2][n] = told(next, err == nil)
+		next, err = Stop(r, by, now)
+		a.people[3][n] = told(next, err == nil)
+	}
+	a.timer = told(Pass(r, modelHour[q.begun], modelHour[w.phase]))
+	next, err := Begin(r, modelHour[w.phase])
+	a.begin = told(next, err == nil)
+	next, err = Finish(r, modelHour[w.phase])
+	a.finish = told(next, err == nil)
+	m.known[k] = a
+	return a
 }
 
 // steps yields every event that can happen in m.from, and what comes of it.
@@ -230,8 +291,8 @@ func (m *model) steps(yield func(step, world)) {
 		m.people(i, yield)
 		m.work(i, yield)
 		m.world(i, yield)
-		if next, changed := Pass(w.request(i), modelHour[w.requests[i].begun], modelHour[w.phase]); changed {
-			yield(step{"timer", i, -1, 0}, w.put(i, next))
+		if became := m.answers(i, w.rosters[0]).timer; became.ok {
+			yield(step{"timer", i, -1, 0}, w.put(i, became))
 		}
 	}
 	if w.phase < 2 {
@@ -271,33 +332,16 @@ func (w world) forgotten() world {
 // people lets every account do everything to request i on each replica.
 func (m *model) people(i int, yield func(step, world)) {
 	w := m.from
-	r := w.request(i)
 	for replica, roster := range w.rosters {
 		if replica == 1 && roster == w.rosters[0] {
 			continue // the same as on the other
 		}
-		now := Rules{Policy: modelPolicy, Roster: modelRosters[roster], Asked: modelRosters[w.asked], Now: modelHour[w.phase]}
-		for a, account := range modelAccounts {
-			by := Member{Account: account, Groups: []string{"SLEADS"}}
-			d := Decision{Verdict: Approve, By: by, Place: r.Place, Digest: "d1"}
-			if next, err := Decide(r, d, now); err == nil {
-				yield(step{"approve", i, a, roster}, w.put(i, next))
-			}
-			d.Verdict = Reject
-			if next, err := Decide(r, d, now); err == nil {
-				yield(step{"reject", i, a, roster}, w.put(i, next))
-			}
-			if r.State == Proposed {
-				d.Verdict, d.Digest = Approve, "d2"
-				if _, err := Decide(r, d, now); err == nil {
-					m.t.Errorf("the digest of another seal was approved in %+v", w)
+		known := m.answers(i, roster)
+		for d, what := range deeds {
+			for a, became := range known.people[d] {
+				if became.ok {
+					yield(step{what, i, a, roster}, w.put(i, became))
 				}
-			}
-			if next, err := Withdraw(r, by, now); err == nil {
-				yield(step{"withdraw", i, a, roster}, w.put(i, next))
-			}
-			if next, err := Stop(r, by, now); err == nil {
-				yield(step{"stop", i, a, roster}, w.put(i, next))
 			}
 		}
 	}
@@ -322,8 +366,8 @@ func (m *model) work(i int, yield func(step, world)) {
 	state := modelStates[q.state]
 	switch {
 	case state == Approved:
-		if next, err := Begin(m.from.request(i), modelHour[m.from.phase]); err == nil {
-			does("begin", func(w *world, q *course) { *w = w.put(i, next); w.requests[i].batch = batchPending })
+		if became := m.answers(i, m.from.rosters[0]).begin; became.ok {
+			does("begin", func(w *world, q *course) { *w = w.put(i, became); w.requests[i].batch = batchPending })
 		}
 		return
 	case state != Running && state != Stopping:
@@ -365,8 +409,8 @@ func (m *model) work(i int, yield func(step, world)) {
 			settles("give the doubt up", outcomeUnknown)
 		}
 	case batchDone:
-		if next, err := Finish(m.from.request(i), modelHour[m.from.phase]); err == nil {
-			does("finish", func(w *world, _ *course) { *w = w.put(i, next) })
+		if became := m.answers(i, m.from.rosters[0]).finish; became.ok {
+			does("finish", func(w *world, _ *course) { *w = w.put(i, became) })
 		}
 	}
 }
@@ -404,21 +448,16 @@ func (m *model) check(s step, before, w world) {
 		state, stateBefore := modelStates[q.state], modelStates[was.state]
 		asker := modelAskers[i]
 		different := func(people []int) (n int) { // people behind the approvals, the requester's left out
-			met := map[int]bool{people[asker]: true}
+			met := uint8(1) << people[asker]
 			for a := range modelAccounts {
-				if q.approvals&(1<<a) != 0 && !met[people[a]] {
-					met[people[a]] = true
+				if one := uint8(1) << people[a]; q.approvals&(1<<a) != 0 && met&one == 0 {
+					met |= one
 					n++
 				}
 			}
 			return n
 		}
-		count := 0
-		for a := range modelAccounts {
-			if q.approvals&(1<<a) != 0 {
-				count++
-			}
-		}
+		count := bits.OnesCount8(q.approvals)
 
 		// 1. No call without enough approvals by people other than the requester, counted here by the roster of asking, and at the one that grants by that of the
 		// replica too.

@@ -58,11 +58,10 @@ func TestWaitingRequest(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, func(o *bot.Options) { o.Policy.Approvals = 1 })
 				r := d.sealed("mina", bot.Slack)
-				d.pass(time.Minute)
 				d.restart(test.turn)
-				d.pass(time.Minute)
+				d.pass(5 * time.Second)
 				d.do(member("theo", bot.Slack), place(bot.Slack), ways[0].act(r))
-				d.pass(time.Minute)
+				d.pass(10 * time.Second)
 				if got := d.request(r.ID); got.State != test.want || got.Needed != r.Needed || !got.Deadline.Equal(r.Deadline) {
 					t.Errorf("%s, %d needed until %s; was %d until %s", got.State, got.Needed, got.Deadline, r.Needed, r.Deadline)
 				}
@@ -87,7 +86,7 @@ func TestWaitingRequest(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, func(o *bot.Options) {
-					o.Policy.Protected = []recall.UserID{"boss"}
+					o.Policy.Protected, o.Policy.ApproveWithin = []recall.UserID{"boss"}, time.Minute
 					c := o.Policy.Crowds[bot.Slack]
 					c.Approvers = []bot.Principal{{User: "UTHEO"}, {User: "UINES"}}
 					o.Policy.Crowds[bot.Slack] = c
@@ -101,11 +100,11 @@ func TestWaitingRequest(t *testing.T) {
 				for _, name := range []string{"mina", "nico", "ola", "theo"} {
 					d.do(bot.Member{Account: account(name, bot.Slack), Name: name}, place(bot.Slack), ways[0].act(r))
 				}
-				d.pass(time.Minute)
+				d.pass(10 * time.Second)
 				if got := d.request(r.ID); got.State != bot.Proposed || len(got.Approvals) != 1 || got.Tally.Send != 1 {
 					t.Errorf("%s with %d approvals, %d would be sent", got.State, len(got.Approvals), got.Tally.Send)
 				}
-				d.pass(31 * time.Minute)
+				d.pass(time.Minute)
 				if got := d.request(r.ID); got.State != bot.Expired {
 					t.Errorf("%s after its deadline", got.State)
 				}
@@ -396,7 +395,7 @@ func TestWhoami(t *testing.T) {
 // TestReminderAndExpiry lets time pass over a request that nobody decides: one reminder with the mention, loud; then the end, with no button left.
 func TestReminderAndExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t)
+		d := newDoor(t, func(o *bot.Options) { o.Policy.RemindAfter, o.Policy.ApproveWithin = time.Minute, 3*time.Minute })
 		r := d.sealed("mina", bot.Slack)
 		reminders := func() (notes []bot.Note) {
 			d.screen.mu.Lock()
@@ -408,7 +407,7 @@ func TestReminderAndExpiry(t *testing.T) {
 			}
 			return notes
 		}
-		d.pass(time.Until(r.Sealed.Add(10*time.Minute)) - time.Millisecond)
+		d.pass(time.Until(r.Sealed.Add(time.Minute)) - time.Millisecond)
 		if n := reminders(); len(n) > 0 {
 			t.Errorf("reminded early: %+v", n)
 		}
@@ -418,7 +417,7 @@ func TestReminderAndExpiry(t *testing.T) {
 				t.Errorf("reminders: %+v", n)
 			}
 			d.restart()
-			d.pass(8 * time.Minute)
+			d.pass(45 * time.Second)
 		}
 		d.pass(time.Until(r.Deadline) - time.Millisecond)
 		if got := d.request(r.ID); got.State != bot.Proposed {
@@ -443,9 +442,9 @@ func TestReminderAndExpiry(t *testing.T) {
 
 		// One that is decided in time is not reminded of, nor one that was decided at the very minute.
 		r = d.sealed("mina", bot.Slack)
-		d.pass(9 * time.Minute)
+		d.pass(50 * time.Second)
 		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(r))
-		d.pass(5 * time.Minute)
+		d.pass(30 * time.Second)
 		if n := reminders(); len(n) > 0 {
 			t.Errorf("reminded of a settled one: %+v", n)
 		}
