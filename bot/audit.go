@@ -186,6 +186,20 @@ func (e Entry) Row() []string {
 	return row
 }
 
+// hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options as JSON, without the roster, which has a hash of its own,
+// and without what makes the one process (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
+func (o Options) hash() string {
+	body, err := json.Marshal(map[string]any{
+		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence, "evidence_ttl": o.EvidenceTTL, "on_request": o.OnRequest,
+		"callbacks": o.Callbacks, "index": o.Index, "index_ttl": o.IndexTTL, "calls_per_second": o.CallsPerSecond, "lease_ttl": o.LeaseTTL, "window": o.Window,
+	})
+	if err != nil {
+		panic(fmt.Sprintf("bot: configuration cannot be written: %v", err)) // unreachable: strings, numbers and lists of them always marshal
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
 // detail writes a map with sorted keys, which is what encoding/json does with maps.
 func detail(m map[string]any) json.RawMessage {
 	if len(m) == 0 {

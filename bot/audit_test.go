@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -270,6 +271,43 @@ func TestAuditRow(t *testing.T) {
 	}
 	if cell := (Entry{Actor: "a=b"}).Row()[3]; cell != "a=b" {
 		t.Errorf("a harmless cell became %q", cell)
+	}
+}
+
+// TestConfigurationHash changes each option: the hash tells every one that says what the bot does, and none that makes a process or a secret.
+func TestConfigurationHash(t *testing.T) {
+	base := Options{App: 1, Policy: leadsPolicy()}
+	said := map[string]bool{base.hash(): true}
+	for i, field := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
+		o := base
+		v := reflect.ValueOf(&o).Elem().Field(i)
+		switch field.Name {
+		case "Ledger", "Chat", "Log", "Holder", "Roster":
+			o.Holder, o.Roster = "another", Roster{People: []Person{{Name: "Mina"}}}
+			if o.hash() != base.hash() {
+				t.Errorf("it tells %s", field.Name)
+			}
+			continue
+		case "Policy":
+			o.Policy.Crowds = map[Platform]Crowd{Slack: {Approvers: []Principal{{User: "THEO"}}}}
+		default:
+			switch v.Kind() {
+			case reflect.String:
+				v.SetString("x")
+			case reflect.Bool:
+				v.SetBool(true)
+			case reflect.Int, reflect.Int64:
+				v.SetInt(77)
+			case reflect.Uint, reflect.Uint32, reflect.Uint64:
+				v.SetUint(77)
+			default:
+				t.Fatalf("%s is a %s", field.Name, v.Kind())
+			}
+		}
+		if said[o.hash()] {
+			t.Errorf("it does not tell %s", field.Name)
+		}
+		said[o.hash()] = true
 	}
 }
 

@@ -90,9 +90,27 @@ var (
 
 func with(r bot.Roster) func(*bot.Options) { return func(o *bot.Options) { o.Roster = r } }
 
+// quickFolder is a folder for the test alone, in memory where the system has that: nothing waits for the disk.
+func quickFolder(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat(inMemory); err != nil {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(inMemory, "recallbot-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 func newDoor(t *testing.T, turns ...func(*bot.Options)) *door {
 	d := &door{
-		t: t, chat: recalltest.New(recalltest.Options{}), file: t.TempDir() + "/bot.db",
+		t: t, chat: recalltest.New(recalltest.Options{}), file: quickFolder(t) + "/bot.db",
 		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}},
 	}
 	d.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,6 +112,47 @@ func TestWaitingRequest(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStartIsAudited: each start tells by their hashes which configuration and which roster hold from then on.
+func TestStartIsAudited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, with(family))
+		d.restart()
+		d.restart(with(strangers))
+		d.restart(func(o *bot.Options) { o.Policy.Approvals = 1 })
+		type start struct {
+			Configuration, Roster string
+			Policy                struct{ Approvals int }
+		}
+		var starts []start
+		for _, e := range d.log() {
+			if e.What != "started" {
+				continue
+			}
+			var s start
+			if err := json.Unmarshal(e.Detail, &s); err != nil {
+				t.Fatal(err)
+			}
+			if e.Actor != "bot" || len(s.Configuration) != 64 {
+				t.Errorf("entry %d: started by %s: %s", e.N, e.Actor, e.Detail)
+			}
+			starts = append(starts, s)
+		}
+		if len(starts) != 4 {
+			t.Fatalf("%d starts", len(starts))
+		}
+		first, again, people, rule := starts[0], starts[1], starts[2], starts[3]
+		if first.Roster != family.Hash() || again != first {
+			t.Errorf("the same again: %+v, then %+v", first, again)
+		}
+		if people.Roster != strangers.Hash() || people.Configuration != first.Configuration {
+			t.Errorf("another roster: %+v, then %+v", first, people)
+		}
+		if rule.Roster != people.Roster || rule.Configuration == people.Configuration || rule.Policy.Approvals != 1 {
+			t.Errorf("another policy: %+v, then %+v", people, rule)
+		}
+	})
 }
 
 // TestNeeded holds that the messages that would be sent decide how many must approve, not those asked for.

@@ -44,7 +44,7 @@ func (b *Bot) start(ctx context.Context) error {
 		if err := tx.PutRoster(b.o.Roster); err != nil {
 			return err
 		}
-		if err := b.auditOwn(tx, "started", "", "", map[string]any{"holder": b.o.Holder, "roster": b.roster, "policy": b.o.Policy}); err != nil {
+		if err := b.auditOwn(tx, "started", "", "", map[string]any{"holder": b.o.Holder, "configuration": b.o.hash(), "roster": b.roster, "policy": b.o.Policy}); err != nil {
 			return err
 		}
 		return b.restore(tx)

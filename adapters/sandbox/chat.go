@@ -226,7 +226,7 @@ func (s *Sandbox) Recalls() (calls []string, pace string) {
 }
 
 // left out of the audit lines: they vary, or are the same in every line.
-var unsaid = []string{"policy", "roster", "holder", "place"}
+var unsaid = []string{"policy", "configuration", "roster", "holder", "place"}
 
 // Audit is the audit log, a line for each entry: who, what, of which request, and the details.
 func (s *Sandbox) Audit() ([]string, error) {
