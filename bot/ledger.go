@@ -204,7 +204,7 @@ type Tx interface {
 	ForgetArrivals(before time.Time, most, limit int) (int, error)
 	ForgetRemovals(before time.Time, most, limit int) (int, error)
 
-	// Append adds an entry to the audit log: it sets N, At, Prev and Hash (Link) and returns the entry as stored.
+	// Append adds an entry to the audit log: it sets N, At, Prev and Hash (Link), puts both times into UTC, and returns the entry as stored.
 	Append(e Entry) (Entry, error)
 	// Head returns the last entry's number and hash; 0 and "" when the log is empty.
 	Head() (int64, string, error)

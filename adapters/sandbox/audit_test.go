@@ -2,11 +2,14 @@ package sandbox_test
 
 import (
 	"database/sql"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,102 @@ import (
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
 )
+
+// TestAuditExport: every filter, as JSON lines and as CSV, with times in UTC whatever the zone of the machine, and nothing that a spreadsheet would carry out.
+func TestAuditExport(t *testing.T) {
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "recallbot.db")
+	l, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	east := time.FixedZone("", 8*3600)
+	var log []bot.Entry
+	for _, e := range []bot.Entry{
+		{Actor: "bot", What: "started"},
+		{Actor: "slack:T1:UMINA", Person: "=Mina", Event: "e1", What: "asked", Request: "R-000001", Detail: []byte(`{"group":"@TGS#A"}`)},
+		{Actor: "slack:T1:UTHEO", Person: "Theo", Event: "@e2", What: "approved", Request: "R-000001"},
+		{Actor: "slack:T1:UMINA", Person: "=Mina", Event: "e3", What: "asked", Request: "R-000002", Detail: []byte(`{"group":"@TGS#B"}`)},
+		{Actor: "discord:discord:2", Person: "Theo", Event: "+e4", What: "refused", Request: "R-000002"},
+	} {
+		e.Process = time.Now().In(east)
+		time.Sleep(2 * time.Millisecond) // the ledger's time counts milliseconds
+		err := l.Tx(t.Context(), func(tx bot.Tx) error {
+			e, err := tx.Append(e)
+			log = append(log, e)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	export := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(binary, append([]string{"audit", "export"}, args...)...)
+		cmd.Env = []string{"DATABASE_URL=sqlite:" + file, "TZ=Asia/Shanghai"}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return string(out)
+	}
+	at := func(i int) string { return log[i].At.In(east).Format(time.RFC3339Nano) }
+	for _, test := range []struct {
+		args []string
+		want []int64
+	}{
+		{nil, []int64{1, 2, 3, 4, 5}},
+		{[]string{"--from", at(2)}, []int64{3, 4, 5}},
+		{[]string{"--till", at(2)}, []int64{1, 2}},
+		{[]string{"--from", at(1), "--till", at(3)}, []int64{2, 3}},
+		{[]string{"--group", "@TGS#B"}, []int64{4, 5}},
+		{[]string{"--person", "Theo"}, []int64{3, 5}},
+		{[]string{"--person", "slack:T1:UTHEO"}, []int64{3}},
+		{[]string{"--request", "R-000001"}, []int64{2, 3}},
+		{[]string{"--request", "R-000001", "--person", "Theo"}, []int64{3}},
+		{[]string{"--group", "@TGS#A", "--till", at(2)}, []int64{2}},
+	} {
+		var got []int64
+		for line := range strings.Lines(export(test.args...)) {
+			var e bot.Entry
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatalf("%v: %q: %v", test.args, line, err)
+			}
+			if bot.Link(e, e.N, e.Prev).Hash != e.Hash || !strings.Contains(line, `"hash":"`+log[e.N-1].Hash) || strings.Contains(line, "+08:00") {
+				t.Errorf("%v: not as it was written, or not in UTC: %s", test.args, line)
+			}
+			got = append(got, e.N)
+		}
+		rows, err := csv.NewReader(strings.NewReader(export(append(test.args, "--csv")...))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var inCSV []int64
+		for i, row := range rows {
+			for _, cell := range row {
+				if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+					t.Errorf("%v: a cell that works: %q", test.args, cell)
+				}
+			}
+			if i > 0 {
+				n, err := strconv.ParseInt(row[0], 10, 64)
+				if err != nil || !strings.HasSuffix(row[1], "Z") || !strings.HasSuffix(row[2], "Z") {
+					t.Errorf("%v: %q, %v", test.args, row, err)
+				}
+				inCSV = append(inCSV, n)
+			}
+		}
+		if !slices.Equal(got, test.want) || !slices.Equal(inCSV, test.want) {
+			t.Errorf("%v: %v and %v as CSV, want %v", test.args, got, inCSV, test.want)
+		}
+	}
+}
 
 // TestAuditVerify: the command finds whatever was done to the log, names the first entry that does not fit, and ends with 1. What it can tell only by a receipt it
 // tells by any later one.

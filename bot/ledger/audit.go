@@ -18,10 +18,10 @@ type auditHead struct {
 	hash string
 }
 
-// Append adds an entry to the audit log. The entry is hashed as it will be read back: its JSON is what is stored.
+// Append adds an entry to the audit log. The entry is hashed as it will be read back: its JSON is what is stored, with both times in UTC.
 func (t *tx) Append(e bot.Entry) (bot.Entry, error) {
 	const do = "append to audit log"
-	e.At = t.now
+	e.At, e.Process = t.now.UTC(), e.Process.UTC()
 	text, err := encode(e)
 	if err != nil {
 		return bot.Entry{}, t.fail(do, err)

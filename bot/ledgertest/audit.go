@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,15 @@ var audit = []promise{
 		}
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Entry, error) { return tx.Entries(1, 9) }), stored)
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Entry, error) { return tx.Entries(2, 1) }), stored[1:2])
+	}},
+	{"both times of an entry are kept in UTC", func(t *testing.T, l bot.Ledger) {
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.Append(bot.Entry{Actor: "bot", What: "x", Process: day.In(time.FixedZone("", 8*3600))})
+			return err
+		})
+		e := look(t, l, func(tx bot.Tx) ([]bot.Entry, error) { return tx.Entries(1, 1) })[0]
+		same(t, e.Process.Format(time.RFC3339Nano), day.UTC().Format(time.RFC3339Nano))
+		same(t, strings.HasSuffix(e.At.Format(time.RFC3339Nano), "Z"), true)
 	}},
 	{"twenty at once make one chain", func(t *testing.T, l bot.Ledger) {
 		for _, err := range atOnce(20, func(i int) error {
