@@ -269,7 +269,6 @@ var phrases = map[string]string{
 	"approved_already":       "You have approved this already",
 	"still_preparing":        "The messages are still being read",
 	"decided_already":        "This is no longer open",
-	"too_late":               "This expired at",
 	"stale_card":             "This card does not show what is waiting now",
 	"other_workspace":        "This was asked in another workspace or server",
 	"no_such_request":        "There is no request",
