@@ -437,8 +437,12 @@ func (a *act) ask(cmd Command) (Answer, error) {
 		return Answer{}, refuse("too_many", "n", n, "max", p.MaxMessages, "corrected", Code(less.on(a.e.Place.Platform)))
 	}
 	// How many would be sent is not known yet: the numbers as asked are the most, and a filter needs the ordinary approvals at least.
-	if have, need := p.Others(a.m, b.o.Roster), p.Needed(cmd.Scope.Seqs.Count()); a.m.ApproversKnown && have < need {
-		return Answer{}, refuse("too_few_approvers", "need", need, "have", have)
+	var others *int
+	if a.m.ApproversKnown {
+		others = new(p.Others(a.m, b.o.Roster))
+		if need := p.Needed(cmd.Scope.Seqs.Count()); *others < need {
+			return Answer{}, refuse("too_few_approvers", "need", need, "have", *others)
+		}
 	}
 	person, _ := b.o.Roster.Of(a.e.By)
 	open, err := a.openRequests(person)
@@ -457,7 +461,7 @@ func (a *act) ask(cmd Command) (Answer, error) {
 		App: b.o.App, State: Preparing, Scope: scope, Reason: cmd.Reason, Covers: scope.Seqs,
 		By:       Actor{Person: person, Account: a.e.By, Name: a.m.Name},
 		Accounts: b.o.Roster.Accounts(a.e.By),
-		Place:    a.e.Place, Policy: p, Roster: b.roster, Asked: now,
+		Place:    a.e.Place, Policy: p, Roster: b.roster, Others: others, Asked: now,
 	}
 	if r.ID, err = a.newID(); err != nil {
 		return Answer{}, err

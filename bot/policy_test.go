@@ -382,6 +382,37 @@ func TestTooFewApprovers(t *testing.T) {
 	}
 }
 
+// TestTooFewForAFilter: a filter that finds so many that nobody could grant it is refused when it is sealed, in words on its card.
+func TestTooFewForAFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeFrom, o.Policy.LargeApprovals = 1, 3, 2 })
+		for range 4 {
+			d.chat.Say(testGroup, "", "mallory", "x")
+		}
+		for _, test := range []struct {
+			ask   string
+			known bool
+			want  bot.State
+		}{{"from:mallory last:3", true, bot.Refused}, {"from:mallory last:2", true, bot.Proposed}, {"from:mallory last:3", false, bot.Proposed}} {
+			m := member("mina", bot.Slack)
+			m.Approvers, m.ApproversKnown = []bot.Account{account("mina", bot.Slack), account("theo", bot.Slack)}, test.known
+			a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask))
+			if a.Kind != bot.Accepted {
+				t.Fatalf("%s: %s", test.ask, text(a))
+			}
+			d.pass(5 * time.Second)
+			r := d.request(bot.RequestID(a.Lines[0][0].Text))
+			if r.State != test.want {
+				t.Errorf("%s, approvers known %v: %s %v", test.ask, test.known, r.State, r.RefusedFor)
+			}
+			if want := "3 messages would be recalled. That needs 2 people besides the requester to approve it, and at most 1 could"; r.State == bot.Refused && !strings.Contains(r.RefusedFor.String(), want) {
+				t.Errorf("it says %q, want %q", r.RefusedFor, want)
+			}
+			d.do(m, place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))
+		}
+	})
+}
+
 // pair is a roster of two.
 var pair = bot.Roster{People: []bot.Person{person("Mina", "mina", "mina2"), person("Theo", "theo", "theo2")}}
 

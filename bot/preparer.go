@@ -291,6 +291,9 @@ func (b *Bot) seal(ctx context.Context, l Lease, p prepared) error {
 		if err != nil {
 			return err
 		}
+		if r.Others != nil && *r.Others < r.Needed { // a filter that found so many
+			return refuse("too_few_for_these", "n", r.Tally.Send, "need", r.Needed, "have", *r.Others)
+		}
 		if err := tx.PutRequest(r); err != nil {
 			return err
 		}

@@ -72,6 +72,8 @@ type Request struct {
 	Place    Place     `json:"place"`
 	Policy   Policy    `json:"policy"` // as it was when asked
 	Roster   string    `json:"roster"` // the hash of the roster it was asked under
+	// Others is how many people besides the requester could approve when it was asked, at most; nil where that was not known.
+	Others *int `json:"others,omitempty"`
 
 	Group GroupFacts `json:"group"`
 
