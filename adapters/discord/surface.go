@@ -179,7 +179,7 @@ func (a *Adapter) send(ctx context.Context, channel string, m *message) (id stri
 
 // threadName says what a thread is of. A name is seen by all and can hold no markup, so no word of others is in it.
 func (a *Adapter) threadName(ref bot.Ref) string {
-	return strings.TrimSpace("Recall " + string(a.seen.get(ref.Message).request))
+	return strings.TrimSpace(bot.Say("thread.name", "id", a.seen.get(ref.Message).request).String())
 }
 
 // nonce is what Discord tells a repeat by: at most 25 characters.
