@@ -506,7 +506,7 @@ func TestDoor(t *testing.T) {
 			d.refused(member("theo2", p), place(p), r, "approved_already", onlyApprovals)
 			d.restart(with(renamed))
 			d.refused(member("theo2", p), place(p), r, "approved_already", onlyApprovals)
-			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Approved {
+			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Approved && r.State != bot.Running {
 				t.Errorf("%s", r.State)
 			}
 		}},
@@ -537,7 +537,7 @@ func TestDoor(t *testing.T) {
 			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Proposed {
 				t.Errorf("an approval by the requester and one other made it %s", r.State)
 			}
-			if r = d.decides(member("theo", p), place(p), approving(r)); r.State != bot.Approved {
+			if r = d.decides(member("theo", p), place(p), approving(r)); r.State != bot.Approved && r.State != bot.Running {
 				t.Errorf("two others made it %s", r.State)
 			}
 		}},
