@@ -272,7 +272,7 @@ var phrases = map[string]string{
 	"stale_card":             "This card does not show what is waiting now",
 	"other_workspace":        "This was asked in another workspace or server",
 	"no_such_request":        "There is no request",
-	"wrong_channel":          "The bot is not to be used in this channel",
+	"wrong_channel":          "The bot is not set up for this channel",
 	"wrong_count":            "Nothing was approved",
 	"trouble.bot":            "Bots cannot ask",
 	"trouble.workflow":       "Workflow bots cannot ask",
@@ -536,7 +536,7 @@ func (h *slackHands) ask(user string) (string, error) {
 
 func (h *slackHands) recallFound(user string) error {
 	ref := slacktest.MessageRef{Channel: cmp.Or(h.at, slackChannel), TS: "1.000001"}
-	return h.done(h.w.PressForged(user, ref, slackInWindow["recall"], `{"group":"`+Group+`","seqs":"103"}`))
+	return h.done(h.w.PressForged(user, ref, slackInWindow["recall"], "v1:find:0:slack-0123456789abcdef"))
 }
 
 // completes is nothing: Slack completes no arguments.
@@ -617,7 +617,7 @@ func (h *discordHands) ask(user string) (string, error) {
 }
 
 func (h *discordHands) recallFound(user string) error {
-	return h.done(h.g.PressForged(user, h.message(bot.Request{}).Ref(), "v1:find:group="+Group+"&seqs=103"))
+	return h.done(h.g.PressForged(user, h.message(bot.Request{}).Ref(), "v1:find:discord:1200000000000000001"))
 }
 
 func (h *discordHands) completes(user string) (groups []string) {
