@@ -104,6 +104,7 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 			wanted = append(wanted, m.Seq)
 		}
 	}
+	detail := map[string]any{"how": "show all", "page": pg.Number, "afresh": true}
 	if len(wanted) > 0 {
 		reading, cancel := context.WithTimeout(ctx, findWithin)
 		defer cancel()
@@ -111,13 +112,14 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 		found, err := b.readSeqs(reading, r.Scope, MakeRanges(wanted...))
 		said()
 		if err != nil {
+			detail["error"] = err.Error()
 			pg.Notes = append(pg.Notes, b.readingFailed(err))
 		} else {
 			pg.Notes = append(pg.Notes, Say("answer.page.afresh", "n", showSealed(&pg, messages, found, key), "of", len(wanted)))
 		}
 	}
 	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
-		return Answer{Kind: ShowPage, Page: &pg}, b.audit(tx, e, "read", r.ID, r.Digest, map[string]any{"how": "show all", "page": pg.Number, "afresh": true})
+		return Answer{Kind: ShowPage, Page: &pg}, b.audit(tx, e, "read", r.ID, r.Digest, detail)
 	})
 }
 

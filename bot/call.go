@@ -46,7 +46,12 @@ func (r *runner) send(j job) result {
 		},
 	})
 	now := time.Now().Truncate(time.Millisecond)
-	res.call = callDetail(j, seqs, answer, err)
+	again := res.call // the reading before, where there was one
+	if res.call = callDetail(j, seqs, answer, err); res.call == nil {
+		res.call = again
+	} else if again != nil {
+		res.call["read again"] = again
+	}
 	if err != nil {
 		r.judge(&res, j, seqs, err, now)
 		r.readAfter(&res, j)

@@ -100,6 +100,7 @@ func (r *runner) readBack(req Request, found *readBack) {
 	p.busy = true
 	r.wg.Go(func() {
 		is, err := r.b.readSeqs(r.ctx, req.Scope, MakeRanges(found.seqs...))
+		call := readDetail(found.seqs, is, err)
 		if found.err = err; err == nil {
 			for _, s := range found.seqs {
 				switch m, ok := is[s]; {
@@ -111,7 +112,7 @@ func (r *runner) readBack(req Request, found *readBack) {
 				// Gone, or not in history at all: nothing speaks against the answer, and nothing confirms it.
 			}
 		}
-		r.results <- result{request: req.ID, proof: found}
+		r.results <- result{request: req.ID, proof: found, call: call}
 	})
 }
 
@@ -142,6 +143,9 @@ func (p *proof) tookBack(found *readBack) {
 
 // applyBack stores what a reading found, while the request is still being confirmed: what comes later changes nothing.
 func (r *runner) applyBack(tx Tx, res result) error {
+	if err := r.b.auditOwn(tx, "api", res.request, "", res.call); err != nil {
+		return err
+	}
 	req, err := tx.Request(res.request)
 	if err != nil || !req.Confirming() || res.proof.err != nil {
 		return err

@@ -33,7 +33,9 @@ func (r *runner) readAfter(res *result, j job) {
 	if len(res.reread) == 0 {
 		return
 	}
-	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(slices.Collect(maps.Keys(res.reread))...))
+	seqs := slices.Sorted(maps.Keys(res.reread))
+	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(seqs...))
+	res.call["read after"] = readDetail(seqs, found, err)
 	if err != nil {
 		return
 	}
@@ -98,6 +100,8 @@ func (r *runner) settle(j job, longEnough bool) result {
 		return unread()
 	}
 	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(j.batch.Seqs...))
+	res.call = readDetail(j.batch.Seqs, found, err)
+	res.call["batch"] = j.batch.N
 	if err != nil {
 		if kind, api := judgeRead(err); kind == readAppPaused {
 			r.b.log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
@@ -108,7 +112,6 @@ func (r *runner) settle(j job, longEnough bool) result {
 		return res
 	}
 	now := time.Now().Truncate(time.Millisecond)
-	res.call = readDetail(j, found)
 	for _, s := range j.batch.Seqs {
 		switch o := outcomeOfHistory(found, s, now); {
 		case o.Settled():
@@ -129,10 +132,15 @@ func (r *runner) settle(j job, longEnough bool) result {
 	return res
 }
 
-// readDetail is what the audit log keeps of the reading that settles a doubt: what history shows of which messages. No content.
-func readDetail(j job, found map[recall.Seq]recall.Message) map[string]any {
+// readDetail is what the audit log keeps of a reading of history: what it shows of which messages, or why it failed. No content.
+func readDetail(seqs []recall.Seq, found map[recall.Seq]recall.Message, err error) map[string]any {
+	d := map[string]any{"op": "group_msg_get_simple"}
+	if err != nil {
+		d["seqs"], d["error"] = MakeRanges(seqs...).String(), err.Error()
+		return d
+	}
 	shows := map[string][]recall.Seq{}
-	for _, s := range j.batch.Seqs {
+	for _, s := range seqs {
 		m, ok := found[s]
 		what := "not there"
 		switch {
@@ -149,5 +157,6 @@ func readDetail(j job, found map[recall.Seq]recall.Message) map[string]any {
 	for what, seqs := range shows {
 		said[what] = MakeRanges(seqs...).String()
 	}
-	return map[string]any{"op": "group_msg_get_simple", "batch": j.batch.N, "history": said}
+	d["history"] = said
+	return d
 }

@@ -50,9 +50,11 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	} else {
 		answer = b.foundAnswer(e, scope, found)
 	}
-	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
-		return answer, b.audit(tx, e, "read", "", "", map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Matches), "read": found.Read})
-	})
+	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Matches), "read": found.Read}
+	if err != nil {
+		detail["error"] = err.Error()
+	}
+	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) { return answer, b.audit(tx, e, "read", "", "", detail) })
 }
 
 // readingFailed tells a person why messages could not be read.
@@ -255,9 +257,11 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 		pg := b.foundPage(f, e.Act.Search, e.Act.Page, messages, arrived)
 		answer = Answer{Kind: ShowPage, Page: &pg}
 	}
-	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
-		return answer, b.audit(tx, e, "read", "", "", map[string]any{"how": "find", "group": string(f.Group), "search": string(e.Act.Search), "page": e.Act.Page})
-	})
+	detail := map[string]any{"how": "find", "group": string(f.Group), "search": string(e.Act.Search), "page": e.Act.Page}
+	if err != nil {
+		detail["error"] = err.Error()
+	}
+	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) { return answer, b.audit(tx, e, "read", "", "", detail) })
 }
 
 // recallFound asks for a recall of exactly what a search found.

@@ -54,6 +54,12 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 			}
 			pause = probeEvery
 		}
+		err = errors.Join(err, b.o.Ledger.Tx(ctx, func(tx Tx) error {
+			if err := tx.Fence(l); err != nil {
+				return err
+			}
+			return b.auditOwn(tx, "api", id, "", map[string]any{"op": "read to seal", "error": err.Error()})
+		}))
 		b.log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
 		if !sleep(ctx, pause) {
 			return ctx.Err()
@@ -313,7 +319,9 @@ func (b *Bot) seal(ctx context.Context, l Lease, p prepared) error {
 			return err
 		}
 		err = b.auditOwn(tx, "sealed", r.ID, r.Digest, map[string]any{
-			"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
+			"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "recalled": r.Tally.Recalled, "gone": r.Tally.Gone, "absent": r.Tally.Absent,
+			"protected": r.Tally.Protected, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
+			"type": r.Group.Type, "members": r.Group.Members, "next_seq": r.Group.NextSeq,
 		})
 		if err != nil {
 			return err

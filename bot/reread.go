@@ -13,7 +13,7 @@ const rereadAfter = 10 * time.Minute
 
 // readAgain reads those messages of a claimed batch again that must be: blind ones, and those read too long ago. What has changed since the
 // seal gets its outcome in res; the others are returned, to be sent.
-func (r *runner) readAgain(j job, res *result) ([]recall.Seq, error) {
+func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	live := j.request.Group.Type != "" && !j.request.Group.Type.HasHistory()
 	oldest := j.request.Tally.Read
 	fresh := !j.request.Blind && !r.b.o.Callbacks && !oldest.IsZero() && j.claimed.Sub(oldest) <= rereadAfter // and nobody tells of recalls
@@ -23,7 +23,7 @@ func (r *runner) readAgain(j job, res *result) ([]recall.Seq, error) {
 	var stored map[recall.Seq]Message
 	var key []byte
 	stale := Ranges(nil)
-	err := r.b.o.Ledger.View(r.ctx, func(tx Tx) error {
+	err = r.b.o.Ledger.View(r.ctx, func(tx Tx) error {
 		stored = map[recall.Seq]Message{}
 		var old []recall.Seq
 		told, err := tx.Removals(j.request.App, j.request.Scope.Group, j.request.Scope.Topic, j.batch.Seqs, j.request.Sealed)
@@ -56,6 +56,8 @@ func (r *runner) readAgain(j job, res *result) ([]recall.Seq, error) {
 		return j.batch.Seqs, err
 	}
 	found, err := r.b.readSeqs(r.ctx, j.request.Scope, stale)
+	res.call = readDetail(slices.Collect(stale.All()), found, err)
+	res.call["batch"] = j.batch.N
 	if err != nil {
 		if kind, _ := judgeRead(err); j.request.Blind && kind == readLater || kind == readNever {
 			return j.batch.Seqs, nil // still cannot be read: it is sent, as it was approved

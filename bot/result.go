@@ -31,6 +31,7 @@ type result struct {
 	reading  bool          // back: because it could not be read again
 	proof    *readBack     // of a reading back, not of a batch
 	call     map[string]any
+	noted    bool // nothing but call is to be stored
 }
 
 // store writes what came back, in one transaction under the lease.
@@ -56,7 +57,9 @@ func (r *runner) store() error {
 			if err := r.apply(tx, res); err != nil {
 				return fmt.Errorf("store the answer for %s: %w", res.request, err)
 			}
-			touched[res.request] = append(touched[res.request], res.batch.Seqs...)
+			if !res.noted {
+				touched[res.request] = append(touched[res.request], res.batch.Seqs...)
+			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(touched)) {
 			if err := r.tellApart(tx, id, touched[id]); err != nil {
@@ -100,7 +103,7 @@ func (r *runner) tellApart(tx Tx, id RequestID, seqs []recall.Seq) error {
 
 // plain reports whether all that is to be stored of a result is the outcome of every message of its batch.
 func (res *result) plain() bool {
-	return res.proof == nil && res.pause == nil && res.condemn == nil && len(res.back)+len(res.doubt)+len(res.single)+len(res.reread) == 0
+	return !res.noted && res.proof == nil && res.pause == nil && res.condemn == nil && len(res.back)+len(res.doubt)+len(res.single)+len(res.reread) == 0
 }
 
 // applyPlain writes the plain results, which are nearly all, together: a statement for each would take longer than the calls.
@@ -147,6 +150,9 @@ func (r *runner) applyPlain(tx Tx) error {
 func (r *runner) apply(tx Tx, res result) error {
 	if res.proof != nil {
 		return r.applyBack(tx, res)
+	}
+	if res.noted {
+		return r.b.auditOwn(tx, "api", res.request, "", res.call)
 	}
 	if res.pause != nil {
 		if err := r.b.pause(tx, res.pause); err != nil {
