@@ -340,7 +340,7 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
-// sample draws one message. Marks say what is special about it; what will not be sent is said only while that can still be decided.
+// sample draws one message. Marks say what is special about it; what will not be sent is said only while that is still to come.
 //
 // A recall that a callback told of is shown where history does not speak, or has not been asked since. It alone keeps no message from being sent.
 func (b *Bot) sample(m Message, r Request, removals map[recall.Seq]Removal, runes int, text bool) Sample {
@@ -349,11 +349,18 @@ func (b *Bot) sample(m Message, r Request, removals map[recall.Seq]Removal, rune
 		out.Text = Line{Quote(Cut(m.Evidence, runes))}
 	}
 	was, removed := removals[m.Seq]
+	var mark Line
 	switch {
 	case m.Status == SealRecalled && removed:
-		out.Marks = append(out.Marks, Say("card.mark.recalled.when", "when", was.At))
+		mark = Say("card.mark.recalled.when", "when", was.At)
 	case m.Status != SealNormal:
-		out.Marks = append(out.Marks, Say("card.mark."+string(m.Status)))
+		mark = Say("card.mark." + string(m.Status))
+	}
+	if !m.Sends() && (r.State == Proposed || r.State == Approved) {
+		mark = Say("card.mark.withheld", "mark", mark)
+	}
+	if mark != nil {
+		out.Marks = append(out.Marks, mark)
 	}
 	if removed && m.Sends() && (m.Callback || m.Status == SealUnread || was.Came.After(m.Read)) {
 		out.Marks = append(out.Marks, Say("card.mark.removed", "when", was.At))

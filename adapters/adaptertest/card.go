@@ -71,6 +71,9 @@ func card(state bot.State, notify []string) bot.Card {
 			fact("senders", bot.Say("card.fact.senders.one", "who", "casino_77", "n", 2)),
 			fact("times", bot.Say("card.fact.times.span", "first", asked.Add(-90*time.Minute), "last", asked.Add(-80*time.Minute))))
 		marks := [][]bot.Line{nil, {bot.Say("card.mark.admin")}, {bot.Say("card.mark.absent")}}
+		if state == bot.Proposed || state == bot.Approved {
+			marks[2] = []bot.Line{bot.Say("card.mark.withheld", "mark", marks[2][0])}
+		}
 		switch {
 		case state == bot.Done:
 			marks = [][]bot.Line{{bot.Say("outcome.recalled")}, {bot.Say("outcome.10031")}, {bot.Say("outcome.did_not_exist")}}
