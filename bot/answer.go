@@ -14,7 +14,7 @@ const (
 	pageRunes = 500 // characters of one of them
 
 	listShown   = 20 // requests that list shows
-	listScanned = 1000
+	listScanned = 60 // that it looks at, for those of groups that may still be touched: each is read whole, and somebody waits
 )
 
 // help shows every command with an example that can be copied.
