@@ -36,7 +36,7 @@ import (
 // Replicas in these tests are processes, so that they can be killed: this test program, run again with replicaName set, is a bot with short leases and short calls.
 const (
 	replicaName = "RECALLBOT_TEST_REPLICA"
-	killQuota   = 40 // calls a second
+	killQuota   = 40 // calls a second, where CHAT_CALLS_PER_SECOND does not say another
 	killTTL     = 600 * time.Millisecond
 	killGuard   = 250 * time.Millisecond // by which a busy machine may delay one call more than another
 )
@@ -57,9 +57,15 @@ func serveReplica() int {
 	if err != nil {
 		return fail(err)
 	}
+	quota := killQuota
+	if s := os.Getenv("CHAT_CALLS_PER_SECOND"); s != "" {
+		if quota, err = strconv.Atoi(s); err != nil {
+			return fail(err)
+		}
+	}
 	client, err := recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(app), SecretKey: os.Getenv("CHAT_SECRET_KEY"), BaseURL: os.Getenv("CHAT_BASE_URL"),
-		CallsPerSecond: killQuota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond, Guard: killGuard,
+		CallsPerSecond: quota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond, Guard: killGuard,
 	})
 	if err != nil {
 		return fail(err)
@@ -68,7 +74,7 @@ func serveReplica() int {
 	policy.LargeApprovals, policy.MaxMessages = 1, 20_000
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
 	b, err := bot.New(bot.Options{
-		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: killQuota,
+		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: quota,
 		Holder:   os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
 		LeaseTTL: killTTL, Window: time.Second + killGuard, Log: log,
 	})
@@ -104,6 +110,7 @@ type herd struct {
 	front    front
 	database string
 	replicas []*replica
+	quota    int // calls a second
 	late     int // calls that were past every check when their process was stopped: a delay that no guard covers
 
 	phase atomic.Int32 // a phase
@@ -124,12 +131,12 @@ type replica struct {
 	calls []time.Time // recalls that arrived from it
 }
 
-func newHerd(t *testing.T, p bot.Platform, database string, n int) *herd {
+func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string) *herd {
 	file, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &herd{site: newSiteOf(t, file), database: database, killed: make(chan struct{})}
+	h := &herd{site: newSiteOf(t, file, env...), database: database, quota: killQuota, killed: make(chan struct{})}
 	h.phase.Store(int32(phases))
 	h.front = slackFront{h.slack}
 	if p == bot.Discord {
@@ -351,8 +358,8 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 			}
 		}
 	}
-	if most := h.chat.MostInAnySecond(recalltest.Recall); most > killQuota+h.late {
-		t.Errorf("%d calls in one second; the quota is %d", most, killQuota)
+	if most := h.chat.MostInAnySecond(recalltest.Recall); most > h.quota+h.late {
+		t.Errorf("%d calls in one second; the quota is %d", most, h.quota)
 	}
 	// The audit log is whole, and has an approval before the first call.
 	l, err := ledger.Open(t.Context(), h.database, ledger.Options{ReadOnly: true})
@@ -515,12 +522,13 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 // TestPaused stops the process that runs a request for three times its lease (SIGSTOP), or for 30 s with -long, and lets it go on. It finds the lease taken, writes nothing,
 // and calls no more.
 func TestPaused(t *testing.T) {
-	h := newHerd(t, bot.Slack, ledgertest.Postgres(t), 2)
-	pause := 3 * killTTL
+	pause, quota := 3*killTTL, killQuota
 	if *long {
-		pause = 30 * time.Second
+		pause, quota = 30*time.Second, 5 // so that a request of a fair size runs for so long
 	}
-	messages := 10 * killQuota * int((pause + 3*time.Second).Seconds()) // for longer than the pause
+	h := newHerd(t, bot.Slack, ledgertest.Postgres(t), 2, fmt.Sprint("CHAT_CALLS_PER_SECOND=", quota))
+	h.quota = quota
+	messages := 10 * quota * int((pause + 3*time.Second).Seconds()) // for longer than the pause
 	for range messages {
 		h.chat.Say(floodGroup, "", "alice", "win big")
 	}
