@@ -554,25 +554,18 @@ func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID, on Platform) e
 
 // unsettled returns those of the seqs that have no outcome yet.
 func unsettled(tx Tx, id RequestID, seqs Ranges) (Ranges, error) {
+	const atOnce = 1000
 	var open []recall.Seq
-	for _, r := range seqs {
-		for from := r.From; ; {
-			page, err := tx.Messages(id, from, 1000)
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range page {
-				if m.Seq <= r.To && !m.Outcome.Settled() {
-					open = append(open, m.Seq)
-				}
-			}
-			if len(page) < 1000 || page[len(page)-1].Seq >= r.To {
-				break
-			}
-			from = page[len(page)-1].Seq + 1
+	for from := recall.Seq(0); ; {
+		page, err := tx.Unsettled(id, from, atOnce)
+		if err != nil {
+			return nil, err
 		}
+		if open = append(open, page...); len(page) < atOnce {
+			return MakeRanges(open...).Intersect(seqs), nil
+		}
+		from = page[len(page)-1] + 1
 	}
-	return MakeRanges(open...), nil
 }
 
 // request reads a request that m may see.
@@ -733,10 +726,11 @@ func (b *Bot) ended(tx Tx, r Request) error {
 	if counts[ClassRecalled]+counts[ClassUnknown] == 0 { // it recalled nothing
 		ttl = min(ttl, 24*time.Hour)
 	}
-	if r.Digest != "" {
-		if err := tx.SetDue(Due{r.ID, DueEvidence, tx.Now().Add(ttl)}); err != nil {
-			return err
-		}
+	if r.Digest == "" { // what a preparation stored before it was cut short goes at once
+		ttl = 0
+	}
+	if err := tx.SetDue(Due{r.ID, DueEvidence, tx.Now().Add(ttl)}); err != nil {
+		return err
 	}
 	views, err := tx.ViewOf(r.ID)
 	if err != nil {
@@ -848,8 +842,11 @@ func (a *act) end(r Request, what, key string) (Answer, error) {
 // the reason given, or what the seal says of it. A request with a receipt gets its number.
 func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 	if r.State.HasReceipt() {
-		if err := settleRest(tx, r, why); err != nil {
-			return err
+		for more := true; more; {
+			var err error
+			if _, more, err = settleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}); err != nil {
+				return err
+			}
 		}
 		var err error
 		if r.Receipt, err = tx.NextReceipt(); err != nil {
@@ -858,6 +855,9 @@ func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 		counts, err := tx.Progress(r.ID)
 		if err != nil {
 			return err
+		}
+		if n := counts[""]; n > 0 {
+			return fmt.Errorf("end %s: %d messages have no outcome", r.ID, n) // unreachable: what is in a batch that is done has one
 		}
 		rests, err := tx.Rests(r.ID)
 		if err != nil {
@@ -880,30 +880,4 @@ func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 		return err
 	}
 	return b.ended(tx, r)
-}
-
-// settleRest gives every message that has no outcome the one that its seal means, or "not sent" for the reason given.
-func settleRest(tx Tx, r Request, why Why) error {
-	for from := recall.Seq(0); ; {
-		page, err := tx.Messages(r.ID, from, 1000)
-		if err != nil {
-			return err
-		}
-		rest := map[recall.Seq]Outcome{}
-		for _, m := range page {
-			if m.Outcome.Settled() {
-				continue
-			}
-			if rest[m.Seq] = outcomeOfSeal(m, tx.Now()); m.Sends() {
-				rest[m.Seq] = Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}
-			}
-		}
-		if _, err := tx.PutOutcomes(r.ID, rest); err != nil {
-			return err
-		}
-		if len(page) < 1000 {
-			return nil
-		}
-		from = page[len(page)-1].Seq + 1
-	}
 }

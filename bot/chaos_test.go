@@ -89,11 +89,7 @@ func (h *house) within(d time.Duration, id bot.RequestID, states ...bot.State) b
 // proposed asks for a recall and waits until it is sealed, however long reading takes.
 func (h *house) proposed(text string) bot.Card {
 	h.t.Helper()
-	a := h.types("UMINA", "recall", text)
-	if a.Kind != bot.Accepted {
-		h.t.Fatalf("ask %q: %+v", text, a)
-	}
-	return h.within(10*time.Minute, bot.RequestID(a.Lines[0][0].Text), bot.Proposed)
+	return h.within(10*time.Minute, h.ask("UMINA", text), bot.Proposed)
 }
 
 // outcomes reads what the thread says of each message, and that it says it once.

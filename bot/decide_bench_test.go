@@ -67,16 +67,21 @@ func BenchmarkDecide(b *testing.B) {
 		n++
 		r := request(n, bot.Proposed, time.Now())
 		tx(func(tx bot.Tx) error {
-			if err := tx.AddRequest(r); err != nil {
+			before := r
+			before.State, before.Digest = bot.Preparing, ""
+			if err := tx.AddRequest(before); err != nil {
+				return err
+			}
+			if err := tx.AddMessages(r.ID, []bot.Message{{Seq: 1, Status: bot.SealNormal}, {Seq: 2, Status: bot.SealNormal}, {Seq: 3, Status: bot.SealNormal}}); err != nil {
+				return err
+			}
+			if err := tx.PutRequest(r); err != nil {
 				return err
 			}
 			if err := tx.AddView(bot.View{Request: r.ID, Place: r.Place, Wanted: 1}); err != nil {
 				return err
 			}
-			if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueDeadline, At: r.Deadline}); err != nil {
-				return err
-			}
-			return tx.PutMessages(r.ID, []bot.Message{{Seq: 1, Status: bot.SealNormal}, {Seq: 2, Status: bot.SealNormal}, {Seq: 3, Status: bot.SealNormal}})
+			return tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueDeadline, At: r.Deadline})
 		})
 		began := time.Now()
 		tx(func(tx bot.Tx) error { return tx.PutNote("k", fmt.Sprint(n)) })

@@ -964,7 +964,7 @@ func TestOneDoor(t *testing.T) {
 	}
 	want := map[string][]string{
 		"Decide": {"askOnceMore", "decide"}, "granted": {"decide"}, "Grant": {"granted"}, "an approval made": {"Decide"}, "approved": {"Decide"},
-		"AddBatches": {"apply", "begin"}, "GroupMsgRecall": {"send"},
+		"AddBatches": {"apply", "batchRest"}, "GroupMsgRecall": {"send"},
 	}
 	if diff := cmp.Diff(want, called); diff != "" {
 		t.Errorf("who does what an approval rests on:\n%s", diff)

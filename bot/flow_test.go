@@ -83,6 +83,7 @@ type house struct {
 	screen *screen
 	stop   func()
 
+	file    string
 	surface bot.Surface      // nil: the screen itself
 	clock   func() time.Time // of the ledger; nil: the bubble's
 	events  int
@@ -105,6 +106,7 @@ func (h *house) open(file string, turn func(*bot.Options)) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.file = file
 	h.ledger, err = ledger.Open(context.Background(), "sqlite:"+file, ledger.Options{Clock: h.clock})
 	if err != nil {
 		h.t.Fatal(err)
@@ -161,11 +163,7 @@ func (h *house) types(user, command, text string) bot.Answer {
 // asks asks for a recall and returns the request's card, sealed.
 func (h *house) asks(user, text string) bot.Card {
 	h.t.Helper()
-	a := h.types(user, "recall", text)
-	if a.Kind != bot.Accepted {
-		h.t.Fatalf("ask %q: %+v", text, a)
-	}
-	id := bot.RequestID(a.Lines[0][0].Text)
+	id := h.ask(user, text)
 	h.pass(5 * time.Second)
 	return h.screen.card(id)
 }

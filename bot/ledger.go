@@ -110,10 +110,17 @@ type Tx interface {
 	// Requests returns requests, newest first.
 	Requests(q Query) ([]Request, error)
 
-	// PutMessages stores the sealed messages of a request, replacing those stored before. ErrRule once there is a grant.
-	PutMessages(id RequestID, messages []Message) error
-	// Messages returns up to limit messages with a seq of at least from, ascending, with their outcomes.
+	// AddMessages stores messages that a request is going to be sealed with, in as many transactions as there is need for. ErrRule where a seq is there already, and
+	// once the request has its digest: what was sealed never changes.
+	AddMessages(id RequestID, messages []Message) error
+	// DropMessages removes up to limit messages that a request was going to be sealed with, and returns how many. ErrRule once it has its digest.
+	DropMessages(id RequestID, limit int) (int, error)
+	// Messages returns up to limit messages with a seq of at least from, ascending, with their outcomes; none before the request has its digest.
 	Messages(id RequestID, from recall.Seq, limit int) ([]Message, error)
+	// Unbatched returns up to limit messages, ascending, that are in no batch and have no outcome, without what they say.
+	Unbatched(id RequestID, limit int) ([]Message, error)
+	// Unsettled returns up to limit seqs of at least from, ascending, of messages without an outcome.
+	Unsettled(id RequestID, from recall.Seq, limit int) ([]recall.Seq, error)
 	// PutOutcomes stores the outcome of messages that have none yet, and the time of it as the request's last outcome;
 	// an outcome once stored never changes. It returns how many were written.
 	PutOutcomes(id RequestID, outcomes map[recall.Seq]Outcome) (int, error)
@@ -132,8 +139,8 @@ type Tx interface {
 	EvidenceKey(id RequestID) ([]byte, error)
 	// PutEvidenceKey stores it.
 	PutEvidenceKey(id RequestID, key []byte) error
-	// ForgetEvidence deletes the text of all messages of the request, and the key.
-	ForgetEvidence(id RequestID) error
+	// ForgetEvidence deletes the text of up to limit messages of the request, and returns of how many. Where that is fewer than limit there is no more of it, and the key is deleted too.
+	ForgetEvidence(id RequestID, limit int) (int, error)
 
 	// Fence returns ErrFenced unless the lease's epoch is still the newest. It holds the lease's row, so that a takeover waits for this transaction.
 	Fence(l Lease) error

@@ -270,72 +270,103 @@ func whyNothing(t Tally) Line {
 	return l
 }
 
-// seal stores what was prepared and opens the request for decisions, in one transaction that succeeds only while the request is preparing. Of
-// two requests for the same message the first to seal wins.
+// sealAtOnce is how many messages are stored in one transaction.
+const sealAtOnce = 1000
+
+// seal stores what was prepared, a part at a time, and opens the request for decisions in the transaction of the last part: it succeeds only while the request is
+// preparing, and nobody sees anything of the parts before. Of two requests for the same message the first to seal wins.
 func (b *Bot) seal(ctx context.Context, l Lease, p prepared) error {
 	digest := Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
-	err := b.o.Ledger.Tx(ctx, func(tx Tx) error {
-		if err := tx.Fence(l); err != nil {
-			return err
-		}
-		r, err := tx.Request(p.request.ID)
-		if err != nil || r.State != Preparing {
-			return err
-		}
-		r.Group, r.Covers = p.request.Group, p.request.Covers
-		if err := b.overlap(tx, r.Scope, r.Covers, r.ID, r.Place.Platform); err != nil {
-			return err
-		}
-		if r.Group.New, r.Earlier, err = b.history(tx, r); err != nil {
-			return err
-		}
-		if err := b.unpause(tx); err != nil { // the service has just answered
-			return err
-		}
-		now := tx.Now()
-		r, err = Propose(r, digest, p.request.Tally, p.blind, now)
-		if err != nil {
-			return err
-		}
-		if r.Others != nil && *r.Others < r.Needed { // a filter that found so many
-			return refuse("too_few_for_these", "n", r.Tally.Send, "need", r.Needed, "have", *r.Others)
-		}
-		if err := tx.PutRequest(r); err != nil {
-			return err
-		}
-		if err := tx.PutMessages(r.ID, p.messages); err != nil {
-			return err
-		}
-		if err := tx.PutEvidenceKey(r.ID, p.key); err != nil {
-			return err
-		}
-		if err := tx.ClearDue(r.ID); err != nil {
-			return err
-		}
-		if err := tx.SetDue(Due{r.ID, DueDeadline, r.Deadline}); err != nil {
-			return err
-		}
-		if err := tx.SetDue(Due{r.ID, DueRemind, now.Add(r.Policy.RemindAfter)}); err != nil {
-			return err
-		}
-		err = b.auditOwn(tx, "sealed", r.ID, r.Digest, map[string]any{
-			"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "recalled": r.Tally.Recalled, "gone": r.Tally.Gone, "absent": r.Tally.Absent,
-			"protected": r.Tally.Protected, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
-			"type": r.Group.Type, "members": r.Group.Members, "next_seq": r.Group.NextSeq,
+	stored, clean, over := 0, false, false // over: it is sealed, or has ended meanwhile
+	for !over {
+		var part []Message
+		var dropped int
+		err := b.o.Ledger.Tx(ctx, func(tx Tx) error {
+			part, dropped, over = nil, 0, false
+			if err := tx.Fence(l); err != nil {
+				return err
+			}
+			r, err := tx.Request(p.request.ID)
+			if over = err == nil && r.State != Preparing; over || err != nil {
+				return err
+			}
+			if !clean { // what a preparation left that was cut short
+				if dropped, err = tx.DropMessages(r.ID, sealAtOnce); err != nil || dropped == sealAtOnce {
+					return err
+				}
+			}
+			part = p.messages[stored:min(len(p.messages), stored+sealAtOnce)]
+			if err := tx.AddMessages(r.ID, part); err != nil {
+				return err
+			}
+			if over = stored+len(part) == len(p.messages); over {
+				return b.propose(tx, r, p, digest)
+			}
+			return nil
 		})
-		if err != nil {
-			return err
+		if no, ok := errors.AsType[*Refusal](err); ok {
+			return b.refusePreparing(ctx, l, p.request.ID, no, 0)
 		}
-		tx.Wake(WakeTimer)
-		return b.show(tx, r.ID)
-	})
-	if no, ok := errors.AsType[*Refusal](err); ok {
-		return b.refusePreparing(ctx, l, p.request.ID, no, 0)
-	}
-	if err != nil {
-		return fmt.Errorf("seal %s: %w", p.request.ID, err)
+		if err != nil {
+			return fmt.Errorf("seal %s: %w", p.request.ID, err)
+		}
+		stored, clean = stored+len(part), clean || dropped < sealAtOnce
 	}
 	return nil
+}
+
+// propose fixes the request to what was prepared, whose messages are stored.
+func (b *Bot) propose(tx Tx, r Request, p prepared, digest string) error {
+	r.Group, r.Covers = p.request.Group, p.request.Covers
+	err := b.overlap(tx, r.Scope, r.Covers, r.ID, r.Place.Platform)
+	if err != nil {
+		return err
+	}
+	if r.Group.New, r.Earlier, err = b.history(tx, r); err != nil {
+		return err
+	}
+	if err := b.unpause(tx); err != nil { // the service has just answered
+		return err
+	}
+	now := tx.Now()
+	if r, err = Propose(r, digest, p.request.Tally, p.blind, now); err != nil {
+		return err
+	}
+	if r.Others != nil && *r.Others < r.Needed { // a filter that found so many
+		return refuse("too_few_for_these", "n", r.Tally.Send, "need", r.Needed, "have", *r.Others)
+	}
+	counts, err := tx.Progress(r.ID)
+	if err != nil {
+		return err
+	}
+	if counts[""] != len(p.messages) {
+		return fmt.Errorf("%d messages are stored of %d", counts[""], len(p.messages)) // unreachable: under the lease nobody else stores any
+	}
+	if err := tx.PutRequest(r); err != nil {
+		return err
+	}
+	if err := tx.PutEvidenceKey(r.ID, p.key); err != nil {
+		return err
+	}
+	if err := tx.ClearDue(r.ID); err != nil {
+		return err
+	}
+	if err := tx.SetDue(Due{r.ID, DueDeadline, r.Deadline}); err != nil {
+		return err
+	}
+	if err := tx.SetDue(Due{r.ID, DueRemind, now.Add(r.Policy.RemindAfter)}); err != nil {
+		return err
+	}
+	err = b.auditOwn(tx, "sealed", r.ID, r.Digest, map[string]any{
+		"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "recalled": r.Tally.Recalled, "gone": r.Tally.Gone, "absent": r.Tally.Absent,
+		"protected": r.Tally.Protected, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
+		"type": r.Group.Type, "members": r.Group.Members, "next_seq": r.Group.NextSeq,
+	})
+	if err != nil {
+		return err
+	}
+	tx.Wake(WakeTimer)
+	return b.show(tx, r.ID)
 }
 
 // history tells whether the bot touched the group before, and which settled requests held some of the same messages.

@@ -102,6 +102,8 @@ type Request struct {
 	// EndedBy and EndReason say who ended it and why: the approver who rejected, the person who stopped or withdrew it.
 	EndedBy   Actor  `json:"ended_by,omitzero"`
 	EndReason string `json:"end_reason,omitempty"`
+	// Condemned is why the service refuses the request as a whole, so that the rest of it is not sent; nil when it does not.
+	Condemned *Condemnation `json:"condemned,omitempty"`
 	// StillShown are messages that the API answered as recalled and that history showed as still there when it was last read.
 	StillShown Ranges `json:"still_shown,omitempty"`
 	// RefusedFor is why the bot itself said no.

@@ -233,27 +233,12 @@ func (r *runner) unlessTold(tx Tx, id RequestID, outcomes map[recall.Seq]Outcome
 	return r.b.unlessTold(tx, req, outcomes)
 }
 
-// condemn ends what is left of a request, because the service refuses the request as a whole. Messages in doubt are read first; what is on its
-// way gets its own answer.
+// condemn notes that the service refuses the request as a whole: what is left of it is wound down.
 func (r *runner) condemn(tx Tx, id RequestID, e *recall.Error) error {
-	pending, err := tx.Batches(id, 1<<20, BatchPending)
-	if err != nil {
+	req, err := tx.Request(id)
+	if err != nil || req.Condemned != nil {
 		return err
 	}
-	for i := range pending {
-		out := map[recall.Seq]Outcome{}
-		for _, s := range pending[i].Seqs {
-			if out[s] = outcomeOfCode(e.Code, e.Info, tx.Now()); pending[i].Unread {
-				out[s] = Outcome{Class: ClassUnknown, Why: WhyNoAnswer, At: tx.Now()}
-			}
-		}
-		if err := r.unlessTold(tx, id, out); err != nil {
-			return err
-		}
-		if _, err := tx.PutOutcomes(id, out); err != nil {
-			return err
-		}
-		pending[i].State = BatchDone
-	}
-	return tx.PutBatches(id, pending)
+	req.Condemned = &Condemnation{Code: e.Code, Info: e.Info}
+	return tx.PutRequest(req)
 }

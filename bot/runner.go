@@ -119,6 +119,7 @@ type runner struct {
 	tookOver  map[RequestID]bool // what others had claimed of it is in doubt by now
 	proofs    map[RequestID]*proof
 	unread    map[batchID]bool // it waits, because it could not be read again
+	more      bool             // there is more to do at once than the last transaction did
 
 	stopping sync.Map // RequestID: no call of it starts any more
 }
@@ -182,12 +183,13 @@ func (r *runner) loop(wakes <-chan struct{}) {
 	var looked time.Time
 	woken := true
 	for {
-		resting := time.Duration(0)
+		resting, failed := time.Duration(0), false
 		if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= inFlight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
 				if errors.Is(err, ErrFenced) {
 					return
 				}
+				failed = true
 				r.b.log.Error("cannot store answers; they are kept and stored later", "err", err)
 			}
 			lastStore = time.Now()
@@ -204,6 +206,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				if errors.Is(err, ErrFenced) || r.ctx.Err() != nil {
 					continue
 				}
+				failed = true
 				r.b.log.Error("cannot claim work", "err", err)
 			}
 			looked = time.Now()
@@ -215,13 +218,19 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			}
 		}
 		wait := holdPoll - time.Since(looked)
+		if r.more {
+			wait = 0
+		}
+		if failed { // a ledger that is away is not asked all the time
+			wait = max(wait, storeEvery)
+		}
 		if resting > 0 {
 			wait = min(wait, resting)
 		}
 		if first := time.Until(r.first); first > 0 {
 			wait = min(wait, first)
 		}
-		if len(r.pending) > 0 {
+		if len(r.pending) > 0 && !failed {
 			wait = min(wait, storeEvery-time.Since(lastStore))
 		}
 		if len(r.settling) > 0 {
@@ -246,7 +255,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		case <-wakes:
 			woken = true
 		case <-tick.C:
-			woken = len(r.pending) == 0 || time.Since(looked) >= holdPoll
+			woken = r.more || len(r.pending) == 0 || time.Since(looked) >= holdPoll
 		case <-done:
 		}
 	}
@@ -286,6 +295,9 @@ func (r *runner) finish(tx Tx, id RequestID) error {
 	if err != nil || len(open) > 0 {
 		return err
 	}
+	if rest, err := tx.Unbatched(id, 1); err != nil || len(rest) > 0 {
+		return err
+	}
 	req, err := tx.Request(id)
 	if err != nil || req.State != Running && req.State != Stopping {
 		return err
@@ -315,9 +327,10 @@ func (r *runner) advance() (idle bool, err error) {
 	var took []RequestID
 	var back map[RequestID]*readBack
 	confirmed := map[RequestID]Request{}
+	more := false
 	idle = true
 	err = r.b.o.Ledger.Tx(r.ctx, func(tx Tx) error {
-		jobs, toPrepare, toRead, took, back, idle = nil, nil, nil, nil, map[RequestID]*readBack{}, true
+		jobs, toPrepare, toRead, took, back, idle, more = nil, nil, nil, nil, map[RequestID]*readBack{}, true, false
 		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
@@ -367,11 +380,20 @@ func (r *runner) advance() (idle bool, err error) {
 					}
 					continue
 				}
-				if req.State == Stopping {
-					if err := r.stop(tx, req); err != nil {
+				switch {
+				case req.State == Stopping || req.Condemned != nil:
+					if req.State == Stopping {
+						r.stopping.Store(req.ID, true)
+					}
+					left, err := r.windDown(tx, req)
+					if err != nil {
 						return err
 					}
-				} else {
+					more = more || left
+					if err := r.finish(tx, req.ID); err != nil {
+						return err
+					}
+				default:
 					running = append(running, req)
 				}
 				doubt, err := tx.Batches(req.ID, settlersMost, BatchDoubt)
@@ -387,12 +409,16 @@ func (r *runner) advance() (idle bool, err error) {
 				}
 			}
 		}
-		jobs, err = r.claim(tx, running)
+		var left bool
+		jobs, left, err = r.claim(tx, running)
+		more = more || left
 		return err
 	})
+	r.more = err == nil && more
 	if err != nil {
 		return idle, err
 	}
+	idle = idle && !more
 	for _, id := range took {
 		r.tookOver[id] = true
 	}
@@ -432,7 +458,7 @@ func (r *runner) empty(tx Tx, id RequestID, bt Batch) error {
 	return r.finish(tx, id)
 }
 
-// begin marks an approved request as running: what is not to be sent gets its outcome, the rest its batches.
+// begin marks an approved request as running. Its messages are batched as they are claimed.
 func (r *runner) begin(tx Tx, req Request) (Request, error) {
 	if p, err := tx.Paused(req.App); err != nil || p != nil && ahead(tx, p.Next, probeEvery) {
 		return req, err // it waits; StartWithin ends the wait
@@ -445,49 +471,10 @@ func (r *runner) begin(tx Tx, req Request) (Request, error) {
 	if err := tx.PutRequest(next); err != nil {
 		return req, err
 	}
-	var batch []recall.Seq
-	var batches []Batch
-	for from := recall.Seq(0); ; {
-		page, err := tx.Messages(req.ID, from, 1000)
-		if err != nil {
-			return req, err
-		}
-		outcomes := map[recall.Seq]Outcome{}
-		for _, m := range page {
-			if !m.Sends() {
-				outcomes[m.Seq] = outcomeOfSeal(m, now)
-				continue
-			}
-			if batch = append(batch, m.Seq); len(batch) == recall.MaxRecallSeqs {
-				batches = append(batches, Batch{Seqs: batch, State: BatchPending})
-				batch = nil
-			}
-		}
-		if _, err := tx.PutOutcomes(req.ID, outcomes); err != nil {
-			return req, err
-		}
-		if len(page) < 1000 {
-			break
-		}
-		from = page[len(page)-1].Seq + 1
-	}
-	if len(batch) > 0 {
-		batches = append(batches, Batch{Seqs: batch, State: BatchPending})
-	}
-	restored, err := restoredAt(tx)
-	if err != nil {
-		return req, err
-	}
-	if req.Granted.Before(restored) {
-		putInDoubt(batches)
-	}
-	if err := tx.AddBatches(req.ID, batches); err != nil {
-		return req, err
-	}
 	if err := tx.SetDue(Due{req.ID, DueStart, now.Add(req.Policy.StartWithin)}); err != nil {
 		return req, err
 	}
-	if err := r.b.auditOwn(tx, "running", req.ID, req.Digest, map[string]any{"batches": len(batches)}); err != nil {
+	if err := r.b.auditOwn(tx, "running", req.ID, req.Digest, map[string]any{"send": req.Tally.Send}); err != nil {
 		return req, err
 	}
 	tx.Wake(WakeTimer)
@@ -518,78 +505,23 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 	return r.tellApart(tx, req.ID, seqs)
 }
 
-// stop ends what a stopping request has not claimed, and what cannot be found out in time. Doubt that can be read still is.
-func (r *runner) stop(tx Tx, req Request) error {
-	r.stopping.Store(req.ID, true)
-	pending, err := tx.Batches(req.ID, 1<<20, BatchPending)
-	if err != nil {
-		return err
-	}
-	late := !tx.Now().Before(req.StopAt.Add(req.Policy.StartWithin))
-	live := req.Group.Type != "" && !req.Group.Type.HasHistory()
-	if r.b.o.Callbacks && live { // only a callback can tell
-		live = !tx.Now().Before(req.StopAt.Add(callbackWithin))
-	}
-	if late || live {
-		doubt, err := tx.Batches(req.ID, 1<<20, BatchDoubt)
-		if err != nil {
-			return err
-		}
-		pending = append(pending, doubt...)
-	}
-	for i, bt := range pending {
-		o := Outcome{Class: ClassNotSent, Why: WhyStopped, At: tx.Now()}
-		if r.unread[batchID{req.ID, bt.N}] && req.EndedBy.Zero() { // nobody stopped it: time did, while it waited to be read again
-			o.Why = WhyNotReadAgain
-		}
-		if bt.State == BatchDoubt || bt.Unread || bt.Doubted {
-			// What may have reached the service is never "not sent".
-			o = Outcome{Class: ClassUnknown, Why: WhyNoAnswer, At: tx.Now()}
-			if bt.State == BatchPending && !bt.Unread {
-				o.Why = WhyStillThere // it was read, and waited to be sent again
-			}
-		}
-		out := map[recall.Seq]Outcome{}
-		for _, s := range bt.Seqs {
-			out[s] = o
-		}
-		if err := r.unlessTold(tx, req.ID, out); err != nil {
-			return err
-		}
-		if _, err := tx.PutOutcomes(req.ID, out); err != nil {
-			return err
-		}
-		pending[i].State = BatchDone
-	}
-	if err := tx.PutBatches(req.ID, pending); err != nil {
-		return err
-	}
-	if len(pending) > 0 {
-		if err := r.b.show(tx, req.ID); err != nil {
-			return err
-		}
-	}
-	return r.finish(tx, req.ID)
-}
-
 // claim takes batches to be sent: at most what fills the flight, small requests first, each at least its share. A paused app gets
-// one, when its probe is due.
-func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
+// one, when its probe is due. more says that there may be more where none could be made of a part of the rest.
+func (r *runner) claim(tx Tx, running []Request) (jobs []job, more bool, err error) {
 	if time.Now().Before(r.first) || !r.held() {
-		return nil, nil
+		return nil, false, nil
 	}
 	room := min(inFlight-r.flying, max(1, r.b.o.CallsPerSecond/10))
 	p, err := tx.Paused(r.b.o.App)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if p != nil {
 		if ahead(tx, p.Next, probeEvery) || r.flying > 0 {
-			return nil, nil
+			return nil, false, nil
 		}
 		room = 1
 	}
-	var jobs []job
 	taken := map[RequestID]int{}
 	for pass := range 2 {
 		for i, req := range running {
@@ -601,10 +533,11 @@ func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
 			if share <= 0 {
 				break
 			}
-			found, err := tx.Batches(req.ID, share+taken[req.ID]+inFlight, BatchPending)
+			found, left, err := r.toClaim(tx, req, share+taken[req.ID]+inFlight)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
+			more = more || left
 			var claimed []Batch
 			for _, bt := range found {
 				if len(claimed) == share {
@@ -612,7 +545,7 @@ func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
 				}
 				if len(bt.Seqs) == 0 {
 					if err := r.empty(tx, req.ID, bt); err != nil {
-						return nil, err
+						return nil, false, err
 					}
 					continue
 				}
@@ -623,7 +556,7 @@ func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
 				claimed = append(claimed, bt)
 			}
 			if err := tx.PutBatches(req.ID, claimed); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			taken[req.ID] += len(claimed)
 			for _, bt := range claimed {
@@ -634,10 +567,26 @@ func (r *runner) claim(tx Tx, running []Request) ([]job, error) {
 	if p != nil && len(jobs) > 0 {
 		p.Next = tx.Now().Add(probeEvery)
 		if err := tx.Pause(r.b.o.App, p); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return jobs, nil
+	return jobs, more, nil
+}
+
+// toClaim returns up to limit batches that wait to be sent, and makes some of the rest where there are fewer. more says that none could be made of a part of it.
+func (r *runner) toClaim(tx Tx, req Request, limit int) (found []Batch, more bool, err error) {
+	if found, err = tx.Batches(req.ID, limit, BatchPending); err != nil || len(found) == limit {
+		return found, false, err
+	}
+	made, more, err := batchRest(tx, req)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case made > 0:
+		found, err = tx.Batches(req.ID, limit, BatchPending)
+		return found, false, err
+	}
+	return found, more, r.finish(tx, req.ID)
 }
 
 // ahead reports whether at is still to come. What was put off by most at most and lies further ahead was put off before the ledger's

@@ -90,16 +90,7 @@ func (b *Bot) fireOne(tx Tx, d Due) error {
 		tx.Wake(WakeTeller)
 		return tx.AddPost(Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/reminder", Kind: PostReminder})
 	case DueEvidence:
-		if _, err := tx.EvidenceKey(r.ID); r.State.Open() || errors.Is(err, ErrNotFound) { // gone already: another replica was quicker
-			return nil
-		}
-		if err := b.auditOwn(tx, "evidence forgotten", r.ID, r.Digest, nil); err != nil {
-			return err
-		}
-		if err := tx.ForgetEvidence(r.ID); err != nil {
-			return err
-		}
-		return b.show(tx, r.ID)
+		return b.forget(tx, r)
 	}
 	last, err := tx.LastOutcome(r.ID)
 	if err != nil {
@@ -129,4 +120,36 @@ func (b *Bot) fireOne(tx Tx, d Due) error {
 		return err
 	}
 	return b.putEnded(tx, next, WhyNotStarted)
+}
+
+// evidenceAtOnce is of how many messages the text goes in one transaction.
+const evidenceAtOnce = 1000
+
+// forget takes the text and the key of a request that has ended out of the ledger, a part at a time. Of one that was never sealed all that was stored of its messages goes.
+func (b *Bot) forget(tx Tx, r Request) error {
+	if r.State.Open() {
+		return nil
+	}
+	part := tx.ForgetEvidence
+	if r.Digest == "" {
+		part = tx.DropMessages
+	} else if _, err := tx.EvidenceKey(r.ID); errors.Is(err, ErrNotFound) { // gone already: another replica was quicker
+		return nil
+	} else if err != nil {
+		return err
+	}
+	n, err := part(r.ID, evidenceAtOnce)
+	if err != nil {
+		return err
+	}
+	if n == evidenceAtOnce {
+		return tx.SetDue(Due{r.ID, DueEvidence, tx.Now()})
+	}
+	if r.Digest == "" {
+		return nil
+	}
+	if err := b.auditOwn(tx, "evidence forgotten", r.ID, r.Digest, nil); err != nil {
+		return err
+	}
+	return b.show(tx, r.ID)
 }

@@ -128,7 +128,7 @@ func (t *tx) AddBatches(id bot.RequestID, batches []bot.Batch) error {
 	if err := t.get(do, `SELECT COALESCE(MAX(n), 0) FROM batch WHERE request = $1`, []any{id}, &last); err != nil {
 		return err
 	}
-	t.grown = t.grown || len(batches) >= many/recall.MaxRecallSeqs
+	t.grown += len(batches)
 	for part := range slices.Chunk(batches, chunk/recall.MaxRecallSeqs) {
 		var rows, members list
 		seqs := 0

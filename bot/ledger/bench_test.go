@@ -147,12 +147,15 @@ func BenchmarkRun(b *testing.B) {
 				last.Seqs = append(last.Seqs, recall.Seq(i+1))
 			}
 			do(b, l, func(tx bot.Tx) error {
+				sealed := r
+				r.State, r.Digest = bot.Preparing, ""
 				if err := tx.AddRequest(r); err != nil {
 					return err
 				}
-				if err := tx.PutMessages(id, messages); err != nil {
+				if err := tx.AddMessages(id, messages); err != nil {
 					return err
 				}
+				r = sealed
 				r.State, r.Approvals = bot.Approved, []bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d"}}
 				if err := tx.PutRequest(r); err != nil {
 					return err

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -39,6 +40,11 @@ type Ledger struct {
 	store           store
 	hub             hub
 	log             *slog.Logger
+
+	stored struct {
+		sync.Mutex
+		rows, next int // since the database took note of them; when it does so again
+	}
 }
 
 var _ bot.Ledger = (*Ledger)(nil)
@@ -78,8 +84,8 @@ type store interface {
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
 	// wake passes topics on to other processes, once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
-	// gather lets the database take note of how much was stored, before tx is committed.
-	gather(ctx context.Context, tx *sql.Tx) error
+	// gather lets the database take note of how much it holds.
+	gather(ctx context.Context, db *sql.DB) error
 	// forget sees to it that deleted text is gone from the disk as well, as far as the database lets it.
 	forget(ctx context.Context, db *sql.DB) error
 	// again reports whether the database gave up a transaction that may succeed when it is run once more.
@@ -193,11 +199,6 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	if t.fault != nil {
 		return t.fault // fn has overlooked it
 	}
-	if t.grown {
-		if err := l.store.gather(ctx, s); err != nil {
-			return fmt.Errorf("gather statistics: %w", err)
-		}
-	}
 	if err := l.store.wake(ctx, s, t.woken); err != nil {
 		return fmt.Errorf("wake: %w", err)
 	}
@@ -205,12 +206,33 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 		return fmt.Errorf("commit ledger transaction: %w", err)
 	}
 	l.hub.wake(t.woken...)
+	if err := l.gather(ctx, t.grown); err != nil {
+		l.log.Warn("the database does not know yet how much it holds; it may be slow for a minute", "error", err)
+	}
 	if t.forgot {
 		if err := l.store.forget(ctx, l.write); err != nil {
 			l.log.Warn("deleted text stays in the write-ahead log for now", "error", err)
 		}
 	}
 	return nil
+}
+
+// The database takes note of how much it holds when so many rows of a flood were stored since the last time, at first and at most.
+const gatherFirst, gatherMost = 1000, 50_000
+
+// gather counts rows that were stored, and lets the database take note of them when they have become about as many as before.
+func (l *Ledger) gather(ctx context.Context, rows int) error {
+	l.stored.Lock()
+	l.stored.rows += rows
+	due := rows > 0 && l.stored.rows >= max(l.stored.next, gatherFirst)
+	if due {
+		l.stored.rows, l.stored.next = 0, min(2*max(l.stored.next, gatherFirst), gatherMost)
+	}
+	l.stored.Unlock()
+	if !due {
+		return nil
+	}
+	return l.store.gather(ctx, l.read)
 }
 
 // View runs fn on one consistent state; see bot.Ledger.

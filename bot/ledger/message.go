@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,22 +12,26 @@ import (
 	"recallbot/recall"
 )
 
-// PutMessages stores what was sealed, as JSON, in place of what was there. Evidence and outcome stand apart from the seal.
-func (t *tx) PutMessages(id bot.RequestID, messages []bot.Message) error {
-	do := "put messages of " + string(id)
-	var granted int
-	if err := t.get(do, `SELECT COUNT(*) FROM "grant" WHERE request = $1`, []any{id}, &granted); err != nil {
+// unsealed refuses unless the request is there and has no digest yet.
+func (t *tx) unsealed(do string, id bot.RequestID) error {
+	var sealed bool
+	err := t.get(do, `SELECT digest IS NOT NULL FROM request WHERE id = $1`, []any{id}, &sealed)
+	switch {
+	case errors.Is(err, bot.ErrNotFound):
+		return t.refuse(do, "there is no such request")
+	case err == nil && sealed:
+		return t.refuse(do, "what was sealed never changes")
+	}
+	return err
+}
+
+// AddMessages stores what is going to be sealed, as JSON. Evidence and outcome stand apart from the seal.
+func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
+	do := "add messages of " + string(id)
+	if err := t.unsealed(do, id); err != nil {
 		return err
 	}
-	if granted > 0 {
-		return t.refuse(do, "what people have approved never changes")
-	}
-	for _, q := range []string{`DELETE FROM evidence WHERE request = $1`, `DELETE FROM message WHERE request = $1`} {
-		if _, err := t.exec(do, q, id); err != nil {
-			return err
-		}
-	}
-	t.grown = t.grown || len(messages) >= many
+	t.grown += len(messages)
 	for part := range slices.Chunk(messages, chunk) {
 		var seals, evidence list
 		said := 0
@@ -67,6 +72,21 @@ func (t *tx) PutMessages(id bot.RequestID, messages []bot.Message) error {
 	return nil
 }
 
+// DropMessages removes what was going to be sealed, the text of a message before the message.
+func (t *tx) DropMessages(id bot.RequestID, limit int) (int, error) {
+	do := "drop messages of " + string(id)
+	if err := t.unsealed(do, id); err != nil {
+		return 0, err
+	}
+	const some = `(SELECT seq FROM message WHERE request = $1 ORDER BY seq LIMIT $2)`
+	if _, err := t.exec(do, `DELETE FROM evidence WHERE request = $1 AND seq IN `+some, id, max(limit, 0)); err != nil {
+		return 0, err
+	}
+	n, err := t.exec(do, `DELETE FROM message WHERE request = $1 AND seq IN `+some, id, max(limit, 0))
+	t.forgot = t.forgot || n > 0 && n < limit
+	return n, err
+}
+
 // sealRow is what is stored of a message: the seal, and the outcome where it has one.
 func sealRow(m bot.Message) ([4]*string, error) {
 	o := m.Outcome
@@ -91,12 +111,12 @@ func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err er
 	return string(o.Class), string(o.Confirmed), &body, err
 }
 
-// Messages returns sealed messages with their evidence and outcomes.
+// Messages returns sealed messages with their evidence and outcomes. Those of a request without a digest are not sealed yet.
 func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
 	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, e.body
 		FROM message m LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq
-		WHERE m.request = $1 AND m.seq >= $2 ORDER BY m.seq LIMIT $3`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
+		WHERE m.request = (SELECT id FROM request WHERE id = $1 AND digest IS NOT NULL) AND m.seq >= $2 ORDER BY m.seq LIMIT $3`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
 		var m bot.Message
 		var seal, confirmed string
 		var outcome, evidence sql.NullString
@@ -121,6 +141,41 @@ func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Messa
 		return nil
 	})
 	return messages, err
+}
+
+// Unbatched returns messages that nothing has been done about.
+func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
+	var messages []bot.Message
+	err := t.each("read unbatched messages of "+string(id), `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = '' ORDER BY seq LIMIT $2`,
+		[]any{id, max(limit, 0)}, func(row *sql.Rows) error {
+			var m bot.Message
+			var seal string
+			if err := row.Scan(&seal); err != nil {
+				return err
+			}
+			err := decode(seal, &m)
+			messages = append(messages, m)
+			return err
+		})
+	return messages, err
+}
+
+// Unsettled returns the seqs of messages without an outcome.
+func (t *tx) Unsettled(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
+	return t.seqs("read unsettled messages of "+string(id), `SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3`,
+		id, int64(from), max(limit, 0))
+}
+
+// seqs returns the seqs that a query finds.
+func (t *tx) seqs(do, query string, args ...any) ([]recall.Seq, error) {
+	var seqs []recall.Seq
+	err := t.each(do, query, args, func(row *sql.Rows) error {
+		var seq int64
+		err := row.Scan(&seq)
+		seqs = append(seqs, recall.Seq(seq))
+		return err
+	})
+	return seqs, err
 }
 
 // PutOutcomes stores outcomes of messages that have none.
@@ -183,15 +238,8 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 
 // Unconfirmed returns seqs of recalled messages for which there is the API's answer alone.
 func (t *tx) Unconfirmed(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	var seqs []recall.Seq
-	err := t.each("read unconfirmed outcomes of "+string(id), `SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5`,
-		[]any{id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0)}, func(row *sql.Rows) error {
-			var seq int64
-			err := row.Scan(&seq)
-			seqs = append(seqs, recall.Seq(seq))
-			return err
-		})
-	return seqs, err
+	return t.seqs("read unconfirmed outcomes of "+string(id), `SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5`,
+		id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0))
 }
 
 // Rests counts recalled messages by what that rests on.
@@ -253,13 +301,14 @@ func (t *tx) PutEvidenceKey(id bot.RequestID, key []byte) error {
 	return err
 }
 
-// ForgetEvidence deletes text and key.
-func (t *tx) ForgetEvidence(id bot.RequestID) error {
-	for _, q := range []string{`DELETE FROM evidence WHERE request = $1`, `DELETE FROM evidence_key WHERE request = $1`} {
-		if _, err := t.exec("forget evidence of "+string(id), q, id); err != nil {
-			return err
-		}
+// ForgetEvidence deletes text, and at the end of it the key.
+func (t *tx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
+	do := "forget evidence of " + string(id)
+	n, err := t.exec(do, `DELETE FROM evidence WHERE request = $1 AND seq IN (SELECT seq FROM evidence WHERE request = $1 ORDER BY seq LIMIT $2)`, id, max(limit, 0))
+	if err != nil || n >= limit {
+		return n, err
 	}
 	t.forgot = true
-	return nil
+	_, err = t.exec(do, `DELETE FROM evidence_key WHERE request = $1`, id)
+	return n, err
 }

@@ -184,9 +184,9 @@ func (s *postgresStore) wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic
 }
 
 // gather tells the planner how large a flood is. Until autovacuum looks, a minute later, it takes tables that were just filled for nearly empty, and reads all of them where it
-// should look a few rows up.
-func (s *postgresStore) gather(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, "ANALYZE message, evidence, batch")
+// should look a few rows up. Nobody waits for it: it is not done in the transaction that stored the rows.
+func (s *postgresStore) gather(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "ANALYZE message, evidence, batch")
 	return err
 }
 

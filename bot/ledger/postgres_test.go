@@ -181,12 +181,15 @@ func TestPooler(t *testing.T) {
 		l := closing(t, open(t, u+"&default_query_exec_mode="+mode))
 		id := bot.RequestID("R-" + mode)
 		do(t, l, func(tx bot.Tx) error {
-			r := bot.Request{ID: id, State: bot.Proposed, Digest: "d", By: bot.Actor{Person: "mina"}}
-			r.Approvals = []bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d"}}
+			r := bot.Request{ID: id, State: bot.Preparing, By: bot.Actor{Person: "mina"}}
 			if err := tx.AddRequest(r); err != nil {
 				return err
 			}
-			if err := tx.PutMessages(id, []bot.Message{{Seq: 1, Status: bot.SealNormal, Evidence: "it's \\ \x00"}}); err != nil {
+			if err := tx.AddMessages(id, []bot.Message{{Seq: 1, Status: bot.SealNormal, Evidence: "it's \\ \x00"}}); err != nil {
+				return err
+			}
+			r.State, r.Digest, r.Approvals = bot.Proposed, "d", []bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d"}}
+			if err := tx.PutRequest(r); err != nil {
 				return err
 			}
 			if err := tx.Grant(id, "d"); err != nil {

@@ -130,7 +130,7 @@ func (s *sqliteStore) limit(ctx context.Context) (context.Context, context.Cance
 func (s *sqliteStore) wake(context.Context, *sql.Tx, []bot.Topic) error { return nil }
 
 // gather does nothing: SQLite goes by its indexes, not by numbers.
-func (s *sqliteStore) gather(context.Context, *sql.Tx) error { return nil }
+func (s *sqliteStore) gather(context.Context, *sql.DB) error { return nil }
 
 // forget empties the write-ahead log, which still has pages as they were. A reader at work can keep it from that until the next time.
 func (s *sqliteStore) forget(ctx context.Context, db *sql.DB) error {

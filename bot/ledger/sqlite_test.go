@@ -156,12 +156,12 @@ func TestForgottenOnDisk(t *testing.T) {
 		for i := range 200 {
 			messages = append(messages, bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Evidence: fmt.Sprint(secret, i)})
 		}
-		return tx.PutMessages("R", messages)
+		return tx.AddMessages("R", messages)
 	})
 	if len(found(secret)) == 0 || len(found(encoded)) == 0 {
 		t.Fatal("the text is not on disk at all")
 	}
-	do(t, l, func(tx bot.Tx) error { return tx.ForgetEvidence("R") })
+	do(t, l, func(tx bot.Tx) error { _, err := tx.ForgetEvidence("R", 1000); return err })
 	if in := append(found(secret), found(encoded)...); len(in) > 0 {
 		t.Errorf("still in %v", in)
 	}

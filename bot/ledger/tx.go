@@ -25,7 +25,7 @@ type tx struct {
 	now    time.Time
 	woken  []bot.Topic
 	forgot bool // text was deleted
-	grown  bool // much was stored
+	grown  int  // rows of a flood that were stored
 	last   *auditHead
 	fault  error
 }
@@ -192,9 +192,6 @@ type list struct{ b strings.Builder }
 
 // chunk is how many rows a list holds at most, so that 100,000 messages are not one text in memory.
 const chunk = 5000
-
-// many rows make a database want to know of them.
-const many = 1000
 
 func (l *list) add(key int64, value any) error {
 	v, err := json.Marshal(value)

@@ -143,21 +143,31 @@ func approvedBy(user, digest string) bot.Approval {
 	return bot.Approval{By: actor(user), Digest: digest, At: day.Add(time.Minute), Event: bot.EventID("press of " + user)}
 }
 
-// propose stores a request that waits for a decision, with n messages.
-func propose(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
+// prepare stores a request that is being prepared, with n messages that it is going to be sealed with.
+func prepare(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
 	t.Helper()
 	r := asked(id)
 	do(t, l, func(tx bot.Tx) error {
 		if err := tx.AddRequest(r); err != nil {
 			return err
 		}
-		r.State, r.Digest, r.Needed = bot.Proposed, digest, 1
-		if err := tx.PutRequest(r); err != nil {
-			return err
-		}
-		return tx.PutMessages(id, sealed(n))
+		return tx.AddMessages(id, sealed(n))
 	})
 	return r
+}
+
+// seal lets a request that is being prepared wait for a decision.
+func seal(t *testing.T, l bot.Ledger, r bot.Request) bot.Request {
+	t.Helper()
+	r.State, r.Digest, r.Needed = bot.Proposed, digest, 1
+	do(t, l, func(tx bot.Tx) error { return tx.PutRequest(r) })
+	return r
+}
+
+// propose stores a request that waits for a decision, with n messages.
+func propose(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
+	t.Helper()
+	return seal(t, l, prepare(t, l, id, n))
 }
 
 // grant stores an approved request with n messages.

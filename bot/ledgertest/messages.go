@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -23,35 +24,98 @@ var messages = []promise{
 			{Seq: 3, Status: bot.SealAbsent, Outcome: bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyDidNotExist, At: day}},
 			{Seq: 4_294_967_295, Status: bot.SealRecalled, Outcome: bot.Outcome{Class: bot.ClassAlready, At: day, Confirmed: bot.ByHistory}},
 		}
-		propose(t, l, "R-1", 1)
-		do(t, l, func(tx bot.Tx) error { return tx.PutMessages("R-1", all) })
+		r := prepare(t, l, "R-1", 0)
+		do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", all) })
+		seal(t, l, r)
 		same(t, messagesOf(t, l, "R-1"), all)
 	}},
-	{"they replace those stored before", func(t *testing.T, l bot.Ledger) {
-		propose(t, l, "R-1", 5)
-		do(t, l, func(tx bot.Tx) error { return tx.PutMessages("R-1", sealed(2)) })
-		same(t, messagesOf(t, l, "R-1"), sealed(2))
-		do(t, l, func(tx bot.Tx) error { return tx.PutMessages("R-1", nil) })
+	{"they may come in parts, and nobody sees them before they are sealed", func(t *testing.T, l bot.Ledger) {
+		r := prepare(t, l, "R-1", 3)
+		for _, part := range [][]bot.Message{sealed(7)[3:5], nil, sealed(7)[5:]} {
+			do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", part) })
+		}
 		same(t, messagesOf(t, l, "R-1"), []bot.Message{})
+		seal(t, l, r)
+		same(t, messagesOf(t, l, "R-1"), sealed(7))
 	}},
-	{"what people have approved is not replaced", func(t *testing.T, l bot.Ledger) {
-		grant(t, l, "R-1", 3)
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutMessages("R-1", sealed(4)) })
-		same(t, messagesOf(t, l, "R-1"), sealed(3))
+	{"what was not sealed can be dropped in parts, of this request and no other", func(t *testing.T, l bot.Ledger) {
+		r := prepare(t, l, "R-1", 25)
+		other := prepare(t, l, "R-2", 3)
+		for _, want := range []int{10, 10, 5, 0} {
+			do(t, l, func(tx bot.Tx) error {
+				n, err := tx.DropMessages("R-1", 10)
+				same(t, n, want)
+				return err
+			})
+		}
+		do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", sealed(2)) })
+		seal(t, l, r)
+		seal(t, l, other)
+		same(t, messagesOf(t, l, "R-1"), sealed(2))
+		same(t, messagesOf(t, l, "R-2"), sealed(3))
+	}},
+	{"what was sealed is neither added to nor dropped", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 3)
+		grant(t, l, "R-2", 3)
+		for _, id := range []bot.RequestID{"R-1", "R-2"} {
+			fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddMessages(id, sealed(4)[3:]) })
+			fails(t, l, bot.ErrRule, func(tx bot.Tx) error { _, err := tx.DropMessages(id, 1); return err })
+			same(t, messagesOf(t, l, id), sealed(3))
+		}
 	}},
 	{"one seq is one message", func(t *testing.T, l bot.Ledger) {
-		propose(t, l, "R-1", 2)
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutMessages("R-1", append(sealed(3), sealed(1)...)) })
+		r := prepare(t, l, "R-1", 2)
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddMessages("R-1", append(sealed(4)[2:], sealed(4)[3])) })
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddMessages("R-1", sealed(1)) })
+		seal(t, l, r)
 		same(t, messagesOf(t, l, "R-1"), sealed(2))
 	}},
 	{"a seq is at least 1", func(t *testing.T, l bot.Ledger) {
-		propose(t, l, "R-1", 2)
+		prepare(t, l, "R-1", 2)
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
-			return tx.PutMessages("R-1", []bot.Message{{Seq: 0, Status: bot.SealNormal}})
+			return tx.AddMessages("R-1", []bot.Message{{Seq: 0, Status: bot.SealNormal}})
 		})
 	}},
 	{"messages belong to a request", func(t *testing.T, l bot.Ledger) {
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutMessages("R-1", sealed(1)) })
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddMessages("R-1", sealed(1)) })
+		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { _, err := tx.DropMessages("R-1", 1); return err })
+	}},
+	{"the rest is what is in no batch and has no outcome", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 25)
+		grant(t, l, "R-2", 1)
+		rest := func(limit int) []recall.Seq {
+			var seqs []recall.Seq
+			for _, m := range look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Unbatched("R-1", limit) }) {
+				want := sealed(25)[m.Seq-1]
+				want.Evidence = ""
+				same(t, m, want)
+				seqs = append(seqs, m.Seq)
+			}
+			return seqs
+		}
+		same(t, rest(3), []recall.Seq{1, 2, 3})
+		same(t, len(rest(100)), 25)
+		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(20)) })
+		same(t, rest(100), []recall.Seq{21, 22, 23, 24, 25})
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{2: recalled, 22: recalled})
+			return err
+		})
+		same(t, rest(100), []recall.Seq{21, 23, 24, 25})
+	}},
+	{"unsettled is what has no outcome", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 6)
+		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(4)) })
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{2: recalled, 5: recalled})
+			return err
+		})
+		open := func(from recall.Seq, limit int) []recall.Seq {
+			return look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unsettled("R-1", from, limit) })
+		}
+		same(t, open(0, 100), []recall.Seq{1, 3, 4, 6})
+		same(t, open(3, 2), []recall.Seq{3, 4})
+		same(t, open(5, 100), []recall.Seq{6})
 	}},
 	{"they are paged by seq", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 25)
@@ -255,8 +319,22 @@ var evidence = []promise{
 			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled})
 			return err
 		})
-		for range 2 {
-			do(t, l, func(tx bot.Tx) error { return tx.ForgetEvidence("R-1") })
+		for _, want := range []int{2, 1, 0} {
+			key := look(t, l, func(tx bot.Tx) ([]byte, error) {
+				key, err := tx.EvidenceKey("R-1")
+				if errors.Is(err, bot.ErrNotFound) {
+					err = nil
+				}
+				return key, err
+			})
+			if had := key != nil; had != (want > 0) {
+				t.Errorf("before the text of %d more is forgotten the key is there: %v", want, had)
+			}
+			do(t, l, func(tx bot.Tx) error {
+				n, err := tx.ForgetEvidence("R-1", 2)
+				same(t, n, want)
+				return err
+			})
 		}
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.EvidenceKey("R-1"); return err })
 		want := sealed(3)

@@ -1,0 +1,141 @@
+package bot
+
+import "recallbot/recall"
+
+// The rest of a request is what nobody has taken in hand yet: its messages that are in no batch and have no outcome. It is made into batches a part at a time,
+// as they are needed, and where nothing more is sent it gets its outcomes a part at a time: nobody waits for a transaction about 100,000 messages.
+
+// restAtOnce is how many messages are written in one transaction: as many as can be on their way.
+const restAtOnce = inFlight * recall.MaxRecallSeqs
+
+// batchRest makes batches of the next part of the rest, and returns how many. What the seal says is not to be sent gets its outcome. more says that
+// there may be more.
+func batchRest(tx Tx, req Request) (made int, more bool, err error) {
+	part, err := tx.Unbatched(req.ID, restAtOnce)
+	if err != nil || len(part) == 0 {
+		return 0, false, err
+	}
+	more = len(part) == restAtOnce
+	outcomes := map[recall.Seq]Outcome{}
+	var sends []recall.Seq
+	for _, m := range part {
+		if m.Sends() {
+			sends = append(sends, m.Seq)
+		} else {
+			outcomes[m.Seq] = outcomeOfSeal(m, tx.Now())
+		}
+	}
+	if more { // what does not fill a batch goes with the next part
+		sends = sends[:len(sends)-len(sends)%recall.MaxRecallSeqs]
+	}
+	var batches []Batch
+	for ; len(sends) > 0; sends = sends[min(len(sends), recall.MaxRecallSeqs):] {
+		batches = append(batches, Batch{Seqs: sends[:min(len(sends), recall.MaxRecallSeqs)], State: BatchPending})
+	}
+	restored, err := restoredAt(tx)
+	if err != nil {
+		return 0, more, err
+	}
+	if req.Granted.Before(restored) {
+		putInDoubt(batches)
+	}
+	if _, err := tx.PutOutcomes(req.ID, outcomes); err != nil {
+		return 0, more, err
+	}
+	return len(batches), more, tx.AddBatches(req.ID, batches)
+}
+
+// settleRest gives the next part of the rest its outcomes, what the seal means or o, and returns how many. more says that there may be more.
+func settleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
+	part, err := tx.Unbatched(id, restAtOnce)
+	if err != nil || len(part) == 0 {
+		return 0, false, err
+	}
+	outcomes := map[recall.Seq]Outcome{}
+	for _, m := range part {
+		if outcomes[m.Seq] = o; !m.Sends() {
+			outcomes[m.Seq] = outcomeOfSeal(m, tx.Now())
+		}
+	}
+	n, err = tx.PutOutcomes(id, outcomes)
+	return n, len(part) == restAtOnce, err
+}
+
+// Condemnation is the code, and the service's words to it, with which the service refused a request as a whole.
+type Condemnation struct {
+	Code recall.Code `json:"code"`
+	Info string      `json:"info,omitempty"`
+}
+
+// windDown ends what nothing more is sent of: of a request that is being stopped, what was not claimed, and what cannot be found out in time; of one that the service
+// refuses as a whole, what was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its way gets its own answer.
+func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
+	rest := Outcome{Class: ClassNotSent, Why: WhyStopped, At: tx.Now()}
+	if req.Condemned != nil {
+		rest = outcomeOfCode(req.Condemned.Code, req.Condemned.Info, tx.Now())
+	}
+	over, err := tx.Batches(req.ID, inFlight, BatchPending)
+	if err != nil {
+		return false, err
+	}
+	if req.State == Stopping && len(over) == 0 && r.tooLate(tx, req) {
+		if over, err = tx.Batches(req.ID, inFlight, BatchDoubt); err != nil {
+			return false, err
+		}
+	}
+	outcomes := map[recall.Seq]Outcome{}
+	for i, bt := range over {
+		o := rest
+		switch {
+		case bt.State == BatchDoubt || bt.Unread || bt.Doubted && req.Condemned == nil:
+			// What may have reached the service is never "not sent".
+			o = Outcome{Class: ClassUnknown, Why: WhyNoAnswer, At: tx.Now()}
+			if bt.State == BatchPending && !bt.Unread {
+				o.Why = WhyStillThere // it was read, and waited to be sent again
+			}
+		case req.State == Stopping && r.unread[batchID{req.ID, bt.N}] && req.EndedBy.Zero(): // nobody stopped it: time did, while it waited to be read again
+			o.Why = WhyNotReadAgain
+		}
+		for _, s := range bt.Seqs {
+			outcomes[s] = o
+		}
+		over[i].State = BatchDone
+	}
+	if err := r.unlessTold(tx, req.ID, outcomes); err != nil {
+		return false, err
+	}
+	if _, err := tx.PutOutcomes(req.ID, outcomes); err != nil {
+		return false, err
+	}
+	if err := tx.PutBatches(req.ID, over); err != nil {
+		return false, err
+	}
+	if len(over) > 0 {
+		return true, r.b.show(tx, req.ID) // the rest comes next
+	}
+	restored, err := restoredAt(tx)
+	if err != nil {
+		return false, err
+	}
+	if req.Granted.Before(restored) { // it may have been sent after the copy was made
+		_, more, err = batchRest(tx, req)
+		return more, err
+	}
+	n, more, err := settleRest(tx, req.ID, rest)
+	if err == nil && n > 0 {
+		err = r.b.show(tx, req.ID)
+	}
+	return more, err
+}
+
+// tooLate reports whether the doubt of a stopping request is to be found out no more: StartWithin has passed, or nothing can tell.
+func (r *runner) tooLate(tx Tx, req Request) bool {
+	within := req.Policy.StartWithin
+	if req.Group.Type != "" && !req.Group.Type.HasHistory() {
+		within = 0
+		if r.b.o.Callbacks { // only a callback can tell
+			within = callbackWithin
+		}
+	}
+	return !tx.Now().Before(req.StopAt.Add(within))
+}

@@ -1,0 +1,352 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
+)
+
+// gauge is a ledger that notes of how many messages each transaction writes something.
+type gauge struct {
+	bot.Ledger
+	mu   sync.Mutex
+	most map[string]int // by what was written
+	// before is called with what is going to be written; what it returns fails the transaction.
+	before func(what string) error
+}
+
+func (g *gauge) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
+	wrote := map[string]int{}
+	err := g.Ledger.Tx(ctx, func(tx bot.Tx) error { return fn(&gaugedTx{tx, g, wrote}) })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for what, n := range wrote {
+		g.most[what] = max(g.most[what], n)
+	}
+	return err
+}
+
+type gaugedTx struct {
+	bot.Tx
+	g     *gauge
+	wrote map[string]int
+}
+
+func (t *gaugedTx) note(what string, n int) error {
+	t.wrote[what] += n
+	t.g.mu.Lock()
+	before := t.g.before
+	t.g.mu.Unlock()
+	if before == nil || n == 0 {
+		return nil
+	}
+	return before(what)
+}
+
+func (t *gaugedTx) AddMessages(id bot.RequestID, messages []bot.Message) error {
+	if err := t.note("sealed", len(messages)); err != nil {
+		return err
+	}
+	return t.Tx.AddMessages(id, messages)
+}
+
+func (t *gaugedTx) DropMessages(id bot.RequestID, limit int) (int, error) {
+	n, err := t.Tx.DropMessages(id, limit)
+	t.wrote["dropped"] += n
+	return n, err
+}
+
+func (t *gaugedTx) AddBatches(id bot.RequestID, batches []bot.Batch) error {
+	n := 0
+	for _, b := range batches {
+		n += len(b.Seqs)
+	}
+	if err := t.note("batched", n); err != nil {
+		return err
+	}
+	return t.Tx.AddBatches(id, batches)
+}
+
+func (t *gaugedTx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) (int, error) {
+	if err := t.note("settled", len(outcomes)); err != nil {
+		return 0, err
+	}
+	return t.Tx.PutOutcomes(id, outcomes)
+}
+
+func (t *gaugedTx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
+	n, err := t.Tx.ForgetEvidence(id, limit)
+	t.wrote["forgotten"] += n
+	return n, err
+}
+
+// let sets what is called before something is written.
+func (g *gauge) let(before func(what string) error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.before = before
+}
+
+// flood are the options of a bot for floods, whose ledger g gauges.
+func flood(g *gauge) func(*bot.Options) {
+	return func(o *bot.Options) {
+		g.Ledger, o.Ledger, o.EvidenceTTL = o.Ledger, g, 10*time.Minute
+		o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000
+	}
+}
+
+// newFlood is a house for floods, with its ledger gauged.
+func newFlood(t *testing.T) (*house, *gauge) {
+	g := &gauge{most: map[string]int{}}
+	h := newHouse(t, flood(g))
+	h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+	return h, g
+}
+
+// oneAtATime checks that no transaction wrote something of more messages than people can wait for.
+func (g *gauge) oneAtATime(t *testing.T, whats ...string) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, what := range whats {
+		if n := g.most[what]; n == 0 || n > 1000 {
+			t.Errorf("%d messages were %s in one transaction, want some and at most 1,000", n, what)
+		}
+	}
+}
+
+// evidenceOf returns how many messages the ledger has of a request, and of how many what they said: all that is stored, sealed or not.
+func (h *house) evidenceOf(id bot.RequestID) (messages, said int) {
+	h.t.Helper()
+	err := h.ledger.View(h.t.Context(), func(tx bot.Tx) error {
+		counts, err := tx.Progress(id)
+		if err != nil {
+			return err
+		}
+		for _, n := range counts {
+			messages += n
+		}
+		all, err := tx.Messages(id, 0, 1_000_000)
+		for _, m := range all {
+			if m.Evidence != "" {
+				said++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return messages, said
+}
+
+// ask asks for a recall.
+func (h *house) ask(user, text string) bot.RequestID {
+	h.t.Helper()
+	a := h.types(user, "recall", text)
+	if a.Kind != bot.Accepted {
+		h.t.Fatalf("ask %q: %+v", text, a)
+	}
+	return bot.RequestID(a.Lines[0][0].Text)
+}
+
+// sealHolds checks that what is stored of a request is what its digest names.
+func (h *house) sealHolds(id bot.RequestID) {
+	h.t.Helper()
+	err := h.ledger.View(h.t.Context(), func(tx bot.Tx) error {
+		r, err := tx.Request(id)
+		if err != nil {
+			return err
+		}
+		all, err := tx.Messages(id, 0, 1_000_000)
+		if got := bot.Digest(r.App, r.Scope.Group, r.Scope.Topic, all); got != r.Digest || len(all) != r.Tally.Total {
+			h.t.Errorf("%d messages of the digest %s are stored, sealed were %d of %s", len(all), got, r.Tally.Total, r.Digest)
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestFloodInParts: from the seal to the end of its evidence, no transaction about a flood is longer than people can wait for, and whoever asks meanwhile is answered.
+func TestFloodInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(3500)
+		c := h.proposed(fmt.Sprintf("%s 1-5500", testGroup)) // the last 2,000 do not exist
+		h.press("UTHEO", bot.ActApprove, c)
+		h.within(time.Minute, c.ID, bot.Done)
+		holds(t, h.screen.thread(c.ID), "5,500 messages were requested = 3,500 recalled + 0 already recalled + 0 not found + 0 refused + 2,000 not sent + 0 unknown")
+		if calls := h.recallCalls(); calls != 350 {
+			t.Errorf("%d calls for 3,500 messages: a batch was not full", calls)
+		}
+		h.pass(time.Hour)
+		if messages, said := h.evidenceOf(c.ID); messages != 5500 || said != 0 {
+			t.Errorf("after its time %d messages are there, and the text of %d", messages, said)
+		}
+		g.oneAtATime(t, "sealed", "batched", "settled", "forgotten")
+		if n := len(h.audited("evidence forgotten")); n != 1 {
+			t.Errorf("the audit log tells %d times that the evidence was forgotten", n)
+		}
+	})
+}
+
+// TestFloodStopped: what nobody had claimed is not sent, at once, but not in one transaction.
+func TestFloodStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(5000)
+		c := h.proposed(testGroup + " 1-5500")
+		h.press("UTHEO", bot.ActApprove, c)
+		time.Sleep(300 * time.Millisecond)
+		h.press("UTHEO", bot.ActStop, c)
+		h.within(10*time.Second, c.ID, bot.Stopped)
+		n := len(h.chat.RecalledSeqs(testGroup, ""))
+		counts := h.holds(c.ID, 5500)
+		if n == 0 || counts["recalled"] != n || counts["not sent"] != 5500-n {
+			t.Errorf("outcomes %v; %d are recalled", counts, n)
+		}
+		g.oneAtATime(t, "settled")
+	})
+}
+
+// TestFloodCondemned: where the service refuses a request as a whole in the middle of it, nothing more is called, the rest ends as refused, and the next holder of the lease knows.
+func TestFloodCondemned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(5000)
+		c := h.proposed(testGroup + " 1-5000")
+		h.press("UTHEO", bot.ActApprove, c)
+		time.Sleep(300 * time.Millisecond)
+		h.chat.Inject(recalltest.Recall, -1, recalltest.Answer(10007, "not allowed here"))
+		told := 0
+		g.let(func(what string) error { // in the middle of telling the rest nothing can be stored any more
+			if what == "settled" && h.chat.Calls(recalltest.Recall) > 100 {
+				if told++; told > 2 {
+					return errCut
+				}
+			}
+			return nil
+		})
+		h.pass(2 * time.Second)
+		if told < 3 || told > 40 {
+			t.Fatalf("the rest was tried to be told %d times in 2 seconds, want some, and not all the time", told)
+		}
+		h.stop()
+		calls := h.recallCalls()
+		g.let(nil)
+		h.open(h.file, flood(g))
+		h.within(time.Minute, c.ID, bot.Done)
+		counts := h.holds(c.ID, 5000)
+		n := len(h.chat.RecalledSeqs(testGroup, ""))
+		if n == 0 || counts["recalled"] != n || counts["refused"] != 5000-n {
+			t.Errorf("outcomes %v; %d are recalled", counts, n)
+		}
+		if more := h.recallCalls() - calls; more != 0 {
+			t.Errorf("%d calls of a request that the service has refused", more)
+		}
+		holds(t, h.screen.thread(c.ID), "refused (10007: not allowed here)")
+		g.oneAtATime(t, "settled")
+	})
+}
+
+// TestSealCutShort ends the process after some parts of a seal were stored. Nobody sees them; the next one reads and stores all anew.
+func TestSealCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(3500)
+		parts := 0
+		g.let(func(what string) error {
+			if what == "sealed" {
+				if parts++; parts > 2 && parts <= 4 { // twice
+					return errCut
+				}
+			}
+			return nil
+		})
+		id := h.ask("UMINA", testGroup+" 1-3500")
+		for state := bot.Preparing; state == bot.Preparing; state = h.screen.card(id).State {
+			h.pass(200 * time.Millisecond)
+			if parts == 3 {
+				if messages, said := h.evidenceOf(id); messages != 2000 || said != 0 {
+					t.Errorf("%d messages are stored of the seal that was cut short, and %d are to be seen", messages, said)
+				}
+				for _, show := range []bot.Act{{Kind: bot.ActCommand, Command: "recalls", Text: "show " + string(id)}, {Kind: bot.ActShowAll, Request: id}} {
+					if a := h.do("UTHEO", show); strings.Contains(fmt.Sprint(a.Lines, pageText(a.Page), a.Card), "win big") {
+						t.Errorf("what was not sealed is shown: %+v", a)
+					}
+				}
+			}
+		}
+		h.within(time.Minute, id, bot.Proposed)
+		if messages, said := h.evidenceOf(id); messages != 3500 || said != 3500 {
+			t.Errorf("sealed with %d messages, %d with what they said", messages, said)
+		}
+		h.sealHolds(id)
+	})
+}
+
+// TestSealWithdrawn withdraws a request, and lets one be overtaken by another for the same messages, while parts of its seal are stored: what the messages said is in the ledger no more.
+func TestSealWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(3500)
+		stored := make(chan struct{}, 100)
+		g.let(func(what string) error {
+			if what == "sealed" {
+				stored <- struct{}{}
+			}
+			return nil
+		})
+		id := h.ask("UMINA", testGroup+" 1-3500")
+		<-stored
+		<-stored
+		if a := h.types("UMINA", "recalls", "withdraw "+string(id)); a.Kind != bot.Changed {
+			t.Fatalf("withdraw: %+v", a)
+		}
+		h.pass(5 * time.Second)
+		if messages, _ := h.evidenceOf(id); messages != 0 {
+			t.Errorf("%d messages of a request that was withdrawn before its seal", messages)
+		}
+		g.oneAtATime(t, "sealed", "dropped")
+	})
+}
+
+// TestRestoredInTheRest goes on from a copy that was made while most of a flood had not been batched: what the copy does not know of is read before anything is sent.
+func TestRestoredInTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(3000)
+		c := h.proposed(testGroup + " 1-3000")
+		h.press("UTHEO", bot.ActApprove, c)
+		time.Sleep(500 * time.Millisecond)
+		copied := t.TempDir() + "/copy.db"
+		if err := h.ledger.Backup(t.Context(), copied); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		h.stop()
+		gone := len(h.chat.RecalledSeqs(testGroup, ""))
+		if gone == 0 || gone == 3000 {
+			t.Fatalf("%d of 3,000 are recalled: this shows nothing", gone)
+		}
+		calls := h.recallCalls()
+		h.open(copied, flood(g))
+		h.within(10*time.Minute, c.ID, bot.Done)
+		if counts := h.holds(c.ID, 3000); counts["recalled"] != 3000 {
+			t.Errorf("outcomes %v", counts)
+		}
+		if more := h.recallCalls() - calls; more > (3000-gone)/10+1 && more > 3000-gone {
+			t.Errorf("%d calls for the %d messages that were left", more, 3000-gone)
+		}
+	})
+}
