@@ -105,11 +105,12 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 		}
 	}
 	detail := map[string]any{"how": "show all", "page": pg.Number, "afresh": true}
+	rd := b.reading(r.Scope, "show all")
 	if len(wanted) > 0 {
 		reading, cancel := context.WithTimeout(ctx, findWithin)
 		defer cancel()
 		said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(r.Scope.Group))))
-		found, err := b.readSeqs(reading, r.Scope, MakeRanges(wanted...))
+		found, err := rd.seqs(reading, MakeRanges(wanted...))
 		said()
 		if err != nil {
 			detail["error"] = err.Error()
@@ -119,7 +120,7 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 		}
 	}
 	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
-		return Answer{Kind: ShowPage, Page: &pg}, b.audit(tx, e, "read", r.ID, r.Digest, detail)
+		return Answer{Kind: ShowPage, Page: &pg}, b.auditRead(tx, e, r.ID, r.Digest, rd.told, detail)
 	})
 }
 

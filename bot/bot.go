@@ -307,6 +307,31 @@ func (b *Bot) auditOwn(tx Tx, what string, id RequestID, digest string, more map
 	return err
 }
 
+// auditTold appends what calls were answered and what was found out, where no person acted.
+func (b *Bot) auditTold(tx Tx, id RequestID, digest string, all []told) error {
+	for _, t := range all {
+		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.what, Request: id, Digest: digest, Detail: t.detail}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// auditRead appends that the event's person was shown what messages say, after the calls that were made for it. more says what.
+func (b *Bot) auditRead(tx Tx, e Event, id RequestID, digest string, calls []told, more map[string]any) error {
+	person, _ := b.o.Roster.Of(e.By)
+	for _, t := range append(calls, tell("read", more)) {
+		_, err := tx.Append(Entry{
+			Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+			What: t.what, Request: id, Digest: digest, Detail: t.detail,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // command reads what was typed or filled in, where the act is a command.
 func command(a Act, on Platform) (Command, *Mistake) {
 	var c Command

@@ -46,11 +46,8 @@ func (r *runner) send(j job) result {
 		},
 	})
 	now := time.Now().Truncate(time.Millisecond)
-	again := res.call // the reading before, where there was one
-	if res.call = callDetail(j, seqs, answer, err); res.call == nil {
-		res.call = again
-	} else if again != nil {
-		res.call["read again"] = again
+	if !errors.Is(err, recall.ErrNotSent) {
+		res.told = append(res.told, tell(toldCall, callDetail(j, seqs, answer, err)))
 	}
 	if err != nil {
 		r.judge(&res, j, seqs, err, now)
@@ -73,9 +70,6 @@ func (r *runner) send(j job) result {
 
 // callDetail is what the audit log keeps of a call: which messages, and what was answered. No content.
 func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[string]any {
-	if errors.Is(err, recall.ErrNotSent) {
-		return nil
-	}
 	d := map[string]any{"op": "group_msg_recall", "batch": j.batch.N, "seqs": MakeRanges(seqs...).String()}
 	if err != nil {
 		d["error"] = err.Error()
@@ -85,11 +79,7 @@ func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[
 	for s, c := range a.Codes {
 		codes[codeDigits(c)] = append(codes[codeDigits(c)], s)
 	}
-	said := map[string]string{}
-	for c, list := range codes {
-		said[c] = MakeRanges(list...).String()
-	}
-	d["codes"] = said
+	d["codes"] = inWords(codes)
 	return d
 }
 

@@ -99,9 +99,10 @@ func (r *runner) readBack(req Request, found *readBack) {
 	}
 	p.busy = true
 	r.wg.Go(func() {
-		is, err := r.b.readSeqs(r.ctx, req.Scope, MakeRanges(found.seqs...))
-		call := readDetail(found.seqs, is, err)
+		rd := r.b.reading(req.Scope, "proof")
+		is, err := rd.seqs(r.ctx, MakeRanges(found.seqs...))
 		if found.err = err; err == nil {
+			rd.findsOut(found.seqs, is, nil)
 			for _, s := range found.seqs {
 				switch m, ok := is[s]; {
 				case ok && m.Status == recall.StatusRecalled:
@@ -112,7 +113,7 @@ func (r *runner) readBack(req Request, found *readBack) {
 				// Gone, or not in history at all: nothing speaks against the answer, and nothing confirms it.
 			}
 		}
-		r.results <- result{request: req.ID, proof: found, call: call}
+		r.results <- result{request: req.ID, proof: found, told: rd.told}
 	})
 }
 
@@ -143,7 +144,7 @@ func (p *proof) tookBack(found *readBack) {
 
 // applyBack stores what a reading found, while the request is still being confirmed: what comes later changes nothing.
 func (r *runner) applyBack(tx Tx, res result) error {
-	if err := r.b.auditOwn(tx, "api", res.request, "", res.call); err != nil {
+	if err := r.b.auditTold(tx, res.request, "", res.told); err != nil {
 		return err
 	}
 	req, err := tx.Request(res.request)

@@ -34,8 +34,12 @@ func (r *runner) readAfter(res *result, j job) {
 		return
 	}
 	seqs := slices.Sorted(maps.Keys(res.reread))
-	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(seqs...))
-	res.call["read after"] = readDetail(seqs, found, err)
+	rd := r.b.reading(j.request.Scope, "doubt")
+	found, err := rd.seqs(r.ctx, MakeRanges(seqs...))
+	if err == nil {
+		rd.findsOut(seqs, found, map[string]any{"batch": j.batch.N})
+	}
+	res.told = append(res.told, rd.told...)
 	if err != nil {
 		return
 	}
@@ -99,9 +103,12 @@ func (r *runner) settle(j job, longEnough bool) result {
 	if live && sendAgain {
 		return unread()
 	}
-	found, err := r.b.readSeqs(r.ctx, j.request.Scope, MakeRanges(j.batch.Seqs...))
-	res.call = readDetail(j.batch.Seqs, found, err)
-	res.call["batch"] = j.batch.N
+	rd := r.b.reading(j.request.Scope, "doubt")
+	found, err := rd.seqs(r.ctx, MakeRanges(j.batch.Seqs...))
+	if err == nil {
+		rd.findsOut(j.batch.Seqs, found, map[string]any{"batch": j.batch.N})
+	}
+	res.told = rd.told
 	if err != nil {
 		if kind, api := judgeRead(err); kind == readAppPaused {
 			r.b.log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
@@ -130,33 +137,4 @@ func (r *runner) settle(j job, longEnough bool) result {
 		res.after = backoff(j.batch.Attempts - 1)
 	}
 	return res
-}
-
-// readDetail is what the audit log keeps of a reading of history: what it shows of which messages, or why it failed. No content.
-func readDetail(seqs []recall.Seq, found map[recall.Seq]recall.Message, err error) map[string]any {
-	d := map[string]any{"op": "group_msg_get_simple"}
-	if err != nil {
-		d["seqs"], d["error"] = MakeRanges(seqs...).String(), err.Error()
-		return d
-	}
-	shows := map[string][]recall.Seq{}
-	for _, s := range seqs {
-		m, ok := found[s]
-		what := "not there"
-		switch {
-		case ok && m.Status == recall.StatusRecalled:
-			what = "recalled"
-		case ok && m.Status == recall.StatusDeletedOrExpired:
-			what = "expired or deleted"
-		case ok:
-			what = "still there"
-		}
-		shows[what] = append(shows[what], s)
-	}
-	said := map[string]string{}
-	for what, seqs := range shows {
-		said[what] = MakeRanges(seqs...).String()
-	}
-	d["history"] = said
-	return d
 }

@@ -40,7 +40,9 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	reading, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(scope.Group))))
-	found, err := b.searchAnywhere(reading, scope)
+	rd := b.reading(scope, "find")
+	rd.more = map[string]any{"group": string(scope.Group)}
+	found, err := b.searchAnywhere(reading, rd)
 	said()
 	answer := Answer{Kind: Whisper}
 	if no, ok := errors.AsType[*Refusal](err); ok {
@@ -54,7 +56,7 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	if err != nil {
 		detail["error"] = err.Error()
 	}
-	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) { return answer, b.audit(tx, e, "read", "", "", detail) })
+	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) { return answer, b.auditRead(tx, e, "", "", rd.told, detail) })
 }
 
 // readingFailed tells a person why messages could not be read.
@@ -69,21 +71,21 @@ func (b *Bot) readingFailed(err error) Line {
 }
 
 // searchAnywhere searches history; and of a group that has none, the index, where there is one.
-func (b *Bot) searchAnywhere(ctx context.Context, s Scope) (searched, error) {
-	found, err := b.search(ctx, s)
+func (b *Bot) searchAnywhere(ctx context.Context, rd *reading) (searched, error) {
+	found, err := rd.search(ctx)
 	if err == nil || !b.indexing() {
 		return found, err
 	}
 	kind, _ := judgeRead(err)
 	if kind == readRefused { // not every group without history is refused as such
-		if info, again := b.o.Chat.GetGroupInfo(ctx, s.Group); again == nil && info.Type != "" && !info.Type.HasHistory() {
+		if info, again := rd.group(ctx); again == nil && info.Type != "" && !info.Type.HasHistory() {
 			kind = readNever
 		}
 	}
 	if kind != readNever {
 		return found, err
 	}
-	return b.searchArrived(ctx, s)
+	return b.searchArrived(ctx, rd.scope)
 }
 
 // settleUnlessAllowed stores the event, and its answer where allowed refuses it. answer is nil when the event is new and allowed.
@@ -244,10 +246,12 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	scope, these := Scope{Group: f.Group, Topic: f.Topic}, MakeRanges(seqs...)
 	var messages map[recall.Seq]recall.Message
 	var arrived map[recall.Seq]Arrival
+	rd := b.reading(scope, "find")
+	rd.more = map[string]any{"group": string(f.Group)}
 	if f.Callback {
 		arrived, err = b.arrived(reading, scope, these)
 	} else {
-		messages, err = b.readSeqs(reading, scope, these)
+		messages, err = rd.seqs(reading, these)
 	}
 	said()
 	answer := Answer{Kind: Whisper}
@@ -261,7 +265,7 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	if err != nil {
 		detail["error"] = err.Error()
 	}
-	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) { return answer, b.audit(tx, e, "read", "", "", detail) })
+	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) { return answer, b.auditRead(tx, e, "", "", rd.told, detail) })
 }
 
 // recallFound asks for a recall of exactly what a search found.

@@ -2,7 +2,9 @@ package bot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,30 +21,164 @@ const (
 	maxFull       = 20000 // with EVIDENCE=full
 )
 
-// readSeqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page. Recalled
-// messages are asked for as well.
-func (b *Bot) readSeqs(ctx context.Context, s Scope, seqs Ranges) (map[recall.Seq]recall.Message, error) {
-	return readEach(ctx, b, s, seqs, func(m recall.Message) recall.Message { return m })
+// reading makes the calls of one reading of the service, and keeps what each was answered for the audit log.
+type reading struct {
+	chat  Chat
+	scope Scope
+	why   string // what is read for
+	more  map[string]any
+
+	mu   sync.Mutex
+	told []told
+	// store, where it is set, stores what was told so far whenever that has become much more: a long reading that is cut short leaves what it did. Where it
+	// fails, all is kept for later.
+	store func(ctx context.Context, told []told) error
+	next  int // how much is much
 }
 
-// readEach is readSeqs for who keeps less of each message than all of it. keep is called for one message at a time.
-func readEach[T any](ctx context.Context, b *Bot, s Scope, seqs Ranges, keep func(recall.Message) T) (map[recall.Seq]T, error) {
-	found := make(map[recall.Seq]T, min(seqs.Count(), 100_000))
+// toldAtOnce is how many calls a reading keeps before they are stored.
+const toldAtOnce = 100
+
+// told is what the audit log is to be told of one call, or of what readings showed.
+type told struct {
+	what   string
+	detail json.RawMessage
+}
+
+// What is told.
+const (
+	toldCall  = "api"       // one call of the service, with its answer
+	toldFound = "found out" // what readings of history showed of the messages in question
+)
+
+func tell(what string, more map[string]any) told { return told{what, detail(more)} }
+
+// reading begins a reading of the scope's group or topic. why is told with every call.
+func (b *Bot) reading(s Scope, why string) *reading {
+	return &reading{chat: b.o.Chat, scope: s, why: why}
+}
+
+// note keeps what a call was answered. One that never left because the reading has ended is none.
+func (rd *reading) note(ctx context.Context, op string, more map[string]any, err error) {
+	if ctx.Err() != nil && errors.Is(err, recall.ErrNotSent) {
+		return
+	}
+	more["op"], more["for"] = op, rd.why
+	maps.Copy(more, rd.more)
+	if err != nil {
+		more["error"] = err.Error()
+	}
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	rd.told = append(rd.told, tell(toldCall, more))
+	if rd.store == nil || len(rd.told) < max(rd.next, toldAtOnce) {
+		return
+	}
+	if rd.next = 0; rd.store(ctx, rd.told) != nil {
+		rd.next = len(rd.told) + toldAtOnce
+		return
+	}
+	rd.told = nil
+}
+
+// rest stores what was told and is not stored yet, even where the reading was cut short.
+func (rd *reading) rest(ctx context.Context) error {
+	if len(rd.told) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return rd.store(ctx, rd.told)
+}
+
+// group reads what the service says of the group.
+func (rd *reading) group(ctx context.Context) (recall.GroupInfo, error) {
+	info, err := rd.chat.GetGroupInfo(ctx, rd.scope.Group)
+	more := map[string]any{}
+	if err == nil {
+		more["type"], more["members"], more["next_seq"] = info.Type, info.Members, info.NextMsgSeq
+	}
+	rd.note(ctx, "get_group_info", more, err)
+	return info, err
+}
+
+// page reads one page of history from a seq down, or from the newest message where that is 0. Recalled messages are asked for as well.
+func (rd *reading) page(ctx context.Context, from recall.Seq) (recall.HistoryPage, error) {
+	page, err := rd.chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
+		Group: rd.scope.Group, Topic: rd.scope.Topic, Number: recall.MaxHistoryPage, Seq: from, WithRecalled: true,
+	})
+	more := map[string]any{"number": recall.MaxHistoryPage}
+	if from != 0 {
+		more["from"] = from
+	}
+	if err == nil {
+		shows := map[string][]recall.Seq{}
+		for _, m := range page.Messages {
+			shows[shownAs(m, true)] = append(shows[shownAs(m, true)], m.Seq)
+		}
+		more["finished"], more["history"] = page.Finished, inWords(shows)
+	}
+	rd.note(ctx, "group_msg_get_simple", more, err)
+	return page, err
+}
+
+// shownAs is what history shows of a message, in the words of the audit log.
+func shownAs(m recall.Message, there bool) string {
+	switch {
+	case !there:
+		return "not there"
+	case m.Status == recall.StatusRecalled:
+		return "recalled"
+	case m.Status == recall.StatusDeletedOrExpired:
+		return "expired or deleted"
+	}
+	return "still there"
+}
+
+func inWords(shows map[string][]recall.Seq) map[string]string {
+	said := map[string]string{}
+	for what, seqs := range shows {
+		said[what] = MakeRanges(seqs...).String()
+	}
+	return said
+}
+
+// findsOut keeps what history showed of those messages, all of which it was asked about. more says what of.
+func (rd *reading) findsOut(seqs []recall.Seq, found map[recall.Seq]recall.Message, more map[string]any) {
+	shows := map[string][]recall.Seq{}
+	for _, s := range seqs {
+		m, ok := found[s]
+		shows[shownAs(m, ok)] = append(shows[shownAs(m, ok)], s)
+	}
+	all := map[string]any{"for": rd.why, "history": inWords(shows)}
+	maps.Copy(all, more)
+	rd.told = append(rd.told, tell(toldFound, all))
+}
+
+// seqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page.
+func (rd *reading) seqs(ctx context.Context, seqs Ranges) (map[recall.Seq]recall.Message, error) {
+	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
+	err := rd.each(ctx, seqs, func(m recall.Message) { found[m.Seq] = m })
+	return found, err
+}
+
+// each is seqs for who keeps less of each message than all of it. keep is called for one message at a time, and where pages overlap more than once for the same.
+func (rd *reading) each(ctx context.Context, seqs Ranges, keep func(recall.Message)) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readersAtOnce)
 	for _, w := range windows(seqs) {
 		g.Go(func() error {
-			return b.readDown(ctx, s, w.To, w.From, func(m recall.Message) {
+			return rd.down(ctx, w.To, w.From, func(m recall.Message) {
 				if seqs.Contains(m.Seq) {
 					mu.Lock()
 					defer mu.Unlock()
-					found[m.Seq] = keep(m)
+					keep(m)
 				}
 			})
 		})
 	}
-	return found, g.Wait()
+	return g.Wait()
 }
 
 // windows cuts seqs into spans of at most one page of history, from the highest down, leaving out pages that hold none of them.
@@ -69,12 +205,10 @@ func windows(seqs Ranges) []Range {
 	return spans
 }
 
-// readDown reads history from hi down to lo, both included, until every seq between is covered by a page, and hands each message to see.
-func (b *Bot) readDown(ctx context.Context, s Scope, hi, lo recall.Seq, see func(recall.Message)) error {
+// down reads history from hi down to lo, both included, until every seq between is covered by a page, and hands each message to see.
+func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(recall.Message)) error {
 	for {
-		page, err := b.o.Chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
-			Group: s.Group, Topic: s.Topic, Number: recall.MaxHistoryPage, Seq: hi, WithRecalled: true,
-		})
+		page, err := rd.page(ctx, hi)
 		if err != nil {
 			return err
 		}
@@ -125,11 +259,11 @@ func once(messages []recall.Message) []recall.Message {
 	return kept
 }
 
-// search reads history from the newest message down until the filter is satisfied: before since, N found, or the beginning. It stops
+// search reads history from the newest message down until the scope's filter is satisfied: before since, N found, or the beginning. It stops
 // incomplete after maxSearched messages. Pages are read side by side, and what one wave found decides on the next.
-func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
+func (rd *reading) search(ctx context.Context) (searched, error) {
 	var out searched
-	first, err := b.o.Chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{Group: s.Group, Topic: s.Topic, Number: recall.MaxHistoryPage, WithRecalled: true})
+	first, err := rd.page(ctx, 0)
 	if err != nil {
 		return out, err
 	}
@@ -142,7 +276,7 @@ func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
 	for _, m := range messages {
 		lowest, out.Top = min(lowest, m.Seq), max(out.Top, m.Seq)
 	}
-	f := s.Filter
+	f := rd.scope.Filter
 	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)
 	for {
 		slices.SortFunc(messages, func(a, b recall.Message) int { return int(int64(b.Seq) - int64(a.Seq)) })
@@ -181,7 +315,7 @@ func (b *Bot) search(ctx context.Context, s Scope) (searched, error) {
 			lo = hi - wave + 1
 		}
 		wave *= 2
-		found, err := b.readSeqs(ctx, s, Ranges{{lo, hi}})
+		found, err := rd.seqs(ctx, Ranges{{lo, hi}})
 		if err != nil {
 			return out, err
 		}

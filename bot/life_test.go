@@ -113,14 +113,14 @@ func TestAuditOfALife(t *testing.T) {
 			r    bot.Request
 			want string
 		}{
-			{done, "UMINA asked, bot sealed, UMINA refused, UOLA refused, UTHEO read, UTHEO read, UTHEO approved, 3 approved, bot running, bot api, bot api, bot api, bot api, bot done, bot receipt"},
-			{withdrawn, "UMINA asked, bot sealed, UMINA withdrawn"},
-			{rejected, "UMINA asked, bot sealed, UTHEO rejected"},
-			{expired, "UMINA asked, bot sealed, bot expired"},
-			{refused, "UMINA asked, bot refused by the bot"},
-			{byText, "UMINA asked, bot sealed, UTHEO approved, bot running, bot api, bot api, bot done, bot receipt"},
-			{stopped, "UMINA asked, bot sealed, UTHEO approved, bot running, UINES stopping, bot api, bot api, bot stopped, bot receipt"},
-			{paused, "UMINA asked, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot done, bot receipt"},
+			{done, "UMINA asked, bot api, bot api, bot sealed, UMINA refused, UOLA refused, UTHEO read, UTHEO read, UTHEO approved, 3 approved, bot running, bot api, bot api, bot found out, bot api, bot api, bot found out, bot done, bot receipt"},
+			{withdrawn, "UMINA asked, bot api, bot api, bot sealed, UMINA withdrawn"},
+			{rejected, "UMINA asked, bot api, bot api, bot sealed, UTHEO rejected"},
+			{expired, "UMINA asked, bot api, bot api, bot sealed, bot expired"},
+			{refused, "UMINA asked, bot api, bot api, bot refused by the bot"},
+			{byText, "UMINA asked, bot api, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot found out, bot done, bot receipt"},
+			{stopped, "UMINA asked, bot api, bot api, bot sealed, UTHEO approved, bot running, UINES stopping, bot api, bot api, bot found out, bot stopped, bot receipt"},
+			{paused, "UMINA asked, bot api, bot api, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot found out, bot done, bot receipt"},
 		} {
 			if got := strings.Join(of(test.r.ID), ", "); got != test.want {
 				t.Errorf("of the %s request:\ngot  %s\nwant %s", test.r.State, got, test.want)
@@ -143,17 +143,24 @@ func TestAuditOfALife(t *testing.T) {
 			}
 		}
 
-		// Every recall call is there with its answer, and so are the readings of history: for the proof of each request, for its doubt, and the one that failed.
-		if calls, told := d.chat.Calls(recalltest.Recall), count("api", `"op":"group_msg_recall"`); told != calls {
-			t.Errorf("%d calls were made, %d are told", calls, told)
+		// Every call of the service is there, with its answer, and what the readings showed: for the proof of each request, and for its doubt.
+		for _, op := range []string{recalltest.Recall, recalltest.History, recalltest.Info} {
+			if calls, told := d.chat.Calls(op), count("api", `"op":"`+op+`"`); told != calls || calls == 0 {
+				t.Errorf("%d calls of %s were made, %d are told", calls, op, told)
+			}
+		}
+		if answers := count("api", `"codes":`) + count("api", `"history":`) + count("api", `"next_seq":`) + count("api", `"error":`); answers != count("api", "") {
+			t.Errorf("%d calls are told, %d of them with their answer", count("api", ""), answers)
 		}
 		for what, want := range map[string]int{
 			`"error"`: 2, `"error":"recall: get_group_info: 70009`: 1, // the other is the call whose answer was lost
-			`"history":{"recalled":"1-3"},"op":"group_msg_get_simple"`: 1, `"op":"group_msg_get_simple"`: 5,
 		} {
 			if n := count("api", what); n != want {
-				t.Errorf("%d calls and readings tell %s, want %d", n, what, want)
+				t.Errorf("%d calls tell %s, want %d", n, what, want)
 			}
+		}
+		if n := count("found out", `"history":{"recalled":"1-3"}`); n != 1 {
+			t.Errorf("what became of the messages 1 to 3 was found out %d times", n)
 		}
 		if n := count("api", `"codes":{"0":"1-3"}`); n != 1 {
 			t.Errorf("the answer for the messages 1 to 3 is told %d times", n)
@@ -165,7 +172,8 @@ func TestAuditOfALife(t *testing.T) {
 			digests[r.ID] = d.request(r.ID).Digest
 		}
 		for _, e := range log {
-			if slices.Contains(personal, e.What) != (e.Actor != "bot") {
+			// A call is the person's whose search needed it.
+			if e.What != "api" && slices.Contains(personal, e.What) != (e.Actor != "bot") || e.What == "api" && (e.Actor == "bot") != (e.Request != "") {
 				t.Errorf("entry %d: %s by %s", e.N, e.What, e.Actor)
 			}
 			if e.Actor != "bot" && (e.Event == "" || (e.Person == "") != (e.Actor == ola.Account.String())) {
@@ -258,11 +266,11 @@ func TestAuditOfALife(t *testing.T) {
 			f    bot.AuditFilter
 			want int
 		}{
-			{bot.AuditFilter{Request: done.ID}, 15},
+			{bot.AuditFilter{Request: done.ID}, 19},
 			{bot.AuditFilter{Group: "@TGS#OTHER"}, 0},
 			{bot.AuditFilter{Person: "Ola"}, 0}, // the roster does not know her
 			{bot.AuditFilter{Person: ola.Account.String()}, 2},
-			{bot.AuditFilter{Person: "Ines"}, 3},
+			{bot.AuditFilter{Person: "Ines"}, 5},
 		} {
 			n := 0
 			for _, e := range log {

@@ -33,7 +33,19 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 		if err != nil || r.State != Preparing {
 			return err
 		}
-		p, err := b.readForSeal(ctx, r, time.Since(started) >= blindAfter)
+		rd := b.reading(r.Scope, "seal")
+		rd.store = func(ctx context.Context, all []told) error {
+			return b.o.Ledger.Tx(ctx, func(tx Tx) error {
+				if err := tx.Fence(l); err != nil {
+					return err
+				}
+				return b.auditTold(tx, id, "", all)
+			})
+		}
+		p, err := b.readForSeal(ctx, rd, r, time.Since(started) >= blindAfter)
+		if untold := rd.rest(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
+			return fmt.Errorf("tell what was read for %s: %w", id, untold)
+		}
 		if err == nil {
 			return b.seal(ctx, l, p)
 		}
@@ -54,12 +66,6 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 			}
 			pause = probeEvery
 		}
-		err = errors.Join(err, b.o.Ledger.Tx(ctx, func(tx Tx) error {
-			if err := tx.Fence(l); err != nil {
-				return err
-			}
-			return b.auditOwn(tx, "api", id, "", map[string]any{"op": "read to seal", "error": err.Error()})
-		}))
 		b.log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
 		if !sleep(ctx, pause) {
 			return ctx.Err()
@@ -98,8 +104,8 @@ type prepared struct {
 
 // readForSeal reads the group and the messages of a request that is preparing. giveUp says that reading has failed for long enough: what cannot be read
 // now is taken as unread. It returns a *Refusal when the request must end.
-func (b *Bot) readForSeal(ctx context.Context, r Request, giveUp bool) (prepared, error) {
-	info, err := b.o.Chat.GetGroupInfo(ctx, r.Scope.Group)
+func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bool) (prepared, error) {
+	info, err := rd.group(ctx)
 	switch {
 	case err == nil:
 		r.Group = GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
@@ -122,7 +128,7 @@ func (b *Bot) readForSeal(ctx context.Context, r Request, giveUp bool) (prepared
 	var arrived map[recall.Seq]Arrival // what callbacks told of a group without history
 	if !r.Scope.Filter.IsZero() {
 		var matches map[recall.Seq]recall.Message
-		if matches, arrived, err = b.filtered(ctx, &p.request, hasHistory); err != nil {
+		if matches, arrived, err = b.filtered(ctx, rd, &p.request, hasHistory); err != nil {
 			return prepared{}, err
 		}
 		now := time.Now().Truncate(time.Millisecond)
@@ -139,9 +145,8 @@ func (b *Bot) readForSeal(ctx context.Context, r Request, giveUp bool) (prepared
 			// Each message is sealed as it comes, in its place, so that 100,000 are never held with all that they say, nor twice.
 			read = make([]Message, r.Covers.Count())
 			place := r.Covers.places()
-			_, err = readEach(ctx, b, r.Scope, r.Covers, func(m recall.Message) struct{} {
+			err = rd.each(ctx, r.Covers, func(m recall.Message) {
 				read[place(m.Seq)] = b.sealed(m, p.key, r.Policy, time.Now().Truncate(time.Millisecond))
-				return struct{}{}
 			})
 			if err != nil {
 				kind, _ := judgeRead(err)
@@ -214,12 +219,12 @@ func (b *Bot) sealed(m recall.Message, key []byte, p Policy, now time.Time) Mess
 }
 
 // filtered turns the filter into seqs: it sets what the request covers. Of a group without history it returns what callbacks told.
-func (b *Bot) filtered(ctx context.Context, r *Request, hasHistory bool) (map[recall.Seq]recall.Message, map[recall.Seq]Arrival, error) {
+func (b *Bot) filtered(ctx context.Context, rd *reading, r *Request, hasHistory bool) (map[recall.Seq]recall.Message, map[recall.Seq]Arrival, error) {
 	var s searched
 	err := error(nil)
 	switch {
 	case hasHistory:
-		s, err = b.search(ctx, r.Scope)
+		s, err = rd.search(ctx)
 	case b.indexing():
 		s, err = b.searchArrived(ctx, r.Scope)
 	default:

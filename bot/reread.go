@@ -55,9 +55,12 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	if err != nil || stale.Count() == 0 {
 		return j.batch.Seqs, err
 	}
-	found, err := r.b.readSeqs(r.ctx, j.request.Scope, stale)
-	res.call = readDetail(slices.Collect(stale.All()), found, err)
-	res.call["batch"] = j.batch.N
+	rd := r.b.reading(j.request.Scope, "send")
+	found, err := rd.seqs(r.ctx, stale)
+	if err == nil {
+		rd.findsOut(slices.Collect(stale.All()), found, map[string]any{"batch": j.batch.N})
+	}
+	res.told = rd.told
 	if err != nil {
 		if kind, _ := judgeRead(err); j.request.Blind && kind == readLater || kind == readNever {
 			return j.batch.Seqs, nil // still cannot be read: it is sent, as it was approved

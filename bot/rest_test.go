@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/ledger"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
@@ -18,12 +20,16 @@ import (
 type gauge struct {
 	bot.Ledger
 	mu   sync.Mutex
+	cut  atomic.Bool    // nothing more can be written
 	most map[string]int // by what was written
 	// before is called with what is going to be written; what it returns fails the transaction.
 	before func(what string) error
 }
 
 func (g *gauge) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
+	if g.cut.Load() {
+		return errCut
+	}
 	wrote := map[string]int{}
 	err := g.Ledger.Tx(ctx, func(tx bot.Tx) error { return fn(&gaugedTx{tx, g, wrote}) })
 	g.mu.Lock()
@@ -349,4 +355,43 @@ func TestRestoredInTheRest(t *testing.T) {
 			t.Errorf("%d calls for the %d messages that were left", more, 3000-gone)
 		}
 	})
+}
+
+// TestReadingCutShort ends the process in the middle of a long reading: the audit log has every call that was made, those before the last hundred even where nothing more can be stored.
+func TestReadingCutShort(t *testing.T) {
+	for name, killed := range map[string]bool{"in order": false, "killed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, g := newFlood(t)
+				h.say(5000)
+				h.ask("UMINA", testGroup+" 1-5000")
+				time.Sleep(4 * time.Second)
+				if killed {
+					g.cut.Store(true)
+				}
+				h.stop()
+				calls := h.chat.Calls(recalltest.History) + h.chat.Calls(recalltest.Info)
+				l, err := ledger.Open(t.Context(), "sqlite:"+h.file, ledger.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.ledger, h.stop = l, func() {
+					if err := l.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+				told := len(h.audited("api"))
+				if calls < 100 || calls > 240 {
+					t.Fatalf("%d calls: this shows nothing", calls)
+				}
+				least := calls
+				if killed {
+					least -= 100 + 16 // what was being gathered, and on its way
+				}
+				if told < least || told > calls {
+					t.Errorf("%d calls are told of %d, want %d at least", told, calls, least)
+				}
+			})
+		})
+	}
 }

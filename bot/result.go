@@ -30,8 +30,8 @@ type result struct {
 	again    bool          // the reading failed and is to be tried again
 	reading  bool          // back: because it could not be read again
 	proof    *readBack     // of a reading back, not of a batch
-	call     map[string]any
-	noted    bool // nothing but call is to be stored
+	told     []told        // what was called for it, with the answers, and what that showed
+	noted    bool          // nothing but told is to be stored
 }
 
 // store writes what came back, in one transaction under the lease.
@@ -115,10 +115,8 @@ func (r *runner) applyPlain(tx Tx) error {
 			continue
 		}
 		answered = answered || res.answered
-		if res.call != nil {
-			if err := r.b.auditOwn(tx, "api", res.request, "", res.call); err != nil {
-				return err
-			}
+		if err := r.b.auditTold(tx, res.request, "", res.told); err != nil {
+			return err
 		}
 		if outcomes[res.request] == nil {
 			outcomes[res.request] = map[recall.Seq]Outcome{}
@@ -152,7 +150,7 @@ func (r *runner) apply(tx Tx, res result) error {
 		return r.applyBack(tx, res)
 	}
 	if res.noted {
-		return r.b.auditOwn(tx, "api", res.request, "", res.call)
+		return r.b.auditTold(tx, res.request, "", res.told)
 	}
 	if res.pause != nil {
 		if err := r.b.pause(tx, res.pause); err != nil {
@@ -163,10 +161,8 @@ func (r *runner) apply(tx Tx, res result) error {
 			return err
 		}
 	}
-	if res.call != nil {
-		if err := r.b.auditOwn(tx, "api", res.request, "", res.call); err != nil {
-			return err
-		}
+	if err := r.b.auditTold(tx, res.request, "", res.told); err != nil {
+		return err
 	}
 	if err := r.unlessTold(tx, res.request, res.outcomes); err != nil {
 		return err

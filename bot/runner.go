@@ -279,7 +279,7 @@ func (r *runner) take(res result) {
 		}
 		d.tries++
 		d.after = time.Now().Add(min(readRetry<<min(d.tries, 5), readRetryMost))
-		r.pending = append(r.pending, result{request: res.request, call: res.call, noted: true})
+		r.pending = append(r.pending, result{request: res.request, told: res.told, noted: true})
 	case res.read: // until it is stored the batch is still seen in doubt, and must not be read a second time
 		r.pending = append(r.pending, res)
 	default:

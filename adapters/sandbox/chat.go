@@ -263,11 +263,15 @@ func (s *Sandbox) Audit() ([]string, error) {
 	return l, err
 }
 
-// sortCalls puts calls that were answered one after the other into the order of their batches: they were made side by side, and any may be answered first.
+// sortCalls puts calls, and what they showed, that are told one after the other into an order of their own: they were made side by side, and any may be answered first.
 func sortCalls(l []string) {
+	call := func(line string) bool {
+		_, what, _ := strings.Cut(line, ": ")
+		return strings.HasPrefix(what, "api ") || strings.HasPrefix(what, "found out ")
+	}
 	for from := 0; from < len(l); from++ {
 		to := from
-		for to < len(l) && strings.HasPrefix(l[to], "bot: api ") {
+		for to < len(l) && call(l[to]) {
 			to++
 		}
 		slices.Sort(l[from:to])

@@ -306,7 +306,7 @@ func (s *scene) holds(ids []string, shown bool, copies bool) {
 			case "approved":
 				approved[e.Request]++
 			case "api":
-				if approved[e.Request] == 0 {
+				if isRecall(e) && approved[e.Request] == 0 {
 					return fmt.Errorf("entry %d: a call for %s without an approval", e.N, e.Request)
 				}
 			}
