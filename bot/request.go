@@ -271,14 +271,21 @@ func decidable(r Request, now Rules) error {
 }
 
 // isRequester reports whether the account, or any account of its person, is the requester's: by the accounts stored when it
-// was asked, by the roster of then, or by the roster of now.
+// was asked, by the roster of then, or by the roster of now. Whose the account is and whose the requester's are may come from different rosters: what one of them
+// links and what the other links hold together.
 func isRequester(r Request, a Account, now Rules) bool {
-	for _, roster := range []Roster{now.Roster, now.Asked} {
-		theirs := roster.Accounts(a)
-		if slices.ContainsFunc(theirs, func(own Account) bool { return slices.ContainsFunc(r.Accounts, own.Is) }) {
+	rosters := []Roster{now.Roster, now.Asked}
+	requesters := append([]Account{r.By.Account}, r.Accounts...)
+	for _, own := range requesters {
+		for _, roster := range rosters {
+			requesters = append(requesters, roster.Accounts(own)...)
+		}
+	}
+	for _, roster := range rosters {
+		if p, ok := roster.Of(a); ok && p == r.By.Person {
 			return true
 		}
-		if p, ok := roster.Of(a); ok && p == r.By.Person {
+		if slices.ContainsFunc(roster.Accounts(a), func(theirs Account) bool { return slices.ContainsFunc(requesters, theirs.Is) }) {
 			return true
 		}
 	}

@@ -135,6 +135,14 @@ func TestDecideGuards(t *testing.T) {
 			now.Asked, now.Roster = strangers, family
 			d.By.Account.User = "MINA2"
 		}, "own_request"},
+		{"an account that the roster of then joins with one that the roster of now gives to the requester", func(_ *Request, d *Decision, now *Rules) {
+			now.Asked = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO"), discordAccount("2")}}}}
+			now.Roster = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA"), discordAccount("2")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO")}}}}
+		}, "own_request"},
+		{"an account that the roster of now joins with one that was the requester's by the roster of then", func(r *Request, d *Decision, now *Rules) {
+			now.Asked = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA"), discordAccount("2")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO")}}}}
+			now.Roster = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO"), discordAccount("2")}}}}
+		}, "own_request"},
 		{"the requester's person, whose account was taken out of the roster", func(r *Request, d *Decision, now *Rules) {
 			r.By.Person, r.By.Account, r.Accounts = "Mina", slackAccount("MINA0"), nil
 			now.Asked, now.Roster = strangers, strangers
