@@ -33,6 +33,7 @@ const (
 	ActTurnFind   ActKind = "turn find"   // turned a page of what a search found: Search and Page
 	ActRecallFind ActKind = "recall find" // pressed the button that asks for a recall of what a search found: Search
 	ActComplete   ActKind = "complete"    // types a group: Text so far. Never stored; answered from what is known
+	ActForged     ActKind = "forged"      // used a button, form or command that the bot never made: refused, and audited
 )
 
 // Act is what a person did, as the adapter understood it.

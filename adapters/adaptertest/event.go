@@ -245,7 +245,7 @@ func forged(s *suite) {
 			continue
 		}
 		act := all[len(all)-1].Event.Act
-		if string(act.Request) != f.request && act.Request != "" || act.Digest != f.digest && act.Digest != "" || f.button == "explode" {
+		if string(act.Request) != f.request && act.Request != "" || act.Digest != f.digest && act.Digest != "" || f.button == "explode" && act.Kind != bot.ActForged {
 			s.Errorf("forged press %d became %+v", i, act)
 		}
 	}

@@ -327,7 +327,7 @@ func TestTroubles(t *testing.T) {
 	})
 }
 
-// TestForged sends what no message of the bot holds. It never reaches the bot and is answered.
+// TestForged sends what no message of the bot holds. It reaches the bot as that alone, which refuses it and puts it into the audit log, and is answered.
 func TestForged(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
@@ -335,7 +335,10 @@ func TestForged(t *testing.T) {
 			t.Fatal(err)
 		}
 		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
-		for _, id := range []string{
+		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
+			return bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{bot.Say("refuse.forged")}, Refused: "forged"}, nil
+		}
+		for n, id := range []string{
 			"x", "v1:", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz", "v1:approve:nobody:0123456789abcdef", "v2:approve:R-7K3M9Q:0123456789abcdef",
 			"v1:form:approve:R-7K3M9Q:0123456789abcdef", "v1:page:R-7K3M9Q:0123456789abcdef:-1", "v1:page", "v1:find:", "v1:find:group=g", "v1:find:discord:", "v1:find:discord:x", "v1:turn:discord:7", "v1:turn:-1:discord:7", "v1:turn:1:slack-00", "v1:form",
 			"v1:approve:R-7K3M9Q:0123456789abcdef0", "v1:approve:R-7K3M9Q:0123456789abcdef:1",
@@ -344,9 +347,10 @@ func TestForged(t *testing.T) {
 			if !strings.Contains(i.Ephemeral(), "Nothing was done") {
 				t.Errorf("%q answered by %q", id, i.Ephemeral())
 			}
-		}
-		if n := r.bot.count(); n != 0 {
-			t.Errorf("the bot was asked %d times", n)
+			e, _ := r.bot.last(t)
+			if diff := cmp.Diff(bot.Act{Kind: bot.ActForged, Card: bot.Ref{Channel: ref.Channel, Message: ref.Message}}, e.Act); diff != "" || r.bot.count() != n+1 || e.By.User != theo {
+				t.Errorf("%q reached the bot by %s as event %d:\n%s", id, e.By, r.bot.count(), diff)
+			}
 		}
 	})
 }

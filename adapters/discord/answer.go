@@ -64,12 +64,9 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 			out = in.fault()
 		}
 	}()
-	e, ok := a.event(in)
-	if !ok {
-		if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
-			return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
-		}
-		return whisper(drawLines([]bot.Line{bot.Say("refuse.forged")}))
+	e := a.event(in)
+	if e.Act.Kind == bot.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
 	}
 	began := time.Now()
 	if a.bot.TakesLong(e.Act) {

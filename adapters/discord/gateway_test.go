@@ -244,7 +244,7 @@ func TestUnreadable(t *testing.T) {
 		for _, s := range []string{
 			`{}`, `null`, `[]`, `"x"`, `{"id":"1"}`, `{"id":1,"token":"secret"}`, `{"id":"1","token":"secret","type":"x"}`, `{"id":"1","token":"secret","type":3,"data":"secret"}`,
 			`{"id":"1","token":"secret","type":5,"data":{"components":[{"type":99}]}}`, `{"id":"1","token":"secret","type":2}`, `{"id":"../..","token":"secret","type":2}`,
-			`{"id":"1","token":"secret","type":3,"message":{"components":[{"type":77,"x":{}}]},"data":{"custom_id":"v1:stop:R-7K3M9Q:0"}}`,
+			`{"id":"2","token":"secret","type":3,"message":{"components":[{"type":77,"x":{}}]},"data":{"custom_id":"v1:stop:R-7K3M9Q:0"}}`,
 		} {
 			r.Dispatch("INTERACTION_CREATE", json.RawMessage(s))
 		}

@@ -201,10 +201,11 @@ func mayPost(may int64, thread bool) bool {
 // eventPrefix stands before an interaction's id in an event's.
 const eventPrefix = "discord:"
 
-// event is the interaction as the bot takes it; ok is false for what none of its commands, buttons and forms sends.
-func (a *Adapter) event(in *interaction) (e bot.Event, ok bool) {
+// event is the interaction as the bot takes it. What none of its commands, buttons and forms sends is forged: the bot refuses it, so that it stands in the audit log.
+func (a *Adapter) event(in *interaction) bot.Event {
 	m := a.member(in)
-	e = bot.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
+	e := bot.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
+	ok := false
 	switch in.Type {
 	case discordgo.InteractionApplicationCommand, discordgo.InteractionApplicationCommandAutocomplete:
 		e.Act, ok = in.command()
@@ -213,10 +214,13 @@ func (a *Adapter) event(in *interaction) (e bot.Event, ok bool) {
 	case discordgo.InteractionModalSubmit:
 		e.Act, ok = in.submit()
 	}
+	if !ok {
+		e.Act = bot.Act{Kind: bot.ActForged}
+	}
 	if in.Message != nil {
 		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
 	}
-	return e, ok
+	return e
 }
 
 func (in *interaction) command() (bot.Act, bool) {

@@ -802,14 +802,18 @@ var attacks = []struct {
 		many := r
 		many.Tally.Send++
 		a.nothing("a wrong number", theo, a.p, r.ID, "wrong_count", func() (string, error) { return h.send(theo, many, bot.Approve, small(r)) })
-		// What the bot never writes reaches nothing, whatever it is answered.
+		// What the bot never writes reaches nothing, whatever it is answered. Where a client can send it, it is audited.
 		before := a.everything()
 		for _, b := range []bot.ButtonKind{"", "grant", "form", "form:approve", "v1:approve", bot.ButtonKind(strings.Repeat("x", 60))} {
 			for _, digest := range []string{"", small(r), small(r) + ":1", "' OR 1=1 --"} {
+				logged := a.logged()
 				if err := h.press(theo, r, b, digest, false); err != nil {
 					a.Fatal(err)
 				}
 				a.pass(100 * time.Millisecond)
+				if log := a.since(logged); a.p == bot.Discord && (len(log) != 1 || log[0].What != "refused" || log[0].Actor != a.account(theo, a.p).String() || log[0].Event == "") {
+					a.Errorf("the button %q with %q was audited as %+v", b, digest, log)
+				}
 				if diff := gocmp.Diff(before, a.everything()); diff != "" {
 					a.Fatalf("the button %q with %q changed something:\n%s", b, digest, diff)
 				}
