@@ -111,6 +111,20 @@ func (b *Bot) Attach(s Surface) { b.surfaces = append(b.surfaces, s) }
 // Policy returns the configured policy, so that adapters know which groups and roles matter.
 func (b *Bot) Policy() Policy { return b.o.Policy }
 
+// ApproversThen returns the groups of a platform whose members might approve by the policy that a request was asked under; none where there is no such request. That
+// policy counts beside the one of now, so an adapter that asks its platform who is in which group asks about these as well.
+func (b *Bot) ApproversThen(ctx context.Context, id RequestID, on Platform) (groups []string, err error) {
+	err = b.o.Ledger.View(ctx, func(tx Tx) error {
+		r, err := tx.Request(id)
+		groups = groupsOf(r.Policy.Crowds[on].Approvers)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return groups, err
+}
+
 // Note stores an event as being checked, so that it can be acknowledged before the person's right is known. Where the event is known already,
 // first is false and answer is the stored one, or nil while it is being checked.
 func (b *Bot) Note(ctx context.Context, e Event) (first bool, answer *Answer, err error) {

@@ -208,6 +208,11 @@ func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) 
 // Policy is what NewBot was given.
 func (b *Bot) Policy() bot.Policy { return b.policy }
 
+// ApproversThen says that other groups counted never.
+func (b *Bot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
+	return nil, nil
+}
+
 // Alone runs fn at once: nobody else holds anything.
 func (b *Bot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx context.Context) error) error {
 	return fn(ctx)

@@ -158,6 +158,27 @@ func (a *arena) restart(r bot.Roster) {
 	synctest.Wait() // it has told the audit log that it was started
 }
 
+// otherLeads starts the bot anew with another group as approvers.
+func (a *arena) otherLeads(names ...string) {
+	a.Helper()
+	var users []string
+	for _, name := range names {
+		users = append(users, a.of(name, a.p))
+	}
+	c, id := crowd(a.p), ""
+	switch side := a.sides[a.p].(type) {
+	case *slackSide:
+		id = "S0OTHERS"
+		side.w.AddGroup(slacktest.UserGroup{ID: id, Handle: "others", Name: "Others", Members: users})
+	case *discordSide:
+		id = "400000000000000009"
+		side.g.AddRole(discordtest.Role{ID: id, Name: "others", Members: users})
+	}
+	c.Approvers = []bot.Principal{{Group: id}}
+	a.o.Policy.Crowds = map[bot.Platform]bot.Crowd{a.p: c}
+	a.restart(bot.Roster{})
+}
+
 func (a *arena) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -264,6 +285,7 @@ var phrases = map[string]string{
 	"not_allowed":            "You may neither ask for recalls nor approve them here",
 	"not_requester":          "You are not among those who may ask for a recall",
 	"not_approver":           "You are not among those who may approve or reject a recall",
+	"not_approver_then":      "You were not among the approvers when this was asked",
 	"not_in_roster":          "Your account is not in the roster",
 	"too_few_approvers":      "This needs 2 people besides you to approve it, and at most 1 could just now",
 	"approved_already":       "You have approved this already",
@@ -738,6 +760,14 @@ var attacks = []struct {
 		}
 		a.hands[a.p].leads(a.of("ines", a.p))
 		a.refused(a.of("theo", a.p), a.p, r, "not_allowed")
+	}},
+	{"other approvers than when it was asked", nil, func(a *arena) {
+		r := a.sealed("mina")
+		a.otherLeads("theo", "remy") // theo is in the group of before as well
+		a.refused(a.of("ines", a.p), a.p, r, "not_approver")
+		a.refused(a.of("remy", a.p), a.p, r, "not_approver_then")
+		a.decides("theo", a.p, r, bot.Approve)
+		a.decides("theo", a.p, a.request(r.ID), bot.Reject)
 	}},
 	{"a second approval by the same person", &families, func(a *arena) {
 		r := a.decides("theo", a.p, a.sealed("mina"), bot.Approve)

@@ -28,6 +28,8 @@ type fakeBot struct {
 	answer   func(e bot.Event, m bot.Member) bot.Answer // nil: Accepted
 	noteErr  error
 	doErr    error
+	then     []string // the groups whose members could approve when it was asked
+	thenErr  error
 	slowNote time.Duration
 	slowDo   time.Duration
 }
@@ -113,6 +115,10 @@ func (b *fakeBot) ShowingNow(context.Context, bot.RequestID) (bot.Card, error) {
 }
 
 func (b *fakeBot) Policy() bot.Policy { return b.policy }
+
+func (b *fakeBot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
+	return b.then, b.thenErr
+}
 
 func (b *fakeBot) did() []did {
 	b.mu.Lock()

@@ -61,7 +61,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	case d.form:
 		direct = formDirect - time.Since(d.at)
 	case d.command && !needsFresh(d.event.Act):
-		if _, _, known := a.cached(d.event); known {
+		if _, _, known := a.cached(d.event, nil); known {
 			direct = commandDirect
 		}
 	}
@@ -108,14 +108,18 @@ func (a *Adapter) settle(d delivery) (answer bot.Answer) {
 	}()
 	fresh := needsFresh(e.Act)
 	m, place, known := bot.Member{}, e.Place, false
+	checking, checked := context.WithTimeout(a.ctx, checkWithin)
+	defer checked()
+	then, err := a.approversThen(checking, e.Act)
+	if err != nil {
+		a.log.Error("the groups that counted when it was asked could not be read", "event", e.ID, "error", err)
+		return a.giveUp(e)
+	}
 	if !fresh {
-		m, place, known = a.cached(e)
+		m, place, known = a.cached(e, then)
 	}
 	if !known {
-		ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
-		var err error
-		m, place, err = a.resolve(ctx, e, fresh)
-		cancel()
+		m, place, err = a.resolve(checking, e, then, fresh)
 		if err != nil {
 			a.log.Warn("Slack did not say who may do what", "event", e.ID, "error", clean(err))
 			return a.giveUp(e)

@@ -123,6 +123,38 @@ func TestDecisionIsAskedAfresh(t *testing.T) {
 	})
 }
 
+// TestApproversThen: for a decision the groups are asked about that counted when it was asked for, afresh like those of now, so that a changed policy takes the
+// decision from nobody who may decide by both.
+func TestApproversThen(t *testing.T) {
+	inBoth(t, func(x *world) {
+		_, at := x.post(card(bot.Proposed))
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0FORMER", Members: []string{"U0THEO"}})
+		x.bot.set(func(b *fakeBot) { b.then = []string{"S0FORMER", "S0LEADS"} })
+		last := func() []string {
+			all := x.bot.did()
+			return slices.Sorted(slices.Values(all[len(all)-1].member.Groups))
+		}
+		for _, button := range []string{"approve", "reject"} {
+			x.acked(x.w.Press("U0THEO", at, button))
+			if got := last(); !slices.Equal(got, []string{"S0FORMER", "S0LEADS", "S0MODS"}) {
+				x.t.Errorf("%s by a member of %v", button, got)
+			}
+		}
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0FORMER", Members: []string{"U0LENA"}})
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if got := last(); !slices.Equal(got, []string{"S0LEADS", "S0MODS"}) {
+			x.t.Errorf("after leaving the group, approved by a member of %v", got)
+		}
+		x.bot.set(func(b *fakeBot) { b.thenErr = errors.New("the disk is gone") })
+		n, gaveUp := len(x.bot.did()), x.bot.givenUp()
+		x.acked(x.w.Press("U0THEO", at, "approve"))
+		if len(x.bot.did()) != n || x.bot.givenUp() != gaveUp+1 {
+			x.t.Error("it was decided although nobody knows which groups counted")
+		}
+		x.quiet()
+	})
+}
+
 func TestWhichCommandsDecide(t *testing.T) {
 	for text, fresh := range map[string]bool{"stop R-1": true, "  STOP R-1": true, "withdraw R-1": true, "find @g": false, "": false, "list": false, "show R-1": false, "sotp": true} {
 		if got := needsFresh(bot.Act{Kind: bot.ActCommand, Command: "recalls", Text: text}); got != fresh {

@@ -38,8 +38,17 @@ func needsFresh(a bot.Act) bool {
 	return false
 }
 
-// cached returns who acted and where, when everything that counts was asked within the last minute. It makes no calls.
-func (a *Adapter) cached(e bot.Event) (bot.Member, bot.Place, bool) {
+// approversThen are the groups that count for a decision beside those of the policy of now: those that counted when it was asked for.
+func (a *Adapter) approversThen(ctx context.Context, act bot.Act) ([]string, error) {
+	switch act.Kind {
+	case bot.ActApprove, bot.ActAskApprove, bot.ActReject, bot.ActAskReject:
+		return a.o.Bot.ApproversThen(ctx, act.Request, bot.Slack)
+	}
+	return nil, nil
+}
+
+// cached returns who acted and where, when everything that counts was asked within the last minute. then are groups that count beside the policy's. It makes no calls.
+func (a *Adapter) cached(e bot.Event, then []string) (bot.Member, bot.Place, bool) {
 	m := bot.Member{Account: e.By}
 	v, ok := a.asked.Get("user " + e.By.User)
 	if !ok {
@@ -47,7 +56,7 @@ func (a *Adapter) cached(e bot.Event) (bot.Member, bot.Place, bool) {
 	}
 	f := v.(face)
 	m.Name, m.Trouble = f.name, f.trouble
-	for _, g := range a.groups() {
+	for _, g := range a.groups(then) {
 		v, ok := a.asked.Get("group " + g)
 		if !ok {
 			return m, e.Place, false
@@ -66,12 +75,12 @@ func (a *Adapter) cached(e bot.Event) (bot.Member, bot.Place, bool) {
 // resolve asks Slack who acted and where, within ctx. With fresh the account and the approvers' groups are asked whatever was known before; who
 // else is in the requesters' groups settles nothing, and Slack allows about 20 such questions a minute. An error means that Slack
 // could not tell.
-func (a *Adapter) resolve(ctx context.Context, e bot.Event, fresh bool) (bot.Member, bot.Place, error) {
+func (a *Adapter) resolve(ctx context.Context, e bot.Event, then []string, fresh bool) (bot.Member, bot.Place, error) {
 	m, place := bot.Member{Account: e.By, Name: e.Name}, e.Place
-	groups := a.groups()
+	groups := a.groups(then)
 	approvers := a.o.Bot.Policy().Crowds[bot.Slack].Approvers
 	decides := func(group string) bool {
-		return slices.ContainsFunc(approvers, func(p bot.Principal) bool { return p.Group == group })
+		return slices.Contains(then, group) || slices.ContainsFunc(approvers, func(p bot.Principal) bool { return p.Group == group })
 	}
 	in := make([]bool, len(groups))
 	asking, ctx := errgroup.WithContext(ctx)
@@ -125,10 +134,10 @@ func (a *Adapter) countApprovers(m *bot.Member) {
 	}
 }
 
-// groups are the user groups that the policy names.
-func (a *Adapter) groups() []string {
+// groups are the user groups that the policy names, and those of then.
+func (a *Adapter) groups(then []string) []string {
 	crowd := a.o.Bot.Policy().Crowds[bot.Slack]
-	var ids []string
+	ids := slices.Clone(then)
 	for _, p := range slices.Concat(crowd.Requesters, crowd.Approvers) {
 		if p.Group != "" && !slices.Contains(ids, p.Group) {
 			ids = append(ids, p.Group)

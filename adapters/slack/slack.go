@@ -51,6 +51,7 @@ type Bot interface {
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
 	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	Policy() bot.Policy
+	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
 }
 
 var _ Bot = (*bot.Bot)(nil)
