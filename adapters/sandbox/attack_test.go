@@ -919,11 +919,12 @@ func (a *arena) places(try func(want string)) {
 	theo := a.of("theo", a.p)
 	switch side := a.sides[a.p].(type) {
 	case *slackSide:
-		for _, c := range []slacktest.Channel{{ID: "C0OTHER", Name: "other", BotIn: true}, {ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true}, {ID: "D0THEO", IM: true, BotIn: true}} {
+		for _, c := range []slacktest.Channel{{ID: "C0OTHER", Name: "other", BotIn: true}, {ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true}, {ID: "D0THEO", IM: true, BotIn: true},
+			{ID: "C0SEVERAL", Name: "theo-mina", MPIM: true, Private: true, BotIn: true}} {
 			c.Members = []string{theo}
 			side.w.AddChannel(c)
 		}
-		kinds = []kind{{"C0OTHER", "wrong_channel"}, {"C0SHARED", "trouble.ext_shared"}, {"D0THEO", "trouble.direct_message"}}
+		kinds = []kind{{"C0OTHER", "wrong_channel"}, {"C0SHARED", "trouble.ext_shared"}, {"D0THEO", "trouble.direct_message"}, {"C0SEVERAL", "trouble.direct_message"}}
 	case *discordSide:
 		side.g.AddChannel(discordtest.Channel{ID: "200000000000000002", Name: "other"})
 		kinds = []kind{{"200000000000000002", "wrong_channel"}}

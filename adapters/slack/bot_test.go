@@ -182,7 +182,7 @@ func people(w *slacktest.Workspace) {
 	for _, c := range []slacktest.Channel{
 		{ID: "C0TRUST", Name: "trust", BotIn: true}, {ID: "C0PUBLIC", Name: "public"}, {ID: "C0PRIVATE", Name: "private", Private: true},
 		{ID: "C0OLD", Name: "old", BotIn: true, Archived: true}, {ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true},
-		{ID: "D0MINA", IM: true, BotIn: true},
+		{ID: "D0MINA", IM: true, BotIn: true}, {ID: "C0SEVERAL", Name: "mina-theo", Private: true, MPIM: true, BotIn: true},
 	} {
 		c.Members = everybody
 		w.AddChannel(c)

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -524,6 +525,7 @@ func TestWhere(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		for channel, want := range map[string]bot.Trouble{
 			"C0TRUST": "", "C0PUBLIC": "", "C0PRIVATE": bot.TroubleNotInChannel, "C0OLD": bot.TroubleArchived, "C0SHARED": bot.TroubleExtShared, "D0MINA": bot.TroubleDirectMessage,
+			"C0SEVERAL": bot.TroubleDirectMessage,
 		} {
 			got, err := x.a.placeTrouble(x.t.Context(), channel)
 			if err != nil || got != want {
@@ -545,6 +547,32 @@ func TestWhere(t *testing.T) {
 		}
 		x.quiet()
 	})
+}
+
+// TestDirectMessageOfSeveral: a direct message of several people is known as one with the scope to look at it, and without, which is how the bot is installed.
+// Where a scope for channels is missing nothing is known, and nothing is done.
+func TestDirectMessageOfSeveral(t *testing.T) {
+	few := slices.DeleteFunc(slices.Clone(Scopes), func(s string) bool { return s == "groups:read" })
+	for _, test := range []struct {
+		name   string
+		scopes []string
+		want   bot.Trouble
+		known  bool
+	}{
+		{"as installed", Scopes, bot.TroubleDirectMessage, true},
+		{"with the scope", append(slices.Clone(Scopes), "mpim:read"), bot.TroubleDirectMessage, true},
+		{"without another", few, bot.TroubleUnknown, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inSlack(t, socketMode, func(x *world) {
+				ctx, cancel := context.WithTimeout(x.t.Context(), time.Second)
+				defer cancel()
+				if got, err := x.a.placeTrouble(ctx, "C0SEVERAL"); got != test.want || (err == nil) != test.known {
+					x.t.Errorf("%q, %v", got, err)
+				}
+			}, func(x *world, _ *Options) { x.w.Scopes = test.scopes })
+		})
+	}
 }
 
 // TestPublicChannelNeedsScope: without chat:write.public the bot must be a member.

@@ -259,6 +259,12 @@ func (a *Adapter) placeTrouble(ctx context.Context, channel string) (bot.Trouble
 	case "channel_not_found", "method_not_supported_for_channel_type", "not_in_channel":
 		// A private channel that the bot was not invited to does not exist for it.
 		t = bot.TroubleNotInChannel
+	case "missing_scope":
+		// With the scopes for public and for private channels what is left is a direct message of several people.
+		if h := a.home.Load(); h == nil || !h.has("channels:read") || !h.has("groups:read") {
+			return bot.TroubleUnknown, err
+		}
+		t = bot.TroubleDirectMessage
 	default:
 		return bot.TroubleUnknown, err
 	}

@@ -316,6 +316,8 @@ func (w *Workspace) kindOf(channel string) string {
 	switch ch := w.channels[channel]; {
 	case ch != nil && ch.IM:
 		return "im"
+	case ch != nil && ch.MPIM:
+		return "mpim"
 	case ch != nil && ch.Private:
 		return "groups"
 	}
@@ -458,7 +460,7 @@ func conversationsInfo(c *call) (map[string]any, *refusal) {
 	w := c.w
 	m := map[string]any{
 		"id": ch.ID, "created": 1, "is_archived": ch.Archived, "is_channel": !ch.Private && !ch.IM, "is_group": false, "is_im": ch.IM,
-		"is_mpim": false, "is_private": ch.Private || ch.IM, "is_member": ch.BotIn, "is_general": false, "is_org_shared": false,
+		"is_mpim": ch.MPIM, "is_private": ch.Private || ch.IM, "is_member": ch.BotIn, "is_general": false, "is_org_shared": false,
 		"is_shared": ch.ExtShared, "is_ext_shared": ch.ExtShared, "is_pending_ext_shared": false, "context_team_id": w.TeamID,
 	}
 	if ch.IM {

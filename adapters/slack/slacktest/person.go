@@ -75,6 +75,8 @@ func channelName(ch *Channel) string {
 	switch {
 	case ch.IM:
 		return "directmessage"
+	case ch.MPIM:
+		return "mpdm-" + ch.Name + "-1"
 	case ch.Private:
 		return "privategroup"
 	}

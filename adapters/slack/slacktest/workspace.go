@@ -270,6 +270,7 @@ type Channel struct {
 	ExtShared bool // shared with another organisation (Slack Connect)
 	Private   bool
 	IM        bool
+	MPIM      bool // a direct message of several people; Private as well
 }
 
 type channel struct {
