@@ -300,6 +300,7 @@ func TestTroubles(t *testing.T) {
 			{"none", func() {}, "", ""},
 			{"bot", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Bot: true}) }, bot.TroubleBot, ""},
 			{"pending", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Pending: true}) }, bot.TroublePending, ""},
+			{"guest", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Guest: true}) }, bot.TroubleGuest, ""},
 			{"timed out", func() {
 				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", TimedOutUntil: now.Add(time.Hour)})
 			}, bot.TroubleTimedOut, ""},

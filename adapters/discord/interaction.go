@@ -51,7 +51,11 @@ type member struct {
 	Roles    []string   `json:"roles"`
 	Pending  bool       `json:"pending"`
 	Disabled *time.Time `json:"communication_disabled_until"`
+	Flags    int64      `json:"flags"`
 }
+
+// flagGuest marks a member who was let in by an invitation to one voice channel, and is gone when they leave it.
+const flagGuest = 1 << 4
 
 // pressed is the message whose component was used.
 type pressed struct {
@@ -150,6 +154,8 @@ func (a *Adapter) member(in *interaction) bot.Member {
 		m.Trouble = bot.TroubleWrongGuild
 	case in.Member == nil:
 		m.Trouble = bot.TroubleUnknown
+	case in.Member.Flags&flagGuest != 0:
+		m.Trouble = bot.TroubleGuest
 	case in.Member.Pending:
 		m.Trouble = bot.TroublePending
 	case in.Member.Disabled != nil && in.Member.Disabled.After(time.Now()):

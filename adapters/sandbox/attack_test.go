@@ -969,7 +969,7 @@ func (a *arena) kinds(try func(user, want string)) {
 			m    discordtest.Member
 			want string
 		}{
-			{discordtest.Member{Bot: true}, "trouble.bot"}, {discordtest.Member{Pending: true}, "trouble.pending"},
+			{discordtest.Member{Bot: true}, "trouble.bot"}, {discordtest.Member{Pending: true}, "trouble.pending"}, {discordtest.Member{Guest: true}, "trouble.guest"},
 			{discordtest.Member{TimedOutUntil: time.Now().Add(time.Hour)}, "trouble.timed_out"},
 		} {
 			kind.m.UserID, kind.m.Name = fmt.Sprint("30000000000000009", i), fmt.Sprint("kind", i)

@@ -156,6 +156,7 @@ type Member struct {
 	Roles         []string // role ids
 	Bot           bool
 	Pending       bool // has not passed membership screening
+	Guest         bool // invited to one voice channel alone
 	TimedOutUntil time.Time
 	Admin         bool   // all permissions
 	Permissions   int64  // in every channel; default DefaultMemberPermissions
@@ -436,6 +437,9 @@ func (g *Guild) memberObject(m *Member) object {
 	}
 	if m.Nick != "" {
 		o["nick"] = m.Nick
+	}
+	if m.Guest {
+		o["flags"] = 1 << 4
 	}
 	if !m.TimedOutUntil.IsZero() {
 		o["communication_disabled_until"] = timestamp(m.TimedOutUntil)
