@@ -262,6 +262,51 @@ func TestGroupsNoLongerAllowed(t *testing.T) {
 	})
 }
 
+// TestChannelsNoLongerAllowed holds that in a channel taken out of the policy nothing works any more but what concerns a request that was asked there and is still open:
+// whoever decides it may, and may look at it first.
+func TestChannelsNoLongerAllowed(t *testing.T) {
+	for _, evidence := range []bot.Evidence{bot.EvidenceExcerpt, bot.EvidenceHash} {
+		t.Run(string(evidence), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newDoor(t, func(o *bot.Options) { o.Evidence = evidence })
+				settled := d.sealed("mina", bot.Slack)
+				d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(settled))
+				waiting := d.sealed("mina", bot.Slack)
+				d.restart(func(o *bot.Options) {
+					c := o.Policy.Crowds[bot.Slack]
+					c.Channels = []string{"C2"}
+					o.Policy.Crowds[bot.Slack] = c
+				})
+				theo, there, third := member("theo", bot.Slack), place(bot.Slack), place(bot.Slack)
+				third.Channel = "C3"
+				elsewhere := there
+				elsewhere.Workspace = "T2"
+				showAll := func(r bot.Request) bot.Act {
+					return bot.Act{Kind: bot.ActShowAll, Request: r.ID, Digest: short(r)}
+				}
+				for what, act := range map[string]bot.Act{
+					"show of a settled one": typed("recalls", "show "+string(settled.ID)), "Show all of a settled one": showAll(settled), "approval of a settled one": approving(settled),
+					"list": typed("recalls", "list"), "find": typed("recalls", "find "+testGroup+" last:1"), "asking": typed("recall", testGroup+" 3"), "whoami": typed("recalls", "whoami"),
+				} {
+					d.nothing(what, theo, there, act, "wrong_channel")
+				}
+				for what, act := range map[string]bot.Act{"show": typed("recalls", "show "+string(waiting.ID)), "Show all": showAll(waiting), "approval": approving(waiting)} {
+					d.nothing(what+" in a third channel", theo, third, act, "wrong_channel")
+					d.nothing(what+" in another workspace", theo, elsewhere, act, "wrong_channel")
+				}
+				if a := d.do(theo, there, typed("recalls", "show "+string(waiting.ID))); a.Kind != bot.ShowCard {
+					t.Errorf("show of the one that waits: %s", a.Refused)
+				}
+				if a := d.do(theo, there, showAll(waiting)); a.Kind != bot.ShowPage {
+					t.Errorf("Show all of the one that waits: %s", a.Refused)
+				}
+				d.decides(theo, there, approving(waiting))
+			})
+		})
+	}
+}
+
 // TestProtectedSenders holds that protected messages are named and not sent, and that a request whose senders cannot be read is refused.
 func TestProtectedSenders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
