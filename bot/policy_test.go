@@ -241,6 +241,69 @@ func TestAsk(t *testing.T) {
 	})
 }
 
+// TestOthersRequests holds that nobody takes back or stops what is not theirs: to withdraw is the requester's alone, from any account of theirs, and to stop the requester's
+// and any approver's.
+func TestOthersRequests(t *testing.T) {
+	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newDoor(t, with(family))
+				deeds := func(r bot.Request, deed string) []bot.Act {
+					acts := []bot.Act{
+						typed("recalls", deed+" "+string(r.ID)),
+						{Kind: bot.ActCommand, Command: "recalls", Sub: deed, Options: map[string]string{"id": string(r.ID)}},
+					}
+					if deed == "stop" {
+						acts = append(acts, bot.Act{Kind: bot.ActStop, Request: r.ID, Digest: short(r)})
+					}
+					return acts
+				}
+				r := d.sealed("mina", p)
+				for _, name := range []string{"theo", "nico", "ines"} {
+					for _, act := range deeds(r, "withdraw") {
+						d.nothing(name+" withdraws", member(name, p), place(p), act, "not_yours")
+					}
+				}
+				d.decides(member("theo", p), place(p), approving(r))
+				d.stop()
+				d.open() // nothing runs
+				if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Approved {
+					t.Fatalf("%s", r.State)
+				}
+				gone := member("theo", p)
+				gone.Groups = nil
+				for _, act := range deeds(r, "stop") {
+					d.nothing("one who may only ask stops", member("nico", p), place(p), act, "may_not_stop")
+					d.nothing("a former approver stops", gone, place(p), act, "not_allowed")
+				}
+				if a := d.do(member("mina2", other(p)), place(other(p)), deeds(r, "stop")[0]); a.Kind != bot.Changed {
+					t.Errorf("the requester's other account stops: %s %s", a.Kind, a.Refused)
+				}
+				log := d.log()
+				if e := log[len(log)-2]; e.What != "stopped" || e.Actor != account("mina2", other(p)).String() || e.Person != "Mina" {
+					t.Errorf("audited as %s by %s, %s", e.What, e.Actor, e.Person)
+				}
+			})
+		})
+	}
+}
+
+// TestOverlapTopic holds that seqs are counted apart in each topic of a group: only a request of the same one stands in the way.
+func TestOverlapTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		mina, at := member("mina", bot.Slack), place(bot.Slack)
+		const one, two = " topic:" + testGroup + "@TOPIC#_1", " topic:" + testGroup + "@TOPIC#_2"
+		d.asks("mina", bot.Slack, "1 2"+one)
+		d.asks("mina", bot.Slack, "2 3"+two)
+		d.asks("mina", bot.Slack, "2")
+		for _, text := range []string{"2" + one, "3-9" + two, "1-2"} {
+			d.nothing("asking for "+text, mina, at, typed("recall", testGroup+" "+text), "overlap")
+		}
+	})
+}
+
 // TestGroupsNoLongerAllowed holds that what was asked about a group that may not be touched any more is not read either, unless it is still open.
 func TestGroupsNoLongerAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
