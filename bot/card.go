@@ -131,6 +131,9 @@ func (b *Bot) card(tx Tx, r Request, version int) (Card, error) {
 		}
 		c.Earlier = append(c.Earlier, Say(key, args...))
 	}
+	if n := r.EarlierMore; n > 0 {
+		c.Earlier = append(c.Earlier, Say("card.earlier.more", "n", n))
+	}
 	if r.Digest != "" {
 		if err := b.samples(tx, r, &c); err != nil {
 			return Card{}, err

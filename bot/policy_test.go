@@ -435,6 +435,33 @@ func TestEarlier(t *testing.T) {
 	})
 }
 
+// TestEarlierNotHidden: who asks again and again and takes it back each time does not push a rejection off the card.
+func TestEarlierNotHidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		rejected := d.sealed("mina", bot.Slack)
+		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(rejected))
+		var withdrawn []bot.RequestID
+		for range 7 {
+			r := d.sealed("nico", bot.Slack)
+			d.do(member("nico", bot.Slack), place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))
+			withdrawn = append([]bot.RequestID{r.ID}, withdrawn...)
+		}
+		r := d.sealed("nico", bot.Slack)
+		var ids []bot.RequestID
+		for _, e := range r.Earlier {
+			ids = append(ids, e.ID)
+		}
+		if want := append(withdrawn[:4:4], rejected.ID); !slices.Equal(ids, want) {
+			t.Errorf("earlier: %v, want %v", ids, want)
+		}
+		lines := d.screen.card(r.ID).Earlier
+		if last := lines[len(lines)-1].String(); len(lines) != 6 || last != "and 3 more" {
+			t.Errorf("%d lines, the last says %q", len(lines), last)
+		}
+	})
+}
+
 // TestTooFewApprovers refuses what nobody could grant, where the platform could tell who approves.
 func TestTooFewApprovers(t *testing.T) {
 	accounts := func(p bot.Platform, names ...string) (l []bot.Account) {

@@ -327,7 +327,7 @@ func (b *Bot) propose(tx Tx, r Request, p prepared, digest string) error {
 	if err != nil {
 		return err
 	}
-	if r.Group.New, r.Earlier, err = b.history(tx, r); err != nil {
+	if r.Group.New, r.Earlier, r.EarlierMore, err = b.history(tx, r); err != nil {
 		return err
 	}
 	if err := b.unpause(tx); err != nil { // the service has just answered
@@ -374,24 +374,32 @@ func (b *Bot) propose(tx Tx, r Request, p prepared, digest string) error {
 	return b.show(tx, r.ID)
 }
 
-// history tells whether the bot touched the group before, and which settled requests held some of the same messages.
-func (b *Bot) history(tx Tx, r Request) (fresh bool, earlier []Earlier, err error) {
+// history tells whether the bot touched the group before, and which settled requests held some of the same messages: newest first, at most maxEarlier, and how many more.
+// Those that somebody rejected come before all others, so that no number of withdrawals hides one.
+func (b *Bot) history(tx Tx, r Request) (fresh bool, earlier []Earlier, more int, err error) {
 	before, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, Limit: earlierScanned})
 	if err != nil {
-		return false, nil, err
+		return false, nil, 0, err
 	}
 	fresh = !slices.ContainsFunc(before, func(o Request) bool { return o.ID != r.ID && o.Digest != "" })
-	for _, o := range before {
-		if o.ID == r.ID || o.State.Open() || o.Scope.Topic != r.Scope.Topic || !o.Covers.Overlaps(r.Covers) || len(earlier) == maxEarlier {
-			continue
-		}
+	rejected, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, States: []State{Rejected}, Limit: earlierScanned})
+	if err != nil {
+		return false, nil, 0, err
+	}
+	others := slices.DeleteFunc(before, func(o Request) bool { return o.State == Rejected })
+	same := slices.DeleteFunc(append(rejected, others...), func(o Request) bool {
+		return o.ID == r.ID || o.State.Open() || o.Scope.Topic != r.Scope.Topic || !o.Covers.Overlaps(r.Covers)
+	})
+	told := same[:min(len(same), maxEarlier)]
+	slices.SortStableFunc(told, func(a, b Request) int { return b.Asked.Compare(a.Asked) })
+	for _, o := range told {
 		by := o.EndedBy
 		if by.Zero() && len(o.Approvals) > 0 {
 			by = o.Approvals[0].By
 		}
 		earlier = append(earlier, Earlier{ID: o.ID, State: o.State, By: by, Reason: o.EndReason, Ended: o.Ended})
 	}
-	return fresh, earlier, nil
+	return fresh, earlier, len(same) - len(told), nil
 }
 
 // refusePreparing ends a request that is still preparing, because the bot itself cannot or must not go on. The audit log gets the reason's name: its words may repeat

@@ -88,8 +88,9 @@ type Request struct {
 
 	// Covers is every seq of the request: as asked while preparing, as sealed from then on.
 	Covers Ranges `json:"covers,omitempty"`
-	// Earlier are requests that held some of these messages before.
-	Earlier []Earlier `json:"earlier,omitempty"`
+	// Earlier are requests that held some of these messages before; EarlierMore is how many more there are.
+	Earlier     []Earlier `json:"earlier,omitempty"`
+	EarlierMore int       `json:"earlier_more,omitempty"`
 
 	// Digest names exactly what was sealed; "" while preparing.
 	Digest string `json:"digest,omitempty"`
