@@ -70,7 +70,7 @@ type row struct {
 func (t *tx) Entries(n int64, limit int) ([]bot.Entry, error) {
 	const do = "read audit log"
 	var rows []row
-	err := t.each(do, `SELECT n, at, hash, body FROM audit WHERE n >= $1 ORDER BY n LIMIT $2`, []any{n, max(limit, 0)}, func(scan *sql.Rows) error {
+	err := t.each(do, `SELECT n, at, hash, body FROM audit WHERE n >= $1 ORDER BY n LIMIT $2 + 0`, []any{n, max(limit, 0)}, func(scan *sql.Rows) error {
 		var r row
 		if err := scan.Scan(&r.n, &r.at, &r.hash, &r.body); err != nil { // a column that holds something else, which SQLite lets pass
 			r.n, r.wrong = n+int64(len(rows)), "was changed: "+err.Error()

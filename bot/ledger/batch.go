@@ -175,7 +175,7 @@ func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]b
 	var batches []bot.Batch
 	for _, state := range states {
 		err := t.each("read batches of "+string(id), `SELECT b.n, b.state, b.epoch, b.doubted, b.unread, b.single, b.attempts, b.after, m.seq
-			FROM (SELECT * FROM batch WHERE request = $1 AND state = $2 ORDER BY n LIMIT $3) b
+			FROM (SELECT * FROM batch WHERE request = $1 AND state = $2 ORDER BY n LIMIT $3 + 0) b
 			LEFT JOIN message m ON m.request = b.request AND m.batch = b.n AND m.class = ''
 			ORDER BY b.n, m.seq`, []any{id, state, max(limit, 0)}, func(row *sql.Rows) error {
 			var b bot.Batch

@@ -55,7 +55,7 @@ func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(
 func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq, limit int) ([]bot.Arrival, error) {
 	var arrivals []bot.Arrival
 	err := t.each("read arrivals", `SELECT came, body FROM arrival
-		WHERE app = $1 AND chat_group = $2 AND topic = $3 AND seq BETWEEN $4 AND $5 ORDER BY seq DESC LIMIT $6`,
+		WHERE app = $1 AND chat_group = $2 AND topic = $3 AND seq BETWEEN $4 AND $5 ORDER BY seq DESC LIMIT $6 + 0`,
 		[]any{int64(app), group, topic, int64(from), int64(to), max(limit, 0)}, func(row *sql.Rows) error {
 			var came int64
 			var body string
@@ -129,6 +129,6 @@ func (t *tx) ForgetRemovals(before time.Time, most, limit int) (int, error) {
 // forgetOldest walks up from the lowest n, which came first, and so never looks at what stays.
 func (t *tx) forgetOldest(table string, before time.Time, most, limit int) (int, error) {
 	return t.exec("forget "+table, `DELETE FROM `+table+` WHERE n IN (
-		SELECT n FROM (SELECT n, came FROM `+table+` ORDER BY n LIMIT $3) oldest
+		SELECT n FROM (SELECT n, came FROM `+table+` ORDER BY n LIMIT $3 + 0) oldest
 		WHERE came < $1 OR n <= (SELECT COALESCE(MAX(n), 0) FROM `+table+`) - $2)`, millis(before), most, max(limit, 0))
 }

@@ -32,7 +32,7 @@ func (t *tx) ClearDue(id bot.RequestID, kinds ...bot.DueKind) error {
 // Dues returns timers that have run out.
 func (t *tx) Dues(at time.Time, limit int) ([]bot.Due, error) {
 	var dues []bot.Due
-	err := t.each("read timers", `SELECT request, kind, at FROM due WHERE at <= $1 ORDER BY at, request, kind LIMIT $2`, []any{millis(at), max(limit, 0)}, func(row *sql.Rows) error {
+	err := t.each("read timers", `SELECT request, kind, at FROM due WHERE at <= $1 ORDER BY at, request, kind LIMIT $2 + 0`, []any{millis(at), max(limit, 0)}, func(row *sql.Rows) error {
 		var d bot.Due
 		var ms int64
 		err := row.Scan(&d.Request, &d.Kind, &ms)

@@ -78,7 +78,7 @@ func (t *tx) DropMessages(id bot.RequestID, limit int) (int, error) {
 	if err := t.unsealed(do, id); err != nil {
 		return 0, err
 	}
-	const some = `(SELECT seq FROM message WHERE request = $1 ORDER BY seq LIMIT $2)`
+	const some = `(SELECT seq FROM message WHERE request = $1 ORDER BY seq LIMIT $2 + 0)`
 	if _, err := t.exec(do, `DELETE FROM evidence WHERE request = $1 AND seq IN `+some, id, max(limit, 0)); err != nil {
 		return 0, err
 	}
@@ -116,7 +116,7 @@ func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Messa
 	var messages []bot.Message
 	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, e.body
 		FROM message m LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq
-		WHERE m.request = (SELECT id FROM request WHERE id = $1 AND digest IS NOT NULL) AND m.seq >= $2 ORDER BY m.seq LIMIT $3`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
+		WHERE m.request = (SELECT id FROM request WHERE id = $1 AND digest IS NOT NULL) AND m.seq >= $2 ORDER BY m.seq LIMIT $3 + 0`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
 		var m bot.Message
 		var seal, confirmed string
 		var outcome, evidence sql.NullString
@@ -146,7 +146,7 @@ func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Messa
 // Unbatched returns messages that nothing has been done about.
 func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
-	err := t.each("read unbatched messages of "+string(id), `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = '' ORDER BY seq LIMIT $2`,
+	err := t.each("read unbatched messages of "+string(id), `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = '' ORDER BY seq LIMIT $2 + 0`,
 		[]any{id, max(limit, 0)}, func(row *sql.Rows) error {
 			var m bot.Message
 			var seal string
@@ -162,7 +162,7 @@ func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 
 // Unsettled returns the seqs of messages without an outcome.
 func (t *tx) Unsettled(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	return t.seqs("read unsettled messages of "+string(id), `SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3`,
+	return t.seqs("read unsettled messages of "+string(id), `SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3 + 0`,
 		id, int64(from), max(limit, 0))
 }
 
@@ -238,7 +238,7 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 
 // Unconfirmed returns seqs of recalled messages for which there is the API's answer alone.
 func (t *tx) Unconfirmed(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	return t.seqs("read unconfirmed outcomes of "+string(id), `SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5`,
+	return t.seqs("read unconfirmed outcomes of "+string(id), `SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5 + 0`,
 		id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0))
 }
 
@@ -304,7 +304,7 @@ func (t *tx) PutEvidenceKey(id bot.RequestID, key []byte) error {
 // ForgetEvidence deletes text, and at the end of it the key.
 func (t *tx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
 	do := "forget evidence of " + string(id)
-	n, err := t.exec(do, `DELETE FROM evidence WHERE request = $1 AND seq IN (SELECT seq FROM evidence WHERE request = $1 ORDER BY seq LIMIT $2)`, id, max(limit, 0))
+	n, err := t.exec(do, `DELETE FROM evidence WHERE request = $1 AND seq IN (SELECT seq FROM evidence WHERE request = $1 ORDER BY seq LIMIT $2 + 0)`, id, max(limit, 0))
 	if err != nil || n >= limit {
 		return n, err
 	}

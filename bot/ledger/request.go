@@ -154,7 +154,7 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 	}
 	// The inner query finds and sorts in an index alone, so that old requests are not read.
 	return t.requests("read requests", `id IN (SELECT id FROM request WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+`)`, args)
+		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+` + 0)`, args)
 }
 
 // requests returns those that fit the condition, newest first, with their approvals.

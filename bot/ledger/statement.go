@@ -8,6 +8,9 @@ import (
 
 // statements are the queries of one pool of SQLite connections, kept compiled: to compile one takes longer than to run it. PostgreSQL's driver keeps its own.
 // A nil *statements keeps nothing.
+//
+// Where a query's LIMIT is a bare variable, SQLite looks at its value when it compiles, and compiles the query anew whenever a value is bound: so a LIMIT is
+// written as a sum, $3 + 0, whose value it leaves alone.
 type statements struct {
 	db   *sql.DB
 	mu   sync.Mutex

@@ -3,6 +3,10 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"recallbot/bot"
@@ -67,5 +71,33 @@ func TestStatements(t *testing.T) {
 	}
 	if got := len(l.written.kept); got != keptMost {
 		t.Errorf("%d statements are kept, want %d at most", got, keptMost)
+	}
+}
+
+// TestLimits: no query has a bare variable as its LIMIT, for which SQLite would compile it anew each time.
+func TestLimits(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := range strings.Split(string(body), "\n") {
+			for _, after := range strings.Split(line, "LIMIT $")[1:] {
+				if found++; !regexp.MustCompile(`^\d+ \+ 0`).MatchString(after) {
+					t.Errorf("%s:%d: %s", file, n+1, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no LIMIT was found: this tests nothing")
 	}
 }

@@ -27,7 +27,7 @@ func (t *tx) Want(id bot.RequestID) error {
 
 // Views returns stale views.
 func (t *tx) Views(p bot.Platform, limit int) ([]bot.View, error) {
-	return t.views(`platform = $1 AND wanted > shown AND dead = 0 ORDER BY after, request, channel, thread LIMIT $2`, p, max(limit, 0))
+	return t.views(`platform = $1 AND wanted > shown AND dead = 0 ORDER BY after, request, channel, thread LIMIT $2 + 0`, p, max(limit, 0))
 }
 
 // ViewOf returns the views of a request.
@@ -86,7 +86,7 @@ func (t *tx) Posts(p bot.Platform, limit int) ([]bot.Post, error) {
 	err := t.each("read posts", `SELECT request, key, place, kind, line, ref, after, tries FROM post
 		WHERE platform = $1 AND posted = 0 AND NOT EXISTS (
 			SELECT 1 FROM post earlier WHERE earlier.request = post.request AND earlier.platform = post.platform AND earlier.posted = 0 AND earlier.n < post.n)
-		ORDER BY n LIMIT $2`, []any{p, max(limit, 0)}, func(row *sql.Rows) error {
+		ORDER BY n LIMIT $2 + 0`, []any{p, max(limit, 0)}, func(row *sql.Rows) error {
 		var p bot.Post
 		var place, line, ref string
 		var after int64
