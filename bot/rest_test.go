@@ -234,18 +234,18 @@ func TestFloodCondemned(t *testing.T) {
 		h.press("UTHEO", bot.ActApprove, c)
 		time.Sleep(300 * time.Millisecond)
 		h.chat.Inject(recalltest.Recall, -1, recalltest.Answer(10007, "not allowed here"))
-		told := 0
+		var told atomic.Int32
 		g.let(func(what string) error { // in the middle of telling the rest nothing can be stored any more
 			if what == "settled" && h.chat.Calls(recalltest.Recall) > 100 {
-				if told++; told > 2 {
+				if told.Add(1) > 2 {
 					return errCut
 				}
 			}
 			return nil
 		})
 		h.pass(2 * time.Second)
-		if told < 3 || told > 40 {
-			t.Fatalf("the rest was tried to be told %d times in 2 seconds, want some, and not all the time", told)
+		if n := told.Load(); n < 3 || n > 40 {
+			t.Fatalf("the rest was tried to be told %d times in 2 seconds, want some, and not all the time", n)
 		}
 		h.stop()
 		calls := h.recallCalls()
@@ -270,10 +270,10 @@ func TestSealCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
 		h.say(3500)
-		parts := 0
+		var parts atomic.Int32
 		g.let(func(what string) error {
 			if what == "sealed" {
-				if parts++; parts > 2 && parts <= 4 { // twice
+				if n := parts.Add(1); n > 2 && n <= 4 { // twice
 					return errCut
 				}
 			}
@@ -282,7 +282,7 @@ func TestSealCutShort(t *testing.T) {
 		id := h.ask("UMINA", testGroup+" 1-3500")
 		for state := bot.Preparing; state == bot.Preparing; state = h.screen.card(id).State {
 			h.pass(200 * time.Millisecond)
-			if parts == 3 {
+			if parts.Load() == 3 {
 				if messages, said := h.evidenceOf(id); messages != 2000 || said != 0 {
 					t.Errorf("%d messages are stored of the seal that was cut short, and %d are to be seen", messages, said)
 				}

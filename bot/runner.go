@@ -120,6 +120,7 @@ type runner struct {
 	proofs    map[RequestID]*proof
 	unread    map[batchID]bool // it waits, because it could not be read again
 	more      bool             // there is more to do at once than the last transaction did
+	hungry    bool             // more could have been claimed than there was room for
 
 	stopping sync.Map // RequestID: no call of it starts any more
 }
@@ -193,13 +194,14 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				r.b.log.Error("cannot store answers; they are kept and stored later", "err", err)
 			}
 			lastStore = time.Now()
+			woken = true // what was stored may be gone on with
 		}
 		switch {
 		case r.ctx.Err() != nil && r.flying == 0:
 			if len(r.pending) == 0 || r.calls.Err() != nil || !r.held() {
 				return
 			}
-		case r.ctx.Err() == nil && len(r.pending) < inFlight && (woken || r.flying <= inFlight-chunk):
+		case r.ctx.Err() == nil && len(r.pending) < inFlight && (woken || r.hungry && r.flying <= inFlight-chunk):
 			woken = false
 			idle, err := r.advance()
 			if err != nil {
@@ -327,7 +329,7 @@ func (r *runner) advance() (idle bool, err error) {
 	var took []RequestID
 	var back map[RequestID]*readBack
 	confirmed := map[RequestID]Request{}
-	more := false
+	more, hungry := false, false
 	idle = true
 	err = r.b.o.Ledger.Tx(r.ctx, func(tx Tx) error {
 		jobs, toPrepare, toRead, took, back, idle, more = nil, nil, nil, nil, map[RequestID]*readBack{}, true, false
@@ -410,11 +412,11 @@ func (r *runner) advance() (idle bool, err error) {
 			}
 		}
 		var left bool
-		jobs, left, err = r.claim(tx, running)
+		jobs, left, hungry, err = r.claim(tx, running)
 		more = more || left
 		return err
 	})
-	r.more = err == nil && more
+	r.more, r.hungry = err == nil && more, hungry
 	if err != nil {
 		return idle, err
 	}
@@ -506,19 +508,19 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 }
 
 // claim takes batches to be sent: at most what fills the flight, small requests first, each at least its share. A paused app gets
-// one, when its probe is due. more says that there may be more where none could be made of a part of the rest.
-func (r *runner) claim(tx Tx, running []Request) (jobs []job, more bool, err error) {
+// one, when its probe is due. more says that there may be more where none could be made of a part of the rest, hungry that there was not room for all.
+func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool, err error) {
 	if time.Now().Before(r.first) || !r.held() {
-		return nil, false, nil
+		return nil, false, false, nil
 	}
 	room := min(inFlight-r.flying, max(1, r.b.o.CallsPerSecond/10))
 	p, err := tx.Paused(r.b.o.App)
 	if err != nil {
-		return nil, false, err
+		return nil, false, false, err
 	}
 	if p != nil {
 		if ahead(tx, p.Next, probeEvery) || r.flying > 0 {
-			return nil, false, nil
+			return nil, false, false, nil
 		}
 		room = 1
 	}
@@ -535,7 +537,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more bool, err err
 			}
 			found, left, err := r.toClaim(tx, req, share+taken[req.ID]+inFlight)
 			if err != nil {
-				return nil, false, err
+				return nil, false, false, err
 			}
 			more = more || left
 			var claimed []Batch
@@ -545,7 +547,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more bool, err err
 				}
 				if len(bt.Seqs) == 0 {
 					if err := r.empty(tx, req.ID, bt); err != nil {
-						return nil, false, err
+						return nil, false, false, err
 					}
 					continue
 				}
@@ -556,7 +558,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more bool, err err
 				claimed = append(claimed, bt)
 			}
 			if err := tx.PutBatches(req.ID, claimed); err != nil {
-				return nil, false, err
+				return nil, false, false, err
 			}
 			taken[req.ID] += len(claimed)
 			for _, bt := range claimed {
@@ -567,10 +569,10 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more bool, err err
 	if p != nil && len(jobs) > 0 {
 		p.Next = tx.Now().Add(probeEvery)
 		if err := tx.Pause(r.b.o.App, p); err != nil {
-			return nil, false, err
+			return nil, false, false, err
 		}
 	}
-	return jobs, more, nil
+	return jobs, more, len(jobs) == room, nil
 }
 
 // toClaim returns up to limit batches that wait to be sent, and makes some of the rest where there are fewer. more says that none could be made of a part of it.
