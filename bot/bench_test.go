@@ -22,6 +22,7 @@ type workshop struct {
 	chat   *recalltest.Service
 	bot    *bot.Bot
 	ledger *ledger.Ledger
+	screen *screen
 	n      int
 }
 
@@ -54,7 +55,8 @@ func newWorkshopOn(b *testing.B, database string, turn ...func(*bot.Options)) *w
 	if err != nil {
 		b.Fatal(err)
 	}
-	w.bot.Attach(&screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}})
+	w.screen = &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}
+	w.bot.Attach(w.screen)
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan struct{})
 	go func() {
