@@ -35,7 +35,13 @@ const floodGroup = "@TGS#2J4SZEAEL"
 // built is the folder of the binary; "" until it is built.
 var built string
 
+// builtBefore names the binary in the environment of a test that runs in a process of its own.
+const builtBefore = "RECALLBOT_TEST_BINARY"
+
 var build = sync.OnceValues(func() (string, error) {
+	if file := os.Getenv(builtBefore); file != "" {
+		return file, nil
+	}
 	dir, err := os.MkdirTemp("", "recallbot-binary-")
 	if err != nil {
 		return "", err
