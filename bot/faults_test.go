@@ -1,6 +1,9 @@
 package bot_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,7 +31,13 @@ func TestFaults(t *testing.T) {
 		{"an answer that lacks a message", []recalltest.Fault{recalltest.Missing(2)}, 1, []string{"1: recalled", "2: recalled (answer lost, verified by history)", "3: recalled"}, bot.Done, 1},
 		{"502 with HTML before acting", []recalltest.Fault{recalltest.BadGateway()}, 1, all("recalled"), bot.Done, 2},
 		{"502 with HTML after acting", []recalltest.Fault{recalltest.BadGatewayAfter()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"HTML with status 200", []recalltest.Fault{recalltest.HTML()}, 1, nil, bot.Done, 2},
+		{"HTML with status 200", []recalltest.Fault{recalltest.HTML()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"500 with an envelope that says OK", []recalltest.Fault{recalltest.Status(500)}, 1, all("recalled"), bot.Done, 2},
+		{"a call that acts long after it was given up", []recalltest.Fault{recalltest.ActsLate(30 * time.Second)}, 1, all("recalled"), bot.Done, 2},
+		{"a slow answer", []recalltest.Fault{recalltest.Delay(5 * time.Second)}, 1, all("recalled"), bot.Done, 1},
+		{"a call that takes longer than it is waited for", []recalltest.Fault{recalltest.Delay(12 * time.Second)}, 1, all("recalled"), bot.Done, 2},
+		{"an answer that names each message twice", []recalltest.Fault{recalltest.Twice()}, 1, all("recalled"), bot.Done, 1},
+		{"an answer that is cut off within its JSON", []recalltest.Fault{recalltest.CutJSON()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
 		{"the answer lost after acting", []recalltest.Fault{recalltest.AnswerLost()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
 		{"a connection broken before acting", []recalltest.Fault{recalltest.ResetBefore()}, 1, all("recalled"), bot.Done, 2},
 		{"a connection broken after acting", []recalltest.Fault{recalltest.ResetAfter()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
@@ -93,6 +102,48 @@ func TestFaults(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestEveryFault holds the tests to the knobs that the service in memory has: each is turned alone in TestFaults, and in the mix of TestChaosChat.
+func TestEveryFault(t *testing.T) {
+	parse := func(file string) *ast.File {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	var knobs []string
+	for _, d := range parse("../recall/recalltest/fault.go").Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Recv != nil || !f.Name.IsExported() || f.Type.Results == nil {
+			continue
+		}
+		if id, ok := f.Type.Results.List[0].Type.(*ast.Ident); ok && id.Name == "Fault" {
+			knobs = append(knobs, f.Name.Name)
+		}
+	}
+	if len(knobs) < 20 {
+		t.Fatalf("found only %v", knobs)
+	}
+	for test, file := range map[string]string{"TestFaults": "faults_test.go", "TestChaosChat": "chaos_test.go"} {
+		turned := map[string]bool{}
+		for _, d := range parse(file).Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == test {
+				ast.Inspect(f, func(n ast.Node) bool {
+					if s, ok := n.(*ast.SelectorExpr); ok {
+						turned[s.Sel.Name] = true
+					}
+					return true
+				})
+			}
+		}
+		for _, k := range knobs {
+			if !turned[k] {
+				t.Errorf("%s does not turn recalltest.%s", test, k)
+			}
+		}
 	}
 }
 
