@@ -21,7 +21,7 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// The tests in this file let many things go wrong at once, at random, in a bubble's time. The seed is printed, and given again by -chaosseed. The long form is
+// The tests in this file let many things go wrong at once, at random, in a bubble's time. The command that draws the same again is printed. The long form is
 //
 //	go test ./bot -run TestChaos -long -timeout 2h
 var (
@@ -41,7 +41,11 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 	}
 	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			t.Logf("-chaosseed %d", seed)
+			again := fmt.Sprintf("go test ./bot -run '^%s$' -chaosseed %d", strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
+			if *long {
+				again += " -long"
+			}
+			t.Log("again: ", again)
 			synctest.Test(t, func(t *testing.T) { fn(t, rand.New(rand.NewPCG(seed, uint64(run)))) })
 		})
 	}

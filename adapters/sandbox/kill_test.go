@@ -429,8 +429,20 @@ func isRecall(e bot.Entry) bool { return bytes.Contains(e.Detail, []byte(`"op":"
 var (
 	long       = flag.Bool("long", false, "the long forms of the tests that kill and pause: 1,000 kills in each run of TestKilled, 30 s of pause in TestPaused")
 	killPoints = flag.Int("kills", 0, "kills in each run of TestKilled; 0: 30, of those on Discord 12")
-	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled; 0: a new one, which is printed")
+	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled and TestBinaryKilled; 0: a new one, which is printed")
 )
+
+// again tells the command that draws the same in this test again.
+func again(t *testing.T, name string, seed uint64) {
+	command := fmt.Sprintf("go test ./adapters/sandbox -run '^%s$' -%s %d", strings.ReplaceAll(t.Name(), "/", "$/^"), name, seed)
+	if *long {
+		command += " -long -timeout 6h"
+	}
+	if *killPoints > 0 {
+		command += fmt.Sprint(" -kills ", *killPoints)
+	}
+	t.Log("again: ", command)
+}
 
 // TestKilled kills processes with SIGKILL at moments of requests' lives that are drawn, while people ask and approve, and starts them again. Whatever the moment: no
 // request is lost, no call is made without an approval, every message gets one outcome, the receipts add up, the quota is kept. The long form is

@@ -427,7 +427,7 @@ func TestTroubles(t *testing.T) {
 	}
 	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			t.Logf("-troubleseed %d", seed)
+			again(t, "troubleseed", seed)
 			each(t, func(t *testing.T, p bot.Platform) {
 				rng := rand.New(rand.NewPCG(seed, uint64(run)))
 				s := newScene(t, p)
