@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3/lock"
 
 	"recallbot/bot"
 	"recallbot/bot/ledger"
@@ -120,6 +121,57 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("got error %v, want %v", err, bot.ErrHeld)
 		}
 	})
+}
+
+// TestMigrateInTurn: replicas that start at once wait for each other before they look at the schema, and no longer than it takes.
+func TestMigrateInTurn(t *testing.T) {
+	u := ledgertest.Postgres(t)
+	db, err := sql.Open("pgx", u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	migrating, err := db.Conn(t.Context()) // another replica
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer migrating.Close()
+	if _, err := migrating.ExecContext(t.Context(), "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	const replicas = 6
+	var wg sync.WaitGroup
+	for range replicas {
+		wg.Go(func() {
+			l, err := ledger.Open(t.Context(), u, ledger.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	const waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	n := 0
+	for end := time.Now().Add(20 * time.Second); n < replicas && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if err := db.QueryRow(waiting).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var there bool
+	if err := db.QueryRow("SELECT to_regclass('request') IS NOT NULL").Scan(&there); err != nil || there || n < replicas {
+		t.Errorf("%d of %d replicas wait; the tables are there already: %v, %v", n, replicas, there, err)
+	}
+	began := time.Now()
+	if _, err := migrating.ExecContext(t.Context(), "SELECT pg_advisory_unlock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 15*time.Second { // replicas that look again from time to time, not a busy machine
+		t.Errorf("%d replicas were up after %v", replicas, took)
+	}
 }
 
 // TestConnectionLost: a lost connection is an ordinary error, commits nothing, and is mended by the next use; the listener comes back and wakes everybody.
