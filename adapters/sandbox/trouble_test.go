@@ -37,42 +37,51 @@ type scene struct {
 	slack   *slacktest.Workspace // nil on Discord
 	discord *discordtest.Guild   // nil on Slack
 	away    atomic.Bool          // the database, from every replica
+	silent  bool                 // and then it does not even refuse
 }
 
 // distant is the ledger as replicas reach it.
 type distant struct {
 	bot.Ledger
-	away *atomic.Bool
+	away   *atomic.Bool
+	silent *bool
 }
 
 var errAway = errors.New("the database is away")
 
-func (d distant) reach(f func() error) error {
-	if d.away.Load() {
-		return errAway
+func (d distant) reach(ctx context.Context, f func() error) error {
+	for d.away.Load() {
+		if !*d.silent {
+			return errAway
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	return f()
 }
 
 func (d distant) Tx(ctx context.Context, fn func(bot.Tx) error) error {
-	return d.reach(func() error { return d.Ledger.Tx(ctx, fn) })
+	return d.reach(ctx, func() error { return d.Ledger.Tx(ctx, fn) })
 }
 
 func (d distant) View(ctx context.Context, fn func(bot.Tx) error) error {
-	return d.reach(func() error { return d.Ledger.View(ctx, fn) })
+	return d.reach(ctx, func() error { return d.Ledger.View(ctx, fn) })
 }
 
 func (d distant) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (l bot.Lease, err error) {
-	err = d.reach(func() error { l, err = d.Ledger.Acquire(ctx, name, holder, ttl); return err })
+	err = d.reach(ctx, func() error { l, err = d.Ledger.Acquire(ctx, name, holder, ttl); return err })
 	return l, err
 }
 
 func (d distant) Renew(ctx context.Context, l bot.Lease, ttl time.Duration) error {
-	return d.reach(func() error { return d.Ledger.Renew(ctx, l, ttl) })
+	return d.reach(ctx, func() error { return d.Ledger.Renew(ctx, l, ttl) })
 }
 
 func (d distant) Release(ctx context.Context, l bot.Lease) error {
-	return d.reach(func() error { return d.Ledger.Release(ctx, l) })
+	return d.reach(ctx, func() error { return d.Ledger.Release(ctx, l) })
 }
 
 // newScene has one replica, on Slack by Socket Mode or on Discord by the Gateway.
@@ -153,7 +162,7 @@ func (s *scene) replica(name string) *bot.Bot {
 	policy := bot.DefaultPolicy()
 	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
-	b, err := bot.New(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: distant{s.ledger, &s.away}, Chat: client, Policy: policy, CallsPerSecond: 10, Holder: name})
+	b, err := bot.New(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: distant{s.ledger, &s.away, &s.silent}, Chat: client, Policy: policy, CallsPerSecond: 10, Holder: name})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -627,12 +636,16 @@ func TestDeleted(t *testing.T) {
 }
 
 // TestDatabaseAway takes the database away for 30 s while a request runs and another waits for its approval. Who presses meanwhile is told to try again, and nothing of it is
-// done; over the Gateway, which no replica holds without the database for longer than its lease, the first seconds count. All of it goes on by itself.
+// done; over the Gateway, which no replica holds without the database for longer than its lease, the first seconds count. All of it goes on by itself. Once the database refuses,
+// once it does not answer at all.
 func TestDatabaseAway(t *testing.T) {
-	for name, byHTTP := range map[string]bool{"connected": false, "by HTTP": true} {
+	for name, test := range map[string]struct{ byHTTP, silent bool }{
+		"connected": {false, false}, "by HTTP": {true, false}, "connected, silent": {false, true}, "by HTTP, silent": {true, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, p bot.Platform) {
-				s := newSceneOf(t, p, 2, byHTTP)
+				s := newSceneOf(t, p, 2, test.byHTTP)
+				s.silent = test.silent
 				running := s.recalls(1, 200, func() {})
 				for range 10 {
 					s.chat.Say(floodGroup, "", "alice", "win big")
