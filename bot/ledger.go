@@ -220,7 +220,7 @@ type Tx interface {
 	Entries(n int64, limit int) ([]Entry, error)
 }
 
-// NoteCopy is the key of the note that a copy of a ledger bears, until a bot is started on it: more may have been done than the copy knows of.
+// NoteCopy is the key of the note of when a ledger was found to be an older copy, until a bot has taken note of it: more may have been done than it knows of.
 const NoteCopy = "ledger.copy"
 
 // EventID names one event of a platform, so that the same event delivered twice acts once.

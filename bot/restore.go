@@ -15,7 +15,7 @@ func (b *Bot) restore(tx Tx) error {
 	if err != nil || copied == "" {
 		return err
 	}
-	b.log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "copied", copied)
+	b.log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", copied)
 	running, err := tx.Requests(Query{App: b.o.App, States: []State{Running, Stopping}, Limit: 1000})
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (b *Bot) restore(tx Tx) error {
 	if err := tx.PutNote(NoteCopy, ""); err != nil {
 		return err
 	}
-	return b.auditOwn(tx, "restored", "", "", map[string]any{"copied": copied})
+	return b.auditOwn(tx, "restored", "", "", map[string]any{"found": copied})
 }
 
 // restoredAt is when a bot was first started on a copy of its ledger; zero when the ledger is none.

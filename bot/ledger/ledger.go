@@ -84,6 +84,9 @@ type store interface {
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
 	// wake passes topics on to other processes, once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
+	// wrote counts a transaction that has written, before it is committed; committed notes the count outside the database, after.
+	wrote(t *tx) (int64, error)
+	committed(n int64) error
 	// gather lets the database take note of how much it holds.
 	gather(ctx context.Context, db *sql.DB) error
 	// forget sees to it that deleted text is gone from the disk as well, as far as the database lets it.
@@ -105,7 +108,8 @@ type store interface {
 // sqlite::memory: is an empty ledger that ends with Close: a file in a temporary directory, so that it behaves as every
 // other, but that nothing waits for the disk.
 //
-// Serving an SQLite file takes an exclusive lock on PATH.lock; where it is taken already, the error is ErrInUse.
+// Serving an SQLite file takes an exclusive lock on PATH.lock; where it is taken already, the error is ErrInUse. What stands in PATH.lock tells the file from a copy of it,
+// however that was made: served for the first time, a copy gets bot.NoteCopy.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
 	l := &Ledger{log: opts.Log}
 	if l.log == nil {
@@ -202,10 +206,21 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	if err := l.store.wake(ctx, s, t.woken); err != nil {
 		return fmt.Errorf("wake: %w", err)
 	}
+	count := int64(0)
+	if t.wrote {
+		if count, err = l.store.wrote(t); err != nil {
+			return err
+		}
+	}
 	if err := s.Commit(); err != nil {
 		return fmt.Errorf("commit ledger transaction: %w", err)
 	}
 	l.hub.wake(t.woken...)
+	if t.wrote {
+		if err := l.store.committed(count); err != nil {
+			l.log.Warn("a copy of the ledger made until now cannot be told from the ledger itself", "error", err)
+		}
+	}
 	if err := l.gather(ctx, t.grown); err != nil {
 		l.log.Warn("the database does not know yet how much it holds; it may be slow for a minute", "error", err)
 	}
@@ -261,7 +276,7 @@ func (l *Ledger) Subscribe(topics ...bot.Topic) (wakes <-chan struct{}, cancel f
 }
 
 // Backup writes a consistent copy of the ledger to a new file while it is served. The copy is on disk, complete, when Backup returns nil;
-// before, the file is not there. It bears bot.NoteCopy. A file that exists is refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with errors.ErrUnsupported.
+// before, the file is not there. A file that exists is refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with errors.ErrUnsupported.
 func (l *Ledger) Backup(ctx context.Context, file string) error {
 	if err := l.store.backup(ctx, file); err != nil {
 		return fmt.Errorf("back up ledger: %w", err)

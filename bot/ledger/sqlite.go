@@ -27,6 +27,7 @@ type sqliteStore struct {
 	lock      *os.File // nil when only read
 	temporary string   // the directory to remove at the end
 	renewed   renewals
+	marker    marker
 }
 
 // openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit flushed to the disk; foreign keys checked;
@@ -63,6 +64,9 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	if err := l.migrate(ctx, goose.DialectSQLite3); err != nil {
 		return err
 	}
+	if err := s.recognize(ctx, l.write); err != nil {
+		return fmt.Errorf("tell the file from a copy of it: %w", err)
+	}
 	// Having the file's lock proves that whoever held a lease is dead. Who it was stays, so that its calls are still kept away from.
 	if _, err := l.write.ExecContext(ctx, "UPDATE lease SET till = 0"); err != nil {
 		return fmt.Errorf("end the leases of a process before: %w", err)
@@ -73,6 +77,37 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	l.written, l.looked = keepStatements(l.write), keepStatements(l.read)
 	return nil
 }
+
+// recognize notes where the file is an older copy of a ledger, so that the bot knows that more may have been done than it says.
+func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
+	if s.marker, err = newMarker(s.lock); err != nil {
+		return err
+	}
+	var n int64
+	if err := db.QueryRowContext(ctx, `SELECT n FROM counter WHERE name = 'writer'`).Scan(&n); err != nil {
+		return err
+	}
+	if !s.marker.belongs(n) {
+		value, err := encode(s.now().Format(time.RFC3339))
+		if err != nil {
+			return err // unreachable: strings always marshal
+		}
+		if _, err := db.ExecContext(ctx, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, bot.NoteCopy, value); err != nil {
+			return err
+		}
+	}
+	return s.marker.put(n)
+}
+
+// wrote counts a transaction that has written, before it is committed.
+func (s *sqliteStore) wrote(t *tx) (int64, error) {
+	var n int64
+	err := t.get("count transaction", `UPDATE counter SET n = n + 1 WHERE name = 'writer' RETURNING n`, nil, &n)
+	return n, err
+}
+
+// committed tells the lock file how many transactions have written.
+func (s *sqliteStore) committed(n int64) error { return s.marker.put(n) }
 
 // connector opens connections to the file. Pragmas go in the name, since they hold for one connection and a pool makes new ones.
 func connector(path, mode string, pragmas ...string) driver.Connector {
@@ -170,9 +205,6 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	if _, err := db.ExecContext(ctx, "VACUUM INTO $1", partial.Name()); err != nil {
 		return err
 	}
-	if err := mark(ctx, partial.Name(), s.now()); err != nil {
-		return fmt.Errorf("mark the copy as one: %w", err)
-	}
 	if err := partial.Sync(); err != nil {
 		return err
 	}
@@ -185,18 +217,6 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	}
 	defer dir.Close()
 	return dir.Sync()
-}
-
-// mark writes into a copy that it is one, and of when.
-func mark(ctx context.Context, file string, now time.Time) (err error) {
-	value, err := encode(now.Format(time.RFC3339))
-	if err != nil {
-		return err // unreachable: strings always marshal
-	}
-	db := sql.OpenDB(connector(file, "rw"))
-	defer func() { err = errors.Join(err, db.Close()) }()
-	_, err = db.ExecContext(ctx, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, bot.NoteCopy, value)
-	return err
 }
 
 func (s *sqliteStore) close() error {

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -120,6 +121,115 @@ func TestBackup(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "*partial*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestCopies: a copy is told from the ledger itself, however it was made and wherever it was put; and a ledger that stayed where it was is not taken for one.
+func TestCopies(t *testing.T) {
+	write := func(t *testing.T, file string, value string) {
+		l := open(t, "sqlite:"+file)
+		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", value) })
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := func(t *testing.T, from, to string) {
+		body, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, body, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]struct {
+		do   func(t *testing.T, dir, file string) string // returns the file to be served
+		copy bool
+	}{
+		"started again": {func(t *testing.T, dir, file string) string { return file }, false},
+		"killed before the count was told": {func(t *testing.T, dir, file string) string {
+			copied(t, file+".lock", dir+"/lock")
+			write(t, file, "newer")
+			text, err := os.ReadFile(dir + "/lock")
+			if err != nil {
+				t.Fatal(err)
+			}
+			lock, err := os.OpenFile(file+".lock", os.O_RDWR, 0) // the same file, with what it said before
+			if err == nil {
+				_, err = lock.WriteAt(text, 0)
+			}
+			if err := errors.Join(err, lock.Close()); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}, false},
+		"of a program that kept no count": {func(t *testing.T, dir, file string) string {
+			db, err := sql.Open("sqlite", "file:"+file)
+			if err == nil {
+				_, err = db.Exec("UPDATE counter SET n = 0 WHERE name = 'writer'")
+			}
+			if err := errors.Join(err, db.Close(), os.Truncate(file+".lock", 0)); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}, false},
+		"backup, elsewhere": {func(t *testing.T, dir, file string) string {
+			l := open(t, "sqlite:"+file)
+			err := errors.Join(l.Backup(t.Context(), dir+"/copy.db"), l.Close())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return dir + "/copy.db"
+		}, true},
+		"copied, elsewhere": {func(t *testing.T, dir, file string) string {
+			copied(t, file, dir+"/copy.db")
+			return dir + "/copy.db"
+		}, true},
+		"copied with its lock, elsewhere": {func(t *testing.T, dir, file string) string {
+			copied(t, file, dir+"/copy.db")
+			copied(t, file+".lock", dir+"/copy.db.lock")
+			return dir + "/copy.db"
+		}, true},
+		"copied, and put back where it was": {func(t *testing.T, dir, file string) string {
+			copied(t, file, dir+"/copy.db")
+			write(t, file, "newer")
+			copied(t, dir+"/copy.db", file)
+			return file
+		}, true},
+		"copied with its lock, and both put back": {func(t *testing.T, dir, file string) string {
+			copied(t, file, dir+"/copy.db")
+			copied(t, file+".lock", dir+"/copy.db.lock")
+			write(t, file, "newer")
+			if err := errors.Join(os.Rename(dir+"/copy.db", file), os.Rename(dir+"/copy.db.lock", file+".lock")); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}, true},
+		"with a lock that says nothing": {func(t *testing.T, dir, file string) string {
+			if err := os.Truncate(file+".lock", 0); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir+"/ledger.db", "older")
+			file := test.do(t, dir, dir+"/ledger.db")
+			for _, round := range []string{"first", "second"} {
+				l := open(t, "sqlite:"+file)
+				err := l.View(t.Context(), func(tx bot.Tx) error {
+					found, err := tx.Note(bot.NoteCopy)
+					if (found != "") != test.copy {
+						t.Errorf("at the %s start: taken for a copy: %q", round, found)
+					}
+					return err
+				})
+				if err := errors.Join(err, l.Close()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

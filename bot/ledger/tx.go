@@ -24,6 +24,7 @@ type tx struct {
 	rule   func(error) bool
 	now    time.Time
 	woken  []bot.Topic
+	wrote  bool // something was changed
 	forgot bool // text was deleted
 	grown  int  // rows of a flood that were stored
 	last   *auditHead
@@ -92,6 +93,7 @@ func (t *tx) exec(do, query string, args ...any) (int, error) {
 	if err != nil {
 		return 0, t.fail(do, err)
 	}
+	t.wrote = t.wrote || n > 0
 	return int(n), nil
 }
 
