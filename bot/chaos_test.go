@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -440,13 +441,23 @@ func (a *away) Release(ctx context.Context, l bot.Lease) error {
 	return a.Ledger.Release(ctx, l)
 }
 
+// lineCount counts the lines of a log.
+type lineCount struct{ atomic.Int64 }
+
+func (c *lineCount) Write(line []byte) (int, error) {
+	c.Add(1)
+	return len(line), nil
+}
+
 // TestLedgerAway takes the database away for 30 s while a request runs: what people do meanwhile is refused and not half done, the calls stop, and all of it goes on by itself.
 func TestLedgerAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var db *away
+		var lines lineCount
 		h := newHouseWith(t, nil, func(o *bot.Options) {
 			db = &away{Ledger: o.Ledger}
 			o.Ledger = db
+			o.Log = slog.New(slog.NewTextHandler(&lines, nil))
 		})
 		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		const n = 3000
@@ -473,6 +484,9 @@ func TestLedgerAway(t *testing.T) {
 		h.pass(20 * time.Second)
 		if more := h.chat.Calls(recalltest.Recall) - stopped; more > 0 {
 			t.Errorf("%d calls were begun long after the ledger had gone", more)
+		}
+		if told := lines.Load(); told == 0 || told > 60 { // the disk that is full may be the log's too
+			t.Errorf("%d lines were logged in half a minute without a ledger, want some, and not one for every try", told)
 		}
 		db.gone.Store(false)
 		if a, err := h.bot.Do(t.Context(), press, bot.Member{Account: by, Name: "utheo"}); err != nil || a.Kind != bot.Changed {

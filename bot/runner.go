@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -122,6 +123,8 @@ type runner struct {
 	more      bool             // there is more to do at once than the last transaction did
 	hungry    bool             // more could have been claimed than there was room for
 
+	unstored, unclaimed complaint
+
 	stopping sync.Map // RequestID: no call of it starts any more
 }
 
@@ -154,6 +157,23 @@ func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 // rests returns how long it is until a window has passed since the last call under this lease, and since any under the one before it.
 func (r *runner) rests() time.Duration {
 	return max(time.Until(r.first), time.Until(r.called.Add(r.b.o.Window)))
+}
+
+// complaint is about what fails again and again while a ledger is away or has no room: it is logged at once, and then every complainEvery.
+type complaint struct {
+	last  time.Time
+	times int // since it was logged
+}
+
+const complainEvery = 30 * time.Second
+
+func (c *complaint) log(log *slog.Logger, what string, err error) {
+	c.times++
+	if time.Since(c.last) < complainEvery {
+		return
+	}
+	log.Error(what, "err", err, "times", c.times)
+	c.last, c.times = time.Now(), 0
 }
 
 // drain waits for what is still on its way when the loop has ended. What comes back is not stored: the next holder finds it in doubt.
@@ -191,7 +211,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 					return
 				}
 				failed = true
-				r.b.log.Error("cannot store answers; they are kept and stored later", "err", err)
+				r.unstored.log(r.b.log, "cannot store answers; they are kept and stored later", err)
 			}
 			lastStore = time.Now()
 			woken = true // what was stored may be gone on with
@@ -209,7 +229,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 					continue
 				}
 				failed = true
-				r.b.log.Error("cannot claim work", "err", err)
+				r.unclaimed.log(r.b.log, "cannot claim work", err)
 			}
 			looked = time.Now()
 			if idle && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 && !r.b.hasWork(r.ctx) {
