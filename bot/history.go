@@ -102,23 +102,31 @@ func (rd *reading) group(ctx context.Context) (recall.GroupInfo, error) {
 	return info, err
 }
 
+// tooOften is how often a page is asked for that the service does not give because it is asked too often. There is no pause: the client halves its pace.
+const tooOften = 20
+
 // page reads one page of history from a seq down, or from the newest message where that is 0. Recalled messages are asked for as well.
-func (rd *reading) page(ctx context.Context, from recall.Seq) (recall.HistoryPage, error) {
-	page, err := rd.chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
-		Group: rd.scope.Group, Topic: rd.scope.Topic, Number: recall.MaxHistoryPage, Seq: from, WithRecalled: true,
-	})
-	more := map[string]any{"number": recall.MaxHistoryPage}
-	if from != 0 {
-		more["from"] = from
-	}
-	if err == nil {
-		shows := map[string][]recall.Seq{}
-		for _, m := range page.Messages {
-			shows[shownAs(m, true)] = append(shows[shownAs(m, true)], m.Seq)
+func (rd *reading) page(ctx context.Context, from recall.Seq) (page recall.HistoryPage, err error) {
+	for range tooOften {
+		page, err = rd.chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
+			Group: rd.scope.Group, Topic: rd.scope.Topic, Number: recall.MaxHistoryPage, Seq: from, WithRecalled: true,
+		})
+		more := map[string]any{"number": recall.MaxHistoryPage}
+		if from != 0 {
+			more["from"] = from
 		}
-		more["finished"], more["history"] = page.Finished, inWords(shows)
+		if err == nil {
+			shows := map[string][]recall.Seq{}
+			for _, m := range page.Messages {
+				shows[shownAs(m, true)] = append(shows[shownAs(m, true)], m.Seq)
+			}
+			more["finished"], more["history"] = page.Finished, inWords(shows)
+		}
+		rd.note(ctx, "group_msg_get_simple", more, err)
+		if kind, _ := judgeRead(err); kind != readSlower {
+			break
+		}
 	}
-	rd.note(ctx, "group_msg_get_simple", more, err)
 	return page, err
 }
 
@@ -335,6 +343,7 @@ const (
 	readNever                      // this group has no history
 	readRefused                    // the request cannot go on: no such group, no right
 	readAppPaused                  // the app is refused
+	readSlower                     // asked too often: it says nothing of whether the messages can be read
 )
 
 // judgeRead tells what a failed reading means. api is the service's own error where it gave one.
@@ -352,6 +361,8 @@ func judgeRead(err error) (kind readFault, api *recall.Error) {
 		return readAppPaused, api
 	case api.Code.Class() == recall.ClassNever:
 		return readRefused, api
+	case api.Code.Class() == recall.ClassSlower:
+		return readSlower, api
 	}
 	return readLater, api
 }

@@ -13,6 +13,7 @@ import (
 
 	"recallbot/bot"
 	"recallbot/recall"
+	"recallbot/recall/recalltest"
 )
 
 // liar is a Chat service whose history is turned before the bot sees it.
@@ -140,4 +141,34 @@ func TestChangedSince(t *testing.T) {
 			t.Error(thread)
 		}
 	})
+}
+
+// TestReadTooOften: a page that the service does not give because it is asked too often is asked for again, not the whole reading; and however long that takes, no request is
+// blind for it.
+func TestReadTooOften(t *testing.T) {
+	for name, test := range map[string]struct{ refused, calls int }{"for a moment": {7, 7 + 10}, "for two minutes": {-1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, nil)
+				h.say(200)
+				h.chat.Inject(recalltest.History, test.refused, recalltest.Answer(60007, "too frequent"))
+				id := h.ask("UMINA", testGroup+" 1-200")
+				if test.refused < 0 {
+					h.pass(2 * time.Minute)
+					if s := h.screen.card(id).State; s != bot.Preparing {
+						t.Errorf("state %s while nothing can be read", s)
+					}
+					h.chat.ClearFaults()
+				}
+				c := h.within(time.Minute, id, bot.Proposed)
+				if calls := h.chat.Calls(recalltest.History); test.calls > 0 && calls != test.calls {
+					t.Errorf("%d calls for 10 pages of which %d were refused once", calls, test.refused)
+				}
+				lacks(t, said(c), "BLIND")
+				if told := len(h.audited("api")); told != h.chat.Calls(recalltest.History)+h.chat.Calls(recalltest.Info) {
+					t.Errorf("%d calls are told of %d", told, h.chat.Calls(recalltest.History)+h.chat.Calls(recalltest.Info))
+				}
+			})
+		})
+	}
 }

@@ -65,6 +65,8 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 				return err
 			}
 			pause = probeEvery
+		case readSlower:
+			started = time.Now() // nor is a request blind because others read much
 		}
 		b.log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
 		if !sleep(ctx, pause) {
