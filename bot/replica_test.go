@@ -180,7 +180,7 @@ func (f *fleet) add(name string) *replica {
 	}
 	client, err := recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(f.chat.SDKAppID()), SecretKey: f.chat.SecretKey(), BaseURL: recalltest.URL,
-		HTTPClient: &http.Client{Transport: &cutWire{f.chat.Client().Transport, cut}}, CallsPerSecond: f.calls, ReadsPerSecond: 1000, Timeout: 500 * time.Millisecond,
+		HTTPClient: &http.Client{Transport: &cutWire{f.chat.Client().Transport, cut}}, CallsPerSecond: f.calls, ReadsPerSecond: 180, Timeout: 500 * time.Millisecond,
 	})
 	if err != nil {
 		f.t.Error(err)
