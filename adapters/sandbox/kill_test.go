@@ -551,6 +551,9 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 		default:
 		}
 		n := 40 + rng.IntN(260)
+		if rng.IntN(8) == 0 { // some are large enough to be sealed and begun in parts
+			n += 1200
+		}
 		requests = append(requests, h.recalls(next, next+n-1))
 		next += n
 	}
