@@ -2,6 +2,7 @@ package bot
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -198,6 +199,76 @@ func (o Options) hash() string {
 	}
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
+}
+
+// audit appends an entry about what the event's person did.
+func (b *Bot) audit(tx Tx, e Event, what string, id RequestID, digest string, more map[string]any) error {
+	person, _ := b.o.Roster.Of(e.By)
+	_, err := tx.Append(Entry{
+		Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+		What: what, Request: id, Digest: digest, Detail: detail(more),
+	})
+	return err
+}
+
+// auditRefused appends an entry about what a person tried and was refused: which request, on the word of which card, why.
+func (b *Bot) auditRefused(tx Tx, e Event, no *Refusal) error {
+	cmd, _ := command(e.Act, e.Place.Platform)
+	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
+	if cmd.Verb != "" {
+		more["verb"] = cmd.Verb
+	}
+	if group := cmp.Or(cmd.Scope.Group, cmd.ListGroup); group != "" {
+		more["group"] = string(group)
+	}
+	// What a button carried proves nothing, and may be of any length.
+	id, card := Cut(Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40), Cut(Visible(e.Act.Digest), 80)
+	return b.audit(tx, e, "refused", RequestID(id), card, more)
+}
+
+// auditOwn appends an entry about what the bot did where no person acted.
+func (b *Bot) auditOwn(tx Tx, what string, id RequestID, digest string, more map[string]any) error {
+	_, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: what, Request: id, Digest: digest, Detail: detail(more)})
+	return err
+}
+
+// told is what the audit log is to be told of one call, or of what readings showed.
+type told struct {
+	what   string
+	detail json.RawMessage
+}
+
+// What is told.
+const (
+	toldCall  = "api"       // one call of the service, with its answer
+	toldFound = "found out" // what readings of history showed of the messages in question
+)
+
+func tell(what string, more map[string]any) told { return told{what, detail(more)} }
+
+// auditTold appends what calls were answered and what was found out, where no person acted.
+func (b *Bot) auditTold(tx Tx, id RequestID, digest string, all []told) error {
+	for _, t := range all {
+		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.what, Request: id, Digest: digest, Detail: t.detail}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// auditRead appends that the event's person was shown what messages say, after the calls that were made for it. more says what.
+func (b *Bot) auditRead(tx Tx, e Event, id RequestID, digest string, calls []told, more map[string]any) error {
+	person, _ := b.o.Roster.Of(e.By)
+	for _, t := range append(calls, tell("read", more)) {
+		_, err := tx.Append(Entry{
+			Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+			What: t.what, Request: id, Digest: digest, Detail: t.detail,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // detail writes a map with sorted keys, which is what encoding/json does with maps.

@@ -33,7 +33,7 @@
 // read, and keep foreign text inert. card.go draws a request free of any platform; answer.go is what is said to one person.
 //
 // ledger.go says what durable memory must promise; package bot/ledger keeps it in SQL, and bot/ledgertest holds it to it. audit.go is the chain of what
-// was done, and its verifier.
+// was done, what puts it there, and its verifier.
 //
 // bot.go is what adapters call: Do for every event. It is one transaction: the event's id, the change, and the views and timers that follow. act.go is an event on
 // its way through it: asking, deciding, withdrawing, stopping. Then work goes on over what is stored: preparer.go reads messages (history.go) and seals; runner.go

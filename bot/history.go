@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -38,20 +37,6 @@ type reading struct {
 
 // toldAtOnce is how many calls a reading keeps before they are stored.
 const toldAtOnce = 100
-
-// told is what the audit log is to be told of one call, or of what readings showed.
-type told struct {
-	what   string
-	detail json.RawMessage
-}
-
-// What is told.
-const (
-	toldCall  = "api"       // one call of the service, with its answer
-	toldFound = "found out" // what readings of history showed of the messages in question
-)
-
-func tell(what string, more map[string]any) told { return told{what, detail(more)} }
 
 // reading begins a reading of the scope's group or topic. why is told with every call.
 func (b *Bot) reading(s Scope, why string) *reading {
