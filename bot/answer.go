@@ -48,6 +48,12 @@ func help(on Platform) Answer {
 	return Answer{Kind: Whisper, Lines: lines}
 }
 
+// answer is what a person sees who typed something that cannot be read.
+func (m *Mistake) answer() Answer {
+	l := Say("mistake."+m.Key, "quoted", Quote(Cut(m.Quoted, 100)), "expected", Code(m.Expected), "corrected", Code(m.Corrected), "count", m.Count, "max", m.Max)
+	return Answer{Kind: Whisper, Lines: []Line{l}, Refused: "mistake." + m.Key}
+}
+
 // whoami tells a person what the bot knows about them and what they may do here.
 func (a *act) whoami() Answer {
 	p, roster := a.b.o.Policy, a.b.o.Roster

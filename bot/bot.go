@@ -9,11 +9,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"recallbot/recall"
 )
@@ -287,56 +284,6 @@ func (b *Bot) Recollect(ctx context.Context, key string) (value string, err erro
 		return err
 	})
 	return value, err
-}
-
-// command reads what was typed or filled in, where the act is a command.
-func command(a Act, on Platform) (Command, *Mistake) {
-	var c Command
-	var err error
-	switch {
-	case a.Kind == ActCommand && a.Options == nil && a.Sub == "":
-		c, err = Parse(a.Command, a.Text)
-	case a.Kind == ActCommand:
-		c, err = ParseOptions(cmp.Or(a.Command, "recall"), a.Sub, a.Options)
-	case a.Kind == ActForm:
-		c, err = parseForm(a.Options, on)
-	default:
-		return Command{}, nil
-	}
-	if m, ok := errors.AsType[*Mistake](err); ok {
-		return Command{}, m
-	}
-	return c, nil
-}
-
-// parseForm reads the form of /recall as the command that it stands for. A corrected command is in the form in which it can be typed there.
-func parseForm(in map[string]string, on Platform) (Command, error) {
-	text := quoteWord(in["group"]) + " " + in["what"]
-	if t := strings.TrimSpace(in["topic"]); t != "" {
-		text += " topic:" + quoteWord(t)
-	}
-	if r := strings.TrimSpace(in["reason"]); r != "" {
-		text += " reason:" + quoteWord(r)
-	}
-	return readText("recall", text).result(on == Discord)
-}
-
-func quoteWord(s string) string {
-	s = strings.TrimSpace(s)
-	if r, _ := utf8.DecodeRuneInString(s); s == "" || isQuote(r) {
-		return s
-	}
-	return quote(s)
-}
-
-// answer is what a person sees who typed something that cannot be read.
-func (m *Mistake) answer() Answer {
-	l := Say("mistake."+m.Key, "quoted", Quote(Cut(m.Quoted, 100)), "expected", Code(m.Expected), "corrected", Code(m.Corrected), "count", m.Count, "max", m.Max)
-	return Answer{Kind: Whisper, Lines: []Line{l}, Refused: "mistake." + m.Key}
-}
-
-func openStates() []State {
-	return slices.DeleteFunc(States(), func(s State) bool { return !s.Open() })
 }
 
 // overlap returns a Refusal when an open request of the same group and topic holds one of the seqs. Of a stopping request only messages without

@@ -35,12 +35,12 @@
 // ledger.go says what durable memory must promise; package bot/ledger keeps it in SQL, and bot/ledgertest holds it to it. audit.go is the chain of what
 // was done, what puts it there, and its verifier.
 //
-// bot.go is what adapters call: Do for every event. It is one transaction: the event's id, the change, and the views and timers that follow. act.go is an event on
-// its way through it: asking, deciding, withdrawing, stopping. Then work goes on over what is stored: preparer.go reads messages (history.go) and seals; runner.go
-// holds the app's lease and claims batches, rest.go makes them of a part of the messages at a time, call.go makes their calls (reread.go looks at messages once
-// more before), result.go stores what came of them, doubt.go finds out about lost answers, pause.go waits with an app that is refused; confirmer.go asks a second
-// source; teller.go keeps what people see equal to what is stored; timer.go lets time pass; finder.go searches. callback.go takes in what the service itself tells
-// (Hear): recalls that confirm or settle, and messages for the index. afresh.go shows content that is not kept.
+// bot.go is what adapters call: Do for every event (event.go). It is one transaction: the event's id, the change, and the views and timers that follow. act.go is
+// an event on its way through it: asking, deciding, withdrawing, stopping. Then work goes on over what is stored: preparer.go reads messages (history.go) and
+// seals; runner.go holds the app's lease and claims batches, rest.go makes them of a part of the messages at a time, call.go makes their calls (reread.go looks at
+// messages once more before), result.go stores what came of them, doubt.go finds out about lost answers, pause.go waits with an app that is refused; confirmer.go
+// asks a second source; teller.go keeps what people see equal to what is stored; timer.go lets time pass; finder.go searches. callback.go takes in what the
+// service itself tells (Hear): recalls that confirm or settle, and messages for the index. afresh.go shows content that is not kept.
 //
 // surface.go is what a platform must do for the teller; packages adapters/slack and adapters/discord do it; adapters/webhook takes in callbacks. Package recall is the client of the Chat service, and
 // recall/recalltest the service in memory. Package config reads the environment. Package adapters/sandbox puts the real adapters on services in memory: it plays the

@@ -1,5 +1,12 @@
 package bot
 
+import (
+	"cmp"
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
 // Event is something a person did on a platform: typed a command, pressed a button, sent a form. Its id is the platform's, so that
 // the same event delivered twice acts once.
 type Event struct {
@@ -52,6 +59,46 @@ type Act struct {
 	Page    int       `json:"page,omitempty"`   // of Show all, or of a search, from 0
 	Search  EventID   `json:"search,omitempty"` // Page.Search of the page whose button was pressed
 	Card    Ref       `json:"card,omitzero"`    // the message whose button was pressed
+}
+
+// command reads what was typed or filled in, where the act is a command.
+func command(a Act, on Platform) (Command, *Mistake) {
+	var c Command
+	var err error
+	switch {
+	case a.Kind == ActCommand && a.Options == nil && a.Sub == "":
+		c, err = Parse(a.Command, a.Text)
+	case a.Kind == ActCommand:
+		c, err = ParseOptions(cmp.Or(a.Command, "recall"), a.Sub, a.Options)
+	case a.Kind == ActForm:
+		c, err = parseForm(a.Options, on)
+	default:
+		return Command{}, nil
+	}
+	if m, ok := errors.AsType[*Mistake](err); ok {
+		return Command{}, m
+	}
+	return c, nil
+}
+
+// parseForm reads the form of /recall as the command that it stands for. A corrected command is in the form in which it can be typed there.
+func parseForm(in map[string]string, on Platform) (Command, error) {
+	text := quoteWord(in["group"]) + " " + in["what"]
+	if t := strings.TrimSpace(in["topic"]); t != "" {
+		text += " topic:" + quoteWord(t)
+	}
+	if r := strings.TrimSpace(in["reason"]); r != "" {
+		text += " reason:" + quoteWord(r)
+	}
+	return readText("recall", text).result(on == Discord)
+}
+
+func quoteWord(s string) string {
+	s = strings.TrimSpace(s)
+	if r, _ := utf8.DecodeRuneInString(s); s == "" || isQuote(r) {
+		return s
+	}
+	return quote(s)
 }
 
 // AnswerKind says how an adapter answers the person who acted.

@@ -37,6 +37,10 @@ func (s State) Open() bool {
 	return s == Preparing || s == Proposed || s == Approved || s == Running || s == Stopping
 }
 
+func openStates() []State {
+	return slices.DeleteFunc(States(), func(s State) bool { return !s.Open() })
+}
+
 // HasReceipt reports whether a request that ended in this state was approved, and so has outcomes and a receipt.
 func (s State) HasReceipt() bool { return s == Done || s == Stopped || s == NotStarted }
 
