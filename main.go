@@ -499,73 +499,71 @@ func check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	bad := 0
-	tell := func(where, what, mend string, hint bool) {
-		mark := "ok  "
-		switch {
-		case hint:
-			mark = "note"
-		case mend != "":
-			mark = "BAD "
-			bad++
+	tell := func(where string, found ...bot.Finding) {
+		for _, f := range found {
+			mark, mend := "ok  ", ""
+			switch {
+			case f.Hint:
+				mark = "note"
+			case f.Mend != "":
+				mark = "BAD "
+				bad++
+			}
+			if f.Mend != "" {
+				mend = ": " + f.Mend
+			}
+			fmt.Printf("%s %s: %s%s\n", mark, where, f.What, mend)
 		}
-		if mend != "" {
-			mend = ": " + mend
-		}
-		fmt.Printf("%s %s: %s%s\n", mark, where, what, mend)
 	}
 	for _, w := range c.Warnings() {
-		tell("configuration", w.Variable+" "+w.What, w.Mend, true)
+		tell("configuration", bot.Finding{What: w.Variable + " " + w.What, Mend: w.Mend, Hint: true})
 	}
 	switch l, err := ledger.Open(ctx, c.Storage.DatabaseURL.Reveal(), ledger.Options{Log: log, ReadOnly: true}); {
 	case err == nil:
-		tell("database", "it can be read, and is of this version", "", false)
+		tell("database", bot.Finding{What: "it can be read, and is of this version"})
 		err = l.Close()
 		if err != nil {
-			tell("database", err.Error(), "see the disk", false)
+			tell("database", bot.Finding{What: err.Error(), Mend: "see the disk"})
 		}
 	case c.Storage.Scheme() == config.SQLite && errors.Is(err, fs.ErrNotExist):
-		tell("database", "there is none yet", "it is made at the first start", true)
+		tell("database", bot.Finding{What: "there is none yet", Mend: "it is made at the first start", Hint: true})
 	default:
-		tell("database", err.Error(), "see DATABASE_URL; one of another version is brought up to date at the next start", true)
+		tell("database", bot.Finding{What: err.Error(), Mend: "see DATABASE_URL; one of another version is brought up to date at the next start", Hint: true})
 	}
 	// A group that does not exist is asked for: that answer proves key, admin, app and region.
 	_, err = p.chat.GetGroupInfo(ctx, "recallbot-check")
 	switch api, ok := errors.AsType[*recall.Error](err); {
 	case err == nil, ok && (api.Code == recall.CodeNoGroup || api.Code == recall.CodeBadGroupID):
-		tell("chat", "the service takes the key, the admin account and the region", "", false)
+		tell("chat", bot.Finding{What: "the service takes the key, the admin account and the region"})
 	case ok:
-		tell("chat", err.Error(), api.Code.Meaning()+" See CHAT_SDK_APP_ID, CHAT_SECRET_KEY, CHAT_ADMIN and CHAT_REGION", false)
+		tell("chat", bot.Finding{What: err.Error(), Mend: api.Code.Meaning() + " See CHAT_SDK_APP_ID, CHAT_SECRET_KEY, CHAT_ADMIN and CHAT_REGION"})
 	default:
-		tell("chat", err.Error(), "see that the service can be reached from here", false)
+		tell("chat", bot.Finding{What: err.Error(), Mend: "see that the service can be reached from here"})
 	}
 	if c.Chat.UserSig.Set() {
 		till, err := recall.UserSigExpiry(c.Chat.UserSig.Reveal())
 		switch {
 		case err != nil:
-			tell("chat", err.Error(), "set CHAT_USER_SIG to one that the console or your server signed", false)
+			tell("chat", bot.Finding{What: err.Error(), Mend: "set CHAT_USER_SIG to one that the console or your server signed"})
 		case time.Until(till) < 24*time.Hour:
-			tell("chat", "CHAT_USER_SIG ends at "+till.UTC().Format(time.RFC3339), "renew it, or set CHAT_SECRET_KEY instead", false)
+			tell("chat", bot.Finding{What: "CHAT_USER_SIG ends at " + till.UTC().Format(time.RFC3339), Mend: "renew it, or set CHAT_SECRET_KEY instead"})
 		default:
-			tell("chat", "CHAT_USER_SIG is good until "+till.UTC().Format(time.RFC3339), "", false)
+			tell("chat", bot.Finding{What: "CHAT_USER_SIG is good until " + till.UTC().Format(time.RFC3339)})
 		}
 	}
 	if p.slack != nil {
 		found, err := p.slack.Check(ctx, roster(c.Policy.Roster))
 		if err != nil {
-			tell("slack", err.Error(), "see that Slack can be reached from here", false)
+			tell("slack", bot.Finding{What: err.Error(), Mend: "see that Slack can be reached from here"})
 		}
-		for _, f := range found {
-			tell("slack", f.What, f.Mend, f.Hint)
-		}
+		tell("slack", found...)
 	}
 	if p.discord != nil {
 		found, err := p.discord.Check(ctx, roster(c.Policy.Roster))
 		if err != nil {
-			tell("discord", err.Error(), "see that Discord can be reached from here", false)
+			tell("discord", bot.Finding{What: err.Error(), Mend: "see that Discord can be reached from here"})
 		}
-		for _, f := range found {
-			tell("discord", f.What, f.Mend, f.Hint)
-		}
+		tell("discord", found...)
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d to mend", bad)

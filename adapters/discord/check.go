@@ -17,17 +17,9 @@ import (
 	"recallbot/bot"
 )
 
-// Finding is one thing that Check looked at.
-type Finding struct {
-	What string // what was looked at, and what was found
-	Mend string // what to do about it; "" when it is well
-	// Hint: it works, but not as it might be meant.
-	Hint bool
-}
-
 // Check tries the configuration against the real servers and says what is missing. It counts people by the roster. It reads only, and opens no connection
 // of the Gateway. An error means that Discord could not be asked.
-func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, error) {
+func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
 	c := &checkup{a: a, policy: a.bot.Policy(), roster: roster, homes: map[string]*home{}}
 	err := c.run(ctx)
 	return c.found, err
@@ -38,7 +30,7 @@ type checkup struct {
 	a      *Adapter
 	policy bot.Policy
 	roster bot.Roster
-	found  []Finding
+	found  bot.Findings
 	self   string           // the bot's user id
 	homes  map[string]*home // the servers that the bot is in, by id
 }
@@ -65,18 +57,6 @@ type overwrite struct {
 	Type  int    `json:"type"`
 	Allow string `json:"allow"`
 	Deny  string `json:"deny"`
-}
-
-func (c *checkup) well(what string, args ...any) {
-	c.found = append(c.found, Finding{What: fmt.Sprintf(what, args...)})
-}
-
-func (c *checkup) bad(mend, what string, args ...any) {
-	c.found = append(c.found, Finding{What: fmt.Sprintf(what, args...), Mend: mend})
-}
-
-func (c *checkup) hint(mend, what string, args ...any) {
-	c.found = append(c.found, Finding{What: fmt.Sprintf(what, args...), Mend: mend, Hint: true})
 }
 
 func (c *checkup) run(ctx context.Context) error {
@@ -109,7 +89,7 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 	}
 	if err := c.get(ctx, &app, "/applications/@me"); err != nil {
 		if refusal(err, http.StatusUnauthorized) {
-			c.bad("set DISCORD_BOT_TOKEN to the token of the application's Bot page", "Discord refuses the bot token")
+			c.found.Bad("set DISCORD_BOT_TOKEN to the token of the application's Bot page", "Discord refuses the bot token")
 			return false, nil
 		}
 		return false, fmt.Errorf("asking Discord about the application: %w", err)
@@ -120,17 +100,17 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 	}
 	c.self = me.ID
 	if app.ID == c.a.o.ApplicationID {
-		c.well("the bot token works and belongs to the application %s", app.ID)
+		c.found.Well("the bot token works and belongs to the application %s", app.ID)
 	} else {
-		c.bad("set DISCORD_APPLICATION_ID to "+app.ID+", or the token of the application that is meant",
+		c.found.Bad("set DISCORD_APPLICATION_ID to "+app.ID+", or the token of the application that is meant",
 			"the bot token belongs to the application %s, not to %s", app.ID, c.a.o.ApplicationID)
 	}
 	byHTTP := len(c.a.key) > 0
 	if byHTTP {
 		if strings.EqualFold(app.Key, c.a.o.PublicKey) {
-			c.well("the public key is the application's")
+			c.found.Well("the public key is the application's")
 		} else {
-			c.bad("copy DISCORD_PUBLIC_KEY from the application's General Information page", "the public key is not the application's: every interaction would be refused")
+			c.found.Bad("copy DISCORD_PUBLIC_KEY from the application's General Information page", "the public key is not the application's: every interaction would be refused")
 		}
 	}
 	u, err := url.Parse(app.Endpoint)
@@ -140,17 +120,17 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 	}
 	switch {
 	case !byHTTP && app.Endpoint == "":
-		c.well("interactions come over the Gateway")
+		c.found.Well("interactions come over the Gateway")
 	case !byHTTP:
-		c.bad("clear Interactions Endpoint URL on the application's General Information page, or set DISCORD_PUBLIC_KEY",
+		c.found.Bad("clear Interactions Endpoint URL on the application's General Information page, or set DISCORD_PUBLIC_KEY",
 			"the portal has interactions sent to %s, which makes the Gateway silent: nothing would reach the bot", where)
 	case app.Endpoint == "":
-		c.bad("set Interactions Endpoint URL on the application's General Information page to this bot's /discord/interactions (start the bot first: Discord asks it at once), or take DISCORD_PUBLIC_KEY away",
+		c.found.Bad("set Interactions Endpoint URL on the application's General Information page to this bot's /discord/interactions (start the bot first: Discord asks it at once), or take DISCORD_PUBLIC_KEY away",
 			"the portal has no endpoint for interactions, and the bot waits for them by HTTP: nothing would reach it")
 	case !strings.HasSuffix(u.Path, "/discord/interactions"):
-		c.hint("it should end in /discord/interactions unless a proxy changes the path", "interactions are sent to %s", where)
+		c.found.Hint("it should end in /discord/interactions unless a proxy changes the path", "interactions are sent to %s", where)
 	default:
-		c.well("interactions are sent to %s", where)
+		c.found.Well("interactions are sent to %s", where)
 	}
 	return true, nil
 }
@@ -164,7 +144,7 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 	}
 	if err := c.get(ctx, &g, "/guilds/{guild_id}", id); err != nil {
 		if refusal(err, http.StatusNotFound, http.StatusForbidden) {
-			c.bad("invite the bot with the link of \"recallbot manifest discord\", or take the id out of DISCORD_GUILDS", "the bot is not in the server %s", id)
+			c.found.Bad("invite the bot with the link of \"recallbot manifest discord\", or take the id out of DISCORD_GUILDS", "the bot is not in the server %s", id)
 			return nil
 		}
 		return fmt.Errorf("asking Discord about the server %s: %w", id, err)
@@ -185,21 +165,21 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 		return fmt.Errorf("asking Discord how many are in the roles of the server %s: %w", id, err)
 	}
 	c.homes[id] = h
-	c.well("the bot is in the server %s (%s)", id, h.name)
+	c.found.Well("the bot is in the server %s (%s)", id, h.name)
 
 	var there json.RawMessage
 	err = c.get(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", c.a.o.ApplicationID, id)
 	wanted, _ := definition()
 	switch {
 	case refusal(err, http.StatusForbidden, http.StatusNotFound):
-		c.bad("invite the bot with the link of \"recallbot manifest discord\", whose scope applications.commands is needed", "commands cannot be registered in the server %s", id)
+		c.found.Bad("invite the bot with the link of \"recallbot manifest discord\", whose scope applications.commands is needed", "commands cannot be registered in the server %s", id)
 	case err != nil:
 		return fmt.Errorf("asking Discord for the commands of the server %s: %w", id, err)
 	case sameCommands(there, wanted):
-		c.well("the commands are registered in the server %s", id)
+		c.found.Well("the commands are registered in the server %s", id)
 	default:
 		// Before the first start that is as it must be.
-		c.hint("the bot registers them when it starts", "the commands of the server %s are missing or of another version", id)
+		c.found.Hint("the bot registers them when it starts", "the commands of the server %s are missing or of another version", id)
 	}
 	return nil
 }
@@ -237,9 +217,9 @@ func (c *checkup) everywhere() {
 		}
 		may := h.may(c.self, nil)
 		if names := lacking(may); len(names) > 0 {
-			c.bad("grant them to the bot's role", "in the server %s the bot may not: %s", g, strings.Join(names, ", "))
+			c.found.Bad("grant them to the bot's role", "in the server %s the bot may not: %s", g, strings.Join(names, ", "))
 		} else {
-			c.well("the bot may be used in every channel of the server %s that does not shut it out", g)
+			c.found.Well("the bot may be used in every channel of the server %s that does not shut it out", g)
 		}
 		c.ring(h, may, "in the server "+g)
 	}
@@ -256,31 +236,31 @@ func (c *checkup) channel(ctx context.Context, channelID string) error {
 	h := c.homes[ch.Guild]
 	switch {
 	case refusal(err, http.StatusNotFound):
-		c.bad("correct the id in DISCORD_CHANNELS, or invite the bot to its server", "the channel %s does not exist, or is in a server that the bot is not in", channelID)
+		c.found.Bad("correct the id in DISCORD_CHANNELS, or invite the bot to its server", "the channel %s does not exist, or is in a server that the bot is not in", channelID)
 		return nil
 	case refusal(err, http.StatusForbidden):
-		c.bad("grant the bot's role View Channel there", "the bot may not see the channel %s", channelID)
+		c.found.Bad("grant the bot's role View Channel there", "the bot may not see the channel %s", channelID)
 		return nil
 	case err != nil:
 		return fmt.Errorf("asking Discord about the channel %s: %w", channelID, err)
 	case h == nil:
-		c.bad("take it out of DISCORD_CHANNELS, or add its server to DISCORD_GUILDS", "the channel %s is in none of the servers", channelID)
+		c.found.Bad("take it out of DISCORD_CHANNELS, or add its server to DISCORD_GUILDS", "the channel %s is in none of the servers", channelID)
 		return nil
 	}
 	switch ch.Type {
 	case discordgo.ChannelTypeGuildText, discordgo.ChannelTypeGuildNews:
 	case discordgo.ChannelTypeGuildNewsThread, discordgo.ChannelTypeGuildPublicThread, discordgo.ChannelTypeGuildPrivateThread:
-		c.bad("name the channel that it belongs to", "%s in DISCORD_CHANNELS is a thread: a command in a thread counts as in its channel", channelID)
+		c.found.Bad("name the channel that it belongs to", "%s in DISCORD_CHANNELS is a thread: a command in a thread counts as in its channel", channelID)
 		return nil
 	default:
-		c.bad("use a text channel", "the channel %s is of a kind in which the bot cannot show a card with its thread", channelID)
+		c.found.Bad("use a text channel", "the channel %s is of a kind in which the bot cannot show a card with its thread", channelID)
 		return nil
 	}
 	may := h.may(c.self, ch.Overwrites)
 	if names := lacking(may); len(names) > 0 {
-		c.bad("grant them to the bot's role there, and look at the channel's own settings", "in the channel %s the bot may not: %s", channelID, strings.Join(names, ", "))
+		c.found.Bad("grant them to the bot's role there, and look at the channel's own settings", "in the channel %s the bot may not: %s", channelID, strings.Join(names, ", "))
 	} else {
-		c.well("the channel %s can be used", channelID)
+		c.found.Well("the channel %s can be used", channelID)
 	}
 	c.ring(h, may, "in the channel "+channelID)
 	return nil
@@ -294,7 +274,7 @@ func (c *checkup) ring(h *home, may int64, where string) {
 			continue
 		}
 		if !r.Mentionable && may&discordgo.PermissionMentionEveryone == 0 {
-			c.bad("let anyone mention the role, or grant the bot's role Mention All Roles",
+			c.found.Bad("let anyone mention the role, or grant the bot's role Mention All Roles",
 				"%s a card would not notify the role %s (%s): it is not mentionable", where, r.ID, bot.Visible(r.Name))
 		}
 	}
@@ -352,34 +332,23 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	}
 	requesters := len(named) + more
 	if requesters == 0 {
-		c.bad("set DISCORD_REQUESTERS", "nobody on Discord may ask for a recall")
+		c.found.Bad("set DISCORD_REQUESTERS", "nobody on Discord may ask for a recall")
 	} else {
-		c.well("at most %s may ask for a recall", accounts(requesters))
+		c.found.Well("at most %s may ask for a recall", bot.CountAccounts(requesters))
 	}
 	// As a request would be refused, whoever asks it; who is in the roles is not told, so whoever asks may be one of them.
 	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: bot.Discord}, Approvers: approvers, UnnamedApprovers: inRoles}, c.roster)
 	switch need := max(c.policy.Approvals, c.policy.LargeApprovals); {
 	case len(approvers)+inRoles == 0:
-		c.bad("set DISCORD_APPROVERS", "nobody on Discord may approve")
+		c.found.Bad("set DISCORD_APPROVERS", "nobody on Discord may approve")
 	case have < need:
-		c.bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %s may approve, and as many as %d approvals are needed: such requests are refused", persons(have), need)
+		c.found.Bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %s may approve, and as many as %d approvals are needed: such requests are refused", bot.CountPeople(have), need)
 	case have == need && requesters > 0:
-		c.hint("add an approver", "at most %s may approve, just as many as are needed: a request by one of them is refused", persons(have))
+		c.found.Hint("add an approver", "at most %s may approve, just as many as are needed: a request by one of them is refused", bot.CountPeople(have))
 	default:
-		c.well("at most %s may approve, and as many as %d approvals are needed", accounts(len(approvers)+inRoles), need)
+		c.found.Well("at most %s may approve, and as many as %d approvals are needed", bot.CountAccounts(len(approvers)+inRoles), need)
 	}
 	return nil
-}
-
-func accounts(n int) string { return several(n, "account", "accounts") }
-
-func persons(n int) string { return several(n, "person", "people") }
-
-func several(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // count says which accounts a list names, and how many are in its roles, at most: who is in two roles is counted twice, for Discord tells only numbers without a
@@ -397,7 +366,7 @@ func (c *checkup) count(ctx context.Context, list []bot.Principal) (named []bot.
 		if there {
 			named = append(named, bot.Account{Platform: bot.Discord, Workspace: "discord", User: p.User})
 		} else {
-			c.bad("correct the id, or take it out", "the account %s is in none of the servers", p.User)
+			c.found.Bad("correct the id, or take it out", "the account %s is in none of the servers", p.User)
 		}
 	}
 	return named, inRoles, nil
@@ -415,14 +384,14 @@ func (c *checkup) role(role string) int {
 		case !known:
 			continue
 		case role == h.id:
-			c.bad("name another role", "the role %s is everybody in the server, and counts for nothing", role)
+			c.found.Bad("name another role", "the role %s is everybody in the server, and counts for nothing", role)
 			return 0
 		case h.members[role] == 0:
-			c.bad("give it to somebody, or take it out", "nobody is in the role %s (%s)", role, bot.Visible(r.Name))
+			c.found.Bad("give it to somebody, or take it out", "nobody is in the role %s (%s)", role, bot.Visible(r.Name))
 		}
 		return h.members[role]
 	}
-	c.bad("correct the id, or take it out", "the role %s does not exist in any of the servers", role)
+	c.found.Bad("correct the id, or take it out", "the role %s does not exist in any of the servers", role)
 	return 0
 }
 

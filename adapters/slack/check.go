@@ -9,45 +9,30 @@ import (
 	"recallbot/bot"
 )
 
-// Finding is one thing that Check looked at.
-type Finding struct {
-	What string // what was looked at, and what was found
-	Mend string // what to do about it; "" when it is well
-	// Hint: it works, but not as it might be meant.
-	Hint bool
-}
-
 // Check tries the configuration against the real workspace and says what is missing. It counts people by the roster. It reads only; in Socket Mode it
 // asks for the address of a connection, but opens none. An error means that Slack could not be asked at all.
-func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, error) {
-	var found []Finding
-	add := func(mend string, what string, args ...any) {
-		found = append(found, Finding{What: fmt.Sprintf(what, args...), Mend: mend})
-	}
-	hint := func(mend string, what string, args ...any) {
-		found = append(found, Finding{What: fmt.Sprintf(what, args...), Mend: mend, Hint: true})
-	}
-
+func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
+	var found bot.Findings
 	if err := a.identify(ctx); err != nil {
 		if u := unready("auth.test", err); !u.Remote {
-			add(u.Mend, "%s", u.What)
+			found.Bad(u.Mend, "%s", u.What)
 			return found, nil
 		}
 		return nil, err // it says already what was asked
 	}
 	h := a.home.Load()
-	add("", "the bot token works in the workspace %s", h.team)
+	found.Well("the bot token works in the workspace %s", h.team)
 	if !strings.HasPrefix(a.o.BotToken, "xoxb-") {
-		add("set SLACK_BOT_TOKEN to the bot user's token", "the bot token is not of the kind xoxb-")
+		found.Bad("set SLACK_BOT_TOKEN to the bot user's token", "the bot token is not of the kind xoxb-")
 	}
 	for _, s := range Scopes {
 		if !h.has(s) {
-			add("add it under OAuth & Permissions and install the app again", "the scope %s is missing", s)
+			found.Bad("add it under OAuth & Permissions and install the app again", "the scope %s is missing", s)
 		}
 	}
 	for _, s := range h.scopes {
 		if !slices.Contains(Scopes, s) && s != "chat:write.public" {
-			hint("take it away under OAuth & Permissions", "the scope %s is not needed", s)
+			found.Hint("take it away under OAuth & Permissions", "the scope %s is not needed", s)
 		}
 	}
 	if a.sockets != nil {
@@ -56,20 +41,20 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, erro
 			if u.Remote {
 				return found, fmt.Errorf("asking Slack for a connection: %w", clean(err))
 			}
-			add(u.Mend, "%s", u.What)
+			found.Bad(u.Mend, "%s", u.What)
 		} else {
-			add("", "the app token works and Socket Mode is on")
+			found.Well("the app token works and Socket Mode is on")
 		}
 	}
 
 	crowd := a.o.Bot.Policy().Crowds[bot.Slack]
 	if crowd.AnyChannel {
-		add("", "the bot may be used in every channel")
+		found.Well("the bot may be used in every channel")
 	}
 	// What Slack refuses to tell is a finding, and nothing more can be said of it; what it could not tell just now is an error.
 	unasked := func(what string, err error) error {
 		if u := unready(what, err); !u.Remote {
-			add(u.Mend, "%s could not be looked at: %s", what, code(err))
+			found.Bad(u.Mend, "%s could not be looked at: %s", what, code(err))
 			return nil
 		}
 		return fmt.Errorf("asking Slack about %s: %w", what, clean(err))
@@ -82,27 +67,27 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, erro
 				return found, err
 			}
 		case trouble == "":
-			add("", "the channel %s can be posted to", c)
+			found.Well("the channel %s can be posted to", c)
 		default:
 			place := placeTroubles[trouble]
-			add(place.mend, "the channel %s %s", c, place.what)
+			found.Bad(place.mend, "the channel %s %s", c, place.what)
 		}
 	}
 
-	approvers, known, err := a.checkPeople(ctx, crowd.Approvers, add, unasked)
+	approvers, known, err := a.checkPeople(ctx, crowd.Approvers, &found, unasked)
 	if err != nil {
 		return found, err
 	}
-	requesters, knownToo, err := a.checkPeople(ctx, crowd.Requesters, add, unasked)
+	requesters, knownToo, err := a.checkPeople(ctx, crowd.Requesters, &found, unasked)
 	if err != nil || !known || !knownToo {
 		return found, err // how many there are cannot be said
 	}
 	policy := a.o.Bot.Policy()
 	need := max(policy.Approvals, policy.LargeApprovals)
 	if len(requesters) == 0 {
-		add("set SLACK_REQUESTERS", "nobody on Slack may ask for a recall")
+		found.Bad("set SLACK_REQUESTERS", "nobody on Slack may ask for a recall")
 	} else {
-		add("", "%s may ask for a recall", accounts(len(requesters)))
+		found.Well("%s may ask for a recall", bot.CountAccounts(len(requesters)))
 	}
 	// As a request would be refused: by people, whoever asks it left out.
 	asker := bot.Member{}
@@ -124,26 +109,15 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) ([]Finding, erro
 	}
 	switch {
 	case len(approvers) == 0:
-		add("set SLACK_APPROVERS", "nobody on Slack may approve")
+		found.Bad("set SLACK_APPROVERS", "nobody on Slack may approve")
 	case most < need:
-		add("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%s besides whoever asks may approve, and as many as %d approvals are needed: such requests are refused", persons(most), need)
+		found.Bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%s besides whoever asks may approve, and as many as %d approvals are needed: such requests are refused", bot.CountPeople(most), need)
 	case len(short) > 0:
-		hint("add an approver", "%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s", persons(least), need, strings.Join(short, ", "))
+		found.Hint("add an approver", "%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s", bot.CountPeople(least), need, strings.Join(short, ", "))
 	default:
-		add("", "%s may approve, and as many as %d approvals are needed", accounts(len(approvers)), need)
+		found.Well("%s may approve, and as many as %d approvals are needed", bot.CountAccounts(len(approvers)), need)
 	}
 	return found, nil
-}
-
-func accounts(n int) string { return several(n, "account", "accounts") }
-
-func persons(n int) string { return several(n, "person", "people") }
-
-func several(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // placeTroubles say what is wrong with a channel, and what to do about it.
@@ -162,7 +136,7 @@ var userTroubles = map[bot.Trouble]string{
 }
 
 // checkPeople resolves principals to the accounts that may really act. known is false when Slack would not tell of all.
-func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add func(mend, what string, args ...any), unasked func(what string, err error) error) (able []string, known bool, err error) {
+func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *bot.Findings, unasked func(what string, err error) error) (able []string, known bool, err error) {
 	var ids []string
 	known = true
 	for _, p := range list {
@@ -179,7 +153,7 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add fun
 			continue
 		}
 		if len(members) == 0 {
-			add("enable it, put people into it, or correct the id", "the user group %s has nobody in it, is disabled, or does not exist", p.Group)
+			found.Bad("enable it, put people into it, or correct the id", "the user group %s has nobody in it, is disabled, or does not exist", p.Group)
 		}
 		ids = append(ids, members...)
 	}
@@ -194,7 +168,7 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, add fun
 			continue
 		}
 		if f.trouble != "" {
-			add("correct the id, or take the account out", "the account %s %s, so it may neither ask nor approve", id, userTroubles[f.trouble])
+			found.Bad("correct the id, or take the account out", "the account %s %s, so it may neither ask nor approve", id, userTroubles[f.trouble])
 			continue
 		}
 		able = append(able, id)
