@@ -9,6 +9,8 @@
 //
 // Every promise runs in a testing/synctest bubble of its own, so open must make everything within the bubble and end it in t.Cleanup. What
 // a platform cannot do is said by the Rig and logged; nothing is left out silently.
+//
+// Beside the promises stands what the tests of every adapter need: [Golden] holds what is shown to a file.
 package adaptertest
 
 import (

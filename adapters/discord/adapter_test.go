@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
@@ -81,7 +82,7 @@ func TestForms(t *testing.T) {
 		if e, _ := r.bot.last(t); !ok || e.Act.Options == nil || len(e.Act.Options) != 0 {
 			t.Fatalf("no form, or options: %+v", e.Act)
 		}
-		golden(t, "form_ask", r.PictureModal(form))
+		adaptertest.Golden(t, "form_ask.txt", r.PictureModal(form))
 		r.bot.answer(bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{line("Reading.")}})
 		i = r.wait(t, r.Submit(mina, form, map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}))
 		e, _ := r.bot.last(t)
@@ -126,7 +127,7 @@ func TestDecide(t *testing.T) {
 		if !ok {
 			t.Fatal("no form")
 		}
-		golden(t, "form_approve", r.PictureModal(form))
+		adaptertest.Golden(t, "form_approve.txt", r.PictureModal(form))
 
 		after := someCard(bot.Running)
 		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &after})
@@ -155,7 +156,7 @@ func TestDecide(t *testing.T) {
 		if !ok || shown.Ephemeral != mina {
 			t.Fatalf("not private: %+v", shown)
 		}
-		golden(t, "page", r.Picture(shown))
+		adaptertest.Golden(t, "page.txt", r.Picture(shown))
 		next, _ := shown.Button("Next (2 of 3)")
 		page.Number, page.Title = 1, line("R-7K3M9Q: the messages, page 2 of 3")
 		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &page})

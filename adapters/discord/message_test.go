@@ -37,12 +37,12 @@ func TestCards(t *testing.T) {
 				t.Fatal(err)
 			}
 			m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
-			golden(t, name, r.Picture(m))
+			adaptertest.Golden(t, name+".txt", r.Picture(m))
 			body, err := json.MarshalIndent(drawCard(c, nil), "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+"_json", string(body)+"\n")
+			adaptertest.Golden(t, name+"_json.txt", string(body)+"\n")
 		}
 	})
 }
@@ -92,7 +92,7 @@ func TestInertOnCards(t *testing.T) {
 			t.Fatal(err)
 		}
 		m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
-		golden(t, "hostile", r.Picture(m))
+		adaptertest.Golden(t, "hostile.txt", r.Picture(m))
 		for _, n := range r.Notified() {
 			if n.ID != leads {
 				t.Errorf("rang for %+v", n)
@@ -321,7 +321,7 @@ func TestGoldensUsed(t *testing.T) {
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".txt")
 		state := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(name, "card_"), "_json"), "_", " ")
-		if !strings.Contains(source, `"`+name+`"`) && !slices.Contains(bot.States(), bot.State(state)) {
+		if !strings.Contains(source, `"`+filepath.Base(f)+`"`) && !slices.Contains(bot.States(), bot.State(state)) {
 			t.Errorf("%s is compared by no test", f)
 		}
 	}

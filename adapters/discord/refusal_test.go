@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 	"recallbot/bot/ledger"
@@ -142,7 +143,7 @@ func TestRefusedPeople(t *testing.T) {
 		r.clean(t)
 		r.stop()
 	})
-	golden(t, "refusals", requestIDs.ReplaceAllString(seen.String(), "R-1"))
+	adaptertest.Golden(t, "refusals.txt", requestIDs.ReplaceAllString(seen.String(), "R-1"))
 }
 
 var requestIDs = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"iter"
 	"log/slog"
 	"os"
@@ -19,8 +18,6 @@ import (
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // asset is the path of a published document of Discord's. Where they are not laid out beside the repository the test is skipped.
 func asset(t *testing.T, name string) string {
@@ -361,26 +358,5 @@ func place() bot.Place {
 }
 
 var errTest = errors.New("the store is down")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", "cards", name+".txt")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(want) != got {
-		t.Errorf("%s (run with -update to accept)\ngot:\n%s\nwant:\n%s", path, got, want)
-	}
-}
 
 func roles(m bot.Member) []string { return slices.Sorted(slices.Values(m.Groups)) }

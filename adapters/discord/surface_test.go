@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
@@ -87,8 +88,8 @@ func TestMentions(t *testing.T) {
 		if diff := cmp.Diff([]string{"role leads", "role leads", "user mina"}, got); diff != "" {
 			t.Error(diff)
 		}
-		golden(t, "reminder", r.Picture(r.Messages(trust)[1]))
-		golden(t, "thread", r.Picture(r.Thread(trust)[0]))
+		adaptertest.Golden(t, "reminder.txt", r.Picture(r.Messages(trust)[1]))
+		adaptertest.Golden(t, "thread.txt", r.Picture(r.Thread(trust)[0]))
 	})
 }
 

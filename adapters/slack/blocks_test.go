@@ -2,10 +2,8 @@ package slack
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,8 +18,6 @@ import (
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
@@ -167,8 +163,8 @@ func TestCards(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".json", append(blocks, '\n'))
-			golden(t, name+".txt", []byte(w.Picture(m)+"\ntext: "+m.Text+"\n"))
+			adaptertest.Golden(t, name+".json", string(blocks)+"\n")
+			adaptertest.Golden(t, name+".txt", w.Picture(m)+"\ntext: "+m.Text+"\n")
 		})
 	}
 	for _, n := range w.Notified() {
@@ -191,27 +187,6 @@ func TestCards(t *testing.T) {
 		if _, known := cards()[name]; !known && !strings.HasPrefix(name, "window-") && name != "refusals" {
 			t.Errorf("%s is compared by no test", f)
 		}
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", "cards", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s differs (-want +got); -update writes it anew:\n%s", path, d)
 	}
 }
 
@@ -402,7 +377,7 @@ func TestWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".json", append(body, '\n'))
+		adaptertest.Golden(t, name+".json", string(body)+"\n")
 	}
 }
 

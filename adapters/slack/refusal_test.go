@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/ledger"
@@ -131,7 +132,7 @@ func TestRefusedPeople(t *testing.T) {
 		o.Bot = made
 		x.real = made
 	})
-	golden(t, "refusals.txt", []byte(requestIDs.ReplaceAllString(seen.String(), "R-1")))
+	adaptertest.Golden(t, "refusals.txt", requestIDs.ReplaceAllString(seen.String(), "R-1"))
 }
 
 var requestIDs = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
