@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"adapters/discord/discordtest": {},
 	"adapters/metrics":             {"bot", "recall"},
 	"adapters/webhook":             {"bot", "recall"},
-	"adapters/adaptertest":         {"bot", "recall"},
+	"adapters/adaptertest":         {"bot", "bot/ledger", "recall", "recall/recalltest"},
 	"adapters/sandbox":             {"*"},
 	"config":                       {},
 }

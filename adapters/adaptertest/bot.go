@@ -3,11 +3,16 @@ package adaptertest
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/ledger"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
 )
 
 // Bot stands in for *bot.Bot behind an adapter. It keeps events as the bot does, answers them as the test says, and remembers what it was asked.
@@ -246,4 +251,33 @@ func linger(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Storing is the bot itself, its SQLite file on disk, and the Chat service that it calls. Run is not called.
+func Storing(t testing.TB, policy bot.Policy) (*bot.Bot, *recalltest.Service) {
+	t.Helper()
+	chat := recalltest.New(recalltest.Options{})
+	client, err := recall.New(recall.Config{
+		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, err := ledger.Open(t.Context(), "sqlite:"+t.TempDir()+"/bot.db", ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		chat.Close()
+		if err := memory.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	made, err := bot.New(bot.Options{
+		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made, chat
 }

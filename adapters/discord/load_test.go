@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
@@ -150,7 +151,7 @@ func BenchmarkAcknowledgement(b *testing.B) {
 			policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
 				Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust},
 			}}
-			stored, _ := storing(b, policy)
+			stored, _ := adaptertest.Storing(b, policy)
 			o := Options{
 				BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, BaseURL: address,
 				Bot: stored, Log: slog.New(slog.DiscardHandler),

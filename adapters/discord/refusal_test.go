@@ -3,7 +3,6 @@ package discord
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,38 +12,8 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
-	"recallbot/bot/ledger"
-	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
-
-// storing is the bot itself, its SQLite file on disk, and the Chat service that it calls. Run is not called.
-func storing(t testing.TB, policy bot.Policy) (*bot.Bot, *recalltest.Service) {
-	chat := recalltest.New(recalltest.Options{})
-	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	memory, err := ledger.Open(t.Context(), "sqlite:"+t.TempDir()+"/bot.db", ledger.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		chat.Close()
-		if err := memory.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	made, err := bot.New(bot.Options{
-		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made, chat
-}
 
 // TestRefusedPeople shows what people read who may not do what they try, in the bot's own words, and holds it to a golden file.
 func TestRefusedPeople(t *testing.T) {
@@ -54,7 +23,7 @@ func TestRefusedPeople(t *testing.T) {
 		policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
 			Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust},
 		}}
-		made, chat := storing(t, policy)
+		made, chat := adaptertest.Storing(t, policy)
 		chat.AddGroup(recalltest.Group{ID: "@TGS#2J4SZEAEL", Type: "Public", Name: "Lounge", Members: 3})
 		chat.Say("@TGS#2J4SZEAEL", "", "mallory", "one")
 		chat.Say("@TGS#2J4SZEAEL", "", "mallory", "two")

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 )
@@ -30,7 +31,7 @@ func BenchmarkAcknowledgement(b *testing.B) {
 	address, stop := w.Start()
 	defer stop()
 
-	stored, _ := storing(b, newFakeBot().policy)
+	stored, _ := adaptertest.Storing(b, newFakeBot().policy)
 	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, APIURL: address + "/api/", Bot: stored})
 	if err != nil {
 		b.Fatal(err)
