@@ -10,12 +10,14 @@
 // Every promise runs in a testing/synctest bubble of its own, so open must make everything within the bubble and end it in t.Cleanup. What
 // a platform cannot do is said by the Rig and logged; nothing is left out silently.
 //
-// Beside the promises stands what the tests of every adapter need: [Golden] holds what is shown to a file, and [Storing] is the
-// real bot.
+// Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is the real bot, and [Golden]
+// holds what is shown to a file.
 package adaptertest
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +171,36 @@ type Rig interface {
 	Restart()
 	// Complaints are what the adapter did that the platform takes but documents as wrong.
 	Complaints() []string
+}
+
+// Adapter is an adapter as whoever starts it sees it.
+type Adapter interface {
+	Run(ctx context.Context) error
+	Ready() error
+}
+
+// Start runs an adapter and returns when it is ready and, where there is not nil, the platform has what there looks for. stop ends it, once.
+func Start(t testing.TB, a Adapter, there func() bool) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- a.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	for range 1000 {
+		if a.Ready() == nil && (there == nil || there()) {
+			return stop
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	why := a.Ready()
+	stop()
+	t.Fatalf("the adapter is not ready: %v", why)
+	return nil
 }
 
 // Test runs every promise against what open makes.

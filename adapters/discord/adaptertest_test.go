@@ -1,7 +1,6 @@
 package discord_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -95,22 +94,9 @@ func (r *discordRig) start() {
 	if r.byHTTP {
 		r.g.Deliver(a.Handler())
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- a.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-ran; err != nil {
-			r.t.Errorf("Run: %v", err)
-		}
-	}
-	for range 1000 {
-		if a.Ready() == nil && len(r.g.Commands()) > 0 && (r.byHTTP || len(r.g.Sessions()) > 0) {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	r.t.Fatalf("the adapter is not ready: %v", a.Ready())
+	r.stop = adaptertest.Start(r.t, a, func() bool {
+		return len(r.g.Commands()) > 0 && (r.byHTTP || len(r.g.Sessions()) > 0)
+	})
 }
 
 func (r *discordRig) Restart() {

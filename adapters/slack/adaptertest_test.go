@@ -1,7 +1,6 @@
 package slack_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -83,22 +82,7 @@ func (r *slackRig) start() {
 	if r.byHTTP {
 		r.w.Deliver(a.Handler())
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- a.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-ran; err != nil {
-			r.t.Errorf("Run: %v", err)
-		}
-	}
-	for range 100 {
-		if a.Ready() == nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	r.t.Fatalf("the adapter is not ready: %v", a.Ready())
+	r.stop = adaptertest.Start(r.t, a, nil)
 }
 
 func (r *slackRig) Restart() {
