@@ -10,8 +10,8 @@
 // Every promise runs in a testing/synctest bubble of its own, so open must make everything within the bubble and end it in t.Cleanup. What
 // a platform cannot do is said by the Rig and logged; nothing is left out silently.
 //
-// Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is the real bot, and [Golden]
-// holds what is shown to a file.
+// Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is the real bot, [Golden] holds
+// what is shown to a file, and load.go measures.
 package adaptertest
 
 import (

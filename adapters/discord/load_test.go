@@ -9,22 +9,15 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"recallbot/adapters/adaptertest"
-	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
 
@@ -84,31 +77,12 @@ func signed(key ed25519.PrivateKey, body []byte) *http.Request {
 
 // TestHeap handles 10,000 interactions in both ways, and as many edits: nothing is kept for any of them.
 func TestHeap(t *testing.T) {
-	// What the tests before this one left behind would be measured too, so it is done in a process of its own.
-	const alone = "RECALLBOT_TEST_HEAP"
-	if os.Getenv(alone) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHeap$", "-test.v")
-		cmd.Env = append(os.Environ(), alone+"=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v", err)
-		}
-		t.Logf("%s", out)
+	if !adaptertest.Alone(t) {
 		return
 	}
 	a, key := loadAdapter(t)
 	h := a.Handler()
-	// The least of some readings: what is pooled, or on its way, is not kept.
-	heap := func() uint64 {
-		least := uint64(math.MaxUint64)
-		for range 6 {
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			least = min(least, m.HeapAlloc)
-		}
-		return least
-	}
+	heap := func() uint64 { return adaptertest.Heap(func() {}) }
 	n := 0
 	run := func(to int) {
 		for ; n < to; n++ {
@@ -137,8 +111,7 @@ func TestHeap(t *testing.T) {
 	runtime.KeepAlive(a)
 }
 
-// BenchmarkAcknowledgement measures what a person waits for the answer to a command, over the loopback network and with every event stored on disk, while 100
-// commands come every second and 20 cards are edited without a pause. Discord waits 3 s; the aim is a p99 under 50 ms.
+// BenchmarkAcknowledgement measures what a person waits for the answer to a command, over the loopback network and with every event stored on disk.
 func BenchmarkAcknowledgement(b *testing.B) {
 	for _, by := range []mode{overGateway, overHTTP} {
 		b.Run(string(by), func(b *testing.B) {
@@ -168,58 +141,9 @@ func BenchmarkAcknowledgement(b *testing.B) {
 				defer server.Close()
 				g.InteractionsURL = server.URL + "/discord/interactions"
 			}
-			ctx, cancel := context.WithCancel(b.Context())
-			var running sync.WaitGroup
-			running.Go(func() {
-				if err := a.Run(ctx); err != nil {
-					b.Errorf("Run: %v", err)
-				}
-			})
-			defer running.Wait()
-			defer cancel()
-			wait, enough := context.WithTimeout(ctx, 10*time.Second)
-			defer enough()
-			if err := g.Until(wait, func() bool { return len(g.Commands()) > 0 && (by == overHTTP || len(g.Sessions()) > 0) }); err != nil {
-				b.Fatal(err)
-			}
-
-			var edits atomic.Int64
-			for i := range 20 {
-				ref, err := a.Post(ctx, bot.Place{Platform: bot.Discord, Workspace: g.ID, Channel: trust}, someCard(bot.Running), fmt.Sprint(i))
-				if err != nil {
-					b.Fatal(err)
-				}
-				running.Go(func() {
-					for n := 0; ctx.Err() == nil; n++ {
-						c := someCard(bot.Running)
-						c.Progress = line(fmt.Sprintf("%d of 1,000 of card %d", n, i))
-						if a.Edit(ctx, ref, c) == nil {
-							edits.Add(1)
-						}
-						sleep(ctx, 100*time.Millisecond)
-					}
-				})
-			}
-			var sent []*discordtest.Interaction
-			tick := time.NewTicker(10 * time.Millisecond)
-			defer tick.Stop()
-			for b.Loop() {
-				sent = append(sent, g.Command(mina, trust, "recalls list"))
-				<-tick.C
-			}
-			var took []time.Duration
-			for _, i := range sent {
-				if err := i.Wait(ctx); err != nil {
-					b.Fatal(err)
-				}
-				took = append(took, i.AckedAfter())
-			}
-			slices.Sort(took)
-			p99 := float64(took[len(took)*99/100]) / float64(time.Millisecond)
-			b.ReportMetric(float64(took[len(took)/2])/float64(time.Millisecond), "p50-ms")
-			b.ReportMetric(p99, "p99-ms")
-			b.ReportMetric(p99/50, "p99/50ms")
-			b.ReportMetric(float64(edits.Load()), "edits")
+			defer adaptertest.Start(b, a, func() bool { return len(g.Commands()) > 0 && (by == overHTTP || len(g.Sessions()) > 0) })()
+			at := bot.Place{Platform: bot.Discord, Workspace: g.ID, Channel: trust}
+			adaptertest.Acknowledgement(b, a, at, someCard(bot.Running), func() adaptertest.Sent { return g.Command(mina, trust, "recalls list") })
 		})
 	}
 }
