@@ -11,7 +11,7 @@
 // a platform cannot do is said by the Rig and logged; nothing is left out silently.
 //
 // Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is the real bot, [Golden] holds
-// what is shown to a file, and load.go measures.
+// what is shown to a file, [Findings] writes down what a check found, and load.go measures.
 package adaptertest
 
 import (

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 )
@@ -23,19 +24,7 @@ func (r *rig) checked(t *testing.T) string {
 			t.Errorf("%v: more than reading", c)
 		}
 	}
-	var b strings.Builder
-	for _, f := range found {
-		switch {
-		case f.Mend == "":
-			b.WriteString("ok   " + f.What)
-		case f.Hint:
-			b.WriteString("hint " + f.What + " -> " + f.Mend)
-		default:
-			b.WriteString("BAD  " + f.What + " -> " + f.Mend)
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
+	return adaptertest.Findings(t, found)
 }
 
 // allowed is a policy for Discord.

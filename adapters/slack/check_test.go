@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 )
@@ -15,26 +16,7 @@ func (x *world) check() string {
 	if err != nil {
 		x.t.Fatalf("Check: %v", err)
 	}
-	var b strings.Builder
-	for _, f := range found {
-		switch {
-		case f.Mend == "":
-			b.WriteString("ok   ")
-		case f.Hint:
-			b.WriteString("hint ")
-		default:
-			b.WriteString("BAD  ")
-		}
-		b.WriteString(f.What)
-		if f.Mend != "" {
-			b.WriteString(" -> " + f.Mend)
-		}
-		b.WriteByte('\n')
-	}
-	if strings.Contains(b.String(), " 1 accounts") || strings.Contains(b.String(), "  ->") || strings.Contains(b.String(), "BAD   ") {
-		x.t.Errorf("it reads badly:\n%s", b.String())
-	}
-	return b.String()
+	return adaptertest.Findings(x.t, found)
 }
 
 func TestCheck(t *testing.T) {
