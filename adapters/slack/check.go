@@ -22,6 +22,14 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	}
 	h := a.home.Load()
 	found.Well("the bot token works in the workspace %s", h.team)
+	for _, p := range roster.People {
+		for _, own := range p.Accounts {
+			if own.Platform == bot.Slack && own.Workspace != "" && own.Workspace != h.team {
+				found.Hint("if it is to be one of this workspace, write "+h.team+"/"+own.User+", or the user id alone",
+					"the account %s/%s of %s in the roster is of another workspace than the bot's, and nobody here has it", own.Workspace, own.User, p.Name)
+			}
+		}
+	}
 	if !strings.HasPrefix(a.o.BotToken, "xoxb-") {
 		found.Bad("set SLACK_BOT_TOKEN to the bot user's token", "the bot token is not of the kind xoxb-")
 	}

@@ -47,6 +47,13 @@ func TestCheck(t *testing.T) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
 		}
+		x.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{
+			{Platform: bot.Slack, User: "U0MINA"}, {Platform: bot.Slack, Workspace: x.w.TeamID, User: "U0MINA2"}, {Platform: bot.Slack, Workspace: "E0GRID", User: "W0MINA"},
+		}}}}
+		got = x.check()
+		if want := "hint the account E0GRID/W0MINA of Mina in the roster is of another workspace"; !strings.Contains(got, want) || strings.Count(got, "of another workspace than the bot's") != 1 {
+			x.t.Errorf("want %q, of that account alone, in:\n%s", want, got)
+		}
 		// People count, and whoever asks does not.
 		missing := x.bot.policy.Crowds[bot.Slack]
 		x.w.AddUser(slacktest.User{ID: "U0OLA", Name: "ola"})
