@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,24 +12,34 @@ import (
 // have written to the file, and which lock file it is itself, since whoever copies a folder copies both. It is not flushed: what a power failure leaves of it is
 // older than the file or cannot be read. That is to be mistaken for a copy at worst, whose unfinished work is read before anything is sent.
 //
-// A disk that was set back as a whole, the lock file with it, cannot be told.
+// Where the lock file is set back with the ledger, both in the place where they stood, as on a disk that is set back as a whole, that cannot be told.
 type marker struct {
 	lock *os.File
-	born string // the lock file's number and time of birth
+	born string // which lock file it is: its number and time of birth
+
+	mu   sync.Mutex
+	most int64 // what was noted
 }
 
 const markerText = "recallbot ledger: lock %s, transactions %020d\n"
 
-func newMarker(lock *os.File) (marker, error) {
-	var is unix.Statx_t
-	if err := unix.Statx(int(lock.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &is); err != nil {
-		return marker{}, fmt.Errorf("look at the lock file: %w", err)
+func newMarker(lock *os.File) (*marker, error) {
+	born, err := birth(lock)
+	if err != nil {
+		return nil, fmt.Errorf("look at the lock file: %w", err)
 	}
-	return marker{lock, fmt.Sprintf("%020d@%020d.%09d", is.Ino, is.Btime.Sec, is.Btime.Nsec)}, nil
+	return &marker{lock: lock, born: born}, nil
+}
+
+// number is a file's number, as birth gives it where there is no time of birth.
+func number(f *os.File) (string, error) {
+	var is unix.Stat_t
+	err := unix.Fstat(int(f.Fd()), &is)
+	return fmt.Sprintf("%020d@%020d.%09d", is.Ino, 0, 0), err
 }
 
 // belongs reports whether the file in which n transactions have written is the one beside which the lock file has always stood, and no older copy of it.
-func (m marker) belongs(n int64) bool {
+func (m *marker) belongs(n int64) bool {
 	if n == 0 { // nobody has written to it, or a program that kept no count
 		return true
 	}
@@ -42,8 +53,15 @@ func (m marker) belongs(n int64) bool {
 	return born == m.born+"," && n >= least
 }
 
-// put notes that n transactions have written. Its length never changes, so that it needs no more room on a disk that is full.
-func (m marker) put(n int64) error {
+// put notes that n transactions have written, unless more are noted: one transaction may be noted after the next. Its length never changes, so that it needs no
+// more room on a disk that is full.
+func (m *marker) put(n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n < m.most {
+		return nil
+	}
+	m.most = n
 	_, err := m.lock.WriteAt(fmt.Appendf(nil, markerText, m.born, n), 0)
 	return err
 }

@@ -27,7 +27,7 @@ type sqliteStore struct {
 	lock      *os.File // nil when only read
 	temporary string   // the directory to remove at the end
 	renewed   renewals
-	marker    marker
+	marker    *marker
 }
 
 // openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit flushed to the disk; foreign keys checked;
