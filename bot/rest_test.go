@@ -206,6 +206,35 @@ func TestFloodInParts(t *testing.T) {
 	})
 }
 
+// TestFloodSparse: where few messages of a flood are to be sent, those are sent as fast as all would be.
+func TestFloodSparse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, g := newFlood(t)
+		h.say(20_000)
+		var gone []recalltest.Seq
+		for seq := recalltest.Seq(1); seq <= 20_000; seq++ {
+			if seq%100 != 0 {
+				gone = append(gone, seq)
+			}
+		}
+		h.chat.Delete(testGroup, "", gone...)
+		c := h.proposed(testGroup + " 1-20000")
+		h.press("UTHEO", bot.ActApprove, c)
+		began := time.Now()
+		for h.recallCalls() < 20 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if took := time.Since(began); took > 250*time.Millisecond {
+			t.Errorf("20 calls were begun within %v, want 250ms", took)
+		}
+		h.within(time.Minute, c.ID, bot.Done)
+		if counts := h.holds(c.ID, 20_000); counts["recalled"] != 200 {
+			t.Errorf("outcomes %v", counts)
+		}
+		g.oneAtATime(t, "settled")
+	})
+}
+
 // TestFloodStopped: what nobody had claimed is not sent, at once, but not in one transaction.
 func TestFloodStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

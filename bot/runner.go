@@ -528,7 +528,7 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 }
 
 // claim takes batches to be sent: at most what fills the flight, small requests first, each at least its share. A paused app gets
-// one, when its probe is due. more says that there may be more where none could be made of a part of the rest, hungry that there was not room for all.
+// one, when its probe is due. more says that a part of the rest gave few and there may be more of it, hungry that there was not room for all.
 func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool, err error) {
 	if time.Now().Before(r.first) || !r.held() {
 		return nil, false, false, nil
@@ -544,9 +544,12 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 		}
 		room = 1
 	}
-	taken := map[RequestID]int{}
+	taken, all := map[RequestID]int{}, map[RequestID]bool{} // all: there is no more of it to claim now
 	for pass := range 2 {
 		for i, req := range running {
+			if all[req.ID] {
+				continue
+			}
 			share := room - len(jobs)
 			if pass == 0 {
 				share = max(1, share/(len(running)-i))
@@ -580,7 +583,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			if err := tx.PutBatches(req.ID, claimed); err != nil {
 				return nil, false, false, err
 			}
-			taken[req.ID] += len(claimed)
+			taken[req.ID], all[req.ID] = taken[req.ID]+len(claimed), len(claimed) < share
 			for _, bt := range claimed {
 				jobs = append(jobs, job{req, bt, tx.Now()})
 			}
@@ -595,20 +598,25 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 	return jobs, more, len(jobs) == room, nil
 }
 
-// toClaim returns up to limit batches that wait to be sent, and makes some of the rest where there are fewer. more says that none could be made of a part of it.
+// toClaim returns up to limit batches that wait to be sent, and makes some of a part of the rest where there are fewer. more says that this gave few, and that there may
+// be more.
 func (r *runner) toClaim(tx Tx, req Request, limit int) (found []Batch, more bool, err error) {
 	if found, err = tx.Batches(req.ID, limit, BatchPending); err != nil || len(found) == limit {
 		return found, false, err
 	}
 	made, more, err := batchRest(tx, req)
+	if err == nil && made > 0 {
+		found, err = tx.Batches(req.ID, limit, BatchPending)
+	}
 	switch {
 	case err != nil:
 		return nil, false, err
-	case made > 0:
-		found, err = tx.Batches(req.ID, limit, BatchPending)
-		return found, false, err
+	case len(found) > 0:
+		return found, more && len(found) < limit, nil
+	case made > 0: // in doubt: they are read first
+		return nil, false, nil
 	}
-	return found, more, r.finish(tx, req.ID)
+	return nil, more, r.finish(tx, req.ID)
 }
 
 // ahead reports whether at is still to come. What was put off by most at most and lies further ahead was put off before the ledger's
