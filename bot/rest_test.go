@@ -254,6 +254,29 @@ func TestFloodStopped(t *testing.T) {
 	})
 }
 
+// TestBegunLate starts the bot again long after a request was approved, which had not begun: it is not run now.
+func TestBegunLate(t *testing.T) {
+	for range 10 { // whoever is first: the timer or the runner
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t, nil)
+			h.say(3)
+			c := h.proposed(testGroup + " 1-3")
+			h.pass(10 * time.Second)
+			if _, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody", time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			h.press("UTHEO", bot.ActApprove, c)
+			h.stop()
+			time.Sleep(3 * time.Hour)
+			h.open(h.file, nil)
+			h.within(time.Minute, c.ID, bot.NotStarted)
+			if n := h.recallCalls(); n > 0 {
+				t.Errorf("%d calls", n)
+			}
+		})
+	}
+}
+
 // TestFloodCondemned: where the service refuses a request as a whole in the middle of it, nothing more is called, the rest ends as refused, and the next holder of the lease knows.
 func TestFloodCondemned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -486,6 +486,9 @@ func (r *runner) begin(tx Tx, req Request) (Request, error) {
 		return req, err // it waits; StartWithin ends the wait
 	}
 	now := tx.Now()
+	if _, late := Pass(req, time.Time{}, now); late { // the timer is about to end it
+		return req, nil
+	}
 	next, err := Begin(req, now)
 	if err != nil {
 		return req, err
