@@ -368,6 +368,9 @@ func (a *act) stop(id RequestID) (Answer, error) {
 	if no, ok := errors.AsType[*Refusal](err); ok {
 		return a.stale(r, no), err
 	}
+	if err == nil && next.State == Stopped {
+		next, err = endedUnbegun(a.tx, next)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

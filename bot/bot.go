@@ -387,13 +387,10 @@ func (b *Bot) ended(tx Tx, r Request) error {
 // the reason given, or what the seal says of it. A request with a receipt gets its number.
 func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 	if r.State.HasReceipt() {
-		for more := true; more; {
-			var err error
-			if _, more, err = settleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}); err != nil {
-				return err
-			}
+		_, _, err := settleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}) // all of it: what is more was wound down
+		if err != nil {
+			return err
 		}
-		var err error
 		if r.Receipt, err = tx.NextReceipt(); err != nil {
 			return err
 		}
@@ -402,7 +399,7 @@ func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 			return err
 		}
 		if n := counts[""]; n > 0 {
-			return fmt.Errorf("end %s: %d messages have no outcome", r.ID, n) // unreachable: what is in a batch that is done has one
+			return fmt.Errorf("end %s: %d messages have no outcome", r.ID, n) // unreachable: what is in a batch that is done has one, and a long rest was wound down
 		}
 		rests, err := tx.Rests(r.ID)
 		if err != nil {

@@ -417,6 +417,18 @@ func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	return r, false
 }
 
+// Unwind makes of an approved request that Stop or Pass has just ended one that is stopping: for where that takes a while. begun says that it may have been run.
+func Unwind(r Request, begun bool, now time.Time) Request {
+	r.State, r.StopAt, r.Ended = Stopping, now, time.Time{}
+	if begun {
+		r.Begun = now
+	}
+	return r
+}
+
+// NeverBegun reports whether time ended an approved request before anything of it was begun.
+func (r Request) NeverBegun() bool { return r.Begun.IsZero() && r.EndedBy.Zero() }
+
 // Begin marks an approved request as running.
 func Begin(r Request, now time.Time) (Request, error) {
 	if r.State != Approved {
@@ -431,12 +443,15 @@ func (r Request) Confirming() bool {
 	return !r.Settled.IsZero() && (r.State == Running || r.State == Stopping)
 }
 
-// Finish ends a request whose every message has its outcome: running becomes done, stopping becomes stopped.
+// Finish ends a request whose every message has its outcome: running becomes done, stopping becomes stopped, or not started where it never began.
 func Finish(r Request, now time.Time) (Request, error) {
 	switch r.State {
 	case Running:
 		return end(r, Done, Actor{}, now), nil
 	case Stopping:
+		if r.NeverBegun() {
+			return end(r, NotStarted, Actor{}, now), nil
+		}
 		return end(r, Stopped, r.EndedBy, now), nil
 	}
 	return r, refuse("decided_already", "what", settledHow(r))

@@ -71,6 +71,9 @@ type Condemnation struct {
 // refuses as a whole, what was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its way gets its own answer.
 func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
 	rest := Outcome{Class: ClassNotSent, Why: WhyStopped, At: tx.Now()}
+	if req.NeverBegun() {
+		rest.Why = WhyNotStarted
+	}
 	if req.Condemned != nil {
 		rest = outcomeOfCode(req.Condemned.Code, req.Condemned.Info, tx.Now())
 	}
@@ -126,6 +129,16 @@ func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
 		err = r.b.show(tx, req.ID)
 	}
 	return more, err
+}
+
+// endedUnbegun is what an approved request becomes that Stop or Pass has just ended. It is wound down first where it has more messages than one transaction should write, and
+// where the ledger is a copy that was made after the approval: it may have been run, and what became of it is to be read.
+func endedUnbegun(tx Tx, r Request) (Request, error) {
+	restored, err := restoredAt(tx)
+	if begun := r.Granted.Before(restored); err == nil && (begun || r.Tally.Total > restAtOnce) {
+		r = Unwind(r, begun, tx.Now())
+	}
+	return r, err
 }
 
 // tooLate reports whether the doubt of a stopping request is to be found out no more: StartWithin has passed, or nothing can tell.

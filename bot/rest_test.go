@@ -254,6 +254,45 @@ func TestFloodStopped(t *testing.T) {
 	})
 }
 
+// TestFloodNeverBegun: an approved flood that a pause keeps from beginning is stopped, or could not begin in time. That is not told in one transaction either.
+func TestFloodNeverBegun(t *testing.T) {
+	for name, want := range map[string]struct {
+		state bot.State
+		words string
+	}{"stopped": {bot.Stopped, "not sent (stopped)"}, "too late": {bot.NotStarted, "not sent (not started in time)"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &gauge{most: map[string]int{}}
+				h := newHouse(t, func(o *bot.Options) {
+					flood(g)(o)
+					o.Policy.StartWithin = 30 * time.Second
+				})
+				h.say(3000)
+				c := h.proposed(testGroup + " 1-3500")
+				err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
+					return tx.Pause(recall.SDKAppID(h.chat.SDKAppID()), &bot.Pause{Code: 70009, Since: tx.Now(), Next: tx.Now().Add(50 * time.Second)})
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(time.Second)
+				if name == "stopped" {
+					if a := h.press("UTHEO", bot.ActStop, c); a.Kind != bot.Changed || a.Card.State != bot.Stopping {
+						t.Errorf("stop: %+v", a)
+					}
+				}
+				h.within(40*time.Second, c.ID, want.state)
+				if counts := h.holds(c.ID, 3500); counts["not sent"] != 3500 || h.recallCalls() > 0 {
+					t.Errorf("outcomes %v after %d calls", counts, h.recallCalls())
+				}
+				holds(t, h.screen.thread(c.ID), want.words, "not sent (did not exist when approved)")
+				g.oneAtATime(t, "settled")
+			})
+		})
+	}
+}
+
 // TestBegunLate starts the bot again long after a request was approved, which had not begun: it is not run now.
 func TestBegunLate(t *testing.T) {
 	for range 10 { // whoever is first: the timer or the runner

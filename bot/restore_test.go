@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"recallbot/bot"
 	"recallbot/bot/ledger"
+	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
 
@@ -81,6 +83,70 @@ func TestRestored(t *testing.T) {
 			t.Errorf("%d calls for a new request", more)
 		}
 	})
+}
+
+// TestRestoredApproved goes on from a copy in which a request is approved that was run after the copy was made, but does not begin: too much time has passed, or somebody stops
+// it. It is told as what became of it.
+func TestRestoredApproved(t *testing.T) {
+	for _, how := range []string{"too late", "stopped"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, nil)
+				h.say(3)
+				c := h.proposed(testGroup + " 1-3")
+				h.pass(10 * time.Second)
+				other, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody", time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.press("UTHEO", bot.ActApprove, c)
+				copied := t.TempDir() + "/copy.db"
+				if err := h.ledger.Backup(t.Context(), copied); err != nil {
+					t.Fatal(err)
+				}
+				if err := h.ledger.Release(t.Context(), other); err != nil {
+					t.Fatal(err)
+				}
+				h.within(time.Minute, c.ID, bot.Done)
+				h.stop()
+				calls := h.recallCalls()
+				if how == "too late" {
+					time.Sleep(3 * time.Hour)
+					h.open(copied, nil)
+				} else {
+					l, err := ledger.Open(t.Context(), "sqlite:"+copied, ledger.Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					paused := func(tx bot.Tx) error { // nothing can be begun
+						return tx.Pause(recall.SDKAppID(h.chat.SDKAppID()), &bot.Pause{Code: 70009, Since: tx.Now(), Next: tx.Now().Add(50 * time.Second)})
+					}
+					if err := errors.Join(l.Tx(t.Context(), paused), l.Close()); err != nil {
+						t.Fatal(err)
+					}
+					h.open(copied, nil)
+					h.pass(time.Second)
+					if a := h.press("UTHEO", bot.ActStop, c); a.Kind != bot.Changed || a.Card.State != bot.Stopping {
+						t.Errorf("stop: %+v", a)
+					}
+				}
+				h.within(time.Minute, c.ID, bot.Stopped)
+				err = h.ledger.View(t.Context(), func(tx bot.Tx) error {
+					counts, err := tx.Progress(c.ID)
+					if len(counts) != 1 || counts[bot.ClassRecalled] != 3 {
+						t.Errorf("outcomes %v", counts)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if more := h.recallCalls() - calls; more > 0 {
+					t.Errorf("%d calls", more)
+				}
+			})
+		})
+	}
 }
 
 // wholeCopy checks that a copy can be read beside, and that its audit chain holds.

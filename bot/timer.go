@@ -106,8 +106,15 @@ func (b *Bot) fireOne(tx Tx, d Due) error {
 		}
 		return nil
 	}
+	why := "nothing moved"
+	if next.State == NotStarted {
+		why = "not begun in time"
+		if next, err = endedUnbegun(tx, next); err != nil {
+			return err
+		}
+	}
 	if next.State == Stopping {
-		if err := b.auditOwn(tx, "stopping: nothing moved", r.ID, r.Digest, nil); err != nil {
+		if err := b.auditOwn(tx, "stopping: "+why, r.ID, r.Digest, nil); err != nil {
 			return err
 		}
 		if err := tx.PutRequest(next); err != nil {
