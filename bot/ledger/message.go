@@ -83,7 +83,7 @@ func (t *tx) DropMessages(id bot.RequestID, limit int) (int, error) {
 		return 0, err
 	}
 	n, err := t.exec(do, `DELETE FROM message WHERE request = $1 AND seq IN `+some, id, max(limit, 0))
-	t.forgot = t.forgot || n > 0 && n < limit
+	t.forgot = t.forgot || n > 0
 	return n, err
 }
 
@@ -160,7 +160,7 @@ func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	return messages, err
 }
 
-// Unsettled returns the seqs of messages without an outcome.
+// Unsettled returns the seqs of messages without an outcome. That they rest on nothing either lets an index give them in order.
 func (t *tx) Unsettled(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
 	return t.seqs("read unsettled messages of "+string(id), `SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3 + 0`,
 		id, int64(from), max(limit, 0))

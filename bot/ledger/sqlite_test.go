@@ -275,6 +275,21 @@ func TestForgottenOnDisk(t *testing.T) {
 	if in := append(found(secret), found(encoded)...); len(in) > 0 {
 		t.Errorf("still in %v", in)
 	}
+
+	// What was never sealed goes in whole parts.
+	do(t, l, func(tx bot.Tx) error {
+		if err := tx.AddRequest(bot.Request{ID: "R-2", State: bot.Preparing, By: bot.Actor{Person: "mina"}}); err != nil {
+			return err
+		}
+		return tx.AddMessages("R-2", []bot.Message{{Seq: 1, Status: bot.SealNormal, Evidence: secret}, {Seq: 2, Status: bot.SealNormal, Evidence: secret}})
+	})
+	if len(found(secret)) == 0 {
+		t.Fatal("the text is not on disk at all")
+	}
+	do(t, l, func(tx bot.Tx) error { _, err := tx.DropMessages("R-2", 2); return err })
+	if in := found(secret); len(in) > 0 {
+		t.Errorf("what was never sealed is still in %v", in)
+	}
 }
 
 // TestBubble: the ledger lives and ends inside a bubble of fake time, whose clock is then the ledger's.
