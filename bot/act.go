@@ -61,7 +61,7 @@ func (a *act) do(cmd Command) (Answer, error) {
 	case ActRecallFind:
 		return a.recallFound()
 	}
-	return Answer{}, refuse("forged")
+	return Answer{}, refuse("forged") // ActForged, and what no adapter sends
 }
 
 // allowedThen reports whether the place is where an open request was asked, so that a changed list of channels takes nobody's decision away. What

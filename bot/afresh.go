@@ -107,10 +107,10 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 	detail := map[string]any{"how": "show all", "page": pg.Number, "afresh": true}
 	rd := b.reading(r.Scope, "show all")
 	if len(wanted) > 0 {
-		reading, cancel := context.WithTimeout(ctx, findWithin)
+		within, cancel := context.WithTimeout(ctx, findWithin)
 		defer cancel()
 		said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(r.Scope.Group))))
-		found, err := rd.seqs(reading, MakeRanges(wanted...))
+		found, err := rd.seqs(within, MakeRanges(wanted...))
 		said()
 		if err != nil {
 			detail["error"] = err.Error()

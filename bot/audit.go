@@ -247,9 +247,9 @@ const (
 func tell(what string, more map[string]any) told { return told{what, detail(more)} }
 
 // auditTold appends what calls were answered and what was found out, where no person acted.
-func (b *Bot) auditTold(tx Tx, id RequestID, digest string, all []told) error {
+func (b *Bot) auditTold(tx Tx, id RequestID, all []told) error {
 	for _, t := range all {
-		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.what, Request: id, Digest: digest, Detail: t.detail}); err != nil {
+		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.what, Request: id, Detail: t.detail}); err != nil {
 			return err
 		}
 	}

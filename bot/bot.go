@@ -73,6 +73,8 @@ type Bot struct {
 
 	indexKey []byte       // of the HMACs in the index; it ends with the process
 	forgot   atomic.Int64 // when callbacks were last forgotten, in unix nanoseconds
+
+	unheld, unseen, unclaimed, unstored complaint // of the runner's loop
 }
 
 // New returns a Bot. It reads nothing and starts nothing. It returns an error that names what is missing from the options.

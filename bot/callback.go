@@ -212,7 +212,7 @@ func (b *Bot) searchArrived(ctx context.Context, s Scope) (searched, error) {
 				out.Complete = true
 				return nil
 			}
-			out.Read, out.Reached, out.Top = out.Read+1, a.Sent, max(out.Top, a.Seq)
+			out.Read, out.Reached = out.Read+1, a.Sent
 			m := recall.Message{Seq: a.Seq, From: a.Sender, Time: a.Sent}
 			if _, gone := removed[a.Seq]; gone || !f.Matches(m, a.Excerpt) {
 				continue

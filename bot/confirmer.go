@@ -100,9 +100,8 @@ func (r *runner) readBack(req Request, found *readBack) {
 	p.busy = true
 	r.wg.Go(func() {
 		rd := r.b.reading(req.Scope, "proof")
-		is, err := rd.seqs(r.ctx, MakeRanges(found.seqs...))
+		is, err := rd.findOut(r.ctx, found.seqs, nil)
 		if found.err = err; err == nil {
-			rd.findsOut(found.seqs, is, nil)
 			for _, s := range found.seqs {
 				switch m, ok := is[s]; {
 				case ok && m.Status == recall.StatusRecalled:
@@ -144,7 +143,7 @@ func (p *proof) tookBack(found *readBack) {
 
 // applyBack stores what a reading found, while the request is still being confirmed: what comes later changes nothing.
 func (r *runner) applyBack(tx Tx, res result) error {
-	if err := r.b.auditTold(tx, res.request, "", res.told); err != nil {
+	if err := r.b.auditTold(tx, res.request, res.told); err != nil {
 		return err
 	}
 	req, err := tx.Request(res.request)

@@ -37,7 +37,7 @@
 //
 // bot.go is what adapters call: Do for every event (event.go). It is one transaction: the event's id, the change, and the views and timers that follow. act.go is
 // an event on its way through it: asking, deciding, withdrawing, stopping. Then work goes on over what is stored: preparer.go reads messages (history.go) and
-// seals; runner.go holds the app's lease and claims batches, rest.go makes them of a part of the messages at a time, call.go makes their calls (reread.go looks at
+// seals; runner.go holds the app's lease and claims batches, rest.go makes them of a part of the messages at a time and ends what is sent no more, call.go makes their calls (reread.go looks at
 // messages once more before), result.go stores what came of them, doubt.go finds out about lost answers, pause.go waits with an app that is refused; confirmer.go
 // asks a second source; teller.go keeps what people see equal to what is stored; timer.go lets time pass; finder.go searches. callback.go takes in what the
 // service itself tells (Hear): recalls that confirm or settle, and messages for the index. afresh.go shows content that is not kept.
@@ -47,6 +47,8 @@
 // the environment. Package adapters/sandbox puts the real adapters on services in memory: it plays the demo and the conversations in testdata/talk.
 //
 // # What a crash leaves
+//
+// A seal that was cut short leaves messages that nobody sees: the next preparation drops them, and so does the end of the request.
 //
 // A batch is claimed in a durable commit before its call is made. A holder of the lease that finds a batch claimed by an older epoch knows that its call may have been
 // made or not: the batch is in doubt, and doubt is settled by reading history, never by guessing. restore.go does the same to all that a copy of the ledger calls unfinished. Posts and cards are rendered from what is stored until they are shown; a

@@ -35,10 +35,7 @@ func (r *runner) readAfter(res *result, j job) {
 	}
 	seqs := slices.Sorted(maps.Keys(res.reread))
 	rd := r.b.reading(j.request.Scope, "doubt")
-	found, err := rd.seqs(r.ctx, MakeRanges(seqs...))
-	if err == nil {
-		rd.findsOut(seqs, found, map[string]any{"batch": j.batch.N})
-	}
+	found, err := rd.findOut(r.ctx, seqs, map[string]any{"batch": j.batch.N})
 	res.told = append(res.told, rd.told...)
 	if err != nil {
 		return
@@ -104,15 +101,12 @@ func (r *runner) settle(j job, longEnough bool) result {
 		return unread()
 	}
 	rd := r.b.reading(j.request.Scope, "doubt")
-	found, err := rd.seqs(r.ctx, MakeRanges(j.batch.Seqs...))
-	if err == nil {
-		rd.findsOut(j.batch.Seqs, found, map[string]any{"batch": j.batch.N})
-	}
+	found, err := rd.findOut(r.ctx, j.batch.Seqs, map[string]any{"batch": j.batch.N})
 	res.told = rd.told
 	if err != nil {
 		if kind, api := judgeRead(err); kind == readAppPaused {
 			r.b.log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
-		} else if sendAgain && (kind == readNever || kind == readRefused || longEnough) {
+		} else if sendAgain && (kind == readNever || kind == readRefused || longEnough && kind != readSlower) {
 			return unread()
 		}
 		res.again = true

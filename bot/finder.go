@@ -37,12 +37,12 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	if err != nil || refused != nil {
 		return *refused, err
 	}
-	reading, cancel := context.WithTimeout(ctx, findWithin)
+	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(scope.Group))))
 	rd := b.reading(scope, "find")
 	rd.more = map[string]any{"group": string(scope.Group)}
-	found, err := b.searchAnywhere(reading, rd)
+	found, err := b.searchAnywhere(within, rd)
 	said()
 	answer := Answer{Kind: Whisper}
 	if no, ok := errors.AsType[*Refusal](err); ok {
@@ -239,7 +239,7 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	if err != nil || refused != nil {
 		return *refused, err
 	}
-	reading, cancel := context.WithTimeout(ctx, findWithin)
+	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(f.Group))))
 	seqs, _ := f.page(e.Act.Page)
@@ -249,9 +249,9 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	rd := b.reading(scope, "find")
 	rd.more = map[string]any{"group": string(f.Group)}
 	if f.Callback {
-		arrived, err = b.arrived(reading, scope, these)
+		arrived, err = b.arrived(within, scope, these)
 	} else {
-		messages, err = rd.seqs(reading, these)
+		messages, err = rd.seqs(within, these)
 	}
 	said()
 	answer := Answer{Kind: Whisper}

@@ -24,15 +24,15 @@ const (
 type reading struct {
 	chat  Chat
 	scope Scope
-	why   string // what is read for
-	more  map[string]any
+	why   string         // what is read for
+	more  map[string]any // told with every call, beside what it asked
 
 	mu   sync.Mutex
 	told []told
 	// store, where it is set, stores what was told so far whenever that has become much more: a long reading that is cut short leaves what it did. Where it
 	// fails, all is kept for later.
 	store func(ctx context.Context, told []told) error
-	next  int // how much is much
+	next  int // after a failure to store: how much there must be for another try
 }
 
 // toldAtOnce is how many calls a reading keeps before they are stored.
@@ -66,8 +66,8 @@ func (rd *reading) note(ctx context.Context, op string, more map[string]any, err
 	rd.told = nil
 }
 
-// rest stores what was told and is not stored yet, even where the reading was cut short.
-func (rd *reading) rest(ctx context.Context) error {
+// storeTold stores what was told and is not stored yet, even where the reading was cut short. store must be set.
+func (rd *reading) storeTold(ctx context.Context) error {
 	if len(rd.told) == 0 {
 		return nil
 	}
@@ -136,8 +136,12 @@ func inWords(shows map[string][]recall.Seq) map[string]string {
 	return said
 }
 
-// findsOut keeps what history showed of those messages, all of which it was asked about. more says what of.
-func (rd *reading) findsOut(seqs []recall.Seq, found map[recall.Seq]recall.Message, more map[string]any) {
+// findOut reads those messages and keeps, for the audit log, what history showed of each. more says what of.
+func (rd *reading) findOut(ctx context.Context, seqs []recall.Seq, more map[string]any) (map[recall.Seq]recall.Message, error) {
+	found, err := rd.seqs(ctx, MakeRanges(seqs...))
+	if err != nil {
+		return nil, err
+	}
 	shows := map[string][]recall.Seq{}
 	for _, s := range seqs {
 		m, ok := found[s]
@@ -146,6 +150,7 @@ func (rd *reading) findsOut(seqs []recall.Seq, found map[recall.Seq]recall.Messa
 	all := map[string]any{"for": rd.why, "history": inWords(shows)}
 	maps.Copy(all, more)
 	rd.told = append(rd.told, tell(toldFound, all))
+	return found, nil
 }
 
 // seqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page.
@@ -228,12 +233,11 @@ func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(recall.
 // searched is what a filter found.
 type searched struct {
 	Matches  []recall.Message // newest first
-	Read     int
-	Reached  time.Time // the time of the oldest message read
-	Complete bool      // everything that the filter asks for was read
+	Read     int              // messages looked at
+	Reached  time.Time        // the time of the oldest message read
+	Complete bool             // everything that the filter asks for was read
 	// Arrived is what callbacks told of the matches, where it is they that were searched.
 	Arrived map[recall.Seq]Arrival
-	Top     recall.Seq
 }
 
 // errOtherMessages: history answered, but not what was asked.
@@ -267,7 +271,7 @@ func (rd *reading) search(ctx context.Context) (searched, error) {
 	}
 	lowest := messages[0].Seq
 	for _, m := range messages {
-		lowest, out.Top = min(lowest, m.Seq), max(out.Top, m.Seq)
+		lowest = min(lowest, m.Seq)
 	}
 	f := rd.scope.Filter
 	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)

@@ -172,3 +172,22 @@ func TestReadTooOften(t *testing.T) {
 		})
 	}
 }
+
+// TestDoubtReadTooOften: a doubt that cannot be read because others read too much is not sent again unread, however long that takes.
+func TestDoubtReadTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.say(3)
+		c := h.proposed(testGroup + " 1-3")
+		h.chat.Inject(recalltest.Recall, 1, recalltest.AnswerLost())
+		h.chat.Inject(recalltest.History, -1, recalltest.Answer(60007, "too frequent"))
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(5 * time.Minute)
+		if calls := h.recallCalls(); calls != 1 {
+			t.Errorf("%d calls, of which the first recalled all", calls)
+		}
+		h.chat.ClearFaults()
+		h.within(time.Minute, c.ID, bot.Done)
+		holds(t, h.screen.thread(c.ID), "3: recalled (answer lost, verified by history)")
+	})
+}

@@ -111,7 +111,7 @@ type Tx interface {
 	Requests(q Query) ([]Request, error)
 
 	// AddMessages stores messages that a request is going to be sealed with, in as many transactions as there is need for. ErrRule where a seq is there already, and
-	// once the request has its digest: what was sealed never changes.
+	// once the request has its digest: what was sealed never changes. An outcome that a message brings is stored with it.
 	AddMessages(id RequestID, messages []Message) error
 	// DropMessages removes up to limit messages that a request was going to be sealed with, and returns how many. ErrRule once it has its digest.
 	DropMessages(id RequestID, limit int) (int, error)
@@ -130,7 +130,7 @@ type Tx interface {
 	Unconfirmed(id RequestID, from recall.Seq, limit int) ([]recall.Seq, error)
 	// Rests counts the messages of class recalled by what that rests on.
 	Rests(id RequestID) (map[Confirmation]int, error)
-	// Progress counts the messages of a request by class of outcome; messages without one are counted under "".
+	// Progress counts the messages of a request by class of outcome, those not sealed yet among them; messages without one are counted under "".
 	Progress(id RequestID) (map[Class]int, error)
 	// LastOutcome is when an outcome of the request was last stored; zero when never.
 	LastOutcome(id RequestID) (time.Time, error)
@@ -139,7 +139,8 @@ type Tx interface {
 	EvidenceKey(id RequestID) ([]byte, error)
 	// PutEvidenceKey stores it.
 	PutEvidenceKey(id RequestID, key []byte) error
-	// ForgetEvidence deletes the text of up to limit messages of the request, and returns of how many. Where that is fewer than limit there is no more of it, and the key is deleted too.
+	// ForgetEvidence deletes the text of up to limit messages of the request, and returns of how many. Where that is fewer than limit there is no more of it,
+	// and the key is deleted too.
 	ForgetEvidence(id RequestID, limit int) (int, error)
 
 	// Fence returns ErrFenced unless the lease's epoch is still the newest. It holds the lease's row, so that a takeover waits for this transaction.
@@ -220,7 +221,8 @@ type Tx interface {
 	Entries(n int64, limit int) ([]Entry, error)
 }
 
-// NoteCopy is the key of the note of when a ledger was found to be an older copy, until a bot has taken note of it: more may have been done than it knows of.
+// NoteCopy is the key of the note that says when a ledger was found to be an older copy: more may have been done than it knows of. The bot empties it when it has acted
+// on it. An SQLite ledger finds out by itself; for a PostgreSQL database that was set back, its operator writes the note.
 const NoteCopy = "ledger.copy"
 
 // EventID names one event of a platform, so that the same event delivered twice acts once.

@@ -15,8 +15,8 @@ const (
 	blindAfter     = 60 * time.Second // of failed reads by a live process: then a request is sealed blind
 	readRetry      = time.Second      // the first pause after a failed read; doubled up to readRetryMost
 	readRetryMost  = 8 * time.Second
-	maxEarlier     = 5 // earlier requests told on a card
-	earlierScanned = 500
+	maxEarlier     = 5   // earlier requests told on a card
+	earlierScanned = 500 // of the newest requests of a group, and of its newest rejected ones, that are looked through
 )
 
 // prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses. It returns when the request is no longer preparing,
@@ -39,11 +39,11 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 				if err := tx.Fence(l); err != nil {
 					return err
 				}
-				return b.auditTold(tx, id, "", all)
+				return b.auditTold(tx, id, all)
 			})
 		}
 		p, err := b.readForSeal(ctx, rd, r, time.Since(started) >= blindAfter)
-		if untold := rd.rest(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
+		if untold := rd.storeTold(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
 			return fmt.Errorf("tell what was read for %s: %w", id, untold)
 		}
 		if err == nil {
@@ -329,7 +329,7 @@ func (b *Bot) propose(tx Tx, r Request, p prepared, digest string) error {
 	if err != nil {
 		return err
 	}
-	if r.Group.New, r.Earlier, r.EarlierMore, err = b.history(tx, r); err != nil {
+	if r.Group.New, r.Earlier, r.EarlierMore, err = b.earlier(tx, r); err != nil {
 		return err
 	}
 	if err := b.unpause(tx); err != nil { // the service has just answered
@@ -376,9 +376,9 @@ func (b *Bot) propose(tx Tx, r Request, p prepared, digest string) error {
 	return b.show(tx, r.ID)
 }
 
-// history tells whether the bot touched the group before, and which settled requests held some of the same messages: newest first, at most maxEarlier, and how many more.
+// earlier tells whether the bot touched the group before, and which settled requests held some of the same messages: newest first, at most maxEarlier, and how many more.
 // Those that somebody rejected come before all others, so that no number of withdrawals hides one.
-func (b *Bot) history(tx Tx, r Request) (fresh bool, earlier []Earlier, more int, err error) {
+func (b *Bot) earlier(tx Tx, r Request) (fresh bool, earlier []Earlier, more int, err error) {
 	before, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, Limit: earlierScanned})
 	if err != nil {
 		return false, nil, 0, err

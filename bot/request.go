@@ -92,7 +92,7 @@ type Request struct {
 
 	// Covers is every seq of the request: as asked while preparing, as sealed from then on.
 	Covers Ranges `json:"covers,omitempty"`
-	// Earlier are requests that held some of these messages before; EarlierMore is how many more there are.
+	// Earlier are requests that held some of these messages before; EarlierMore is how many more were found.
 	Earlier     []Earlier `json:"earlier,omitempty"`
 	EarlierMore int       `json:"earlier_more,omitempty"`
 
@@ -119,6 +119,12 @@ type Request struct {
 	Receipt int `json:"receipt,omitempty"`
 	// AuditHead is the head of the audit chain when it ended.
 	AuditHead string `json:"audit_head,omitempty"`
+}
+
+// Condemnation is the code, and the service's words to it, with which the service refused a request as a whole.
+type Condemnation struct {
+	Code recall.Code `json:"code"`
+	Info string      `json:"info,omitempty"`
 }
 
 // Awaits is how many more people must approve it, as far as is known without a roster: one at least while it is proposed.

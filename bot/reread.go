@@ -56,10 +56,7 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 		return j.batch.Seqs, err
 	}
 	rd := r.b.reading(j.request.Scope, "send")
-	found, err := rd.seqs(r.ctx, stale)
-	if err == nil {
-		rd.findsOut(slices.Collect(stale.All()), found, map[string]any{"batch": j.batch.N})
-	}
+	found, err := rd.findOut(r.ctx, slices.Collect(stale.All()), map[string]any{"batch": j.batch.N})
 	res.told = rd.told
 	if err != nil {
 		if kind, _ := judgeRead(err); j.request.Blind && kind == readLater || kind == readNever {

@@ -61,12 +61,6 @@ func settleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 	return n, len(part) == restAtOnce, err
 }
 
-// Condemnation is the code, and the service's words to it, with which the service refused a request as a whole.
-type Condemnation struct {
-	Code recall.Code `json:"code"`
-	Info string      `json:"info,omitempty"`
-}
-
 // windDown ends what nothing more is sent of: of a request that is being stopped, what was not claimed, and what cannot be found out in time; of one that the service
 // refuses as a whole, what was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its way gets its own answer.
 func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {

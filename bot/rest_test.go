@@ -183,7 +183,7 @@ func (h *house) sealHolds(id bot.RequestID) {
 	}
 }
 
-// TestFloodInParts: from the seal to the end of its evidence, no transaction about a flood is longer than people can wait for, and whoever asks meanwhile is answered.
+// TestFloodInParts: from the seal to the end of its evidence, no transaction about a flood is longer than people can wait for.
 func TestFloodInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -356,7 +356,7 @@ func TestFloodCondemned(t *testing.T) {
 	})
 }
 
-// TestSealCutShort ends the process after some parts of a seal were stored. Nobody sees them; the next one reads and stores all anew.
+// TestSealCutShort lets storing fail after some parts of a seal were stored. Nobody sees them; the next try reads and stores all anew.
 func TestSealCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -392,7 +392,7 @@ func TestSealCutShort(t *testing.T) {
 	})
 }
 
-// TestSealWithdrawn withdraws a request, and lets one be overtaken by another for the same messages, while parts of its seal are stored: what the messages said is in the ledger no more.
+// TestSealWithdrawn withdraws a request while parts of its seal are stored: what the messages said is in the ledger no more.
 func TestSealWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -442,7 +442,7 @@ func TestRestoredInTheRest(t *testing.T) {
 		if counts := h.holds(c.ID, 3000); counts["recalled"] != 3000 {
 			t.Errorf("outcomes %v", counts)
 		}
-		if more := h.recallCalls() - calls; more > (3000-gone)/10+1 && more > 3000-gone {
+		if more := h.recallCalls() - calls; more > (3000-gone)/10+30 {
 			t.Errorf("%d calls for the %d messages that were left", more, 3000-gone)
 		}
 	})

@@ -9,13 +9,13 @@ import (
 const noteRestored = "ledger.restored"
 
 // restore makes it safe to go on from a copy of the ledger: after it was made all that it calls unfinished may have been done. What is not final is in doubt, and
-// read before anything is sent; so is what was approved and had not begun.
+// read before anything is sent; so is what was approved and had not begun, and the rest of what had: batchRest and windDown look at restoredAt.
 func (b *Bot) restore(tx Tx) error {
-	copied, err := tx.Note(NoteCopy)
-	if err != nil || copied == "" {
+	found, err := tx.Note(NoteCopy)
+	if err != nil || found == "" {
 		return err
 	}
-	b.log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", copied)
+	b.log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", found)
 	running, err := tx.Requests(Query{App: b.o.App, States: []State{Running, Stopping}, Limit: 1000})
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (b *Bot) restore(tx Tx) error {
 	if err := tx.PutNote(NoteCopy, ""); err != nil {
 		return err
 	}
-	return b.auditOwn(tx, "restored", "", "", map[string]any{"found": copied})
+	return b.auditOwn(tx, "restored", "", "", map[string]any{"found": found})
 }
 
 // restoredAt is when a bot was first started on a copy of its ledger; zero when the ledger is none.

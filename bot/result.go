@@ -115,7 +115,7 @@ func (r *runner) applyPlain(tx Tx) error {
 			continue
 		}
 		answered = answered || res.answered
-		if err := r.b.auditTold(tx, res.request, "", res.told); err != nil {
+		if err := r.b.auditTold(tx, res.request, res.told); err != nil {
 			return err
 		}
 		if outcomes[res.request] == nil {
@@ -150,7 +150,7 @@ func (r *runner) apply(tx Tx, res result) error {
 		return r.applyBack(tx, res)
 	}
 	if res.noted {
-		return r.b.auditTold(tx, res.request, "", res.told)
+		return r.b.auditTold(tx, res.request, res.told)
 	}
 	if res.pause != nil {
 		if err := r.b.pause(tx, res.pause); err != nil {
@@ -161,7 +161,7 @@ func (r *runner) apply(tx Tx, res result) error {
 			return err
 		}
 	}
-	if err := r.b.auditTold(tx, res.request, "", res.told); err != nil {
+	if err := r.b.auditTold(tx, res.request, res.told); err != nil {
 		return err
 	}
 	if err := r.unlessTold(tx, res.request, res.outcomes); err != nil {
@@ -191,6 +191,7 @@ func (r *runner) apply(tx Tx, res result) error {
 	for _, s := range slices.Sorted(maps.Keys(res.reread)) {
 		split = append(split, Batch{Seqs: []recall.Seq{s}, State: BatchDoubt, Single: true, Doubted: true, Attempts: batch.Attempts})
 	}
+	doubt := Batch{Seqs: res.doubt, State: BatchDoubt, Doubted: true, Attempts: batch.Attempts}
 	switch {
 	case len(res.back) > 0:
 		batch.State, batch.Unread = BatchPending, batch.Unread || res.unread
@@ -201,12 +202,12 @@ func (r *runner) apply(tx Tx, res result) error {
 			batch.After = tx.Now().Add(res.after)
 		}
 		if len(res.doubt) > 0 {
-			split = append(split, Batch{Seqs: res.doubt, State: BatchDoubt, Doubted: true, Attempts: batch.Attempts})
+			split = append(split, doubt)
 		}
 	case len(res.doubt) > 0 && len(res.outcomes) == 0 && len(split) == 0:
 		batch.State, batch.Doubted = BatchDoubt, true
 	case len(res.doubt) > 0:
-		split = append(split, Batch{Seqs: res.doubt, State: BatchDoubt, Doubted: true, Attempts: batch.Attempts})
+		split = append(split, doubt)
 	}
 	if err := tx.PutBatches(res.request, []Batch{batch}); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -68,7 +67,7 @@ func (b *Bot) work(ctx context.Context) {
 			case errors.Is(err, ErrHeld): // its holder may die
 				poll = min(heldPoll, b.o.LeaseTTL/5)
 			case ctx.Err() == nil:
-				b.log.Error("cannot take the app's lease", "err", err)
+				b.unheld.log(b.log, "cannot take the app's lease", err)
 			}
 		}
 		waitFor(ctx, wakes, poll)
@@ -93,7 +92,7 @@ func (b *Bot) hasWork(ctx context.Context) bool {
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
-		b.log.Error("cannot look for work", "err", err)
+		b.unseen.log(b.log, "cannot look for work", err)
 	}
 	return len(found) > 0
 }
@@ -123,8 +122,6 @@ type runner struct {
 	more      bool             // there is more to do at once than the last transaction did
 	hungry    bool             // more could have been claimed than there was room for
 
-	unstored, unclaimed complaint
-
 	stopping sync.Map // RequestID: no call of it starts any more
 }
 
@@ -146,7 +143,7 @@ func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	lost(nil)
 	keeper.Wait()
 	r.drain()
-	h.Rested = r.rests() <= 0
+	h.Rested = r.untilRested() <= 0
 	if ctx.Err() != nil { // another process goes on at once
 		h.giveUp(ctx, WakePreparer, WakeRunner)
 	} else {
@@ -154,26 +151,9 @@ func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	}
 }
 
-// rests returns how long it is until a window has passed since the last call under this lease, and since any under the one before it.
-func (r *runner) rests() time.Duration {
+// untilRested returns how long it is until a window has passed since the last call under this lease, and since any under the one before it.
+func (r *runner) untilRested() time.Duration {
 	return max(time.Until(r.first), time.Until(r.called.Add(r.b.o.Window)))
-}
-
-// complaint is about what fails again and again while a ledger is away or has no room: it is logged at once, and then every complainEvery.
-type complaint struct {
-	last  time.Time
-	times int // since it was logged
-}
-
-const complainEvery = 30 * time.Second
-
-func (c *complaint) log(log *slog.Logger, what string, err error) {
-	c.times++
-	if time.Since(c.last) < complainEvery {
-		return
-	}
-	log.Error(what, "err", err, "times", c.times)
-	c.last, c.times = time.Now(), 0
 }
 
 // drain waits for what is still on its way when the loop has ended. What comes back is not stored: the next holder finds it in doubt.
@@ -211,7 +191,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 					return
 				}
 				failed = true
-				r.unstored.log(r.b.log, "cannot store answers; they are kept and stored later", err)
+				r.b.unstored.log(r.b.log, "cannot store answers; they are kept and stored later", err)
 			}
 			lastStore = time.Now()
 			woken = true // what was stored may be gone on with
@@ -229,12 +209,12 @@ func (r *runner) loop(wakes <-chan struct{}) {
 					continue
 				}
 				failed = true
-				r.unclaimed.log(r.b.log, "cannot claim work", err)
+				r.b.unclaimed.log(r.b.log, "cannot claim work", err)
 			}
 			looked = time.Now()
 			if idle && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 && !r.b.hasWork(r.ctx) {
 				// Given up before a window has passed, the lease would make the next holder wait for it with its first call.
-				if resting = r.rests(); resting <= 0 {
+				if resting = r.untilRested(); resting <= 0 {
 					return
 				}
 			}
@@ -547,7 +527,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 		}
 		room = 1
 	}
-	taken, all := map[RequestID]int{}, map[RequestID]bool{} // all: there is no more of it to claim now
+	all := map[RequestID]bool{} // there is no more of it to claim now
 	for pass := range 2 {
 		for i, req := range running {
 			if all[req.ID] {
@@ -561,7 +541,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			if share <= 0 {
 				break
 			}
-			found, left, err := r.toClaim(tx, req, share+taken[req.ID]+inFlight)
+			found, left, err := r.toClaim(tx, req, share+inFlight) // those that were put off come with the others
 			if err != nil {
 				return nil, false, false, err
 			}
@@ -586,7 +566,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			if err := tx.PutBatches(req.ID, claimed); err != nil {
 				return nil, false, false, err
 			}
-			taken[req.ID], all[req.ID] = taken[req.ID]+len(claimed), len(claimed) < share
+			all[req.ID] = len(claimed) < share
 			for _, bt := range claimed {
 				jobs = append(jobs, job{req, bt, tx.Now()})
 			}

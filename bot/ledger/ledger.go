@@ -21,6 +21,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -41,6 +42,8 @@ type Ledger struct {
 	hub             hub
 	log             *slog.Logger
 
+	unmarked atomic.Bool // what was committed last could not be noted outside the database
+
 	stored struct {
 		sync.Mutex
 		rows, next int // since the database took note of them; when it does so again
@@ -51,7 +54,7 @@ var _ bot.Ledger = (*Ledger)(nil)
 
 // Options are the choices of Open. The zero value serves.
 type Options struct {
-	// Log gets what goes wrong outside any call: a lost listening connection. Nil: slog.Default().
+	// Log gets what goes wrong where no call can return it: a lost listening connection, and what follows a commit. Nil: slog.Default().
 	Log *slog.Logger
 	// ReadOnly opens the ledger beside a process that serves it, as the command line does: no lock is taken, nothing is migrated, and
 	// only View, Backup and Close work.
@@ -109,7 +112,7 @@ type store interface {
 // other, but that nothing waits for the disk.
 //
 // Serving an SQLite file takes an exclusive lock on PATH.lock; where it is taken already, the error is ErrInUse. What stands in PATH.lock tells the file from a copy of it,
-// however that was made: served for the first time, a copy gets bot.NoteCopy.
+// however that was made, but for one of the disk as a whole: served for the first time, a copy gets bot.NoteCopy.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
 	l := &Ledger{log: opts.Log}
 	if l.log == nil {
@@ -217,8 +220,10 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	}
 	l.hub.wake(t.woken...)
 	if t.wrote {
-		if err := l.store.committed(count); err != nil {
-			l.log.Warn("a copy of the ledger made until now cannot be told from the ledger itself", "error", err)
+		if err := l.store.committed(count); err == nil {
+			l.unmarked.Store(false)
+		} else if !l.unmarked.Swap(true) {
+			l.log.Warn("a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "error", err)
 		}
 	}
 	if err := l.gather(ctx, t.grown); err != nil {

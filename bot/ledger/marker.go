@@ -10,7 +10,7 @@ import (
 
 // marker is how a ledger's file is told from an older copy of it. The lock file, which stands beside the file and is of no use in a backup, says how many transactions
 // have written to the file, and which lock file it is itself, since whoever copies a folder copies both. It is not flushed: what a power failure leaves of it is
-// older than the file or cannot be read. That is to be mistaken for a copy at worst, whose unfinished work is read before anything is sent.
+// older than the file or cannot be read. At worst the ledger is then taken for a copy of itself, and its unfinished work is read before anything is sent.
 //
 // Where the lock file is set back with the ledger, both in the place where they stood, as on a disk that is set back as a whole, that cannot be told.
 type marker struct {
@@ -21,7 +21,7 @@ type marker struct {
 	most int64 // what was noted
 }
 
-const markerText = "recallbot ledger: lock %s, transactions %020d\n"
+const markerText = "recallbot ledger: lock %s transactions %020d\n"
 
 func newMarker(lock *os.File) (*marker, error) {
 	born, err := birth(lock)
@@ -47,10 +47,10 @@ func (m *marker) belongs(n int64) bool {
 	length, _ := m.lock.ReadAt(text, 0) // what could not be read does not scan
 	var born string
 	var least int64
-	if _, err := fmt.Sscanf(string(text[:length]), "recallbot ledger: lock %s transactions %d\n", &born, &least); err != nil {
+	if _, err := fmt.Sscanf(string(text[:length]), markerText, &born, &least); err != nil {
 		return false
 	}
-	return born == m.born+"," && n >= least
+	return born == m.born && n >= least
 }
 
 // put notes that n transactions have written, unless more are noted: one transaction may be noted after the next. Its length never changes, so that it needs no

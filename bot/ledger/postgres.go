@@ -37,7 +37,7 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 		return fmt.Errorf("%w: want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with percent-encoded special characters in the password", ErrURL)
 	}
 	// Every query has its index. Where a table was small when a connection first used it, PostgreSQL would go on reading all of it, for each row that a foreign key is
-	// checked for, when a flood has made it large: sealing 100,000 messages took minutes.
+	// checked for, when a flood has made it large: sealing 100,000 messages would take minutes.
 	config.RuntimeParams["enable_seqscan"] = "off"
 	s := &postgresStore{}
 	l.store = s
@@ -70,7 +70,7 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 }
 
 // turns lets replicas that start at once bring the schema up to date one after the other. They wait in the database: goose's own way is to look again every five seconds,
-// all at the same moment, so that the sixth replica was up after 25 s.
+// all at the same moment, so that the sixth replica would be up after 25 s.
 type turns struct{}
 
 func (turns) SessionLock(ctx context.Context, conn *sql.Conn) error {

@@ -179,5 +179,5 @@ CREATE TABLE counter (
     name text   NOT NULL PRIMARY KEY,
     n    bigint NOT NULL
 );
--- Whoever writes holds this row first, so that transactions run one after the other.
+-- Whoever writes holds this row first, so that transactions run one after the other. In SQLite its n counts those that have written (marker.go).
 INSERT INTO counter (name, n) VALUES ('writer', 0), ('receipt', 0);
