@@ -26,6 +26,7 @@ type reading struct {
 	scope Scope
 	why   string         // what is read for
 	more  map[string]any // told with every call, beside what it asked
+	tries int            // how often a page is asked for that cannot be read just now; 0: once
 
 	mu   sync.Mutex
 	told []told
@@ -207,6 +208,12 @@ func windows(seqs Ranges) []Range {
 func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(recall.Message)) error {
 	for {
 		page, err := rd.page(ctx, hi)
+		for try := 1; try < rd.tries && err != nil; try++ {
+			if kind, _ := judgeRead(err); kind != readLater || !sleep(ctx, readRetry<<(try-1)) {
+				break
+			}
+			page, err = rd.page(ctx, hi)
+		}
 		if err != nil {
 			return err
 		}

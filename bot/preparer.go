@@ -15,6 +15,7 @@ const (
 	blindAfter     = 60 * time.Second // of failed reads by a live process: then a request is sealed blind
 	readRetry      = time.Second      // the first pause after a failed read; doubled up to readRetryMost
 	readRetryMost  = 8 * time.Second
+	pageTries      = 3   // of one page, before the whole reading has failed: a flood has thousands
 	maxEarlier     = 5   // earlier requests told on a card
 	earlierScanned = 500 // of the newest requests of a group, and of its newest rejected ones, that are looked through
 )
@@ -34,6 +35,7 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 			return err
 		}
 		rd := b.reading(r.Scope, "seal")
+		rd.tries = pageTries
 		rd.store = func(ctx context.Context, all []told) error {
 			return b.o.Ledger.Tx(ctx, func(tx Tx) error {
 				if err := tx.Fence(l); err != nil {

@@ -486,3 +486,31 @@ func TestReadingCutShort(t *testing.T) {
 		})
 	}
 }
+
+// TestFloodHiccups: that one page of many cannot be read now and then does not make a flood blind, however long the reading takes.
+func TestFloodHiccups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := newFlood(t)
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 4*time.Second, 0 })
+		h.say(5000)
+		for range 3 {
+			h.chat.Inject(recalltest.History, 180, recalltest.Delay(0))
+			h.chat.Inject(recalltest.History, 1, recalltest.BadGateway())
+		}
+		c := h.proposed(testGroup + " 1-5000")
+		h.sealHolds(c.ID)
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+			r, err := tx.Request(c.ID)
+			if r.Blind || r.Tally.Unread > 0 {
+				t.Errorf("%d messages are called unread", r.Tally.Unread)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if calls := h.chat.Calls(recalltest.History); calls > 260 {
+			t.Errorf("%d calls for 250 pages", calls)
+		}
+	})
+}
