@@ -143,10 +143,13 @@ func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Messa
 	return messages, err
 }
 
+// unbatched is in the order of the index message_work, which is that of the seqs: ordered by these alone, PostgreSQL would read and sort all of a flood for the next few.
+const unbatched = `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = '' ORDER BY batch, class, seq LIMIT $2 + 0`
+
 // Unbatched returns messages that nothing has been done about.
 func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
-	err := t.each("read unbatched messages of "+string(id), `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = '' ORDER BY seq LIMIT $2 + 0`,
+	err := t.each("read unbatched messages of "+string(id), unbatched,
 		[]any{id, max(limit, 0)}, func(row *sql.Rows) error {
 			var m bot.Message
 			var seal string

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,6 +57,48 @@ func TestPlans(t *testing.T) {
 				if got := strings.Join(plan, "\n"); !strings.Contains(got, test.want) {
 					t.Errorf("want %q in the plan:\n%s", test.want, got)
 				}
+			}
+		})
+	}
+}
+
+// TestPlanUnbatched: the next messages that nothing has been done about are found in their order, without a look at the others, on both databases.
+func TestPlanUnbatched(t *testing.T) {
+	for _, test := range []struct{ name, url, explain, want, unwanted string }{
+		{"SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN ", "message_work (request=? AND batch=? AND class=?)", "TEMP B-TREE"},
+		{"PostgreSQL", ledgertest.Postgres(t), "EXPLAIN ", "Index Scan using message_work", "Sort"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l, err := Open(t.Context(), test.url, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			rows, err := l.read.QueryContext(t.Context(), test.explain+strings.NewReplacer("$1", "'R'", "$2", "640").Replace(unbatched))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			columns, err := rows.Columns()
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan := ""
+			for rows.Next() {
+				step := make([]any, len(columns))
+				for i := range step {
+					step[i] = new(any)
+				}
+				if err := rows.Scan(step...); err != nil {
+					t.Fatal(err)
+				}
+				plan += fmt.Sprintln(*step[len(step)-1].(*any))
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(plan, test.want) || strings.Contains(plan, test.unwanted) {
+				t.Errorf("want %q and no %q in the plan:\n%s", test.want, test.unwanted, plan)
 			}
 		})
 	}
