@@ -102,6 +102,11 @@ var messages = []promise{
 			return err
 		})
 		same(t, rest(100), []recall.Seq{21, 23, 24, 25})
+		// One that is tried again by itself is in the newest batch, and is not new.
+		do(t, l, func(tx bot.Tx) error {
+			return tx.AddBatches("R-1", []bot.Batch{{State: bot.BatchPending, Seqs: []recall.Seq{7}, Single: true}})
+		})
+		same(t, rest(100), []recall.Seq{21, 23, 24, 25})
 	}},
 	{"unsettled is what has no outcome", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 6)
