@@ -58,6 +58,7 @@ type sockets struct {
 	mu   sync.Mutex
 	open int      // connections that said hello and are not about to close
 	told *Unready // what keeps connections from opening, nil when nothing does
+	mend *Unready // the refusal that was logged last, nil once a connection has opened
 }
 
 func newSockets(a *Adapter) *sockets {
@@ -107,8 +108,11 @@ func (s *sockets) trouble() *Unready {
 // tell keeps what stands in the way of connections, and logs it once; nil when one has opened.
 func (s *sockets) tell(u *Unready) {
 	s.mu.Lock()
-	old := s.told
+	old, refused := s.told, s.mend
 	s.told = u
+	if u == nil || !u.Remote {
+		s.mend = u
+	}
 	s.mu.Unlock()
 	switch {
 	case u == nil && old != nil:
@@ -116,7 +120,7 @@ func (s *sockets) tell(u *Unready) {
 	case u != nil && (old == nil || *old != *u):
 		if u.Remote {
 			s.a.log.Warn("Socket Mode cannot connect", "what", u.What)
-		} else {
+		} else if refused == nil || *refused != *u { // an outage meanwhile makes it no news
 			s.a.log.Error("Socket Mode is refused", "what", u.What, "mend", u.Mend)
 		}
 	}

@@ -244,6 +244,23 @@ func TestNoHammering(t *testing.T) {
 	}
 }
 
+// TestRefusedThroughOutage: what Slack refuses is logged once, also where it does not answer at all in between.
+func TestRefusedThroughOutage(t *testing.T) {
+	var log bytes.Buffer
+	inSlack(t, socketMode, func(x *world) {
+		time.Sleep(3 * time.Minute)
+		x.w.Fail("apps.connections.open", 1, slacktest.Reset())
+		time.Sleep(7 * time.Minute)
+		x.settle()
+		if out, told := strings.Count(log.String(), "cannot connect"), strings.Count(log.String(), "Socket Mode on"); out == 0 || told != 1 {
+			x.t.Errorf("the outage is logged %d times, the mend %d times:\n%s", out, told, log.String())
+		}
+	}, func(x *world, o *Options) {
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		x.w.SocketModeOff = true
+	})
+}
+
 // TestInstantDisconnects: a service that ends every connection at once is not hammered.
 func TestInstantDisconnects(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
