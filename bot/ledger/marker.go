@@ -9,8 +9,9 @@ import (
 )
 
 // marker is how a ledger's file is told from an older copy of it. The lock file, which stands beside the file and is of no use in a backup, says how many transactions
-// have written to the file, and which lock file it is itself, since whoever copies a folder copies both. It is not flushed: what a power failure leaves of it is
-// older than the file or cannot be read. At worst the ledger is then taken for a copy of itself, and its unfinished work is read before anything is sent.
+// have written to the file; and the file says which lock file it was last served beside, since whoever copies a folder copies both, and a copy may be put where the ledger
+// once was. The lock file is not flushed: what a power failure leaves of it is older than the file or cannot be read. At worst the ledger is then
+// taken for a copy of itself, and its unfinished work is read before anything is sent.
 //
 // Where the lock file is set back with the ledger, both in the place where they stood, as on a disk that is set back as a whole, that cannot be told.
 type marker struct {
@@ -21,7 +22,10 @@ type marker struct {
 	most int64 // what was noted
 }
 
-const markerText = "recallbot ledger: lock %s transactions %020d\n"
+const markerText = "recallbot ledger: transactions %020d\n"
+
+// noteBeside is the key of the note of which lock file the ledger is served beside.
+const noteBeside = "ledger.beside"
 
 func newMarker(lock *os.File) (*marker, error) {
 	born, err := birth(lock)
@@ -38,19 +42,18 @@ func number(f *os.File) (string, error) {
 	return fmt.Sprintf("%020d@%020d.%09d", is.Ino, 0, 0), err
 }
 
-// belongs reports whether the file in which n transactions have written is the one beside which the lock file has always stood, and no older copy of it.
-func (m *marker) belongs(n int64) bool {
+// belongs reports whether the file in which n transactions have written, and that was last served beside a lock file, is what stood beside this one, and no older copy of it.
+func (m *marker) belongs(n int64, beside string) bool {
 	if n == 0 { // nobody has written to it, or a program that kept no count
 		return true
 	}
 	text := make([]byte, 200)
 	length, _ := m.lock.ReadAt(text, 0) // what could not be read does not scan
-	var born string
 	var least int64
-	if _, err := fmt.Sscanf(string(text[:length]), markerText, &born, &least); err != nil {
+	if _, err := fmt.Sscanf(string(text[:length]), markerText, &least); err != nil {
 		return false
 	}
-	return born == m.born && n >= least
+	return beside == m.born && n >= least
 }
 
 // put notes that n transactions have written, unless more are noted: one transaction may be noted after the next. Its length never changes, so that it needs no
@@ -62,6 +65,6 @@ func (m *marker) put(n int64) error {
 		return nil
 	}
 	m.most = n
-	_, err := m.lock.WriteAt(fmt.Appendf(nil, markerText, m.born, n), 0)
+	_, err := m.lock.WriteAt(fmt.Appendf(nil, markerText, n), 0)
 	return err
 }

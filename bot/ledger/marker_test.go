@@ -22,7 +22,7 @@ func TestMarkerOrder(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]bool{2: false, 3: true, 4: true} {
-		if got := m.belongs(n); got != want {
+		if got := m.belongs(n, m.born); got != want {
 			t.Errorf("after 3 transactions a file with %d belongs: %v", n, got)
 		}
 	}

@@ -83,18 +83,43 @@ func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 	if s.marker, err = newMarker(s.lock); err != nil {
 		return err
 	}
-	var n int64
-	if err := db.QueryRowContext(ctx, `SELECT n FROM counter WHERE name = 'writer'`).Scan(&n); err != nil {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
 		return err
 	}
-	if !s.marker.belongs(n) {
-		value, err := encode(s.now().Format(time.RFC3339))
+	defer tx.Rollback() // does nothing once committed
+	put := func(key, value string) error {
+		text, err := encode(value)
 		if err != nil {
 			return err // unreachable: strings always marshal
 		}
-		if _, err := db.ExecContext(ctx, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, bot.NoteCopy, value); err != nil {
+		_, err = tx.ExecContext(ctx, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, text)
+		return err
+	}
+	var n int64
+	var text sql.NullString
+	err = tx.QueryRowContext(ctx, `SELECT n, (SELECT value FROM note WHERE key = $1) FROM counter WHERE name = 'writer'`, noteBeside).Scan(&n, &text)
+	if err != nil {
+		return err
+	}
+	beside := ""
+	if text.Valid {
+		if err := decode(text.String, &beside); err != nil {
 			return err
 		}
+	}
+	if !s.marker.belongs(n, beside) {
+		if err := put(bot.NoteCopy, s.now().Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	if beside != s.marker.born {
+		if err := put(noteBeside, s.marker.born); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
 	}
 	return s.marker.put(n)
 }

@@ -205,6 +205,20 @@ func TestCopies(t *testing.T) {
 			}
 			return file
 		}, true},
+		"served elsewhere, and an older copy of that put where it was": {func(t *testing.T, dir, file string) string {
+			copied(t, file, dir+"/other.db")
+			l := open(t, "sqlite:"+dir+"/other.db")
+			for _, value := range []string{"newer", ""} { // as a bot does that has taken note
+				do(t, l, func(tx bot.Tx) error { return tx.PutNote(bot.NoteCopy, value) })
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			copied(t, dir+"/other.db", dir+"/copy.db")
+			write(t, dir+"/other.db", "newest")
+			copied(t, dir+"/copy.db", file)
+			return file
+		}, true},
 		"with a lock that says nothing": {func(t *testing.T, dir, file string) string {
 			if err := os.Truncate(file+".lock", 0); err != nil {
 				t.Fatal(err)
