@@ -243,6 +243,91 @@ func TestChaosChat(t *testing.T) {
 	})
 }
 
+// TestChaosEnds runs a flood of a group with history, without, or whose history cannot be read at first, of which much is not to be sent. The service refuses all of it in the
+// middle, people stop it, the bot starts again, or goes on from a copy, in any order. It ends, and every outcome is true.
+func TestChaosEnds(t *testing.T) {
+	chaos(t, func(t *testing.T, rng *rand.Rand) {
+		maybe := func(oneIn int) bool { return rng.IntN(oneIn) == 0 }
+		callbacks, kind := maybe(2), []string{"history", "live", "blind"}[rng.IntN(3)]
+		turn := func(o *bot.Options) {
+			o.Policy.LargeFrom, o.Policy.MaxMessages, o.Policy.StartWithin = 1_000_000, 1_000_000, 6*time.Hour
+			o.Callbacks, o.Log = callbacks, nil
+		}
+		h := newHouse(t, turn)
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		if kind == "live" {
+			h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "AVChatRoom", Name: "Casino talk", Members: 2})
+		}
+		const said = 1500
+		h.say(said)
+		from, to := 0, 0 // a long run that is not to be sent
+		if maybe(3) {
+			from, to = 200, 1000
+		}
+		for i := range said {
+			switch seq := recalltest.Seq(i + 1); {
+			case i >= from && i < to, maybe(8):
+				h.chat.Delete(testGroup, "", seq)
+			case kind == "history" && maybe(10): // else nobody could know who did it
+				h.chat.RecallElsewhere(testGroup, "", "alice", seq)
+			}
+		}
+		n := said + 700*rng.IntN(2)
+		if kind == "blind" {
+			h.chat.Inject(recalltest.History, -1, recalltest.BadGateway())
+		}
+		c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
+		if maybe(2) {
+			h.chat.ClearFaults()
+		}
+		// Not in the mix is a call that acts after the bot has given up waiting: what is refused later could not be told from it.
+		faults := []recalltest.Fault{
+			recalltest.Answer(60008, "slow"), recalltest.AnswerAfter(10002, "internal"), recalltest.PerMessage(10002), recalltest.Answer(10004, "bad parameter"),
+			recalltest.Answer(60007, "too frequent"), recalltest.BadGateway(), recalltest.BadGatewayAfter(), recalltest.ResetBefore(), recalltest.ResetAfter(),
+			recalltest.AnswerLost(), recalltest.Truncated(), recalltest.NoList(), recalltest.Delay(time.Duration(rng.IntN(7000)) * time.Millisecond),
+			recalltest.Answer(70009, "wrong key"),
+		}
+		for range 100 {
+			fault := recalltest.Delay(0)
+			if maybe(3) {
+				fault = faults[rng.IntN(len(faults))]
+			}
+			h.chat.Inject([]string{recalltest.Recall, recalltest.Recall, recalltest.History}[rng.IntN(3)], 1, fault)
+		}
+		if maybe(2) {
+			h.chat.Inject(recalltest.Recall, 1+rng.IntN(3), recalltest.Answer(10007, "no"))
+		}
+		h.press("UTHEO", bot.ActApprove, c)
+		copied := ""
+		var done []string
+		for range rng.IntN(6) {
+			time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond)
+			switch what := rng.IntN(4); {
+			case what == 0:
+				h.stop()
+				h.open(h.file, turn)
+				done = append(done, "started again")
+			case what == 1 && copied == "":
+				copied = t.TempDir() + "/copy.db"
+				if err := h.ledger.Backup(t.Context(), copied); err != nil {
+					t.Fatal(err)
+				}
+				done = append(done, "copied")
+			case what == 1:
+				h.stop()
+				h.open(copied, turn)
+				copied, done = "", append(done, "went on from the copy")
+			case what == 2 && maybe(2):
+				h.press("UTHEO", bot.ActStop, c)
+				done = append(done, "stopped")
+			}
+		}
+		c = h.within(8*time.Hour, c.ID, bot.Done, bot.Stopped)
+		h.pass(time.Minute)
+		t.Logf("%s, callbacks %v, %q: %s with %v", kind, callbacks, done, c.State, h.holds(c.ID, n))
+	})
+}
+
 // moody is a platform that fails at random.
 type moody struct {
 	*screen
