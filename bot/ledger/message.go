@@ -144,9 +144,10 @@ func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Messa
 }
 
 // unbatched is in the order of the index message_work, which is that of the seqs: ordered by these alone, PostgreSQL would read and sort all of a flood for the next few. It begins
-// above the newest batch, since what has gone into batches stands before it in PostgreSQL's index, dead, until that is vacuumed.
+// above the newest batch, since what has gone into batches stands before it in PostgreSQL's index, dead, until that is vacuumed. The sign keeps SQLite from
+// looking for that batch's highest seq from the highest of all down.
 const unbatched = `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = ''
-	AND seq > COALESCE((SELECT MAX(seq) FROM message WHERE request = $1 AND batch = (SELECT MAX(n) FROM batch WHERE request = $1)), 0)
+	AND seq > COALESCE((SELECT MAX(+seq) FROM message WHERE request = $1 AND batch = (SELECT MAX(n) FROM batch WHERE request = $1)), 0)
 	ORDER BY batch, class, seq LIMIT $2 + 0`
 
 // Unbatched returns messages that nothing has been done about.
