@@ -215,6 +215,32 @@ func TestStopSettlesDoubtByReading(t *testing.T) {
 	})
 }
 
+// TestRefusedAfterALostAnswer: the service refuses a request as a whole while the answer to one of its calls is lost, and that call acts only after history showed its messages as
+// still there. So these are not told as refused.
+func TestRefusedAfterALostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.say(60)
+		c := h.asks("UMINA", testGroup+" 1-60")
+		h.chat.Inject(recalltest.Recall, 1, recalltest.ActsLate(5*time.Minute))
+		h.chat.Inject(recalltest.Recall, -1, recalltest.Answer(10007, "not allowed here"))
+		h.press("UTHEO", bot.ActApprove, c)
+		h.within(time.Minute, c.ID, bot.Done)
+		if n := len(h.chat.RecalledSeqs(testGroup, "")); n != 0 {
+			t.Fatalf("%d are recalled already: this shows nothing", n)
+		}
+		if counts := h.holds(c.ID, 60); counts["unknown"] != 10 || counts["refused"] != 50 {
+			t.Errorf("outcomes %v", counts)
+		}
+		holds(t, h.screen.thread(c.ID), "10 unknown (still there when last read)", "50 refused (10007: not allowed here)")
+		h.pass(10 * time.Minute)
+		if n := len(h.chat.RecalledSeqs(testGroup, "")); n != 10 {
+			t.Errorf("%d are recalled in the end: this shows nothing", n)
+		}
+		h.holds(c.ID, 60)
+	})
+}
+
 // TestSmallBeforeLarge: an urgent message does not wait behind a flood.
 func TestSmallBeforeLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,10 @@
 package bot
 
-import "recallbot/recall"
+import (
+	"time"
+
+	"recallbot/recall"
+)
 
 // The rest of a request is what nobody has taken in hand yet: its messages that are in no batch and have no outcome. It is made into batches a part at a time,
 // as they are needed, and where nothing more is sent it gets its outcomes a part at a time: nobody waits for a transaction about 100,000 messages.
@@ -64,13 +68,6 @@ func settleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 // windDown ends what nothing more is sent of: of a request that is being stopped, what was not claimed, and what cannot be found out in time; of one that the service
 // refuses as a whole, what was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its way gets its own answer.
 func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
-	rest := Outcome{Class: ClassNotSent, Why: WhyStopped, At: tx.Now()}
-	if req.NeverBegun() {
-		rest.Why = WhyNotStarted
-	}
-	if req.Condemned != nil {
-		rest = outcomeOfCode(req.Condemned.Code, req.Condemned.Info, tx.Now())
-	}
 	over, err := tx.Batches(req.ID, inFlight, BatchPending)
 	if err != nil {
 		return false, err
@@ -82,17 +79,7 @@ func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
 	}
 	outcomes := map[recall.Seq]Outcome{}
 	for i, bt := range over {
-		o := rest
-		switch {
-		case bt.State == BatchDoubt || bt.Unread || bt.Doubted && req.Condemned == nil:
-			// What may have reached the service is never "not sent".
-			o = Outcome{Class: ClassUnknown, Why: WhyNoAnswer, At: tx.Now()}
-			if bt.State == BatchPending && !bt.Unread {
-				o.Why = WhyStillThere // it was read, and waited to be sent again
-			}
-		case req.State == Stopping && r.unread[batchID{req.ID, bt.N}] && req.EndedBy.Zero(): // nobody stopped it: time did, while it waited to be read again
-			o.Why = WhyNotReadAgain
-		}
+		o := outcomeOfBatch(req, bt, r.unread[batchID{req.ID, bt.N}], tx.Now())
 		for _, s := range bt.Seqs {
 			outcomes[s] = o
 		}
@@ -118,11 +105,36 @@ func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
 		_, more, err = batchRest(tx, req)
 		return more, err
 	}
-	n, more, err := settleRest(tx, req.ID, rest)
+	n, more, err := settleRest(tx, req.ID, outcomeOfRest(req, tx.Now()))
 	if err == nil && n > 0 {
 		err = r.b.show(tx, req.ID)
 	}
 	return more, err
+}
+
+// outcomeOfRest is the outcome of what nobody has taken in hand, where nothing more is sent of a request.
+func outcomeOfRest(req Request, now time.Time) Outcome {
+	switch {
+	case req.Condemned != nil:
+		return outcomeOfCode(req.Condemned.Code, req.Condemned.Info, now)
+	case req.NeverBegun():
+		return Outcome{Class: ClassNotSent, Why: WhyNotStarted, At: now}
+	}
+	return Outcome{Class: ClassNotSent, Why: WhyStopped, At: now}
+}
+
+// outcomeOfBatch is the outcome of the messages of a batch that is not sent any more: it waits, or is in doubt and cannot be found out in time. unread says that it waited because
+// it could not be read again. What may have reached the service is neither "not sent" nor "refused": a call whose answer was lost may yet act.
+func outcomeOfBatch(req Request, bt Batch, unread bool, now time.Time) Outcome {
+	switch {
+	case bt.State == BatchDoubt || bt.Unread:
+		return Outcome{Class: ClassUnknown, Why: WhyNoAnswer, At: now}
+	case bt.Doubted: // it was read, and waited to be sent again
+		return Outcome{Class: ClassUnknown, Why: WhyStillThere, At: now, Confirmed: ByHistory}
+	case unread && req.Condemned == nil && req.EndedBy.Zero(): // nobody stopped it: time did
+		return Outcome{Class: ClassNotSent, Why: WhyNotReadAgain, At: now}
+	}
+	return outcomeOfRest(req, now)
 }
 
 // endedUnbegun is what an approved request becomes that Stop or Pass has just ended. It is wound down first where it has more messages than one transaction should write, and

@@ -345,7 +345,8 @@ func TestFloodCondemned(t *testing.T) {
 		h.within(time.Minute, c.ID, bot.Done)
 		counts := h.holds(c.ID, 5000)
 		n := len(h.chat.RecalledSeqs(testGroup, ""))
-		if n == 0 || counts["recalled"] != n || counts["refused"] != 5000-n {
+		// Of what was on its way when nothing could be stored any more the answers are lost.
+		if n == 0 || counts["recalled"] != n || counts["refused"]+counts["unknown"] != 5000-n || counts["unknown"] > 640 {
 			t.Errorf("outcomes %v; %d are recalled", counts, n)
 		}
 		if more := h.recallCalls() - calls; more != 0 {
