@@ -84,8 +84,10 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 func changedSince(req Request, was Message, found map[recall.Seq]recall.Message, s recall.Seq, key []byte, now time.Time) Outcome {
 	is, ok := found[s]
 	switch {
-	case !ok:
+	case !ok && was.Status == SealUnread:
 		return Outcome{Class: ClassNotSent, Why: WhyDidNotExist, At: now}
+	case !ok: // it was there when it was sealed
+		return Outcome{Class: ClassNotSent, Why: WhyChanged, At: now}
 	case is.Status == recall.StatusRecalled:
 		return Outcome{Class: ClassAlready, At: now, Confirmed: ByHistory}
 	case is.Status == recall.StatusDeletedOrExpired:
