@@ -192,3 +192,24 @@ func TestDoubtReadTooOften(t *testing.T) {
 		holds(t, h.screen.thread(c.ID), "3: recalled (answer lost, verified by history)")
 	})
 }
+
+// TestHistoryWithoutList: an answer without the list of messages is no reading. Nothing is told as absent for it: at the seal, before the call, and after a lost answer.
+func TestHistoryWithoutList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.say(3)
+		h.chat.Inject(recalltest.History, 1, recalltest.NoList())
+		c := h.proposed(testGroup + " 1-3")
+		lacks(t, said(c), "BLIND", "does not exist")
+		h.pass(11 * time.Minute)
+		h.chat.Inject(recalltest.History, 1, recalltest.NoList())
+		h.chat.Inject(recalltest.Recall, 1, recalltest.AnswerLost())
+		h.press("UTHEO", bot.ActApprove, c)
+		for h.recallCalls() == 0 {
+			h.pass(100 * time.Millisecond)
+		}
+		h.chat.Inject(recalltest.History, 1, recalltest.NoList())
+		h.within(time.Minute, c.ID, bot.Done)
+		holds(t, h.screen.thread(c.ID), "3: recalled (answer lost, verified by history)", "= 3 recalled")
+	})
+}

@@ -633,7 +633,7 @@ func TestBodyIsThatOfThePage(t *testing.T) {
 	keep := roundTripper(func(r *http.Request) (*http.Response, error) {
 		b, _ := io.ReadAll(r.Body)
 		body = string(b)
-		return (&stub{body: `{"ActionStatus":"OK","ErrorCode":0}`}).RoundTrip(r)
+		return (&stub{body: `{"ActionStatus":"OK","ErrorCode":0,"RspMsgList":[]}`}).RoundTrip(r)
 	})
 	c, err := recall.New(recall.Config{SDKAppID: 1, SecretKey: "k", Region: recall.RegionChina, HTTPClient: &http.Client{Transport: keep}})
 	if err != nil {

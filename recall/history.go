@@ -101,10 +101,14 @@ func (r HistoryRequest) answeredBy(group GroupID, topic TopicID, messages []Mess
 // readRspMsgList reads the messages of a page, newest first. Whatever MsgBody
 // is, its message is kept; an entry without a number fails the page, because
 // a message that silently went missing would read as one that does not exist.
-// So do two entries that say different things of one message; of two that say
+// So does an answer without the list: it does not say that there are none. So
+// do two entries that say different things of one message; of two that say
 // the same, one is kept.
 func readRspMsgList(raw json.RawMessage) ([]Message, error) {
-	if len(raw) == 0 || string(raw) == "null" {
+	switch string(raw) {
+	case "":
+		return nil, errors.New("there is no RspMsgList")
+	case "null":
 		return nil, nil
 	}
 	entries := make([]messageJSON, 0, MaxHistoryPage)

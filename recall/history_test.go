@@ -107,6 +107,18 @@ func TestHistoryDecoding(t *testing.T) {
 	}
 }
 
+// An answer without the list of messages does not say that there are none.
+func TestHistoryWithoutList(t *testing.T) {
+	for _, body := range []string{
+		`{"ActionStatus":"OK","ErrorCode":0}`, `{"ActionStatus":"OK","ErrorCode":0,"GroupId":"` + group + `","IsFinished":1}`,
+	} {
+		page, err := stubClient(t, &stub{body: body}).GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 20})
+		if f, isFault := errors.AsType[*recall.Fault](err); !isFault || f.Kind != recall.FaultUnreadable {
+			t.Errorf("%s: got %v, %v", body, page, err)
+		}
+	}
+}
+
 // An answer to another question is not believed: neither what is in it nor what lacks.
 func TestHistoryOfSomethingElse(t *testing.T) {
 	const community, topic, other = "@TGS#_1", "@TGS#_1@TOPIC#_a", "@TGS#_1@TOPIC#_b"
