@@ -17,6 +17,8 @@ type job struct {
 	request Request
 	batch   Batch
 	claimed time.Time // by the ledger's clock
+	// restored is since when the ledger is a copy; what was read before it is read again.
+	restored time.Time
 }
 
 // send makes the call of one claimed batch and says what its answer means. It stores nothing.

@@ -174,3 +174,28 @@ func wholeCopy(t *testing.T, file string) {
 		t.Errorf("%s: %v", file, err)
 	}
 }
+
+// TestRestoredProposed goes on from a copy in which a request waits for its approval that was approved and run after the copy was made. Approved again it is read before
+// anything is sent.
+func TestRestoredProposed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.say(3)
+		c := h.proposed(testGroup + " 1-3")
+		copied := t.TempDir() + "/copy.db"
+		if err := h.ledger.Backup(t.Context(), copied); err != nil {
+			t.Fatal(err)
+		}
+		h.press("UTHEO", bot.ActApprove, c)
+		h.within(time.Minute, c.ID, bot.Done)
+		h.stop()
+		calls := h.recallCalls()
+		h.open(copied, nil)
+		h.press("UTHEO", bot.ActApprove, c)
+		h.within(time.Minute, c.ID, bot.Done)
+		holds(t, h.screen.thread(c.ID), "3: already recalled")
+		if more := h.recallCalls() - calls; more > 0 {
+			t.Errorf("%d calls for what was recalled already", more)
+		}
+	})
+}

@@ -527,6 +527,10 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 		}
 		room = 1
 	}
+	restored, err := restoredAt(tx)
+	if err != nil {
+		return nil, false, false, err
+	}
 	all := map[RequestID]bool{} // there is no more of it to claim now
 	for pass := range 2 {
 		for i, req := range running {
@@ -568,7 +572,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			}
 			all[req.ID] = len(claimed) < share
 			for _, bt := range claimed {
-				jobs = append(jobs, job{req, bt, tx.Now()})
+				jobs = append(jobs, job{req, bt, tx.Now(), restored})
 			}
 		}
 	}
