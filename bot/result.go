@@ -177,6 +177,9 @@ func (r *runner) apply(tx Tx, res result) error {
 	}
 	batch := res.batch
 	batch.State = BatchDone
+	if res.read { // what could not be read before may have been now
+		batch.Unread = res.unread
+	}
 	var split []Batch
 	for _, s := range res.single {
 		one := Batch{Seqs: []recall.Seq{s}, State: BatchPending, Single: true, Doubted: batch.Doubted, Unread: batch.Unread, Attempts: batch.Attempts}
@@ -194,7 +197,7 @@ func (r *runner) apply(tx Tx, res result) error {
 	doubt := Batch{Seqs: res.doubt, State: BatchDoubt, Doubted: true, Attempts: batch.Attempts}
 	switch {
 	case len(res.back) > 0:
-		batch.State, batch.Unread = BatchPending, batch.Unread || res.unread
+		batch.State = BatchPending
 		if res.counts {
 			batch.Attempts++
 		}
