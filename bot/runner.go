@@ -180,7 +180,6 @@ func (r *runner) loop(wakes <-chan struct{}) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	lastStore := time.Now()
-	chunk := max(1, r.b.o.CallsPerSecond/10)
 	var looked time.Time
 	woken := true
 	for {
@@ -198,14 +197,17 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		}
 		switch {
 		case r.ctx.Err() != nil && r.flying == 0:
-			if len(r.pending) == 0 || r.calls.Err() != nil || !r.held() {
+			if len(r.pending) == 0 || !r.held() {
 				return
 			}
-		case r.ctx.Err() == nil && len(r.pending) < inFlight && (woken || r.hungry && r.flying <= inFlight-chunk):
+		case r.ctx.Err() == nil && len(r.pending) < inFlight && (woken || r.hungry && r.flying <= inFlight-r.b.claimAtOnce()):
 			woken = false
 			idle, err := r.advance()
+			if errors.Is(err, ErrFenced) {
+				return
+			}
 			if err != nil {
-				if errors.Is(err, ErrFenced) || r.ctx.Err() != nil {
+				if r.ctx.Err() != nil {
 					continue
 				}
 				failed = true
@@ -510,13 +512,16 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 	return r.tellApart(tx, req.ID, seqs)
 }
 
+// claimAtOnce is how many batches are claimed in one transaction, at most: a tenth of a second's.
+func (b *Bot) claimAtOnce() int { return max(1, b.o.CallsPerSecond/10) }
+
 // claim takes batches to be sent: at most what fills the flight, small requests first, each at least its share. A paused app gets
 // one, when its probe is due. more says that a part of the rest gave few and there may be more of it, hungry that there was not room for all.
 func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool, err error) {
 	if time.Now().Before(r.first) || !r.held() {
 		return nil, false, false, nil
 	}
-	room := min(inFlight-r.flying, max(1, r.b.o.CallsPerSecond/10))
+	room := min(inFlight-r.flying, r.b.claimAtOnce())
 	p, err := tx.Paused(r.b.o.App)
 	if err != nil {
 		return nil, false, false, err
