@@ -419,6 +419,31 @@ func TestSealWithdrawn(t *testing.T) {
 	})
 }
 
+// TestReadingWithdrawn withdraws a request while its messages are read: the reading ends, and the audit log has every call of it.
+func TestReadingWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := newFlood(t)
+		h.say(10_000)
+		id := h.ask("UMINA", testGroup+" 1-10000")
+		h.pass(2 * time.Second)
+		if a := h.types("UMINA", "recalls", "withdraw "+string(id)); a.Kind != bot.Changed {
+			t.Fatalf("withdraw: %+v", a)
+		}
+		h.pass(time.Second)
+		calls := h.chat.Calls(recalltest.History)
+		if calls < 50 || calls > 250 {
+			t.Errorf("%d pages were read of 500: this shows nothing", calls)
+		}
+		h.pass(10 * time.Second)
+		if more := h.chat.Calls(recalltest.History) - calls; more > 0 {
+			t.Errorf("%d more pages were read", more)
+		}
+		if told := len(h.audited("api")); told != calls+h.chat.Calls(recalltest.Info) {
+			t.Errorf("%d calls are told of %d", told, calls+h.chat.Calls(recalltest.Info))
+		}
+	})
+}
+
 // TestRestoredInTheRest goes on from a copy that was made while most of a flood had not been batched: what the copy does not know of is read before anything is sent.
 func TestRestoredInTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -114,7 +114,7 @@ type runner struct {
 	// used by the loop alone
 	pending   []result // not stored yet
 	flying    int
-	preparing map[RequestID]bool
+	preparing map[RequestID]context.CancelFunc // ends the preparation, when the request has ended
 	settling  map[batchID]*doubtful
 	tookOver  map[RequestID]bool // what others had claimed of it is in doubt by now
 	proofs    map[RequestID]*proof
@@ -131,7 +131,7 @@ func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	defer lost(nil)
 	r := &runner{
 		b: b, holding: h, ctx: runCtx, calls: context.WithoutCancel(ctx),
-		results: make(chan result, inFlight), preparing: map[RequestID]bool{}, settling: map[batchID]*doubtful{}, tookOver: map[RequestID]bool{},
+		results: make(chan result, inFlight), preparing: map[RequestID]context.CancelFunc{}, settling: map[batchID]*doubtful{}, tookOver: map[RequestID]bool{},
 		proofs: map[RequestID]*proof{}, unread: map[batchID]bool{},
 	}
 	if h.Prior != "" && h.Prior != b.o.Holder {
@@ -275,6 +275,7 @@ func (r *runner) take(res result) {
 	case res.proof != nil: // it counts once it is stored
 		r.pending = append(r.pending, res)
 	case res.batch.N == 0: // a preparation ended
+		r.preparing[res.request]()
 		delete(r.preparing, res.request)
 	case res.read && res.again:
 		d := r.settling[batchID{res.request, res.batch.N}]
@@ -328,13 +329,13 @@ func (r *runner) advance() (idle bool, err error) {
 	var jobs []job
 	var toPrepare []RequestID
 	var toRead []job
-	var took []RequestID
+	var took, over []RequestID
 	var back map[RequestID]*readBack
 	confirmed := map[RequestID]Request{}
 	more, hungry := false, false
 	idle = true
 	err = r.b.o.Ledger.Tx(r.ctx, func(tx Tx) error {
-		jobs, toPrepare, toRead, took, back, idle, more = nil, nil, nil, nil, map[RequestID]*readBack{}, true, false
+		jobs, toPrepare, toRead, took, over, back, idle, more = nil, nil, nil, nil, nil, map[RequestID]*readBack{}, true, false
 		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
@@ -342,12 +343,19 @@ func (r *runner) advance() (idle bool, err error) {
 		if err != nil {
 			return err
 		}
+		for id := range r.preparing {
+			if req, err := tx.Request(id); err != nil {
+				return err
+			} else if !req.State.Open() {
+				over = append(over, id)
+			}
+		}
 		slices.SortStableFunc(requests, func(a, b Request) int { return cmp.Compare(a.Tally.Send, b.Tally.Send) })
 		var running []Request
 		for _, req := range requests {
 			switch req.State {
 			case Preparing:
-				if !r.preparing[req.ID] {
+				if r.preparing[req.ID] == nil {
 					toPrepare = append(toPrepare, req.ID)
 				}
 			case Approved:
@@ -426,13 +434,17 @@ func (r *runner) advance() (idle bool, err error) {
 	for _, id := range took {
 		r.tookOver[id] = true
 	}
+	for _, id := range over { // withdrawn, or too late: what it says is not asked for any more
+		r.preparing[id]()
+	}
 	for _, id := range toPrepare {
 		idle = false
-		r.preparing[id] = true
+		ctx, end := context.WithCancel(r.ctx)
+		r.preparing[id] = end
 		r.wg.Go(func() {
-			if err := r.b.prepare(r.ctx, r.Lease, id); err != nil && r.ctx.Err() == nil {
+			if err := r.b.prepare(ctx, r.Lease, id); err != nil && ctx.Err() == nil {
 				r.b.log.Error("preparing failed; it will be tried again", "request", id, "err", err)
-				sleep(r.ctx, readRetry)
+				sleep(ctx, readRetry)
 			}
 			r.results <- result{request: id}
 		})
