@@ -28,8 +28,10 @@ type reading struct {
 	more  map[string]any // told with every call, beside what it asked
 	tries int            // how often a page is asked for that cannot be read just now; 0: once
 
-	mu   sync.Mutex
-	told []told
+	began  time.Time
+	mu     sync.Mutex
+	told   []told
+	failed time.Time // when it began to ask for messages that it could not read
 	// store, where it is set, stores what was told so far whenever that has become much more: a long reading that is cut short leaves what it did. Where it
 	// fails, all is kept for later.
 	store func(ctx context.Context, told []told) error
@@ -41,7 +43,7 @@ const toldAtOnce = 100
 
 // reading begins a reading of the scope's group or topic. why is told with every call.
 func (b *Bot) reading(s Scope, why string) *reading {
-	return &reading{chat: b.o.Chat, scope: s, why: why}
+	return &reading{chat: b.o.Chat, scope: s, why: why, began: time.Now()}
 }
 
 // note keeps what a call was answered. One that never left because the reading has ended is none.
@@ -65,6 +67,23 @@ func (rd *reading) note(ctx context.Context, op string, more map[string]any, err
 		return
 	}
 	rd.told = nil
+}
+
+// cannot notes that messages cannot be read that were first asked for at began.
+func (rd *reading) cannot(began time.Time) {
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if rd.failed.IsZero() || began.Before(rd.failed) {
+		rd.failed = began
+	}
+}
+
+// failedSince returns when a reading that has failed began to.
+func (rd *reading) failedSince() time.Time {
+	if rd.failed.IsZero() { // it did not come as far as the messages
+		return rd.began
+	}
+	return rd.failed
 }
 
 // storeTold stores what was told and is not stored yet, even where the reading was cut short. store must be set.
@@ -168,13 +187,18 @@ func (rd *reading) each(ctx context.Context, seqs Ranges, keep func(recall.Messa
 	g.SetLimit(readersAtOnce)
 	for _, w := range windows(seqs) {
 		g.Go(func() error {
-			return rd.down(ctx, w.To, w.From, func(m recall.Message) {
+			began := time.Now()
+			err := rd.down(ctx, w.To, w.From, func(m recall.Message) {
 				if seqs.Contains(m.Seq) {
 					mu.Lock()
 					defer mu.Unlock()
 					keep(m)
 				}
 			})
+			if err != nil {
+				rd.cannot(began)
+			}
+			return err
 		})
 	}
 	return g.Wait()

@@ -23,7 +23,7 @@ const (
 // prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses. It returns when the request is no longer preparing,
 // or when ctx ends.
 func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
-	started := time.Now()
+	var failing time.Time // since when what is read for it cannot be read
 	pause := readRetry
 	for {
 		var r Request
@@ -44,7 +44,7 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 				return b.auditTold(tx, id, all)
 			})
 		}
-		p, err := b.readForSeal(ctx, rd, r, time.Since(started) >= blindAfter)
+		p, err := b.readForSeal(ctx, rd, r, !failing.IsZero() && time.Since(failing) >= blindAfter)
 		if untold := rd.storeTold(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
 			return fmt.Errorf("tell what was read for %s: %w", id, untold)
 		}
@@ -57,18 +57,21 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 		if no, ok := errors.AsType[*Refusal](err); ok {
 			return b.refusePreparing(ctx, l, id, no, 0)
 		}
+		if failing.IsZero() {
+			failing = rd.failedSince()
+		}
 		kind, api := judgeRead(err)
 		switch kind {
 		case readRefused:
 			return b.refusePreparing(ctx, l, id, refusedByAPI(r, api), api.Code)
 		case readAppPaused:
-			started = time.Now() // a paused app is waited for, up to StartWithin
+			failing = time.Time{} // a paused app is waited for, up to StartWithin
 			if err := b.pauseApp(ctx, l, api); err != nil {
 				return err
 			}
 			pause = probeEvery
 		case readSlower:
-			started = time.Now() // nor is a request blind because others read much
+			failing = time.Time{} // nor is a request blind because others read much
 		}
 		b.log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
 		if !sleep(ctx, pause) {
