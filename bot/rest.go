@@ -9,8 +9,11 @@ import (
 // The rest of a request is what nobody has taken in hand yet: its messages that are in no batch and have no outcome. It is made into batches a part at a time,
 // as they are needed, and where nothing more is sent it gets its outcomes a part at a time: nobody waits for a transaction about 100,000 messages.
 
-// restAtOnce is how many messages are written in one transaction: as many as can be on their way.
-const restAtOnce = inFlight * recall.MaxRecallSeqs
+// restAtOnce is how many messages are written in one transaction, restBatches of how many batches.
+const (
+	restBatches = 64
+	restAtOnce  = restBatches * recall.MaxRecallSeqs
+)
 
 // batchRest makes batches of the next part of the rest, and returns how many. What the seal says is not to be sent gets its outcome. more says that
 // there may be more.
@@ -68,12 +71,12 @@ func settleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 // windDown ends what nothing more is sent of: of a request that is being stopped, what was not claimed, and what cannot be found out in time; of one that the service
 // refuses as a whole, what was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its way gets its own answer.
 func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
-	over, err := tx.Batches(req.ID, inFlight, BatchPending)
+	over, err := tx.Batches(req.ID, restBatches, BatchPending)
 	if err != nil {
 		return false, err
 	}
 	if req.State == Stopping && len(over) == 0 && r.tooLate(tx, req) {
-		if over, err = tx.Batches(req.ID, inFlight, BatchDoubt); err != nil {
+		if over, err = tx.Batches(req.ID, restBatches, BatchDoubt); err != nil {
 			return false, err
 		}
 	}

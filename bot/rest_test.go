@@ -557,3 +557,46 @@ func TestFloodFailsLate(t *testing.T) {
 		lacks(t, said(c), "BLIND")
 	})
 }
+
+// TestSmallQuota: with a quota of few calls a second nothing waits long for its turn, so a bot that is ended, and a request that is stopped, end soon.
+func TestSmallQuota(t *testing.T) {
+	for _, n := range []int{1, 3, 10} {
+		for what, end := range map[string]func(h *house, c bot.Card){
+			"ended": func(h *house, _ bot.Card) {
+				h.stop()
+				h.stop = func() {}
+			},
+			"stopped": func(h *house, c bot.Card) {
+				h.press("UTHEO", bot.ActStop, c)
+				h.within(10*time.Second, c.ID, bot.Stopped)
+			},
+		} {
+			t.Run(fmt.Sprintf("%s with %d a second", what, n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var h *house
+					h = newHouseWith(t, func(x *house) { h = x }, func(o *bot.Options) {
+						client, err := recall.New(recall.Config{
+							SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: h.chat.Client(), CallsPerSecond: n,
+						})
+						if err != nil {
+							t.Fatal(err)
+						}
+						o.Chat, o.CallsPerSecond = client, n
+					})
+					h.say(3000)
+					c := h.proposed(testGroup + " 1-3000")
+					h.press("UTHEO", bot.ActApprove, c)
+					h.pass(20 * time.Second)
+					if calls := h.recallCalls(); calls < 18*n || calls > 20*n {
+						t.Errorf("%d calls in 20 s", calls)
+					}
+					began := time.Now()
+					end(h, c)
+					if took := time.Since(began); took > 10*time.Second {
+						t.Errorf("it took %v", took)
+					}
+				})
+			})
+		}
+	}
+}

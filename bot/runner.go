@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	inFlight   = 64                     // batches claimed and not yet answered, at most: 200 calls a second of 0.3 s
 	storeEvery = 100 * time.Millisecond // answers are stored together this often, and at once when nothing is in flight
 	workPoll   = 2 * time.Second        // the slow look for work where no wake came
 	holdPoll   = 500 * time.Millisecond // the same while the lease is held: what waits for its time is found by it
@@ -131,7 +130,7 @@ func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	defer lost(nil)
 	r := &runner{
 		b: b, holding: h, ctx: runCtx, calls: context.WithoutCancel(ctx),
-		results: make(chan result, inFlight), preparing: map[RequestID]context.CancelFunc{}, settling: map[batchID]*doubtful{}, tookOver: map[RequestID]bool{},
+		results: make(chan result, b.flight()), preparing: map[RequestID]context.CancelFunc{}, settling: map[batchID]*doubtful{}, tookOver: map[RequestID]bool{},
 		proofs: map[RequestID]*proof{}, unread: map[batchID]bool{},
 	}
 	if h.Prior != "" && h.Prior != b.o.Holder {
@@ -179,12 +178,13 @@ var errStopping = errors.New("the request is being stopped")
 func (r *runner) loop(wakes <-chan struct{}) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
+	flight := r.b.flight()
 	lastStore := time.Now()
 	var looked time.Time
 	woken := true
 	for {
 		resting, failed := time.Duration(0), false
-		if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= inFlight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
+		if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
 				if errors.Is(err, ErrFenced) {
 					return
@@ -200,7 +200,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			if len(r.pending) == 0 || !r.held() {
 				return
 			}
-		case r.ctx.Err() == nil && len(r.pending) < inFlight && (woken || r.hungry && r.flying <= inFlight-r.b.claimAtOnce()):
+		case r.ctx.Err() == nil && len(r.pending) < flight && (woken || r.hungry && r.flying <= flight-r.b.claimAtOnce()):
 			woken = false
 			idle, err := r.advance()
 			if errors.Is(err, ErrFenced) {
@@ -524,6 +524,10 @@ func (r *runner) takeOver(tx Tx, req Request) error {
 	return r.tellApart(tx, req.ID, seqs)
 }
 
+// flight is how many batches are claimed and not yet answered, at most: those of a third of a second, so that calls of 0.3 s use the quota. More would only wait for their turn,
+// and nobody could stop before it has come.
+func (b *Bot) flight() int { return max(2, b.o.CallsPerSecond*64/200) }
+
 // claimAtOnce is how many batches are claimed in one transaction, at most: a tenth of a second's.
 func (b *Bot) claimAtOnce() int { return max(1, b.o.CallsPerSecond/10) }
 
@@ -533,7 +537,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 	if time.Now().Before(r.first) || !r.held() {
 		return nil, false, false, nil
 	}
-	room := min(inFlight-r.flying, r.b.claimAtOnce())
+	room := min(r.b.flight()-r.flying, r.b.claimAtOnce())
 	p, err := tx.Paused(r.b.o.App)
 	if err != nil {
 		return nil, false, false, err
@@ -562,7 +566,7 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			if share <= 0 {
 				break
 			}
-			found, left, err := r.toClaim(tx, req, share+inFlight) // those that were put off come with the others
+			found, left, err := r.toClaim(tx, req, share+r.b.flight()) // those that were put off come with the others
 			if err != nil {
 				return nil, false, false, err
 			}
