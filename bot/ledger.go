@@ -15,7 +15,8 @@ import (
 type Ledger interface {
 	// Tx runs fn in a transaction that reads and writes. Transactions behave as if they ran one after the other: where the store finds
 	// that two cannot, fn is run again, so fn must have no effect outside tx. fn must not keep tx, nor start another transaction.
-	// When fn returns an error nothing is written and Tx returns that error unwrapped.
+	// When fn returns an error nothing is written and Tx returns that error unwrapped. Where the answer to the commit is lost, Tx finds out what became of it
+	// as long as ctx allows, and returns an *Unsure where it cannot.
 	Tx(ctx context.Context, fn func(tx Tx) error) error
 
 	// View runs fn on one consistent state, reading only. It does not wait for writers.
@@ -52,6 +53,19 @@ var (
 	// ErrRule: the schema itself refused what the code tried to write. It shows a mistake in the code.
 	ErrRule = errors.New("refused by the ledger's own rules")
 )
+
+// Unsure is the error of a transaction of which nobody knows whether it was written: the answer to its commit was lost, and the store cannot be asked.
+type Unsure struct {
+	Err error // how the answer was lost
+	// Written finds out whether all of it was written, or nothing; it waits while that is not decided. It returns an error while the store cannot be asked.
+	Written func(ctx context.Context) (bool, error)
+}
+
+// Error says that it is not known, and why.
+func (u *Unsure) Error() string { return "it is not known whether it was stored: " + u.Err.Error() }
+
+// Unwrap returns how the answer was lost.
+func (u *Unsure) Unwrap() error { return u.Err }
 
 // Topic is what a transaction wakes: the loop that has something new to look at.
 type Topic string

@@ -77,8 +77,8 @@ var (
 
 // store is what differs between the databases.
 type store interface {
-	// begin makes a writing transaction the only one, and returns the ledger's time.
-	begin(ctx context.Context, tx *sql.Tx) (time.Time, error)
+	// begin makes a writing transaction the only one, and returns the ledger's time, and what the database calls the transaction, if anything.
+	begin(ctx context.Context, tx *sql.Tx) (now time.Time, name string, err error)
 	// look returns the ledger's time in a reading transaction.
 	look(ctx context.Context, tx *sql.Tx) (time.Time, error)
 	// snapshot is how a reading transaction is begun.
@@ -90,6 +90,8 @@ type store interface {
 	// wrote counts a transaction that has written, before it is committed; committed notes the count outside the database, after.
 	wrote(t *tx) (int64, error)
 	committed(n int64) error
+	// unsure returns how to find out whether the transaction of that name was committed, where err, of its commit, leaves that open; else nil.
+	unsure(name string, err error) func(ctx context.Context) (bool, error)
 	// gather lets the database take note of how much it holds.
 	gather(ctx context.Context, db *sql.DB) error
 	// forget sees to it that deleted text is gone from the disk as well, as far as the database lets it.
@@ -197,7 +199,8 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	t := &tx{ctx: ctx, sql: s, kept: l.written, rule: l.store.rule}
 	defer func() { l.written.keep(ctx, t.wanted) }()
 	defer s.Rollback() // does nothing once committed
-	if t.now, err = l.store.begin(ctx, s); err != nil {
+	var name string
+	if t.now, name, err = l.store.begin(ctx, s); err != nil {
 		return fmt.Errorf("begin ledger transaction: %w", err)
 	}
 	if err := fn(t); err != nil {
@@ -216,7 +219,17 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 		}
 	}
 	if err := s.Commit(); err != nil {
-		return fmt.Errorf("commit ledger transaction: %w", err)
+		err = fmt.Errorf("commit ledger transaction: %w", err)
+		written := l.store.unsure(name, err)
+		if written == nil {
+			return err
+		}
+		switch known, silent := written(ctx); {
+		case silent != nil:
+			return &bot.Unsure{Err: err, Written: written}
+		case !known:
+			return err
+		}
 	}
 	l.hub.wake(t.woken...)
 	if t.wrote {

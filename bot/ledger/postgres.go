@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -27,6 +28,7 @@ const patience = time.Minute
 
 // postgresStore is one PostgreSQL database, shared by replicas.
 type postgresStore struct {
+	read    *sql.DB
 	stop    context.CancelFunc // of the listener
 	stopped chan struct{}
 }
@@ -44,6 +46,7 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 	l.read = stdlib.OpenDB(*config)
 	l.read.SetMaxOpenConns(4)
 	l.read.SetMaxIdleConns(4)
+	s.read = l.read
 	if readOnly {
 		return l.migrate(ctx, goose.DialectPostgres)
 	}
@@ -155,22 +158,48 @@ const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigin
 
 // begin locks the writer's row, then reads the clock: later than any transaction before it. A replica that freezes in the middle of
 // a transaction is thrown out, so that the others are not held for ever.
-func (s *postgresStore) begin(ctx context.Context, tx *sql.Tx) (time.Time, error) {
-	return scanClock(tx.QueryRowContext(ctx, `WITH writer AS MATERIALIZED (
+func (s *postgresStore) begin(ctx context.Context, tx *sql.Tx) (now time.Time, name string, err error) {
+	var ms int64
+	err = tx.QueryRowContext(ctx, `WITH writer AS MATERIALIZED (
 		SELECT set_config('idle_in_transaction_session_timeout', '8s', true) FROM counter WHERE name = 'writer' FOR UPDATE)
-		SELECT `+clock+` FROM writer`))
+		SELECT `+clock+`, CAST(pg_current_xact_id() AS text) FROM writer`).Scan(&ms, &name)
+	return moment(ms), name, err
 }
 
 func (s *postgresStore) look(ctx context.Context, tx *sql.Tx) (time.Time, error) {
-	return scanClock(tx.QueryRowContext(ctx, `SELECT `+clock))
+	var ms int64
+	err := tx.QueryRowContext(ctx, `SELECT `+clock).Scan(&ms)
+	return moment(ms), err
 }
 
-func scanClock(row *sql.Row) (time.Time, error) {
-	var ms int64
-	if err := row.Scan(&ms); err != nil {
-		return time.Time{}, err
+// unsure: a commit that the server refuses is none. Where its answer is lost the server knows what became of the transaction. While it is being committed, or the server has
+// not noticed yet that nobody is there any more, that is not decided.
+func (s *postgresStore) unsure(name string, err error) func(context.Context) (bool, error) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Severity == "ERROR" || errors.Is(err, pgx.ErrTxCommitRollback) {
+		return nil
 	}
-	return moment(ms), nil
+	return func(ctx context.Context) (bool, error) {
+		for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+			var status sql.NullString
+			err := s.read.QueryRowContext(ctx, `SELECT pg_xact_status(CAST(CAST($1 AS text) AS xid8))`, name).Scan(&status)
+			switch e, refused := errors.AsType[*pgconn.PgError](err); {
+			case refused && e.Code == "22023": // of the future: the server that took over never heard of it
+				return false, nil
+			case err != nil: // the server is away
+			case status.String == "committed":
+				return true, nil
+			case status.String == "aborted":
+				return false, nil
+			case status.String != "in progress":
+				return false, fmt.Errorf("find out what became of transaction %s: it was too long ago", name)
+			}
+			select {
+			case <-ctx.Done():
+				return false, fmt.Errorf("find out what became of transaction %s: %w", name, cmp.Or(err, ctx.Err()))
+			case <-time.After(pause):
+			}
+		}
+	}
 }
 
 func (s *postgresStore) snapshot() *sql.TxOptions {

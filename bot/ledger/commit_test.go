@@ -1,0 +1,191 @@
+package ledger_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"recallbot/bot"
+	"recallbot/bot/ledgertest"
+)
+
+// middleman stands between a ledger and its PostgreSQL server, and can lose what is sent when a transaction is committed.
+type middleman struct {
+	t       *testing.T
+	network string
+	server  string
+
+	mu   sync.Mutex
+	lose string // "commit": the next one does not arrive; "answer": what is answered to it does not
+	away bool   // nobody gets through from then on
+	gone bool   // the same once something was lost
+	lost int    // commits
+}
+
+// between returns the URL of a middleman before the server of the given one.
+func between(t *testing.T, databaseURL string) (*middleman, string) {
+	t.Helper()
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &middleman{t: t}
+	m.network, m.server = pgconn.NetworkAddress(config.Host, config.Port)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { m.pass(c) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		all.Wait()
+	})
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(config.User, config.Password), Path: "/" + config.Database,
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port)), RawQuery: "sslmode=disable",
+	}
+	return m, u.String()
+}
+
+// pass carries one connection.
+func (m *middleman) pass(client net.Conn) {
+	defer client.Close()
+	if m.isAway() {
+		return
+	}
+	server, err := net.Dial(m.network, m.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	answers := make(chan bool)
+	var lost atomic.Bool // the next answer
+	go func() {
+		defer close(answers)
+		defer client.Close()
+		b := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(b)
+			if err != nil || lost.Load() {
+				return
+			}
+			if _, err := client.Write(b[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	b := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(b)
+		if err != nil {
+			break
+		}
+		lose := ""
+		if bytes.Contains(b[:n], []byte("commit\x00")) {
+			lose = m.loses()
+		}
+		if lose == "commit" {
+			break
+		}
+		lost.Store(lose == "answer")
+		if _, err := server.Write(b[:n]); err != nil || m.isAway() && !lost.Load() {
+			break
+		}
+	}
+	server.Close()
+	client.Close()
+	<-answers
+}
+
+func (m *middleman) isAway() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.away
+}
+
+// loses returns what is lost of this commit.
+func (m *middleman) loses() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lose := m.lose
+	if m.lose = ""; lose != "" {
+		m.lost++
+		m.away = m.gone
+	}
+	return lose
+}
+
+func (m *middleman) losses() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lost
+}
+
+func (m *middleman) will(lose string, gone bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lose, m.gone, m.away = lose, gone, false
+}
+
+// TestCommitLost: where the connection ends at a commit, Tx tells what became of it; where nobody can be asked, it says so, and what became of it can be found out later.
+func TestCommitLost(t *testing.T) {
+	for lose, stored := range map[string]bool{"commit": false, "answer": true} {
+		t.Run(lose, func(t *testing.T) {
+			m, u := between(t, ledgertest.Postgres(t))
+			l := closing(t, open(t, u))
+			do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+			put := func(ctx context.Context, value string) error {
+				return l.Tx(ctx, func(tx bot.Tx) error { return tx.PutNote("k", value) })
+			}
+
+			m.will(lose, false)
+			err := put(t.Context(), "known")
+			if _, unsure := errors.AsType[*bot.Unsure](err); unsure || (err == nil) != stored || m.losses() != 1 {
+				t.Errorf("Tx returned %v, with %d commits lost", err, m.losses())
+			}
+			if got := note(t, l, "k"); (got == "known") != stored {
+				t.Errorf("note %q after %v", got, err)
+			}
+
+			m.will(lose, true)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err = put(ctx, "unknown")
+			u1, unsure := errors.AsType[*bot.Unsure](err)
+			if !unsure || m.losses() != 2 {
+				t.Fatalf("Tx returned %v, with %d commits lost", err, m.losses())
+			}
+			short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if _, err := u1.Written(short); err == nil {
+				t.Error("it was found out from a server that cannot be asked")
+			}
+			m.will("", false)
+			if written, err := u1.Written(t.Context()); written != stored || err != nil {
+				t.Errorf("found out %v, %v", written, err)
+			}
+			if got := note(t, l, "k"); (got == "unknown") != stored {
+				t.Errorf("note %q", got)
+			}
+		})
+	}
+}
