@@ -74,10 +74,18 @@ func (r *runner) store() error {
 		}
 		return nil
 	})
+	n := len(r.pending)
 	if err != nil {
+		r.doubts(err, func() { r.stored(n) })
 		return err
 	}
-	for _, res := range r.pending {
+	r.stored(n)
+	return nil
+}
+
+// stored takes the first n results as stored.
+func (r *runner) stored(n int) {
+	for _, res := range r.pending[:n] {
 		if res.read {
 			delete(r.settling, batchID{res.request, res.batch.N})
 		}
@@ -85,8 +93,7 @@ func (r *runner) store() error {
 			r.proofs[res.request].tookBack(res.proof)
 		}
 	}
-	r.pending = r.pending[:0]
-	return nil
+	r.pending = slices.Delete(r.pending, 0, n)
 }
 
 // tellApart lets callbacks that came before an answer was stored take effect now.

@@ -121,6 +121,10 @@ type runner struct {
 	more      bool             // there is more to do at once than the last transaction did
 	hungry    bool             // more could have been claimed than there was room for
 
+	// unsure is a transaction of which it is not known whether it was written. Nothing else is until that is found out; ifWritten is what is to be done then if it was.
+	unsure    *Unsure
+	ifWritten func()
+
 	stopping sync.Map // RequestID: no call of it starts any more
 }
 
@@ -184,7 +188,10 @@ func (r *runner) loop(wakes <-chan struct{}) {
 	woken := true
 	for {
 		resting, failed := time.Duration(0), false
-		if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
+		if err := r.findOut(); err != nil {
+			failed = true
+			r.b.unstored.log(r.b.log, "cannot find out whether answers were stored", err)
+		} else if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
 				if errors.Is(err, ErrFenced) {
 					return
@@ -197,10 +204,10 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		}
 		switch {
 		case r.ctx.Err() != nil && r.flying == 0:
-			if len(r.pending) == 0 || !r.held() {
+			if len(r.pending) == 0 && r.unsure == nil || !r.held() {
 				return
 			}
-		case r.ctx.Err() == nil && len(r.pending) < flight && (woken || r.hungry && r.flying <= flight-r.b.claimAtOnce()):
+		case r.ctx.Err() == nil && r.unsure == nil && len(r.pending) < flight && (woken || r.hungry && r.flying <= flight-r.b.claimAtOnce()):
 			woken = false
 			idle, err := r.advance()
 			if errors.Is(err, ErrFenced) {
@@ -262,6 +269,31 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			woken = r.more || len(r.pending) == 0 || time.Since(looked) >= holdPoll
 		case <-done:
 		}
+	}
+}
+
+// findOut finds out about the transaction of which it is not known whether it was written.
+func (r *runner) findOut() error {
+	if r.unsure == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.calls, 10*time.Second)
+	defer cancel()
+	written, err := r.unsure.Written(ctx)
+	if err != nil {
+		return err
+	}
+	if written {
+		r.ifWritten()
+	}
+	r.unsure, r.ifWritten = nil, nil
+	return nil
+}
+
+// doubts notes that it is not known whether a transaction was written, where err says so.
+func (r *runner) doubts(err error, ifWritten func()) {
+	if u, ok := errors.AsType[*Unsure](err); ok {
+		r.unsure, r.ifWritten = u, ifWritten
 	}
 }
 
@@ -428,6 +460,11 @@ func (r *runner) advance() (idle bool, err error) {
 	})
 	r.more, r.hungry = err == nil && more, hungry
 	if err != nil {
+		r.doubts(err, func() { // what was claimed is not sent so much later, unseen: it goes back
+			for _, j := range jobs {
+				r.pending = append(r.pending, result{request: j.request.ID, batch: j.batch, back: j.batch.Seqs})
+			}
+		})
 		return idle, err
 	}
 	idle = idle && !more
