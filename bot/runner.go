@@ -356,150 +356,174 @@ func (r *runner) finish(tx Tx, id RequestID) error {
 	return r.b.putEnded(tx, req, WhyStopped)
 }
 
+// plan is what a transaction found to be started. It is started once that is written.
+type plan struct {
+	idle     bool // there was nothing to do
+	more     bool // there is more to do at once
+	hungry   bool // more could have been claimed than there was room for
+	jobs     []job
+	prepare  []Request
+	over     []RequestID // preparations of what has ended
+	tookOver []RequestID
+	read     []job // doubts
+	readBack []Request
+	back     []*readBack // of each
+}
+
 // advance starts what can be started: preparations, requests that were approved, readings of doubt, and calls. idle says that nothing was.
 func (r *runner) advance() (idle bool, err error) {
-	var jobs []job
-	var toPrepare []RequestID
-	var toRead []job
-	var took, over []RequestID
-	var back map[RequestID]*readBack
-	confirmed := map[RequestID]Request{}
-	more, hungry := false, false
-	idle = true
-	err = r.b.o.Ledger.Tx(r.ctx, func(tx Tx) error {
-		jobs, toPrepare, toRead, took, over, back, idle, more = nil, nil, nil, nil, nil, map[RequestID]*readBack{}, true, false
+	var p plan
+	err = r.b.o.Ledger.Tx(r.ctx, func(tx Tx) (err error) {
 		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
-		requests, err := tx.Requests(Query{App: r.b.o.App, States: workStates, Limit: 1000})
-		if err != nil {
-			return err
-		}
-		for id := range r.preparing {
-			if req, err := tx.Request(id); err != nil {
-				return err
-			} else if !req.State.Open() {
-				over = append(over, id)
-			}
-		}
-		slices.SortStableFunc(requests, func(a, b Request) int { return cmp.Compare(a.Tally.Send, b.Tally.Send) })
-		var running []Request
-		for _, req := range requests {
-			switch req.State {
-			case Preparing:
-				if r.preparing[req.ID] == nil {
-					toPrepare = append(toPrepare, req.ID)
-				}
-			case Approved:
-				if req, err = r.begin(tx, req); err != nil {
-					return err
-				}
-				if req.State == Running {
-					running = append(running, req)
-				}
-				idle = false
-			case Running, Stopping:
-				if !r.tookOver[req.ID] {
-					if err := r.takeOver(tx, req); err != nil {
-						return err
-					}
-					took = append(took, req.ID)
-				}
-				if req.Confirming() {
-					if err := r.finish(tx, req.ID); err != nil {
-						return err
-					}
-					if req, err = tx.Request(req.ID); err != nil {
-						return err
-					}
-					if !req.Confirming() {
-						continue
-					}
-					found, err := r.toReadBack(tx, req)
-					if err != nil {
-						return err
-					}
-					if found != nil {
-						back[req.ID], confirmed[req.ID] = found, req
-					}
-					continue
-				}
-				switch {
-				case req.State == Stopping || req.Condemned != nil:
-					if req.State == Stopping {
-						r.stopping.Store(req.ID, true)
-					}
-					left, err := r.windDown(tx, req)
-					if err != nil {
-						return err
-					}
-					more = more || left
-					if err := r.finish(tx, req.ID); err != nil {
-						return err
-					}
-				default:
-					running = append(running, req)
-				}
-				doubt, err := tx.Batches(req.ID, settlersMost, BatchDoubt)
-				if err != nil {
-					return err
-				}
-				for _, bt := range doubt {
-					if len(bt.Seqs) > 0 {
-						toRead = append(toRead, job{request: req, batch: bt})
-					} else if err := r.empty(tx, req.ID, bt); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		var left bool
-		jobs, left, hungry, err = r.claim(tx, running)
-		more = more || left
+		p, err = r.plan(tx)
 		return err
 	})
-	r.more, r.hungry = err == nil && more, hungry
 	if err != nil {
+		r.more, r.hungry = false, false
 		r.doubts(err, func() { // what was claimed is not sent so much later, unseen: it goes back
-			for _, j := range jobs {
+			for _, j := range p.jobs {
 				r.pending = append(r.pending, result{request: j.request.ID, batch: j.batch, back: j.batch.Seqs})
 			}
 		})
-		return idle, err
+		return false, err
 	}
-	idle = idle && !more
-	for _, id := range took {
+	r.more, r.hungry = p.more, p.hungry
+	for _, id := range p.tookOver {
 		r.tookOver[id] = true
 	}
-	for _, id := range over { // withdrawn, or too late: what it says is not asked for any more
+	for _, id := range p.over { // withdrawn, or too late: what it says is not asked for any more
 		r.preparing[id]()
 	}
-	for _, id := range toPrepare {
-		idle = false
-		ctx, end := context.WithCancel(r.ctx)
-		r.preparing[id] = end
-		r.wg.Go(func() {
-			if err := r.b.prepare(ctx, r.Lease, id); err != nil && ctx.Err() == nil {
-				r.b.log.Error("preparing failed; it will be tried again", "request", id, "err", err)
-				sleep(ctx, readRetry)
-			}
-			r.results <- result{request: id}
-		})
+	for _, req := range p.prepare {
+		r.prepare(req)
 	}
-	for _, j := range jobs {
-		idle = false
+	for _, j := range p.jobs {
 		r.flying++
 		r.wg.Go(func() { r.results <- r.send(j) })
 	}
-	for _, j := range toRead {
-		idle = false
+	for _, j := range p.read {
 		r.read(j)
 	}
-	for id, found := range back {
-		idle = false
-		r.readBack(confirmed[id], found)
+	for i, req := range p.readBack {
+		r.readBack(req, p.back[i])
 	}
-	return idle, nil
+	return p.idle && !p.more && len(p.prepare)+len(p.jobs)+len(p.read)+len(p.back) == 0, nil
+}
+
+// plan finds what can be started, and writes what that takes.
+func (r *runner) plan(tx Tx) (p plan, err error) {
+	p.idle = true
+	requests, err := tx.Requests(Query{App: r.b.o.App, States: workStates, Limit: 1000})
+	if err != nil {
+		return p, err
+	}
+	for id := range r.preparing {
+		if req, err := tx.Request(id); err != nil {
+			return p, err
+		} else if !req.State.Open() {
+			p.over = append(p.over, id)
+		}
+	}
+	slices.SortStableFunc(requests, func(a, b Request) int { return cmp.Compare(a.Tally.Send, b.Tally.Send) })
+	var running []Request
+	for _, req := range requests {
+		switch req.State {
+		case Preparing:
+			if r.preparing[req.ID] == nil {
+				p.prepare = append(p.prepare, req)
+			}
+		case Approved:
+			if req, err = r.begin(tx, req); err != nil {
+				return p, err
+			}
+			if req.State == Running {
+				running = append(running, req)
+			}
+			p.idle = false
+		case Running, Stopping:
+			sends, err := r.goOn(tx, req, &p)
+			if err != nil {
+				return p, err
+			}
+			if sends {
+				running = append(running, req)
+			}
+		}
+	}
+	jobs, left, hungry, err := r.claim(tx, running)
+	p.jobs, p.more, p.hungry = jobs, p.more || left, hungry
+	return p, err
+}
+
+// goOn goes on with a request that is running or stopping. It reports whether more of it may be sent.
+func (r *runner) goOn(tx Tx, req Request, p *plan) (sends bool, err error) {
+	if !r.tookOver[req.ID] {
+		if err := r.takeOver(tx, req); err != nil {
+			return false, err
+		}
+		p.tookOver = append(p.tookOver, req.ID)
+	}
+	if req.Confirming() {
+		return false, r.confirm(tx, req.ID, p)
+	}
+	if req.State == Stopping || req.Condemned != nil {
+		if req.State == Stopping {
+			r.stopping.Store(req.ID, true)
+		}
+		left, err := r.windDown(tx, req)
+		if err != nil {
+			return false, err
+		}
+		p.more = p.more || left
+		if err := r.finish(tx, req.ID); err != nil {
+			return false, err
+		}
+	} else {
+		sends = true
+	}
+	doubt, err := tx.Batches(req.ID, settlersMost, BatchDoubt)
+	if err != nil {
+		return false, err
+	}
+	for _, bt := range doubt {
+		if len(bt.Seqs) > 0 {
+			p.read = append(p.read, job{request: req, batch: bt})
+		} else if err := r.empty(tx, req.ID, bt); err != nil {
+			return false, err
+		}
+	}
+	return sends, nil
+}
+
+// confirm ends a request that waits only for what its outcomes rest on, or finds what of it is to be read back.
+func (r *runner) confirm(tx Tx, id RequestID, p *plan) error {
+	if err := r.finish(tx, id); err != nil {
+		return err
+	}
+	req, err := tx.Request(id)
+	if err != nil || !req.Confirming() {
+		return err
+	}
+	back, err := r.toReadBack(tx, req)
+	if err == nil && back != nil {
+		p.readBack, p.back = append(p.readBack, req), append(p.back, back)
+	}
+	return err
+}
+
+// prepare begins to read for a request.
+func (r *runner) prepare(req Request) {
+	ctx, end := context.WithCancel(r.ctx)
+	r.preparing[req.ID] = end
+	r.wg.Go(func() {
+		if err := r.b.prepare(ctx, r.Lease, req.ID); err != nil && ctx.Err() == nil {
+			r.b.log.Error("preparing failed; it will be tried again", "request", req.ID, "err", err)
+			sleep(ctx, readRetry)
+		}
+		r.results <- result{request: req.ID}
+	})
 }
 
 // empty ends a batch whose every message has got its outcome elsewhere, from a callback.
