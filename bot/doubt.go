@@ -67,11 +67,7 @@ func outcomeOfHistory(found map[recall.Seq]recall.Message, s recall.Seq, now tim
 func (r *runner) read(j job) {
 	id := batchID{j.request.ID, j.batch.N}
 	d := r.settling[id]
-	if d == nil {
-		d = &doubtful{}
-		r.settling[id] = d
-	}
-	if d.busy || time.Now().Before(d.after) {
+	if d != nil && (d.busy || time.Now().Before(d.after)) {
 		return
 	}
 	busy := 0
@@ -82,6 +78,10 @@ func (r *runner) read(j job) {
 	}
 	if busy >= settlersMost {
 		return
+	}
+	if d == nil {
+		d = &doubtful{}
+		r.settling[id] = d
 	}
 	d.busy = true
 	longEnough := !d.since.IsZero() && time.Since(d.since) >= readDoubtFor

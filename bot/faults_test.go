@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
 
@@ -263,6 +264,38 @@ func TestDoubtReadInTheEnd(t *testing.T) {
 		h.chat.Inject(recalltest.Recall, -1, recalltest.PerMessage(10031))
 		h.within(5*time.Minute, c.ID, bot.Done)
 		holds(t, h.screen.thread(c.ID), "3: too old (10031)")
+	})
+}
+
+// TestDoubtsBesideUnreadable: doubts that cannot be read do not keep the others from being read.
+func TestDoubtsBesideUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *liar
+		h := newHouse(t, func(o *bot.Options) {
+			l = &liar{Chat: o.Chat}
+			o.Chat, o.Policy.LargeFrom = l, 1000
+		})
+		h.say(200)
+		c := h.proposed(testGroup + " 1-200")
+		turn := func(r recall.HistoryRequest, p *recall.HistoryPage) {
+			if r.Seq <= 80 { // eight batches: as many as are read at once
+				p.Messages = []recall.Message{{Seq: r.Seq + 1000, From: "mallory", Time: time.Now()}}
+			}
+		}
+		l.turn.Store(&turn)
+		h.chat.Inject(recalltest.Recall, -1, recalltest.AnswerLost())
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(500 * time.Millisecond)
+		if n := h.recallCalls(); n != 20 {
+			t.Fatalf("%d calls: this shows nothing", n)
+		}
+		h.press("UTHEO", bot.ActStop, c)
+		h.pass(time.Minute)
+		holds(t, said(h.screen.card(c.ID)), "120 of 200; 120 recalled")
+		h.within(2*time.Hour, c.ID, bot.Stopped)
+		if counts := h.holds(c.ID, 200); counts["recalled"] != 120 || counts["unknown"] != 80 {
+			t.Errorf("outcomes %v", counts)
+		}
 	})
 }
 

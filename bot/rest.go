@@ -87,6 +87,9 @@ func (r *runner) windDown(tx Tx, req Request) (more bool, err error) {
 			outcomes[s] = o
 		}
 		over[i].State = BatchDone
+		if id := (batchID{req.ID, bt.N}); r.settling[id] != nil && !r.settling[id].busy { // nobody reads of it again
+			delete(r.settling, id)
+		}
 	}
 	if err := r.unlessTold(tx, req.ID, outcomes); err != nil {
 		return false, err

@@ -483,7 +483,7 @@ func (r *runner) goOn(tx Tx, req Request, p *plan) (sends bool, err error) {
 	} else {
 		sends = true
 	}
-	doubt, err := tx.Batches(req.ID, settlersMost, BatchDoubt)
+	doubt, err := tx.Batches(req.ID, settlersMost+len(r.settling), BatchDoubt) // those that cannot be read now do not hide the others
 	if err != nil {
 		return false, err
 	}
