@@ -600,3 +600,47 @@ func TestSmallQuota(t *testing.T) {
 		}
 	}
 }
+
+// TestFloodsPreparedInTurn: two floods are not read at the same time, since each is held in memory until it is sealed. What is small waits for neither.
+func TestFloodsPreparedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *liar
+		g := &gauge{most: map[string]int{}}
+		h := newHouse(t, func(o *bot.Options) {
+			flood(g)(o)
+			l = &liar{Chat: o.Chat}
+			o.Chat = l
+		})
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.say(24_002)
+		var mu sync.Mutex
+		var first, last [2]time.Time // page of each flood
+		turn := func(r recall.HistoryRequest, _ *recall.HistoryPage) {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Seq <= 24_000 {
+				i := (r.Seq - 1) / 12_000
+				if last[i] = time.Now(); first[i].IsZero() {
+					first[i] = last[i]
+				}
+			}
+		}
+		l.turn.Store(&turn)
+		floods := []bot.RequestID{h.ask("UMINA", testGroup+" 1-12000"), h.ask("UMINA", testGroup+" 12001-24000")}
+		h.pass(time.Second)
+		small := h.ask("UMINA", testGroup+" 24001 24002")
+		h.within(2*time.Second, small, bot.Proposed)
+		for _, id := range floods {
+			if s := h.screen.card(id).State; s != bot.Preparing {
+				t.Errorf("a flood is %s: this shows nothing", s)
+			}
+		}
+		for _, id := range floods {
+			h.within(time.Minute, id, bot.Proposed)
+		}
+		if mu.Lock(); first[0].IsZero() || !first[1].After(last[0]) {
+			t.Errorf("the first was read from %v to %v, the second from %v", first[0], last[0], first[1])
+		}
+		mu.Unlock()
+	})
+}

@@ -114,6 +114,7 @@ type runner struct {
 	pending   []result // not stored yet
 	flying    int
 	preparing map[RequestID]context.CancelFunc // ends the preparation, when the request has ended
+	flood     RequestID                        // of those, the one that is a flood
 	settling  map[batchID]*doubtful
 	tookOver  map[RequestID]bool // what others had claimed of it is in doubt by now
 	proofs    map[RequestID]*proof
@@ -309,6 +310,9 @@ func (r *runner) take(res result) {
 	case res.batch.N == 0: // a preparation ended
 		r.preparing[res.request]()
 		delete(r.preparing, res.request)
+		if r.flood == res.request {
+			r.flood = ""
+		}
 	case res.read && res.again:
 		d := r.settling[batchID{res.request, res.batch.N}]
 		if d.busy = false; d.since.IsZero() {
@@ -427,11 +431,15 @@ func (r *runner) plan(tx Tx) (p plan, err error) {
 		}
 	}
 	slices.SortStableFunc(requests, func(a, b Request) int { return cmp.Compare(a.Tally.Send, b.Tally.Send) })
-	var running []Request
+	var running, floods []Request
 	for _, req := range requests {
 		switch req.State {
 		case Preparing:
-			if r.preparing[req.ID] == nil {
+			switch {
+			case r.preparing[req.ID] != nil:
+			case isFlood(req):
+				floods = append(floods, req)
+			default:
 				p.prepare = append(p.prepare, req)
 			}
 		case Approved:
@@ -451,6 +459,9 @@ func (r *runner) plan(tx Tx) (p plan, err error) {
 				running = append(running, req)
 			}
 		}
+	}
+	if n := len(floods); n > 0 && r.flood == "" {
+		p.prepare = append(p.prepare, floods[n-1]) // the one asked for first
 	}
 	jobs, left, hungry, err := r.claim(tx, running)
 	p.jobs, p.more, p.hungry = jobs, p.more || left, hungry
@@ -513,8 +524,14 @@ func (r *runner) confirm(tx Tx, id RequestID, p *plan) error {
 	return err
 }
 
+// isFlood reports whether a request asks for so many messages that it is prepared only when no other such is: all that is sealed is held in memory until then.
+func isFlood(req Request) bool { return req.Covers.Count() > 10_000 }
+
 // prepare begins to read for a request.
 func (r *runner) prepare(req Request) {
+	if isFlood(req) {
+		r.flood = req.ID
+	}
 	ctx, end := context.WithCancel(r.ctx)
 	r.preparing[req.ID] = end
 	r.wg.Go(func() {
