@@ -18,8 +18,8 @@
 //	preparing --sealed--> proposed --enough people--> approved --claimed--> running --all settled--> done
 //	   |                     |                           |                     |
 //	   |-> refused           |-> rejected                |-> stopped           |-> stopping --settled--> stopped
-//	   |-> withdrawn         |-> withdrawn               |-> not started
-//	                         |-> expired
+//	   |-> withdrawn         |-> withdrawn               |-> not started                  |-> not started, where it never began
+//	                         |-> expired                 |-> stopping, where it has so many messages that ending them takes a while
 //
 // ExampleState prints the whole table. Settled requests never change again.
 //

@@ -517,7 +517,7 @@ func (m *model) check(s step, before, w world) {
 	}
 }
 
-// possible is the drawing in the package comment.
+// possible is the drawing in the package comment, but for what takes a while to end: that a request has many messages, TestChaosEnds tries.
 var possible = map[State]map[State]bool{
 	Proposed: {Approved: true, Rejected: true, Withdrawn: true, Expired: true},
 	Approved: {Running: true, Stopped: true, NotStarted: true},

@@ -240,7 +240,21 @@ func ExampleState() {
 		{"withdraw", func(r Request) (Request, error) { return Withdraw(r, member(slackAccount("MINA")), rules()) }},
 		{"begin", func(r Request) (Request, error) { return Begin(r, noon) }},
 		{"stop", func(r Request) (Request, error) { return Stop(r, member(slackAccount("MINA")), rules()) }},
+		{"unwind", func(r Request) (Request, error) { // what Stop has just ended, where that takes a while
+			next, err := Stop(r, member(slackAccount("MINA")), rules())
+			if err != nil || next.State != Stopped {
+				return r, errors.New("nothing")
+			}
+			return Unwind(next, false, noon), nil
+		}},
 		{"finish", func(r Request) (Request, error) { return Finish(r, noon) }},
+		{"unbegun", func(r Request) (Request, error) { // Finish of what time ended before it began
+			r.Begun = time.Time{}
+			if r.State == Running {
+				return r, errors.New("nothing")
+			}
+			return Finish(r, noon)
+		}},
 		{"time", func(r Request) (Request, error) {
 			next, changed := Pass(r, time.Time{}, noon.Add(24*time.Hour))
 			if !changed {
@@ -269,19 +283,19 @@ func ExampleState() {
 		fmt.Println(strings.TrimRight(strings.Join(row, " "), " "))
 	}
 	// Output:
-	//             seal        refuse      approve     reject      withdraw    begin       stop        finish      time
-	// preparing   proposed    refused     .           .           withdrawn   .           .           .           refused
-	// proposed    .           .           approved    rejected    withdrawn   .           .           .           expired
-	// approved    .           .           .           .           .           running     stopped     .           not started
-	// running     .           .           .           .           .           .           stopping    done        stopping
-	// stopping    .           .           .           .           .           .           .           stopped     .
-	// done        .           .           .           .           .           .           .           .           .
-	// stopped     .           .           .           .           .           .           .           .           .
-	// not started .           .           .           .           .           .           .           .           .
-	// refused     .           .           .           .           .           .           .           .           .
-	// withdrawn   .           .           .           .           .           .           .           .           .
-	// rejected    .           .           .           .           .           .           .           .           .
-	// expired     .           .           .           .           .           .           .           .           .
+	//             seal        refuse      approve     reject      withdraw    begin       stop        unwind      finish      unbegun     time
+	// preparing   proposed    refused     .           .           withdrawn   .           .           .           .           .           refused
+	// proposed    .           .           approved    rejected    withdrawn   .           .           .           .           .           expired
+	// approved    .           .           .           .           .           running     stopped     stopping    .           .           not started
+	// running     .           .           .           .           .           .           stopping    .           done        .           stopping
+	// stopping    .           .           .           .           .           .           .           .           stopped     not started .
+	// done        .           .           .           .           .           .           .           .           .           .           .
+	// stopped     .           .           .           .           .           .           .           .           .           .           .
+	// not started .           .           .           .           .           .           .           .           .           .           .
+	// refused     .           .           .           .           .           .           .           .           .           .           .
+	// withdrawn   .           .           .           .           .           .           .           .           .           .           .
+	// rejected    .           .           .           .           .           .           .           .           .           .           .
+	// expired     .           .           .           .           .           .           .           .           .           .           .
 }
 
 // FuzzDecide walks random histories, in which people press on both platforms and the roster changes between steps, and checks what must hold in each: nobody
