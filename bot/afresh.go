@@ -36,7 +36,7 @@ func (a Answer) withoutContent() Answer {
 
 // again is a stored answer for the same event once more: a card and a page of a request with what is kept of its messages now.
 func (b *Bot) again(tx Tx, stored []byte) (*Answer, error) {
-	var a Answer
+	a := Answer{Repeated: true}
 	if err := json.Unmarshal(stored, &a); err != nil {
 		return nil, fmt.Errorf("read stored answer: %w", err)
 	}

@@ -127,6 +127,8 @@ type Answer struct {
 	Found *Found `json:"found,omitempty"`
 	// Stale says that the card which was pressed no longer shows the request as it is: the adapter repairs that very message (Act.Card) with Card.
 	Stale bool `json:"stale,omitempty"`
+	// Repeated says that the event had its answer already: this is that one, and whoever closed the event gives it to the person.
+	Repeated bool `json:"-"`
 	// Refused names the reason when the answer is a Refusal or a Mistake; "" otherwise. For tests, metrics and the audit.
 	Refused string `json:"refused,omitempty"`
 }
