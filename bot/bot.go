@@ -151,7 +151,7 @@ func (b *Bot) Note(ctx context.Context, e Event) (first bool, answer *Answer, er
 // Do handles an event: it is stored, takes effect and gets its answer in one transaction. A repeat of an event changes nothing and gets the
 // first answer. An event stored by Note is closed by Do. m is what the platform says of the account now.
 //
-// A Refusal or a Mistake is an Answer, not an error. An error means that nothing was stored and the person should try again.
+// A Refusal or a Mistake is an Answer, not an error. An error means that the event is not known to have been handled: one that Note has stored stays Unfinished.
 func (b *Bot) Do(ctx context.Context, e Event, m Member) (Answer, error) {
 	if e.Act.Kind == ActComplete {
 		return b.complete(ctx, e, m)
@@ -233,8 +233,8 @@ type Unfinished struct {
 	Age   time.Duration
 }
 
-// Unfinished yields the events of a platform that were stored by Note and have no answer, oldest first, with their age: after a restart an adapter checks the
-// young ones again and gives up the old ones.
+// Unfinished yields the events of a platform that were stored by Note and have no answer, oldest first, with their age. One that is so
+// old that no process can be at work on it was left by one that has ended, and an adapter takes it up.
 func (b *Bot) Unfinished(ctx context.Context, p Platform) iter.Seq2[Unfinished, error] {
 	return func(yield func(Unfinished, error) bool) {
 		var found []Unfinished

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,7 +24,8 @@ type fakeBot struct {
 	order   []bot.EventID
 	done    []did
 	gaveUp  []bot.Event
-	waiting []bot.Unfinished
+	waiting []bot.Unfinished // what other processes stored, beside what Note did
+	noted   map[bot.EventID]noted
 
 	answer   func(e bot.Event, m bot.Member) bot.Answer // nil: Accepted
 	noteErr  error
@@ -32,6 +34,12 @@ type fakeBot struct {
 	thenErr  error
 	slowNote time.Duration
 	slowDo   time.Duration
+}
+
+// noted is an event that has no answer yet.
+type noted struct {
+	event bot.Event
+	at    time.Time
 }
 
 type did struct {
@@ -46,7 +54,7 @@ func newFakeBot() *fakeBot {
 		Approvers:  []bot.Principal{{Group: "S0LEADS"}},
 		Channels:   []string{"C0TRUST"},
 	}}
-	return &fakeBot{policy: p, events: map[bot.EventID]*bot.Answer{}}
+	return &fakeBot{policy: p, events: map[bot.EventID]*bot.Answer{}, noted: map[bot.EventID]noted{}}
 }
 
 func (b *fakeBot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
@@ -64,6 +72,7 @@ func (b *fakeBot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, err
 		return false, a, nil
 	}
 	b.events[e.ID] = nil
+	b.noted[e.ID] = noted{e, time.Now()}
 	b.order = append(b.order, e.ID)
 	return true, nil, nil
 }
@@ -80,7 +89,9 @@ func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer
 		return bot.Answer{}, b.doErr
 	}
 	if a := b.events[e.ID]; a != nil {
-		return *a, nil
+		repeated := *a
+		repeated.Repeated = true
+		return repeated, nil
 	}
 	b.done = append(b.done, did{e, m})
 	a := bot.Answer{Kind: bot.Accepted}
@@ -88,6 +99,7 @@ func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer
 		a = b.answer(e, m)
 	}
 	b.events[e.ID] = &a
+	delete(b.noted, e.ID)
 	return a, nil
 }
 
@@ -97,18 +109,27 @@ func (b *fakeBot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
 	b.gaveUp = append(b.gaveUp, e)
 	a := bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
 	b.events[e.ID] = &a
+	delete(b.noted, e.ID)
 	return a, nil
 }
 
 func (b *fakeBot) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
 	return func(yield func(bot.Unfinished, error) bool) {
-		for _, u := range b.waiting {
+		b.mu.Lock()
+		left := slices.DeleteFunc(slices.Clone(b.waiting), func(u bot.Unfinished) bool { return b.events[u.Event.ID] != nil })
+		for _, n := range b.noted {
+			left = append(left, bot.Unfinished{Event: n.event, Age: time.Since(n.at)})
+		}
+		b.mu.Unlock()
+		for _, u := range left {
 			if !yield(u, nil) {
 				return
 			}
 		}
 	}
 }
+
+func (b *fakeBot) TakesLong(a bot.Act) bool { return strings.HasPrefix(a.Text, "find ") }
 
 func (b *fakeBot) ShowingNow(context.Context, bot.RequestID) (bot.Card, error) {
 	return bot.Card{}, errors.New("not asked for")

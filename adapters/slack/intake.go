@@ -2,8 +2,10 @@ package slack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"recallbot/bot"
@@ -16,7 +18,17 @@ const (
 	formDirect = 2 * time.Second
 	// openAfter is how long an answer that opens a window is awaited before an empty one is opened: what opens it is good for three seconds.
 	openAfter = 600 * time.Millisecond
+
+	// leftAfter is when an event that still has no answer was left by a process that ended: checking and handling it take less. It is looked for as often.
+	leftAfter = 10 * time.Second
+	// longLeftAfter is the same where messages are read for the answer: workWithin is over.
+	longLeftAfter = 90 * time.Second
+	// checkedAgain is how old an event may be that is still checked again. An older one is given up: its person has long gone on.
+	checkedAgain = time.Minute
 )
+
+// errPanicked stands for a panic that was recovered and logged.
+var errPanicked = errors.New("handling an event panicked")
 
 // ack acknowledges a delivery. payload, where not nil, is shown to the person at once.
 type ack func(payload any) error
@@ -97,13 +109,22 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	a.answer(d, <-result)
 }
 
-// settle finds out who acted, has the bot handle the event, and returns what to answer. It always returns an answer.
-func (a *Adapter) settle(d delivery) (answer bot.Answer) {
+// settle finds out who acted, has the bot handle the event, and returns what to answer. Where that fails the event stays open, and is taken up as one that was left.
+func (a *Adapter) settle(d delivery) bot.Answer {
+	answer, err := a.handle(d)
+	if err != nil {
+		return bot.Answer{Kind: bot.Whisper, Lines: again(d.event.ID)}
+	}
+	return answer
+}
+
+// handle is settle with an error, which it has logged, where the event has got no answer.
+func (a *Adapter) handle(d delivery) (answer bot.Answer, err error) {
 	e := d.event
 	defer func() {
 		if v := recover(); v != nil {
 			a.log.Error("handling an event panicked", "event", e.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			answer = bot.Answer{Kind: bot.Whisper, Lines: again(e.ID)}
+			err = errPanicked
 		}
 	}()
 	fresh := needsFresh(e.Act)
@@ -138,24 +159,25 @@ func (a *Adapter) settle(d delivery) (answer bot.Answer) {
 	for attempt := 0; ; attempt++ {
 		answer, err := a.o.Bot.Do(ctx, e, m)
 		if err == nil {
-			return answer
+			answer.Repeated = answer.Repeated && attempt == 0 // an attempt of this process may have closed it, and the news been lost
+			return answer, nil
 		}
 		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
 			a.log.Error("an event could not be handled", "event", e.ID, "error", err)
-			return bot.Answer{Kind: bot.Whisper, Lines: again(e.ID)}
+			return bot.Answer{}, err
 		}
 	}
 }
 
-func (a *Adapter) giveUp(e bot.Event) bot.Answer {
+// giveUp closes an event that could not be checked. It logs the error it returns.
+func (a *Adapter) giveUp(e bot.Event) (bot.Answer, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
 	defer cancel()
 	answer, err := a.o.Bot.GiveUp(ctx, e)
 	if err != nil {
 		a.log.Error("an event could not be given up", "event", e.ID, "error", err)
-		return bot.Answer{Kind: bot.Whisper, Lines: again(e.ID)}
 	}
-	return answer
+	return answer, err
 }
 
 // repeat answers an event that was stored before: by its first answer, unless that has reached the person already, or is still
@@ -193,26 +215,47 @@ func (a *Adapter) tryAgain(d delivery) any {
 	return nil
 }
 
-// resume takes up the events that were stored but not answered before this process began: young ones are checked again,
-// old ones given up.
-func (a *Adapter) resume(ctx context.Context) {
-	seq := a.o.Bot.Unfinished(ctx, bot.Slack)
-	if seq == nil {
-		return
-	}
-	for u, err := range seq {
-		if err != nil {
-			a.log.Error("unanswered events could not be read", "error", err)
+// takeUpLeft takes up the events that a process stored and acknowledged, and then ended before it answered: at the beginning all of them at once, since they are mostly of
+// the process that this one follows. It looks again and again, because another replica may end at any time, and then leaves alone what one may still be at work on.
+func (a *Adapter) takeUpLeft(ctx context.Context) {
+	for first := true; ; first = false {
+		var taken sync.WaitGroup
+		for u, err := range a.o.Bot.Unfinished(ctx, bot.Slack) {
+			if err != nil {
+				a.log.Error("unanswered events could not be read", "error", err)
+				break
+			}
+			left := leftAfter
+			if a.o.Bot.TakesLong(u.Event.Act) {
+				left = longLeftAfter
+			}
+			if !first && u.Age < left {
+				continue
+			}
+			taken.Add(1)
+			if !a.begin(func() { defer taken.Done(); a.takeUp(u) }) {
+				taken.Done()
+			}
+		}
+		taken.Wait() // what is being taken up would be found again
+		if sleep(ctx, leftAfter) != nil {
 			return
 		}
-		d := delivery{event: u.Event, at: time.Now()}
-		d.ephemeral = u.Event.Act.Card.Channel != "" && u.Event.Act.Card.Message == ""
-		a.begin(func() {
-			if u.Age < time.Minute {
-				a.answer(d, a.settle(d))
-			} else {
-				a.answer(d, a.giveUp(u.Event))
-			}
-		})
+	}
+}
+
+// takeUp checks a young event again and gives an old one up. Where another process was quicker, that one tells the person; where it fails the event is found again.
+func (a *Adapter) takeUp(u bot.Unfinished) {
+	d := delivery{event: u.Event, at: time.Now()}
+	d.ephemeral = u.Event.Act.Card.Channel != "" && u.Event.Act.Card.Message == ""
+	var answer bot.Answer
+	var err error
+	if u.Age < checkedAgain {
+		answer, err = a.handle(d)
+	} else {
+		answer, err = a.giveUp(u.Event)
+	}
+	if err == nil && !answer.Repeated {
+		a.answer(d, answer)
 	}
 }

@@ -49,6 +49,7 @@ type Bot interface {
 	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
 	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
+	TakesLong(act bot.Act) bool
 	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	Policy() bot.Policy
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
@@ -209,7 +210,7 @@ func (quiet) Output(int, string) error { return nil }
 // Platform is bot.Slack.
 func (a *Adapter) Platform() bot.Platform { return bot.Slack }
 
-// Run learns which workspace the token belongs to, takes up the events that an earlier process left without an answer, and in Socket Mode
+// Run learns which workspace the token belongs to, takes up the events that a process which ended left without an answer, and in Socket Mode
 // holds the connections. It returns when ctx has ended and the events in work are answered, after 8 s at most. What
 // Slack refuses is no reason to return: it is told by Ready, and tried again.
 func (a *Adapter) Run(ctx context.Context) error {
@@ -217,13 +218,13 @@ func (a *Adapter) Run(ctx context.Context) error {
 	if err := a.arrive(ctx); err != nil {
 		return nil //nolint:nilerr // ctx has ended
 	}
-	a.resume(ctx)
 
 	var running sync.WaitGroup
 	if a.sockets != nil {
 		running.Go(func() { a.sockets.run(ctx) })
 	}
 	running.Go(func() { a.watch(ctx) })
+	running.Go(func() { a.takeUpLeft(ctx) })
 	<-ctx.Done()
 
 	done := make(chan struct{})

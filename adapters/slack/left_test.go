@@ -1,0 +1,198 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"recallbot/adapters/adaptertest"
+	"recallbot/adapters/slack/slacktest"
+	"recallbot/bot"
+)
+
+// These tests are about events that one replica has stored and acknowledged, and others find without an answer.
+
+// counting is a Bot that counts what adapters have it do.
+type counting struct {
+	Bot
+	lookTakes           time.Duration // between reading what is left and taking it up: others read it meanwhile
+	newsLost            bool          // the first event is handled, and its handler hears of an error
+	did, gaveUp, closed atomic.Int32  // closed: answers that were not another's
+}
+
+func (b *counting) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+	n := b.did.Add(1)
+	a, err := b.Bot.Do(ctx, e, m)
+	if b.newsLost && n == 1 {
+		return bot.Answer{}, errors.New("the connection to the ledger broke")
+	}
+	if err == nil && !a.Repeated {
+		b.closed.Add(1)
+	}
+	return a, err
+}
+
+func (b *counting) GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error) {
+	b.gaveUp.Add(1)
+	a, err := b.Bot.GiveUp(ctx, e)
+	if err == nil && !a.Repeated {
+		b.closed.Add(1)
+	}
+	return a, err
+}
+
+func (b *counting) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error] {
+	return func(yield func(bot.Unfinished, error) bool) {
+		var left []bot.Unfinished
+		for u, err := range b.Bot.Unfinished(ctx, p) {
+			if err != nil {
+				yield(u, err)
+				return
+			}
+			left = append(left, u)
+		}
+		_ = sleep(ctx, b.lookTakes) // the test has ended
+		for _, u := range left {
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+// replica runs another adapter in x's workspace.
+func (x *world) replica(b Bot) {
+	x.t.Helper()
+	a, err := New(Options{BotToken: x.w.BotToken, SigningSecrets: []string{x.w.SigningSecret}, HTTPClient: x.w.Client(), Bot: b})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(adaptertest.Start(x.t, a, nil))
+}
+
+// leftEvent is Mina's command as a process left it.
+func leftEvent(text string) bot.Event {
+	return bot.Event{
+		ID: "left", Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"}, By: bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
+		Act: bot.Act{Kind: bot.ActCommand, Command: "recall", Text: text},
+	}
+}
+
+// TestLeftByAnother: a replica runs on while another ends for good. What that one left is checked again, or given up when it is found too late.
+func TestLeftByAnother(t *testing.T) {
+	for age, want := range map[time.Duration]string{0: "asked", 5 * time.Minute: "did not tell in time"} {
+		t.Run(age.String(), func(t *testing.T) {
+			inBoth(t, func(x *world) {
+				time.Sleep(time.Hour)
+				x.bot.set(func(b *fakeBot) {
+					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("asked") }
+					b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-age)}
+				})
+				time.Sleep(25 * time.Second)
+				if got := x.told("U0MINA"); !strings.Contains(got, want) {
+					x.t.Errorf("told:\n%s", got)
+				}
+				time.Sleep(time.Hour)
+				if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
+					x.t.Errorf("told %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestLeftTakenUpOnce: two replicas that find the same event at the same time act once, and the person hears once.
+func TestLeftTakenUpOnce(t *testing.T) {
+	for name, age := range map[string]time.Duration{"checked again": leftAfter, "given up": checkedAgain} {
+		t.Run(name, func(t *testing.T) {
+			inSlack(t, httpMode, func(x *world) {
+				stored, _ := adaptertest.Storing(x.t, x.bot.policy)
+				if first, _, err := stored.Note(x.t.Context(), leftEvent("@TGS#2J4SZEAEL 100")); err != nil || !first {
+					x.t.Fatal(first, err)
+				}
+				time.Sleep(age)
+				b := &counting{Bot: stored, lookTakes: time.Second}
+				x.replica(b)
+				x.replica(b)
+				time.Sleep(time.Minute)
+				if n := b.did.Load() + b.gaveUp.Load(); n != 2 {
+					x.t.Fatalf("taken up %d times: this shows nothing", n)
+				}
+				if n := b.closed.Load(); n != 1 {
+					x.t.Errorf("closed %d times", n)
+				}
+				if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
+					x.t.Errorf("told %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestAtWorkIsNotLeft: an event that a replica is still checking or reading for is left to it.
+func TestAtWorkIsNotLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		command, text string
+		slow          func(x *world)
+	}{
+		"checking":           {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }},
+		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }},
+		"reading":            {"/recalls", "find @TGS#2J4SZEAEL", func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &counting{}
+			inSlack(t, httpMode, func(x *world) {
+				x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") } })
+				for range 9 { // they look at other times
+					x.replica(b)
+					time.Sleep(leftAfter / 10)
+				}
+				test.slow(x)
+				x.acked(x.w.Command("U0MINA", "C0TRUST", test.command, test.text))
+				time.Sleep(10 * time.Minute)
+				if n := b.did.Load() + b.gaveUp.Load(); n != 1 {
+					x.t.Errorf("handled %d times", n)
+				}
+				if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
+					x.t.Errorf("told %d times", n)
+				}
+			}, func(x *world, o *Options) {
+				b.Bot = x.bot
+				o.Bot = b
+			})
+		})
+	}
+}
+
+// TestLeftSlowly: what is being taken up, however slowly, is not taken up a second time by the same replica; and where the news is lost that it was handled, the
+// person hears all the same.
+func TestLeftSlowly(t *testing.T) {
+	for _, newsLost := range []bool{false, true} {
+		b := &counting{newsLost: newsLost}
+		inSlack(t, httpMode, func(x *world) {
+			x.bot.set(func(b *fakeBot) {
+				b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") }
+				b.slowDo = 3 * leftAfter
+				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
+			})
+			time.Sleep(10 * time.Minute)
+			want := 1
+			if newsLost {
+				want = 2
+			}
+			if n := int(b.did.Load() + b.gaveUp.Load()); n != want {
+				x.t.Errorf("news lost %v: handled %d times", newsLost, n)
+			}
+			if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
+				x.t.Errorf("news lost %v: told %d times", newsLost, n)
+			}
+		}, func(x *world, o *Options) {
+			b.Bot = x.bot
+			o.Bot = b
+		})
+	}
+}
