@@ -32,9 +32,14 @@ func message(text string, blocks []slackgo.Block) *slackgo.WebhookMessage {
 	}
 }
 
-// again is what a person reads when their event could not be handled. fault is in the operator's log line of it.
+// again is what a person reads when their event could not be stored. fault is in the operator's log line of it.
 func again(fault bot.EventID) []bot.Line {
 	return []bot.Line{bot.Say("answer.fault", "fault", bot.Code(string(fault)))}
+}
+
+// uncertain is what a person reads when their event was stored and could not be handled: it stays open, and may yet take effect.
+func uncertain(fault bot.EventID) []bot.Line {
+	return []bot.Line{bot.Say("answer.fault.open", "fault", bot.Code(string(fault)))}
 }
 
 // escape makes the three characters that mean something in a message's text mean nothing.

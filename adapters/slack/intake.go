@@ -47,7 +47,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 		if v := recover(); v != nil {
 			a.log.Error("handling an event panicked", "event", d.event.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			if !acked {
-				_ = done(a.tryAgain(d)) // the socket may be gone with the rest
+				_ = done(inAcknowledgement(d, uncertain(d.event.ID))) // the socket may be gone with the rest
 			}
 		}
 	}()
@@ -109,11 +109,12 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	a.answer(d, <-result)
 }
 
-// settle finds out who acted, has the bot handle the event, and returns what to answer. Where that fails the event stays open, and is taken up as one that was left.
+// settle finds out who acted, has the bot handle the event, and returns what to answer. Where that fails the event stays open, and is taken up as one that was left:
+// the answer is that nothing is certain yet.
 func (a *Adapter) settle(d delivery) bot.Answer {
 	answer, err := a.handle(d)
 	if err != nil {
-		return bot.Answer{Kind: bot.Whisper, Lines: again(d.event.ID)}
+		return bot.Answer{Kind: bot.Whisper, Lines: uncertain(d.event.ID)}
 	}
 	return answer
 }
@@ -196,16 +197,15 @@ func (a *Adapter) repeat(d delivery, answer *bot.Answer, done ack) {
 
 // refuseToStore tells a person that nothing was stored.
 func (a *Adapter) refuseToStore(d delivery, done ack) {
-	payload := a.tryAgain(d)
+	payload := inAcknowledgement(d, again(d.event.ID))
 	if err := done(payload); err == nil && payload != nil {
 		return
 	}
 	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: again(d.event.ID)})
 }
 
-// tryAgain is the acknowledgement that tells so, nil for a press, which is answered apart.
-func (a *Adapter) tryAgain(d delivery) any {
-	lines := again(d.event.ID)
+// inAcknowledgement is the acknowledgement that says lines, nil for a press, which is answered apart.
+func inAcknowledgement(d delivery, lines []bot.Line) any {
 	switch {
 	case d.command:
 		return ephemeral(lines)

@@ -719,7 +719,7 @@ func TestCannotDo(t *testing.T) {
 		x.bot.set(func(b *fakeBot) { b.doErr = errors.New("disk full") })
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		time.Sleep(5 * time.Second)
-		if got := x.told("U0MINA"); !strings.Contains(got, "Please try again") || !strings.Contains(got, "slack-") {
+		if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || !strings.Contains(got, "slack-") {
 			x.t.Errorf("told:\n%s", got)
 		}
 	})
@@ -730,7 +730,7 @@ func TestPanic(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { panic("unthinkable") } })
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
-		if got := x.told("U0MINA"); !strings.Contains(got, "Please try again") {
+		if got := x.told("U0MINA"); !strings.Contains(got, "not certain") {
 			x.t.Errorf("told:\n%s", got)
 		}
 	})

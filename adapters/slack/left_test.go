@@ -196,3 +196,36 @@ func TestLeftSlowly(t *testing.T) {
 		})
 	}
 }
+
+// TestUncertain: a person whose event was stored and could not be handled is not told that nothing was done, because it is handled when the bot is well again soon, and
+// given up when that takes longer. They hear which, and nothing in between.
+func TestUncertain(t *testing.T) {
+	for until, want := range map[time.Duration]string{30 * time.Second: "asked", 10 * time.Minute: "did not tell in time"} {
+		for name, trouble := range map[string]func(b *fakeBot){
+			"fails":  func(b *fakeBot) { b.doErr = errors.New("disk full") },
+			"panics": func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { panic("unthinkable") } },
+		} {
+			t.Run(name+" for "+until.String(), func(t *testing.T) {
+				inBoth(t, func(x *world) {
+					x.bot.set(trouble)
+					x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100"))
+					time.Sleep(5 * time.Second)
+					if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") {
+						x.t.Errorf("told:\n%s", got)
+					}
+					time.Sleep(until - 5*time.Second)
+					x.bot.set(func(b *fakeBot) {
+						b.doErr, b.answer = nil, func(bot.Event, bot.Member) bot.Answer { return whisper("asked") }
+					})
+					time.Sleep(time.Minute)
+					if got := x.told("U0MINA"); !strings.Contains(got, want) {
+						x.t.Errorf("told at last:\n%s", got)
+					}
+					if n := len(x.w.Ephemerals("U0MINA")); n != 2 {
+						x.t.Errorf("told %d times", n)
+					}
+				})
+			})
+		}
+	}
+}
