@@ -155,6 +155,9 @@ func (a *Adapter) giveUp(ctx context.Context, u bot.Unfinished) {
 		a.log.Error("an event could not be given up", "event", u.Event.ID, "error", err)
 		return
 	}
+	if answer.Repeated { // another replica was quicker, and tells
+		return
+	}
 	if u.Event.Reply == "" || u.Age > tokenLives || len(answer.Lines) == 0 {
 		return
 	}

@@ -246,3 +246,30 @@ func TestReplicasFatal(t *testing.T) {
 		}
 	})
 }
+
+// TestReplicasGiveUpOnce: of two replicas that find an event which a third has left, one tells the person.
+func TestReplicasGiveUpOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuild()
+		all := replicas(t, g, 2)
+		i := g.Command(mina, trust, "recalls whoami")
+		if err := i.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in, err := readInteraction(i.Payload())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := all[0].event(in)
+		e.ID, e.Reply, e.Act = "left", in.Token, bot.Act{Kind: bot.ActTurnFind}
+		if first, _, err := all[0].bot.Note(t.Context(), e); err != nil || !first {
+			t.Fatal(first, err)
+		}
+		for _, r := range all {
+			r.giveUp(t.Context(), bot.Unfinished{Event: e, Age: leftAfter})
+		}
+		if n := len(i.Followups()); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
