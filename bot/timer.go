@@ -59,15 +59,26 @@ func (b *Bot) fire(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return timerPoll, err
 	}
+	var failed []error
 	for _, d := range due {
-		if err := b.o.Ledger.Tx(ctx, func(tx Tx) error { return b.fireOne(tx, d) }); err != nil {
-			return timerPoll, fmt.Errorf("timer %s of %s: %w", d.Kind, d.Request, err)
+		err := b.o.Ledger.Tx(ctx, func(tx Tx) error { return b.fireOne(tx, d) })
+		if err == nil {
+			continue
+		}
+		failed = append(failed, fmt.Errorf("timer %s of %s: %w", d.Kind, d.Request, err))
+		// Put off, so that it is not always the first to be due: one that fails for ever must not hold up those behind it.
+		err = b.o.Ledger.Tx(ctx, func(tx Tx) error {
+			d.At = tx.Now().Add(timerPoll)
+			return tx.SetDue(d)
+		})
+		if err != nil { // the ledger is away for all of them
+			return timerPoll, errors.Join(append(failed, err)...)
 		}
 	}
 	if len(due) > 0 {
 		next = 0
 	}
-	return next, nil
+	return next, errors.Join(failed...)
 }
 
 // fireOne lets one timer do its work. What it does depends on what the request is now, never on when it fired.
