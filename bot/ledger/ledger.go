@@ -94,8 +94,8 @@ type store interface {
 	unsure(name string, err error) func(ctx context.Context) (bool, error)
 	// gather lets the database take note of how much it holds.
 	gather(ctx context.Context, db *sql.DB) error
-	// forget sees to it that deleted text is gone from the disk as well, as far as the database lets it.
-	forget(ctx context.Context, db *sql.DB) error
+	// forget sees to it that deleted text is soon gone from the disk as well, as far as the database lets it. Nobody waits for it.
+	forget()
 	// again reports whether the database gave up a transaction that may succeed when it is run once more.
 	again(err error) bool
 	// rule reports whether err is a constraint of the schema that was broken.
@@ -243,9 +243,7 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 		l.log.Warn("the database does not know yet how much it holds; it may be slow for a minute", "error", err)
 	}
 	if t.forgot {
-		if err := l.store.forget(ctx, l.write); err != nil {
-			l.log.Warn("deleted text stays in the write-ahead log for now", "error", err)
-		}
+		l.store.forget()
 	}
 	return nil
 }

@@ -235,7 +235,7 @@ func (s *postgresStore) gather(ctx context.Context, db *sql.DB) error {
 }
 
 // forget does nothing: PostgreSQL overwrites what was deleted when it vacuums, in its own time.
-func (s *postgresStore) forget(context.Context, *sql.DB) error { return nil }
+func (s *postgresStore) forget() {}
 
 // again: two transactions could not be put in an order (40001), or waited for each other (40P01).
 func (s *postgresStore) again(err error) bool {

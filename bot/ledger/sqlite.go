@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,6 +29,9 @@ type sqliteStore struct {
 	temporary string   // the directory to remove at the end
 	renewed   renewals
 	marker    *marker
+	forgot    chan struct{}      // of one: text was deleted that the write-ahead log may still have
+	stop      context.CancelFunc // of emptying it
+	stopped   chan struct{}
 }
 
 // openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit flushed to the disk; foreign keys checked;
@@ -75,6 +79,14 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	l.read.SetMaxOpenConns(4)
 	l.read.SetMaxIdleConns(4)
 	l.written, l.looked = keepStatements(l.write), keepStatements(l.read)
+	var emptying context.Context
+	emptying, s.stop = context.WithCancel(context.Background())
+	s.forgot, s.stopped = make(chan struct{}, 1), make(chan struct{})
+	s.forget() // what the process before did not come to: it was killed, or ended beside a reader
+	go func() {
+		defer close(s.stopped)
+		s.emptyForever(emptying, l.write, l.log)
+	}()
 	return nil
 }
 
@@ -197,10 +209,63 @@ func (s *sqliteStore) wake(context.Context, *sql.Tx, []bot.Topic) error { return
 // gather does nothing: SQLite goes by its indexes, not by numbers.
 func (s *sqliteStore) gather(context.Context, *sql.DB) error { return nil }
 
-// forget empties the write-ahead log, which still has pages as they were. A reader at work can keep it from that until the next time.
-func (s *sqliteStore) forget(ctx context.Context, db *sql.DB) error {
-	_, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return err
+// forget lets the write-ahead log be emptied, which still has pages as they were.
+func (s *sqliteStore) forget() {
+	select {
+	case s.forgot <- struct{}{}:
+	default: // it is about to be
+	}
+}
+
+// emptyForever empties the write-ahead log whenever text was forgotten. Where somebody reads the file, as an export or a backup does for minutes, it tries
+// again every second.
+func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.forgot:
+		}
+		for tries := 1; ; tries++ {
+			err := empty(ctx, db)
+			if err == nil {
+				break
+			}
+			if tries == 60 {
+				log.Warn("deleted text is still in the write-ahead log after a minute; it goes as soon as it can", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// empty empties the write-ahead log, in its turn among the transactions, and fails where somebody reads the file. SQLite itself would wait for them for as long as the
+// connection's timeout says, and every transaction with it.
+func empty(ctx context.Context, db *sql.DB) (err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer func() {
+		_, back := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 5000")
+		err = errors.Join(err, back)
+	}()
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	var busy, pages, copied int
+	if err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &copied); err != nil {
+		return err
+	}
+	if busy != 0 {
+		return errors.New("somebody reads the ledger's file: an export, a backup, or another program")
+	}
+	return nil
 }
 
 func (s *sqliteStore) again(error) bool { return false }
@@ -250,6 +315,10 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 }
 
 func (s *sqliteStore) close() error {
+	if s.stop != nil {
+		s.stop()
+		<-s.stopped
+	}
 	var err error
 	if s.lock != nil {
 		err = s.lock.Close()

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,62 +249,162 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// TestForgottenOnDisk: text that was forgotten is in none of the ledger's files.
-func TestForgottenOnDisk(t *testing.T) {
-	dir := t.TempDir()
-	l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
-	const secret, key = "nobody should read this again", "an HMAC key of thirty-two bytes!"
-	found := func(what string) (in []string) {
-		files, err := os.ReadDir(dir)
+// found returns in which files of the folder there is the text.
+func found(t *testing.T, dir, text string) (in []string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range files {
-			b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-			if err != nil {
+		if bytes.Contains(b, []byte(text)) {
+			in = append(in, f.Name())
+		}
+	}
+	return in
+}
+
+const secret = "nobody should read this again"
+
+// sayings is a request whose 200 messages all say secret.
+func sayings(tx bot.Tx, id bot.RequestID, key string) error {
+	if err := tx.AddRequest(bot.Request{ID: id, State: bot.Preparing, By: bot.Actor{Person: "mina"}}); err != nil {
+		return err
+	}
+	var messages []bot.Message
+	for i := range 200 {
+		messages = append(messages, bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Evidence: fmt.Sprint(secret, i)})
+	}
+	return errors.Join(tx.PutEvidenceKey(id, []byte(key)), tx.AddMessages(id, messages))
+}
+
+func forget(tx bot.Tx) error { _, err := tx.ForgetEvidence("R", 1000); return err }
+
+// TestForgottenOnDisk: text that was forgotten is in none of the ledger's files.
+func TestForgottenOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	const key, encoded = "an HMAC key of thirty-two bytes!", "YW4gSE1BQyBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE=" // as JSON has it
+	synctest.Test(t, func(t *testing.T) {
+		l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
+		do(t, l, func(tx bot.Tx) error { return sayings(tx, "R", key) })
+		if len(found(t, dir, secret)) == 0 || len(found(t, dir, encoded)) == 0 {
+			t.Fatal("the text is not on disk at all")
+		}
+		do(t, l, forget)
+		synctest.Wait()
+		if in := append(found(t, dir, secret), found(t, dir, encoded)...); len(in) > 0 {
+			t.Errorf("still in %v", in)
+		}
+
+		// What was never sealed goes in whole parts.
+		do(t, l, func(tx bot.Tx) error { return sayings(tx, "R-2", key) })
+		if len(found(t, dir, secret)) == 0 {
+			t.Fatal("the text is not on disk at all")
+		}
+		do(t, l, func(tx bot.Tx) error { _, err := tx.DropMessages("R-2", 200); return err })
+		synctest.Wait()
+		if in := found(t, dir, secret); len(in) > 0 {
+			t.Errorf("what was never sealed is still in %v", in)
+		}
+	})
+}
+
+// TestForgottenBesideReader: text that is forgotten while somebody reads, as an export or a backup does for minutes, is gone when they have ended, also where the bot has
+// ended meanwhile, however it did. Until then nobody waits.
+func TestForgottenBesideReader(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, l *ledger.Ledger, dir string) string{ // returns where the ledger is
+		"served on": func(t *testing.T, l *ledger.Ledger, dir string) string {
+			closing(t, l)
+			return dir
+		},
+		"ended": func(t *testing.T, l *ledger.Ledger, dir string) string {
+			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if bytes.Contains(b, []byte(what)) {
-				in = append(in, f.Name())
+			return dir
+		},
+		"killed": func(t *testing.T, l *ledger.Ledger, dir string) string { // elsewhere, the files as they are
+			closing(t, l)
+			to := t.TempDir()
+			for _, file := range []string{"ledger.db", "ledger.db-wal"} {
+				b, err := os.ReadFile(filepath.Join(dir, file))
+				if err == nil {
+					err = os.WriteFile(filepath.Join(to, file), b, 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		return in
-	}
-	const encoded = "YW4gSE1BQyBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE=" // key, as JSON has it
-	do(t, l, func(tx bot.Tx) error {
-		if err := tx.AddRequest(bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}}); err != nil {
-			return err
-		}
-		if err := tx.PutEvidenceKey("R", []byte(key)); err != nil {
-			return err
-		}
-		var messages []bot.Message
-		for i := range 200 {
-			messages = append(messages, bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Evidence: fmt.Sprint(secret, i)})
-		}
-		return tx.AddMessages("R", messages)
-	})
-	if len(found(secret)) == 0 || len(found(encoded)) == 0 {
-		t.Fatal("the text is not on disk at all")
-	}
-	do(t, l, func(tx bot.Tx) error { _, err := tx.ForgetEvidence("R", 1000); return err })
-	if in := append(found(secret), found(encoded)...); len(in) > 0 {
-		t.Errorf("still in %v", in)
-	}
+			return to
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				var said bytes.Buffer
+				l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
+				if err != nil {
+					t.Fatal(err)
+				}
+				do(t, l, func(tx bot.Tx) error { return sayings(tx, "R", "key") })
+				reader, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{ReadOnly: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var reading sync.WaitGroup
+				stop := make(chan struct{})
+				reading.Go(func() {
+					err := reader.View(t.Context(), func(tx bot.Tx) error {
+						_, _, err := tx.Head()
+						<-stop
+						return err
+					})
+					if err := errors.Join(err, reader.Close()); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
 
-	// What was never sealed goes in whole parts.
-	do(t, l, func(tx bot.Tx) error {
-		if err := tx.AddRequest(bot.Request{ID: "R-2", State: bot.Preparing, By: bot.Actor{Person: "mina"}}); err != nil {
-			return err
-		}
-		return tx.AddMessages("R-2", []bot.Message{{Seq: 1, Status: bot.SealNormal, Evidence: secret}, {Seq: 2, Status: bot.SealNormal, Evidence: secret}})
-	})
-	if len(found(secret)) == 0 {
-		t.Fatal("the text is not on disk at all")
-	}
-	do(t, l, func(tx bot.Tx) error { _, err := tx.DropMessages("R-2", 2); return err })
-	if in := found(secret); len(in) > 0 {
-		t.Errorf("what was never sealed is still in %v", in)
+				for i := range 50 {
+					before := time.Now()
+					if i == 0 {
+						do(t, l, forget)
+					}
+					do(t, l, func(tx bot.Tx) error { return tx.PutNote("pressed", "approve") })
+					if took := time.Since(before); took > time.Second {
+						t.Errorf("a press waited for %v", took)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				time.Sleep(10 * time.Minute)
+				if n := strings.Count(said.String(), "level=WARN"); n != 1 || !strings.Contains(said.String(), "somebody reads") {
+					t.Errorf("%d warnings:\n%s", n, said.String())
+				}
+				if len(found(t, dir, secret)) == 0 {
+					t.Error("the reader is not in the way: this shows nothing")
+				}
+				in := end(t, l, dir)
+				if name != "served on" {
+					if len(found(t, in, secret)) == 0 {
+						t.Error("the text went with the end: this shows nothing")
+					}
+					l = closing(t, open(t, "sqlite:"+filepath.Join(in, "ledger.db")))
+				}
+				close(stop)
+				reading.Wait()
+				time.Sleep(2 * time.Second)
+				if left := found(t, in, secret); len(left) > 0 {
+					t.Errorf("the reader has ended, and the text is still in %v", left)
+				}
+				if got := note(t, l, "pressed"); got != "approve" {
+					t.Errorf("note %q", got)
+				}
+			})
+		})
 	}
 }
 
