@@ -55,6 +55,21 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestLeaseAfterRestart: whoever has the file knows that who had a lease is dead, and need not wait until its time is up; but is told who it was.
+func TestLeaseAfterRestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ledger.db")
+	l := open(t, "sqlite:"+file)
+	dead, err := l.Acquire(t.Context(), "app", "dead", time.Minute)
+	if err := errors.Join(err, l.Close()); err != nil { // as a kill: nothing is released
+		t.Fatal(err)
+	}
+	l = closing(t, open(t, "sqlite:"+file))
+	lease, err := l.Acquire(t.Context(), "app", "next", time.Minute)
+	if err != nil || lease.Prior != "dead" || lease.Epoch <= dead.Epoch {
+		t.Errorf("lease %+v after %+v, %v", lease, dead, err)
+	}
+}
+
 // TestReadBeside: the command line reads while a process serves, and writes nothing.
 func TestReadBeside(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
