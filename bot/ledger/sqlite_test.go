@@ -70,6 +70,33 @@ func TestLeaseAfterRestart(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: a lease is not held for the hour by which the clock was set back after it was taken, or renewed.
+func TestClockSetBack(t *testing.T) {
+	now := time.Now()
+	l, err := ledger.Open(t.Context(), "sqlite::memory:", ledger.Options{Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing(t, l)
+	for _, name := range []string{"taken", "renewed"} {
+		lease, err := l.Acquire(t.Context(), name, "a", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "renewed" {
+			if err := l.Renew(t.Context(), lease, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	now = now.Add(-time.Hour)
+	for _, name := range []string{"taken", "renewed"} {
+		if lease, err := l.Acquire(t.Context(), name, "b", time.Minute); err != nil || lease.Prior != "a" {
+			t.Errorf("%s before: lease %+v, %v", name, lease, err)
+		}
+	}
+}
+
 // TestReadBeside: the command line reads while a process serves, and writes nothing.
 func TestReadBeside(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")

@@ -91,6 +91,24 @@ var leases = []promise{
 			t.Fatalf("b's lease %+v after %+v", b, a)
 		}
 	}},
+	{"a lease that lasts for far longer than anybody takes it was taken before the clock was set back: it is free", func(t *testing.T, l bot.Ledger) {
+		a := acquire(t, l, "a", time.Hour) // as one for a minute looks when the clock is set back by an hour
+		b := acquire(t, l, "b", time.Minute)
+		if b.Prior != "a" || b.Epoch <= a.Epoch {
+			t.Fatalf("b's lease %+v after %+v", b, a)
+		}
+		fails(t, l, bot.ErrFenced, func(tx bot.Tx) error { return tx.Fence(a) })
+		if err := l.Renew(t.Context(), b, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		acquire(t, l, "c", time.Minute)
+	}},
+	{"a lease of minutes is held where all take it for minutes", func(t *testing.T, l bot.Ledger) {
+		acquire(t, l, "a", 5*time.Minute)
+		if _, err := l.Acquire(t.Context(), "app", "b", 5*time.Minute); !errors.Is(err, bot.ErrHeld) {
+			t.Fatalf("b got error %v, want %v", err, bot.ErrHeld)
+		}
+	}},
 	{"releasing what is no longer held does nothing", func(t *testing.T, l bot.Ledger) {
 		a := acquire(t, l, "a", -time.Second)
 		b := acquire(t, l, "b", time.Minute)
