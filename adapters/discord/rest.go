@@ -180,6 +180,10 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 	if r.judged != nil && !c.interaction {
 		r.judged(e)
 	}
+	if e.Code == codeOldEdits { // of this message: others in the channel may be edited meanwhile
+		after := time.Duration(said.RetryAfter * float64(time.Second))
+		return false, &bot.Later{After: max(after, oldEditPause), Err: e}
+	}
 	if e.Status == http.StatusTooManyRequests && (e.Code == 0 || said.RetryAfter > 0) {
 		after := time.Duration(said.RetryAfter * float64(time.Second))
 		if after <= 0 {

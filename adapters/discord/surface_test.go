@@ -132,7 +132,6 @@ func TestRefusals(t *testing.T) {
 		"message gone": {discordtest.APIError(404, 10008), bot.ErrGone},
 		"no access":    {discordtest.APIError(403, 50001), bot.ErrForbidden},
 		"no right":     {discordtest.APIError(403, 50013), bot.ErrForbidden},
-		"old edits":    {discordtest.APIError(429, 30046), bot.ErrForbidden},
 		"moderated":    {discordtest.APIError(400, 200000), bot.ErrForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,6 +151,43 @@ func TestRefusals(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOldEdits: where Discord allows no more edits of an old message for now, it is asked again after minutes, whatever shorter wait it tells, and other messages of the channel may
+// be edited meanwhile.
+func TestOldEdits(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		edit := func(ref bot.Ref) error { return r.adapter.Edit(t.Context(), ref, someCard(bot.Done)) }
+		ref := r.post(t)
+		time.Sleep(2 * time.Hour)
+		young, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "young")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := edit(ref); err != nil {
+			t.Fatal(err)
+		}
+		for _, told := range []bool{true, false} { // with a retry_after, and without
+			if !told {
+				r.Fail(editRoute, 1, discordtest.APIError(429, 30046))
+			}
+			before := len(r.Log())
+			err := edit(ref)
+			if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != oldEditPause {
+				t.Errorf("one edit too many: %v", err)
+			}
+			if n := len(r.Log()) - before; n != 1 {
+				t.Errorf("%d calls", n)
+			}
+			if err := edit(young); err != nil {
+				t.Errorf("a young message: %v", err)
+			}
+		}
+		time.Sleep(time.Hour)
+		if err := edit(ref); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+	})
 }
 
 // TestLimits429 meets every shape of a rate limit. Short ones are waited for, long ones handed back, and a global one holds back everything.

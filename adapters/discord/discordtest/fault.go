@@ -220,6 +220,7 @@ type apiError struct {
 	code    int
 	message string
 	errors  object
+	after   time.Duration // told as retry_after
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d (%d) %s", e.status, e.code, e.message) }
@@ -232,6 +233,9 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	o := object{"message": e.message, "code": e.code}
 	if e.errors != nil {
 		o["errors"] = e.errors
+	}
+	if e.after > 0 {
+		o["retry_after"] = e.after.Seconds()
 	}
 	writeJSON(w, e.status, o)
 }

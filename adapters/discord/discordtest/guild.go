@@ -78,14 +78,15 @@ type Guild struct {
 	// X-RateLimit header is sent.
 	Limits bool
 
-	OldEditAge   time.Duration // a message older than this may be edited OldEdits times more, then 30046; default 1 h
-	OldEdits     int           // default 1; negative: no bound
-	NonceWindow  time.Duration // how long enforce_nonce looks back; default 3 min
-	AckWithin    time.Duration // until when the first answer is accepted; default 3 s
-	TokenLife    time.Duration // how long an interaction token takes edits and followups; default 15 min
-	CreatesADay  int           // command creates a day before 30034; default 200
-	UploadLimit  int64         // bytes a file; default 10 MiB
-	RequestLimit int64         // bytes a request; default 25 MiB
+	OldEditAge    time.Duration // a message older than this may be edited OldEdits times in OldEditWindow, else 30046; default 1 h
+	OldEditWindow time.Duration // default 1 h
+	OldEdits      int           // default 1; negative: no bound
+	NonceWindow   time.Duration // how long enforce_nonce looks back; default 3 min
+	AckWithin     time.Duration // until when the first answer is accepted; default 3 s
+	TokenLife     time.Duration // how long an interaction token takes edits and followups; default 15 min
+	CreatesADay   int           // command creates a day before 30034; default 200
+	UploadLimit   int64         // bytes a file; default 10 MiB
+	RequestLimit  int64         // bytes a request; default 25 MiB
 
 	KeepMentionsLiteral bool // the client leaves "@name" and "#name" in options alone, even where such a role, member or channel exists
 
@@ -202,6 +203,7 @@ func New() *Guild {
 		PublicKey:     hex.EncodeToString(key.Public().(ed25519.PublicKey)),
 
 		OldEditAge:        time.Hour,
+		OldEditWindow:     time.Hour,
 		OldEdits:          1,
 		NonceWindow:       3 * time.Minute,
 		AckWithin:         3 * time.Second,

@@ -58,6 +58,9 @@ func TestEdit(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
+		time.Sleep(58 * time.Minute) // the edit that was taken is an hour old
+		want(t, call(t, g, "PATCH", path, object{"components": v2}), 200, 0)
+		want(t, call(t, g, "PATCH", path, object{"components": v2}), 429, 30046)
 		want(t, call(t, g, "DELETE", path, nil), 204, 0)
 		want(t, call(t, g, "GET", path, nil), 404, 10008)
 		if l := g.Messages(trust); len(l) != 1 || l[0].Content != "hello" {
