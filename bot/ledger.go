@@ -295,7 +295,7 @@ type View struct {
 	Shown   int
 	After   time.Time // not before this time
 	Tries   int       // failed in a row
-	Dead    bool      // can no longer be shown there (deleted, forbidden)
+	Dead    bool      // can no longer be shown there (deleted, or forbidden for good)
 }
 
 // Ref is where a message stands on a platform.

@@ -24,7 +24,7 @@ type Surface interface {
 var (
 	// ErrGone: the message, its thread or its channel does not exist any more.
 	ErrGone = errors.New("gone from the platform")
-	// ErrForbidden: the platform will not let the bot do this here, however often it tries.
+	// ErrForbidden: the platform does not let the bot do this here until people change something, such as letting it back into the channel.
 	ErrForbidden = errors.New("not allowed by the platform")
 )
 

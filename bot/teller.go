@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,10 +21,10 @@ const (
 	progressEvery  = 3 * time.Second // between edits of a card while its request runs
 	tellRetryMost  = time.Minute     // the longest pause after failures
 	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
-	goneTries      = 3               // of a post whose thread is gone, while its card is looked after
 	tellCallWithin = 30 * time.Second
-	tellEndWithin  = 3 * time.Second  // for a call that is on its way when the process stops
-	tellLaterMost  = 10 * time.Minute // the longest pause that a platform is granted
+	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
+	tellLaterMost  = 10 * time.Minute   // the longest pause that a platform is granted, and after what it forbids
+	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
 )
 
 // tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
@@ -33,7 +34,7 @@ func (b *Bot) tell(ctx context.Context, s Surface) {
 	defer cancel()
 	for ctx.Err() == nil {
 		b.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l Lease) error {
-			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce)}
+			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[string]time.Time{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -47,6 +48,9 @@ type teller struct {
 	busy  map[RequestID]bool
 	done  chan RequestID
 	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	outages map[string]time.Time // by channel: when something was last forbidden there
 }
 
 // loop tells under the lease until ctx ends. A call that is on its way then has a moment to end and to be stored: cut off, it would be made again. Where
@@ -120,8 +124,10 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 			defer func() { t.done <- id }()
 			call, cancel := context.WithTimeout(calls, tellCallWithin)
 			defer cancel()
-			if err := fn(call); err != nil && ctx.Err() == nil && !errors.Is(err, ErrFenced) {
-				t.b.log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(), "err", err)
+			if err := fn(call); err != nil && ctx.Err() == nil {
+				if !errors.Is(err, ErrFenced) { // else the lease's keeper tells it, and ends ctx
+					t.b.log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(), "err", err)
+				}
 				sleep(ctx, time.Second)
 			}
 		})
@@ -142,6 +148,7 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 // show renders one view as its request is now.
 func (t *teller) show(ctx context.Context, v View) error {
 	var c Card
+	var over bool
 	err := t.b.o.Ledger.View(ctx, func(tx Tx) error {
 		views, err := tx.ViewOf(v.Request)
 		if err != nil {
@@ -156,6 +163,7 @@ func (t *teller) show(ctx context.Context, v View) error {
 		if err != nil {
 			return err
 		}
+		over = t.over(r, tx.Now())
 		c, err = t.b.card(tx, r, v.Wanted)
 		return err
 	})
@@ -178,7 +186,10 @@ func (t *teller) show(ctx context.Context, v View) error {
 	pause := time.Duration(0)
 	switch {
 	case err == nil:
-		v.Shown, v.Tries = c.Version, 0
+		v.Shown = c.Version
+		if !first { // one posted anew proves itself by an edit
+			v.Tries = 0
+		}
 		if first && c.Version > 1 { // an attempt whose answer was lost may have put up an older version, which the platform now gives back
 			v.Shown--
 		}
@@ -188,12 +199,14 @@ func (t *teller) show(ctx context.Context, v View) error {
 	case errors.Is(err, ErrGone) && !first && (c.State.Open() || untold):
 		t.b.log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
 		v.Ref, v.Shown = Ref{}, 0
-	case errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
+		v.Tries++
+		pause = t.retryIn(err, v.Tries, "card", v.Request, v.Place) // grows where somebody deletes whatever is posted
+	case errors.Is(err, ErrGone), over && errors.Is(err, ErrForbidden):
 		t.b.log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
 		v.Dead = true
 	default:
 		v.Tries++
-		pause = t.retryIn(err, v.Tries, "card", v.Request)
+		pause = t.retryIn(err, v.Tries, "card", v.Request, v.Place)
 	}
 	return t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
 		if err := tx.Fence(t.lease); err != nil {
@@ -225,20 +238,42 @@ func (t *teller) untold(ctx context.Context, v View) (found bool, err error) {
 	return found, err
 }
 
-// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows.
-func (t *teller) retryIn(err error, tries int, what string, id RequestID) time.Duration {
+// over reports whether what is forbidden is not tried any more. Until then it may be allowed again: the bot is let back into the channel, or the channel opened.
+func (t *teller) over(r Request, now time.Time) bool {
+	return !r.State.Open() && now.Sub(r.Ended) > t.b.o.EvidenceTTL+tellForbidden
+}
+
+// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows, longer where only people can mend it.
+func (t *teller) retryIn(err error, tries int, what string, id RequestID, at Place) time.Duration {
 	if later, ok := errors.AsType[*Later](err); ok {
 		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
 	}
-	pause := min(time.Second<<min(tries-1, 10), tellRetryMost)
-	t.b.log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "in", pause, "err", err)
+	most, known := tellRetryMost, false
+	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrGone) {
+		most, known = tellLaterMost, t.known(at.Channel)
+	}
+	pause := min(time.Second<<min(tries-1, 10), most)
+	if !known {
+		t.b.log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "channel", at.Channel, "in", pause, "err", err)
+	}
 	return pause
+}
+
+// known notes that something is forbidden in a channel, and reports whether the log was told of it: once, until nothing was forbidden there for longer than the pauses between tries.
+func (t *teller) known(channel string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.outages, func(_ string, last time.Time) bool { return time.Since(last) > 2*tellLaterMost })
+	_, known := t.outages[channel]
+	t.outages[channel] = time.Now()
+	return known
 }
 
 // post puts one queued post into its thread, once its card stands.
 func (t *teller) post(ctx context.Context, p Post) error {
 	var v View
 	var n *Note
+	var over bool
 	err := t.b.o.Ledger.View(ctx, func(tx Tx) error {
 		views, err := tx.ViewOf(p.Request)
 		if err != nil {
@@ -249,7 +284,12 @@ func (t *teller) post(ctx context.Context, p Post) error {
 				v = now
 			}
 		}
-		n, err = t.b.note(tx, p)
+		r, err := tx.Request(p.Request)
+		if err != nil {
+			return err
+		}
+		over = t.over(r, tx.Now())
+		n, err = t.b.note(tx, r, p)
 		return err
 	})
 	if err != nil {
@@ -260,7 +300,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 	case n == nil || v.Dead: // there is nothing to say any more, or nowhere to say it
 		p.Posted = true
 	case v.Ref == Ref{}:
-		pause = time.Second // the card is not posted yet
+		pause = time.Second // the card is not posted yet, and is next tried at v.After
 	default:
 		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
 		switch {
@@ -269,15 +309,13 @@ func (t *teller) post(ctx context.Context, p Post) error {
 			if p.Ref.Thread != "" {
 				v.Ref.Thread = p.Ref.Thread
 			}
-		case errors.Is(err, ErrGone) && p.Tries < goneTries:
-			p.Tries++
-			pause, gone = time.Second, true
-		case errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
+		case over && (errors.Is(err, ErrGone) || errors.Is(err, ErrForbidden)):
 			t.b.log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", err)
 			p.Posted = true
 		default:
 			p.Tries++
-			pause = t.retryIn(err, p.Tries, p.Key, p.Request)
+			pause = t.retryIn(err, p.Tries, p.Key, p.Request, p.Place)
+			gone = errors.Is(err, ErrGone)
 		}
 	}
 	return t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
@@ -287,6 +325,9 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		p.After = time.Time{}
 		if pause > 0 {
 			p.After = tx.Now().Add(pause)
+		}
+		if v.Ref == (Ref{}) && v.After.After(p.After) {
+			p.After = v.After
 		}
 		if err := tx.PutPost(p); err != nil {
 			return err
@@ -305,11 +346,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 }
 
 // note writes a post as it is to be read now; nil when there is nothing to say any more.
-func (b *Bot) note(tx Tx, p Post) (*Note, error) {
-	r, err := tx.Request(p.Request)
-	if err != nil {
-		return nil, err
-	}
+func (b *Bot) note(tx Tx, r Request, p Post) (_ *Note, err error) {
 	n := &Note{Key: p.Key}
 	switch p.Kind {
 	case PostReminder:

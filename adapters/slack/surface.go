@@ -191,13 +191,13 @@ func classify(err error) error {
 		return clean(err)
 	case "ratelimited", "rate_limited", "message_limit_exceeded":
 		return &bot.Later{After: defaultLater, Err: err}
-	case "message_not_found", "channel_not_found", "thread_not_found", "no_such_channel":
+	case "message_not_found", "thread_not_found":
 		return fmt.Errorf("%w: %w", bot.ErrGone, err)
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "org_login_required", "access_denied",
 		"team_access_not_granted", "ekm_access_denied":
 		// The token is at fault, not this message: it is shown once the token is mended.
 		return &bot.Later{After: time.Minute, Err: err}
-	default:
+	default: // channel_not_found too: Slack says it of a private channel that the bot was put out of
 		if passing(c) {
 			return err
 		}

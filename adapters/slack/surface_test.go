@@ -189,7 +189,8 @@ func TestSurfaceErrors(t *testing.T) {
 			{slacktest.RateLimitedNoHeader(), nil, defaultLater},
 			{slacktest.RateLimitedBody(), nil, defaultLater},
 			{slacktest.Code("message_not_found"), bot.ErrGone, 0},
-			{slacktest.Code("channel_not_found"), bot.ErrGone, 0},
+			{slacktest.Code("thread_not_found"), bot.ErrGone, 0},
+			{slacktest.Code("channel_not_found"), bot.ErrForbidden, 0}, // of a private channel that the bot is not in
 			{slacktest.Code("is_archived"), bot.ErrForbidden, 0},
 			{slacktest.Code("cant_update_message"), bot.ErrForbidden, 0},
 			{slacktest.Code("edit_window_closed"), bot.ErrForbidden, 0},
