@@ -183,7 +183,7 @@ type Tx interface {
 
 	// AddPost queues a post in the thread of a request's card. A post of the same key that is there already stays as it is.
 	AddPost(p Post) error
-	// Posts returns posts of a platform that are not posted yet, in the order they were queued, only the first of each request there.
+	// Posts returns posts of a platform that are not posted yet, only the first of each request there, those whose After is earliest first, else in the order they were queued.
 	Posts(p Platform, limit int) ([]Post, error)
 	// PutPost stores reference, After, Tries, and whether it is posted.
 	PutPost(p Post) error

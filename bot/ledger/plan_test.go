@@ -62,11 +62,16 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// TestPlanUnbatched: the next messages that nothing has been done about are found in their order, without a look at the others, on both databases.
-func TestPlanUnbatched(t *testing.T) {
-	for _, test := range []struct{ name, url, explain, want, unwanted string }{
-		{"SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN ", "message_work (request=? AND batch=?)", "sqlite_autoindex_message"},
-		{"PostgreSQL", ledgertest.Postgres(t), "EXPLAIN ", "Index Scan using message_work", "Sort"},
+// TestPlanInOrder: the next messages that nothing has been done about, and the next posts, are found in their order, without a look at the others, on both databases.
+func TestPlanInOrder(t *testing.T) {
+	messages := strings.NewReplacer("$1", "'R'", "$2", "640").Replace(unbatched)
+	posts := strings.NewReplacer("$1", "'slack'", "$2", "50").Replace(firstPosts)
+	postgres := ledgertest.Postgres(t)
+	for _, test := range []struct{ name, url, query, want, unwanted string }{
+		{"messages on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + messages, "message_work (request=? AND batch=?)", "sqlite_autoindex_message"},
+		{"messages on PostgreSQL", postgres, "EXPLAIN " + messages, "Index Scan using message_work", "Sort"},
+		{"posts on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + posts, "post_pending (platform=?)", "TEMP B-TREE"},
+		{"posts on PostgreSQL", postgres, "EXPLAIN " + posts, "Index Scan using post_pending", "Sort"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l, err := Open(t.Context(), test.url, Options{})
@@ -74,7 +79,7 @@ func TestPlanUnbatched(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			rows, err := l.read.QueryContext(t.Context(), test.explain+strings.NewReplacer("$1", "'R'", "$2", "640").Replace(unbatched))
+			rows, err := l.read.QueryContext(t.Context(), test.query)
 			if err != nil {
 				t.Fatal(err)
 			}

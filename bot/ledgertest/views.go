@@ -155,6 +155,24 @@ var posts = []promise{
 		do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-2", Key: "z", Posted: true}) })
 		same(t, queued(t, l, bot.Slack, 9), "[R-1/b R-2/y]")
 	}},
+	{"those that wait hide no others, and hold up those of their request", func(t *testing.T, l bot.Ledger) {
+		for i := range 4 {
+			id := bot.RequestID(fmt.Sprint("R-", i))
+			propose(t, l, id, 1)
+			for _, key := range []string{"a", "b"} {
+				do(t, l, func(tx bot.Tx) error {
+					return tx.AddPost(bot.Post{Request: id, Place: place(bot.Slack, "C1"), Key: key, Kind: bot.PostOutcomes})
+				})
+			}
+		}
+		for i, after := range []time.Duration{3, 1} {
+			do(t, l, func(tx bot.Tx) error {
+				return tx.PutPost(bot.Post{Request: bot.RequestID(fmt.Sprint("R-", i)), Key: "a", After: day.Add(after * time.Second), Tries: 1})
+			})
+		}
+		same(t, queued(t, l, bot.Slack, 9), "[R-2/a R-3/a R-1/a R-0/a]")
+		same(t, queued(t, l, bot.Slack, 2), "[R-2/a R-3/a]")
+	}},
 	{"one that is not there cannot change, and one belongs to a request", func(t *testing.T, l bot.Ledger) {
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-1", Key: "k"}) })
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
