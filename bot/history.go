@@ -29,6 +29,7 @@ type reading struct {
 	tries int            // how often a page is asked for that cannot be read just now; 0: once
 
 	began  time.Time
+	ledger time.Time // the ledger's time when it began, where what is read is dated
 	mu     sync.Mutex
 	told   []told
 	failed time.Time // when it began to ask for messages that it could not read
@@ -44,6 +45,11 @@ const toldAtOnce = 100
 // reading begins a reading of the scope's group or topic. why is told with every call.
 func (b *Bot) reading(s Scope, why string) *reading {
 	return &reading{chat: b.o.Chat, scope: s, why: why, began: time.Now()}
+}
+
+// at returns a moment of this process by the ledger's clock: what that said when the reading began, and the time that has passed since.
+func (rd *reading) at(t time.Time) time.Time {
+	return rd.ledger.Add(t.Sub(rd.began)).Truncate(time.Millisecond)
 }
 
 // note keeps what a call was answered. One that never left because the reading has ended is none.
@@ -176,23 +182,24 @@ func (rd *reading) findOut(ctx context.Context, seqs []recall.Seq, more map[stri
 // seqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page.
 func (rd *reading) seqs(ctx context.Context, seqs Ranges) (map[recall.Seq]recall.Message, error) {
 	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
-	err := rd.each(ctx, seqs, func(m recall.Message) { found[m.Seq] = m })
+	err := rd.each(ctx, seqs, func(m recall.Message, _ time.Time) { found[m.Seq] = m })
 	return found, err
 }
 
-// each is seqs for who keeps less of each message than all of it. keep is called for one message at a time, and where pages overlap more than once for the same.
-func (rd *reading) each(ctx context.Context, seqs Ranges, keep func(recall.Message)) error {
+// each is seqs for who keeps less of each message than all of it. keep is called for one message at a time, and where pages overlap more than once for the same. asked is when
+// its page was asked for: what the message became while the answer was on its way is not in it.
+func (rd *reading) each(ctx context.Context, seqs Ranges, keep func(m recall.Message, asked time.Time)) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readersAtOnce)
 	for _, w := range windows(seqs) {
 		g.Go(func() error {
 			began := time.Now()
-			err := rd.down(ctx, w.To, w.From, func(m recall.Message) {
+			err := rd.down(ctx, w.To, w.From, func(m recall.Message, asked time.Time) {
 				if seqs.Contains(m.Seq) {
 					mu.Lock()
 					defer mu.Unlock()
-					keep(m)
+					keep(m, asked)
 				}
 			})
 			if err != nil {
@@ -229,13 +236,15 @@ func windows(seqs Ranges) []Range {
 }
 
 // down reads history from hi down to lo, both included, until every seq between is covered by a page, and hands each message to see.
-func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(recall.Message)) error {
+func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(m recall.Message, asked time.Time)) error {
 	for {
+		asked := time.Now()
 		page, err := rd.page(ctx, hi)
 		for try := 1; try < rd.tries && err != nil; try++ {
 			if kind, _ := judgeRead(err); kind != readLater || !sleep(ctx, readRetry<<(try-1)) {
 				break
 			}
+			asked = time.Now()
 			page, err = rd.page(ctx, hi)
 		}
 		if err != nil {
@@ -244,7 +253,7 @@ func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(recall.
 		lowest := hi + 1
 		for _, m := range page.Messages {
 			if m.Seq >= 1 && m.Seq <= hi && m.Seq >= lo {
-				see(m)
+				see(m, asked)
 			}
 			if m.Seq >= 1 {
 				lowest = min(lowest, m.Seq)

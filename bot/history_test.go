@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -142,6 +143,109 @@ func TestChangedSince(t *testing.T) {
 			t.Error(thread)
 		}
 	})
+}
+
+// stepped is a house whose ledger's clock is as much later than the process's as shift says.
+func stepped(t *testing.T, shift *atomic.Int64, turn func(*bot.Options)) *house {
+	return newHouseWith(t, func(h *house) {
+		h.clock = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+	}, turn)
+}
+
+// TestReadLongAgo: how old a reading is counts by the ledger's clock, whatever the process's says. Where that clock was set back nobody knows, and the message is read again.
+func TestReadLongAgo(t *testing.T) {
+	for name, test := range map[string]struct {
+		first, then time.Duration // how much later the ledger's clock is at the seal, and at the approval
+		wait        time.Duration // between the two
+		again       bool
+	}{
+		"in time":                         {0, 0, 9 * time.Minute, false},
+		"too long ago":                    {0, 0, 11 * time.Minute, true},
+		"in time, a clock behind":         {-time.Hour, -time.Hour, 9 * time.Minute, false},
+		"too long ago, a clock behind":    {-time.Hour, -time.Hour, 11 * time.Minute, true},
+		"in time, a clock ahead":          {time.Hour, time.Hour, 9 * time.Minute, false},
+		"too long ago, a clock ahead":     {time.Hour, time.Hour, 11 * time.Minute, true},
+		"too long ago, the clock is back": {0, -time.Hour, 11 * time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift atomic.Int64
+				shift.Store(int64(test.first))
+				h := stepped(t, &shift, nil)
+				h.say(3)
+				c := h.proposed(testGroup + " 1-3")
+				h.pass(test.wait)
+				shift.Store(int64(test.then))
+				h.chat.Edit(testGroup, "", 2, "good morning")
+				h.press("UTHEO", bot.ActApprove, c)
+				h.within(time.Minute, c.ID, bot.Done)
+				again := slices.ContainsFunc(h.audited("found out"), func(e bot.Entry) bool { return strings.Contains(string(e.Detail), `"for":"send"`) })
+				if again != test.again {
+					t.Errorf("read again: %v, want %v", again, test.again)
+				}
+				if sent := h.chat.Recalled(testGroup, "", 2); sent == test.again {
+					t.Errorf("a message that was changed is recalled: %v", sent)
+				}
+			})
+		})
+	}
+}
+
+// dated is a Chat service that notes when each message was asked for.
+type dated struct {
+	bot.Chat
+	mu    sync.Mutex
+	asked map[recall.Seq]time.Time
+}
+
+func (d *dated) GroupMsgGetSimple(ctx context.Context, r recall.HistoryRequest) (recall.HistoryPage, error) {
+	asked := time.Now()
+	p, err := d.Chat.GroupMsgGetSimple(ctx, r)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range p.Messages {
+		d.asked[m.Seq] = asked
+	}
+	return p, err
+}
+
+// TestReadDated: a message is sealed as read when it was asked for, by the ledger's clock, however long the reading takes and whatever the clock does meanwhile. When the answer came
+// would be too late: what others did to the message while that was on its way is not in it.
+func TestReadDated(t *testing.T) {
+	for text, exact := range map[string]bool{"1-1000": true, `text:"win big" last:500`: false} {
+		t.Run(text, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const ahead = -time.Hour
+				var shift atomic.Int64
+				shift.Store(int64(ahead))
+				d := &dated{asked: map[recall.Seq]time.Time{}}
+				h := stepped(t, &shift, func(o *bot.Options) { d.Chat, o.Chat = o.Chat, d })
+				h.chat.Change(func(o *recalltest.Options) { o.Latency = 3 * time.Second })
+				h.say(1000)
+				began := time.Now()
+				id := h.ask("UMINA", testGroup+" "+text)
+				h.pass(4 * time.Second)
+				shift.Store(0)
+				h.within(time.Minute, id, bot.Proposed)
+				err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+					all, err := tx.Messages(id, 0, 1000)
+					for _, m := range all {
+						read, asked := m.Read.Add(-ahead), d.asked[m.Seq]
+						if read.After(asked) || read.Before(began.Truncate(time.Millisecond)) || exact && asked.Sub(read) > time.Millisecond {
+							t.Errorf("%d was asked for %v after the start, and is sealed as read after %v", m.Seq, asked.Sub(began), read.Sub(began))
+						}
+					}
+					if r, err := tx.Request(id); err != nil || len(all) == 0 || len(all) != r.Tally.Total {
+						t.Errorf("%d messages of %d: %v", len(all), r.Tally.Total, err)
+					}
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }
 
 // TestReadTooOften: a page that the service does not give because it is asked too often is asked for again, not the whole reading; and however long that takes, no request is

@@ -27,7 +27,9 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 	pause := readRetry
 	for {
 		var r Request
+		var now time.Time
 		err := b.o.Ledger.View(ctx, func(tx Tx) (err error) {
+			now = tx.Now()
 			r, err = tx.Request(id)
 			return err
 		})
@@ -35,7 +37,7 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 			return err
 		}
 		rd := b.reading(r.Scope, "seal")
-		rd.tries = pageTries
+		rd.tries, rd.ledger = pageTries, now
 		rd.store = func(ctx context.Context, all []told) error {
 			return b.o.Ledger.Tx(ctx, func(tx Tx) error {
 				if err := tx.Fence(l); err != nil {
@@ -109,8 +111,9 @@ type prepared struct {
 	blind    bool
 }
 
-// readForSeal reads the group and the messages of a request that is preparing. giveUp says that reading has failed for long enough: what cannot be read
-// now is taken as unread. It returns a *Refusal when the request must end.
+// readForSeal reads the group and the messages of a request that is preparing. Each message is dated by the ledger's clock, never later than it was read: by when its page
+// was asked for, or by when the reading began. giveUp says that reading has failed for long enough: what cannot be read now is taken as unread. It returns a *Refusal when the
+// request must end.
 func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bool) (prepared, error) {
 	info, err := rd.group(ctx)
 	switch {
@@ -138,11 +141,10 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 		if matches, arrived, err = b.filtered(ctx, rd, &p.request, hasHistory); err != nil {
 			return prepared{}, err
 		}
-		now := time.Now().Truncate(time.Millisecond)
 		read = make([]Message, 0, p.request.Covers.Count())
 		for seq := range p.request.Covers.All() {
 			if m, ok := matches[seq]; ok {
-				read = append(read, b.sealed(m, p.key, r.Policy, now))
+				read = append(read, b.sealed(m, p.key, r.Policy, rd.ledger))
 			} else {
 				read = append(read, Message{})
 			}
@@ -152,8 +154,8 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 			// Each message is sealed as it comes, in its place, so that 100,000 are never held with all that they say, nor twice.
 			read = make([]Message, r.Covers.Count())
 			place := r.Covers.places()
-			err = rd.each(ctx, r.Covers, func(m recall.Message) {
-				read[place(m.Seq)] = b.sealed(m, p.key, r.Policy, time.Now().Truncate(time.Millisecond))
+			err = rd.each(ctx, r.Covers, func(m recall.Message, asked time.Time) {
+				read[place(m.Seq)] = b.sealed(m, p.key, r.Policy, rd.at(asked))
 			})
 			if err != nil {
 				kind, _ := judgeRead(err)
@@ -170,7 +172,6 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 			}
 		}
 	}
-	now := time.Now().Truncate(time.Millisecond)
 	if p.messages = read; read == nil {
 		p.messages = make([]Message, p.request.Covers.Count())
 	}
@@ -182,9 +183,9 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 		switch {
 		case m.Status != "":
 		case told:
-			*m = b.sealArrived(a, p.key, r.Policy, now)
+			*m = b.sealArrived(a, p.key, r.Policy, rd.ledger)
 		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq, !p.blind:
-			*m = Message{Seq: seq, Status: SealAbsent, Read: now}
+			*m = Message{Seq: seq, Status: SealAbsent, Read: rd.ledger}
 		default:
 			*m = Message{Seq: seq, Status: SealUnread}
 		}
@@ -202,8 +203,8 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 }
 
 // sealed fixes one message as it was read.
-func (b *Bot) sealed(m recall.Message, key []byte, p Policy, now time.Time) Message {
-	out := Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: now, Status: SealNormal, Admin: b.o.Admin != "" && m.From == b.o.Admin}
+func (b *Bot) sealed(m recall.Message, key []byte, p Policy, at time.Time) Message {
+	out := Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: SealNormal, Admin: b.o.Admin != "" && m.From == b.o.Admin}
 	switch m.Status {
 	case recall.StatusRecalled:
 		out.Status = SealRecalled

@@ -11,13 +11,19 @@ import (
 // rereadAfter is how old a reading may be: a message read longer ago is read again before it is sent.
 const rereadAfter = 10 * time.Minute
 
+// isFresh reports whether a reading is young enough. One that lies ahead was made before the ledger's clock was set back: nobody knows how old it is.
+func isFresh(read, now time.Time) bool {
+	age := now.Sub(read)
+	return age >= 0 && age <= rereadAfter
+}
+
 // readAgain reads those messages of a claimed batch again that must be: blind ones, and those read too long ago, or before the ledger was a copy. What has changed since the
 // seal gets its outcome in res; the others are returned, to be sent.
 func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	live := j.request.Group.Type != "" && !j.request.Group.Type.HasHistory()
 	oldest := j.request.Tally.Read
-	fresh := !j.request.Blind && !r.b.o.Callbacks && oldest.After(j.restored) && j.claimed.Sub(oldest) <= rereadAfter // and nobody tells of recalls
-	if live || fresh || j.batch.Doubted {                                                                             // a batch that was in doubt has just been read, or cannot be
+	fresh := !j.request.Blind && !r.b.o.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed) // and nobody tells of recalls
+	if live || fresh || j.batch.Doubted {                                                                   // a batch that was in doubt has just been read, or cannot be
 		return j.batch.Seqs, nil
 	}
 	var stored map[recall.Seq]Message
@@ -38,7 +44,7 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 			for _, m := range page {
 				if slices.Contains(j.batch.Seqs, m.Seq) {
 					stored[m.Seq] = m
-					if _, removed := told[m.Seq]; m.Status == SealUnread || !m.Callback && (removed || tx.Now().Sub(m.Read) > rereadAfter || m.Read.Before(j.restored)) {
+					if _, removed := told[m.Seq]; m.Status == SealUnread || !m.Callback && (removed || !isFresh(m.Read, tx.Now()) || m.Read.Before(j.restored)) {
 						old = append(old, m.Seq)
 					}
 				}
