@@ -22,8 +22,9 @@ type gauge struct {
 	mu   sync.Mutex
 	cut  atomic.Bool    // nothing more can be written
 	most map[string]int // by what was written
-	// before is called with what is going to be written; what it returns fails the transaction.
+	// before is called with what is going to be written; what it returns fails the transaction. after is called when a transaction has written something.
 	before func(what string) error
+	after  func(what string)
 }
 
 func (g *gauge) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
@@ -33,9 +34,15 @@ func (g *gauge) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
 	wrote := map[string]int{}
 	err := g.Ledger.Tx(ctx, func(tx bot.Tx) error { return fn(&gaugedTx{tx, g, wrote}) })
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	for what, n := range wrote {
 		g.most[what] = max(g.most[what], n)
+	}
+	after := g.after
+	g.mu.Unlock()
+	for what, n := range wrote {
+		if err == nil && after != nil && n > 0 {
+			after(what)
+		}
 	}
 	return err
 }
@@ -92,6 +99,11 @@ func (t *gaugedTx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
 	n, err := t.Tx.ForgetEvidence(id, limit)
 	t.wrote["forgotten"] += n
 	return n, err
+}
+
+func (t *gaugedTx) Append(e bot.Entry) (bot.Entry, error) {
+	t.wrote[e.What]++
+	return t.Tx.Append(e)
 }
 
 // let sets what is called before something is written.
@@ -391,6 +403,63 @@ func TestSealCutShort(t *testing.T) {
 		}
 		h.sealHolds(id)
 	})
+}
+
+// TestSealFenced lets the lease pass to somebody else once a request was read, or while its seal is stored, while the bot still relies on it: it stores no more, opens nothing for
+// decisions and refuses nothing. When the lease is its own again all is read and stored anew.
+func TestSealFenced(t *testing.T) {
+	for name, test := range map[string]struct {
+		seqs   string
+		what   string // the lease passes when that was written; "": a moment after it was asked
+		times  int32  // so many times
+		stored int
+		then   bot.State
+	}{
+		"while it is read": {"1-20", "", 0, 0, bot.Proposed},
+		"before the first": {"1-20", "api", 1, 0, bot.Proposed},
+		"after one part":   {"1-3500", "sealed", 1, 1000, bot.Proposed},
+		"before the last":  {"1-3500", "sealed", 3, 3000, bot.Proposed},
+		"nothing to seal":  {"9000", "api", 1, 0, bot.Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift atomic.Int64
+				var h *house
+				var wrote atomic.Int32
+				g := &gauge{most: map[string]int{}}
+				g.after = func(what string) {
+					if what == test.what && wrote.Add(1) == test.times {
+						h.passes(&shift)
+					}
+				}
+				h = stepped(t, &shift, flood(g))
+				h.chat.Change(func(o *recalltest.Options) { o.Latency = 500 * time.Millisecond })
+				h.say(3500)
+				id := h.ask("UMINA", testGroup+" "+test.seqs)
+				for wrote.Load() < test.times {
+					h.pass(10 * time.Millisecond)
+				}
+				if test.what == "" {
+					h.pass(700 * time.Millisecond)
+					h.passes(&shift)
+				}
+				h.pass(20 * time.Second)
+				if messages, _ := h.evidenceOf(id); messages != test.stored {
+					t.Errorf("%d messages are stored; %d were when the lease passed", messages, test.stored)
+				}
+				if c, err := h.bot.ShowingNow(t.Context(), id); err != nil || c.State != bot.Preparing {
+					t.Errorf("it is %s while somebody else has the lease: %v", c.State, err)
+				}
+				if n := len(h.audited("api")); test.what == "" && n > 0 {
+					t.Errorf("%d calls are told by who has the lease no more", n)
+				}
+				h.within(2*time.Minute, id, test.then)
+				if test.then == bot.Proposed {
+					h.sealHolds(id)
+				}
+			})
+		})
+	}
 }
 
 // TestSealWithdrawn withdraws a request while parts of its seal are stored: what the messages said is in the ledger no more.
