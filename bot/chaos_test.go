@@ -630,3 +630,100 @@ func TestClockStepped(t *testing.T) {
 		})
 	}
 }
+
+// TestClockSetBack sets the ledger's clock back an hour while something waits for its time: a batch for its next try, a paused app for its probe. It does not wait an hour.
+func TestClockSetBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault recalltest.Fault
+		tries int           // that meet the fault
+		most  time.Duration // that is to be waited then
+	}{
+		"a batch":      {recalltest.Unreachable(), 4, 15 * time.Second},
+		"a paused app": {recalltest.Answer(70009, "bad signature"), 1, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift atomic.Int64
+				h := stepped(t, &shift, nil)
+				h.say(2)
+				c, next := h.proposed(testGroup+" 1"), h.proposed(testGroup+" 2")
+				h.chat.Inject(recalltest.Recall, test.tries, test.fault)
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(10 * time.Second)
+				if n := h.chat.Calls(recalltest.Recall); n == 0 && name == "a paused app" || h.chat.Recalled(testGroup, "", 1) {
+					t.Fatalf("it does not wait after %d calls: this shows nothing", n)
+				}
+				shift.Store(-int64(time.Hour))
+				h.press("UTHEO", bot.ActApprove, next)
+				h.within(test.most, c.ID, bot.Done)
+				h.within(5*time.Second, next.ID, bot.Done)
+			})
+		})
+	}
+}
+
+// putOff is a platform that is busy, and says for how long.
+type putOff struct {
+	*screen
+	busy  atomic.Bool
+	tries atomic.Int32
+}
+
+func (p *putOff) takes() error {
+	if p.busy.Load() {
+		p.tries.Add(1)
+		return &bot.Later{After: 10 * time.Minute}
+	}
+	return nil
+}
+
+func (p *putOff) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
+	if err := p.takes(); err != nil {
+		return bot.Ref{}, err
+	}
+	return p.screen.Post(ctx, at, c, key)
+}
+
+func (p *putOff) Reply(ctx context.Context, at bot.Ref, n bot.Note) (bot.Ref, error) {
+	if err := p.takes(); err != nil {
+		return bot.Ref{}, err
+	}
+	return p.screen.Reply(ctx, at, n)
+}
+
+// TestClockSetBackTelling: nor does a card, or a post in its thread, that the platform has put off.
+func TestClockSetBackTelling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shift atomic.Int64
+		var p *putOff
+		h := newHouseWith(t, func(h *house) {
+			p = &putOff{screen: h.screen}
+			h.surface, h.clock = p, func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+		}, nil)
+		h.say(1)
+		put := func(what string, is func() bool) {
+			t.Helper()
+			if n := p.tries.Swap(0); n == 0 || is() {
+				t.Fatalf("%s was tried %d times while the platform is busy: this shows nothing", what, n)
+			}
+			p.busy.Store(false)
+			h.pass(10 * time.Second)
+			if is() {
+				t.Fatalf("%s was told before its time", what)
+			}
+			shift.Add(-int64(time.Hour))
+			h.pass(10 * time.Second)
+			if !is() {
+				t.Errorf("%s is not told 10s after the clock was set back", what)
+			}
+		}
+		p.busy.Store(true)
+		c := h.proposed(testGroup + " 1")
+		put("the card", func() bool { return h.screen.card(c.ID).State == bot.Proposed })
+		p.busy.Store(true)
+		h.press("UTHEO", bot.ActApprove, c)
+		h.within(time.Minute, c.ID, bot.Done)
+		h.pass(5 * time.Second)
+		put("what became of it", func() bool { return strings.Contains(h.screen.thread(c.ID), "1: recalled") })
+	})
+}
