@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -319,4 +320,87 @@ func TestSmallBeforeLarge(t *testing.T) {
 		}
 		h.within(time.Minute, flood.ID, bot.Done)
 	})
+}
+
+// TestSmallAsked: whichever was asked first, and with a quota so small that one batch is claimed at a time, a small request goes before a flood.
+func TestSmallAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.pass(time.Second)
+		h.again()
+		h.say(502)
+		urgent := h.proposed(testGroup + " 501 502")
+		flood := h.proposed(testGroup + " 1-500")
+		h.press("UTHEO", bot.ActApprove, flood)
+		h.pass(500 * time.Millisecond)
+		h.press("UTHEO", bot.ActApprove, urgent)
+		h.within(3*time.Second, urgent.ID, bot.Done)
+		if c, err := h.bot.ShowingNow(t.Context(), flood.ID); err != nil || c.State != bot.Running {
+			t.Errorf("the flood is %s: this shows nothing: %v", c.State, err)
+		}
+	})
+}
+
+// TestFloodsSideBySide: of two floods the larger does not wait for the end of the other.
+func TestFloodsSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouseWith(t, nil, nil)
+		h.say(10_000)
+		one, two := h.proposed(testGroup+" 1-4900"), h.proposed(testGroup+" 4901-10000")
+		h.press("UTHEO", bot.ActApprove, one)
+		h.press("UTHEO", bot.ActApprove, two)
+		h.pass(time.Second)
+		seqs := h.chat.RecalledSeqs(testGroup, "")
+		larger := 0
+		for _, s := range seqs {
+			if s > 4900 {
+				larger++
+			}
+		}
+		if larger < len(seqs)/3 || larger > len(seqs)*2/3 {
+			t.Errorf("%d of %d messages are of the larger flood, want about half", larger, len(seqs))
+		}
+	})
+}
+
+// TestStopEndsDoubt stops a request whose answer is lost and cannot be found out: it ends, as soon as nothing can tell any more.
+func TestStopEndsDoubt(t *testing.T) {
+	for name, test := range map[string]struct {
+		group       string
+		callbacks   bool
+		least, most time.Duration // from the lost answer to the end
+	}{
+		"history cannot be read":     {testGroup, false, 4 * time.Minute, 6 * time.Minute},
+		"no history":                 {"@TGS#LIVE", false, 0, 3 * time.Second},
+		"no history, with callbacks": {"@TGS#LIVE", true, 5 * time.Second, 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, func(o *bot.Options) { o.Callbacks, o.Policy.StartWithin = test.callbacks, 5*time.Minute })
+				h.chat.AddGroup(recalltest.Group{ID: "@TGS#LIVE", Type: "AVChatRoom", Name: "Live", Members: 2})
+				for i := range 3 {
+					h.chat.Say(test.group, "", "alice", fmt.Sprint("win big ", i+1))
+				}
+				c := h.proposed(test.group + " 1-3")
+				h.chat.Change(func(o *recalltest.Options) { o.Latency = time.Second })
+				h.chat.Inject(recalltest.History, -1, recalltest.BadGateway())
+				h.chat.Inject(recalltest.Recall, 1, recalltest.ResetBefore())
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(500 * time.Millisecond)
+				h.press("UTHEO", bot.ActStop, c)
+				h.pass(time.Second)
+				if test.least > 0 {
+					h.pass(test.least)
+					if now, err := h.bot.ShowingNow(t.Context(), c.ID); err != nil || now.State != bot.Stopping {
+						t.Errorf("%v after the lost answer it is %s: %v", test.least, now.State, err)
+					}
+				}
+				h.within(test.most-test.least, c.ID, bot.Stopped)
+				holds(t, h.screen.thread(c.ID), "+ 3 unknown")
+				if n := h.recallCalls(); n != 1 {
+					t.Errorf("%d calls", n)
+				}
+			})
+		})
+	}
 }
