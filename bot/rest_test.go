@@ -670,7 +670,7 @@ func TestSmallQuota(t *testing.T) {
 	}
 }
 
-// TestFloodsPreparedInTurn: two floods are not read at the same time, since each is held in memory until it is sealed. What is small waits for neither.
+// TestFloodsPreparedInTurn: no two floods are read at the same time, since each is held in memory until it is sealed; the one asked for first comes first. What is small waits for none.
 func TestFloodsPreparedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l *liar
@@ -681,23 +681,26 @@ func TestFloodsPreparedInTurn(t *testing.T) {
 			o.Chat = l
 		})
 		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
-		h.say(24_002)
+		h.say(30_005)
 		var mu sync.Mutex
-		var first, last [2]time.Time // page of each flood
+		var first, last [3]time.Time // page of each flood
 		turn := func(r recall.HistoryRequest, _ *recall.HistoryPage) {
 			mu.Lock()
 			defer mu.Unlock()
-			if r.Seq <= 24_000 {
-				i := (r.Seq - 1) / 12_000
+			if r.Seq <= 30_003 {
+				i := (r.Seq - 1) / 10_001
 				if last[i] = time.Now(); first[i].IsZero() {
 					first[i] = last[i]
 				}
 			}
 		}
 		l.turn.Store(&turn)
-		floods := []bot.RequestID{h.ask("UMINA", testGroup+" 1-12000"), h.ask("UMINA", testGroup+" 12001-24000")}
-		h.pass(time.Second)
-		small := h.ask("UMINA", testGroup+" 24001 24002")
+		var floods []bot.RequestID
+		for _, asked := range []string{"1-10001", "10002-20002", "20003-30003"} {
+			floods = append(floods, h.ask("UMINA", testGroup+" "+asked))
+			h.pass(time.Second) // of those asked for in one millisecond any may be first
+		}
+		small := h.ask("UMINA", testGroup+" 30004 30005")
 		h.within(2*time.Second, small, bot.Proposed)
 		for _, id := range floods {
 			if s := h.screen.card(id).State; s != bot.Preparing {
@@ -707,9 +710,12 @@ func TestFloodsPreparedInTurn(t *testing.T) {
 		for _, id := range floods {
 			h.within(time.Minute, id, bot.Proposed)
 		}
-		if mu.Lock(); first[0].IsZero() || !first[1].After(last[0]) {
-			t.Errorf("the first was read from %v to %v, the second from %v", first[0], last[0], first[1])
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range first {
+			if first[i].IsZero() || i > 0 && !first[i].After(last[i-1]) {
+				t.Errorf("flood %d was read from %v to %v", i, first[i], last[i])
+			}
 		}
-		mu.Unlock()
 	})
 }
