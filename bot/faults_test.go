@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -359,6 +360,42 @@ func TestFloodsSideBySide(t *testing.T) {
 		}
 		if larger < len(seqs)/3 || larger > len(seqs)*2/3 {
 			t.Errorf("%d of %d messages are of the larger flood, want about half", larger, len(seqs))
+		}
+	})
+}
+
+// cutOff sends no recall of one group.
+type cutOff struct {
+	bot.Chat
+	group recall.GroupID
+}
+
+func (c cutOff) GroupMsgRecall(ctx context.Context, r recall.RecallRequest) (recall.RecallAnswer, error) {
+	if r.Group == c.group {
+		return recall.RecallAnswer{}, recall.ErrNotSent
+	}
+	return c.Chat.GroupMsgRecall(ctx, r)
+}
+
+// TestShareLeft: of a share that one flood cannot use, because its batches wait to be sent again, the other has the use.
+func TestShareLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const cut = "@TGS#CUT"
+		h := newHouseWith(t, nil, func(o *bot.Options) { o.Chat = cutOff{o.Chat, cut} })
+		h.chat.AddGroup(recalltest.Group{ID: cut, Type: "Public", Name: "Cut off", Members: 2})
+		for i := range 9100 {
+			h.chat.Say(cut, "", "alice", fmt.Sprint("win big ", i+1))
+		}
+		h.say(9000)
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		waits, goes := h.proposed(cut+" 1-9100"), h.proposed(testGroup+" 1-9000")
+		h.press("UTHEO", bot.ActApprove, waits)
+		h.press("UTHEO", bot.ActApprove, goes)
+		h.pass(2 * time.Second)
+		before := h.recallCalls()
+		h.pass(2 * time.Second)
+		if n := h.recallCalls() - before; n < 380 {
+			t.Errorf("%d calls in 2 s, want about 400", n)
 		}
 	})
 }
