@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -167,7 +168,7 @@ func TestCommitLost(t *testing.T) {
 			}
 
 			m.will(lose, true)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			err = put(ctx, "unknown")
 			u1, unsure := errors.AsType[*bot.Unsure](err)
@@ -180,6 +181,7 @@ func TestCommitLost(t *testing.T) {
 				t.Error("it was found out from a server that cannot be asked")
 			}
 			m.will("", false)
+			do(t, l, func(tx bot.Tx) error { return tx.PutNote("later", "here") }) // what it leaves must not hide what became of the one before
 			if written, err := u1.Written(t.Context()); written != stored || err != nil {
 				t.Errorf("found out %v, %v", written, err)
 			}
@@ -187,5 +189,51 @@ func TestCommitLost(t *testing.T) {
 				t.Errorf("note %q", got)
 			}
 		})
+	}
+}
+
+// TestCommitLostInCrash: what the server forgot in a crash is not told as written, though another process got its transaction number since.
+func TestCommitLostInCrash(t *testing.T) {
+	u := ledgertest.PostgresServer(t)
+	l := closing(t, open(t, u))
+	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+	err := l.Tx(t.Context(), func(tx bot.Tx) error {
+		if err := tx.PutNote("k", "after"); err != nil {
+			return err
+		}
+		crash(t, u)
+		other := open(t, u)
+		defer other.Close()
+		return other.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("other", "here") })
+	})
+	if got := note(t, l, "k"); err == nil || got != "before" || note(t, l, "other") != "here" {
+		t.Errorf("Tx returned %v, and the note says %q", err, got)
+	}
+	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "again") })
+}
+
+// crash kills a process of the server, which ends all others and starts again, without what it had not stored.
+func crash(t *testing.T, databaseURL string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, fmt.Sprintf("COPY (SELECT 1) TO PROGRAM 'kill -9 %d'", conn.PgConn().PID())); err == nil {
+		t.Fatal("the server was not killed")
+	}
+	for {
+		again, err := pgx.Connect(ctx, databaseURL)
+		if err == nil {
+			again.Close(ctx)
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -77,8 +77,8 @@ var (
 
 // store is what differs between the databases.
 type store interface {
-	// begin makes a writing transaction the only one, and returns the ledger's time, and what the database calls the transaction, if anything.
-	begin(ctx context.Context, tx *sql.Tx) (now time.Time, name string, err error)
+	// begin makes a writing transaction the only one, and returns the ledger's time.
+	begin(ctx context.Context, tx *sql.Tx) (now time.Time, err error)
 	// look returns the ledger's time in a reading transaction.
 	look(ctx context.Context, tx *sql.Tx) (time.Time, error)
 	// snapshot is how a reading transaction is begun.
@@ -87,11 +87,11 @@ type store interface {
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
 	// wake passes topics on to other processes, once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
-	// wrote counts a transaction that has written, before it is committed; committed notes the count outside the database, after.
+	// wrote gives a transaction that has written its number, before it is committed; committed is told of it after.
 	wrote(t *tx) (int64, error)
 	committed(n int64) error
-	// unsure returns how to find out whether the transaction of that name was committed, where err, of its commit, leaves that open; else nil.
-	unsure(name string, err error) func(ctx context.Context) (bool, error)
+	// unsure returns how to find out whether the transaction of that number was committed, where err, of its commit, leaves that open; else nil.
+	unsure(n int64, err error) func(ctx context.Context) (bool, error)
 	// gather lets the database take note of how much it holds.
 	gather(ctx context.Context, db *sql.DB) error
 	// forget sees to it that deleted text is soon gone from the disk as well, as far as the database lets it. Nobody waits for it.
@@ -199,8 +199,7 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	t := &tx{ctx: ctx, sql: s, kept: l.written, rule: l.store.rule}
 	defer func() { l.written.keep(ctx, t.wanted) }()
 	defer s.Rollback() // does nothing once committed
-	var name string
-	if t.now, name, err = l.store.begin(ctx, s); err != nil {
+	if t.now, err = l.store.begin(ctx, s); err != nil {
 		return fmt.Errorf("begin ledger transaction: %w", err)
 	}
 	if err := fn(t); err != nil {
@@ -212,15 +211,18 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	if err := l.store.wake(ctx, s, t.woken); err != nil {
 		return fmt.Errorf("wake: %w", err)
 	}
-	count := int64(0)
+	n := int64(0)
 	if t.wrote {
-		if count, err = l.store.wrote(t); err != nil {
+		if n, err = l.store.wrote(t); err != nil {
 			return err
 		}
 	}
 	if err := s.Commit(); err != nil {
 		err = fmt.Errorf("commit ledger transaction: %w", err)
-		written := l.store.unsure(name, err)
+		if !t.wrote {
+			return err
+		}
+		written := l.store.unsure(n, err)
 		if written == nil {
 			return err
 		}
@@ -233,7 +235,7 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	}
 	l.hub.wake(t.woken...)
 	if t.wrote {
-		if err := l.store.committed(count); err == nil {
+		if err := l.store.committed(n); err == nil {
 			l.unmarked.Store(false)
 		} else if !l.unmarked.Swap(true) {
 			l.log.Warn("a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "error", err)

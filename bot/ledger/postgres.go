@@ -3,11 +3,13 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,11 +28,22 @@ const channel = "recallbot_wake"
 // hold a loop for as long as TCP keeps trying.
 const patience = time.Minute
 
+// A process numbers its transactions in a counter of its own, ofProcess with a random name behind it. It is kept this long after the last of them.
+const (
+	ofProcess   = "process/"
+	keepProcess = 30 * 24 * time.Hour
+)
+
 // postgresStore is one PostgreSQL database, shared by replicas.
 type postgresStore struct {
 	read    *sql.DB
 	stop    context.CancelFunc // of the listener
 	stopped chan struct{}
+
+	name    string // the counter in which this process numbers its transactions
+	mu      sync.Mutex
+	last    int64             // number given; microseconds since 1970, so that what is very old can be told
+	commits map[int64]*commit // not answered, by number
 }
 
 func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly bool) error {
@@ -41,7 +54,7 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 	// Every query has its index. Where a table was small when a connection first used it, PostgreSQL would go on reading all of it, for each row that a foreign key is
 	// checked for, when a flood has made it large: sealing 100,000 messages would take minutes.
 	config.RuntimeParams["enable_seqscan"] = "off"
-	s := &postgresStore{}
+	s := &postgresStore{name: ofProcess + rand.Text(), commits: map[int64]*commit{}}
 	l.store = s
 	l.read = stdlib.OpenDB(*config)
 	l.read.SetMaxOpenConns(4)
@@ -55,6 +68,10 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 	l.write.SetMaxOpenConns(1)
 	if err := l.migrate(ctx, goose.DialectPostgres, goose.WithSessionLocker(turns{})); err != nil {
 		return err
+	}
+	long := time.Now().Add(-keepProcess).UnixMicro()
+	if _, err := l.write.ExecContext(ctx, `DELETE FROM counter WHERE name LIKE $1 AND n < $2`, ofProcess+"%", long); err != nil {
+		return fmt.Errorf("forget processes of long ago: %w", err)
 	}
 	var listen context.Context
 	listen, s.stop = context.WithCancel(context.Background())
@@ -158,12 +175,15 @@ const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigin
 
 // begin locks the writer's row, then reads the clock: later than any transaction before it. A replica that freezes in the middle of
 // a transaction is thrown out, so that the others are not held for ever.
-func (s *postgresStore) begin(ctx context.Context, tx *sql.Tx) (now time.Time, name string, err error) {
+func (s *postgresStore) begin(ctx context.Context, tx *sql.Tx) (now time.Time, err error) {
 	var ms int64
 	err = tx.QueryRowContext(ctx, `WITH writer AS MATERIALIZED (
 		SELECT set_config('idle_in_transaction_session_timeout', '8s', true) FROM counter WHERE name = 'writer' FOR UPDATE)
-		SELECT `+clock+`, CAST(pg_current_xact_id() AS text) FROM writer`).Scan(&ms, &name)
-	return moment(ms), name, err
+		SELECT `+clock+` FROM writer`).Scan(&ms)
+	if err != nil {
+		return now, err
+	}
+	return moment(ms), s.settle(ctx, tx)
 }
 
 func (s *postgresStore) look(ctx context.Context, tx *sql.Tx) (time.Time, error) {
@@ -172,34 +192,123 @@ func (s *postgresStore) look(ctx context.Context, tx *sql.Tx) (time.Time, error)
 	return moment(ms), err
 }
 
-// unsure: a commit that the server refuses is none. Where its answer is lost the server knows what became of the transaction. While it is being committed, or the server has
-// not noticed yet that nobody is there any more, that is not decided.
-func (s *postgresStore) unsure(name string, err error) func(context.Context) (bool, error) {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Severity == "ERROR" || errors.Is(err, pgx.ErrTxCommitRollback) {
+// commit is one whose answer has not come.
+type commit struct {
+	n       int64
+	lost    bool          // it will not come
+	known   chan struct{} // closed when it is known whether it was written
+	written bool
+}
+
+func (c *commit) isKnown() bool {
+	select {
+	case <-c.known:
+		return true
+	default:
+		return false
+	}
+}
+
+// wrote leaves the number of the transaction in the row of this process, where settle finds it if the answer to the commit is lost. What the server itself tells of a
+// transaction (pg_xact_status) is no help: after a crash it gives a number that was never stored to the next one that asks for one.
+func (s *postgresStore) wrote(t *tx) (int64, error) {
+	s.mu.Lock()
+	s.last = max(s.last+1, time.Now().UnixMicro())
+	n := s.last
+	s.commits[n] = &commit{n: n, known: make(chan struct{})}
+	s.mu.Unlock()
+	_, err := t.exec("number transaction", `INSERT INTO counter (name, n) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET n = excluded.n`, s.name, n)
+	if err != nil {
+		s.answered(n)
+	}
+	return n, err
+}
+
+func (s *postgresStore) committed(n int64) error {
+	s.answered(n)
+	return nil
+}
+
+// answered forgets a commit of which nothing needs to be found out.
+func (s *postgresStore) answered(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.commits, n)
+}
+
+// settle finds out what became of the commits of this process that were not answered. tx holds the writer's row, so each of them has ended; and no transaction of this process
+// began after one of them without this look, so the number in its row is still that of the newest which was written.
+func (s *postgresStore) settle(ctx context.Context, tx *sql.Tx) error {
+	s.mu.Lock()
+	var open []*commit
+	for _, c := range s.commits {
+		if !c.isKnown() {
+			open = append(open, c)
+		}
+	}
+	s.mu.Unlock()
+	if len(open) == 0 {
+		return nil
+	}
+	var n int64
+	if err := tx.QueryRowContext(ctx, `SELECT n FROM counter WHERE name = $1`, s.name).Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range open {
+		if !c.isKnown() {
+			c.written = c.n == n
+			close(c.known)
+		}
+		if c.lost {
+			delete(s.commits, c.n)
+		}
+	}
+	return nil
+}
+
+// unsure: a commit that the server refuses is none. Where its answer is lost the row of this process tells, once the transaction has ended: the server may be committing it,
+// or not have noticed yet that nobody is there any more.
+func (s *postgresStore) unsure(n int64, err error) func(context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.commits[n]
+	e, refused := errors.AsType[*pgconn.PgError](err)
+	refused = refused && e.Severity == "ERROR" || errors.Is(err, pgx.ErrTxCommitRollback)
+	if c.lost = true; refused || c.isKnown() {
+		delete(s.commits, n)
+	}
+	if refused {
 		return nil
 	}
 	return func(ctx context.Context) (bool, error) {
 		for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-			var status sql.NullString
-			err := s.read.QueryRowContext(ctx, `SELECT pg_xact_status(CAST(CAST($1 AS text) AS xid8))`, name).Scan(&status)
-			switch e, refused := errors.AsType[*pgconn.PgError](err); {
-			case refused && e.Code == "22023": // of the future: the server that took over never heard of it
-				return false, nil
-			case err != nil: // the server is away
-			case status.String == "committed":
-				return true, nil
-			case status.String == "aborted":
-				return false, nil
-			case status.String != "in progress":
-				return false, fmt.Errorf("find out what became of transaction %s: it was too long ago", name)
+			var err error
+			if !c.isKnown() {
+				err = s.findOut(ctx)
+			}
+			if c.isKnown() {
+				return c.written, nil
 			}
 			select {
 			case <-ctx.Done():
-				return false, fmt.Errorf("find out what became of transaction %s: %w", name, cmp.Or(err, ctx.Err()))
+				return false, fmt.Errorf("find out whether a transaction was written: %w", cmp.Or(err, ctx.Err()))
 			case <-time.After(pause):
 			}
 		}
 	}
+}
+
+// findOut settles what is open in a transaction of its own.
+func (s *postgresStore) findOut(ctx context.Context) error {
+	tx, err := s.read.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	_, err = s.begin(ctx, tx)
+	return err
 }
 
 func (s *postgresStore) snapshot() *sql.TxOptions {
@@ -221,11 +330,6 @@ func (s *postgresStore) wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic
 	_, err := tx.ExecContext(ctx, "SELECT pg_notify($1, $2)", channel, strings.Join(names, ","))
 	return err
 }
-
-// wrote does nothing: what a PostgreSQL database was set back to is its operator's to know.
-func (s *postgresStore) wrote(*tx) (int64, error) { return 0, nil }
-
-func (s *postgresStore) committed(int64) error { return nil }
 
 // gather tells the planner how large a flood is. Until autovacuum looks, a minute later, it takes tables that were just filled for nearly empty, and reads all of them where it
 // should look a few rows up. Nobody waits for it: it is not done in the transaction that stored the rows.

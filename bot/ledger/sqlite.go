@@ -186,12 +186,10 @@ func (s *sqliteStore) acquire() error {
 	return nil
 }
 
-func (s *sqliteStore) begin(context.Context, *sql.Tx) (time.Time, string, error) {
-	return s.now(), "", nil
-}
+func (s *sqliteStore) begin(context.Context, *sql.Tx) (time.Time, error) { return s.now(), nil }
 
 // unsure: what could not be committed was not.
-func (s *sqliteStore) unsure(string, error) func(context.Context) (bool, error) { return nil }
+func (s *sqliteStore) unsure(int64, error) func(context.Context) (bool, error) { return nil }
 
 func (s *sqliteStore) look(context.Context, *sql.Tx) (time.Time, error) { return s.now(), nil }
 

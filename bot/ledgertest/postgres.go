@@ -52,6 +52,21 @@ func Postgres(t testing.TB) (databaseURL string) {
 	return u.String()
 }
 
+// PostgresServer returns the URL of an empty database in a private server of the test's own, whose processes the test may kill. Where PostgreSQL is not installed the test is
+// skipped, or fails when CI is "true".
+func PostgresServer(t testing.TB) (databaseURL string) {
+	t.Helper()
+	serving, err := startServer()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
+		t.Skipf("no PostgreSQL: %v; install it: no server of others may be killed", err)
+	}
+	if err != nil {
+		t.Fatalf("PostgreSQL for tests: %v", err)
+	}
+	t.Cleanup(func() { serving.lifeline.Close() })
+	return serving.url
+}
+
 func execute(databaseURL, query string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
