@@ -164,8 +164,8 @@ type Tx interface {
 	// The ledger numbers them: Batch.N is ignored, and each gets the next number of its request, from 1.
 	// ErrRule when there is no grant, or a message is not of this request.
 	AddBatches(id RequestID, batches []Batch) error
-	// Batches returns up to limit batches of the request that are in one of the states, lowest number first. Seqs holds those
-	// of its messages that have no outcome yet.
+	// Batches returns up to limit batches of the request that are in one of the states, by After and then by number, so that those
+	// that are put off come last. Seqs holds those of its messages that have no outcome yet.
 	Batches(id RequestID, limit int, states ...BatchState) ([]Batch, error)
 	// PutBatches stores state, epoch, doubt, attempts and After of batches that exist, else ErrNotFound.
 	PutBatches(id RequestID, batches []Batch) error

@@ -719,3 +719,55 @@ func TestFloodsPreparedInTurn(t *testing.T) {
 		}
 	})
 }
+
+// TestPutOffHideNothing: with a small quota, too, batches that cannot be sent, or cannot be read again, do not keep the others from being sent.
+func TestPutOffHideNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		calls  int           // a second
+		sealed time.Duration // before the approval: then it is read again
+	}{
+		"sent":       {2, 0},
+		"read again": {10, 11 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l *liar
+				h := newHouseWith(t, nil, func(o *bot.Options) {
+					l = &liar{Chat: o.Chat}
+					if o.Chat, o.CallsPerSecond = l, test.calls; test.sealed == 0 {
+						o.Chat = cutOffBelow{o.Chat, 300}
+					}
+				})
+				h.say(400)
+				c := h.proposed(testGroup + " 1-400")
+				h.pass(test.sealed)
+				unread := func(r recall.HistoryRequest, p *recall.HistoryPage) {
+					if r.Seq <= 300 {
+						p.Messages = []recall.Message{{Seq: r.Seq + 1000, From: "mallory", Time: time.Now()}}
+					}
+				}
+				if test.sealed > 0 {
+					l.turn.Store(&unread)
+				}
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(time.Minute)
+				if got := len(h.chat.RecalledSeqs(testGroup, "")); got != 100 {
+					t.Errorf("%d messages were recalled, want the 100 that can be", got)
+				}
+			})
+		})
+	}
+}
+
+// cutOffBelow sends no recall of messages up to a number.
+type cutOffBelow struct {
+	bot.Chat
+	seq recall.Seq
+}
+
+func (c cutOffBelow) GroupMsgRecall(ctx context.Context, r recall.RecallRequest) (recall.RecallAnswer, error) {
+	if r.Seqs[0] <= c.seq {
+		return recall.RecallAnswer{}, recall.ErrNotSent
+	}
+	return c.Chat.GroupMsgRecall(ctx, r)
+}

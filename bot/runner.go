@@ -644,23 +644,16 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			if share <= 0 {
 				break
 			}
-			found, left, err := r.toClaim(tx, req, share+r.b.flight()) // those that were put off come with the others
+			found, left, err := r.toClaim(tx, req, share)
 			if err != nil {
 				return nil, false, false, err
 			}
-			more = more || left
 			var claimed []Batch
 			for _, bt := range found {
-				if len(claimed) == share {
-					break
-				}
 				if len(bt.Seqs) == 0 {
 					if err := r.empty(tx, req.ID, bt); err != nil {
 						return nil, false, false, err
 					}
-					continue
-				}
-				if ahead(tx, bt.After, retryMost) {
 					continue
 				}
 				bt.State, bt.Epoch = BatchSending, r.Lease.Epoch
@@ -669,7 +662,8 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 			if err := tx.PutBatches(req.ID, claimed); err != nil {
 				return nil, false, false, err
 			}
-			all[req.ID] = len(claimed) < share
+			all[req.ID] = len(found) < share
+			more = more || left || len(found) == share && len(claimed) < share
 			for _, bt := range claimed {
 				jobs = append(jobs, job{req, bt, tx.Now(), restored})
 			}
@@ -684,25 +678,48 @@ func (r *runner) claim(tx Tx, running []Request) (jobs []job, more, hungry bool,
 	return jobs, more, len(jobs) == room, nil
 }
 
-// toClaim returns up to limit batches that wait to be sent, and makes some of a part of the rest where there are fewer. more says that this gave few, and that there may
+// putOffMost is how many batches of a request may be put off when more of it is begun. Where so many are, the service is away, and calls that fail help nobody.
+const putOffMost = 64
+
+// toClaim returns up to limit batches that are due to be sent, and makes some of a part of the rest where there are fewer. more says that this gave few, and that there may
 // be more.
-func (r *runner) toClaim(tx Tx, req Request, limit int) (found []Batch, more bool, err error) {
-	if found, err = tx.Batches(req.ID, limit, BatchPending); err != nil || len(found) == limit {
-		return found, false, err
+func (r *runner) toClaim(tx Tx, req Request, limit int) (due []Batch, more bool, err error) {
+	due, putOff, err := dueBatches(tx, req.ID, limit)
+	if err != nil || len(due) == limit || putOff >= putOffMost {
+		return due, false, err
 	}
 	made, more, err := batchRest(tx, req)
 	if err == nil && made > 0 {
-		found, err = tx.Batches(req.ID, limit, BatchPending)
+		due, _, err = dueBatches(tx, req.ID, limit)
 	}
 	switch {
 	case err != nil:
 		return nil, false, err
-	case len(found) > 0:
-		return found, more && len(found) < limit, nil
+	case len(due) > 0:
+		return due, more && len(due) < limit, nil
 	case made > 0: // in doubt: they are read first
 		return nil, false, nil
+	case putOff > 0:
+		return nil, more, nil
 	}
 	return nil, more, r.finish(tx, req.ID)
+}
+
+// dueBatches returns up to limit batches that are to be sent now, and how many of those that it saw are put off.
+func dueBatches(tx Tx, id RequestID, limit int) (due []Batch, putOff int, err error) {
+	all, err := tx.Batches(id, limit+putOffMost, BatchPending)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, bt := range all {
+		switch {
+		case ahead(tx, bt.After, retryMost):
+			putOff++
+		case len(due) < limit:
+			due = append(due, bt)
+		}
+	}
+	return due, putOff, nil
 }
 
 // ahead reports whether at is still to come. What was put off by most at most and lies further ahead was put off before the ledger's

@@ -169,15 +169,17 @@ func batchRow(b bot.Batch) []any {
 	return []any{b.State, b.Epoch, flag(b.Doubted), flag(b.Unread), flag(b.Single), b.Attempts, millis(b.After)}
 }
 
-// Batches returns batches in the given states with their unsettled messages. Each state is asked for by itself, so that the index gives the lowest
-// numbers without a look at the rest.
+const firstBatches = `SELECT * FROM batch WHERE request = $1 AND state = $2 ORDER BY after, n LIMIT $3 + 0`
+
+// Batches returns batches in the given states with their unsettled messages. Each state is asked for by itself, so that the index gives the first
+// without a look at the rest.
 func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]bot.Batch, error) {
 	var batches []bot.Batch
 	for _, state := range states {
 		err := t.each("read batches of "+string(id), `SELECT b.n, b.state, b.epoch, b.doubted, b.unread, b.single, b.attempts, b.after, m.seq
-			FROM (SELECT * FROM batch WHERE request = $1 AND state = $2 ORDER BY n LIMIT $3 + 0) b
+			FROM (`+firstBatches+`) b
 			LEFT JOIN message m ON m.request = b.request AND m.batch = b.n AND m.class = ''
-			ORDER BY b.n, m.seq`, []any{id, state, max(limit, 0)}, func(row *sql.Rows) error {
+			ORDER BY b.after, b.n, m.seq`, []any{id, state, max(limit, 0)}, func(row *sql.Rows) error {
 			var b bot.Batch
 			var doubted, unread, single int
 			var after int64
@@ -199,7 +201,7 @@ func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]b
 			return nil, err
 		}
 	}
-	slices.SortFunc(batches, func(a, b bot.Batch) int { return cmp.Compare(a.N, b.N) })
+	slices.SortFunc(batches, func(a, b bot.Batch) int { return cmp.Or(a.After.Compare(b.After), cmp.Compare(a.N, b.N)) })
 	return batches[:min(len(batches), max(limit, 0))], nil
 }
 

@@ -62,12 +62,15 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// TestPlanInOrder: the next messages that nothing has been done about, and the next posts, are found in their order, without a look at the others, on both databases.
+// TestPlanInOrder: the next messages that nothing has been done about, the next batches, and the next posts, are found in their order, without a look at the others, on both databases.
 func TestPlanInOrder(t *testing.T) {
 	messages := strings.NewReplacer("$1", "'R'", "$2", "640").Replace(unbatched)
 	posts := strings.NewReplacer("$1", "'slack'", "$2", "50").Replace(firstPosts)
+	batches := strings.NewReplacer("$1", "'R'", "$2", "'pending'", "$3", "84").Replace(firstBatches)
 	postgres := ledgertest.Postgres(t)
 	for _, test := range []struct{ name, url, query, want, unwanted string }{
+		{"batches on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + batches, "batch_state (state=? AND request=?)", "TEMP B-TREE"},
+		{"batches on PostgreSQL", postgres, "EXPLAIN " + batches, "Index Scan using batch_state", "Sort"},
 		{"messages on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + messages, "message_work (request=? AND batch=?)", "sqlite_autoindex_message"},
 		{"messages on PostgreSQL", postgres, "EXPLAIN " + messages, "Index Scan using message_work", "Sort"},
 		{"posts on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + posts, "post_pending (platform=?)", "TEMP B-TREE"},

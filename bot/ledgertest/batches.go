@@ -239,15 +239,15 @@ var batches = []promise{
 			return tx.AddBatches("R-1", []bot.Batch{{Seqs: []recall.Seq{4}, State: bot.BatchPending}})
 		})
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-2", inBatches(4)) })
-		want = append(want, bot.Batch{N: 3, Seqs: []recall.Seq{4}, State: bot.BatchPending})
 		want[0].N, want[1].N = 1, 2
+		want = []bot.Batch{want[0], {N: 3, Seqs: []recall.Seq{4}, State: bot.BatchPending}, want[1]}
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) {
 			return tx.Batches("R-1", 9, bot.BatchPending, bot.BatchDoubt, bot.BatchSending)
 		}), want)
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) {
 			return tx.Batches("R-1", 2, bot.BatchDoubt, bot.BatchPending)
 		}), want[:2])
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDoubt) }), want[1:2])
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDoubt) }), want[2:])
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDone) }), []bot.Batch{})
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9) }), []bot.Batch{})
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-2", 9, bot.BatchPending) })[0].N, 1)
@@ -261,6 +261,21 @@ var batches = []promise{
 			same(t, b.N, i+1)
 			same(t, len(b.Seqs), 10)
 			same(t, b.Seqs[0], recall.Seq(10*i+1))
+		}
+	}},
+	{"those that are put off come last", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 5)
+		var all []bot.Batch
+		for i, after := range []time.Time{day.Add(time.Hour), {}, day, {}, day} {
+			all = append(all, bot.Batch{Seqs: []recall.Seq{recall.Seq(i + 1)}, State: bot.BatchPending, After: after})
+		}
+		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", all) })
+		for _, limit := range []int{5, 3} {
+			var got []int
+			for _, b := range look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", limit, bot.BatchPending) }) {
+				got = append(got, b.N)
+			}
+			same(t, got, []int{2, 4, 3, 5, 1}[:limit])
 		}
 	}},
 	{"their messages are those without an outcome", func(t *testing.T, l bot.Ledger) {
@@ -296,7 +311,7 @@ var batches = []promise{
 		done := bot.Batch{N: 3, State: bot.BatchDone}
 		do(t, l, func(tx bot.Tx) error { return tx.PutBatches("R-1", []bot.Batch{changed, done}) })
 		changed.Seqs, done.Seqs = inBatches(30)[1].Seqs, inBatches(30)[2].Seqs
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchSending, bot.BatchDone) }), []bot.Batch{changed, done})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchSending, bot.BatchDone) }), []bot.Batch{done, changed})
 		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) })), 1)
 	}},
 	{"one that is not there cannot change", func(t *testing.T, l bot.Ledger) {
