@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func (b *Bot) fire(ctx context.Context) (time.Duration, error) {
 	next := timerPoll
 	var due []Due
 	err := b.o.Ledger.View(ctx, func(tx Tx) (err error) {
-		if due, err = tx.Dues(tx.Now(), 100); err != nil {
+		if due, err = tx.Dues(tx.Now(), duesAtOnce); err != nil {
 			return err
 		}
 		at, err := tx.NextDue()
@@ -68,8 +69,10 @@ func (b *Bot) fire(ctx context.Context) (time.Duration, error) {
 		failed = append(failed, fmt.Errorf("timer %s of %s: %w", d.Kind, d.Request, err))
 		// Put off, so that it is not always the first to be due: one that fails for ever must not hold up those behind it.
 		err = b.o.Ledger.Tx(ctx, func(tx Tx) error {
-			d.At = tx.Now().Add(timerPoll)
-			return tx.SetDue(d)
+			if still, err := stillDue(tx, d); err != nil || !still {
+				return err
+			}
+			return tx.SetDue(Due{d.Request, d.Kind, tx.Now().Add(timerPoll)})
 		})
 		if err != nil { // the ledger is away for all of them
 			return timerPoll, errors.Join(append(failed, err)...)
@@ -81,8 +84,20 @@ func (b *Bot) fire(ctx context.Context) (time.Duration, error) {
 	return next, errors.Join(failed...)
 }
 
+// duesAtOnce is how many timers fire between two looks.
+const duesAtOnce = 100
+
+// stillDue reports whether a timer that was found due still is: it was neither cleared nor moved meanwhile, and the clock was not set back.
+func stillDue(tx Tx, d Due) (bool, error) {
+	due, err := tx.Dues(tx.Now(), duesAtOnce)
+	return slices.ContainsFunc(due, func(o Due) bool { return o.Request == d.Request && o.Kind == d.Kind && o.At.Equal(d.At) }), err
+}
+
 // fireOne lets one timer do its work. What it does depends on what the request is now, never on when it fired.
 func (b *Bot) fireOne(tx Tx, d Due) error {
+	if still, err := stillDue(tx, d); err != nil || !still {
+		return err
+	}
 	r, err := tx.Request(d.Request)
 	if errors.Is(err, ErrNotFound) {
 		return tx.ClearDue(d.Request)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/recall/recalltest"
 )
 
 // unclear is a ledger in which no timer of one request can be cleared.
@@ -70,6 +71,65 @@ func TestTimerThatFails(t *testing.T) {
 		h.pass(time.Minute)
 		if got := h.screen.card(first.ID).State; got != bot.Expired {
 			t.Errorf("the request whose timers failed is %s", got)
+		}
+	})
+}
+
+// meanwhile is a ledger in which something is done between the look for timers that are due and what is written next.
+type meanwhile struct {
+	bot.Ledger
+	do atomic.Pointer[func(tx bot.Tx) error]
+}
+
+func (l *meanwhile) View(ctx context.Context, fn func(tx bot.Tx) error) error {
+	return l.Ledger.View(ctx, func(tx bot.Tx) error { return fn(meanwhileTx{tx, l}) })
+}
+
+type meanwhileTx struct {
+	bot.Tx
+	l *meanwhile
+}
+
+func (t meanwhileTx) Dues(at time.Time, limit int) ([]bot.Due, error) {
+	due, err := t.Tx.Dues(at, limit)
+	if do := t.l.do.Load(); do != nil && len(due) > 0 && t.l.do.CompareAndSwap(do, nil) {
+		return due, errors.Join(err, t.l.Tx(context.Background(), *do))
+	}
+	return due, err
+}
+
+// TestTimerMovedMeanwhile: a timer that was moved after it was found due does not fire, and is not lost. It is the one that ends an approved request which cannot begin.
+func TestTimerMovedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *meanwhile
+		h := newHouse(t, func(o *bot.Options) {
+			l = &meanwhile{Ledger: o.Ledger}
+			o.Ledger = l
+		})
+		h.say(1)
+		c := h.proposed(testGroup + " 1")
+		h.chat.Inject(recalltest.Recall, -1, recalltest.Answer(60002, "")) // the app is paused
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(time.Second)
+		due := func(at time.Time) func(tx bot.Tx) error {
+			return func(tx bot.Tx) error { return tx.SetDue(bot.Due{Request: c.ID, Kind: bot.DueStart, At: at}) }
+		}
+		later := due(time.Now().Add(5 * time.Minute))
+		l.do.Store(&later)
+		if err := h.ledger.Tx(t.Context(), due(time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		h.pass(time.Minute)
+		if l.do.Load() != nil {
+			t.Fatal("no timer was found due")
+		}
+		var next time.Time
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) (err error) {
+			next, err = tx.NextDue()
+			return err
+		})
+		if want := time.Now().Add(4 * time.Minute); err != nil || next.Sub(want).Abs() > 10*time.Second {
+			t.Errorf("the next timer is at %v (%v), want %v", next, err, want)
 		}
 	})
 }
