@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -272,6 +273,15 @@ func (b *Bot) ShowingNow(ctx context.Context, id RequestID) (c Card, err error) 
 		return err
 	})
 	return c, err
+}
+
+// Replaced is told by an adapter whose answer to a press has put a card into a message, beside what the teller shows there. Where the request has moved on since that card was
+// made, it is shown once more: the answer may have arrived after something newer, and would hide it.
+func (b *Bot) Replaced(ctx context.Context, c Card) error {
+	if now, err := b.ShowingNow(ctx, c.ID); err != nil || reflect.DeepEqual(now, c) {
+		return err
+	}
+	return b.o.Ledger.Tx(ctx, func(tx Tx) error { return b.show(tx, c.ID) })
 }
 
 // Remember keeps a small value for an adapter between starts (the hash of its registered commands).

@@ -118,6 +118,9 @@ func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error)
 	return true, nil
 }
 
+// Replaced does nothing.
+func (b *Bot) Replaced(context.Context, bot.Card) error { return nil }
+
 // TakesLong is true of what a bot reads messages for.
 func (b *Bot) TakesLong(a bot.Act) bool { return a.Kind == bot.ActTurnFind || a.Sub == "find" }
 

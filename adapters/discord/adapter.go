@@ -29,6 +29,7 @@ type Bot interface {
 	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
 	TakesLong(act bot.Act) bool
+	Replaced(ctx context.Context, c bot.Card) error
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
 	Policy() bot.Policy

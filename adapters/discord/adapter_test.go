@@ -252,6 +252,36 @@ func TestPressedCardGone(t *testing.T) {
 	})
 }
 
+// TestReplaced: the bot is told of a card that an answer puts into the pressed message, once Discord must have taken the answer or does not any more.
+func TestReplaced(t *testing.T) {
+	for by, within := range map[mode]time.Duration{overGateway: 500 * time.Millisecond, overHTTP: 3 * time.Second} {
+		t.Run(string(by), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, by)
+				r.ready(t)
+				ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+				b, _ := shown.Button("Reject")
+				now := someCard(bot.Rejected)
+				r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &now})
+				r.wait(t, r.Press(theo, shown.Ref(), b.CustomID))
+				taken := time.Now()
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				r.bot.mu.Lock()
+				defer r.bot.mu.Unlock()
+				if told := r.bot.replaced[now.ID]; told.IsZero() || told.Sub(taken).Abs() > within || by == overHTTP && told.Sub(taken) < 2*time.Second {
+					t.Errorf("told %v after the answer", told.Sub(taken))
+				}
+				r.stop()
+			})
+		})
+	}
+}
+
 func TestAutocomplete(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		r.bot.answer(bot.Answer{Kind: bot.Choices, Groups: []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}})

@@ -41,6 +41,8 @@ type reply struct {
 	after *message
 	// instead is given when the first answer would change a message that is gone.
 	instead *message
+	// card is what the first answer makes the pressed message show; nil for none.
+	card *bot.Card
 	// later makes the answer where the first one only said that it takes a while; nil for none. What does not belong into the place of the first one
 	// is said after it.
 	later func(ctx context.Context) (answer, after *message)
@@ -208,6 +210,11 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 	update := func(m *message, instead *message) reply {
 		return reply{first: response{Type: discordgo.InteractionResponseUpdateMessage, Data: m}, instead: hide(instead)}
 	}
+	show := func(c *bot.Card, instead *message) reply {
+		out := update(drawCard(*c, nil), instead)
+		out.card = c
+		return out
+	}
 	said := func(fallback bot.Line) *message {
 		lines := answer.Lines
 		if len(lines) == 0 {
@@ -216,14 +223,14 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 		return drawLines(lines)
 	}
 	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
-		out := update(drawCard(*answer.Card, nil), said(bot.Say("answer.card_follows")))
+		out := show(answer.Card, said(bot.Say("answer.card_follows")))
 		out.after = hide(said(bot.Say("answer.done")))
 		return out
 	}
 	switch answer.Kind {
 	case bot.Changed:
 		if answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
-			return update(drawCard(*answer.Card, nil), drawCard(*answer.Card, nil))
+			return show(answer.Card, drawCard(*answer.Card, nil))
 		}
 		if answer.Card != nil && len(answer.Lines) == 0 {
 			return whisper(drawCard(*answer.Card, nil))
@@ -313,6 +320,7 @@ func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
 	ctx, cancel := context.WithDeadline(ctx, received.Add(answerWithin))
 	defer cancel()
 	err = a.rest.answer(ctx, in, out.first)
+	a.shown(in, out, 0)
 	if err != nil && out.instead != nil && ctx.Err() == nil && !isCode(err, codeUnknownAnswer) {
 		out.after, err = nil, a.rest.answer(ctx, in, whisper(out.instead).first)
 	}
@@ -321,6 +329,22 @@ func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
 		return
 	}
 	a.more(in, out)
+}
+
+// shown lets the bot look, after a while, whether the card that an answer put in the place of another hides a newer one: the teller edits the message too, and
+// nothing but time tells which of the two Discord took last.
+func (a *Adapter) shown(in *interaction, out reply, after time.Duration) {
+	if out.card == nil {
+		return
+	}
+	a.background(moreWithin, func(ctx context.Context) {
+		if !sleep(ctx, after) {
+			return
+		}
+		if err := a.bot.Replaced(ctx, *out.card); err != nil {
+			a.log.Warn("a pressed card may show how the request stood before", "interaction", in.ID, "request", out.card.ID, "error", err)
+		}
+	})
 }
 
 // more says what is left to say after the first answer. Where that came in the HTTP response Discord may not have read it yet, so

@@ -54,6 +54,7 @@ func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	out := a.act(r.Context(), in)
 	answer(w, out.first)
+	a.shown(in, out, answerWithin) // by then Discord has taken it, or does not any more
 	a.more(in, out)
 }
 

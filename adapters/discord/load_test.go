@@ -39,7 +39,8 @@ func (oblivious) Alone(ctx context.Context, _ string, _ func(), fn func(context.
 func (oblivious) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
 	return func(func(bot.Unfinished, error) bool) {}
 }
-func (oblivious) TakesLong(bot.Act) bool { return false }
+func (oblivious) TakesLong(bot.Act) bool                   { return false }
+func (oblivious) Replaced(context.Context, bot.Card) error { return nil }
 
 type accepting struct{}
 
