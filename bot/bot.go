@@ -284,6 +284,9 @@ func (b *Bot) Replaced(ctx context.Context, c Card) error {
 	return b.o.Ledger.Tx(ctx, func(tx Tx) error { return b.show(tx, c.ID) })
 }
 
+// Shared reports whether other processes may be at work on the same ledger. Where none is, what was begun before this one was has been left.
+func (b *Bot) Shared() bool { return b.o.Ledger.Shared() }
+
 // Remember keeps a small value for an adapter between starts (the hash of its registered commands).
 func (b *Bot) Remember(ctx context.Context, key, value string) error {
 	return b.o.Ledger.Tx(ctx, func(tx Tx) error { return tx.PutNote(key, value) })

@@ -38,6 +38,9 @@ type Ledger interface {
 	// Lease.Rested is set the next to acquire it finds no Prior.
 	Release(ctx context.Context, l Lease) error
 
+	// Shared reports whether other processes may serve the same store.
+	Shared() bool
+
 	// Close releases the store. It must be called once, after the last transaction has returned.
 	Close() error
 }

@@ -118,6 +118,9 @@ func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error)
 	return true, nil
 }
 
+// Shared is true: other replicas may be at work.
+func (b *Bot) Shared() bool { return true }
+
 // Replaced does nothing.
 func (b *Bot) Replaced(context.Context, bot.Card) error { return nil }
 

@@ -26,6 +26,7 @@ type fakeBot struct {
 	gaveUp  []bot.Event
 	waiting []bot.Unfinished // what other processes stored, beside what Note did
 	noted   map[bot.EventID]noted
+	alone   bool // no other process may be at work
 
 	answer   func(e bot.Event, m bot.Member) bot.Answer // nil: Accepted
 	noteErr  error
@@ -127,6 +128,12 @@ func (b *fakeBot) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfini
 			}
 		}
 	}
+}
+
+func (b *fakeBot) Shared() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.alone
 }
 
 func (b *fakeBot) TakesLong(a bot.Act) bool { return strings.HasPrefix(a.Text, "find ") }

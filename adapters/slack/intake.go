@@ -106,7 +106,11 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 			d.view = a.open(d, linesView(d, []bot.Line{bot.Say("window.checking")}))
 		}
 	}
-	a.answer(d, <-result)
+	late := <-result
+	if late.Repeated && d.view == "" {
+		return // another process closed it meanwhile, and tells; but a window that waits for the answer none but this one can fill
+	}
+	a.answer(d, late)
 }
 
 // settle finds out who acted, has the bot handle the event, and returns what to answer. Where that fails the event stays open, and is taken up as one that was left:
@@ -215,8 +219,8 @@ func inAcknowledgement(d delivery, lines []bot.Line) any {
 	return nil
 }
 
-// takeUpLeft takes up the events that a process stored and acknowledged, and then ended before it answered: at the beginning all of them at once, since they are mostly of
-// the process that this one follows. It looks again and again, because another replica may end at any time, and then leaves alone what one may still be at work on.
+// takeUpLeft takes up the events that a process stored and acknowledged, and then ended before it answered: the one that this one follows, or another replica, at any time.
+// So it looks again and again, and always leaves alone what a process may still be at work on.
 func (a *Adapter) takeUpLeft(ctx context.Context) {
 	for first := true; ; first = false {
 		var taken sync.WaitGroup
@@ -229,7 +233,10 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 			if a.o.Bot.TakesLong(u.Event.Act) {
 				left = longLeftAfter
 			}
-			if !first && u.Age < left {
+			if first && !a.o.Bot.Shared() { // whoever was at work on what is older has ended
+				left = min(left, time.Since(a.made))
+			}
+			if u.Age < left {
 				continue
 			}
 			taken.Add(1)

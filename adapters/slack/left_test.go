@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"sync/atomic"
@@ -105,6 +106,37 @@ func TestLeftByAnother(t *testing.T) {
 	}
 }
 
+// TestLeftByTheOneBefore: where no other process can be at work, what the one before has left is taken up at the start, what messages are read for too.
+func TestLeftByTheOneBefore(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		t.Run(fmt.Sprint("alone ", alone), func(t *testing.T) {
+			inSlack(t, httpMode, func(x *world) {
+				x.bot.set(func(b *fakeBot) {
+					b.alone = alone
+					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("found") }
+					left := leftEvent("find @TGS#2J4SZEAEL")
+					left.Act.Command = "recalls"
+					b.noted["left"] = noted{left, time.Now()}
+				})
+				time.Sleep(time.Second)
+				x.replica(x.bot)
+				time.Sleep(time.Second)
+				if n := len(x.w.Ephemerals("U0MINA")); (n == 1) != alone {
+					x.t.Errorf("told %d times", n)
+				}
+				time.Sleep(longLeftAfter + leftAfter)
+				want := "did not tell in time"
+				if alone {
+					want = "found"
+				}
+				if got := x.told("U0MINA"); !strings.Contains(got, want) || len(x.w.Ephemerals("U0MINA")) != 1 {
+					x.t.Errorf("told %q", got)
+				}
+			})
+		})
+	}
+}
+
 // TestLeftTakenUpOnce: two replicas that find the same event at the same time act once, and the person hears once.
 func TestLeftTakenUpOnce(t *testing.T) {
 	for name, age := range map[string]time.Duration{"checked again": leftAfter, "given up": checkedAgain} {
@@ -133,15 +165,17 @@ func TestLeftTakenUpOnce(t *testing.T) {
 	}
 }
 
-// TestAtWorkIsNotLeft: an event that a replica is still checking or reading for is left to it.
+// TestAtWorkIsNotLeft: an event that a replica is still checking or reading for is left to it, by those that run and by one that starts meanwhile.
 func TestAtWorkIsNotLeft(t *testing.T) {
 	for name, test := range map[string]struct {
 		command, text string
 		slow          func(x *world)
+		starts        time.Duration // when another replica starts
 	}{
-		"checking":           {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }},
-		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }},
-		"reading":            {"/recalls", "find @TGS#2J4SZEAEL", func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }},
+		"checking":           {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }, time.Second},
+		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }, time.Second},
+		"reading":            {"/recalls", "find @TGS#2J4SZEAEL", func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, time.Second},
+		"reading for long":   {"/recalls", "find @TGS#2J4SZEAEL", func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, checkedAgain + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &counting{}
@@ -153,6 +187,8 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 				}
 				test.slow(x)
 				x.acked(x.w.Command("U0MINA", "C0TRUST", test.command, test.text))
+				time.Sleep(test.starts)
+				x.replica(b)
 				time.Sleep(10 * time.Minute)
 				if n := b.did.Load() + b.gaveUp.Load(); n != 1 {
 					x.t.Errorf("handled %d times", n)
@@ -164,6 +200,62 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 				b.Bot = x.bot
 				o.Bot = b
 			})
+		})
+	}
+}
+
+// slow is a Bot that takes longer to handle an event than the others wait.
+type slow struct {
+	Bot
+	by time.Duration
+}
+
+func (b slow) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+	if err := sleep(ctx, b.by); err != nil {
+		return bot.Answer{}, err
+	}
+	return b.Bot.Do(ctx, e, m)
+}
+
+// TestClosedByAnother: where a replica closes an event that another is still at work on after all, the person hears once. A window that waits for the answer is filled.
+func TestClosedByAnother(t *testing.T) {
+	for name, test := range map[string]struct {
+		act     func(x *world)
+		windows int
+	}{
+		"command": {func(x *world) { x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100") }, 0},
+		"press": {func(x *world) {
+			_, at := x.post(card(bot.Proposed))
+			x.w.Press("U0MINA", at, "approve")
+		}, 0},
+		"press that opens a window": {func(x *world) {
+			_, at := x.post(card(bot.Proposed))
+			x.w.Press("U0MINA", at, "show_all")
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inSlack(t, httpMode, func(x *world) {
+				x.bot.set(func(b *fakeBot) {
+					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") }
+				})
+				x.replica(x.bot)
+				test.act(x)
+				time.Sleep(time.Minute)
+				if n := len(x.bot.did()) + x.bot.givenUp(); n != 1 {
+					x.t.Fatalf("closed %d times", n)
+				}
+				if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
+					x.t.Errorf("told %d times", n)
+				}
+				if n := len(x.w.Views("U0MINA")); n != test.windows {
+					x.t.Fatalf("%d windows are open, want %d", n, test.windows)
+				}
+				if test.windows > 0 {
+					if got := x.w.Picture(x.front("U0MINA")); !strings.Contains(got, "answered") {
+						x.t.Errorf("the window shows:\n%s", got)
+					}
+				}
+			}, func(x *world, o *Options) { o.Bot = slow{x.bot, 3 * leftAfter} })
 		})
 	}
 }

@@ -50,6 +50,7 @@ type Bot interface {
 	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
 	TakesLong(act bot.Act) bool
+	Shared() bool
 	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	Policy() bot.Policy
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
@@ -117,6 +118,7 @@ type Adapter struct {
 	edits *budget
 	posts *pacer
 
+	made     time.Time
 	stopping context.CancelFunc
 	ctx      context.Context // of work that outlives the delivery it came by
 	work     sync.WaitGroup
@@ -178,6 +180,7 @@ func New(o Options) (*Adapter, error) {
 	}
 
 	a := &Adapter{
+		made:   time.Now(),
 		o:      o,
 		log:    o.Log.With("platform", "slack"),
 		client: client,

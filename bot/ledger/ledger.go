@@ -167,6 +167,9 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 	return nil
 }
 
+// Shared reports whether other processes may serve the same store: PostgreSQL is shared, an SQLite file is not.
+func (l *Ledger) Shared() bool { return l.store.renewals() == nil }
+
 // Tx runs fn in a transaction; see bot.Ledger. Where the database gives a transaction up, fn is run again, ten times at most.
 func (l *Ledger) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
 	return l.tx(ctx, func(t *tx) error { return fn(t) })
