@@ -2,6 +2,7 @@ package discord
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -403,6 +404,19 @@ func TestFault(t *testing.T) {
 			if !strings.Contains(i.Ephemeral(), "try again") || !strings.Contains(i.Ephemeral(), i.ID) {
 				t.Errorf("%s: %q", name, i.Ephemeral())
 			}
+		}
+	})
+}
+
+// TestUnsure: where nobody knows whether what a person did was stored, they are not told that nothing was done.
+func TestUnsure(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
+			return bot.Answer{}, fmt.Errorf("handle event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
+		}
+		i := r.wait(t, r.Command(mina, trust, "recalls stop", discordtest.Opt("id", "R-7K3M9Q")))
+		if got := i.Ephemeral(); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") || !strings.Contains(got, i.ID) {
+			t.Errorf("told %q", got)
 		}
 	})
 }

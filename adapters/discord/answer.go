@@ -3,6 +3,7 @@ package discord
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -63,7 +64,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			out = in.fault()
+			out = in.fault(nil)
 		}
 	}()
 	e := a.event(in)
@@ -77,7 +78,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	answer, err := a.bot.Do(ctx, e, a.member(in))
 	if err != nil {
 		a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
-		return in.fault()
+		return in.fault(err)
 	}
 	took := time.Since(began)
 	if a.o.Acked != nil {
@@ -93,7 +94,7 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 	_, prior, err := a.bot.Note(ctx, e)
 	if err != nil {
 		a.log.Error("could not store an interaction", "interaction", in.ID, "act", e.Act.Kind, "error", err)
-		return in.fault()
+		return in.fault(err)
 	}
 	if prior != nil {
 		return a.reply(in, e, *prior)
@@ -110,7 +111,7 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 		answer, err := a.bot.Do(ctx, e, a.member(in))
 		if err != nil {
 			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
-			answer = bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{again(in.ID)}}
+			answer = bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{trouble(in.ID, err)}}
 		}
 		m, ok := a.reply(in, e, answer).first.Data.(*message)
 		if !ok {
@@ -180,15 +181,22 @@ func (in *interaction) turns() bool {
 		in.Message != nil && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0
 }
 
-// again is what a person reads when a fault of ours kept the bot from acting; the id finds the line in the log.
-func again(fault string) bot.Line { return bot.Say("answer.fault", "fault", bot.Code(fault)) }
+// trouble is what a person reads when a fault of ours kept the bot from acting, or may have: where the ledger cannot tell whether it was stored, nobody is told that nothing
+// was done. The id finds the line in the log.
+func trouble(fault string, err error) bot.Line {
+	key := "answer.fault"
+	if _, unsure := errors.AsType[*bot.Unsure](err); unsure {
+		key = "answer.fault.open"
+	}
+	return bot.Say(key, "fault", bot.Code(fault))
+}
 
-// fault is the answer where something went wrong on our side.
-func (in *interaction) fault() reply {
+// fault is the answer where err, or a bug, kept the bot from acting.
+func (in *interaction) fault(err error) reply {
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
 	}
-	return whisper(drawLines([]bot.Line{again(in.ID)}))
+	return whisper(drawLines([]bot.Line{trouble(in.ID, err)}))
 }
 
 // whisper says something to the person alone.

@@ -37,7 +37,7 @@ func again(fault bot.EventID) []bot.Line {
 	return []bot.Line{bot.Say("answer.fault", "fault", bot.Code(string(fault)))}
 }
 
-// uncertain is what a person reads when their event was stored and could not be handled: it stays open, and may yet take effect.
+// uncertain is what a person reads when their event was stored, or may have been, and could not be handled: it stays open, and may yet take effect.
 func uncertain(fault bot.EventID) []bot.Line {
 	return []bot.Line{bot.Say("answer.fault.open", "fault", bot.Code(string(fault)))}
 }

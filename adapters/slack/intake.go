@@ -57,7 +57,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	cancel()
 	if err != nil {
 		a.log.Error("an event could not be stored", "event", d.event.ID, "error", err)
-		a.refuseToStore(d, done)
+		a.notStored(d, err, done)
 		return
 	}
 	if !first {
@@ -199,13 +199,18 @@ func (a *Adapter) repeat(d delivery, answer *bot.Answer, done ack) {
 	a.answerDirectly(d, *answer, done)
 }
 
-// refuseToStore tells a person that nothing was stored.
-func (a *Adapter) refuseToStore(d delivery, done ack) {
-	payload := inAcknowledgement(d, again(d.event.ID))
+// notStored tells a person that nothing was stored. Where the ledger itself does not know that, and only then (a context that ended in time stores nothing), they hear that
+// it is not certain: if it was stored after all it is taken up as one that was left.
+func (a *Adapter) notStored(d delivery, err error, done ack) {
+	lines := again(d.event.ID)
+	if _, unsure := errors.AsType[*bot.Unsure](err); unsure {
+		lines = uncertain(d.event.ID)
+	}
+	payload := inAcknowledgement(d, lines)
 	if err := done(payload); err == nil && payload != nil {
 		return
 	}
-	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: again(d.event.ID)})
+	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: lines})
 }
 
 // inAcknowledgement is the acknowledgement that says lines, nil for a press, which is answered apart.

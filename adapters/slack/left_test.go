@@ -321,3 +321,45 @@ func TestUncertain(t *testing.T) {
 		}
 	}
 }
+
+// unsureNote is a Bot that stores what it is to note, and cannot tell that it did: the answer to the commit was lost.
+type unsureNote struct{ Bot }
+
+func (b unsureNote) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
+	if _, _, err := b.Bot.Note(ctx, e); err != nil {
+		return false, nil, err
+	}
+	return false, nil, fmt.Errorf("store event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
+}
+
+// TestUnsureNote: where nobody knows whether an event was stored, the person is not told that nothing was done: it was, and is carried out soon.
+func TestUnsureNote(t *testing.T) {
+	for name, act := range map[string]func(x *world) *slacktest.Delivery{
+		"command": func(x *world) *slacktest.Delivery {
+			return x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100")
+		},
+		"press": func(x *world) *slacktest.Delivery {
+			_, at := x.post(card(bot.Proposed))
+			return x.w.Press("U0MINA", at, "approve")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBoth(t, func(x *world) {
+				x.bot.set(func(b *fakeBot) {
+					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("carried out") }
+				})
+				x.acked(act(x))
+				if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") {
+					x.t.Errorf("told:\n%s", got)
+				}
+				time.Sleep(time.Minute)
+				if got := x.told("U0MINA"); !strings.Contains(got, "carried out") {
+					x.t.Errorf("told at last:\n%s", got)
+				}
+				if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.did()) != 1 {
+					x.t.Errorf("told %d times, carried out %d times", n, len(x.bot.did()))
+				}
+			}, func(x *world, o *Options) { o.Bot = unsureNote{x.bot} })
+		})
+	}
+}
