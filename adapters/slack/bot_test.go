@@ -79,8 +79,11 @@ func (b *fakeBot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, err
 }
 
 func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
-	if b.slowDo > 0 {
-		if err := sleep(ctx, b.slowDo); err != nil {
+	b.mu.Lock()
+	takes := b.slowDo
+	b.mu.Unlock()
+	if takes > 0 {
+		if err := sleep(ctx, takes); err != nil {
 			return bot.Answer{}, err
 		}
 	}

@@ -225,10 +225,10 @@ func inAcknowledgement(d delivery, lines []bot.Line) any {
 }
 
 // takeUpLeft takes up the events that a process stored and acknowledged, and then ended before it answered: the one that this one follows, or another replica, at any time.
-// So it looks again and again, and always leaves alone what a process may still be at work on.
+// So it looks again and again, and always leaves alone what a process may still be at work on. One that takes long holds up none of the others.
 func (a *Adapter) takeUpLeft(ctx context.Context) {
+	var taking sync.Map // by id, what is being taken up: it is found again until it is closed
 	for first := true; ; first = false {
-		var taken sync.WaitGroup
 		for u, err := range a.o.Bot.Unfinished(ctx, bot.Slack) {
 			if err != nil {
 				a.log.Error("unanswered events could not be read", "error", err)
@@ -244,12 +244,14 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 			if u.Age < left {
 				continue
 			}
-			taken.Add(1)
-			if !a.begin(func() { defer taken.Done(); a.takeUp(u) }) {
-				taken.Done()
+			if _, already := taking.LoadOrStore(u.Event.ID, true); already {
+				continue
 			}
+			a.begin(func() { // or not, where the adapter has stopped: the next process finds it
+				defer taking.Delete(u.Event.ID)
+				a.takeUp(u)
+			})
 		}
-		taken.Wait() // what is being taken up would be found again
 		if sleep(ctx, leftAfter) != nil {
 			return
 		}

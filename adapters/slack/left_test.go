@@ -268,7 +268,7 @@ func TestLeftSlowly(t *testing.T) {
 		inSlack(t, httpMode, func(x *world) {
 			x.bot.set(func(b *fakeBot) {
 				b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") }
-				b.slowDo = 3 * leftAfter
+				b.slowDo = 3*leftAfter - time.Second
 				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 			})
 			time.Sleep(10 * time.Minute)
@@ -287,6 +287,31 @@ func TestLeftSlowly(t *testing.T) {
 			o.Bot = b
 		})
 	}
+}
+
+// TestLeftBesideSlow: while one event is being taken up slowly, what is left after it is still checked again, not given up for having waited.
+func TestLeftBesideSlow(t *testing.T) {
+	inSlack(t, httpMode, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e bot.Event, _ bot.Member) bot.Answer { return whisper("answered " + string(e.ID)) }
+			b.slowDo = workWithin - time.Second
+			b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
+		})
+		time.Sleep(2*leftAfter + time.Second) // it is being taken up
+		x.bot.set(func(b *fakeBot) {
+			e := leftEvent("@TGS#2J4SZEAEL 101")
+			e.ID, b.slowDo = "left next", 0
+			b.noted[e.ID] = noted{e, time.Now()}
+		})
+		time.Sleep(3 * leftAfter)
+		if got := x.told("U0MINA"); !strings.Contains(got, "answered left next") {
+			x.t.Errorf("told:\n%s", got)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.did()) != 2 {
+			x.t.Errorf("told %d times, handled %d", n, len(x.bot.did()))
+		}
+	})
 }
 
 // TestUncertain: a person whose event was stored and could not be handled is not told that nothing was done, because it is handled when the bot is well again soon, and
