@@ -154,9 +154,13 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 // giveUp closes an event and tells the person, while Discord takes it.
 func (a *Adapter) giveUp(ctx context.Context, u bot.Unfinished) {
 	answer, err := a.bot.GiveUp(ctx, u.Event)
-	if err != nil {
-		a.log.Error("an event could not be given up", "event", u.Event.ID, "error", err)
-		return
+	for attempt := 0; err != nil; attempt++ { // it may be closed all the same, and would then be found by nobody
+		if attempt == 2 || !sleep(ctx, 300*time.Millisecond<<attempt) {
+			a.log.Error("an event could not be given up", "event", u.Event.ID, "error", err)
+			return
+		}
+		answer, err = a.bot.GiveUp(ctx, u.Event)
+		answer.Repeated = false // an attempt of this process may have closed it, and the news been lost
 	}
 	if answer.Repeated { // another replica was quicker, and tells
 		return

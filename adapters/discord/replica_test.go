@@ -24,6 +24,7 @@ import (
 type tether struct {
 	bot.Ledger
 	cut    atomic.Bool  // nothing passes
+	lost   atomic.Bool  // the answer to the next commit
 	frozen atomic.Int64 // nanoseconds for which renewals hang, as those of a process that is stopped do
 }
 
@@ -35,7 +36,13 @@ func (l *tether) reach() error {
 }
 
 func (l *tether) Tx(ctx context.Context, fn func(bot.Tx) error) error {
-	return whenReached(l, func() error { return l.Ledger.Tx(ctx, fn) })
+	return whenReached(l, func() error {
+		err := l.Ledger.Tx(ctx, fn)
+		if err == nil && l.lost.CompareAndSwap(true, false) {
+			return &bot.Unsure{Err: errTest}
+		}
+		return err
+	})
 }
 
 func (l *tether) View(ctx context.Context, fn func(bot.Tx) error) error {
@@ -247,29 +254,35 @@ func TestReplicasFatal(t *testing.T) {
 	})
 }
 
-// TestReplicasGiveUpOnce: of two replicas that find an event which a third has left, one tells the person.
+// TestReplicasGiveUpOnce: of two replicas that find an event which a third has left, one tells the person: the one that closed it, even where the news of that was lost.
 func TestReplicasGiveUpOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGuild()
-		all := replicas(t, g, 2)
-		i := g.Command(mina, trust, "recalls whoami")
-		if err := i.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		in, err := readInteraction(i.Payload())
-		if err != nil {
-			t.Fatal(err)
-		}
-		e := all[0].event(in)
-		e.ID, e.Reply, e.Act = "left", in.Token, bot.Act{Kind: bot.ActTurnFind}
-		if first, _, err := all[0].bot.Note(t.Context(), e); err != nil || !first {
-			t.Fatal(first, err)
-		}
-		for _, r := range all {
-			r.giveUp(t.Context(), bot.Unfinished{Event: e, Age: leftAfter})
-		}
-		if n := len(i.Followups()); n != 1 {
-			t.Errorf("told %d times", n)
-		}
-	})
+	for _, lost := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGuild()
+			all := replicas(t, g, 2)
+			i := g.Command(mina, trust, "recalls whoami")
+			if err := i.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			in, err := readInteraction(i.Payload())
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := all[0].event(in)
+			e.ID, e.Reply, e.Act = "left", in.Token, bot.Act{Kind: bot.ActTurnFind}
+			if first, _, err := all[0].bot.Note(t.Context(), e); err != nil || !first {
+				t.Fatal(first, err)
+			}
+			all[0].ledger.lost.Store(lost)
+			for _, r := range all {
+				r.giveUp(t.Context(), bot.Unfinished{Event: e, Age: leftAfter})
+			}
+			if n := len(i.Followups()); n != 1 {
+				t.Errorf("news lost %v: told %d times", lost, n)
+			}
+			if all[0].ledger.lost.Load() {
+				t.Error("nothing was lost: this shows nothing")
+			}
+		})
+	}
 }

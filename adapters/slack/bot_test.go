@@ -110,6 +110,11 @@ func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer
 func (b *fakeBot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if a := b.events[e.ID]; a != nil {
+		repeated := *a
+		repeated.Repeated = true
+		return repeated, nil
+	}
 	b.gaveUp = append(b.gaveUp, e)
 	a := bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
 	b.events[e.ID] = &a

@@ -161,28 +161,31 @@ func (a *Adapter) handle(d delivery) (answer bot.Answer, err error) {
 			a.log.Warn("a person could not be told that it takes a while", "event", e.ID, "error", clean(err))
 		}
 	}
+	return a.persist(ctx, e, func() (bot.Answer, error) { return a.o.Bot.Do(ctx, e, m) })
+}
+
+// giveUp closes an event that could not be checked. It logs the error it returns.
+func (a *Adapter) giveUp(e bot.Event) (bot.Answer, error) {
+	return a.persist(a.ctx, e, func() (bot.Answer, error) {
+		ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
+		defer cancel()
+		return a.o.Bot.GiveUp(ctx, e)
+	})
+}
+
+// persist has try close an event, and again where that fails: it may be closed all the same, and would then be found by nobody. It logs the error it returns.
+func (a *Adapter) persist(ctx context.Context, e bot.Event, try func() (bot.Answer, error)) (bot.Answer, error) {
 	for attempt := 0; ; attempt++ {
-		answer, err := a.o.Bot.Do(ctx, e, m)
+		answer, err := try()
 		if err == nil {
 			answer.Repeated = answer.Repeated && attempt == 0 // an attempt of this process may have closed it, and the news been lost
 			return answer, nil
 		}
 		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
-			a.log.Error("an event could not be handled", "event", e.ID, "error", err)
+			a.log.Error("an event could not be closed", "event", e.ID, "error", err)
 			return bot.Answer{}, err
 		}
 	}
-}
-
-// giveUp closes an event that could not be checked. It logs the error it returns.
-func (a *Adapter) giveUp(e bot.Event) (bot.Answer, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
-	defer cancel()
-	answer, err := a.o.Bot.GiveUp(ctx, e)
-	if err != nil {
-		a.log.Error("an event could not be given up", "event", e.ID, "error", err)
-	}
-	return answer, err
 }
 
 // repeat answers an event that was stored before: by its first answer, unless that has reached the person already, or is still

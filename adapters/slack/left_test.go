@@ -21,15 +21,18 @@ import (
 type counting struct {
 	Bot
 	lookTakes           time.Duration // between reading what is left and taking it up: others read it meanwhile
-	newsLost            bool          // the first event is handled, and its handler hears of an error
+	newsLost            bool          // the first event is closed, and whoever closes it hears of an error
 	did, gaveUp, closed atomic.Int32  // closed: answers that were not another's
 }
+
+// errNewsLost: it was stored.
+var errNewsLost = &bot.Unsure{Err: errors.New("the connection to the ledger broke")}
 
 func (b *counting) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
 	n := b.did.Add(1)
 	a, err := b.Bot.Do(ctx, e, m)
 	if b.newsLost && n == 1 {
-		return bot.Answer{}, errors.New("the connection to the ledger broke")
+		return bot.Answer{}, errNewsLost
 	}
 	if err == nil && !a.Repeated {
 		b.closed.Add(1)
@@ -38,8 +41,11 @@ func (b *counting) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answe
 }
 
 func (b *counting) GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error) {
-	b.gaveUp.Add(1)
+	n := b.gaveUp.Add(1)
 	a, err := b.Bot.GiveUp(ctx, e)
+	if b.newsLost && n == 1 {
+		return bot.Answer{}, errNewsLost
+	}
 	if err == nil && !a.Repeated {
 		b.closed.Add(1)
 	}
@@ -285,6 +291,38 @@ func TestLeftSlowly(t *testing.T) {
 		}, func(x *world, o *Options) {
 			b.Bot = x.bot
 			o.Bot = b
+		})
+	}
+}
+
+// TestGivenUpNewsLost: where the news is lost that an event was given up, it is found by nobody any more, and the person hears all the same.
+func TestGivenUpNewsLost(t *testing.T) {
+	for name, event := range map[string]func(x *world){
+		"left": func(x *world) {
+			x.bot.set(func(b *fakeBot) {
+				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-checkedAgain)}
+			})
+		},
+		"at work": func(x *world) {
+			x.w.Fail("users.info", -1, slacktest.Hang())
+			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &counting{newsLost: true}
+			inSlack(t, httpMode, func(x *world) {
+				event(x)
+				time.Sleep(time.Minute)
+				if got := x.told("U0MINA"); !strings.Contains(got, "did not tell in time") {
+					x.t.Errorf("told:\n%s", got)
+				}
+				if n := len(x.w.Ephemerals("U0MINA")); n != 1 || x.bot.givenUp() != 1 {
+					x.t.Errorf("told %d times, given up %d", n, x.bot.givenUp())
+				}
+			}, func(x *world, o *Options) {
+				b.Bot = x.bot
+				o.Bot = b
+			})
 		})
 	}
 }
