@@ -380,7 +380,7 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	if n := h.chat.Calls(recalltest.Recall); len(sent) < n {
 		t.Errorf("%d calls arrived; %d are noted as sent", n, len(sent))
 	}
-	most, arrived := mostInAnySecond(sent), h.chat.MostInAnySecond(recalltest.Recall)
+	most, arrived := recalltest.MostInAnySecond(sent), h.chat.MostInAnySecond(recalltest.Recall)
 	if most > h.quota+h.late {
 		t.Errorf("%d calls sent in one second; the quota is %d", most, h.quota)
 	}
@@ -629,19 +629,6 @@ func (r *replica) sent() []time.Time {
 		all = append(all, time.Unix(0, ns))
 	}
 	return all
-}
-
-// mostInAnySecond is the largest number of the times that lie within one second.
-func mostInAnySecond(at []time.Time) (most int) {
-	slices.SortFunc(at, time.Time.Compare)
-	first := 0
-	for i, t := range at {
-		for t.Sub(at[first]) >= time.Second {
-			first++
-		}
-		most = max(most, i-first+1)
-	}
-	return most
 }
 
 // holder is the replica that has the app's lease, by the database.

@@ -49,8 +49,14 @@ func (s *Service) Calls(command string) int {
 // MostInAnySecond returns the most calls of a command that arrived within any
 // window of one second, those that were refused included.
 func (s *Service) MostInAnySecond(command string) int {
-	at := s.arrivals(command)
-	most, first := 0, 0
+	return MostInAnySecond(s.arrivals(command))
+}
+
+// MostInAnySecond returns the most of the given times, in any order, that lie
+// within any window of one second.
+func MostInAnySecond(at []time.Time) (most int) {
+	at = slices.SortedFunc(slices.Values(at), time.Time.Compare)
+	first := 0
 	for i := range at {
 		for at[i].Sub(at[first]) >= time.Second {
 			first++
