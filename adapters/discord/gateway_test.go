@@ -103,10 +103,17 @@ func TestGatewayEnds(t *testing.T) {
 
 // TestFatalCodes: where Discord will never let the bot in there is one attempt, and Ready has the mend.
 func TestFatalCodes(t *testing.T) {
+	patient := func(r *rig) { // a busy machine is no reason for a second attempt
+		r.pace = func(r *rig, a *Adapter) {
+			shortPace(r, a)
+			a.pace.open, a.pace.silence = time.Minute, time.Minute
+		}
+	}
 	for code := range mends {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
 			r := live(t, func(r *rig) {
+				patient(r)
 				for range 20 {
 					r.GatewayNext(discordtest.CloseOnIdentify(code, "no"))
 				}
@@ -118,7 +125,7 @@ func TestFatalCodes(t *testing.T) {
 		})
 		t.Run(fmt.Sprint(code, " live"), func(t *testing.T) {
 			t.Parallel()
-			r := live(t, func(*rig) {})
+			r := live(t, patient)
 			r.acts(t)
 			r.CloseGateway(code, "no")
 			r.refusedFor(t, code)
@@ -129,7 +136,7 @@ func TestFatalCodes(t *testing.T) {
 	}
 	t.Run("token reset", func(t *testing.T) {
 		t.Parallel()
-		r := live(t, func(*rig) {})
+		r := live(t, patient)
 		r.acts(t)
 		r.ResetToken()
 		r.refusedFor(t, 4004)
@@ -193,8 +200,17 @@ func TestReconnects(t *testing.T) {
 	r.acts(t)
 	before := runtime.NumGoroutine()
 	var all []*discordtest.Interaction
+	was := ""
+	another := func() bool {
+		now := r.Sessions()
+		if len(now) != 1 || now[0].ID == was {
+			return false
+		}
+		was = now[0].ID
+		return true
+	}
+	r.until(t, another)
 	for i := range reconnects {
-		was := r.Sessions()[0].ID
 		for n := range each {
 			all = append(all, r.Command(mina, trust, "recalls whoami"))
 			if n == each/2 {
@@ -209,7 +225,7 @@ func TestReconnects(t *testing.T) {
 		default:
 			r.Drop()
 		}
-		r.until(t, func() bool { now := r.Sessions(); return len(now) == 1 && now[0].ID != was })
+		r.until(t, another)
 	}
 	r.acts(t)
 	seen := map[bot.EventID]int{}

@@ -99,12 +99,7 @@ func newSiteOf(t testing.TB, file string, env ...string) *site {
 	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	slackURL, stopSlack := s.slack.Start()
 	chatURL, stopChat := s.chat.Start()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.addr = listener.Addr().String()
-	listener.Close()
+	s.addr = freeAddress(t)
 	s.env = append([]string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"),
 		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(s.chat.SDKAppID())), "CHAT_SECRET_KEY=" + s.chat.SecretKey(), "CHAT_BASE_URL=" + chatURL,
@@ -125,6 +120,19 @@ func newSiteOf(t testing.TB, file string, env ...string) *site {
 		}
 	})
 	return s
+}
+
+// freeAddress is an address that nobody listens on. It is none that the system gives out, since a process which is started again needs it again.
+func freeAddress(t testing.TB) string {
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 func (s *site) Write(p []byte) (int, error) {
@@ -342,7 +350,14 @@ func TestBinaryGateway(t *testing.T) {
 		t.Errorf("%d connections; the first says %s", len(sessions()), a.ready())
 	}
 	follows := func(s *site, end func()) time.Duration {
-		first := sessions()[0].ID
+		first := ""
+		s.until("one connection", func() bool {
+			now := sessions()
+			if len(now) == 1 {
+				first = now[0].ID
+			}
+			return len(now) == 1
+		})
 		began := time.Now()
 		end()
 		s.until("the other's connection", func() bool { now := sessions(); return len(now) == 1 && now[0].ID != first })
