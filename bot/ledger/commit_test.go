@@ -31,6 +31,7 @@ type middleman struct {
 	away bool   // nobody gets through from then on
 	gone bool   // the same once something was lost
 	lost int    // commits
+	then func() // called a moment after something was lost; may be nil
 }
 
 // between returns the URL of a middleman before the server of the given one.
@@ -131,6 +132,9 @@ func (m *middleman) loses() string {
 	if m.lose = ""; lose != "" {
 		m.lost++
 		m.away = m.gone
+		if m.then != nil {
+			time.AfterFunc(100*time.Millisecond, m.then)
+		}
 	}
 	return lose
 }
@@ -167,9 +171,10 @@ func TestCommitLost(t *testing.T) {
 				t.Errorf("note %q after %v", got, err)
 			}
 
-			m.will(lose, true)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+			m.then = cancel
+			m.will(lose, true)
 			err = put(ctx, "unknown")
 			u1, unsure := errors.AsType[*bot.Unsure](err)
 			if !unsure || m.losses() != 2 {
