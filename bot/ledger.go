@@ -188,6 +188,8 @@ type Tx interface {
 	AddPost(p Post) error
 	// Posts returns posts of a platform that are not posted yet, only the first of each request there, those whose After is earliest first, else in the order they were queued.
 	Posts(p Platform, limit int) ([]Post, error)
+	// PostsOf returns the posts of one request that are not posted yet, in the order they were queued.
+	PostsOf(id RequestID) ([]Post, error)
 	// PutPost stores reference, After, Tries, and whether it is posted.
 	PutPost(p Post) error
 

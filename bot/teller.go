@@ -231,8 +231,8 @@ func (t *teller) show(ctx context.Context, v View) error {
 // untold reports whether something is still to be posted in the thread of the card.
 func (t *teller) untold(ctx context.Context, v View) (found bool, err error) {
 	err = t.b.o.Ledger.View(ctx, func(tx Tx) error {
-		posts, err := tx.Posts(t.s.Platform(), 1000)
-		found = slices.ContainsFunc(posts, func(p Post) bool { return p.Request == v.Request && p.Place == v.Place })
+		posts, err := tx.PostsOf(v.Request)
+		found = slices.ContainsFunc(posts, func(p Post) bool { return p.Place == v.Place })
 		return err
 	})
 	return found, err

@@ -218,6 +218,61 @@ func TestThreadGone(t *testing.T) {
 	})
 }
 
+// TestThreadGoneInCrowd: what is to be told under a deleted card is told, however many requests wait for their turn before it.
+func TestThreadGoneInCrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s, _, _ := strictHouse(t)
+		c := h.proposed(testGroup + " 1-3")
+		s.forbid(errNotIn, "reply")
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(time.Hour)
+
+		var crowd []bot.Post
+		err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
+			r, err := tx.Request(c.ID)
+			if err != nil {
+				return err
+			}
+			r.State, r.Digest, r.Approvals = bot.Refused, "", nil
+			for i := range 1001 {
+				r.ID = bot.RequestID(fmt.Sprintf("R-C%05d", i))
+				p := bot.Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/receipt", Kind: bot.PostReceipt, After: tx.Now().Add(30 * time.Second)}
+				if err := tx.AddRequest(r); err != nil {
+					return err
+				}
+				if err := tx.AddPost(p); err != nil {
+					return err
+				}
+				crowd = append(crowd, p)
+			}
+			s.forbid(fmt.Errorf("somebody deleted the card: %w", bot.ErrGone), "edit", "reply")
+			tx.Wake(bot.WakeTeller)
+			return tx.Want(c.ID)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.pass(10 * time.Second)
+		err = h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
+			for _, p := range crowd {
+				p.Posted = true
+				if err := tx.PutPost(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.forbid(nil)
+		h.pass(15 * time.Minute)
+		if got := h.noted(c.ID); got != "outcomes receipt" {
+			t.Errorf("the thread has %q", got)
+		}
+	})
+}
+
 // slowScreen is a platform on which one call takes until it is let go, whatever its context says.
 type slowScreen struct {
 	*screen

@@ -80,16 +80,26 @@ func (t *tx) AddPost(p bot.Post) error {
 	return err
 }
 
+const selectPosts = `SELECT request, key, place, kind, line, ref, after, tries FROM post WHERE `
+
 // firstPosts are the first unposted posts of requests. One that waits holds up those of its own request only.
-const firstPosts = `SELECT request, key, place, kind, line, ref, after, tries FROM post
-		WHERE platform = $1 AND posted = 0 AND NOT EXISTS (
+const firstPosts = selectPosts + `platform = $1 AND posted = 0 AND NOT EXISTS (
 			SELECT 1 FROM post earlier WHERE earlier.request = post.request AND earlier.platform = post.platform AND earlier.posted = 0 AND earlier.n < post.n)
 		ORDER BY after, n LIMIT $2 + 0`
 
 // Posts returns the first unposted post of each request.
 func (t *tx) Posts(p bot.Platform, limit int) ([]bot.Post, error) {
+	return t.posts(firstPosts, p, max(limit, 0))
+}
+
+// PostsOf returns the unposted posts of a request.
+func (t *tx) PostsOf(id bot.RequestID) ([]bot.Post, error) {
+	return t.posts(selectPosts+`request = $1 AND posted = 0 ORDER BY n`, id)
+}
+
+func (t *tx) posts(query string, args ...any) ([]bot.Post, error) {
 	var posts []bot.Post
-	err := t.each("read posts", firstPosts, []any{p, max(limit, 0)}, func(row *sql.Rows) error {
+	err := t.each("read posts", query, args, func(row *sql.Rows) error {
 		var p bot.Post
 		var place, line, ref string
 		var after int64

@@ -155,6 +155,29 @@ var posts = []promise{
 		do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-2", Key: "z", Posted: true}) })
 		same(t, queued(t, l, bot.Slack, 9), "[R-1/b R-2/y]")
 	}},
+	{"those of one request come in order, wherever they stand and however long they wait, but not those posted", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 1)
+		propose(t, l, "R-2", 1)
+		var want []bot.Post
+		for i, p := range []bot.Platform{bot.Slack, bot.Discord, bot.Slack, bot.Slack} {
+			post := bot.Post{
+				Request: "R-1", Place: place(p, "C1"), Key: string(rune('d' - i)), Kind: bot.PostNotice, Line: bot.Line{bot.Quote("x")}, Ref: bot.Ref{Channel: "C1"},
+				After: day.Add(time.Duration(9-i) * time.Hour), Tries: i,
+			}
+			do(t, l, func(tx bot.Tx) error { return tx.AddPost(post) })
+			want = append(want, post)
+		}
+		do(t, l, func(tx bot.Tx) error {
+			return tx.AddPost(bot.Post{Request: "R-2", Place: place(bot.Slack, "C1"), Key: "a", Kind: bot.PostOutcomes})
+		})
+		of := func(id bot.RequestID) []bot.Post {
+			return look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.PostsOf(id) })
+		}
+		same(t, of("R-1"), want)
+		do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-1", Key: "c", Posted: true}) })
+		same(t, of("R-1"), []bot.Post{want[0], want[2], want[3]})
+		same(t, of("R-3"), []bot.Post(nil))
+	}},
 	{"those that wait hide no others, and hold up those of their request", func(t *testing.T, l bot.Ledger) {
 		for i := range 4 {
 			id := bot.RequestID(fmt.Sprint("R-", i))
