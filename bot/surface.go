@@ -26,6 +26,9 @@ var (
 	ErrGone = errors.New("gone from the platform")
 	// ErrForbidden: the platform does not let the bot do this here until people change something, such as letting it back into the channel.
 	ErrForbidden = errors.New("not allowed by the platform")
+	// ErrRefused: the platform does not take this for what it says: for its form, its length or a word in it. It speaks of what was sent alone, so that
+	// something else may be taken in its place.
+	ErrRefused = errors.New("refused by the platform for what it says")
 )
 
 // Later is a platform asking to wait before the same call is made again.

@@ -25,6 +25,7 @@ const (
 	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
 	tellLaterMost  = 10 * time.Minute   // the longest pause that a platform is granted, and after what it forbids
 	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
+	tellAsItIs     = 7                  // tries, within about a minute, before a post that is refused for what it says gives way to a sentence
 )
 
 // tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
@@ -201,7 +202,7 @@ func (t *teller) show(ctx context.Context, v View) error {
 		v.Ref, v.Shown = Ref{}, 0
 		v.Tries++
 		pause = t.retryIn(err, v.Tries, "card", v.Request, v.Place) // grows where somebody deletes whatever is posted
-	case errors.Is(err, ErrGone), over && errors.Is(err, ErrForbidden):
+	case errors.Is(err, ErrGone), over && lasting(err):
 		t.b.log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
 		v.Dead = true
 	default:
@@ -238,6 +239,11 @@ func (t *teller) untold(ctx context.Context, v View) (found bool, err error) {
 	return found, err
 }
 
+// lasting reports whether only people can mend what went wrong.
+func lasting(err error) bool {
+	return errors.Is(err, ErrGone) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrRefused)
+}
+
 // over reports whether what is forbidden is not tried any more. Until then it may be allowed again: the bot is let back into the channel, or the channel opened.
 func (t *teller) over(r Request, now time.Time) bool {
 	return !r.State.Open() && now.Sub(r.Ended) > t.b.o.EvidenceTTL+tellForbidden
@@ -249,7 +255,7 @@ func (t *teller) retryIn(err error, tries int, what string, id RequestID, at Pla
 		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
 	}
 	most, known := tellRetryMost, false
-	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrGone) {
+	if lasting(err) {
 		most, known = tellLaterMost, t.known(at.Channel)
 	}
 	pause := min(time.Second<<min(tries-1, 10), most)
@@ -303,13 +309,19 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		pause = time.Second // the card is not posted yet, and is next tried at v.After
 	default:
 		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
+		if refused := err; errors.Is(err, ErrRefused) && p.Tries+1 >= tellAsItIs {
+			// Where this is refused too it is not the words: both are tried on, and what was to be said comes first once it is taken.
+			if p.Ref, err = t.s.Reply(ctx, v.Ref, instead(p)); err == nil {
+				t.b.log.Error("a post is refused for what it says; a sentence stands in its place", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", refused)
+			}
+		}
 		switch {
 		case err == nil:
 			p.Posted, p.Tries = true, 0
 			if p.Ref.Thread != "" {
 				v.Ref.Thread = p.Ref.Thread
 			}
-		case over && (errors.Is(err, ErrGone) || errors.Is(err, ErrForbidden)):
+		case over && lasting(err):
 			t.b.log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", err)
 			p.Posted = true
 		default:
@@ -372,6 +384,14 @@ func (b *Bot) note(tx Tx, r Request, p Post) (_ *Note, err error) {
 		}
 	}
 	return n, nil
+}
+
+// instead is what is posted where a platform does not take a post for what it says, so that what comes after it is not kept waiting: in words of the bot alone, without
+// anything that a platform could object to, and as a post of its own.
+func instead(p Post) Note {
+	return Note{Key: p.Key + "/instead", Lines: []Line{
+		Say("note.instead", "platform", platformName(p.Place.Platform), "command", Code("/recalls show "+string(p.Request))),
+	}}
 }
 
 // outcomeLines is a line for each message.

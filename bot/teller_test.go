@@ -3,6 +3,7 @@ package bot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"recallbot/bot"
 )
@@ -67,7 +70,10 @@ func (s *strict) Reply(ctx context.Context, at bot.Ref, n bot.Note) (bot.Ref, er
 	return s.screen.Reply(ctx, at, n)
 }
 
-var errNotIn = fmt.Errorf("not_in_channel: %w", bot.ErrForbidden)
+var (
+	errNotIn  = fmt.Errorf("not_in_channel: %w", bot.ErrForbidden)
+	errBlocks = fmt.Errorf("invalid_blocks: %w", bot.ErrRefused)
+)
 
 // strictHouse is a house on a strict platform, whose log is kept. skip lets days pass for its ledger.
 func strictHouse(t *testing.T) (h *house, s *strict, log *bytes.Buffer, skip func(time.Duration)) {
@@ -100,18 +106,20 @@ func (h *house) noted(id bot.RequestID) string {
 func TestForbiddenForAWhile(t *testing.T) {
 	for _, test := range []struct {
 		name  string
+		err   error
 		calls []string // are forbidden
 		soon  string   // what stands in the thread while they are
 	}{
-		{"the card", []string{"edit"}, "outcomes receipt"},
-		{"the thread", []string{"reply"}, ""},
-		{"all", []string{"post", "edit", "reply"}, ""},
+		{"the card", errNotIn, []string{"edit"}, "outcomes receipt"},
+		{"the thread", errNotIn, []string{"reply"}, ""},
+		{"all", errNotIn, []string{"post", "edit", "reply"}, ""},
+		{"the card, for what it says", errBlocks, []string{"edit"}, "outcomes receipt"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, s, log, skip := strictHouse(t)
 				c := h.proposed(testGroup + " 1-3")
-				s.forbid(errNotIn, test.calls...)
+				s.forbid(test.err, test.calls...)
 				h.press("UTHEO", bot.ActApprove, c)
 				h.pass(time.Hour)
 				if got := h.noted(c.ID); got != test.soon {
@@ -122,7 +130,8 @@ func TestForbiddenForAWhile(t *testing.T) {
 						t.Errorf("%d calls of %s in an hour in which it was forbidden", n, call)
 					}
 				}
-				if n := strings.Count(log.String(), "not_in_channel"); n != 1 {
+				told := func() int { return strings.Count(log.String(), test.err.Error()) }
+				if n := told(); n != 1 {
 					t.Errorf("the log was told %d times:\n%s", n, log)
 				}
 				s.forbid(nil)
@@ -135,7 +144,7 @@ func TestForbiddenForAWhile(t *testing.T) {
 				}
 
 				h.pass(30 * time.Minute)
-				s.forbid(errNotIn, "edit")
+				s.forbid(test.err, "edit")
 				skip(720 * time.Hour)
 				h.pass(time.Hour)
 				s.forbid(nil)
@@ -145,7 +154,7 @@ func TestForbiddenForAWhile(t *testing.T) {
 						t.Errorf("after EVIDENCE_TTL the card shows %v", m.Text)
 					}
 				}
-				if n := strings.Count(log.String(), "not_in_channel"); n != 2 {
+				if n := told(); n != 2 {
 					t.Errorf("after another time the log was told %d times", n)
 				}
 			})
@@ -176,23 +185,157 @@ func TestCardForbiddenAtFirst(t *testing.T) {
 	})
 }
 
-// TestForbiddenForGood: what stays forbidden is tried until a week after the text was to go from the card, and then no more.
+// TestForbiddenForGood: what stays forbidden, or refused, is tried until a week after the text was to go from the card, and then no more.
 func TestForbiddenForGood(t *testing.T) {
+	for _, no := range []error{errNotIn, errBlocks} {
+		t.Run(no.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, s, _, skip := strictHouse(t)
+				c := h.proposed(testGroup + " 1-3")
+				s.forbid(no, "post", "edit", "reply")
+				h.press("UTHEO", bot.ActApprove, c)
+				h.pass(time.Minute)
+				skip(720*time.Hour + 7*24*time.Hour - time.Hour)
+				h.pass(30 * time.Minute)
+				for _, further := range []bool{true, false} {
+					s.forbid(no, "post", "edit", "reply")
+					h.pass(20 * time.Minute)
+					if edits, replies := s.made("edit"), s.made("reply"); further != (edits > 0) || further != (replies > 0) {
+						t.Errorf("%d edits and %d replies in twenty minutes %s the end", edits, replies, map[bool]string{true: "before", false: "after"}[further])
+					}
+					h.pass(30 * time.Minute)
+				}
+			})
+		})
+	}
+}
+
+// picky is a platform that refuses some notes for what they say.
+type picky struct {
+	*screen
+	mu    sync.Mutex
+	no    func(n bot.Note, tries int) error // what it answers
+	calls map[string]int                    // by key
+}
+
+func (s *picky) Reply(ctx context.Context, at bot.Ref, n bot.Note) (bot.Ref, error) {
+	s.mu.Lock()
+	s.calls[n.Key]++
+	err := s.no(n, s.calls[n.Key])
+	s.mu.Unlock()
+	if err != nil && err != errLost {
+		return bot.Ref{}, err
+	}
+	ref, _ := s.screen.Reply(ctx, at, n)
+	return ref, err
+}
+
+// errLost is the answer to a call that was done, and whose answer was lost.
+var errLost = errors.New("the connection was reset")
+
+// tries is how often the note of this key was tried.
+func (s *picky) tries(id bot.RequestID, key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[string(id)+"/"+key]
+}
+
+// pickyHouse is a house on a picky platform, whose log is kept, with a request that is approved there.
+func pickyHouse(t *testing.T, no func(n bot.Note, tries int) error) (h *house, s *picky, log *bytes.Buffer, c bot.Card) {
+	log = &bytes.Buffer{}
+	h = newHouseWith(t, func(h *house) {
+		s = &picky{screen: h.screen, no: no, calls: map[string]int{}}
+		h.surface = s
+	}, func(o *bot.Options) {
+		o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	})
+	h.say(3)
+	c = h.proposed(testGroup + " 1-3")
+	h.press("UTHEO", bot.ActApprove, c)
+	return h, s, log, c
+}
+
+// TestRefusedForWords: a post that the platform refuses for what it says is tried a few times, then a sentence of the bot's own stands in its place, and what comes after it follows.
+func TestRefusedForWords(t *testing.T) {
+	for _, key := range []string{"outcomes", "receipt"} {
+		t.Run(key, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, s, log, c := pickyHouse(t, func(n bot.Note, tries int) error {
+					switch {
+					case strings.HasSuffix(n.Key, "/"+key):
+						return errBlocks
+					case strings.HasSuffix(n.Key, "/instead") && tries == 1: // as if killed before it was stored
+						return errLost
+					}
+					return nil
+				})
+				h.pass(30 * time.Second)
+				if n := s.tries(c.ID, key); n < 3 || strings.Contains(h.noted(c.ID), key) {
+					t.Errorf("after %d tries in half a minute the thread has %q", n, h.noted(c.ID))
+				}
+				h.pass(3 * time.Minute)
+				want := strings.Replace("outcomes receipt", key, key+"/instead "+key+"/instead", 1)
+				if got := h.noted(c.ID); got != want {
+					t.Errorf("the thread has %q, want %q", got, want)
+				}
+				var stood []bot.Note
+				for _, n := range h.screen.notes[string(c.ID)] {
+					if strings.HasSuffix(n.Key, "/instead") {
+						stood = append(stood, n)
+					}
+				}
+				if len(stood) != 2 || !cmp.Equal(stood[0], stood[1]) || len(stood[0].Lines) != 1 || stood[0].Mention != nil {
+					t.Fatalf("in its place: %+v", stood)
+				}
+				if got, want := stood[0].Lines[0].String(), "Slack refused the message that belongs here. To read it: /recalls show "+string(c.ID); got != want {
+					t.Errorf("in its place: %q, want %q", got, want)
+				}
+				if n := strings.Count(log.String(), "stands in its place"); n != 1 {
+					t.Errorf("the log was told %d times:\n%s", n, log)
+				}
+				tries := s.tries(c.ID, key)
+				h.pass(time.Hour)
+				if n := s.tries(c.ID, key); n != tries || n > 12 || h.noted(c.ID) != want {
+					t.Errorf("%d tries, %d in the first minutes; the thread has %q", n, tries, h.noted(c.ID))
+				}
+			})
+		})
+	}
+}
+
+// TestRefusedForAMoment: what is taken after all stands itself, and nothing in its place.
+func TestRefusedForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, s, _, skip := strictHouse(t)
-		c := h.proposed(testGroup + " 1-3")
-		s.forbid(errNotIn, "post", "edit", "reply")
-		h.press("UTHEO", bot.ActApprove, c)
-		h.pass(time.Minute)
-		skip(720*time.Hour + 7*24*time.Hour - time.Hour)
-		h.pass(30 * time.Minute)
-		for _, further := range []bool{true, false} {
-			s.forbid(errNotIn, "post", "edit", "reply")
-			h.pass(20 * time.Minute)
-			if edits, replies := s.made("edit"), s.made("reply"); further != (edits > 0) || further != (replies > 0) {
-				t.Errorf("%d edits and %d replies in twenty minutes %s the end", edits, replies, map[bool]string{true: "before", false: "after"}[further])
+		h, _, _, c := pickyHouse(t, func(_ bot.Note, tries int) error {
+			if tries <= 3 {
+				return errBlocks
 			}
-			h.pass(30 * time.Minute)
+			return nil
+		})
+		h.pass(time.Minute)
+		if got := h.noted(c.ID); got != "outcomes receipt" {
+			t.Errorf("the thread has %q", got)
+		}
+	})
+}
+
+// TestRefusedWhateverItSays: where the sentence is refused too it is not the words. Then all waits in its order, is tried ever more seldom, and is said itself once it may be.
+func TestRefusedWhateverItSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s, log, c := pickyHouse(t, func(bot.Note, int) error { return errBlocks })
+		h.pass(2 * time.Hour)
+		if n := s.tries(c.ID, "outcomes"); n < 18 || n > 24 || s.tries(c.ID, "receipt") > 0 || h.noted(c.ID) != "" {
+			t.Errorf("%d tries of the outcomes, %d of the receipt; the thread has %q", n, s.tries(c.ID, "receipt"), h.noted(c.ID))
+		}
+		if n := strings.Count(log.String(), "invalid_blocks"); n != 1 {
+			t.Errorf("the log was told %d times:\n%s", n, log)
+		}
+		s.mu.Lock()
+		s.no = func(bot.Note, int) error { return nil }
+		s.mu.Unlock()
+		h.pass(10 * time.Minute)
+		if got := h.noted(c.ID); got != "outcomes receipt" {
+			t.Errorf("the thread has %q", got)
 		}
 	})
 }

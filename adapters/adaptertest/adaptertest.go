@@ -109,10 +109,11 @@ const (
 // Failure is how a call fails.
 type Failure string
 
-// The failures. Busy asks to wait for 20 s, Lost does what was asked and loses the answer.
+// The failures. Refused is for what was sent, Busy asks to wait for 20 s, Lost does what was asked and loses the answer.
 const (
 	Gone      Failure = "gone"
 	Forbidden Failure = "forbidden"
+	Refused   Failure = "refused"
 	Busy      Failure = "busy"
 	Down      Failure = "down"
 	Lost      Failure = "lost"

@@ -228,11 +228,14 @@ func refusals(s *suite) {
 		},
 	}
 	for call, f := range calls {
-		for failure, want := range map[Failure]error{Gone: bot.ErrGone, Forbidden: bot.ErrForbidden} {
+		for failure, want := range map[Failure]error{Gone: bot.ErrGone, Forbidden: bot.ErrForbidden, Refused: bot.ErrRefused} {
 			s.wait(time.Minute)
 			s.Fail(call, failure, 1)
-			if err := f(); !errors.Is(err, want) {
-				s.Errorf("%s, %s: %v, want %v", call, failure, err, want)
+			err := f()
+			for _, kind := range []error{bot.ErrGone, bot.ErrForbidden, bot.ErrRefused} {
+				if errors.Is(err, kind) != (kind == want) {
+					s.Errorf("%s, %s: %v, want %v alone", call, failure, err, want)
+				}
 			}
 			if err := f(); err != nil {
 				s.Errorf("%s after %s: %v", call, failure, err)
@@ -242,7 +245,7 @@ func refusals(s *suite) {
 		s.Fail(call, Busy, 1)
 		began := time.Now()
 		err := f()
-		if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != BusyFor || errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrForbidden) {
+		if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != BusyFor || errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
 			s.Errorf("%s, busy: %v, want to wait %v", call, err, BusyFor)
 		}
 		if took := time.Since(began); took > 5*time.Second {

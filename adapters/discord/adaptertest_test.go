@@ -366,7 +366,7 @@ func (r *discordRig) Fail(c adaptertest.Call, f adaptertest.Failure, n int) {
 		adaptertest.Posting: "POST /channels/{channel_id}/messages", adaptertest.Editing: "PATCH /channels/{channel_id}/messages/{message_id}",
 	}[c]
 	r.g.Fail(route, n, map[adaptertest.Failure]discordtest.Fault{
-		adaptertest.Gone: discordtest.APIError(404, 10003), adaptertest.Forbidden: discordtest.APIError(403, 50013), adaptertest.Busy: discordtest.RateLimited(adaptertest.BusyFor),
+		adaptertest.Gone: discordtest.APIError(404, 10003), adaptertest.Forbidden: discordtest.APIError(403, 50013), adaptertest.Refused: discordtest.APIError(400, 200000), adaptertest.Busy: discordtest.RateLimited(adaptertest.BusyFor),
 		adaptertest.Down: discordtest.Status(503), adaptertest.Lost: discordtest.ReplyLost(),
 	}[f])
 }

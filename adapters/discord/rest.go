@@ -31,6 +31,7 @@ const (
 	codeOldEdits       = 30046
 	codeAnswered       = 40060
 	codeMissingAccess  = 50001
+	codeNotForText     = 50008
 	codeMissingRight   = 50013
 	codeChannelType    = 50024
 	codeArchived       = 50083
@@ -39,6 +40,7 @@ const (
 	codeThreadLocked   = 160005
 	codeTooManyThreads = 160006
 	codeAutoModerated  = 200000
+	codeTitleModerated = 200001
 	codeHarmfulLink    = 240000
 )
 

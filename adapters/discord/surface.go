@@ -108,7 +108,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 			var err error
 			thread, err = a.rest.thread(ctx, ref.Channel, ref.Message, a.threadName(ref))
 			if err != nil {
-				if !threadRefused(err) {
+				if !threadRefused(err) && !errors.Is(verdict(err), bot.ErrRefused) { // the latter: its name
 					return bot.Ref{}, fmt.Errorf("opening a thread: %w", verdict(err))
 				}
 				return a.say(ctx, ref.Channel, ref, n, bot.Say("thread.refused"), ref)
@@ -207,7 +207,7 @@ func isCode(err error, codes ...int) bool {
 	return ok && slices.Contains(codes, e.Code)
 }
 
-// verdict adds to an error what the teller should make of it: bot.ErrGone or bot.ErrForbidden. A *bot.Later says so itself.
+// verdict adds to an error what the teller should make of it: bot.ErrGone, bot.ErrForbidden or bot.ErrRefused. A *bot.Later says so itself.
 func verdict(err error) error {
 	if _, wait := errors.AsType[*bot.Later](err); wait {
 		return err
@@ -218,9 +218,13 @@ func verdict(err error) error {
 		return err
 	case isCode(err, codeUnknownChannel, codeUnknownGuild, codeUnknownMessage):
 		return fmt.Errorf("%w: %w", bot.ErrGone, err)
+	case isCode(err, codeAutoModerated, codeTitleModerated, codeHarmfulLink):
+		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	case e.Status == http.StatusForbidden,
-		isCode(err, codeMissingAccess, codeMissingRight, codeThreadLocked, codeAutoModerated, codeHarmfulLink):
+		isCode(err, codeMissingAccess, codeMissingRight, codeNotForText, codeChannelType, codeArchived, codeThreadLocked, codeTooManyThreads):
 		return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusRequestEntityTooLarge: // whatever the code: the same will never be taken
+		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	}
 	return err
 }

@@ -132,19 +132,30 @@ func TestRefusals(t *testing.T) {
 		"message gone": {discordtest.APIError(404, 10008), bot.ErrGone},
 		"no access":    {discordtest.APIError(403, 50001), bot.ErrForbidden},
 		"no right":     {discordtest.APIError(403, 50013), bot.ErrForbidden},
-		"moderated":    {discordtest.APIError(400, 200000), bot.ErrForbidden},
+		"not allowed":  {discordtest.APIError(403, 0), bot.ErrForbidden},
+		"no text here": {discordtest.APIError(400, 50008), bot.ErrForbidden},
+		"locked":       {discordtest.APIError(400, 160005), bot.ErrForbidden},
+		"moderated":    {discordtest.APIError(400, 200000), bot.ErrRefused},
+		"not wanted":   {discordtest.APIError(403, 200000), bot.ErrRefused},
+		"a link":       {discordtest.APIError(400, 240000), bot.ErrRefused},
+		"its form":     {discordtest.APIError(400, 50035), bot.ErrRefused},
+		"too large":    {discordtest.APIError(413, 40005), bot.ErrRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				ref := r.post(t)
 				r.Fail("* /**", -1, tt.fault)
 				before := len(r.Log())
-				if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.Is(err, tt.want) {
-					t.Errorf("edit: %v", err)
+				only := func(what string, err error) {
+					for _, kind := range []error{bot.ErrGone, bot.ErrForbidden, bot.ErrRefused} {
+						if errors.Is(err, kind) != (kind == tt.want) {
+							t.Errorf("%s: %v, want %v alone", what, err, tt.want)
+						}
+					}
 				}
-				if _, err := r.adapter.Post(t.Context(), place(), someCard(bot.Done), "x"); !errors.Is(err, tt.want) {
-					t.Errorf("post: %v", err)
-				}
+				only("edit", r.adapter.Edit(t.Context(), ref, someCard(bot.Done)))
+				_, err := r.adapter.Post(t.Context(), place(), someCard(bot.Done), "x")
+				only("post", err)
 				if n := len(r.Log()) - before; n != 2 {
 					t.Errorf("%d calls where no repeat can help", n)
 				}
@@ -306,6 +317,7 @@ func TestThreadRefused(t *testing.T) {
 	for name, set := range map[string]func(r *rig, ref bot.Ref){
 		"no right":       func(r *rig, _ bot.Ref) { r.Deny(trust, discordtest.CreatePublicThreads) },
 		"not in threads": func(r *rig, _ bot.Ref) { r.Deny(trust, discordtest.SendMessagesInThreads) },
+		"its name":       func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.APIError(400, 200001)) },
 		"too many":       func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.APIError(400, 160006)) },
 		"long wait":      func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.SharedLimited(240*time.Second)) },
 	} {

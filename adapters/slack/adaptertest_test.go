@@ -338,7 +338,7 @@ func (r *slackRig) Notified() (list []string) {
 func (r *slackRig) Fail(c adaptertest.Call, f adaptertest.Failure, n int) {
 	method := map[adaptertest.Call]string{adaptertest.Posting: "chat.postMessage", adaptertest.Editing: "chat.update"}[c]
 	r.w.Fail(method, n, map[adaptertest.Failure]slacktest.Fault{
-		adaptertest.Gone: slacktest.Code("message_not_found"), adaptertest.Forbidden: slacktest.Code("is_archived"), adaptertest.Busy: slacktest.RateLimited(adaptertest.BusyFor),
+		adaptertest.Gone: slacktest.Code("message_not_found"), adaptertest.Forbidden: slacktest.Code("is_archived"), adaptertest.Refused: slacktest.Code("no_text"), adaptertest.Busy: slacktest.RateLimited(adaptertest.BusyFor),
 		adaptertest.Down: slacktest.ServerError(503), adaptertest.Lost: slacktest.LoseReply(),
 	}[f])
 }

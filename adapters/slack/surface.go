@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,10 +114,13 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 		Reader: bytes.NewReader(n.File.Body), FileSize: len(n.File.Body), Filename: n.File.Name, Title: n.File.Title,
 		Channel: ref.Channel, ThreadTimestamp: thread,
 	})
-	if err = classify(err); errors.Is(err, bot.ErrForbidden) {
+	if err = classify(err); errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
 		// The account of what happened stands; the file alone is not worth an error that nothing mends.
 		a.log.Warn("a file could not be uploaded", "error", err)
-		why := bot.Say("file.scope")
+		why := bot.Say("file.refused")
+		if code(err) == "missing_scope" {
+			why = bot.Say("file.scope")
+		}
 		if _, _, err := a.api.PostMessageContext(ctx, ref.Channel, append(options(summary(why), lineBlocks([]bot.Line{why}, messageSize)),
 			slackgo.MsgOptionTS(thread))...); err != nil {
 			return bot.Ref{}, fmt.Errorf("posting to a thread on Slack: %w", classify(err))
@@ -175,6 +179,18 @@ func passing(c string) bool {
 	return false
 }
 
+// barred reports whether an error code speaks of the channel, or of what the bot may do there, and not of what was sent.
+func barred(c string) bool {
+	switch c {
+	case "not_in_channel", "channel_not_found", // the latter too: Slack says it of a private channel that the bot was put out of
+		"is_archived", "is_inactive", "channel_type_not_supported", "external_channel_migrating", "messages_tab_disabled", "posting_to_general_channel_denied",
+		"cant_update_message", "edit_window_closed",
+		"missing_scope", "no_permission", "user_is_restricted", "accesslimited", "enterprise_is_restricted", "forbidden_team", "team_not_found", "two_factor_setup_required":
+		return true
+	}
+	return strings.HasPrefix(c, "restricted_action")
+}
+
 // classify turns an error of the library into what a bot.Surface returns.
 func classify(err error) error {
 	if err == nil {
@@ -197,11 +213,14 @@ func classify(err error) error {
 		"team_access_not_granted", "ekm_access_denied":
 		// The token is at fault, not this message: it is shown once the token is mended.
 		return &bot.Later{After: time.Minute, Err: err}
-	default: // channel_not_found too: Slack says it of a private channel that the bot was put out of
-		if passing(c) {
+	default:
+		switch {
+		case passing(c):
 			return err
+		case barred(c):
+			return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
 		}
-		return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
+		return fmt.Errorf("%w: %w", bot.ErrRefused, err) // one that is not known too: what is sent in its place shows whether it was what was said
 	}
 }
 

@@ -173,6 +173,17 @@ func TestFile(t *testing.T) {
 		if got := x.w.Picture(thread[len(thread)-1]); !strings.Contains(got, "files:write") {
 			x.t.Errorf("thread ends with:\n%s", got)
 		}
+		// Where Slack does not take the file for what it is, that is said.
+		x.w.Set(func(w *slacktest.Workspace) { w.Scopes = Scopes })
+		x.w.Fail("files.completeUploadExternal", -1, slacktest.Code("blocked_file_type"))
+		n.Key = "a third"
+		if _, err := x.a.Reply(x.t.Context(), ref, n); err != nil {
+			x.t.Fatalf("Reply with a file that is refused: %v", err)
+		}
+		thread = x.w.Thread("C0TRUST", ref.Message)
+		if got := x.w.Picture(thread[len(thread)-1]); !strings.Contains(got, "Slack refused it") {
+			x.t.Errorf("thread ends with:\n%s", got)
+		}
 	})
 }
 
@@ -196,6 +207,11 @@ func TestSurfaceErrors(t *testing.T) {
 			{slacktest.Code("edit_window_closed"), bot.ErrForbidden, 0},
 			{slacktest.Code("not_in_channel"), bot.ErrForbidden, 0},
 			{slacktest.Code("missing_scope"), bot.ErrForbidden, 0},
+			{slacktest.Code("restricted_action_read_only_channel"), bot.ErrForbidden, 0},
+			{slacktest.Code("posting_to_general_channel_denied"), bot.ErrForbidden, 0},
+			{slacktest.Code("invalid_blocks"), bot.ErrRefused, 0},
+			{slacktest.Code("msg_too_long"), bot.ErrRefused, 0},
+			{slacktest.Code("a_code_of_tomorrow"), bot.ErrRefused, 0},
 			{slacktest.Code("token_revoked"), nil, time.Minute},
 		} {
 			for method, call := range map[string]func() error{
@@ -209,13 +225,15 @@ func TestSurfaceErrors(t *testing.T) {
 				},
 			} {
 				time.Sleep(time.Minute)
-				x.w.Fail(method, 1, test.fault)
+				x.w.Fail(method, -1, test.fault) // for the shorter one too
 				err := call()
-				later, isLater := errors.AsType[*bot.Later](err)
-				switch {
-				case test.want != nil && !errors.Is(err, test.want):
-					x.t.Errorf("%s: %v, want %v", method, err, test.want)
-				case test.want == nil && (!isLater || later.After != test.after):
+				x.w.Heal(method)
+				for _, kind := range []error{bot.ErrGone, bot.ErrForbidden, bot.ErrRefused} {
+					if errors.Is(err, kind) != (kind == test.want) {
+						x.t.Errorf("%s: %v, want %v alone", method, err, test.want)
+					}
+				}
+				if later, ok := errors.AsType[*bot.Later](err); test.want == nil && (!ok || later.After != test.after) {
 					x.t.Errorf("%s: %v, want to wait %v", method, err, test.after)
 				}
 			}
