@@ -2,8 +2,12 @@ package bot
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -30,6 +34,74 @@ var (
 	// something else may be taken in its place.
 	ErrRefused = errors.New("refused by the platform for what it says")
 )
+
+// Posted remembers for a Surface, while the process lives, which messages of its notes stand: so that a note that is tried again, however much later, goes on where it stopped. Of
+// many notes it forgets those asked for least lately. The zero value remembers nothing yet.
+type Posted struct {
+	mu    sync.Mutex
+	notes map[string]*postedNote
+}
+
+type postedNote struct {
+	messages []string
+	used     time.Time
+}
+
+// postedMost is how many notes are remembered.
+const postedMost = 2000
+
+// Key is what a note is remembered by where it is put. A note that says something else by now is another one: its messages may be cut elsewhere.
+func (p *Posted) Key(where string, n Note) string {
+	body, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // unreachable: notes always marshal
+	}
+	sum := sha256.Sum256(append([]byte(where+"\n"), body...))
+	return string(sum[:])
+}
+
+// Of returns the ids of the messages that stand, in order.
+func (p *Posted) Of(key string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.notes[key]
+	if n == nil {
+		return nil
+	}
+	n.used = time.Now()
+	return slices.Clone(n.messages)
+}
+
+// Add remembers the next message of a note.
+func (p *Posted) Add(key, message string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.notes[key]
+	if n == nil {
+		if p.notes == nil {
+			p.notes = map[string]*postedNote{}
+		}
+		if len(p.notes) >= postedMost {
+			oldest := ""
+			for k, o := range p.notes {
+				if oldest == "" || o.used.Before(p.notes[oldest].used) {
+					oldest = k
+				}
+			}
+			delete(p.notes, oldest)
+		}
+		n = &postedNote{}
+		p.notes[key] = n
+	}
+	n.messages, n.used = append(n.messages, message), time.Now()
+}
+
+// Forget forgets a note whose messages do not stand any more.
+func (p *Posted) Forget(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.notes, key)
+}
 
 // Later is a platform asking to wait before the same call is made again.
 type Later struct {

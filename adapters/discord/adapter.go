@@ -70,6 +70,7 @@ type Adapter struct {
 	pace pace
 
 	seen   sights
+	posted bot.Posted
 	heads  headcount
 	status status
 	last   atomic.Int64 // unix nanoseconds of the last frame or request from Discord

@@ -137,10 +137,15 @@ func threadRefused(err error) bool {
 	return isCode(err, codeMissingAccess, codeMissingRight, codeChannelType, codeThreadLocked, codeTooManyThreads)
 }
 
-// say posts a note in as many messages as it needs, and returns where its first one stands. When replyTo names a message it is answered to.
+// say posts a note in as many messages as it needs, and returns where its first one stands. When replyTo names a message it is answered to. When it is tried again
+// after an error, this process goes on where it stopped: Discord knows a repeat by its nonce for some minutes only.
 func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bot.Note, before bot.Line, result bot.Ref) (bot.Ref, error) {
-	at := bot.Ref{Channel: channel, Thread: result.Thread}
+	note := a.posted.Key(channel, n)
+	sent := a.posted.Of(note) // the messages that stand already
 	for i, m := range drawNote(n, before) {
+		if i < len(sent) {
+			continue
+		}
 		key := n.Key + " " + channel
 		if i > 0 {
 			key += " " + strconv.Itoa(i)
@@ -151,13 +156,15 @@ func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bo
 		}
 		id, err := a.send(ctx, channel, m)
 		if err != nil {
+			if isCode(err, codeUnknownChannel) { // what stood in the thread went with it; the next one bears the same id
+				a.posted.Forget(note)
+			}
 			return bot.Ref{}, fmt.Errorf("posting a note: %w", verdict(err))
 		}
-		if i == 0 {
-			at.Message = id
-		}
+		a.posted.Add(note, id)
+		sent = append(sent, id)
 	}
-	return at, nil
+	return bot.Ref{Channel: channel, Thread: result.Thread, Message: sent[0]}, nil
 }
 
 // send posts a message, doing without what Discord refuses beside the text: an archived thread is opened, a reply becomes a message, a file is

@@ -437,6 +437,7 @@ func TestLongNote(t *testing.T) {
 		}
 		r.Fail(postRoute, 1, discordtest.ReplyLost())
 		for range 2 { // the teller tries again after a crash
+			r.adapter.posted = bot.Posted{}
 			if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
 				t.Fatal(err)
 			}
@@ -450,6 +451,61 @@ func TestLongNote(t *testing.T) {
 		}
 		if !strings.HasPrefix(all.String(), "0: ") || strings.Contains(all.String(), "more)") {
 			t.Error("out of order or cut")
+		}
+	})
+}
+
+// TestLongNoteAgain: what stands of a note is not posted again, however often and however long after it is tried. In a thread that was deleted nothing stands.
+func TestLongNoteAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		var texts []string
+		for i := range 60 {
+			texts = append(texts, fmt.Sprintf("%d: %s", i, strings.Repeat("x ", 60)))
+		}
+		n := note("outcomes", texts...)
+		parts := len(drawNote(n, nil))
+		if parts < 4 {
+			t.Fatalf("%d messages, too few to tell", parts)
+		}
+		fails := func(standing int) {
+			t.Helper()
+			r.Fail(postRoute, 2, discordtest.Slow(time.Millisecond))
+			r.Fail(postRoute, -1, discordtest.APIError(400, 200000))
+			for range 5 {
+				if _, err := r.adapter.Reply(t.Context(), ref, n); !errors.Is(err, bot.ErrRefused) {
+					t.Errorf("the third message was refused: %v", err)
+				}
+				if got := len(r.Thread(trust)); got != standing {
+					t.Fatalf("%d messages stand, want %d", got, standing)
+				}
+				r.Heal()
+				r.Fail(postRoute, -1, discordtest.APIError(400, 200000))
+				time.Sleep(20 * time.Minute)
+			}
+			r.Heal()
+		}
+		fails(2)
+		for range 2 { // the second where it could not be stored that all stand
+			at, err := r.adapter.Reply(t.Context(), ref, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if notes := r.Thread(trust); len(notes) != parts || at.Message != notes[0].ID {
+				t.Errorf("%d messages stand, want %d; it is %+v", len(notes), parts, at)
+			}
+			ref.Thread = at.Thread
+			time.Sleep(time.Hour)
+		}
+
+		n.Key = "receipt"
+		fails(parts + 2)
+		r.DeleteChannel(ref.Thread)
+		if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(r.Thread(trust)); got != parts {
+			t.Errorf("%d messages stand in the new thread, want %d", got, parts)
 		}
 	})
 }

@@ -111,7 +111,7 @@ type Adapter struct {
 	unready atomic.Pointer[Unready] // what auth.test said last; nil when all is well
 
 	asked  *cache.Cache // members and places, at most a minute old
-	posted *cache.Cache // notes whose file is still missing, by key
+	posted bot.Posted
 	given  recent
 	shown  shown
 
@@ -185,7 +185,6 @@ func New(o Options) (*Adapter, error) {
 		log:    o.Log.With("platform", "slack"),
 		client: client,
 		asked:  cache.New(askedFor, 0),
-		posted: cache.New(30*time.Minute, 0),
 		edits:  newBudget(35, 10, 3),
 		posts:  newPacer(time.Second, 3),
 	}

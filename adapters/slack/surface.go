@@ -74,12 +74,10 @@ func (a *Adapter) edit(ctx context.Context, ref bot.Ref, c bot.Card, force bool)
 // is returned. When it is tried again after an error, this process goes on where it stopped.
 func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
 	thread := firstOf(ref.Thread, ref.Message)
-	key := ref.Channel + " " + thread + " " + n.Key
-	var sent []string // the messages that stand already
-	if v, known := a.posted.Get(key); known {
-		sent = v.([]string)
-	}
-	for i, part := range noteParts(n) {
+	key := a.posted.Key(ref.Channel+" "+thread, n)
+	sent := a.posted.Of(key) // the messages that stand already
+	parts := noteParts(n)
+	for i, part := range parts {
 		if i < len(sent) {
 			continue
 		}
@@ -99,15 +97,11 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 		if err != nil {
 			return bot.Ref{}, fmt.Errorf("posting to a thread on Slack: %w", classify(err))
 		}
-		sent = append(slices.Clone(sent), ts)
-		if a.posted.ItemCount() > 1000 {
-			a.posted.DeleteExpired()
-		}
-		a.posted.SetDefault(key, sent)
+		a.posted.Add(key, ts)
+		sent = append(sent, ts)
 	}
 	at := bot.Ref{Channel: ref.Channel, Thread: thread, Message: sent[0]}
-	if n.File == nil || len(n.File.Body) == 0 {
-		a.posted.Delete(key)
+	if n.File == nil || len(n.File.Body) == 0 || len(sent) > len(parts) {
 		return at, nil
 	}
 	_, err := a.api.UploadFileContext(ctx, slackgo.UploadFileParameters{
@@ -128,7 +122,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 	} else if err != nil {
 		return bot.Ref{}, fmt.Errorf("uploading a file to Slack: %w", err)
 	}
-	a.posted.Delete(key)
+	a.posted.Add(key, "file")
 	return at, nil
 }
 
