@@ -25,6 +25,7 @@ const (
 	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
 	tellLaterMost  = 10 * time.Minute   // the longest pause that a platform is granted, and after what it forbids
 	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
+	tellLogAgain   = 24 * time.Hour     // after which the log is told again of what stays forbidden
 	tellAsItIs     = 7                  // tries, within about a minute, before a post that is refused for what it says gives way to a sentence
 )
 
@@ -35,7 +36,7 @@ func (b *Bot) tell(ctx context.Context, s Surface) {
 	defer cancel()
 	for ctx.Err() == nil {
 		b.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l Lease) error {
-			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[string]time.Time{}}
+			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[outage]noted{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -51,8 +52,17 @@ type teller struct {
 	wg    sync.WaitGroup
 
 	mu      sync.Mutex
-	outages map[string]time.Time // by channel: when something was last forbidden there
+	outages map[outage]noted
 }
+
+// outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface.
+type outage struct {
+	channel string
+	kind    error
+}
+
+// noted is when the log was told of an outage, and until when what goes wrong is still the same one.
+type noted struct{ at, until time.Time }
 
 // loop tells under the lease until ctx ends. A call that is on its way then has a moment to end and to be stored: cut off, it would be made again. Where
 // the lease was lost it is cut off all the same: others tell now.
@@ -240,8 +250,16 @@ func (t *teller) untold(ctx context.Context, v View) (found bool, err error) {
 }
 
 // lasting reports whether only people can mend what went wrong.
-func lasting(err error) bool {
-	return errors.Is(err, ErrGone) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrRefused)
+func lasting(err error) bool { return kindOf(err) != nil }
+
+// kindOf is which of the errors that only people can mend err is, nil where it is none.
+func kindOf(err error) error {
+	for _, kind := range []error{ErrGone, ErrForbidden, ErrRefused} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
 }
 
 // over reports whether what is forbidden is not tried any more. Until then it may be allowed again: the bot is let back into the channel, or the channel opened.
@@ -254,24 +272,30 @@ func (t *teller) retryIn(err error, tries int, what string, id RequestID, at Pla
 	if later, ok := errors.AsType[*Later](err); ok {
 		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
 	}
-	most, known := tellRetryMost, false
-	if lasting(err) {
-		most, known = tellLaterMost, t.known(at.Channel)
+	kind := kindOf(err)
+	most := tellRetryMost
+	if kind != nil {
+		most = tellLaterMost
 	}
 	pause := min(time.Second<<min(tries-1, 10), most)
-	if !known {
+	if kind == nil || !t.known(outage{at.Channel, kind}) {
 		t.b.log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "channel", at.Channel, "in", pause, "err", err)
 	}
 	return pause
 }
 
-// known notes that something is forbidden in a channel, and reports whether the log was told of it: once, until nothing was forbidden there for longer than the pauses between tries.
-func (t *teller) known(channel string) bool {
+// known notes that an outage lasts, and reports whether the log was told of it: once, and again each day, until nothing went wrong so for longer than the pauses between tries.
+func (t *teller) known(o outage) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.outages, func(_ string, last time.Time) bool { return time.Since(last) > 2*tellLaterMost })
-	_, known := t.outages[channel]
-	t.outages[channel] = time.Now()
+	now := time.Now()
+	maps.DeleteFunc(t.outages, func(_ outage, was noted) bool { return now.After(was.until) })
+	was, known := t.outages[o]
+	if known = known && now.Sub(was.at) < tellLogAgain; !known {
+		was.at = now
+	}
+	was.until = now.Add(2 * tellLaterMost)
+	t.outages[o] = was
 	return known
 }
 

@@ -210,6 +210,28 @@ func TestForbiddenForGood(t *testing.T) {
 	}
 }
 
+// TestForbiddenHidesNothing: what stays forbidden keeps nothing from the log that goes wrong in another way.
+func TestForbiddenHidesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s, log, _ := strictHouse(t)
+		c := h.proposed(testGroup + " 1-3")
+		s.forbid(errNotIn, "edit")
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(20 * time.Minute)
+		s.mu.Lock()
+		s.no["reply"] = errBlocks
+		s.mu.Unlock()
+		h.say(1)
+		h.press("UTHEO", bot.ActReject, h.proposed(testGroup+" 4"))
+		h.pass(20 * time.Minute)
+		for _, err := range []error{errNotIn, errBlocks} {
+			if n := strings.Count(log.String(), err.Error()); n != 1 {
+				t.Errorf("the log was told %d times of %v:\n%s", n, err, log)
+			}
+		}
+	})
+}
+
 // picky is a platform that refuses some notes for what they say.
 type picky struct {
 	*screen
