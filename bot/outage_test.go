@@ -11,10 +11,18 @@ func TestOutageTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		teller := &teller{outages: map[outage]noted{}}
 		lasts := func(o outage, d time.Duration) (told int) {
-			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(tellLaterMost) {
-				if !teller.known(o) {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				pause := tellLaterMost
+				if time.Until(end) > 3*24*time.Hour {
+					pause = tellSeldom
+				}
+				if !teller.known(o, pause) {
 					told++
 				}
+				if !teller.known(o, time.Second) { // something else there, which is young
+					told++
+				}
+				time.Sleep(pause)
 			}
 			return told
 		}

@@ -25,8 +25,10 @@ const (
 	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
 	tellLaterMost  = 10 * time.Minute   // the longest pause that a platform is granted, and after what it forbids
 	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
-	tellLogAgain   = 24 * time.Hour     // after which the log is told again of what stays forbidden
-	tellAsItIs     = 7                  // tries, within about a minute, before a post that is refused for what it says gives way to a sentence
+	tellSeldom     = time.Hour          // the longest pause after what a platform forbids, for a request that ended tellOld ago
+	tellOld        = 24 * time.Hour
+	tellLogAgain   = 24 * time.Hour // after which the log is told again of what stays forbidden
+	tellAsItIs     = 7              // tries, within about a minute, before a post that is refused for what it says gives way to a sentence
 )
 
 // tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
@@ -117,8 +119,8 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	later := func(at time.Time) bool {
-		if !at.After(now) || at.Sub(now) > tellLaterMost { // the latter was put off before the ledger's clock was set back
+	later := func(at time.Time, tries int) bool {
+		if !at.After(now) || at.Sub(now) > max(tellLaterMost, grown(tries)) { // the latter was put off before the ledger's clock was set back
 			return false
 		}
 		if at := time.Now().Add(at.Sub(now)); next.IsZero() || at.Before(next) {
@@ -144,12 +146,12 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 		})
 	}
 	for _, v := range views {
-		if !later(v.After) {
+		if !later(v.After, v.Tries) {
 			begin(v.Request, func(ctx context.Context) error { return t.show(ctx, v) })
 		}
 	}
 	for _, p := range posts {
-		if !later(p.After) {
+		if !later(p.After, p.Tries) {
 			begin(p.Request, func(ctx context.Context) error { return t.post(ctx, p) })
 		}
 	}
@@ -160,6 +162,7 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 func (t *teller) show(ctx context.Context, v View) error {
 	var c Card
 	var over bool
+	var most time.Duration
 	err := t.b.o.Ledger.View(ctx, func(tx Tx) error {
 		views, err := tx.ViewOf(v.Request)
 		if err != nil {
@@ -174,7 +177,7 @@ func (t *teller) show(ctx context.Context, v View) error {
 		if err != nil {
 			return err
 		}
-		over = t.over(r, tx.Now())
+		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
 		c, err = t.b.card(tx, r, v.Wanted)
 		return err
 	})
@@ -211,13 +214,13 @@ func (t *teller) show(ctx context.Context, v View) error {
 		t.b.log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
 		v.Ref, v.Shown = Ref{}, 0
 		v.Tries++
-		pause = t.retryIn(err, v.Tries, "card", v.Request, v.Place) // grows where somebody deletes whatever is posted
+		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place) // grows where somebody deletes whatever is posted
 	case errors.Is(err, ErrGone), over && lasting(err):
 		t.b.log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
 		v.Dead = true
 	default:
 		v.Tries++
-		pause = t.retryIn(err, v.Tries, "card", v.Request, v.Place)
+		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place)
 	}
 	return t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
 		if err := tx.Fence(t.lease); err != nil {
@@ -267,25 +270,35 @@ func (t *teller) over(r Request, now time.Time) bool {
 	return !r.State.Open() && now.Sub(r.Ended) > t.b.o.EvidenceTTL+tellForbidden
 }
 
-// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows, longer where only people can mend it.
-func (t *teller) retryIn(err error, tries int, what string, id RequestID, at Place) time.Duration {
+// grown is the pause after so many failures in a row.
+func grown(tries int) time.Duration { return min(time.Second<<min(max(tries-1, 0), 12), tellSeldom) }
+
+// pauseMost is the longest pause between tries of what only people can mend: hundreds of cards may wait for weeks, and those of young requests share the platform's rates with them.
+func pauseMost(r Request, now time.Time) time.Duration {
+	if !r.State.Open() && now.Sub(r.Ended) > tellOld {
+		return tellSeldom
+	}
+	return tellLaterMost
+}
+
+// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows, up to most where only people can mend it.
+func (t *teller) retryIn(err error, tries int, most time.Duration, what string, id RequestID, at Place) time.Duration {
 	if later, ok := errors.AsType[*Later](err); ok {
 		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
 	}
 	kind := kindOf(err)
-	most := tellRetryMost
-	if kind != nil {
-		most = tellLaterMost
+	if kind == nil {
+		most = tellRetryMost
 	}
-	pause := min(time.Second<<min(tries-1, 10), most)
-	if kind == nil || !t.known(outage{at.Channel, kind}) {
+	pause := min(grown(tries), most)
+	if kind == nil || !t.known(outage{at.Channel, kind}, pause) {
 		t.b.log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "channel", at.Channel, "in", pause, "err", err)
 	}
 	return pause
 }
 
-// known notes that an outage lasts, and reports whether the log was told of it: once, and again each day, until nothing went wrong so for longer than the pauses between tries.
-func (t *teller) known(o outage) bool {
+// known notes that an outage lasts, with a next try after pause, and reports whether the log was told of it: once, and again each day, until nothing went wrong so for longer than the pauses between tries.
+func (t *teller) known(o outage, pause time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -294,7 +307,9 @@ func (t *teller) known(o outage) bool {
 	if known = known && now.Sub(was.at) < tellLogAgain; !known {
 		was.at = now
 	}
-	was.until = now.Add(2 * tellLaterMost)
+	if until := now.Add(2 * max(pause, tellLaterMost)); until.After(was.until) {
+		was.until = until
+	}
 	t.outages[o] = was
 	return known
 }
@@ -304,6 +319,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 	var v View
 	var n *Note
 	var over bool
+	var most time.Duration
 	err := t.b.o.Ledger.View(ctx, func(tx Tx) error {
 		views, err := tx.ViewOf(p.Request)
 		if err != nil {
@@ -318,7 +334,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		if err != nil {
 			return err
 		}
-		over = t.over(r, tx.Now())
+		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
 		n, err = t.b.note(tx, r, p)
 		return err
 	})
@@ -350,7 +366,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 			p.Posted = true
 		default:
 			p.Tries++
-			pause = t.retryIn(err, p.Tries, p.Key, p.Request, p.Place)
+			pause = t.retryIn(err, p.Tries, most, p.Key, p.Request, p.Place)
 			gone = errors.Is(err, ErrGone)
 		}
 	}
@@ -364,6 +380,9 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		}
 		if v.Ref == (Ref{}) && v.After.After(p.After) {
 			p.After = v.After
+			if most := tx.Now().Add(tellLaterMost); p.After.After(most) { // further ahead it would count as put off by another clock
+				p.After = most
+			}
 		}
 		if err := tx.PutPost(p); err != nil {
 			return err

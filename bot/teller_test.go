@@ -210,6 +210,38 @@ func TestForbiddenForGood(t *testing.T) {
 	}
 }
 
+// TestForbiddenSeldom: what stays forbidden of a request that ended a day ago is tried about once an hour, and told within an hour once it may be.
+func TestForbiddenSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s, _, skip := strictHouse(t)
+		c := h.proposed(testGroup + " 1-2")
+		calls := []string{"post", "edit", "reply"}
+		s.forbid(errNotIn, calls...)
+		h.press("UTHEO", bot.ActApprove, c)
+		never := h.ask("UMINA", testGroup+" 3") // its card is never posted: it expires
+		h.pass(time.Minute)
+		skip(26 * time.Hour)
+		h.pass(time.Minute)
+		skip(26 * time.Hour)
+		h.pass(70 * time.Minute)
+		s.forbid(errNotIn, calls...)
+		h.pass(2 * time.Hour)
+		for _, call := range calls {
+			if n := s.made(call); n < 1 || n > 3 {
+				t.Errorf("%d calls of %s in two hours", n, call)
+			}
+		}
+		s.forbid(nil)
+		h.pass(time.Hour + 10*time.Minute)
+		if got := h.noted(c.ID); got != "outcomes receipt" {
+			t.Errorf("the thread has %q", got)
+		}
+		if got := h.screen.card(never).State; got != bot.Expired || h.noted(never) != "receipt" {
+			t.Errorf("the card that was never posted shows %s, its thread has %q", got, h.noted(never))
+		}
+	})
+}
+
 // TestForbiddenHidesNothing: what stays forbidden keeps nothing from the log that goes wrong in another way.
 func TestForbiddenHidesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
