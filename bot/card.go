@@ -343,6 +343,17 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
+// hideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had reports whether it said any of it.
+func hideContent(c Card) (plain Card, had bool) {
+	c.Samples = slices.Clone(c.Samples)
+	for i := range c.Samples {
+		had = had || c.Samples[i].Text != nil
+		c.Samples[i].Text = nil
+	}
+	c.Showing = Say("card.showing.hidden")
+	return c, had
+}
+
 // sample draws one message. Marks say what is special about it; what will not be sent is said only while that is still to come.
 //
 // A recall that a callback told of is shown where history does not speak, or has not been asked since. It alone keeps no message from being sent.

@@ -185,10 +185,23 @@ func (t *teller) show(ctx context.Context, v View) error {
 		return err
 	}
 	first := v.Ref == Ref{}
-	if first {
-		v.Ref, err = t.s.Post(ctx, v.Place, c, string(v.Request)+"/card")
-	} else {
-		err = t.s.Edit(ctx, v.Ref, c)
+	put := func(c Card) error {
+		if !first {
+			return t.s.Edit(ctx, v.Ref, c)
+		}
+		ref, err := t.s.Post(ctx, v.Place, c, string(v.Request)+"/card")
+		v.Ref = ref
+		return err
+	}
+	if err = put(c); errors.Is(err, ErrRefused) { // it may be what the messages say, which is why they are to be recalled
+		if plain, had := hideContent(c); had {
+			if put(plain) == nil {
+				if !t.known(outage{v.Place.Channel, ErrRefused}, tellLaterMost) {
+					t.b.log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", err)
+				}
+				err = nil
+			}
+		}
 	}
 	untold := false
 	if errors.Is(err, ErrGone) && !first {
