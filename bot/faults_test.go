@@ -275,7 +275,7 @@ func TestDoubtsBesideUnreadable(t *testing.T) {
 		var l *liar
 		h := newHouse(t, func(o *bot.Options) {
 			l = &liar{Chat: o.Chat}
-			o.Chat, o.Policy.LargeFrom = l, 1000
+			o.Chat, o.Policy.LargeFrom, o.Policy.StartWithin = l, 1000, 5*time.Minute
 		})
 		h.say(200)
 		c := h.proposed(testGroup + " 1-200")
@@ -383,19 +383,19 @@ func TestShareLeft(t *testing.T) {
 		const cut = "@TGS#CUT"
 		h := newHouseWith(t, nil, func(o *bot.Options) { o.Chat = cutOff{o.Chat, cut} })
 		h.chat.AddGroup(recalltest.Group{ID: cut, Type: "Public", Name: "Cut off", Members: 2})
-		for i := range 9100 {
+		for i := range 5100 {
 			h.chat.Say(cut, "", "alice", fmt.Sprint("win big ", i+1))
 		}
-		h.say(9000)
+		h.say(5000)
 		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
-		waits, goes := h.proposed(cut+" 1-9100"), h.proposed(testGroup+" 1-9000")
+		waits, goes := h.proposed(cut+" 1-5100"), h.proposed(testGroup+" 1-5000")
 		h.press("UTHEO", bot.ActApprove, waits)
 		h.press("UTHEO", bot.ActApprove, goes)
-		h.pass(2 * time.Second)
+		h.pass(time.Second)
 		before := h.recallCalls()
-		h.pass(2 * time.Second)
-		if n := h.recallCalls() - before; n < 380 {
-			t.Errorf("%d calls in 2 s, want about 400", n)
+		h.pass(time.Second)
+		if n := h.recallCalls() - before; n < 180 {
+			t.Errorf("%d calls in a second, want about 200", n)
 		}
 	})
 }
