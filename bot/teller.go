@@ -195,11 +195,9 @@ func (t *teller) show(ctx context.Context, v View) error {
 	}
 	if err = put(c); errors.Is(err, ErrRefused) { // it may be what the messages say, which is why they are to be recalled
 		if plain, had := hideContent(c); had {
-			if put(plain) == nil {
-				if !t.known(outage{v.Place.Channel, ErrRefused}, tellLaterMost) {
-					t.b.log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", err)
-				}
-				err = nil
+			refused := err
+			if err = put(plain); err == nil && !t.known(outage{v.Place.Channel, ErrRefused}, tellLaterMost) {
+				t.b.log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
 			}
 		}
 	}

@@ -366,6 +366,8 @@ type prim struct {
 	*screen
 	mu    sync.Mutex
 	shown []bot.Card
+	busy  time.Time // it asks to wait until then with what it would take
+	asked int       // how often it did
 }
 
 func (s *prim) takes(c bot.Card) error {
@@ -376,6 +378,10 @@ func (s *prim) takes(c bot.Card) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if left := time.Until(s.busy); left > 0 {
+		s.asked++
+		return &bot.Later{After: left, Err: errBlocks}
+	}
 	s.shown = append(s.shown, c)
 	return nil
 }
@@ -417,6 +423,34 @@ func TestCardRefusedForWords(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "it is shown without"); n != 1 || strings.Contains(log.String(), "it will be tried again") {
 			t.Errorf("the log was told %d times:\n%s", n, log)
+		}
+	})
+}
+
+// TestCardRefusedThenBusy: what the platform says of the card without the text counts, such as to wait.
+func TestCardRefusedThenBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *prim
+		h := newHouseWith(t, func(h *house) {
+			s = &prim{screen: h.screen}
+			h.surface = s
+		}, nil)
+		h.say(3)
+		c := h.proposed(testGroup + " 1-3")
+		s.mu.Lock()
+		s.busy = time.Now().Add(30 * time.Second)
+		s.mu.Unlock()
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(25 * time.Second)
+		s.mu.Lock()
+		asked := s.asked
+		s.mu.Unlock()
+		if asked != 1 {
+			t.Errorf("asked to wait %d times, and once is enough", asked)
+		}
+		h.pass(10 * time.Second)
+		if got := h.screen.card(c.ID); got.State != bot.Done {
+			t.Errorf("the card shows %s", got.State)
 		}
 	})
 }
