@@ -28,13 +28,7 @@ import (
 // tests of the process and ends with it. Where there are none the test is skipped, or fails when CI is "true".
 func Postgres(t testing.TB) (databaseURL string) {
 	t.Helper()
-	serving, err := server()
-	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
-		t.Skipf("no PostgreSQL: %v; set TEST_POSTGRES_URL, or install it", err)
-	}
-	if err != nil {
-		t.Fatalf("PostgreSQL for tests: %v", err)
-	}
+	serving := use(t, server, "set TEST_POSTGRES_URL, or install it")
 	name := "recallbot_test_" + strings.ToLower(rand.Text())
 	if err := execute(serving.url, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
 		t.Fatalf("make database: %v", err)
@@ -56,15 +50,22 @@ func Postgres(t testing.TB) (databaseURL string) {
 // skipped, or fails when CI is "true".
 func PostgresServer(t testing.TB) (databaseURL string) {
 	t.Helper()
-	serving, err := startServer()
+	serving := use(t, startServer, "install it: no server of others may be killed")
+	t.Cleanup(func() { serving.lifeline.Close() })
+	return serving.url
+}
+
+// use returns the server that get does. Where there is none, mend is what to do about it.
+func use(t testing.TB, get func() (cluster, error), mend string) cluster {
+	t.Helper()
+	serving, err := get()
 	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
-		t.Skipf("no PostgreSQL: %v; install it: no server of others may be killed", err)
+		t.Skipf("no PostgreSQL: %v; %s", err, mend)
 	}
 	if err != nil {
 		t.Fatalf("PostgreSQL for tests: %v", err)
 	}
-	t.Cleanup(func() { serving.lifeline.Close() })
-	return serving.url
+	return serving
 }
 
 func execute(databaseURL, query string) error {
