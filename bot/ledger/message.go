@@ -185,6 +185,10 @@ func (t *tx) seqs(do, query string, args ...any) ([]recall.Seq, error) {
 	return seqs, err
 }
 
+const putOutcomes = `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq, value FROM json_each($2))
+	UPDATE message SET class = j.value ->> 0, confirmed = j.value ->> 1, outcome = j.value ->> 2
+	FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = ''`
+
 // PutOutcomes stores outcomes of messages that have none.
 func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) (int, error) {
 	do := "put outcomes of " + string(id)
@@ -203,9 +207,7 @@ func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) 
 				return 0, t.fail(do, err)
 			}
 		}
-		n, err := t.exec(do, `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq, value FROM json_each($2))
-			UPDATE message SET class = j.value ->> 0, confirmed = j.value ->> 1, outcome = j.value ->> 2
-			FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class = ''`, id, rows.String())
+		n, err := t.exec(do, putOutcomes, id, rows.String())
 		if err != nil {
 			return 0, err
 		}
@@ -217,6 +219,9 @@ func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) 
 	_, err := t.exec(do, `UPDATE request SET last_outcome = $2 WHERE id = $1`, id, millis(t.now))
 	return written, err
 }
+
+const confirm = `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq FROM json_each($2))
+	UPDATE message SET confirmed = $3 FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = $4 AND message.confirmed || '' = $5`
 
 // Confirm raises what outcomes rest on.
 func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (int, error) {
@@ -232,9 +237,7 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 				return 0, t.fail(do, err)
 			}
 		}
-		n, err := t.exec(do, `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq FROM json_each($2))
-			UPDATE message SET confirmed = $3 FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class = $4 AND message.confirmed = $5`,
-			id, keys.String(), by, bot.ClassRecalled, bot.ByAnswer)
+		n, err := t.exec(do, confirm, id, keys.String(), by, bot.ClassRecalled, bot.ByAnswer)
 		if err != nil {
 			return 0, err
 		}

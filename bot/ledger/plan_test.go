@@ -157,3 +157,57 @@ func TestWholeTables(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanUpdates: PostgreSQL finds each message of a list by its key, also where it does not know yet how many have an outcome: it would go through all of those for each message of
+// the list, for seconds, in a transaction that everybody waits for.
+func TestPlanUpdates(t *testing.T) {
+	l, err := Open(t.Context(), ledgertest.Postgres(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const (
+		list    = `'{"1":0,"2":0}'`
+		fresh   = `INSERT INTO message (request, seq, seal, class, confirmed) SELECT 'R', seq, '{}', '', '' FROM generate_series(1, 1500) seq`
+		settled = `INSERT INTO message (request, seq, seal, class, confirmed, outcome) SELECT 'S', seq, '{}', 'recalled', 'by answer', '{}' FROM generate_series(1, 1500) seq`
+	)
+	for _, test := range []struct{ name, query, before, after string }{
+		{"outcomes", strings.NewReplacer("$1", "'R'", "$2", list).Replace(putOutcomes), settled, fresh},
+		{"confirmations", strings.NewReplacer("$1", "'S'", "$2", list, "$3", "'by callback'", "$4", "'recalled'", "$5", "'by answer'").Replace(confirm), fresh, settled},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := l.write.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Rollback()
+			for _, prepare := range []string{
+				`CREATE TEMPORARY TABLE message (LIKE message INCLUDING ALL) ON COMMIT DROP`, // as the other, but for its foreign keys
+				test.before, `ANALYZE message`, test.after,
+			} {
+				if _, err := s.ExecContext(t.Context(), prepare); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rows, err := s.QueryContext(t.Context(), "EXPLAIN "+test.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			plan := ""
+			for rows.Next() {
+				var step string
+				if err := rows.Scan(&step); err != nil {
+					t.Fatal(err)
+				}
+				plan += step + "\n"
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(plan, "message_pkey") || strings.Contains(plan, "class_confirmed") {
+				t.Errorf("want the key alone in the plan:\n%s", plan)
+			}
+		})
+	}
+}
