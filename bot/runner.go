@@ -245,9 +245,6 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		if len(r.pending) > 0 && !failed {
 			wait = min(wait, storeEvery-time.Since(lastStore))
 		}
-		if len(r.settling) > 0 {
-			wait = min(wait, 250*time.Millisecond)
-		}
 		tick.Reset(max(wait, time.Millisecond))
 		done := r.ctx.Done()
 		if r.ctx.Err() != nil {
