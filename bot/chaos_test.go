@@ -250,7 +250,7 @@ func TestChaosEnds(t *testing.T) {
 		maybe := func(oneIn int) bool { return rng.IntN(oneIn) == 0 }
 		callbacks, kind := maybe(2), []string{"history", "live", "blind"}[rng.IntN(3)]
 		turn := func(o *bot.Options) {
-			o.Policy.LargeFrom, o.Policy.MaxMessages, o.Policy.StartWithin = 1_000_000, 1_000_000, 6*time.Hour
+			o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000
 			o.Callbacks, o.Log = callbacks, nil
 		}
 		h := newHouse(t, turn)
