@@ -57,6 +57,8 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 	// A query that reads a whole table all the same, since there is no other way, then seems so dear that PostgreSQL compiles it, each time: 0.1 s at best, 2 s on a busy machine,
 	// for reading three rows.
 	config.RuntimeParams["jit"] = "off"
+	// What waited for the writer's row must see what the one before it wrote, whatever the server's own default is: a snapshot would be taken before the wait.
+	config.RuntimeParams["default_transaction_isolation"] = "read committed"
 	s := &postgresStore{name: ofProcess + rand.Text(), commits: map[int64]*commit{}}
 	l.store = s
 	l.read = stdlib.OpenDB(*config)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3/lock"
 
@@ -267,5 +268,46 @@ func TestNoBackup(t *testing.T) {
 	l := closing(t, open(t, ledgertest.Postgres(t)))
 	if err := l.Backup(t.Context(), t.TempDir()+"/copy"); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got error %v, want %v", err, errors.ErrUnsupported)
+	}
+}
+
+// TestServerDefault: what waited for its turn sees what the one before it wrote, also where the server's default is to show each transaction what was there when it began.
+func TestServerDefault(t *testing.T) {
+	url := ledgertest.Postgres(t)
+	direct, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close(t.Context())
+	database := direct.Config().Database
+	for _, level := range []string{"repeatable read", "serializable"} {
+		if _, err := direct.Exec(t.Context(), "ALTER DATABASE "+pgx.Identifier{database}.Sanitize()+" SET default_transaction_isolation = '"+level+"'"); err != nil {
+			t.Fatal(err)
+		}
+		first, second := closing(t, open(t, url)), closing(t, open(t, url))
+		do(t, first, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+		read := make(chan string, 1)
+		do(t, first, func(tx bot.Tx) error {
+			go func() {
+				var v string
+				err := second.Tx(t.Context(), func(tx bot.Tx) (err error) {
+					v, err = tx.Note("k")
+					return err
+				})
+				if err != nil {
+					v = err.Error()
+				}
+				read <- v
+			}()
+			for waits := false; !waits; {
+				if err := direct.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock')", database).Scan(&waits); err != nil {
+					return err
+				}
+			}
+			return tx.PutNote("k", "after")
+		})
+		if got := <-read; got != "after" {
+			t.Errorf("%s: read %q", level, got)
+		}
 	}
 }
