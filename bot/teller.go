@@ -57,11 +57,14 @@ type teller struct {
 	outages map[outage]noted
 }
 
-// outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface.
+// outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface, or errWithText.
 type outage struct {
 	channel string
 	kind    error
 }
+
+// errWithText: cards are refused for what they quote, and stand without it. What is refused without it too is another matter.
+var errWithText = errors.New("refused with the text")
 
 // noted is when the log was told of an outage, and until when what goes wrong is still the same one.
 type noted struct{ at, until time.Time }
@@ -196,7 +199,7 @@ func (t *teller) show(ctx context.Context, v View) error {
 	if err = put(c); errors.Is(err, ErrRefused) { // it may be what the messages say, which is why they are to be recalled
 		if plain, had := hideContent(c); had {
 			refused := err
-			if err = put(plain); err == nil && !t.known(outage{v.Place.Channel, ErrRefused}, tellLaterMost) {
+			if err = put(plain); err == nil && !t.known(outage{v.Place.Channel, errWithText}, tellLaterMost) {
 				t.b.log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
 			}
 		}

@@ -366,6 +366,7 @@ type prim struct {
 	*screen
 	mu    sync.Mutex
 	shown []bot.Card
+	all   bool      // it refuses every card
 	busy  time.Time // it asks to wait until then with what it would take
 	asked int       // how often it did
 }
@@ -378,6 +379,9 @@ func (s *prim) takes(c bot.Card) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.all {
+		return errBlocks
+	}
 	if left := time.Until(s.busy); left > 0 {
 		s.asked++
 		return &bot.Later{After: left, Err: errBlocks}
@@ -423,6 +427,17 @@ func TestCardRefusedForWords(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "it is shown without"); n != 1 || strings.Contains(log.String(), "it will be tried again") {
 			t.Errorf("the log was told %d times:\n%s", n, log)
+		}
+		// That is known to the log. What is shown in no way is not.
+		h.say(3)
+		c = h.proposed(testGroup + " 4-6")
+		s.mu.Lock()
+		s.all = true
+		s.mu.Unlock()
+		h.press("UTHEO", bot.ActApprove, c)
+		h.pass(5 * time.Minute)
+		if n := strings.Count(log.String(), "it will be tried again"); n != 1 {
+			t.Errorf("the log was told %d times of a card that nobody can see:\n%s", n, log)
 		}
 	})
 }
