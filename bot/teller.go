@@ -28,7 +28,7 @@ const (
 	tellSeldom     = time.Hour          // the longest pause after what a platform forbids, for a request that ended tellOld ago
 	tellOld        = 24 * time.Hour
 	tellLogAgain   = 24 * time.Hour // after which the log is told again of what stays forbidden
-	tellAsItIs     = 7              // tries, within about a minute, before a post that is refused for what it says gives way to a sentence
+	tellAsItIs     = 7              // refusals in a row, within about a minute at best, before a post that is refused for what it says gives way to a sentence
 )
 
 // tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
@@ -38,7 +38,7 @@ func (b *Bot) tell(ctx context.Context, s Surface) {
 	defer cancel()
 	for ctx.Err() == nil {
 		b.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l Lease) error {
-			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[outage]noted{}}
+			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[string]int{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -55,6 +55,7 @@ type teller struct {
 
 	mu      sync.Mutex
 	outages map[outage]noted
+	refused map[string]int // how often in a row a post was refused for what it says, by its key
 }
 
 // outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface, or errWithText.
@@ -363,7 +364,7 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		pause = time.Second // the card is not posted yet, and is next tried at v.After
 	default:
 		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
-		if refused := err; errors.Is(err, ErrRefused) && p.Tries+1 >= tellAsItIs {
+		if refused := err; t.refusals(p, err) >= tellAsItIs {
 			// Where this is refused too it is not the words: both are tried on, and what was to be said comes first once it is taken.
 			if p.Ref, err = t.s.Reply(ctx, v.Ref, instead(p)); err == nil {
 				t.b.log.Error("a post is refused for what it says; a sentence stands in its place", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", refused)
@@ -412,6 +413,18 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		}
 		return nil
 	})
+}
+
+// refusals notes what came of a post, and returns how often in a row it was refused for what it says. Who takes the lease over counts anew.
+func (t *teller) refusals(p Post, err error) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !errors.Is(err, ErrRefused) {
+		delete(t.refused, p.Key)
+		return 0
+	}
+	t.refused[p.Key]++
+	return t.refused[p.Key]
 }
 
 // note writes a post as it is to be read now; nil when there is nothing to say any more.

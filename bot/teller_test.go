@@ -361,6 +361,25 @@ func TestRefusedForWords(t *testing.T) {
 	}
 }
 
+// TestRefusedOnce: however long a post could not be put up for another reason, one refusal is not enough to give it up.
+func TestRefusedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s, _, c := pickyHouse(t, func(n bot.Note, tries int) error {
+			switch {
+			case strings.HasSuffix(n.Key, "/outcomes") && tries < 10:
+				return errNotIn
+			case strings.HasSuffix(n.Key, "/outcomes") && tries == 10:
+				return errBlocks
+			}
+			return nil
+		})
+		h.pass(2 * time.Hour)
+		if got := h.noted(c.ID); got != "outcomes receipt" || s.tries(c.ID, "outcomes") != 11 {
+			t.Errorf("after %d tries the thread has %q", s.tries(c.ID, "outcomes"), got)
+		}
+	})
+}
+
 // prim refuses cards that quote the messages, as a platform's filter does with what is to be recalled.
 type prim struct {
 	*screen
