@@ -231,26 +231,35 @@ func TestStale(t *testing.T) {
 	})
 }
 
-// TestPressedCardGone presses a card that is deleted meanwhile: over the Gateway, where the refusal is known, a new one is given.
-func TestPressedCardGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, overGateway)
-		r.ready(t)
-		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
-		if err != nil {
-			t.Fatal(err)
-		}
-		old, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
-		b, _ := old.Button("Reject")
-		r.Delete(old.Ref())
-		now := someCard(bot.Rejected)
-		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &now})
-		i := r.wait(t, r.PressStale(theo, old, b.CustomID))
-		if m, ok := i.Original(); !ok || m.Ephemeral != theo || !strings.Contains(m.Content, "R-7K3M9Q") {
-			t.Errorf("%+v", m)
-		}
-		r.stop()
-	})
+// TestPressedCardNotTaken presses a card that is deleted meanwhile, or as which Discord does not take what it is now: over the Gateway, where the refusal is known, the person reads
+// what came of it.
+func TestPressedCardNotTaken(t *testing.T) {
+	for _, why := range []string{"gone", "refused"} {
+		t.Run(why, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, overGateway)
+				r.ready(t)
+				ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
+				if err != nil {
+					t.Fatal(err)
+				}
+				old, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+				b, _ := old.Button("Reject")
+				if why == "gone" {
+					r.Delete(old.Ref())
+				} else {
+					r.Fail("POST /interactions/{interaction_id}/{interaction_token}/callback", 1, discordtest.APIError(400, 200000))
+				}
+				now := someCard(bot.Rejected)
+				r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &now, Lines: []bot.Line{{{Kind: bot.Words, Text: "R-7K3M9Q is rejected."}}}})
+				i := r.wait(t, r.PressStale(theo, old, b.CustomID))
+				if m, ok := i.Original(); !ok || m.Ephemeral != theo || m.Content != "R-7K3M9Q is rejected." {
+					t.Errorf("%+v", m)
+				}
+				r.stop()
+			})
+		})
+	}
 }
 
 // TestReplaced: the bot is told of a card that an answer puts into the pressed message, once Discord must have taken the answer or does not any more.
@@ -391,18 +400,18 @@ func TestForged(t *testing.T) {
 // TestFault has the bot fail, hang and panic. The person is always answered.
 func TestFault(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		for name, do := range map[string]func(context.Context, bot.Event, bot.Member) (bot.Answer, error){
-			"error": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest },
-			"hang": func(ctx context.Context, _ bot.Event, _ bot.Member) (bot.Answer, error) {
+		for want, do := range map[string]func(context.Context, bot.Event, bot.Member) (bot.Answer, error){
+			"nothing was done. Please try again": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest },
+			"nothing was done": func(ctx context.Context, _ bot.Event, _ bot.Member) (bot.Answer, error) {
 				<-ctx.Done()
 				return bot.Answer{}, ctx.Err()
 			},
-			"panic": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { panic("a bug") },
+			"not certain whether this was done": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { panic("a bug") },
 		} {
 			r.bot.do = do
 			i := r.wait(t, r.Command(mina, trust, "recalls help"))
-			if !strings.Contains(i.Ephemeral(), "try again") || !strings.Contains(i.Ephemeral(), i.ID) {
-				t.Errorf("%s: %q", name, i.Ephemeral())
+			if !strings.Contains(i.Ephemeral(), want) || !strings.Contains(i.Ephemeral(), i.ID) {
+				t.Errorf("want %q: %q", want, i.Ephemeral())
 			}
 		}
 	})

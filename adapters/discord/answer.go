@@ -57,6 +57,8 @@ const (
 	laterWithin  = 90 * time.Second // an answer that takes a while; the interaction's token lives for 15 minutes
 )
 
+var errPanicked = errors.New("a bug")
+
 // act lets the bot handle an interaction and returns the answer. It always has one.
 func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	ctx, cancel := context.WithTimeout(ctx, actWithin)
@@ -64,7 +66,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			out = in.fault(nil)
+			out = in.fault(&bot.Unsure{Err: errPanicked}) // it may have come after the act was stored
 		}
 	}()
 	e := a.event(in)
@@ -242,7 +244,7 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 	switch answer.Kind {
 	case bot.Changed:
 		if answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
-			return show(answer.Card, drawCard(*answer.Card, nil))
+			return show(answer.Card, said(bot.Say("answer.done"))) // not the card, which may be what Discord refuses
 		}
 		if answer.Card != nil && len(answer.Lines) == 0 {
 			return whisper(drawCard(*answer.Card, nil))
