@@ -362,17 +362,17 @@ func (r *rest) edit(ctx context.Context, channel, message string, m *message) er
 	})
 }
 
-// thread makes a public thread on a message. A thread that is there already bears the message's id.
-func (r *rest) thread(ctx context.Context, channel, message, name string) (string, error) {
-	var made id
-	err := r.do(ctx, call{
+// thread makes a public thread on a message; made reports whether there was none. A thread always bears the id of its message.
+func (r *rest) thread(ctx context.Context, channel, message, name string) (at string, made bool, err error) {
+	var thread id
+	err = r.do(ctx, call{
 		method: http.MethodPost, route: "/channels/{channel_id}/messages/{message_id}/threads", path: channelPath(channel, "messages", message, "threads"),
-		body: map[string]any{"name": name, "auto_archive_duration": 1440}, into: &made, again: true,
+		body: map[string]any{"name": name, "auto_archive_duration": 1440}, into: &thread, again: true,
 	})
 	if e, ok := errors.AsType[*apiError](err); ok && e.Code == codeThreadThere {
-		return message, nil
+		return message, false, nil
 	}
-	return made.ID, err
+	return thread.ID, err == nil, err
 }
 
 // unarchive opens an archived thread that is not locked.

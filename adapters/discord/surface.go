@@ -74,7 +74,7 @@ func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known s
 	}
 	where := ref.Thread
 	if where == "" {
-		thread, err := a.rest.thread(ctx, ref.Channel, ref.Message, a.threadName(ref))
+		thread, _, err := a.rest.thread(ctx, ref.Channel, ref.Message, a.threadName(ref))
 		if err != nil {
 			return fmt.Errorf("showing progress: %w", verdict(err))
 		}
@@ -105,15 +105,18 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 	thread := ref.Thread
 	for made := false; ; made = true {
 		if thread == "" {
+			var anew bool
 			var err error
-			thread, err = a.rest.thread(ctx, ref.Channel, ref.Message, a.threadName(ref))
+			thread, anew, err = a.rest.thread(ctx, ref.Channel, ref.Message, a.threadName(ref))
 			if err != nil {
 				if !threadRefused(err) && !errors.Is(verdict(err), bot.ErrRefused) { // the latter: its name
 					return bot.Ref{}, fmt.Errorf("opening a thread: %w", verdict(err))
 				}
 				return a.say(ctx, ref.Channel, ref, n, bot.Say("thread.refused"), ref)
 			}
-			made = true
+			if made = true; anew { // what stood in a thread before went with it, and this one bears the same id
+				a.posted.Forget(a.posted.Key(thread, n))
+			}
 		}
 		to := ref
 		to.Thread = thread

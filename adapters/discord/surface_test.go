@@ -508,6 +508,20 @@ func TestLongNoteAgain(t *testing.T) {
 			t.Errorf("%d messages stand in the new thread, want %d", got, parts)
 		}
 	})
+	// The thread was made, and deleted, before it was stored which it is.
+	bubble(t, func(t *testing.T, r *rig) {
+		ref, n := r.post(t), note("receipt", "one line")
+		for range 2 {
+			at, err := r.adapter.Reply(t.Context(), ref, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := len(r.Thread(trust)); got != 1 {
+				t.Errorf("%d messages stand, want one", got)
+			}
+			r.DeleteChannel(at.Thread)
+		}
+	})
 }
 
 // TestFewestMessages: a note takes as few messages as its lines fit into, to the last character that Discord takes.
