@@ -108,7 +108,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	}
 	late := <-result
 	if late.Repeated && d.view == "" {
-		return // another process closed it meanwhile, and tells; but a window that waits for the answer none but this one can fill
+		return // another process closed it meanwhile, and tells unless it died at once; but a window that waits for the answer none but this one can fill
 	}
 	a.answer(d, late)
 }
