@@ -190,7 +190,7 @@ func orNull(s string) sql.NullString { return sql.NullString{String: s, Valid: s
 // list is many rows in one argument: a JSON object that json_each, which both databases have, turns into rows of key and value.
 // It is four times as fast as many rows of arguments. An update from a list names the request in the list's own rows (WITH ... AS MATERIALIZED), so that SQLite walks the list
 // and looks each row up: given the request apart, it walks the request's rows and the whole list for each. So does PostgreSQL with what else an index has, where it takes that for
-// rare; such a column is compared as (column || ”), which no index has.
+// rare; such a column is compared with an empty text behind it, which no index has.
 type list struct{ b strings.Builder }
 
 // chunk is how many rows a list holds at most, so that 100,000 messages are not one text in memory.
