@@ -224,11 +224,6 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 	update := func(m *message, instead *message) reply {
 		return reply{first: response{Type: discordgo.InteractionResponseUpdateMessage, Data: m}, instead: hide(instead)}
 	}
-	show := func(c *bot.Card, instead *message) reply {
-		out := update(drawCard(*c, nil), instead)
-		out.card = c
-		return out
-	}
 	said := func(fallback bot.Line) *message {
 		lines := answer.Lines
 		if len(lines) == 0 {
@@ -236,15 +231,20 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 		}
 		return drawLines(lines)
 	}
+	show := func(c *bot.Card) reply {
+		out := update(drawCard(*c, nil), said(bot.Say("answer.done"))) // not the card again, which may be what Discord refuses
+		out.card = c
+		return out
+	}
 	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
-		out := show(answer.Card, said(bot.Say("answer.card_follows")))
+		out := show(answer.Card)
 		out.after = hide(said(bot.Say("answer.done")))
 		return out
 	}
 	switch answer.Kind {
 	case bot.Changed:
 		if answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
-			return show(answer.Card, said(bot.Say("answer.done"))) // not the card, which may be what Discord refuses
+			return show(answer.Card)
 		}
 		if answer.Card != nil && len(answer.Lines) == 0 {
 			return whisper(drawCard(*answer.Card, nil))
