@@ -239,10 +239,7 @@ func TestPressedCardNotTaken(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, overGateway)
 				r.ready(t)
-				ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
-				if err != nil {
-					t.Fatal(err)
-				}
+				ref := r.post(t)
 				old, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
 				b, _ := old.Button("Reject")
 				if why == "gone" {
@@ -269,10 +266,7 @@ func TestReplaced(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, by)
 				r.ready(t)
-				ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
-				if err != nil {
-					t.Fatal(err)
-				}
+				ref := r.post(t)
 				shown, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
 				b, _ := shown.Button("Reject")
 				now := someCard(bot.Rejected)
