@@ -38,7 +38,7 @@ func (b *Bot) tell(ctx context.Context, s Surface) {
 	defer cancel()
 	for ctx.Err() == nil {
 		b.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l Lease) error {
-			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[string]int{}}
+			t := &teller{b: b, s: s, lease: l, busy: map[RequestID]bool{}, done: make(chan RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -55,7 +55,13 @@ type teller struct {
 
 	mu      sync.Mutex
 	outages map[outage]noted
-	refused map[string]int // how often in a row a post was refused for what it says, by its key
+	refused map[placed]int // how often in a row a post was refused for what it says
+}
+
+// placed names a post: one of the same key may be put in several places.
+type placed struct {
+	at  Place
+	key string
 }
 
 // outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface, or errWithText.
@@ -364,7 +370,8 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		pause = time.Second // the card is not posted yet, and is next tried at v.After
 	default:
 		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
-		if refused := err; t.refusals(p, err) >= tellAsItIs {
+		times := t.refusals(p, err)
+		if refused := err; times >= tellAsItIs {
 			// Where this is refused too it is not the words: both are tried on, and what was to be said comes first once it is taken.
 			if p.Ref, err = t.s.Reply(ctx, v.Ref, instead(p)); err == nil {
 				t.b.log.Error("a post is refused for what it says; a sentence stands in its place", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", refused)
@@ -381,11 +388,15 @@ func (t *teller) post(ctx context.Context, p Post) error {
 			p.Posted = true
 		default:
 			p.Tries++
-			pause = t.retryIn(err, p.Tries, most, p.Key, p.Request, p.Place)
+			tries := p.Tries
+			if times > 0 && times < tellAsItIs { // it may give way soon, however long it could not be put up before
+				tries = times
+			}
+			pause = t.retryIn(err, tries, most, p.Key, p.Request, p.Place)
 			gone = errors.Is(err, ErrGone)
 		}
 	}
-	return t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
+	err = t.b.o.Ledger.Tx(ctx, func(tx Tx) error {
 		if err := tx.Fence(t.lease); err != nil {
 			return err
 		}
@@ -413,18 +424,23 @@ func (t *teller) post(ctx context.Context, p Post) error {
 		}
 		return nil
 	})
+	if err == nil && p.Posted {
+		t.refusals(p, nil) // it is told of no more
+	}
+	return err
 }
 
 // refusals notes what came of a post, and returns how often in a row it was refused for what it says. Who takes the lease over counts anew.
 func (t *teller) refusals(p Post, err error) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	id := placed{p.Place, p.Key}
 	if !errors.Is(err, ErrRefused) {
-		delete(t.refused, p.Key)
+		delete(t.refused, id)
 		return 0
 	}
-	t.refused[p.Key]++
-	return t.refused[p.Key]
+	t.refused[id]++
+	return t.refused[id]
 }
 
 // note writes a post as it is to be read now; nil when there is nothing to say any more.

@@ -380,6 +380,32 @@ func TestRefusedOnce(t *testing.T) {
 	})
 }
 
+// TestRefusedAfterForbidden: what is refused for what it says gives way within minutes, however long it was forbidden before.
+func TestRefusedAfterForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var allowed time.Time
+		h, _, _, c := pickyHouse(t, func(n bot.Note, tries int) error {
+			switch {
+			case strings.HasSuffix(n.Key, "/instead") || !strings.HasSuffix(n.Key, "/outcomes"):
+				return nil
+			case tries < 20:
+				return errNotIn
+			case tries == 20:
+				allowed = time.Now()
+			}
+			return errBlocks
+		})
+		for range 24 * 60 {
+			if h.pass(time.Minute); h.noted(c.ID) != "" {
+				break
+			}
+		}
+		if took := time.Since(allowed); allowed.IsZero() || took > 3*time.Minute || h.noted(c.ID) != "outcomes/instead receipt" {
+			t.Errorf("%v after it was only refused the thread has %q", took, h.noted(c.ID))
+		}
+	})
+}
+
 // prim refuses cards that quote the messages, as a platform's filter does with what is to be recalled.
 type prim struct {
 	*screen
