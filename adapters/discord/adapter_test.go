@@ -394,19 +394,27 @@ func TestForged(t *testing.T) {
 // TestFault has the bot fail, hang and panic. The person is always answered.
 func TestFault(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
+		panics := func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { panic("a bug") }
 		for want, do := range map[string]func(context.Context, bot.Event, bot.Member) (bot.Answer, error){
 			"nothing was done. Please try again": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest },
 			"nothing was done": func(ctx context.Context, _ bot.Event, _ bot.Member) (bot.Answer, error) {
 				<-ctx.Done()
 				return bot.Answer{}, ctx.Err()
 			},
-			"not certain whether this was done": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { panic("a bug") },
+			"not certain whether this was done": panics,
 		} {
 			r.bot.do = do
 			i := r.wait(t, r.Command(mina, trust, "recalls help"))
 			if !strings.Contains(i.Ephemeral(), want) || !strings.Contains(i.Ephemeral(), i.ID) {
 				t.Errorf("want %q: %q", want, i.Ephemeral())
 			}
+		}
+		r.bot.do = panics // in what takes a while, and is answered later
+		i := r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("text", "casino")))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := i.Ephemeral(); !strings.Contains(got, "not certain whether this was done") || !strings.Contains(got, i.ID) {
+			t.Errorf("told later: %q", got)
 		}
 	})
 }

@@ -65,7 +65,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a.panicked(in, p)
 			out = in.fault(&bot.Unsure{Err: errPanicked}) // it may have come after the act was stored
 		}
 	}()
@@ -90,6 +90,11 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	return a.reply(in, e, answer)
 }
 
+// panicked tells the log of a bug; it is called where it was recovered from.
+func (a *Adapter) panicked(in *interaction, p any) {
+	a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+}
+
 // wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has. A repeat of an event that has its answer gets that at once.
 func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply {
 	e.Reply = in.Token // until the event has its answer
@@ -109,7 +114,16 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 	if turns {
 		first = response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
 	}
-	return reply{first: first, later: func(ctx context.Context) (*message, *message) {
+	return reply{first: first, later: func(ctx context.Context) (m, after *message) {
+		defer func() {
+			if p := recover(); p != nil {
+				a.panicked(in, p)
+				m, after = drawLines([]bot.Line{trouble(in.ID, &bot.Unsure{Err: errPanicked})}), nil
+				if turns {
+					m, after = nil, hide(m)
+				}
+			}
+		}()
 		answer, err := a.bot.Do(ctx, e, a.member(in))
 		if err != nil {
 			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
