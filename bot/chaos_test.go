@@ -218,6 +218,7 @@ func TestChaosChat(t *testing.T) {
 			func() recalltest.Fault { return recalltest.Status(500) },
 			recalltest.AnswerLost, recalltest.Truncated, recalltest.CutJSON, recalltest.HTML, recalltest.NoList, recalltest.Reordered, recalltest.Twice,
 			recalltest.NoErrorInfo, recalltest.ExtraFields,
+			func() recalltest.Fault { return recalltest.TwoCodes(rng.IntN(2) * 10030) },
 			func() recalltest.Fault { return recalltest.ActsLate(seconds(15)) },
 			func() recalltest.Fault { return recalltest.Delay(seconds(12)) },
 			func() recalltest.Fault { return recalltest.Missing(recalltest.Seq(rng.IntN(n) + 1)) },

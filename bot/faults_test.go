@@ -40,6 +40,8 @@ func TestFaults(t *testing.T) {
 		{"a slow answer", []recalltest.Fault{recalltest.Delay(5 * time.Second)}, 1, all("recalled"), bot.Done, 1},
 		{"a call that takes longer than it is waited for", []recalltest.Fault{recalltest.Delay(12 * time.Second)}, 1, all("recalled"), bot.Done, 2},
 		{"an answer that names each message twice", []recalltest.Fault{recalltest.Twice()}, 1, all("recalled"), bot.Done, 1},
+		{"two codes for each message, the last of them wrong", []recalltest.Fault{recalltest.TwoCodes(10031)}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"two codes for each message, the last of them a lie", []recalltest.Fault{recalltest.PerMessage(10002), recalltest.TwoCodes(0)}, 1, all("recalled"), bot.Done, 2},
 		{"an answer that is cut off within its JSON", []recalltest.Fault{recalltest.CutJSON()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
 		{"the answer lost after acting", []recalltest.Fault{recalltest.AnswerLost()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
 		{"a connection broken before acting", []recalltest.Fault{recalltest.ResetBefore()}, 1, all("recalled"), bot.Done, 2},

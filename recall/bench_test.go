@@ -81,7 +81,7 @@ func historyPage() string {
 	for i := range 20 {
 		entries = append(entries, fmt.Sprintf(`{"From_Account":"user-%d","IsPlaceMsg":0,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"message number %d, with a few words to it"}}],"MsgPriority":2,"MsgRandom":51083293,"MsgSeq":%d,"MsgTimeStamp":1458721802}`, i, i, 500-i))
 	}
-	return `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"GroupId":"g","IsFinished":1,"RspMsgList":[` + strings.Join(entries, ",") + `]}`
+	return `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"IsFinished":1,"RspMsgList":[` + strings.Join(entries, ",") + `]}`
 }
 
 func BenchmarkHistoryPage(b *testing.B) {

@@ -131,7 +131,8 @@ func (c OtherCallback) Command() string { return c.Name }
 
 // ParseCallback reads the body of a callback, which the caller has bounded
 // (1 MiB is ample). EventTime may be a number or a string: the service does
-// both. A callback of another command is an [OtherCallback] and no error.
+// both. A callback of another command is an [OtherCallback] and no error. One
+// that has a field twice is an error: it says two things.
 func ParseCallback(body []byte) (Callback, error) {
 	c, err := parseCallback(body)
 	if err != nil {
@@ -161,6 +162,9 @@ func parseCallback(body []byte) (Callback, error) {
 	if json.Unmarshal(body, &j) != nil {
 		return nil, errors.New("the body is not a JSON object")
 	}
+	if repeats(body, false) {
+		return nil, errors.New("the body has a field twice")
+	}
 	if j.CallbackCommand == "" {
 		return nil, errors.New("the body has no CallbackCommand")
 	}
@@ -186,12 +190,16 @@ func parseCallback(body []byte) (Callback, error) {
 			Body: readBody(j.MsgBody), RawBody: j.MsgBody, CloudCustomData: string(j.CloudCustomData), EventTime: j.EventTime.asMillis(),
 		}, nil
 	}
-	var list []struct{ MsgSeq number }
+	var list []json.RawMessage
 	if json.Unmarshal(j.MsgSeqList, &list) != nil || len(list) == 0 {
 		return nil, errors.New("the body has no MsgSeqList")
 	}
 	seqs := make([]Seq, len(list))
-	for i, l := range list {
+	for i, one := range list {
+		var l struct{ MsgSeq number }
+		if json.Unmarshal(one, &l) != nil || repeats(one, false) {
+			return nil, fmt.Errorf("entry %d of MsgSeqList is no object, or has a field twice", i)
+		}
 		var ok bool
 		if seqs[i], ok = l.MsgSeq.asSeq(); !ok {
 			return nil, fmt.Errorf("entry %d of MsgSeqList has no MsgSeq", i)

@@ -87,6 +87,10 @@ func TestParseCallback(t *testing.T) {
 		{"recalled bare numbers", `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g","MsgSeqList":[1]}`, nil},
 		{"recalled 0", `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g","MsgSeqList":[{"MsgSeq":0}]}`, nil},
 		{"no command", `{"GroupId":"g"}`, nil},
+		{"two groups", `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g","groupId":"h","MsgSeqList":[{"MsgSeq":1}]}`, nil},
+		{"two lists", `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g","MsgSeqList":[{"MsgSeq":1}],"MsgSeqList":[{"MsgSeq":2}]}`, nil},
+		{"two numbers in one entry", `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g","MsgSeqList":[{"MsgSeq":1,"MsgSeq":2}]}`, nil},
+		{"two senders", `{"CallbackCommand":"Group.CallbackAfterSendMsg","GroupId":"g","MsgSeq":1,"From_Account":"a","From_Account":"b"}`, nil},
 		{"a list", `[]`, nil},
 		{"empty", ``, nil},
 	} {

@@ -267,6 +267,9 @@ func (c *Client) read(l call, raw []byte, sig string) (answer, error) {
 	if json.Unmarshal(raw, &a) != nil {
 		return unreadable(fmt.Sprintf("%d bytes that are not an answer of the API", len(raw)))
 	}
+	if repeats(raw, false) {
+		return unreadable("the answer contradicts itself: it has a field twice")
+	}
 	code, ok := a.ErrorCode.asCode()
 	switch {
 	case !ok:

@@ -102,6 +102,7 @@ func TestRecallWhatTheAnswerLacksIsInNoCodes(t *testing.T) {
 		{"missing one, reordered, extra fields", []recalltest.Fault{recalltest.Missing(2), recalltest.Reordered(), recalltest.ExtraFields(), recalltest.NoErrorInfo()}, map[recall.Seq]recall.Code{1: 0, 3: 0}},
 		{"every entry twice", []recalltest.Fault{recalltest.Twice()}, map[recall.Seq]recall.Code{1: 0, 2: 0, 3: 0}},
 		{"no list", []recalltest.Fault{recalltest.NoList()}, map[recall.Seq]recall.Code{}},
+		{"two codes each", []recalltest.Fault{recalltest.TwoCodes(10031)}, map[recall.Seq]recall.Code{}},
 		{"a code", []recalltest.Fault{recalltest.PerMessage(10031, 2)}, map[recall.Seq]recall.Code{1: 0, 2: 10031, 3: 0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,6 +153,15 @@ func stubClient(t testing.TB, s *stub) *recall.Client {
 	return c
 }
 
+// manyFields returns n fields, to follow others in an object.
+func manyFields(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"field%d":%d`, i, i)
+	}
+	return b.String()
+}
+
 func TestRecallAnswerDecoding(t *testing.T) {
 	const ok = `"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0`
 	for _, tt := range []struct {
@@ -166,6 +176,15 @@ func TestRecallAnswerDecoding(t *testing.T) {
 		{"no number", `{` + ok + `,"RecallRetList":[{"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
 		{"not asked for", `{` + ok + `,"RecallRetList":[{"MsgSeq":7,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
 		{"contradiction", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0},{"MsgSeq":100,"RetCode":10030},{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
+		{"two codes", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
+		{"two codes, any letter case", `{` + ok + `,"RecallRetList":[{"RetCode":0,"MsgSeq":100,"retCODE":10031},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
+		{"two codes, escaped", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031, "Ret\u0043ode" : 0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
+		{"two codes, a letter that folds", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031,"MſgSeq":100},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
+		{"the same code in one entry twice", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
+		{"a code and null", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":null,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
+		{"two numbers", `{` + ok + `,"RecallRetList":[{"MsgSeq":7,"MsgSeq":100,"msgseq":101,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
+		{"contradiction of entries that name it in two ways", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0},{"MsgSeq":"100","RetCode":10031}]}`, map[recall.Seq]recall.Code{}},
+		{"the same name at another depth", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0,"More":{"RetCode":5,"x":[{"RetCode":6}]}}]}`, map[recall.Seq]recall.Code{100: 0}},
 		{"code in quotes", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":"0"},{"MsgSeq":101,"RetCode":10032}]}`, map[recall.Seq]recall.Code{101: 10032}},
 		{"entry of another kind", `{` + ok + `,"RecallRetList":[100,{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
 		{"number too large", `{` + ok + `,"RecallRetList":[{"MsgSeq":4294967396,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
@@ -176,6 +195,12 @@ func TestRecallAnswerDecoding(t *testing.T) {
 		{"no ErrorCode", `{"ActionStatus":"OK","RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
 		{"ErrorCode in quotes", `{"ActionStatus":"OK","ErrorCode":"0","RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
 		{"contradicting envelope", `{"ActionStatus":"FAIL","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two ErrorCodes", `{"ActionStatus":"OK","ErrorCode":10002,"ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two ErrorCodes, the last not 0", `{"ErrorCode":0,"errorcode":10007,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two ActionStatus", `{"ActionStatus":"FAIL","ActionStatus":"OK","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two lists", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031}],"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two lists, one of them null", `{` + ok + `,"recallRetList":[{"MsgSeq":100,"RetCode":10031}],"RecallRetList":null}`, nil},
+		{"more fields than any answer has", `{` + ok + manyFields(300) + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
 		{"HTML", `<html><h1>200</h1></html>`, nil},
 		{"cut off", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCo`, nil},
 		{"empty", ``, nil},
@@ -765,6 +790,12 @@ func TestGroupInfo(t *testing.T) {
 		"the group's own code counts": {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":10015,"ErrorInfo":"no"}]}`, 10015},
 		"another group":               {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"h","ErrorCode":0}]}`, 0},
 		"no code":                     {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g"}]}`, 0},
+		"two codes":                   {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":10015,"errorCode":0}]}`, 0},
+		"two next numbers":            {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":0,"NextMsgSeq":900,"NextMsgSeq":9}]}`, 0},
+		"two groups in one":           {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"h","GroupId":"g","ErrorCode":0}]}`, 0},
+		"two entries that differ":     {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":0},{"GroupId":"g","ErrorCode":10010}]}`, 0},
+		"two lists":                   {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":0}],"groupInfo":[{"GroupId":"g","ErrorCode":10010}]}`, 0},
+		"the same entry twice":        {`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":10015},{"GroupId":"g","ErrorCode":10015}]}`, 10015},
 		"no list":                     {`{"ActionStatus":"OK","ErrorCode":0}`, 0},
 	} {
 		_, err := stubClient(t, &stub{body: tt.body}).GetGroupInfo(t.Context(), "g")

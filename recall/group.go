@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -165,9 +166,10 @@ func (c *Client) GetGroupInfo(ctx context.Context, group GroupID) (GroupInfo, er
 }
 
 // findGroupInfo reads the entry of one group. It returns false when the list
-// has none, or when that one lacks its code.
+// has none, when that one lacks its code, when there are two that differ, and
+// when an entry has a field twice: only one group was asked for.
 func findGroupInfo(list json.RawMessage, group GroupID) (info GroupInfo, code Code, words text, ok bool) {
-	var entries []struct {
+	type entry struct {
 		GroupId       text
 		ErrorCode     exact
 		ErrorInfo     text
@@ -179,20 +181,29 @@ func findGroupInfo(list json.RawMessage, group GroupID) (info GroupInfo, code Co
 		NextMsgSeq    number
 		LastMsgTime   number
 	}
+	var entries []json.RawMessage
 	if json.Unmarshal(list, &entries) != nil {
 		return GroupInfo{}, 0, "", false
 	}
-	for _, e := range entries {
-		code, ok := e.ErrorCode.asCode()
-		if GroupID(e.GroupId) != group || !ok {
-			continue
+	var found []entry
+	for _, one := range entries {
+		var e entry
+		if json.Unmarshal(one, &e) != nil || repeats(one, false) {
+			return GroupInfo{}, 0, "", false
 		}
-		info := GroupInfo{
-			Group: group, Type: GroupType(e.Type), Name: string(e.Name), Owner: UserID(e.Owner_Account),
-			Members: e.MemberNum.asInt(), MaxMembers: e.MaxMemberNum.asInt(), LastMsgTime: e.LastMsgTime.asSeconds(),
+		if GroupID(e.GroupId) == group && !slices.Contains(found, e) {
+			found = append(found, e)
 		}
-		info.NextMsgSeq, _ = e.NextMsgSeq.asSeq()
-		return info, code, e.ErrorInfo, true
 	}
-	return GroupInfo{}, 0, "", false
+	if len(found) != 1 {
+		return GroupInfo{}, 0, "", false
+	}
+	e := found[0]
+	code, ok = e.ErrorCode.asCode()
+	info = GroupInfo{
+		Group: group, Type: GroupType(e.Type), Name: string(e.Name), Owner: UserID(e.Owner_Account),
+		Members: e.MemberNum.asInt(), MaxMembers: e.MaxMemberNum.asInt(), LastMsgTime: e.LastMsgTime.asSeconds(),
+	}
+	info.NextMsgSeq, _ = e.NextMsgSeq.asSeq()
+	return info, code, e.ErrorInfo, ok
 }

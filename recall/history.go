@@ -102,7 +102,7 @@ func (r HistoryRequest) answeredBy(group GroupID, topic TopicID, messages []Mess
 // is, its message is kept; an entry without a number fails the page, because
 // a message that silently went missing would read as one that does not exist.
 // So does an answer without the list: it does not say that there are none. So
-// do two entries that say different things of one message; of two that say
+// does an entry that has a field twice, whatever its values, and so do two entries that say different things of one message; of two that say
 // the same, one is kept.
 func readRspMsgList(raw json.RawMessage) ([]Message, error) {
 	switch string(raw) {
@@ -114,6 +114,12 @@ func readRspMsgList(raw json.RawMessage) ([]Message, error) {
 	entries := make([]messageJSON, 0, MaxHistoryPage)
 	if json.Unmarshal(raw, &entries) != nil {
 		return nil, errors.New("RspMsgList is not a list of messages")
+	}
+	if repeats(raw, true) { // it may be within a body, which concerns its own element alone
+		var singly []json.RawMessage
+		if json.Unmarshal(raw, &singly) != nil || slices.ContainsFunc(singly, func(one json.RawMessage) bool { return repeats(one, false) }) {
+			return nil, errors.New("an entry of RspMsgList has a field twice")
+		}
 	}
 	messages := make([]Message, len(entries))
 	for i := range entries {

@@ -87,6 +87,11 @@ func TestHistoryDecoding(t *testing.T) {
 		{"two senders of one message", `[{"MsgSeq":2,"From_Account":"a"},{"MsgSeq":2,"From_Account":"b"}]`, nil},
 		{"two states of one message", `[{"MsgSeq":2,"IsPlaceMsg":0},{"MsgSeq":2,"IsPlaceMsg":2}]`, nil},
 		{"two bodies of one message", `[{"MsgSeq":2,"MsgBody":[]},{"MsgSeq":1},{"MsgSeq":2,"MsgBody":[7]}]`, nil},
+		{"two states in one entry", `[{"MsgSeq":2,"IsPlaceMsg":2,"IsPlaceMsg":0},{"MsgSeq":1}]`, nil},
+		{"two states in one entry, one of them null", `[{"MsgSeq":2,"IsPlaceMsg":2,"isplacemsg":null}]`, nil},
+		{"two senders in one entry", `[{"MsgSeq":2,"From_Account":"protected","From_account":"a"}]`, nil},
+		{"two numbers in one entry", `[{"MsgSeq":2,"MsgSeq":1}]`, nil},
+		{"two bodies in one entry", `[{"MsgSeq":2,"MsgBody":[],"MsgBody":[7]}]`, nil},
 		{"two times of one message", `[{"MsgSeq":2,"MsgTimeStamp":5},{"MsgSeq":2,"MsgTimeStamp":6}]`, nil},
 	} {
 		c := stubClient(t, &stub{body: ok + tt.list + `}`})
@@ -344,6 +349,23 @@ func TestExcerpt(t *testing.T) {
 		}
 		if got := page.Messages[0].Excerpt(tt.most); got != tt.want {
 			t.Errorf("%s: %s", tt.name, cmp.Diff(tt.want, got))
+		}
+	}
+}
+
+// What an element says two times over is shown as unreadable, not as one of the two.
+func TestExcerptOfAnElementThatSaysTwoThings(t *testing.T) {
+	for content, want := range map[string]string{
+		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","text":"buy"}}`:                                           "[unreadable element] ok",
+		`{"MsgType":"TIMTextElem","MsgType":"TIMFaceElem","MsgContent":{"Text":"hi"}}`:                                "[unreadable element] ok",
+		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"},"MsgContent":{"Text":"buy"}}`:                            "[unreadable element] ok",
+		`{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":1,"Width":2,"Height":2,"Width":3}]}}`:      "[unreadable element] ok",
+		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","more":{"Text":"{\"Text\":1,\"Text\":2}","a":["Text"]}}}`: "hi ok",
+	} {
+		body := `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,"MsgBody":[` + content + `,{"MsgType":"TIMTextElem","MsgContent":{"Text":"ok"}}]}]}`
+		page, err := stubClient(t, &stub{body: body}).GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 1})
+		if err != nil || page.Messages[0].Excerpt(100) != want {
+			t.Errorf("%s: %v, %v", content, page, err)
 		}
 	}
 }

@@ -74,6 +74,20 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// numbers are all the values that an object has for one name, most often one.
+type numbers struct {
+	list   []number
+	quoted bool // at least one was
+}
+
+func (n *numbers) UnmarshalJSON(b []byte) error {
+	var one number
+	err := one.UnmarshalJSON(b)
+	n.list = append(n.list, one)
+	n.quoted = n.quoted || b[0] == '"'
+	return err
+}
+
 // bounded returns the number when it is there and within 0..most, else 0.
 func (n number) bounded(most int64) int64 {
 	if !n.ok || n.n < 0 || n.n > most {
@@ -109,4 +123,103 @@ func (n number) asMillis() time.Time {
 		return time.UnixMilli(ms)
 	}
 	return time.Time{}
+}
+
+// repeats reports whether a name stands twice in the JSON object raw, in any
+// letter case. Such an object says two things, and encoding/json would take the
+// last: RFC 8259 leaves to each reader what it means. With deep, the objects
+// within it are looked at too. What is no object repeats nothing. An object of
+// more than maxNames names is none of this API, and counts as one that repeats.
+func repeats(raw []byte, deep bool) bool {
+	w := walker{raw: raw, deep: deep}
+	return w.value(0)
+}
+
+const maxNames = 256
+
+// walker goes through one JSON value that was found valid before. In anything
+// else it comes to the end without a fault.
+type walker struct {
+	raw  []byte
+	deep bool
+}
+
+// value takes one value off, and reports whether a name stands twice in it.
+func (w *walker) value(depth int) bool {
+	twice := false
+	switch w.next() {
+	case '{':
+		w.take(1)
+		var room [16][]byte
+		names := room[:0]
+		for w.next() == '"' {
+			name := w.quoted()
+			if depth == 0 || w.deep {
+				for _, n := range names {
+					twice = twice || bytes.EqualFold(n, name)
+				}
+				if twice = twice || len(names) == maxNames; !twice {
+					names = append(names, name)
+				}
+			}
+			w.next()
+			w.take(1) // the colon
+			twice = w.value(depth+1) || twice
+			if w.next() == ',' {
+				w.take(1)
+			}
+		}
+		w.take(1)
+	case '[':
+		w.take(1)
+		for c := w.next(); c != ']' && c != 0; c = w.next() {
+			twice = w.value(depth+1) || twice
+			if w.next() == ',' {
+				w.take(1)
+			}
+		}
+		w.take(1)
+	case '"':
+		w.quoted()
+	default:
+		if n := bytes.IndexAny(w.raw, ",:]} \t\r\n"); n > 0 {
+			w.take(n)
+		} else {
+			w.raw = nil
+		}
+	}
+	return twice
+}
+
+// next skips white space and returns the byte after it, 0 at the end.
+func (w *walker) next() byte {
+	w.raw = bytes.TrimLeft(w.raw, " \t\r\n")
+	if len(w.raw) == 0 {
+		return 0
+	}
+	return w.raw[0]
+}
+
+func (w *walker) take(n int) { w.raw = w.raw[min(n, len(w.raw)):] }
+
+// quoted takes a string off and returns what it means, as encoding/json reads it.
+func (w *walker) quoted() []byte {
+	end, escaped := 1, false
+	for end < len(w.raw) && w.raw[end] != '"' {
+		if w.raw[end] == '\\' {
+			escaped = true
+			end++
+		}
+		end++
+	}
+	whole := w.raw[:min(end+1, len(w.raw))]
+	w.take(len(whole))
+	if !escaped && utf8.Valid(whole) {
+		return bytes.Trim(whole, `"`)
+	}
+	var s string
+	if json.Unmarshal(whole, &s) != nil {
+		return whole
+	}
+	return []byte(s)
 }

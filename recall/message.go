@@ -83,12 +83,13 @@ func (j *messageJSON) message() (Message, bool) {
 }
 
 // readBody returns the elements of a body that is a list of them, else nil.
+// What cannot be read, or says two things, is an element of no known type.
 func readBody(raw json.RawMessage) []Element {
 	if len(raw) == 0 || raw[0] != '[' {
 		return nil
 	}
 	elements := make([]Element, 0, 1)
-	if json.Unmarshal(raw, &elements) == nil {
+	if json.Unmarshal(raw, &elements) == nil && !repeats(raw, true) {
 		return elements
 	}
 	var singly []json.RawMessage
@@ -98,7 +99,9 @@ func readBody(raw json.RawMessage) []Element {
 	elements = elements[:0]
 	for _, one := range singly {
 		var e Element
-		json.Unmarshal(one, &e) // what cannot be read stays an element of no known type
+		if json.Unmarshal(one, &e); repeats(one, true) {
+			e = Element{Content: one}
+		}
 		elements = append(elements, e)
 	}
 	return elements

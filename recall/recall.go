@@ -124,20 +124,21 @@ func (c *Client) GroupMsgRecall(ctx context.Context, r RecallRequest) (RecallAns
 }
 
 // readRecallRetList reads the codes of the asked messages. An entry that
-// cannot be read, that lacks its number or its code, or that contradicts
-// another leaves its message out: no code is ever made up.
+// cannot be read, that lacks its number or its code, that has a field twice, or
+// that contradicts another leaves its message out: no code is ever made up.
 func readRecallRetList(raw json.RawMessage, asked []Seq) (map[Seq]Code, error) {
 	list := make(map[Seq]Code, len(asked))
 	if len(raw) == 0 || string(raw) == "null" {
 		return list, nil
 	}
 	type entry struct {
-		MsgSeq  exact
+		MsgSeq  numbers
 		RetCode exact
+		twice   bool // it has a field twice
 	}
 	entries := make([]entry, 0, MaxRecallSeqs)
-	if json.Unmarshal(raw, &entries) != nil {
-		// At least one is no object. Read those that are.
+	if json.Unmarshal(raw, &entries) != nil || repeats(raw, true) {
+		// At least one is no object, or says two things. Read each by itself.
 		var singly []json.RawMessage
 		if json.Unmarshal(raw, &singly) != nil {
 			return nil, errors.New("RecallRetList is not a list")
@@ -147,20 +148,23 @@ func readRecallRetList(raw json.RawMessage, asked []Seq) (map[Seq]Code, error) {
 			if json.Unmarshal(one, &entries[i]) != nil {
 				entries[i] = entry{}
 			}
+			entries[i].twice = repeats(one, false)
 		}
 	}
 	var torn []Seq
 	for _, e := range entries {
-		seq := Seq(e.MsgSeq.n)
-		if !e.MsgSeq.ok || int64(seq) != e.MsgSeq.n || !slices.Contains(asked, seq) {
-			continue
-		}
 		code, ok := e.RetCode.asCode()
-		if was, again := list[seq]; !ok || again && was != code {
-			torn = append(torn, seq)
-			continue
+		for _, n := range e.MsgSeq.list {
+			seq, named := n.asSeq()
+			if !named || !slices.Contains(asked, seq) {
+				continue
+			}
+			if was, again := list[seq]; !ok || e.twice || e.MsgSeq.quoted || again && was != code {
+				torn = append(torn, seq)
+				continue
+			}
+			list[seq] = code
 		}
-		list[seq] = code
 	}
 	for _, s := range torn {
 		delete(list, s)

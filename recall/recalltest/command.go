@@ -119,6 +119,7 @@ type reply struct {
 type retCode struct {
 	MsgSeq  Seq
 	RetCode int
+	Second  *int           `json:"retCode,omitempty"`
 	Extra   map[string]any `json:",omitempty"`
 }
 
@@ -145,6 +146,11 @@ func (s *Service) answer(w http.ResponseWriter, call int, faults strikes, r *rep
 	}
 	if faults.has(faultTwice) {
 		r.recalled = append(r.recalled, r.recalled...)
+	}
+	if f, ok := faults.get(faultTwoCodes); ok {
+		for i := range r.recalled {
+			r.recalled[i].Second = &f.code
+		}
 	}
 	if faults.has(faultExtraFields) {
 		extra := map[string]any{"nested": []int{1, 2}}

@@ -36,6 +36,7 @@ const (
 	faultNoList
 	faultReordered
 	faultTwice
+	faultTwoCodes
 	faultNoErrorInfo
 	faultExtraFields
 )
@@ -109,6 +110,10 @@ func Reordered() Fault { return Fault{kind: faultReordered} }
 
 // Twice gives every entry of a recall's answer two times.
 func Twice() Fault { return Fault{kind: faultTwice} }
+
+// TwoCodes gives every entry of a recall's answer a second code, under a name
+// that differs in letter case alone.
+func TwoCodes(code int) Fault { return Fault{kind: faultTwoCodes, code: code} }
 
 // NoErrorInfo leaves ErrorInfo out of the envelope, as a sample of the
 // documentation does.

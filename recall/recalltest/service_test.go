@@ -501,6 +501,9 @@ func TestFaults(t *testing.T) {
 			return strings.Index(raw, `"MsgSeq":2`) < strings.Index(raw, `"MsgSeq":1`)
 		}},
 		{"Twice", recalltest.Twice(), true, func(status int, raw string, err error) bool { return strings.Count(raw, `"MsgSeq":2`) == 2 }},
+		{"TwoCodes", recalltest.TwoCodes(10031), true, func(status int, raw string, err error) bool {
+			return strings.Contains(raw, `{"MsgSeq":2,"RetCode":0,"retCode":10031}`)
+		}},
 		{"NoErrorInfo", recalltest.NoErrorInfo(), true, func(status int, raw string, err error) bool { return !strings.Contains(raw, "ErrorInfo") }},
 		{"ExtraFields", recalltest.ExtraFields(), true, func(status int, raw string, err error) bool { return strings.Contains(raw, "RequestId") }},
 	} {
