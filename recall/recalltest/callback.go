@@ -62,7 +62,7 @@ func (s *Service) afterSend(g *group, topic string, m *message) {
 	}
 	body := map[string]any{
 		"CallbackCommand": "Group.CallbackAfterSendMsg", "GroupId": g.ID, "Type": g.Type, "From_Account": m.from, "Operator_Account": m.from,
-		"Random": m.random, "MsgSeq": m.seq, "MsgTime": m.at.Unix(), "OnlineOnlyFlag": online, "MsgBody": m.body,
+		"Random": m.random, "MsgSeq": m.seq, "MsgTime": m.at.Unix(), "OnlineOnlyFlag": online, "MsgBody": m.said(),
 		"CloudCustomData": m.custom, "MsgId": fmt.Sprintf("%d-%d-%d", m.at.Unix(), m.seq, m.random),
 	}
 	s.enqueue("Group.CallbackAfterSendMsg", "Android", topic, body)

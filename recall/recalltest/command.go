@@ -442,11 +442,12 @@ func (s *Service) history(fields map[string]json.RawMessage) *reply {
 	size, slots, allGone := 0, int64(0), true
 	for ; top >= 1 && slots < asked; top-- {
 		m := c.messages[top-1]
+		said := m.said()
 		hidden := m.recalled && withRecalled == 0 && !s.options.RecalledShown && !s.gone(m)
 		if hidden && !s.options.HiddenTakeSlots {
 			continue
 		}
-		if len(r.list) == 20 || s.options.PageBytes > 0 && len(r.list) > 0 && size+len(m.body) > s.options.PageBytes {
+		if len(r.list) == 20 || s.options.PageBytes > 0 && len(r.list) > 0 && size+len(said) > s.options.PageBytes {
 			r.fields["IsFinished"] = 0
 			if allGone {
 				r.fields["IsFinished"] = 2
@@ -457,17 +458,17 @@ func (s *Service) history(fields map[string]json.RawMessage) *reply {
 		if hidden {
 			continue
 		}
-		size += len(m.body)
+		size += len(said)
 		allGone = allGone && s.gone(m)
-		r.list = append(r.list, s.entry(m))
+		r.list = append(r.list, s.entry(m, said))
 	}
 	return r
 }
 
-// entry is a message as the history tells it.
-func (s *Service) entry(m *message) map[string]any {
+// entry is a message as the history tells it; said is its MsgBody.
+func (s *Service) entry(m *message, said json.RawMessage) map[string]any {
 	e := map[string]any{
-		"From_Account": m.from, "IsPlaceMsg": 0, "MsgBody": m.body, "MsgPriority": m.priority,
+		"From_Account": m.from, "IsPlaceMsg": 0, "MsgBody": said, "MsgPriority": m.priority,
 		"MsgRandom": m.random, "MsgSeq": m.seq, "MsgTimeStamp": m.at.Unix(),
 	}
 	if m.system {

@@ -148,6 +148,7 @@ type message struct {
 	random       uint32
 	priority     int
 	body         json.RawMessage
+	made         func(seq Seq) string // its text, where body is not kept
 	custom       string
 	system       bool
 	unrecallable bool
@@ -285,6 +286,11 @@ func Body(raw string) SayOption {
 	return func(m *message) { m.body = json.RawMessage(raw) }
 }
 
+// Made makes the text of the message from its number, each time it is read, in
+// place of keeping it: so 100,000 long messages need no memory. text must
+// always give the same text for a number.
+func Made(text func(seq Seq) string) SayOption { return func(m *message) { m.made = text } }
+
 // System makes it a system message: its MsgBody is an object, not a list.
 func System() SayOption {
 	return func(m *message) {
@@ -317,7 +323,9 @@ func (s *Service) Say(groupID, topic, from, text string, options ...SayOption) S
 	for _, o := range options {
 		o(m)
 	}
-	if !json.Valid(m.body) {
+	if m.made != nil {
+		m.body = nil
+	} else if !json.Valid(m.body) {
 		panic("recalltest: the body is not JSON")
 	}
 	if !m.online {
@@ -326,6 +334,14 @@ func (s *Service) Say(groupID, topic, from, text string, options ...SayOption) S
 	}
 	s.afterSend(s.group(groupID), topic, m)
 	return m.seq
+}
+
+// said is the MsgBody.
+func (m *message) said() json.RawMessage {
+	if m.made != nil {
+		return textBody(m.made(m.seq))
+	}
+	return m.body
 }
 
 func textBody(text string) json.RawMessage {
@@ -345,7 +361,7 @@ func (s *Service) SkipTo(groupID, topic string, seq Seq) {
 
 // Edit replaces what a message says, as modify_group_msg does. Its sender and time stay.
 func (s *Service) Edit(groupID, topic string, seq Seq, text string) {
-	s.each(groupID, topic, []Seq{seq}, func(m *message) { m.body = textBody(text) })
+	s.each(groupID, topic, []Seq{seq}, func(m *message) { m.body, m.made = textBody(text), nil })
 }
 
 // Delete deletes messages, as a member or the app may.

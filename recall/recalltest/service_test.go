@@ -639,6 +639,29 @@ func TestForgeRecall(t *testing.T) {
 	}
 }
 
+// TestMade: the text is made from the number whenever history shows it, until the message is edited.
+func TestMade(t *testing.T) {
+	s := recalltest.New(recalltest.Options{})
+	defer s.Close()
+	s.AddGroup(recalltest.Group{ID: "g"})
+	text := recalltest.Made(func(seq recalltest.Seq) string { return fmt.Sprint("text ", seq) })
+	s.Say("g", "", "anna", "", text)
+	s.Say("g", "", "anna", "", text)
+	bodies := func() (said []string) {
+		for _, m := range post(t, s, recalltest.History, `{"GroupId":"g","ReqMsgNumber":2}`).RspMsgList {
+			said = append(said, string(m.MsgBody))
+		}
+		return said
+	}
+	if said := bodies(); !strings.Contains(said[0], `"text 2"`) || !strings.Contains(said[1], `"text 1"`) {
+		t.Errorf("they say %s", said)
+	}
+	s.Edit("g", "", 2, "after")
+	if said := bodies(); !strings.Contains(said[0], `"after"`) || !strings.Contains(said[1], `"text 1"`) {
+		t.Errorf("after an edit they say %s", said)
+	}
+}
+
 // TestEdit: history shows the new text.
 func TestEdit(t *testing.T) {
 	s := recalltest.New(recalltest.Options{})
