@@ -26,6 +26,7 @@ type reading struct {
 	scope Scope
 	why   string         // what is read for
 	more  map[string]any // told with every call, beside what it asked
+	bare  bool           // what it keeps of messages is what became of them, not what they say
 	tries int            // how often a page is asked for that cannot be read just now; 0: once
 
 	began  time.Time
@@ -182,7 +183,12 @@ func (rd *reading) findOut(ctx context.Context, seqs []recall.Seq, more map[stri
 // seqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page.
 func (rd *reading) seqs(ctx context.Context, seqs Ranges) (map[recall.Seq]recall.Message, error) {
 	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
-	err := rd.each(ctx, seqs, func(m recall.Message, _ time.Time) { found[m.Seq] = m })
+	err := rd.each(ctx, seqs, func(m recall.Message, _ time.Time) {
+		if rd.bare {
+			m = recall.Message{Seq: m.Seq, Status: m.Status}
+		}
+		found[m.Seq] = m
+	})
 	return found, err
 }
 

@@ -134,6 +134,8 @@ type Tx interface {
 	DropMessages(id RequestID, limit int) (int, error)
 	// Messages returns up to limit messages with a seq of at least from, ascending, with their outcomes; none before the request has its digest.
 	Messages(id RequestID, from recall.Seq, limit int) ([]Message, error)
+	// Sealed is Messages without what they say, for who goes through a flood.
+	Sealed(id RequestID, from recall.Seq, limit int) ([]Message, error)
 	// Unbatched returns up to limit messages, ascending, that are in no batch and have no outcome, without what they say. It relies on messages being put into their
 	// first batch in the order of their seqs.
 	Unbatched(id RequestID, limit int) ([]Message, error)

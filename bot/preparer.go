@@ -46,12 +46,19 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 				return b.auditTold(tx, id, all)
 			})
 		}
-		p, err := b.readForSeal(ctx, rd, r, !failing.IsZero() && time.Since(failing) >= blindAfter)
+		stored := &sealing{b: b, lease: l, id: id}
+		p, err := b.readForSeal(ctx, rd, r, stored, !failing.IsZero() && time.Since(failing) >= blindAfter)
 		if untold := rd.storeTold(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
 			return fmt.Errorf("tell what was read for %s: %w", id, untold)
 		}
+		if stored.over {
+			return nil
+		}
+		if stored.err != nil {
+			return fmt.Errorf("store what was read for %s: %w", id, stored.err)
+		}
 		if err == nil {
-			return b.seal(ctx, l, p)
+			return stored.seal(ctx, p)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -106,15 +113,15 @@ func refusedByAPI(r Request, api *recall.Error) *Refusal {
 // prepared is what a reading found, ready to be sealed.
 type prepared struct {
 	request  Request
-	messages []Message
+	messages []Message // in order, without what they say
 	key      []byte
 	blind    bool
 }
 
 // readForSeal reads the group and the messages of a request that is preparing. Each message is dated by the ledger's clock, never later than it was read: by when its page
 // was asked for, or by when the reading began. giveUp says that reading has failed for long enough: what cannot be read now is taken as unread. It returns a *Refusal when the
-// request must end.
-func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bool) (prepared, error) {
+// request must end. What messages say goes to stored as it is read.
+func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *sealing, giveUp bool) (prepared, error) {
 	info, err := rd.group(ctx)
 	switch {
 	case err == nil:
@@ -132,6 +139,12 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 	}
 	p := prepared{request: r, key: make([]byte, 32)}
 	rand.Read(p.key)
+	keep := func(at *Message, m Message) error {
+		err := stored.add(ctx, m)
+		m.Evidence = ""
+		*at = m
+		return err
+	}
 
 	hasHistory := r.Group.Type == "" || r.Group.Type.HasHistory()
 	var read []Message                 // as sealed, one for each seq in order; no status where it was not found
@@ -141,27 +154,34 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 		if matches, arrived, err = b.filtered(ctx, rd, &p.request, hasHistory); err != nil {
 			return prepared{}, err
 		}
-		read = make([]Message, 0, p.request.Covers.Count())
+		read = make([]Message, p.request.Covers.Count())
+		place := p.request.Covers.places()
 		for seq := range p.request.Covers.All() {
 			if m, ok := matches[seq]; ok {
-				read = append(read, b.sealed(m, p.key, r.Policy, rd.ledger))
-			} else {
-				read = append(read, Message{})
+				if err := keep(&read[place(seq)], b.sealed(m, p.key, r.Policy, rd.ledger)); err != nil {
+					return prepared{}, err
+				}
 			}
 		}
 	} else {
 		if hasHistory {
-			// Each message is sealed as it comes, in its place, so that 100,000 are never held with all that they say, nor twice.
+			// Each message is sealed as it comes, in its place.
 			read = make([]Message, r.Covers.Count())
 			place := r.Covers.places()
-			err = rd.each(ctx, r.Covers, func(m recall.Message, asked time.Time) {
-				read[place(m.Seq)] = b.sealed(m, p.key, r.Policy, rd.at(asked))
+			reading, stop := context.WithCancel(ctx)
+			defer stop()
+			err = rd.each(reading, r.Covers, func(m recall.Message, asked time.Time) {
+				at := &read[place(m.Seq)]
+				if at.Status == "" && keep(at, b.sealed(m, p.key, r.Policy, rd.at(asked))) != nil {
+					stop()
+				}
 			})
 			if err != nil {
 				kind, _ := judgeRead(err)
 				if kind != readNever && (kind != readLater || !giveUp) {
 					return prepared{}, err
 				}
+				stored.again()
 				read, p.blind, hasHistory = nil, true, kind != readNever
 			}
 		}
@@ -180,14 +200,19 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, giveUp bo
 		m := &p.messages[i]
 		i++
 		a, told := arrived[seq]
+		var other Message // that was not found in history
 		switch {
 		case m.Status != "":
+			continue
 		case told:
-			*m = b.sealArrived(a, p.key, r.Policy, rd.ledger)
+			other = b.sealArrived(a, p.key, r.Policy, rd.ledger)
 		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq, !p.blind:
-			*m = Message{Seq: seq, Status: SealAbsent, Read: rd.ledger}
+			other = Message{Seq: seq, Status: SealAbsent, Read: rd.ledger}
 		default:
-			*m = Message{Seq: seq, Status: SealUnread}
+			other = Message{Seq: seq, Status: SealUnread}
+		}
+		if err := keep(m, other); err != nil {
+			return prepared{}, err
 		}
 	}
 	p.request.Tally = tally(p.messages)
@@ -281,51 +306,6 @@ func whyNothing(t Tally) Line {
 		l = append(l, Say("nothing."+part.mark, "n", part.n)...)
 	}
 	return l
-}
-
-// sealAtOnce is how many messages are stored in one transaction.
-const sealAtOnce = 1000
-
-// seal stores what was prepared, a part at a time, and opens the request for decisions in the transaction of the last part: it succeeds only while the request is
-// preparing, and nobody sees anything of the parts before. Of two requests for the same message the first to seal wins.
-func (b *Bot) seal(ctx context.Context, l Lease, p prepared) error {
-	digest := Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
-	stored, clean, over := 0, false, false // over: it is sealed, or has ended meanwhile
-	for !over {
-		var part []Message
-		var dropped int
-		err := b.o.Ledger.Tx(ctx, func(tx Tx) error {
-			part, dropped, over = nil, 0, false
-			if err := tx.Fence(l); err != nil {
-				return err
-			}
-			r, err := tx.Request(p.request.ID)
-			if over = err == nil && r.State != Preparing; over || err != nil {
-				return err
-			}
-			if !clean { // what a preparation left that was cut short
-				if dropped, err = tx.DropMessages(r.ID, sealAtOnce); err != nil || dropped == sealAtOnce {
-					return err
-				}
-			}
-			part = p.messages[stored:min(len(p.messages), stored+sealAtOnce)]
-			if err := tx.AddMessages(r.ID, part); err != nil {
-				return err
-			}
-			if over = stored+len(part) == len(p.messages); over {
-				return b.propose(tx, r, p, digest)
-			}
-			return nil
-		})
-		if no, ok := errors.AsType[*Refusal](err); ok {
-			return b.refusePreparing(ctx, l, p.request.ID, no, 0)
-		}
-		if err != nil {
-			return fmt.Errorf("seal %s: %w", p.request.ID, err)
-		}
-		stored, clean = stored+len(part), clean || dropped < sealAtOnce
-	}
-	return nil
 }
 
 // propose fixes the request to what was prepared, whose messages are stored.

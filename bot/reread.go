@@ -37,7 +37,7 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 			return err
 		}
 		for _, run := range MakeRanges(j.batch.Seqs...) {
-			page, err := tx.Messages(j.request.ID, run.From, int(run.To-run.From)+1)
+			page, err := tx.Sealed(j.request.ID, run.From, int(run.To-run.From)+1)
 			if err != nil {
 				return err
 			}

@@ -19,9 +19,11 @@ import (
 // gauge is a ledger that notes of how many messages each transaction writes something.
 type gauge struct {
 	bot.Ledger
-	mu   sync.Mutex
-	cut  atomic.Bool    // nothing more can be written
-	most map[string]int // by what was written
+	mu     sync.Mutex
+	cut    atomic.Bool    // nothing more can be written
+	most   map[string]int // by what was written
+	said   int            // bytes of evidence that one transaction stored, at most
+	sealed int            // messages that were stored, in all tries
 	// before is called with what is going to be written; what it returns fails the transaction. after is called when a transaction has written something.
 	before func(what string) error
 	after  func(what string)
@@ -68,6 +70,14 @@ func (t *gaugedTx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 	if err := t.note("sealed", len(messages)); err != nil {
 		return err
 	}
+	said := 0
+	for _, m := range messages {
+		said += len(m.Evidence)
+	}
+	t.g.mu.Lock()
+	t.g.said = max(t.g.said, said)
+	t.g.sealed += len(messages)
+	t.g.mu.Unlock()
 	return t.Tx.AddMessages(id, messages)
 }
 
@@ -402,6 +412,91 @@ func TestSealCutShort(t *testing.T) {
 			t.Errorf("sealed with %d messages, %d with what they said", messages, said)
 		}
 		h.sealHolds(id)
+	})
+}
+
+// TestSealStreams: what messages say is stored while others are still read, a little at a time, whatever page comes first. Nobody sees it before all of it is sealed, and it is shown in order.
+func TestSealStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, most = 1600, 1 << 19
+		g := &gauge{most: map[string]int{}}
+		h := newHouse(t, func(o *bot.Options) {
+			flood(g)(o)
+			o.Evidence = bot.EvidenceFull
+		})
+		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		text := func(seq recalltest.Seq) string { return strings.Repeat(fmt.Sprintf("win-big-%06d,", seq), 600) }
+		for range n {
+			h.chat.Say(testGroup, "", "alice", "", recalltest.Made(text))
+		}
+		h.chat.Say(testGroup, "", "alice", "short")
+		h.chat.Delete(testGroup, "", 1500)
+		held, parts := 0, 0
+		stored := 0
+		g.let(func(what string) error {
+			if what == "sealed" {
+				held, parts = max(held, 20*h.chat.Calls(recalltest.History)-stored), parts+1
+			}
+			return nil
+		})
+		g.after = func(what string) {
+			if what == "sealed" {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				stored = g.sealed
+			}
+		}
+		id := h.ask("UMINA", fmt.Sprintf("%s 1-%d", testGroup, n+1))
+		for h.screen.card(id).State != bot.Proposed {
+			if messages, said := h.evidenceOf(id); said > 0 && h.screen.card(id).State != bot.Proposed {
+				if c, err := h.bot.ShowingNow(t.Context(), id); err != nil || c.State == bot.Preparing {
+					t.Fatalf("%d messages are to be seen of %d before they are sealed: %v", said, messages, err)
+				}
+			}
+			h.pass(100 * time.Millisecond)
+		}
+		if limit := most/9000 + 20*16; held > limit || parts < 10 {
+			t.Errorf("%d messages were held at once, want at most %d; they were stored in %d parts", held, limit, parts)
+		}
+		if g.said > most {
+			t.Errorf("one transaction stored %d bytes of what they say, want at most %d", g.said, most)
+		}
+		h.sealHolds(id)
+		if messages, said := h.evidenceOf(id); messages != n+1 || said != n {
+			t.Errorf("%d messages are sealed, and what %d of them say", messages, said)
+		}
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+			all, err := tx.Messages(id, 1, n)
+			for _, m := range all {
+				if want := text(recalltest.Seq(m.Seq)); m.Seq != 1500 && m.Evidence != want {
+					t.Fatalf("%d is kept as %.40q, want %.40q", m.Seq, m.Evidence, want)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// doubled is a Chat service whose pages tell each message twice.
+type doubled struct{ bot.Chat }
+
+func (d doubled) GroupMsgGetSimple(ctx context.Context, r recall.HistoryRequest) (recall.HistoryPage, error) {
+	p, err := d.Chat.GroupMsgGetSimple(ctx, r)
+	p.Messages = append(p.Messages, p.Messages...)
+	return p, err
+}
+
+// TestSealToldTwice: a message that history tells twice is sealed once.
+func TestSealToldTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.Chat = doubled{o.Chat} })
+		h.say(50)
+		for _, text := range []string{"1-45", `text:"win big" last:5`} {
+			h.sealHolds(h.proposed(testGroup + " " + text).ID)
+		}
 	})
 }
 

@@ -521,7 +521,7 @@ func (r *runner) confirm(tx Tx, id RequestID, p *plan) error {
 	return err
 }
 
-// isFlood reports whether a request asks for so many messages that it is prepared only when no other such is: all that is sealed is held in memory until then.
+// isFlood reports whether a request asks for so many messages that it is prepared only when no other such is: a record of each message is held in memory until it is sealed.
 func isFlood(req Request) bool { return req.Covers.Count() > 10_000 }
 
 // prepare begins to read for a request.

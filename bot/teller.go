@@ -482,7 +482,7 @@ func instead(p Post) Note {
 
 // outcomeLines is a line for each message.
 func outcomeLines(tx Tx, r Request) ([]Line, error) {
-	all, err := tx.Messages(r.ID, 0, linesMost)
+	all, err := tx.Sealed(r.ID, 0, linesMost)
 	if err != nil {
 		return nil, err
 	}
@@ -515,7 +515,7 @@ func outcomeFile(tx Tx, r Request) ([]Line, *File, error) {
 	var order []string
 	words := map[string]Line{}
 	for from := recall.Seq(0); ; {
-		page, err := tx.Messages(r.ID, from, 1000)
+		page, err := tx.Sealed(r.ID, from, 1000)
 		if err != nil {
 			return nil, nil, err
 		}

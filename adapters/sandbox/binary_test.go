@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ import (
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot/ledgertest"
+	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
 
@@ -510,47 +512,117 @@ func (s *site) resident(line string) float64 {
 // BenchmarkBinaryFlood recalls 100,000 messages with the built binary, from the command in Slack to the receipt. x-limit is the time from the first call to the
 // last over the time that the quota allows for that many; peak-MB is the most memory that the process ever had resident, its code included.
 func BenchmarkBinaryFlood(b *testing.B) {
+	onEachDatabase(b, func(b *testing.B, database string) {
+		s := newFloodSite(b, database)
+		s.say(floodMessages)
+		s.start()
+		idle := s.resident("VmRSS")
+		s.seals(b)
+		s.recalls(b)
+		var at []time.Time
+		for _, c := range s.chat.Log() {
+			if c.Command == recalltest.Recall {
+				at = append(at, c.At)
+			}
+		}
+		slices.SortFunc(at, time.Time.Compare)
+		took := at[len(at)-1].Sub(at[0])
+		b.ReportMetric(took.Seconds()/(float64(len(at)-1)/200), "x-limit")
+		b.ReportMetric(float64(s.chat.MostInAnySecond(recalltest.Recall)), "most-calls/s")
+		b.ReportMetric(idle, "idle-MB")
+		b.ReportMetric(s.resident("VmHWM"), "peak-MB")
+		s.kill()
+	})
+}
+
+// BenchmarkBinaryLongMessages is BenchmarkBinaryFlood with messages of 9 kB that are kept in full. It approves a day after they were read, so that each is read again
+// before it is sent. seal-MB and run-MB are the most memory that the process had resident until it had sealed them, and a second process after that; each is to stay
+// under 100 MB.
+func BenchmarkBinaryLongMessages(b *testing.B) {
+	onEachDatabase(b, func(b *testing.B, database string) {
+		s := newFloodSite(b, database, "EVIDENCE=full")
+		long := recalltest.Made(func(seq recalltest.Seq) string {
+			return strings.Repeat(fmt.Sprintf("win big %d ", seq), 9000/14)
+		})
+		for range floodMessages {
+			s.chat.Say(floodGroup, "", "alice", "", long)
+		}
+		s.start()
+		s.seals(b)
+		b.ReportMetric(s.resident("VmHWM"), "seal-MB")
+		if _, err := s.stop(); err != nil {
+			b.Fatal(err)
+		}
+		s.readEarlier(b, database, 24*time.Hour)
+		read := s.chat.Calls(recalltest.History)
+		s.start()
+		s.recalls(b)
+		b.ReportMetric(s.resident("VmHWM"), "run-MB")
+		if n := s.chat.Calls(recalltest.History) - read; n < floodMessages/recall.MaxRecallSeqs {
+			b.Fatalf("%d pages were read again", n)
+		}
+		s.kill()
+	})
+}
+
+const floodMessages = 100_000
+
+// onEachDatabase runs a benchmark of the binary on both databases.
+func onEachDatabase(b *testing.B, run func(b *testing.B, database string)) {
 	if runtime.GOOS != "linux" {
 		b.Skip("memory is read from /proc")
 	}
-	const messages = 100_000
-	for _, database := range []struct {
-		name string
-		url  func() string
-	}{
-		{"SQLite", func() string { return "sqlite:recallbot.db" }},
-		{"PostgreSQL", func() string { return ledgertest.Postgres(b) }},
+	b.Run("SQLite", func(b *testing.B) {
+		for b.Loop() {
+			run(b, "sqlite:"+filepath.Join(b.TempDir(), "recallbot.db"))
+		}
+	})
+	b.Run("PostgreSQL", func(b *testing.B) {
+		for b.Loop() {
+			run(b, ledgertest.Postgres(b))
+		}
+	})
+}
+
+func newFloodSite(b *testing.B, database string, env ...string) *site {
+	s := newSite(b, append(env, "POLICY_MAX_MESSAGES="+strconv.Itoa(floodMessages), "CHAT_READS_PER_SECOND=200", "DATABASE_URL="+database)...)
+	s.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+	return s
+}
+
+// seals asks for the flood and waits until it can be decided.
+func (s *site) seals(b *testing.B) {
+	s.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, floodMessages))
+	within(b, 5*time.Minute, s.approvable)
+}
+
+// recalls approves the flood and waits for the receipt.
+func (s *site) recalls(b *testing.B) {
+	s.approve()
+	within(b, 5*time.Minute, func() bool { return len(s.receipts()) > 0 })
+	if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != floodMessages {
+		b.Fatalf("%d messages were recalled, want %d", n, floodMessages)
+	}
+}
+
+// readEarlier makes what was sealed read so much earlier, while no process serves the database.
+func (s *site) readEarlier(b *testing.B, database string, earlier time.Duration) {
+	driver, source := "pgx", database
+	if file, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+file
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	day := func(back time.Duration) string { return `"read":"` + time.Now().UTC().Add(-back).Format(time.DateOnly) }
+	for _, query := range []string{
+		`UPDATE message SET seal = replace(seal, $1, $2)`, `UPDATE request SET body = replace(body, $1, $2)`,
 	} {
-		b.Run(database.name, func(b *testing.B) {
-			for b.Loop() {
-				s := newSite(b, "POLICY_MAX_MESSAGES=100000", "CHAT_READS_PER_SECOND=200", "DATABASE_URL="+database.url())
-				s.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
-				s.say(messages)
-				s.start()
-				idle := s.resident("VmRSS")
-				s.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
-				within(b, 5*time.Minute, s.approvable)
-				s.approve()
-				within(b, 5*time.Minute, func() bool { return len(s.receipts()) > 0 })
-				peak := s.resident("VmHWM")
-				if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != messages {
-					b.Fatalf("%d messages were recalled, want %d", n, messages)
-				}
-				var at []time.Time
-				for _, c := range s.chat.Log() {
-					if c.Command == recalltest.Recall {
-						at = append(at, c.At)
-					}
-				}
-				slices.SortFunc(at, time.Time.Compare)
-				took := at[len(at)-1].Sub(at[0])
-				b.ReportMetric(took.Seconds()/(float64(len(at)-1)/200), "x-limit")
-				b.ReportMetric(float64(s.chat.MostInAnySecond(recalltest.Recall)), "most-calls/s")
-				b.ReportMetric(idle, "idle-MB")
-				b.ReportMetric(peak, "peak-MB")
-				s.kill()
-			}
-		})
+		if _, err := db.Exec(query, day(0), day(earlier)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

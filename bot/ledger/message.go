@@ -113,9 +113,18 @@ func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err er
 
 // Messages returns sealed messages with their evidence and outcomes. Those of a request without a digest are not sealed yet.
 func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
+	return t.messages(`e.body`, `LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq`, id, from, limit)
+}
+
+// Sealed returns them without their evidence.
+func (t *tx) Sealed(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
+	return t.messages(`NULL`, ``, id, from, limit)
+}
+
+// messages returns sealed messages; body is what the column is called that has their evidence, join where it comes from.
+func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
-	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, e.body
-		FROM message m LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq
+	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, `+body+` FROM message m `+join+`
 		WHERE m.request = (SELECT id FROM request WHERE id = $1 AND digest IS NOT NULL) AND m.seq >= $2 ORDER BY m.seq LIMIT $3 + 0`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
 		var m bot.Message
 		var seal, confirmed string

@@ -29,14 +29,33 @@ var messages = []promise{
 		seal(t, l, r)
 		same(t, messagesOf(t, l, "R-1"), all)
 	}},
-	{"they may come in parts, and nobody sees them before they are sealed", func(t *testing.T, l bot.Ledger) {
+	{"they may come in parts, in any order, and nobody sees them before they are sealed", func(t *testing.T, l bot.Ledger) {
 		r := prepare(t, l, "R-1", 3)
-		for _, part := range [][]bot.Message{sealed(7)[3:5], nil, sealed(7)[5:]} {
+		for _, part := range [][]bot.Message{sealed(7)[5:], nil, sealed(7)[3:5]} {
 			do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", part) })
 		}
+		bare := func() []bot.Message {
+			return look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Sealed("R-1", 0, 100) })
+		}
 		same(t, messagesOf(t, l, "R-1"), []bot.Message{})
+		same(t, bare(), []bot.Message{})
 		seal(t, l, r)
 		same(t, messagesOf(t, l, "R-1"), sealed(7))
+		same(t, len(bare()), 7)
+	}},
+	{"they can be read without what they say", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 7)
+		do(t, l, func(tx bot.Tx) error {
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{5: recalled})
+			return err
+		})
+		want := sealed(7)
+		want[4].Outcome = recalled
+		for i := range want {
+			want[i].Evidence = ""
+		}
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Sealed("R-1", 3, 4) }), want[2:6])
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Sealed("R-1", 6, 100) }), want[5:])
 	}},
 	{"what was not sealed can be dropped in parts, of this request and no other", func(t *testing.T, l bot.Ledger) {
 		r := prepare(t, l, "R-1", 25)
