@@ -652,15 +652,16 @@ func auditExport(ctx context.Context, filter bot.AuditFilter, asCSV bool) error 
 }
 
 func auditVerify(ctx context.Context, receipt string) error {
-	v := bot.Verifier{Receipt: receipt}
-	if err := entries(ctx, v.Next); err != nil {
+	l, err := readLedger(ctx)
+	if err != nil {
 		return err
 	}
-	if err := v.End(); err != nil {
+	defer l.Close()
+	n, hash, err := bot.VerifyAudit(ctx, l, receipt)
+	if err != nil {
 		return err
 	}
-	n, hash := v.Head()
-	_, err := fmt.Printf("%d entries, the chain holds; head %d %s\n", n, n, hash)
+	_, err = fmt.Printf("%d entries, the chain holds; head %d %s\n", n, n, hash)
 	return err
 }
 

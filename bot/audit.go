@@ -3,6 +3,7 @@ package bot
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -77,9 +78,10 @@ type Verifier struct {
 	// a chain computed anew, does not.
 	Receipt string
 
-	n    int64
-	hash string
-	kept bool // the receipt's entry was met
+	n           int64
+	hash        string
+	first, last time.Time // of all entries, which need not be in the order of their times
+	kept        bool      // the receipt's entry was met
 }
 
 // Next checks that e follows the entries before it. It returns a *BrokenChain when it does not.
@@ -93,6 +95,12 @@ func (v *Verifier) Next(e Entry) error {
 		return &BrokenChain{e.N, "was changed: its hash does not fit what it says"}
 	}
 	v.n, v.hash = e.N, e.Hash
+	if v.first.IsZero() || e.At.Before(v.first) {
+		v.first = e.At
+	}
+	if e.At.After(v.last) {
+		v.last = e.At
+	}
 	if n, hash, ok := parseHead(v.Receipt); ok && n == e.N {
 		if v.kept = hash == e.Hash; !v.kept {
 			return &BrokenChain{e.N, "is not the entry that the receipt names: the chain was computed anew"}
@@ -114,6 +122,99 @@ func (v *Verifier) End() error {
 		return &BrokenChain{v.n + 1, fmt.Sprintf("missing: the log ends before entry %d, which the receipt names", n)}
 	}
 	return nil
+}
+
+// Named checks, once Next has had every entry, that the log has what a request names of it: the head that its receipt tells, whose entry is found by entry, and whatever
+// became of it. Each of that is told in the transaction that stores it, so none of its times lies before the log begins or after it ends. What Named finds nobody kept a
+// receipt for: a log that was emptied, cut at its end, or computed anew.
+func (v *Verifier) Named(r Request, entry func(n int64) (Entry, error)) error {
+	if r.AuditHead != "" {
+		n, hash, ok := parseHead(r.AuditHead)
+		if !ok {
+			return fmt.Errorf("the head %q of receipt %d, of %s, is not a number and a hash", r.AuditHead, r.Receipt, r.ID)
+		}
+		if n > v.n {
+			return &BrokenChain{v.n + 1, fmt.Sprintf("missing: the log ends before entry %d, which receipt %d, of %s, names", n, r.Receipt, r.ID)}
+		}
+		if e, err := entry(n); err != nil {
+			return err
+		} else if e.Hash != hash {
+			return &BrokenChain{n, fmt.Sprintf("is not the entry that receipt %d, of %s, names: the chain was computed anew", r.Receipt, r.ID)}
+		}
+	}
+	times := []time.Time{r.Asked, r.Sealed, r.Granted, r.Ended}
+	for _, a := range r.Approvals {
+		times = append(times, a.At)
+	}
+	for _, at := range times {
+		switch {
+		case at.IsZero():
+		case v.first.IsZero(), at.Before(v.first):
+			return &BrokenChain{1, fmt.Sprintf("missing: the log begins after %s was asked", r.ID)}
+		case at.After(v.last):
+			return &BrokenChain{v.n + 1, fmt.Sprintf("missing: the log ends before %s is %s", r.ID, r.State)}
+		}
+	}
+	return nil
+}
+
+// VerifyAudit checks the audit log of a ledger, which may be served meanwhile: its chain, that it reaches as far as a receipt that somebody kept, "" for none, and that it has what
+// the ledger's own requests name of it. It returns the number and hash of the last entry, and a *BrokenChain where the log is not what was written.
+func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, error) {
+	v := Verifier{Receipt: receipt}
+	next := func(tx Tx) (read int, err error) {
+		page, err := tx.Entries(v.n+1, 10_000)
+		for _, e := range page { // before the error: it may be about a later one
+			if err := v.Next(e); err != nil {
+				return 0, err
+			}
+		}
+		return len(page), err
+	}
+	for read := -1; read != 0; {
+		err := l.View(ctx, func(tx Tx) (err error) {
+			read, err = next(tx)
+			return err
+		})
+		if err != nil {
+			return 0, "", err
+		}
+	}
+	if err := v.End(); err != nil {
+		return 0, "", err
+	}
+	for after, more := RequestID(""), true; more; {
+		err := l.View(ctx, func(tx Tx) error {
+			for read := -1; read != 0; { // what has been written since
+				var err error
+				if read, err = next(tx); err != nil {
+					return err
+				}
+			}
+			page, err := tx.RequestsAfter(after, 1000)
+			if more = len(page) > 0; err != nil || !more {
+				return err
+			}
+			after = page[len(page)-1].ID
+			for _, r := range page {
+				err := v.Named(r, func(n int64) (Entry, error) {
+					e, err := tx.Entries(n, 1)
+					if err != nil || len(e) == 0 {
+						return Entry{}, err
+					}
+					return e[0], nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, "", err
+		}
+	}
+	return v.n, v.hash, nil
 }
 
 // Head is the number and hash of the last entry that fitted.

@@ -383,3 +383,42 @@ func BenchmarkAuditVerify(b *testing.B) {
 		})
 	})
 }
+
+// TestVerifierNamed: whatever became of a request lies between the beginning and the end of a log that is whole, also where the ledger's clock was set back.
+func TestVerifierNamed(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 1, 1, 12, minute, 0, 0, time.UTC) }
+	log := func(minutes ...int) *Verifier {
+		v, prev := &Verifier{}, ""
+		for i, m := range minutes {
+			e := Link(Entry{At: at(m), What: "asked"}, int64(i+1), prev)
+			if err := v.Next(e); err != nil {
+				t.Fatal(err)
+			}
+			prev = e.Hash
+		}
+		return v
+	}
+	for _, test := range []struct {
+		name string
+		v    *Verifier
+		r    Request
+		want string // "": it holds
+	}{
+		{"nothing of nobody", log(), Request{}, ""},
+		{"asked", log(1, 2), Request{Asked: at(1)}, ""},
+		{"asked before the clock was set back", log(5, 1, 2), Request{Asked: at(5)}, ""},
+		{"asked after the clock was set back", log(5, 1, 2), Request{Asked: at(1)}, ""},
+		{"asked, in no log", log(), Request{Asked: at(1)}, "audit entry 1: missing: the log begins after  was asked"},
+		{"asked before the log", log(2, 3), Request{Asked: at(1)}, "audit entry 1: missing: the log begins after  was asked"},
+		{"sealed after it", log(1, 2), Request{State: Proposed, Asked: at(1), Sealed: at(3)}, "audit entry 3: missing: the log ends before  is proposed"},
+		{"approved after it", log(1, 2), Request{State: Proposed, Asked: at(1), Approvals: []Approval{{At: at(3)}}}, "audit entry 3: missing: the log ends before  is proposed"},
+		{"granted after it", log(1, 2), Request{State: Approved, Asked: at(1), Granted: at(3)}, "audit entry 3: missing: the log ends before  is approved"},
+		{"ended after it", log(1, 2), Request{State: Rejected, Asked: at(1), Ended: at(3)}, "audit entry 3: missing: the log ends before  is rejected"},
+		{"a head that is none", log(1, 2), Request{Asked: at(1), AuditHead: "x"}, `the head "x" of receipt 0, of , is not a number and a hash`},
+	} {
+		err := test.v.Named(test.r, func(n int64) (Entry, error) { return Entry{}, fmt.Errorf("entry %d was read", n) })
+		if got := fmt.Sprint(err); err == nil && test.want != "" || err != nil && got != test.want {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+}

@@ -126,6 +126,8 @@ type Tx interface {
 	Grant(id RequestID, digest string) error
 	// Requests returns requests, newest first.
 	Requests(q Query) ([]Request, error)
+	// RequestsAfter returns up to limit requests whose id comes after that one, by their ids in the ledger's order, for who goes through all of them. "" comes before all.
+	RequestsAfter(id RequestID, limit int) ([]Request, error)
 
 	// AddMessages stores messages that a request is going to be sealed with, in as many transactions as there is need for. ErrRule where a seq is there already, and
 	// once the request has its digest: what was sealed never changes. An outcome that a message brings is stored with it.

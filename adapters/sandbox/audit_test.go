@@ -118,6 +118,21 @@ func TestAuditExport(t *testing.T) {
 	}
 }
 
+// databases are where a test that changes a ledger by SQL finds an empty one.
+var databases = []struct {
+	name string
+	open func(t *testing.T) (databaseURL, driver, source string)
+}{
+	{"sqlite", func(t *testing.T) (string, string, string) {
+		file := filepath.Join(t.TempDir(), "recallbot.db")
+		return "sqlite:" + file, "sqlite", "file:" + file
+	}},
+	{"postgres", func(t *testing.T) (string, string, string) {
+		u := ledgertest.Postgres(t)
+		return u, "pgx", u
+	}},
+}
+
 // TestAuditVerify: the command finds whatever was done to the log, names the first entry that does not fit, and ends with 1. What it can tell only by a receipt it
 // tells by any later one.
 func TestAuditVerify(t *testing.T) {
@@ -125,19 +140,7 @@ func TestAuditVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, database := range []struct {
-		name string
-		open func(t *testing.T) (databaseURL, driver, source string)
-	}{
-		{"sqlite", func(t *testing.T) (string, string, string) {
-			file := filepath.Join(t.TempDir(), "recallbot.db")
-			return "sqlite:" + file, "sqlite", "file:" + file
-		}},
-		{"postgres", func(t *testing.T) (string, string, string) {
-			u := ledgertest.Postgres(t)
-			return u, "pgx", u
-		}},
-	} {
+	for _, database := range databases {
 		t.Run(database.name, func(t *testing.T) {
 			databaseURL, driver, source := database.open(t)
 			var log []bot.Entry
@@ -245,6 +248,114 @@ func TestAuditVerify(t *testing.T) {
 			holds("put back", "--receipt", head(log[4]))
 			if out, code := verify("--receipt", "R-000001"); code == 0 {
 				t.Errorf("a receipt that is none was taken:\n%s", out)
+			}
+		})
+	}
+}
+
+// TestAuditVerifyNamed: without a receipt the command finds that a log was emptied, cut, begun anew or computed anew, by what the ledger's own requests name of it.
+func TestAuditVerifyNamed(t *testing.T) {
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, database := range databases {
+		t.Run(database.name, func(t *testing.T) {
+			databaseURL, driver, source := database.open(t)
+			l, err := ledger.Open(t.Context(), databaseURL, ledger.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log []bot.Entry
+			step := func(what string, id bot.RequestID, do func(tx bot.Tx, e bot.Entry) error) {
+				t.Helper()
+				time.Sleep(2 * time.Millisecond) // the ledger's time counts milliseconds
+				err := l.Tx(t.Context(), func(tx bot.Tx) error {
+					e, err := tx.Append(bot.Entry{Process: time.Now(), Actor: "bot", What: what, Request: id})
+					if err != nil {
+						return err
+					}
+					log = append(log, e)
+					return do(tx, e)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			nothing := func(bot.Tx, bot.Entry) error { return nil }
+			asked := func(id bot.RequestID) func(tx bot.Tx, e bot.Entry) error {
+				return func(tx bot.Tx, e bot.Entry) error {
+					return tx.AddRequest(bot.Request{ID: id, App: 1, State: bot.Preparing, By: bot.Actor{Person: "Mina"}, Asked: tx.Now()})
+				}
+			}
+			step("started", "", nothing)
+			step("asked", "R-000001", asked("R-000001"))
+			step("receipt", "R-000001", func(tx bot.Tx, e bot.Entry) error {
+				r, err := tx.Request("R-000001")
+				if err != nil {
+					return err
+				}
+				r.State, r.Ended, r.Receipt, r.AuditHead = bot.Refused, tx.Now(), 1, fmt.Sprint(e.N, " ", e.Hash)
+				return tx.PutRequest(r)
+			})
+			step("started", "", nothing)
+			step("asked", "R-000002", asked("R-000002"))
+			step("read", "", nothing)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open(driver, source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			anew := func(from int, what string) (chain []bot.Entry) {
+				prev := ""
+				for i, e := range log[from:] {
+					if i == 0 {
+						e.What = what
+					}
+					e = bot.Link(e, int64(i+1), prev)
+					chain, prev = append(chain, e), e.Hash
+				}
+				return chain
+			}
+			for _, test := range []struct {
+				name  string
+				log   []bot.Entry
+				found string // "": the chain holds
+			}{
+				{"as it was written", log, ""},
+				{"emptied", nil, "audit entry 1: missing: the log ends before entry 3, which receipt 1, of R-000001, names"},
+				{"cut after the start", log[:1], "audit entry 2: missing: the log ends before "},
+				{"cut before the receipt", log[:2], "audit entry 3: missing: the log ends before "},
+				{"cut before the newest request", log[:4], "audit entry 5: missing: the log ends before R-000002 is preparing"},
+				{"cut where nothing is named", log[:5], ""},
+				{"computed anew", anew(0, "stopped"), "audit entry 3: is not the entry that receipt 1, of R-000001, names"},
+				{"begun anew before anything is named", anew(1, "asked"), "audit entry 3: is not the entry that receipt 1, of R-000001, names"},
+				{"begun anew after the receipt", anew(3, "started"), "audit entry "},
+			} {
+				if _, err := db.Exec(`DELETE FROM audit`); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range test.log {
+					body, err := json.Marshal(e)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := db.Exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, e.N, e.At.UnixMilli(), e.Hash, string(body)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cmd := exec.Command(binary, "audit", "verify")
+				cmd.Env = []string{"DATABASE_URL=" + databaseURL}
+				out, err := cmd.CombinedOutput()
+				switch {
+				case test.found == "" && (err != nil || !strings.Contains(string(out), "the chain holds")):
+					t.Errorf("%s: %v:\n%s", test.name, err, out)
+				case test.found != "" && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), test.found)):
+					t.Errorf("%s: exit code %d, want 1 and %q:\n%s", test.name, cmd.ProcessState.ExitCode(), test.found, out)
+				}
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func (t *tx) AddRequest(r bot.Request) error {
 
 // Request returns one request. Nothing more is needed to hold it: no other transaction writes before this one ends.
 func (t *tx) Request(id bot.RequestID) (bot.Request, error) {
-	requests, err := t.requests("read request", `id = $1`, []any{id})
+	requests, err := t.requests("read request", `id = $1`, newestFirst, []any{id})
 	switch {
 	case err != nil:
 		return bot.Request{}, err
@@ -154,14 +154,21 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 	}
 	// The inner query finds and sorts in an index alone, so that old requests are not read.
 	return t.requests("read requests", `id IN (SELECT id FROM request WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+` + 0)`, args)
+		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+` + 0)`, newestFirst, args)
 }
 
-// requests returns those that fit the condition, newest first, with their approvals.
-func (t *tx) requests(do, where string, args []any) ([]bot.Request, error) {
+// RequestsAfter returns requests by their ids.
+func (t *tx) RequestsAfter(id bot.RequestID, limit int) ([]bot.Request, error) {
+	return t.requests("read all requests", `id IN (SELECT id FROM request WHERE id > $1 ORDER BY id LIMIT $2 + 0)`, `id`, []any{id, max(limit, 0)})
+}
+
+const newestFirst = `asked DESC, id DESC`
+
+// requests returns those that fit the condition, in that order, with their approvals.
+func (t *tx) requests(do, where, order string, args []any) ([]bot.Request, error) {
 	var requests []bot.Request
 	at := map[bot.RequestID]int{}
-	err := t.each(do, `SELECT id, state, digest, body FROM request WHERE `+where+` ORDER BY asked DESC, id DESC`, args, func(row *sql.Rows) error {
+	err := t.each(do, `SELECT id, state, digest, body FROM request WHERE `+where+` ORDER BY `+order, args, func(row *sql.Rows) error {
 		var r bot.Request
 		var id, state, body string
 		var digest sql.NullString

@@ -148,6 +148,36 @@ var requests = []promise{
 			}
 		}
 	}},
+	{"all are gone through by their ids", func(t *testing.T, l bot.Ledger) {
+		want := map[bot.RequestID]bool{}
+		for i, id := range []bot.RequestID{"R-A", "R-9", "R-0Z", "R-Z0", "R-00", "R-Y"} {
+			want[id] = true
+			r := asked(id)
+			r.App, r.Asked = recall.SDKAppID(1+i%2), day.Add(time.Duration(i%3)*time.Minute)
+			if i == 2 {
+				r.State, r.Digest, r.Approvals = bot.Proposed, digest, []bot.Approval{approvedBy("theo", digest)}
+			}
+			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
+		}
+		for after := bot.RequestID(""); ; {
+			page := look(t, l, func(tx bot.Tx) ([]bot.Request, error) { return tx.RequestsAfter(after, 4) })
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				if !want[r.ID] {
+					t.Errorf("%s is found twice", r.ID)
+				}
+				delete(want, r.ID)
+				same(t, r, look(t, l, func(tx bot.Tx) (bot.Request, error) { return tx.Request(r.ID) }))
+			}
+			if len(page) > 4 {
+				t.Errorf("%d of 4 are found", len(page))
+			}
+			after = page[len(page)-1].ID
+		}
+		same(t, len(want), 0)
+	}},
 	{"a hundred are found where no limit is set", func(t *testing.T, l bot.Ledger) {
 		do(t, l, func(tx bot.Tx) error {
 			for i := range 101 {
