@@ -82,6 +82,7 @@ type Client struct {
 	signer  *signer
 	recalls *Pacer
 	reads   *Pacer
+	asides  *Pacer // of the reads those with Turn.Aside, before they wait for reads as all others
 }
 
 // New returns a Client. It calls nobody: whether the app, the key and the
@@ -133,6 +134,7 @@ func New(c Config) (*Client, error) {
 		signer:  newSigner(c.SDKAppID, admin, c.SecretKey, c.UserSig),
 		recalls: NewPacer(calls, cmp.Or(c.Guard, DefaultGuard)),
 		reads:   NewPacer(reads, 0),
+		asides:  NewPacer(reads/5, 0),
 	}, nil
 }
 
@@ -202,6 +204,11 @@ func (c *Client) call(ctx context.Context, l call) (answer, error) {
 func (c *Client) attempt(ctx context.Context, l call, body []byte) (a answer, sig string, err error) {
 	fault := func(kind FaultKind, err error) (answer, string, error) {
 		return answer{}, sig, &Fault{Op: l.op, Kind: kind, Err: err}
+	}
+	if turnOf(ctx).Aside && l.pacer == c.reads {
+		if err := c.asides.Wait(ctx); err != nil {
+			return fault(FaultNotSent, err)
+		}
 	}
 	slot, err := l.pacer.Admit(ctx)
 	if err != nil {

@@ -64,7 +64,8 @@
 //
 // Two pacers, one for recalls and one for everything else, keep the calls of
 // a client within the quota of every window of one second; see [Pacer] for
-// what exactly is promised. Each attempt takes a slot of its own. When the
+// what exactly is promised. Each attempt takes a slot of its own. Which of the
+// waiting calls is next, the [Turn] in their contexts says: [InTurn]. When the
 // service says that calls come too often all the same, the pace is halved for
 // a second. A process that takes over from another should wait for one second
 // before its first recall: the quota is the app's.

@@ -24,13 +24,13 @@ import (
 // next second. A call that was admitted and not yet written holds its place
 // until it is.
 //
-// Calls are admitted in the order in which they asked. A Pacer is safe for
+// Which of the waiting calls is admitted next, their [Turn] says. Calls without
+// one are admitted in the order in which they asked. A Pacer is safe for
 // concurrent use.
 type Pacer struct {
-	turn    chan struct{} // held by the one caller who is next; the others queue for it in order
-	changed chan struct{} // wakes the one who is next
-
 	mu        sync.Mutex
+	waiting   line
+	timer     *time.Timer // looks at the line again, while somebody waits
 	perSecond int
 	window    time.Duration // one second and the guard
 	step      time.Duration
@@ -49,8 +49,6 @@ func NewPacer(perSecond int, guard time.Duration) *Pacer {
 	window := time.Second + max(guard, 0)
 	step := window / time.Duration(perSecond)
 	return &Pacer{
-		turn:      make(chan struct{}, 1),
-		changed:   make(chan struct{}, 1),
 		perSecond: perSecond,
 		window:    window,
 		step:      step,
@@ -84,42 +82,65 @@ func (p *Pacer) Admit(ctx context.Context) (*Slot, error) {
 // own "too frequent". A later call of Slow can only make it longer.
 func (p *Pacer) Slow(d time.Duration) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.slowUntil = max(p.slowUntil, time.Since(p.start)+d)
-	p.mu.Unlock()
-	p.wake()
+	p.admitWaiting()
 }
 
 func (p *Pacer) admit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case p.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-p.turn }()
-	for {
-		wait, ok := p.try()
-		if ok {
+	p.mu.Lock()
+	if p.waiting.n == 0 {
+		if _, ok := p.try(); ok {
+			p.mu.Unlock()
 			return nil
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-p.changed:
-			timer.Stop()
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+	}
+	w := p.waiting.join(turnOf(ctx))
+	p.admitWaiting()
+	p.mu.Unlock()
+	select {
+	case <-w.admitted:
+		return nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.waiting.leave(w) {
+		p.open-- // it was admitted in the same moment
+		p.admitWaiting()
+	}
+	return ctx.Err()
+}
+
+// admitWaiting admits those who wait, as far as the pace lets them. Where
+// somebody is left, it sees to it that it is called again in time. It is called
+// with mu held.
+func (p *Pacer) admitWaiting() {
+	for p.waiting.n > 0 {
+		wait, ok := p.try()
+		if ok {
+			close(p.waiting.next().admitted)
+			continue
 		}
+		if p.timer == nil {
+			p.timer = time.AfterFunc(wait, func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.admitWaiting()
+			})
+		} else {
+			p.timer.Reset(wait)
+		}
+		return
 	}
 }
 
-// try admits a call, or returns after how long to try again.
+// try admits a call, or returns after how long to try again. It is called with
+// mu held.
 func (p *Pacer) try() (wait time.Duration, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := time.Since(p.start)
 	for p.head < len(p.sent) && p.sent[p.head] <= now-p.window {
 		p.head++
@@ -130,7 +151,7 @@ func (p *Pacer) try() (wait time.Duration, ok bool) {
 	}
 	if used := p.open + len(p.sent) - p.head; used >= p.perSecond {
 		if p.head == len(p.sent) {
-			return p.window, false // all are being sent: wake tells when one was
+			return p.window, false // all are being sent: count and Release tell when one was
 		}
 		return p.sent[p.head] + p.window - now, false
 	}
@@ -150,19 +171,12 @@ func (p *Pacer) try() (wait time.Duration, ok bool) {
 // count notes a request that is written now, and closes its slot.
 func (p *Pacer) count(first bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.sent = append(p.sent, time.Since(p.start))
 	if first {
 		p.open--
 	}
-	p.mu.Unlock()
-	p.wake()
-}
-
-func (p *Pacer) wake() {
-	select {
-	case p.changed <- struct{}{}:
-	default:
-	}
+	p.admitWaiting()
 }
 
 // A Slot is one admitted call. Exactly one of Sent and Release ends it; both
@@ -193,8 +207,8 @@ func (s *Slot) Release() {
 	if first {
 		p := s.pacer
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.open--
-		p.mu.Unlock()
-		p.wake()
+		p.admitWaiting()
 	}
 }
