@@ -76,7 +76,7 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 	var pg Page
 	var messages []Message
 	var key []byte
-	refused, err := b.settleUnlessAllowed(ctx, e, func(tx Tx) (err error) {
+	end, refused, err := b.beginSearch(ctx, e, func(tx Tx) (err error) {
 		a := act{b: b, tx: tx, e: e, m: m}
 		if err := b.o.Policy.MayBeUsedIn(e.Place); err != nil && !a.allowedThen(e.Act.Request) {
 			return err
@@ -98,6 +98,7 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 	if err != nil || refused != nil {
 		return *refused, err
 	}
+	defer end()
 	var wanted []recall.Seq
 	for _, m := range messages {
 		if m.HMAC != nil && !m.Callback && key != nil {

@@ -20,7 +20,7 @@ const (
 // find shows the messages that match, to the one who asks alone. The event is stored first; the reading follows, without a transaction.
 func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer, error) {
 	var scope Scope
-	refused, err := b.settleUnlessAllowed(ctx, e, func(tx Tx) error {
+	end, refused, err := b.beginSearch(ctx, e, func(tx Tx) error {
 		if err := b.o.Policy.MayBeUsedIn(e.Place); err != nil {
 			return err
 		}
@@ -37,6 +37,7 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	if err != nil || refused != nil {
 		return *refused, err
 	}
+	defer end()
 	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(scope.Group))))
@@ -228,7 +229,7 @@ func (a *act) found(id EventID) (Found, error) {
 // turnFound answers with another page of what a search found, read afresh. The event is stored first; the reading follows, without a transaction.
 func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) {
 	var f Found
-	refused, err := b.settleUnlessAllowed(ctx, e, func(tx Tx) (err error) {
+	end, refused, err := b.beginSearch(ctx, e, func(tx Tx) (err error) {
 		if err := b.o.Policy.MayBeUsedIn(e.Place); err != nil {
 			return err
 		}
@@ -239,6 +240,7 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	if err != nil || refused != nil {
 		return *refused, err
 	}
+	defer end()
 	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(f.Group))))

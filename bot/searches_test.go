@@ -1,0 +1,178 @@
+package bot_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall/recalltest"
+)
+
+// crowded lets the users U0 to U99 ask as well.
+func crowded(o *bot.Options) {
+	crowd := o.Policy.Crowds[bot.Slack]
+	for n := range 100 {
+		crowd.Requesters = append(slices.Clone(crowd.Requesters), bot.Principal{User: fmt.Sprint("U", n)})
+	}
+	o.Policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: crowd}
+	o.Policy.MaxMessages = 10_000
+}
+
+// talkative adds a group in which alice has said n messages.
+func (h *house) talkative(id string, n int) string {
+	h.chat.AddGroup(recalltest.Group{ID: id, Type: "Public", Name: "Talk"})
+	for i := range n {
+		h.chat.Say(id, "", "alice", fmt.Sprint("win big ", i))
+	}
+	return id
+}
+
+// atOnce has the users type the command at the same time, and returns what each was answered.
+func (h *house) atOnce(command, text string, users ...string) []bot.Answer {
+	answers := make([]bot.Answer, len(users))
+	var wg sync.WaitGroup
+	for i, user := range users {
+		h.events++
+		e := h.event(bot.EventID(fmt.Sprint("e", h.events)), user, bot.Act{Kind: bot.ActCommand, Command: command, Text: text})
+		wg.Go(func() {
+			a, err := h.bot.Do(h.t.Context(), e, bot.Member{Account: e.By, Name: user})
+			if err != nil {
+				h.t.Error(err)
+			}
+			answers[i] = a
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+func (h *house) event(id bot.EventID, user string, act bot.Act) bot.Event {
+	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
+	return bot.Event{ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by, Act: act}
+}
+
+// refusals counts the answers by why they were refused, "" for those that were not.
+func refusals(answers []bot.Answer) map[string]int {
+	n := map[string]int{}
+	for _, a := range answers {
+		n[a.Refused]++
+	}
+	return n
+}
+
+// At most two searches of a person and eight of everybody are under way. The others are refused, read nothing and hold nothing, and what has ended makes room.
+func TestSearchesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) {
+			crowded(o)
+			o.Roster = bot.Roster{People: []bot.Person{{Name: "two accounts", Accounts: []bot.Account{{Platform: bot.Slack, User: "U0"}, {Platform: bot.Slack, User: "U1"}}}}}
+			for n := 2; n < 100; n++ {
+				o.Roster.People = append(o.Roster.People, bot.Person{Name: fmt.Sprint("P", n), Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", n)}}})
+			}
+		})
+		find := "find " + h.talkative("@TGS#talk", 200) + " from:alice"
+		h.pass(time.Second)
+		var fifty, everybody []string
+		for n := range 100 {
+			fifty = append(fifty, fmt.Sprint("U", n%2)) // of one person
+			everybody = append(everybody, fmt.Sprint("U", n))
+		}
+		reads := func() int { return h.chat.Calls(recalltest.History) }
+		for _, tt := range []struct {
+			users []string
+			want  map[string]int
+		}{
+			{fifty[:1], map[string]int{"": 1}},
+			{fifty, map[string]int{"": 2, "searching": 98}},
+			{everybody[2:10], map[string]int{"": 8}},
+			{everybody[1:], map[string]int{"": 8, "others_searching": 91}},
+			{slices.Concat(everybody[2:8], fifty[:3]), map[string]int{"": 8, "searching": 1}},
+		} {
+			one, before := 10, reads()
+			answers := h.atOnce("recalls", find, tt.users...)
+			if got := refusals(answers); !maps.Equal(got, tt.want) {
+				t.Errorf("%d searches: %v, want %v", len(tt.users), got, tt.want)
+			}
+			if n := reads() - before; n > tt.want[""]*(one+1) {
+				t.Errorf("%d pages were read for %d searches: the refused ones read too", n, tt.want[""])
+			}
+			for _, a := range answers {
+				switch a.Refused {
+				case "searching":
+					holds(t, a.Lines[0].String(), "You have 2 searches running", "Wait until one has answered")
+				case "others_searching":
+					holds(t, a.Lines[0].String(), "8 searches are running", "Wait a few seconds")
+				}
+			}
+		}
+	})
+}
+
+// Whatever reads messages to show them to one person is counted: the pages of a search, and of a request whose messages are not kept.
+func TestSearchesOfAllKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) {
+			crowded(o)
+			o.Evidence = bot.EvidenceHash
+		})
+		group := h.talkative("@TGS#talk", 200)
+		h.pass(time.Second)
+		c := h.asks("UMINA", group+" 1-30")
+		found := h.types("UMINA", "recalls", "find "+group+" from:alice")
+		h.chat.Change(func(o *recalltest.Options) { o.Latency = 5 * time.Second })
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { h.atOnce("recalls", "find "+group+" from:alice", "UMINA") })
+			synctest.Wait()
+		}
+		for _, act := range []bot.Act{
+			{Kind: bot.ActTurnFind, Search: found.Page.Search, Page: 1},
+			{Kind: bot.ActShowAll, Request: c.ID, Digest: c.Digest},
+			{Kind: bot.ActCommand, Command: "recalls", Text: "find " + group + " from:alice"},
+		} {
+			if a := h.do("UMINA", act); a.Refused != "searching" {
+				t.Errorf("%s: %+v", act.Kind, a)
+			}
+		}
+		wg.Wait()
+		if a := h.do("UMINA", bot.Act{Kind: bot.ActShowAll, Request: c.ID, Digest: c.Digest}); a.Kind != bot.ShowPage {
+			t.Errorf("once they have ended: %+v", a)
+		}
+	})
+}
+
+// An event that comes again while its search is under way waits for that: it is no second search, and does not take the answer of the first.
+func TestSearchTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, crowded)
+		group := h.talkative("@TGS#talk", 200)
+		h.pass(time.Second)
+		e := h.event("same", "UMINA", bot.Act{Kind: bot.ActCommand, Command: "recalls", Text: "find " + group + " from:alice"})
+		var wg sync.WaitGroup
+		answers := make([]bot.Answer, 5)
+		for i := range answers {
+			wg.Go(func() {
+				a, err := h.bot.Do(t.Context(), e, bot.Member{Account: e.By})
+				if err != nil {
+					t.Error(err)
+				}
+				answers[i] = a
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		for i, a := range answers {
+			if a.Kind != bot.ShowPage || a.Repeated != (i > 0) {
+				t.Errorf("answer %d: %+v", i, a)
+			}
+		}
+		if n := h.chat.Calls(recalltest.History); n > 11 {
+			t.Errorf("%d pages were read", n)
+		}
+	})
+}
