@@ -106,7 +106,8 @@ func (b *Bot) pageAfresh(ctx context.Context, e Event, m Member) (Answer, error)
 		}
 	}
 	detail := map[string]any{"how": "show all", "page": pg.Number, "afresh": true}
-	rd := b.reading(r.Scope, "show all")
+	by, _ := b.o.Roster.Of(e.By)
+	rd := b.reading(r.Scope, "show all", recall.ForSearch, by)
 	if len(wanted) > 0 {
 		within, cancel := context.WithTimeout(ctx, findWithin)
 		defer cancel()

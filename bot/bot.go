@@ -74,6 +74,7 @@ type Bot struct {
 
 	indexKey []byte       // of the HMACs in the index; it ends with the process
 	forgot   atomic.Int64 // when callbacks were last forgotten, in unix nanoseconds
+	leads    atomic.Bool  // this process holds the app's lease
 	searches searches     // that read just now
 
 	unheld, unseen, unclaimed, unstored complaint // of the runner's loop

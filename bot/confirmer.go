@@ -99,7 +99,7 @@ func (r *runner) readBack(req Request, found *readBack) {
 	}
 	p.busy = true
 	r.wg.Go(func() {
-		rd := r.b.reading(req.Scope, "proof")
+		rd := r.b.reading(req.Scope, "proof", recall.ForProof, req.By.Person)
 		rd.bare = true
 		is, err := rd.findOut(r.ctx, found.seqs, nil)
 		if found.err = err; err == nil {

@@ -34,7 +34,7 @@ func (r *runner) readAfter(res *result, j job) {
 		return
 	}
 	seqs := slices.Sorted(maps.Keys(res.reread))
-	rd := r.b.reading(j.request.Scope, "doubt")
+	rd := r.b.reading(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
 	found, err := rd.findOut(r.ctx, seqs, map[string]any{"batch": j.batch.N})
 	res.told = append(res.told, rd.told...)
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *runner) settle(j job, longEnough bool) result {
 	if live && sendAgain {
 		return unread()
 	}
-	rd := r.b.reading(j.request.Scope, "doubt")
+	rd := r.b.reading(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
 	found, err := rd.findOut(r.ctx, j.batch.Seqs, map[string]any{"batch": j.batch.N})
 	res.told = rd.told
 	if err != nil {

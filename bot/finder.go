@@ -41,8 +41,9 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(scope.Group))))
-	rd := b.reading(scope, "find")
-	rd.more = map[string]any{"group": string(scope.Group)}
+	by, _ := b.o.Roster.Of(e.By)
+	rd := b.reading(scope, "find", recall.ForSearch, by)
+	rd.more, rd.short = map[string]any{"group": string(scope.Group)}, true
 	found, err := b.searchAnywhere(within, rd)
 	said()
 	answer := Answer{Kind: Whisper}
@@ -248,7 +249,8 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	scope, these := Scope{Group: f.Group, Topic: f.Topic}, MakeRanges(seqs...)
 	var messages map[recall.Seq]recall.Message
 	var arrived map[recall.Seq]Arrival
-	rd := b.reading(scope, "find")
+	by, _ := b.o.Roster.Of(e.By)
+	rd := b.reading(scope, "find", recall.ForSearch, by)
 	rd.more = map[string]any{"group": string(f.Group)}
 	if f.Callback {
 		arrived, err = b.arrived(within, scope, these)

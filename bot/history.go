@@ -1,7 +1,9 @@
 package bot
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -22,9 +24,11 @@ const (
 
 // reading makes the calls of one reading of the service, and keeps what each was answered for the audit log.
 type reading struct {
-	chat  Chat
+	b     *Bot
 	scope Scope
 	why   string         // what is read for
+	turn  recall.Turn    // when its calls are made, among those of others
+	short bool           // a search keeps of each message no more than is shown of it
 	more  map[string]any // told with every call, beside what it asked
 	bare  bool           // what it keeps of messages is what became of them, not what they say
 	tries int            // how often a page is asked for that cannot be read just now; 0: once
@@ -43,9 +47,16 @@ type reading struct {
 // toldAtOnce is how many calls a reading keeps before they are stored.
 const toldAtOnce = 100
 
-// reading begins a reading of the scope's group or topic. why is told with every call.
-func (b *Bot) reading(s Scope, why string) *reading {
-	return &reading{chat: b.o.Chat, scope: s, why: why, began: time.Now()}
+// reading begins a reading of the scope's group or topic, on behalf of by. why is told with every call.
+func (b *Bot) reading(s Scope, why string, is recall.Purpose, by PersonID) *reading {
+	return &reading{b: b, scope: s, why: why, turn: recall.Turn{For: is, Person: string(by)}, began: time.Now()}
+}
+
+// inTurn returns the context for calls that are part of so many. Where another process may hold the app's lease, a search leaves most of the quota to it.
+func (rd *reading) inTurn(ctx context.Context, calls int) context.Context {
+	t := rd.turn
+	t.Size, t.Aside = calls, t.For == recall.ForSearch && rd.b.Shared() && !rd.b.leads.Load()
+	return recall.InTurn(ctx, t)
 }
 
 // at returns a moment of this process by the ledger's clock: what that said when the reading began, and the time that has passed since.
@@ -105,7 +116,7 @@ func (rd *reading) storeTold(ctx context.Context) error {
 
 // group reads what the service says of the group.
 func (rd *reading) group(ctx context.Context) (recall.GroupInfo, error) {
-	info, err := rd.chat.GetGroupInfo(ctx, rd.scope.Group)
+	info, err := rd.b.o.Chat.GetGroupInfo(rd.inTurn(ctx, 1), rd.scope.Group)
 	more := map[string]any{}
 	if err == nil {
 		more["type"], more["members"], more["next_seq"] = info.Type, info.Members, info.NextMsgSeq
@@ -120,7 +131,7 @@ const tooOften = 20
 // page reads one page of history from a seq down, or from the newest message where that is 0. Recalled messages are asked for as well.
 func (rd *reading) page(ctx context.Context, from recall.Seq) (page recall.HistoryPage, err error) {
 	for range tooOften {
-		page, err = rd.chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
+		page, err = rd.b.o.Chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
 			Group: rd.scope.Group, Topic: rd.scope.Topic, Number: recall.MaxHistoryPage, Seq: from, WithRecalled: true,
 		})
 		more := map[string]any{"number": recall.MaxHistoryPage}
@@ -198,7 +209,9 @@ func (rd *reading) each(ctx context.Context, seqs Ranges, keep func(m recall.Mes
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readersAtOnce)
-	for _, w := range windows(seqs) {
+	pages := windows(seqs)
+	ctx = rd.inTurn(ctx, len(pages))
+	for _, w := range pages {
 		g.Go(func() error {
 			began := time.Now()
 			err := rd.down(ctx, w.To, w.From, func(m recall.Message, asked time.Time) {
@@ -306,25 +319,34 @@ func once(messages []recall.Message) []recall.Message {
 // incomplete after maxSearched messages. Pages are read side by side, and what one wave found decides on the next.
 func (rd *reading) search(ctx context.Context) (searched, error) {
 	var out searched
-	first, err := rd.page(ctx, 0)
+	first, err := rd.page(rd.inTurn(ctx, 1), 0)
 	if err != nil {
 		return out, err
 	}
-	messages := once(first.Messages)
-	if len(messages) == 0 {
+	f := rd.scope.Filter
+	looked := map[recall.Seq]lookedAt{} // of one wave: what does not match is not held
+	look := func(m recall.Message, _ time.Time) {
+		l := lookedAt{seq: m.Seq, sent: m.Time}
+		if m.Status == recall.StatusNormal && !m.System && f.Matches(m, m.Excerpt(maxFull)) {
+			if rd.short {
+				m = shortened(m)
+			}
+			l.match = &m
+		}
+		looked[m.Seq] = l
+	}
+	for _, m := range once(first.Messages) {
+		look(m, time.Time{})
+	}
+	if len(looked) == 0 {
 		out.Complete = true
 		return out, nil
 	}
-	lowest := messages[0].Seq
-	for _, m := range messages {
-		lowest = min(lowest, m.Seq)
-	}
-	f := rd.scope.Filter
+	lowest := slices.Min(slices.Collect(maps.Keys(looked)))
 	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)
 	for {
-		slices.SortFunc(messages, func(a, b recall.Message) int { return int(int64(b.Seq) - int64(a.Seq)) })
-		for _, m := range messages {
-			if !f.Since.IsZero() && !m.Time.IsZero() && m.Time.Before(f.Since.At.Truncate(time.Second)) {
+		for _, m := range slices.SortedFunc(maps.Values(looked), func(a, b lookedAt) int { return cmp.Compare(b.seq, a.seq) }) {
+			if !f.Since.IsZero() && !m.sent.IsZero() && m.sent.Before(f.Since.At.Truncate(time.Second)) {
 				out.Complete = true
 				break
 			}
@@ -332,11 +354,11 @@ func (rd *reading) search(ctx context.Context) (searched, error) {
 				return out, nil
 			}
 			out.Read++
-			if !m.Time.IsZero() {
-				out.Reached = m.Time
+			if !m.sent.IsZero() {
+				out.Reached = m.sent
 			}
-			if m.Status == recall.StatusNormal && !m.System && f.Matches(m, m.Excerpt(maxFull)) {
-				out.Matches = append(out.Matches, m)
+			if m.match != nil {
+				out.Matches = append(out.Matches, *m.match)
 				if f.Last > 0 && len(out.Matches) == f.Last {
 					out.Complete = true
 					return out, nil
@@ -358,16 +380,29 @@ func (rd *reading) search(ctx context.Context) (searched, error) {
 			lo = hi - wave + 1
 		}
 		wave *= 2
-		found, err := rd.seqs(ctx, Ranges{{lo, hi}})
-		if err != nil {
+		clear(looked)
+		if err := rd.each(ctx, Ranges{{lo, hi}}, look); err != nil {
 			return out, err
-		}
-		messages = messages[:0]
-		for _, m := range found {
-			messages = append(messages, m)
 		}
 		lowest = lo
 	}
+}
+
+// lookedAt is a message that a search has read.
+type lookedAt struct {
+	seq   recall.Seq
+	sent  time.Time
+	match *recall.Message // nil where it does not match
+}
+
+// shortened returns the message with a body that says no more than its excerpt.
+func shortened(m recall.Message) recall.Message {
+	text, err := json.Marshal(map[string]string{"Text": m.Excerpt(maxExcerpt)})
+	if err != nil {
+		panic(err) // unreachable: a string can be written
+	}
+	m.Body, m.RawBody, m.CloudCustomData = []recall.Element{{Type: "TIMTextElem", Content: text}}, nil, ""
+	return m
 }
 
 // readFault says what a failed reading means for what is being prepared or settled.

@@ -36,7 +36,11 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 		if err != nil || r.State != Preparing {
 			return err
 		}
-		rd := b.reading(r.Scope, "seal")
+		purpose := recall.ForNumbers
+		if !r.Scope.Filter.IsZero() {
+			purpose = recall.ForFilter
+		}
+		rd := b.reading(r.Scope, "seal", purpose, r.By.Person)
 		rd.tries, rd.ledger = pageTries, now
 		rd.store = func(ctx context.Context, all []told) error {
 			return b.o.Ledger.Tx(ctx, func(tx Tx) error {

@@ -61,7 +61,7 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	if err != nil || stale.Count() == 0 {
 		return j.batch.Seqs, err
 	}
-	rd := r.b.reading(j.request.Scope, "send")
+	rd := r.b.reading(j.request.Scope, "send", recall.ForProof, j.request.By.Person)
 	found, err := rd.findOut(r.ctx, slices.Collect(stale.All()), map[string]any{"batch": j.batch.N})
 	res.told = rd.told
 	if err != nil {

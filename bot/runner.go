@@ -131,6 +131,8 @@ type runner struct {
 
 // hold prepares and runs under one lease until there is nothing to do, the lease is lost, or ctx ends.
 func (b *Bot) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
+	b.leads.Store(true)
+	defer b.leads.Store(false)
 	runCtx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	r := &runner{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,6 +174,111 @@ func TestSearchTwice(t *testing.T) {
 		}
 		if n := h.chat.Calls(recalltest.History); n > 11 {
 			t.Errorf("%d pages were read", n)
+		}
+	})
+}
+
+// While searches, a filter and a flood are being read, a card of a single message is asked for. Its readings go before all of theirs; then the flood, asked for by its
+// numbers, then the filter, then the searches. Those get a fifth meanwhile.
+func TestSearchesAfterDecisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, crowded)
+		urgent, flood, filter, searched := h.talkative("@TGS#urgent", 5), h.talkative("@TGS#flood", 4000), h.talkative("@TGS#filter", 1900), h.talkative("@TGS#search", 1900)
+		h.pass(time.Second)
+		var wg sync.WaitGroup
+		var found []bot.Answer
+		wg.Go(func() {
+			users := slices.Repeat([]string{"U0", "U1", "U2", "U3"}, 25)
+			found = h.atOnce("recalls", "find "+searched+" from:alice", users...)
+		})
+		h.pass(time.Second)
+		sized := h.ask("UTHEO", filter+" from:alice")
+		h.pass(time.Second)
+		numbered := h.ask("UTHEO", flood+" 1-4000")
+		h.pass(time.Second)
+		asked := len(h.chat.Log())
+		one := h.ask("UMINA", urgent+" 3")
+		theirs := h.ask("UTHEO", urgent+" 4") // of the person whose flood it is
+		h.pass(time.Second)
+		for _, id := range []bot.RequestID{one, theirs} {
+			if c := h.screen.card(id); c.State != bot.Proposed {
+				t.Errorf("after a second it is %q", c.State)
+			}
+		}
+		wg.Wait()
+		h.within(time.Minute, numbered, bot.Proposed)
+		h.within(time.Minute, sized, bot.Proposed)
+		if n := refusals(found); n[""] != 8 {
+			t.Errorf("searches: %v", n)
+		}
+
+		last, amid := map[string]int{}, map[string]int{} // the last call for a group, and how many there were while the flood was read, after the urgent one was asked
+		for i, c := range h.chat.Log() {
+			last[c.Group] = i
+		}
+		for _, c := range h.chat.Log()[asked : last[flood]+1] {
+			amid[c.Group]++
+		}
+		if waited := last[urgent] - asked; waited > 12 { // four readings of the two, and the flood's and the others' slots between them
+			t.Errorf("the urgent card was read after %d calls", waited)
+		}
+		if last[flood] > last[filter] || last[filter] > last[searched] {
+			t.Errorf("the last call of each was %v", last)
+		}
+		if n := amid[filter] + amid[searched]; n < amid[flood]/5 || n > amid[flood]/3 {
+			t.Errorf("%d calls for the less urgent while %d were made for the flood, want a quarter", n, amid[flood])
+		}
+	})
+}
+
+// shared is a ledger that other processes may use as well.
+type shared struct{ bot.Ledger }
+
+func (shared) Shared() bool { return true }
+
+// Where another process may prepare and run, a search takes a fifth of this one's share of the quota; where this one does, all that is left.
+func TestSearchElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) {
+			crowded(o)
+			o.Ledger = shared{o.Ledger}
+		})
+		group := h.talkative("@TGS#talk", 1900)
+		h.pass(time.Second)
+		took := func() time.Duration {
+			began := time.Now()
+			h.types("UMINA", "recalls", "find "+group+" from:bob")
+			return time.Since(began)
+		}
+		if d := took(); d < 9*time.Second || d > 11*time.Second {
+			t.Errorf("96 pages elsewhere took %v, want about 9.6 s at a fifth of 50 a second", d)
+		}
+		h.chat.Inject(recalltest.Info, -1, recalltest.BadGateway())
+		id := h.ask("UMINA", group+" 1") // which keeps the lease here
+		h.pass(time.Second)
+		if d := took(); d > 4*time.Second {
+			t.Errorf("96 pages took %v where the lease is held", d)
+		}
+		if c, err := h.bot.ShowingNow(t.Context(), id); err != nil || c.State != bot.Preparing {
+			t.Errorf("it is %s: this shows nothing: %v", c.State, err)
+		}
+	})
+}
+
+// What a search found is shown as it is, however long the messages are: of a message that is found no more is held than that.
+func TestSearchLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.chat.Say(testGroup, "", "alice", strings.Repeat("win big \U0001f525 & \"quoted\" ", 300)+"the end")
+		h.chat.Say(testGroup, "", "alice", "", recalltest.Body(`[{"MsgType":"TIMImageElem","MsgContent":{}},{"MsgType":"TIMTextElem","MsgContent":{"Text":"the end"}}]`))
+		h.pass(time.Second)
+		a := h.types("UMINA", "recalls", `find `+testGroup+` text:"the end"`)
+		if a.Page == nil || len(a.Page.Samples) != 2 {
+			t.Fatalf("%+v", a)
+		}
+		holds(t, pageText(a.Page), "2 alice [image] the end", `1 alice win big `+"\U0001f525"+` & "quoted" win big`)
+		if n := len([]rune(a.Page.Samples[1].Text.String())); n < 190 || n > 210 {
+			t.Errorf("%d characters are shown", n)
 		}
 	})
 }
