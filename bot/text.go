@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,8 +67,15 @@ func (l Line) String() string {
 	return b.String()
 }
 
-// Quote makes text that others wrote into a span: hidden characters made visible, on one line.
-func Quote(s string) Span { return Span{Kind: Foreign, Text: Visible(s)} }
+// Quote makes text that others wrote into a span: hidden characters made visible, on one line, with one space in place of several, which
+// could move what follows to a line of its own.
+func Quote(s string) Span {
+	s = Visible(s)
+	for strings.Contains(s, "  ") {
+		s = strings.ReplaceAll(s, "  ", " ")
+	}
+	return Span{Kind: Foreign, Text: s}
+}
 
 // Code makes a span that is to be copied exactly. Hidden characters are made visible.
 func Code(s string) Span { return Span{Kind: CodeText, Text: Visible(s)} }
@@ -228,11 +236,13 @@ func parseSentence(s string) sentence {
 }
 
 // Visible returns s on one line with every character that cannot be seen, or that changes how others are seen, replaced by its name:
-// controls, bidi marks and overrides, zero-width characters, private-use and unassigned ones, tags and variation selectors. A line break becomes ⏎,
-// any other space a plain one. What is visible already stays as it is.
+// controls, bidi marks and overrides, zero-width characters, blanks, private-use and unassigned ones, tags and variation selectors. So is
+// a combining mark that has no character to stand on, or stands on one of another script, or on top of too many others. A line break
+// becomes ⏎, any other space a plain one. What is visible already stays as it is.
 func Visible(s string) string {
 	var b strings.Builder
 	before := rune(0)
+	var marks pile
 	for i, r := range s {
 		after := s[i:]
 		if r != utf8.RuneError {
@@ -241,24 +251,71 @@ func Visible(s string) string {
 		switch {
 		case joiner(r) && joins(r, before, after), r == emojiStyle && styles(before, after):
 			b.WriteRune(r)
+			before = r
+			continue // it stands on nothing, and nothing stands on it
 		case r == '\n':
 			b.WriteString("⏎")
+			r = 0
 		case r == '\r':
 			// half of a line break: its other half is shown
 			if i+1 >= len(s) || s[i+1] != '\n' {
 				b.WriteString("⏎")
 			}
+			r = 0
 		case r == '\t', unicode.Is(unicode.Zs, r):
 			b.WriteByte(' ')
-		case r == utf8.RuneError, invisible(r):
+			if r = ' '; marks.base == 0 {
+				continue // nothing is seen yet for a mark to stand on
+			}
+		case r == utf8.RuneError, invisible(r), unicode.Is(unicode.M, r) && !marks.bears(r):
 			fmt.Fprintf(&b, "‹U+%04X›", r)
 			r = 0 // nothing is joined to it
 		default:
 			b.WriteRune(r)
 		}
-		before = r
+		if before = r; !unicode.Is(unicode.M, r) {
+			marks = pile{base: r, script: marks.script}
+		}
 	}
 	return b.String()
+}
+
+// marksMost is how many combining marks of a kind stand on one character: as many as any living script needs. More would
+// reach into the lines above and below.
+const marksMost = 3
+
+// pile is a character and the marks on it.
+type pile struct {
+	base          rune // 0: there is none
+	above, beside int
+	script        *unicode.RangeTable // of the mark before, for texts have marks of one script mostly
+}
+
+// bears puts a mark on the pile, and reports whether it may stand there.
+func (p *pile) bears(mark rune) bool {
+	n := &p.above
+	if unicode.Is(unicode.Mc, mark) { // it takes up room of its own, and some scripts have both kinds on one letter
+		n = &p.beside
+	}
+	*n++
+	return p.base != 0 && *n <= marksMost && p.fits(mark)
+}
+
+// fits reports whether a mark is one for any script, or of the script that its base is of. In others it is drawn anyhow, or not at all.
+func (p *pile) fits(mark rune) bool {
+	if unicode.In(mark, unicode.Inherited, unicode.Common) || p.base == '◌' || unicode.IsLetter(p.base) && unicode.Is(unicode.Common, p.base) {
+		return true
+	}
+	if p.script == nil || !unicode.Is(p.script, mark) {
+		p.script = nil
+		for _, t := range unicode.Scripts {
+			if unicode.Is(t, mark) {
+				p.script = t
+				break
+			}
+		}
+	}
+	return p.script != nil && unicode.Is(p.script, p.base)
 }
 
 const (
@@ -282,26 +339,23 @@ func joins(r, before rune, after string) bool {
 	if invisible(next) || invisible(before) && before != emojiStyle {
 		return false
 	}
-	pictured := unicode.In(before, unicode.So, unicode.Sk) || before == emojiStyle
-	return unicode.In(before, joining...) && unicode.In(next, joining...) || r == zeroWidthJoiner && pictured && unicode.Is(unicode.So, next) && next != utf8.RuneError
+	spelled := slices.ContainsFunc(joining, func(t *unicode.RangeTable) bool { return unicode.Is(t, before) && unicode.Is(t, next) })
+	return spelled || r == zeroWidthJoiner && (unicode.Is(emoji, before) || before == emojiStyle) && unicode.Is(emoji, next)
 }
 
 // styles reports whether the emoji style after this character has something to change.
 func styles(before rune, after string) bool {
-	next, _ := utf8.DecodeRuneInString(after)
-	switch {
-	case before >= '0' && before <= '9', before == '#', before == '*':
+	if before >= '0' && before <= '9' || before == '#' || before == '*' {
+		next, _ := utf8.DecodeRuneInString(after)
 		return next == keycap
-	case before == '‼', before == '⁉', before == 'ℹ', before == '〰', before == '〽':
-		return true
 	}
-	return unicode.In(before, unicode.So, unicode.Sm) && !invisible(before)
+	return unicode.Is(emoji, before)
 }
 
 // invisible reports whether r is not seen, or moves what is seen.
 func invisible(r rune) bool {
 	switch r {
-	case '\u2800', '\U0001d159', '\U00016fe4': // blanks by look alone
+	case '\u2800', '\u303f', '\ufffc', '\U0001d159', '\U00013441', '\U00013442', '\U00016fe4': // blanks by look alone
 		return true
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || !unicode.IsGraphic(r)

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -107,10 +108,82 @@ func TestVisible(t *testing.T) {
 		{"emoji style twice", "❤\ufe0f\ufe0f", "❤\ufe0f‹U+FE0F›"},
 		{"Mongolian variation", "a\u180bb", "a‹U+180B›b"},
 		{"null notehead", "a\U0001d159b", "a‹U+1D159›b"},
+		{"Egyptian blanks", "a\U00013441b\U00013442c", "a‹U+13441›b‹U+13442›c"},
+		{"a hieroglyph joiner", "a\U00013430b", "a‹U+13430›b"},
+		{"object replacement and half a fill space", "a\ufffcb\u303fc", "a‹U+FFFC›b‹U+303F›c"},
+		{"interlinear annotation", "a\ufff9b\ufffbc", "a‹U+FFF9›b‹U+FFFB›c"},
+		{"musical controls", "a\U0001d173b", "a‹U+1D173›b"},
+		{"text style", "❤\ufe0e", "❤‹U+FE0E›"},
+		{"emoji style on an arrow that has none", "→\ufe0f ↔\ufe0f", "→‹U+FE0F› ↔\ufe0f"},
+		{"emoji style on a box and on a sum", "█\ufe0f∑\ufe0f+\ufe0f", "█‹U+FE0F›∑‹U+FE0F›+‹U+FE0F›"},
+		{"emoji style on half a flag", "🇩\ufe0f", "🇩‹U+FE0F›"},
+		{"a joiner after a circumflex", "^\u200d👍", "^‹U+200D›👍"},
+		{"a joiner after a backtick, a box and a sum", "`\u200d👍█\u200d█∑\u200d∑", "`‹U+200D›👍█‹U+200D›█∑‹U+200D›∑"},
+		{"a joiner before a box", "👍\u200d█", "👍‹U+200D›█"},
+		{"a joiner between two scripts that have them", "م\u200dक", "م‹U+200D›क"},
+		{"three marks", "e\u0301\u0302\u0303", "e\u0301\u0302\u0303"},
+		{"five marks", "e\u0301\u0302\u0303\u0304\u0305x", "e\u0301\u0302\u0303‹U+0304›‹U+0305›x"},
+		{"marks around others that take room", "का\u0301ा\u0302ा\u0303ा\u0304", "का\u0301ा\u0302ा\u0303‹U+093E›‹U+0304›"},
+		{"a mark that begins", "\u0338x", "‹U+0338›x"},
+		{"a mark that begins after spaces", " \t\u0338x", "  ‹U+0338›x"},
+		{"a mark that begins a line", "x\n\u0338y", "x⏎‹U+0338›y"},
+		{"a mark on what is named", "\u202e\u0338y", "‹U+202E›‹U+0338›y"},
+		{"a mark of another script", "a\u0e49 1\u1039 2", "a‹U+0E49› 1‹U+1039› 2"},
+		{"a face of marks", "( ͡° ͜ʖ ͡°)", "( ͡° ͜ʖ ͡°)"},
+		{"a dotted circle for a letter", "◌\u0e49 ـ\u0610", "◌\u0e49 ـ\u0610"},
 	} {
 		if got := Visible(test.in); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// Text of languages that spell with marks and joiners is shown as it is.
+func TestVisibleSpelling(t *testing.T) {
+	for language, text := range map[string]string{
+		"Arabic": "بِسْمِ ٱللّٰهِ مُحَمَّدٌ", "Bengali": "বাংলা র\u200d্যাব ক্ষুদ্র", "Burmese": "မြို့ ကြိုး ကျွန်ုပ် ကျောင်း ဦးကြီး", "Hebrew": "בְּרֵאשִׁית שַׁבָּת",
+		"Hindi": "हिन्दी में क्\u200dष नहीं र्क", "Japanese": "か\u3099っこう", "Kannada": "ಕನ್ನಡ ರ\u200d್ಯ", "Khmer": "ស្ត្រី ភាសាខ្មែរ", "Lao": "ເຈົ້າ ຢູ່", "Malayalam": "മലയാളം ക്ഷ",
+		"Marathi": "दऱ्या", "Nepali": "नेपाली भाषा", "Persian": "می\u200cخواهم کتاب\u200cها", "Punjabi": "ਪੰਜਾਬੀ ਸ਼ਬਦ", "Sinhala": "ශ්\u200dරී ලංකාව", "Tamil": "தமிழ் க்ஷ ஸ்ரீ", "Telugu": "తెలుగు స్త్రీ",
+		"Thai": "ที่นี่ น้ำ เป็นผู้ใหญ่", "Tibetan": "བསྒྲུབས་ སྒྲོན་མ ཧཱུྃ", "Urdu": "اُردُو", "Vietnamese": "Tie\u0302\u0301ng Vie\u0323\u0302t", "Yoruba": "o\u0323\u0300run",
+	} {
+		if got := Visible(text); got != text {
+			t.Errorf("%s: %q is shown as %q", language, text, got)
+		}
+	}
+}
+
+// Every character that is blank, or that Unicode says is ignored by default, is named, wherever it stands.
+func TestVisibleNamesWhatIsNotSeen(t *testing.T) {
+	for r := rune(0x80); r <= unicode.MaxRune; r++ {
+		ignored := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Cf, unicode.Cc, unicode.Co, unicode.Noncharacter_Code_Point)
+		if !ignored || !utf8.ValidRune(r) {
+			continue
+		}
+		if got, want := Visible("a"+string(r)+"b"), fmt.Sprintf("a‹U+%04X›b", r); got != want {
+			t.Errorf("%U is shown as %q", r, got)
+		}
+	}
+	for r := rune(0x80); r <= unicode.MaxRune; r++ { // an unmarked style or joiner on anything but an emoji
+		if !unicode.IsGraphic(r) || unicode.Is(emoji, r) || unicode.In(r, unicode.M, unicode.Zs) {
+			continue
+		}
+		if got := Visible(string(r) + "\ufe0f"); !strings.HasSuffix(got, "‹U+FE0F›") {
+			t.Errorf("the emoji style after %U is shown as %q", r, got)
+		}
+		if got := Visible(string(r) + "\u200d😀"); !strings.HasSuffix(got, "‹U+200D›😀") {
+			t.Errorf("a joiner after %U is shown as %q", r, got)
+		}
+	}
+}
+
+// What others wrote cannot move what follows to a line of its own by many spaces. What is to be copied keeps them.
+func TestQuoteFoldsSpaces(t *testing.T) {
+	const wide = "a   b\t\t c\u3000\u00a0\u2003d"
+	if got := Quote(wide).Text; got != "a b c d" {
+		t.Errorf("quoted as %q", got)
+	}
+	if got := Code("a  b").Text; got != "a  b" {
+		t.Errorf("to be copied as %q", got)
 	}
 }
 
@@ -196,7 +269,8 @@ func FuzzVisible(f *testing.F) {
 		if cut != shown && utf8.RuneCountInString(cut) > n+len("… (1,000,000,000 more)") || utf8.RuneCountInString(shown) <= n && cut != shown {
 			t.Fatalf("%q was cut to %q for %d", shown, cut, n)
 		}
-		if q := Quote(s); q.Kind != Foreign || q.Text != shown || Code(s).Text != shown {
+		folded := regexp.MustCompile(" +").ReplaceAllString(shown, " ")
+		if q := Quote(s); q.Kind != Foreign || q.Text != folded || Code(s).Text != shown {
 			t.Fatalf("quoted as %+v", q)
 		}
 	})

@@ -150,6 +150,9 @@ func measure(l bot.Line, limit int) int {
 
 // width is what one character of a span takes in markup, at most.
 func width(k bot.SpanKind, r rune) int {
+	if unicode.Is(unicode.M, r) {
+		return utf16.RuneLen(r) // it stands on its letter: alone it would be shown by its name
+	}
 	switch k {
 	case bot.Foreign, bot.Strong:
 		return size(inert(string(r)))
