@@ -19,17 +19,23 @@ import (
 )
 
 // ephemeral is a message for one person alone, as an acknowledgement or an answer to a response_url takes it.
-func ephemeral(lines []bot.Line) *slackgo.WebhookMessage {
+func ephemeral(lines []bot.Line) *response {
 	return message(summary(lines...), lineBlocks(lines, messageSize))
 }
 
+// response is a message for an acknowledgement or a response_url, whose text is plain: the library lacks that field.
+type response struct {
+	*slackgo.WebhookMessage
+	Markdown bool `json:"mrkdwn"`
+}
+
 // message keeps the message that was pressed: what does not say so replaces it.
-func message(text string, blocks []slackgo.Block) *slackgo.WebhookMessage {
+func message(text string, blocks []slackgo.Block) *response {
 	no := false
-	return &slackgo.WebhookMessage{
+	return &response{WebhookMessage: &slackgo.WebhookMessage{
 		ResponseType: slackgo.ResponseTypeEphemeral, Text: escape(text), Blocks: &slackgo.Blocks{BlockSet: blocks},
 		Parse: "none", UnfurlLinks: &no, UnfurlMedia: &no,
-	}
+	}}
 }
 
 // again is what a person reads when their event could not be stored. fault is in the operator's log line of it.
@@ -202,7 +208,7 @@ const (
 )
 
 // whisper shows a message to the person alone: by the response_url, else as an ephemeral message, else, where it may, in the thread of the card.
-func (a *Adapter) whisper(ctx context.Context, d delivery, m *slackgo.WebhookMessage, inThread bool) error {
+func (a *Adapter) whisper(ctx context.Context, d delivery, m *response, inThread bool) error {
 	err := errNoReply
 	if d.event.Reply != "" {
 		if err = a.respond(ctx, d.event.Reply, m); err == nil {
@@ -211,7 +217,7 @@ func (a *Adapter) whisper(ctx context.Context, d delivery, m *slackgo.WebhookMes
 	}
 	channel := d.event.Place.Channel
 	options := []slackgo.MsgOption{
-		slackgo.MsgOptionText(m.Text, false), slackgo.MsgOptionBlocks(m.Blocks.BlockSet...), slackgo.MsgOptionParse(false),
+		slackgo.MsgOptionText(m.Text, false), slackgo.MsgOptionBlocks(m.Blocks.BlockSet...), slackgo.MsgOptionParse(false), slackgo.MsgOptionDisableMarkdown(),
 		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
 	}
 	if !isDirect(channel) {
@@ -234,7 +240,7 @@ var (
 )
 
 // respond posts to a response_url, again after a failure that may pass. Its errors do not name the address.
-func (a *Adapter) respond(ctx context.Context, to string, m *slackgo.WebhookMessage) error {
+func (a *Adapter) respond(ctx context.Context, to string, m *response) error {
 	u, err := url.Parse(to)
 	if err != nil || !a.responses(u) {
 		return errBadReply

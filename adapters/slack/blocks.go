@@ -2,6 +2,7 @@ package slack
 
 import (
 	"encoding/json"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -263,7 +264,7 @@ func cardText(c bot.Card) string {
 func summary(lines ...bot.Line) string {
 	parts := make([]string, 0, len(lines))
 	for _, l := range lines {
-		parts = append(parts, l.String())
+		parts = append(parts, withoutEmoji(l).String())
 	}
 	whole := strings.Join(parts, "\n")
 	for n := maxSummary; ; n /= 2 {
@@ -271,6 +272,18 @@ func summary(lines ...bot.Line) string {
 			return cut
 		}
 	}
+}
+
+// withoutEmoji is l with another colon in what others wrote, so that no :code: of theirs becomes a picture: in a message's text Slack makes
+// emoji of them even where its markup is off.
+func withoutEmoji(l bot.Line) bot.Line {
+	l = slices.Clone(l)
+	for i, s := range l {
+		if s.Kind == bot.Foreign || s.Kind == bot.CodeText || s.Kind == bot.Mention {
+			l[i].Text = strings.ReplaceAll(s.Text, ":", "∶")
+		}
+	}
+	return l
 }
 
 // style is how a piece of text stands out. The zero style is plain.

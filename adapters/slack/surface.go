@@ -129,7 +129,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 // options are those of every message: its text stands for the blocks, and nothing in it works.
 func options(text string, blocks []slackgo.Block) []slackgo.MsgOption {
 	return []slackgo.MsgOption{
-		slackgo.MsgOptionText(text, true), slackgo.MsgOptionBlocks(blocks...), slackgo.MsgOptionParse(false),
+		slackgo.MsgOptionText(text, true), slackgo.MsgOptionBlocks(blocks...), slackgo.MsgOptionParse(false), slackgo.MsgOptionDisableMarkdown(),
 		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
 	}
 }

@@ -616,3 +616,19 @@ func TestUploadFaults(t *testing.T) {
 		t.Errorf("in the channel: %+v", got)
 	}
 }
+
+// TestTextThatWorks: markup in a message's text works unless it is switched off, and the codes of emoji work whatever is said.
+func TestTextThatWorks(t *testing.T) {
+	for text, complaints := range map[string][2]int{ // as it comes, and with mrkdwn off
+		"plain, at 12:34:56 UTC, 2 * 3 * 4 a_b_c": {0, 0}, "*bold*": {1, 0}, "`code`": {1, 0}, "so _it_ is": {1, 0}, "~no~": {1, 0}, "x\n> said": {1, 0},
+		"won :tada: again": {1, 1}, ":+1:": {1, 1}, ":100:": {1, 1}, "a∶tada∶b": {0, 0},
+	} {
+		for i, off := range []string{"true", "false"} {
+			w := acme(t)
+			want(t, ask(t, w, "chat.postMessage", "channel", "C1", "text", text, "mrkdwn", off), "")
+			if got := w.Complaints(); len(got) != complaints[i] {
+				t.Errorf("%q with mrkdwn %s: complaints %q", text, off, got)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package slacktest
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -221,9 +222,21 @@ type content struct {
 	named     bool // link_names or parse=full: plain @words become mentions
 }
 
+// markup is what formats a message's text: pairs of signs, and a quotation.
+var markup = regexp.MustCompile("[*]\\S[^*\\n]*[*]|\\b_[^_\\n]+_\\b|~[^~\\n]+~|`[^`\\n]+`|(?m:^(>|&gt;).*)")
+
+// emojiCode is what Slack makes a picture of in a message's text. A time of day holds colons too, but no emoji bears a number of two digits.
+var emojiCode = regexp.MustCompile(`:[a-z0-9_+'-]*[a-z_+'-][a-z0-9_+'-]*:|:100:|:1234:`)
+
 // content reads and checks what the call wants a message to say.
 func (c *call) content(maxText int) (*content, *refusal) {
 	p := &content{text: c.str("text"), named: c.flag("link_names") || c.str("parse") == "full"}
+	if m := markup.FindString(p.text); m != "" && c.str("mrkdwn") != "false" {
+		c.w.complain("%s: %s in the text works, for mrkdwn is not false", c.method, m)
+	}
+	if e := emojiCode.FindString(p.text); e != "" {
+		c.w.complain("%s: %s in the text becomes an emoji, whatever mrkdwn says", c.method, e)
+	}
 	p.unfurlOff = c.str("unfurl_links") == "false" && c.str("unfurl_media") == "false"
 	if c.has("blocks") && !(c.json == nil && c.str("blocks") == "") {
 		v, size, ok := c.value("blocks")
