@@ -177,8 +177,8 @@ func notices(r Request, paused *Pause) []Line {
 	if paused != nil && r.State.Open() {
 		l = append(l, Say("card.notice.paused", "code", codeWords(paused.Code), "words", Quote(Cut(apiWords(paused.Code, paused.Info), 200)), "when", paused.Since))
 	}
-	if r.Waiting != nil {
-		l = append(l, r.Waiting)
+	if r.Waiting != nil && paused == nil {
+		l = append(l, Say("card.notice.waiting", "why", r.Waiting, "till", r.Asked.Add(r.Policy.StartWithin)))
 	}
 	if r.State == Refused {
 		l = append(l, r.RefusedFor)

@@ -244,7 +244,7 @@ func TestChaosChat(t *testing.T) {
 	})
 }
 
-// TestChaosEnds runs a flood of a group with history, without, or whose history cannot be read at first, of which much is not to be sent. The service refuses all of it in the
+// TestChaosEnds runs a flood of a group with history, without, or whose history is said not to be kept at first, of which much is not to be sent. The service refuses all of it in the
 // middle, people stop it, the bot starts again, or goes on from a copy, in any order. It ends, and every outcome is true.
 func TestChaosEnds(t *testing.T) {
 	chaos(t, func(t *testing.T, rng *rand.Rand) {
@@ -275,7 +275,7 @@ func TestChaosEnds(t *testing.T) {
 		}
 		n := said + 700*rng.IntN(2)
 		if kind == "blind" {
-			h.chat.Inject(recalltest.History, -1, recalltest.BadGateway())
+			h.chat.Inject(recalltest.History, -1, recalltest.Answer(10044, "no history"))
 		}
 		c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
 		if maybe(2) {

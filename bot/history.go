@@ -37,7 +37,6 @@ type reading struct {
 	ledger time.Time // the ledger's time when it began, where what is read is dated
 	mu     sync.Mutex
 	told   []told
-	failed time.Time // when it began to ask for messages that it could not read
 	// store, where it is set, stores what was told so far whenever that has become much more: a long reading that is cut short leaves what it did. Where it
 	// fails, all is kept for later.
 	store func(ctx context.Context, told []told) error
@@ -85,23 +84,6 @@ func (rd *reading) note(ctx context.Context, op string, more map[string]any, err
 		return
 	}
 	rd.told = nil
-}
-
-// cannot notes that messages cannot be read that were first asked for at began.
-func (rd *reading) cannot(began time.Time) {
-	rd.mu.Lock()
-	defer rd.mu.Unlock()
-	if rd.failed.IsZero() || began.Before(rd.failed) {
-		rd.failed = began
-	}
-}
-
-// failedSince returns when a reading that has failed began to.
-func (rd *reading) failedSince() time.Time {
-	if rd.failed.IsZero() { // it did not come as far as the messages
-		return rd.began
-	}
-	return rd.failed
 }
 
 // storeTold stores what was told and is not stored yet, even where the reading was cut short. store must be set.
@@ -213,18 +195,13 @@ func (rd *reading) each(ctx context.Context, seqs Ranges, keep func(m recall.Mes
 	ctx = rd.inTurn(ctx, len(pages))
 	for _, w := range pages {
 		g.Go(func() error {
-			began := time.Now()
-			err := rd.down(ctx, w.To, w.From, func(m recall.Message, asked time.Time) {
+			return rd.down(ctx, w.To, w.From, func(m recall.Message, asked time.Time) {
 				if seqs.Contains(m.Seq) {
 					mu.Lock()
 					defer mu.Unlock()
 					keep(m, asked)
 				}
 			})
-			if err != nil {
-				rd.cannot(began)
-			}
-			return err
 		})
 	}
 	return g.Wait()

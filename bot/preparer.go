@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	blindAfter     = 60 * time.Second // of failed reads by a live process: then a request is sealed blind
-	readRetry      = time.Second      // the first pause after a failed read; doubled up to readRetryMost
+	readRetry      = time.Second // the first pause after a failed read; doubled up to readRetryMost
 	readRetryMost  = 8 * time.Second
 	pageTries      = 3   // of one page, before the whole reading has failed: a flood has thousands
 	maxEarlier     = 5   // earlier requests told on a card
@@ -21,9 +20,8 @@ const (
 )
 
 // prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses. It returns when the request is no longer preparing,
-// or when ctx ends.
+// or when ctx ends. What cannot be read is waited for: time ends the request when that takes longer than StartWithin.
 func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
-	var failing time.Time // since when what is read for it cannot be read
 	pause := readRetry
 	for {
 		var r Request
@@ -51,7 +49,7 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 			})
 		}
 		stored := &sealing{b: b, lease: l, id: id}
-		p, err := b.readForSeal(ctx, rd, r, stored, !failing.IsZero() && time.Since(failing) >= blindAfter)
+		p, err := b.readForSeal(ctx, rd, r, stored)
 		if untold := rd.storeTold(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
 			return fmt.Errorf("tell what was read for %s: %w", id, untold)
 		}
@@ -70,21 +68,18 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 		if no, ok := errors.AsType[*Refusal](err); ok {
 			return b.refusePreparing(ctx, l, id, no, 0)
 		}
-		if failing.IsZero() {
-			failing = rd.failedSince()
-		}
 		kind, api := judgeRead(err)
 		switch kind {
 		case readRefused:
 			return b.refusePreparing(ctx, l, id, refusedByAPI(r, api), api.Code)
 		case readAppPaused:
-			failing = time.Time{} // a paused app is waited for, up to StartWithin
 			if err := b.pauseApp(ctx, l, api); err != nil {
 				return err
 			}
 			pause = probeEvery
-		case readSlower:
-			failing = time.Time{} // nor is a request blind because others read much
+		}
+		if err := b.waitToRead(ctx, l, id, whatFailed(err)); err != nil {
+			return err
 		}
 		b.log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
 		if !sleep(ctx, pause) {
@@ -92,6 +87,32 @@ func (b *Bot) prepare(ctx context.Context, l Lease, id RequestID) error {
 		}
 		pause = min(pause*2, readRetryMost)
 	}
+}
+
+// waitToRead notes why the messages of a request cannot be read just now: the card says so, and so does the refusal when that lasts.
+func (b *Bot) waitToRead(ctx context.Context, l Lease, id RequestID, why Line) error {
+	return b.o.Ledger.Tx(ctx, func(tx Tx) error {
+		if err := tx.Fence(l); err != nil {
+			return err
+		}
+		r, err := tx.Request(id)
+		if err != nil || r.State != Preparing || r.Waiting.String() == why.String() {
+			return err
+		}
+		r.Waiting = why
+		if err := tx.PutRequest(r); err != nil {
+			return err
+		}
+		return b.show(tx, id)
+	})
+}
+
+// whatFailed says in words why something could not be read. An error of the program is not repeated.
+func whatFailed(err error) Line {
+	if _, api := judgeRead(err); api != nil {
+		return Say("failed.code", "words", Quote(Cut(apiWords(api.Code, api.Info), 200)), "code", codeWords(api.Code))
+	}
+	return Say("failed.no_answer")
 }
 
 // sleep waits and reports whether it was left in peace.
@@ -123,23 +144,19 @@ type prepared struct {
 }
 
 // readForSeal reads the group and the messages of a request that is preparing. Each message is dated by the ledger's clock, never later than it was read: by when its page
-// was asked for, or by when the reading began. giveUp says that reading has failed for long enough: what cannot be read now is taken as unread. It returns a *Refusal when the
-// request must end. What messages say goes to stored as it is read.
-func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *sealing, giveUp bool) (prepared, error) {
+// was asked for, or by when the reading began. Only what the group's type keeps no history of is taken as unread. It returns a *Refusal when the request must end. What messages
+// say goes to stored as it is read.
+func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *sealing) (prepared, error) {
 	info, err := rd.group(ctx)
-	switch {
-	case err == nil:
-		r.Group = GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
-		if r.Scope.Topic == "" {
-			r.Group.NextSeq = info.NextMsgSeq
-		}
-		if info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
-			r.Group.NextSeq = 0 // a group that stores nothing may not count either
-		}
-	default:
-		if kind, _ := judgeRead(err); kind != readLater || !giveUp {
-			return prepared{}, err
-		}
+	if err != nil {
+		return prepared{}, err
+	}
+	r.Group = GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
+	if r.Scope.Topic == "" {
+		r.Group.NextSeq = info.NextMsgSeq
+	}
+	if info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
+		r.Group.NextSeq = 0 // a group that stores nothing may not count either
 	}
 	p := prepared{request: r, key: make([]byte, 32)}
 	rand.Read(p.key)
@@ -180,13 +197,12 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *s
 					stop()
 				}
 			})
+			if kind, _ := judgeRead(err); err != nil && kind != readNever {
+				return prepared{}, err
+			}
 			if err != nil {
-				kind, _ := judgeRead(err)
-				if kind != readNever && (kind != readLater || !giveUp) {
-					return prepared{}, err
-				}
 				stored.again()
-				read, p.blind, hasHistory = nil, true, kind != readNever
+				read, hasHistory = nil, false
 			}
 		}
 		if !hasHistory {
@@ -208,9 +224,11 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *s
 		switch {
 		case m.Status != "":
 			continue
+		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq: // whatever a callback says
+			other = Message{Seq: seq, Status: SealAbsent, Read: rd.ledger}
 		case told:
 			other = b.sealArrived(a, p.key, r.Policy, rd.ledger)
-		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq, !p.blind:
+		case !p.blind:
 			other = Message{Seq: seq, Status: SealAbsent, Read: rd.ledger}
 		default:
 			other = Message{Seq: seq, Status: SealUnread}

@@ -113,7 +113,7 @@ type Request struct {
 	StillShown Ranges `json:"still_shown,omitempty"`
 	// RefusedFor is why the bot itself said no.
 	RefusedFor Line `json:"refused_for,omitempty"`
-	// Waiting says why nothing moves just now (the app is paused, the API is down); nil when nothing is in the way.
+	// Waiting is what failed when its messages were last read while it was preparing; nil when nothing did.
 	Waiting Line `json:"waiting,omitempty"`
 	// Receipt is the number of the final account, 0 before the end. A copy bears the same number.
 	Receipt int `json:"receipt,omitempty"`
@@ -400,7 +400,11 @@ func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	switch r.State {
 	case Preparing:
 		if !now.Before(r.Asked.Add(r.Policy.StartWithin)) {
-			r.RefusedFor = Say("refuse.not_readable", "within", r.Policy.StartWithin)
+			why := r.Waiting
+			if why == nil {
+				why = Say("failed.not_tried")
+			}
+			r.RefusedFor = Say("refuse.not_readable", "within", r.Policy.StartWithin, "why", why)
 			return end(r, Refused, Actor{}, now), true
 		}
 	case Proposed:

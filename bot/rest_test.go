@@ -705,23 +705,6 @@ func TestFloodHiccups(t *testing.T) {
 	})
 }
 
-// TestFloodFailsLate: a reading that failed after more than a minute has failed for a moment only: the next failure does not make the flood blind.
-func TestFloodFailsLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, _ := newFlood(t)
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 5*time.Second, 0 })
-		h.say(5000)
-		h.chat.Inject(recalltest.History, 248, recalltest.Delay(0))
-		h.chat.Inject(recalltest.History, 2*3+16*3, recalltest.BadGateway()) // the last two pages, and the first of each reader of the next try
-		c := h.proposed(testGroup + " 1-5000")
-		if calls := h.chat.Calls(recalltest.History); calls != 248+2*3+16*3+250 {
-			t.Errorf("%d pages were asked for: this shows nothing", calls)
-		}
-		h.sealHolds(c.ID)
-		lacks(t, said(c), "BLIND")
-	})
-}
-
 // TestSmallQuota: with a quota of few calls a second nothing waits long for its turn, so a bot that is ended, and a request that is stopped, end soon.
 func TestSmallQuota(t *testing.T) {
 	for _, n := range []int{1, 3, 10} {

@@ -68,7 +68,7 @@ var table = []entry{
 	{Variable{"POLICY_LARGE_APPROVALS", "2", "", "people needed besides the requester of a large request", false}, whole(1, 1000)},
 	{Variable{"POLICY_MAX_MESSAGES", "1000", "", "in one request, 1 to 100000: seqs at asking, matches at sealing", false}, whole(1, 100000)},
 	{Variable{"POLICY_APPROVE_WITHIN", "30m", "", "then it expires", false}, span},
-	{Variable{"POLICY_START_WITHIN", "15m", "", "from the approval: one that could not begin is \"not started\"; a running one with no outcome stored for this long stops", false}, span},
+	{Variable{"POLICY_START_WITHIN", "15m", "", "from asking: one whose messages could not be read is refused; from the approval: one that could not begin is \"not started\"; a running one with no outcome stored for this long stops", false}, span},
 	{Variable{"POLICY_REMIND_AFTER", "10m", "", "one reminder, with the mention", false}, span},
 	{Variable{"POLICY_REASON", ReasonOptional, "", "or `required`", false}, word(ReasonOptional, ReasonRequired)},
 	{Variable{"POLICY_GROUPS", anyWord, "", "patterns of group ids that may be touched: `*` is any run of characters, `?` is any one", false}, groupPatterns},
