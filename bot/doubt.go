@@ -8,10 +8,8 @@ import (
 	"recallbot/recall"
 )
 
-const (
-	settlersMost = 8                // batches in doubt that are read at once
-	readDoubtFor = 60 * time.Second // failed reads of a doubt before it is sent again unread
-)
+// settlersMost is how many batches in doubt are read at once.
+const settlersMost = 8
 
 // batchID names a batch among those of all requests.
 type batchID struct {
@@ -21,7 +19,6 @@ type batchID struct {
 
 // doubtful is what this process knows of a batch in doubt that is being read.
 type doubtful struct {
-	since time.Time // of the first failed read
 	tries int
 	after time.Time
 	busy  bool
@@ -84,21 +81,26 @@ func (r *runner) read(j job) {
 		r.settling[id] = d
 	}
 	d.busy = true
-	longEnough := !d.since.IsZero() && time.Since(d.since) >= readDoubtFor
-	r.wg.Go(func() { r.results <- r.settle(j, longEnough) })
+	r.wg.Go(func() { r.results <- r.settle(j) })
 }
 
-// settle decides a doubt by what history says. longEnough says that reading has failed for so long that the batch is sent again unread.
-func (r *runner) settle(j job, longEnough bool) result {
+// settle decides a doubt by what history says. What is still there is sent again if it is what was sealed. Only where the group keeps no history is it sent again unread; what cannot
+// be read else stays in doubt.
+func (r *runner) settle(j job) result {
 	res := result{request: j.request.ID, batch: j.batch, read: true, outcomes: map[recall.Seq]Outcome{}}
 	sendAgain := j.request.State == Running
-	live := j.request.Group.Type != "" && !j.request.Group.Type.HasHistory()
 	unread := func() result {
 		res.back, res.unread, res.counts, res.after = j.batch.Seqs, true, true, backoff(j.batch.Attempts)
 		return res
 	}
-	if live && sendAgain {
+	if keepsNone(j.request) && sendAgain {
 		return unread()
+	}
+	sealed, err := r.sealedBatch(j)
+	if err != nil {
+		r.b.log.Warn("a doubt cannot be compared with its seal", "request", j.request.ID, "err", err)
+		res.again = true
+		return res
 	}
 	rd := r.b.reading(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
 	found, err := rd.findOut(r.ctx, j.batch.Seqs, map[string]any{"batch": j.batch.N})
@@ -106,7 +108,7 @@ func (r *runner) settle(j job, longEnough bool) result {
 	if err != nil {
 		if kind, api := judgeRead(err); kind == readAppPaused {
 			r.b.log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
-		} else if sendAgain && (kind == readNever || kind == readRefused || longEnough && kind != readSlower) {
+		} else if sendAgain && kind == readNever && sealed.unseen(MakeRanges(j.batch.Seqs...)) {
 			return unread()
 		}
 		res.again = true
@@ -114,13 +116,18 @@ func (r *runner) settle(j job, longEnough bool) result {
 	}
 	now := time.Now().Truncate(time.Millisecond)
 	for _, s := range j.batch.Seqs {
-		switch o := outcomeOfHistory(found, s, now); {
+		o := outcomeOfHistory(found, s, now)
+		switch {
 		case o.Settled():
-			res.outcomes[s] = o
 		case sendAgain:
-			res.single = append(res.single, s)
+			o = changedSince(j.request, sealed.messages[s], found, s, sealed.key, now)
 		default:
-			res.outcomes[s] = Outcome{Class: ClassUnknown, Why: WhyStillThere, At: now, Confirmed: ByHistory}
+			o = Outcome{Class: ClassUnknown, Why: WhyStillThere, At: now, Confirmed: ByHistory}
+		}
+		if o.Settled() {
+			res.outcomes[s] = o
+		} else {
+			res.single = append(res.single, s)
 		}
 	}
 	if sendAgain && len(res.outcomes) == 0 && !j.batch.Single {

@@ -37,6 +37,7 @@ const (
 	WhyStopped        Why = "stopped"              // not sent: stopped before it was its turn
 	WhyNotStarted     Why = "not_started"          // not sent: the request could not begin in time
 	WhyChanged        Why = "changed"              // not sent: changed since it was approved
+	WhyNotKnown       Why = "not_known"            // not sent: nothing tells whether it existed when approved
 	WhyNotReadAgain   Why = "not_read_again"       // not sent: could not be read again
 	WhyStillThere     Why = "still_there"          // unknown: still there when last read
 	WhyNoAnswer       Why = "no_answer"            // unknown: the answer was lost and it cannot be found out

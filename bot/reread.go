@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -17,22 +16,23 @@ func isFresh(read, now time.Time) bool {
 	return age >= 0 && age <= rereadAfter
 }
 
-// readAgain reads those messages of a claimed batch again that must be: blind ones, and those read too long ago, or before the ledger was a copy. What has changed since the
-// seal gets its outcome in res; the others are returned, to be sent.
-func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
-	live := j.request.Group.Type != "" && !j.request.Group.Type.HasHistory()
-	oldest := j.request.Tally.Read
-	fresh := !j.request.Blind && !r.b.o.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed) // and nobody tells of recalls
-	if live || fresh || j.batch.Doubted {                                                                   // a batch that was in doubt has just been read, or cannot be
-		return j.batch.Seqs, nil
-	}
-	var stored map[recall.Seq]Message
-	var key []byte
-	stale := Ranges(nil)
-	err = r.b.o.Ledger.View(r.ctx, func(tx Tx) error {
-		stored = map[recall.Seq]Message{}
-		var old []recall.Seq
-		told, err := tx.Removals(j.request.App, j.request.Scope.Group, j.request.Scope.Topic, j.batch.Seqs, j.request.Sealed)
+// sealedBatch is what the seal says of the messages of a batch.
+type sealedBatch struct {
+	messages map[recall.Seq]Message
+	key      []byte                 // of their HMACs
+	removed  map[recall.Seq]Removal // what callbacks told of them since
+	now      time.Time              // by the ledger's clock
+}
+
+// sealedBatch reads what the seal says of the messages of a batch.
+func (r *runner) sealedBatch(j job) (sealedBatch, error) {
+	var sealed sealedBatch
+	err := r.b.o.Ledger.View(r.ctx, func(tx Tx) (err error) {
+		sealed = sealedBatch{messages: map[recall.Seq]Message{}, now: tx.Now()}
+		if sealed.key, err = tx.EvidenceKey(j.request.ID); err != nil {
+			return err
+		}
+		sealed.removed, err = tx.Removals(j.request.App, j.request.Scope.Group, j.request.Scope.Topic, j.batch.Seqs, j.request.Sealed)
 		if err != nil {
 			return err
 		}
@@ -42,42 +42,78 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 				return err
 			}
 			for _, m := range page {
-				if slices.Contains(j.batch.Seqs, m.Seq) {
-					stored[m.Seq] = m
-					if _, removed := told[m.Seq]; m.Status == SealUnread || !m.Callback && (removed || !isFresh(m.Read, tx.Now()) || m.Read.Before(j.restored)) {
-						old = append(old, m.Seq)
-					}
-				}
+				sealed.messages[m.Seq] = m
 			}
 		}
-		if stale = MakeRanges(old...); stale.Count() == 0 {
-			return nil
-		}
-		if key, err = tx.EvidenceKey(j.request.ID); errors.Is(err, ErrNotFound) {
-			err = nil
-		}
-		return err
+		return nil
 	})
-	if err != nil || stale.Count() == 0 {
-		return j.batch.Seqs, err
+	return sealed, err
+}
+
+// unseen reports whether the seal was made without reading any of these messages, because their group kept no history.
+func (sealed sealedBatch) unseen(seqs Ranges) bool {
+	for s := range seqs.All() {
+		if m := sealed.messages[s]; m.Status != SealUnread && !m.Callback {
+			return false
+		}
+	}
+	return true
+}
+
+// isStale reports whether a message must be read again before it is sent: one that was not read, or known from a callback alone; one that was read too long ago, or before the ledger
+// was a copy; and one that a callback calls removed since.
+func isStale(m Message, removed bool, now, restored time.Time) bool {
+	return m.Status == SealUnread || m.Callback || removed || !isFresh(m.Read, now) || m.Read.Before(restored)
+}
+
+// keepsNone reports whether the group of a request is of a type that keeps no history.
+func keepsNone(r Request) bool { return r.Group.Type != "" && !r.Group.Type.HasHistory() }
+
+// readAgain reads those messages of a claimed batch again that must be, whatever became of the batch before. What is not any more what was sealed gets its outcome in res; the
+// others are returned, to be sent. What cannot be read is not sent, but in a group that keeps no history.
+func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
+	oldest := j.request.Tally.Read
+	fresh := !j.request.Blind && !r.b.o.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed) // and nobody tells of recalls
+	if keepsNone(j.request) || fresh {
+		return j.batch.Seqs, nil
+	}
+	sealed, err := r.sealedBatch(j)
+	if err != nil {
+		return nil, err
+	}
+	var old []recall.Seq
+	for _, s := range j.batch.Seqs {
+		if _, removed := sealed.removed[s]; isStale(sealed.messages[s], removed, sealed.now, j.restored) {
+			old = append(old, s)
+		}
+	}
+	stale := MakeRanges(old...)
+	if stale.Count() == 0 {
+		return j.batch.Seqs, nil
 	}
 	rd := r.b.reading(j.request.Scope, "send", recall.ForProof, j.request.By.Person)
-	found, err := rd.findOut(r.ctx, slices.Collect(stale.All()), map[string]any{"batch": j.batch.N})
+	found, err := rd.findOut(r.ctx, old, map[string]any{"batch": j.batch.N})
 	res.told = rd.told
+	if kind, _ := judgeRead(err); err != nil && kind == readNever && sealed.unseen(stale) {
+		return j.batch.Seqs, nil // it is sent as it was approved
+	}
 	if err != nil {
-		if kind, _ := judgeRead(err); j.request.Blind && kind == readLater || kind == readNever {
-			return j.batch.Seqs, nil // still cannot be read: it is sent, as it was approved
-		}
 		return nil, err
 	}
 	now := time.Now().Truncate(time.Millisecond)
 	var send []recall.Seq
 	for _, s := range j.batch.Seqs {
-		if !stale.Contains(s) {
-			send = append(send, s)
-			continue
+		var o Outcome
+		switch {
+		case !stale.Contains(s):
+		case j.batch.Doubted: // it may have been our own lost call that recalled it
+			if o = outcomeOfHistory(found, s, now); !o.Settled() {
+				o = changedSince(j.request, sealed.messages[s], found, s, sealed.key, now)
+			}
+		default:
+			o = changedSince(j.request, sealed.messages[s], found, s, sealed.key, now)
 		}
-		if o := changedSince(j.request, stored[s], found, s, key, now); o.Settled() {
+		if o.Settled() {
 			res.outcomes[s] = o
 		} else {
 			send = append(send, s)
@@ -86,7 +122,8 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	return send, nil
 }
 
-// changedSince compares a message with its seal. The zero Outcome means that it is what was approved.
+// changedSince compares a message with its seal. The zero Outcome means that it is what was approved. Whether an unread message came after the seal is told by the number that the
+// service was to give next then; the clocks of the two are never compared.
 func changedSince(req Request, was Message, found map[recall.Seq]recall.Message, s recall.Seq, key []byte, now time.Time) Outcome {
 	is, ok := found[s]
 	switch {
@@ -100,12 +137,14 @@ func changedSince(req Request, was Message, found map[recall.Seq]recall.Message,
 		return Outcome{Class: ClassNotFound, Why: WhyGone, At: now, Confirmed: ByHistory}
 	case req.Policy.IsProtected(is.From):
 		return Outcome{Class: ClassNotSent, Why: WhyProtected, At: now}
+	case was.Status == SealUnread && req.Group.NextSeq == 0:
+		return Outcome{Class: ClassNotSent, Why: WhyNotKnown, At: now}
 	case was.Status == SealUnread:
-		if is.Time.After(req.Sealed) {
+		if s >= req.Group.NextSeq {
 			return Outcome{Class: ClassNotSent, Why: WhyDidNotExist, At: now}
 		}
 		return Outcome{}
-	case is.From != was.Sender, !is.Time.Equal(was.Sent), key != nil && !slices.Equal(ContentHMAC(key, is), was.HMAC):
+	case is.From != was.Sender, !is.Time.Equal(was.Sent), !slices.Equal(ContentHMAC(key, is), was.HMAC):
 		return Outcome{Class: ClassNotSent, Why: WhyChanged, At: now}
 	}
 	return Outcome{}

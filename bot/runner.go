@@ -314,9 +314,7 @@ func (r *runner) take(res result) {
 		}
 	case res.read && res.again:
 		d := r.settling[batchID{res.request, res.batch.N}]
-		if d.busy = false; d.since.IsZero() {
-			d.since = time.Now()
-		}
+		d.busy = false
 		d.tries++
 		d.after = time.Now().Add(min(readRetry<<min(d.tries, 5), readRetryMost))
 		r.pending = append(r.pending, result{request: res.request, told: res.told, noted: true})
