@@ -323,7 +323,8 @@ func roster(people config.Roster) bot.Roster {
 // It is an aim, not a limit; GOMEMLIMIT, where it is set, is what counts.
 const memoryAim = 56 << 20
 
-// serve runs the bot until ctx ends, then stops in order: no new events; the calls in flight and the leases; the database.
+// serve runs the bot until ctx ends, then stops in order: no new events; the calls in flight and the leases; the database. It stops in the same order, and fails, when the
+// ledger takes nothing more from this process.
 func serve(ctx context.Context) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryAim)
@@ -381,18 +382,30 @@ func serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 		log.Error("a part of the program failed; stopping", "err", err)
+	case <-p.ledger.Alive().Done():
+		err = context.Cause(p.ledger.Alive())
+		log.Error("the ledger takes nothing more; stopping", "err", err)
 	}
 	log.Info("stopping")
 	stopEvents()
-	graceful, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	for server := range servers {
-		if err := server.Shutdown(graceful); err != nil {
-			server.Close()
+	hangUp := func() {
+		graceful, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		for server := range servers {
+			if err := server.Shutdown(graceful); err != nil {
+				server.Close()
+			}
 		}
+	}
+	ended := p.ledger.Alive().Err() != nil
+	if !ended {
+		hangUp()
 	}
 	stopWork()
 	working.Wait()
+	if ended { // no event can be stored, and until now /readyz has told why
+		hangUp()
+	}
 	taking.Wait()
 	return err
 }
@@ -425,7 +438,9 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	parts := map[string]string{"database": "ok"}
 	status := http.StatusOK
-	if _, err := p.bot.Recollect(ctx, "readyz"); err != nil {
+	if err := context.Cause(p.ledger.Alive()); err != nil {
+		parts["database"], status = err.Error(), http.StatusServiceUnavailable
+	} else if _, err := p.bot.Recollect(ctx, "readyz"); err != nil {
 		parts["database"], status = err.Error(), http.StatusServiceUnavailable
 	}
 	tell := func(name string, err error, passing bool) {
@@ -527,6 +542,8 @@ func check(ctx context.Context) error {
 		}
 	case c.Storage.Scheme() == config.SQLite && errors.Is(err, fs.ErrNotExist):
 		tell("database", bot.Finding{What: "there is none yet", Mend: "it is made at the first start", Hint: true})
+	case errors.Is(err, ledger.ErrNewer):
+		tell("database", bot.Finding{What: err.Error(), Mend: "serving would be refused"})
 	default:
 		tell("database", bot.Finding{What: err.Error(), Mend: "see DATABASE_URL; one of another version is brought up to date at the next start", Hint: true})
 	}

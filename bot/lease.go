@@ -47,6 +47,9 @@ func (h *holding) keep(ctx context.Context, lost context.CancelCauseFunc) {
 		switch {
 		case err == nil:
 			h.till.Store(int64(before + h.b.o.LeaseTTL))
+		case errors.Is(err, ErrEnded):
+			lost(errNotHeld)
+			return
 		case errors.Is(err, ErrFenced):
 			h.b.log.Warn("a lease passed to another process", "lease", h.Name)
 			lost(errNotHeld)
@@ -72,7 +75,7 @@ func (h *holding) giveUp(ctx context.Context, wakes ...Topic) {
 			return nil
 		})
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrEnded) { // then others find out a moment later
 		h.b.log.Error("cannot give a lease up; it runs out by itself", "lease", h.Name, "err", err)
 	}
 }

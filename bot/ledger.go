@@ -15,7 +15,7 @@ import (
 type Ledger interface {
 	// Tx runs fn in a transaction that reads and writes. Transactions behave as if they ran one after the other: where the store finds
 	// that two cannot, fn is run again, so fn must have no effect outside tx. fn must not keep tx, nor start another transaction.
-	// When fn returns an error nothing is written and Tx returns that error unwrapped. Where the answer to the commit is lost, Tx finds out what became of it
+	// When fn returns an error nothing is written and Tx returns that error unwrapped. Once Tx, View, Acquire or Renew has returned ErrEnded all of them do. Where the answer to the commit is lost, Tx finds out what became of it
 	// as long as ctx allows, and returns an *Unsure where it cannot.
 	Tx(ctx context.Context, fn func(tx Tx) error) error
 
@@ -53,6 +53,8 @@ var (
 	ErrHeld = errors.New("lease held by another")
 	// ErrFenced: the lease has passed to another; nothing was written.
 	ErrFenced = errors.New("lease lost to another holder")
+	// ErrEnded: the ledger takes nothing more from this process, whatever it tries. The process ends; another one goes on.
+	ErrEnded = errors.New("the ledger takes nothing more from this process")
 	// ErrRule: the schema itself refused what the code tried to write. It shows a mistake in the code.
 	ErrRule = errors.New("refused by the ledger's own rules")
 )

@@ -196,7 +196,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			r.b.unstored.log(r.b.log, "cannot find out whether answers were stored", err)
 		} else if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
-				if errors.Is(err, ErrFenced) {
+				if errors.Is(err, ErrFenced) || errors.Is(err, ErrEnded) {
 					return
 				}
 				failed = true
@@ -213,7 +213,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		case r.ctx.Err() == nil && r.unsure == nil && len(r.pending) < flight && (woken || r.hungry && r.flying <= flight-r.b.claimAtOnce()):
 			woken = false
 			idle, err := r.advance()
-			if errors.Is(err, ErrFenced) {
+			if errors.Is(err, ErrFenced) || errors.Is(err, ErrEnded) {
 				return
 			}
 			if err != nil {

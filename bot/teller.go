@@ -148,7 +148,7 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 			call, cancel := context.WithTimeout(calls, tellCallWithin)
 			defer cancel()
 			if err := fn(call); err != nil && ctx.Err() == nil {
-				if !errors.Is(err, ErrFenced) { // else the lease's keeper tells it, and ends ctx
+				if !errors.Is(err, ErrFenced) && !errors.Is(err, ErrEnded) { // else the lease's keeper tells it, and ends ctx
 					t.b.log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(), "err", err)
 				}
 				sleep(ctx, time.Second)

@@ -98,9 +98,10 @@ func (k *renewals) till(name string, epoch, stored int64) int64 {
 	return stored
 }
 
-// Release gives a lease up; see bot.Ledger. It counts as one more epoch, so that nothing more can be written under the old one.
+// Release gives a lease up; see bot.Ledger. It counts as one more epoch, so that nothing more can be written under the old one. It is the one thing that is still written
+// where the schema is of another version: it tells the next process no more than that this one has ended.
 func (l *Ledger) Release(ctx context.Context, lease bot.Lease) error {
-	return l.tx(ctx, func(t *tx) error {
+	return l.run(ctx, true, func(t *tx) error {
 		last := lease.Holder
 		if lease.Rested {
 			last = ""

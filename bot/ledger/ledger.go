@@ -42,6 +42,11 @@ type Ledger struct {
 	hub             hub
 	log             *slog.Logger
 
+	version int64 // of the schema that this program knows
+	// alive ends when the ledger takes nothing more from this process; end ends it.
+	alive context.Context
+	end   context.CancelCauseFunc
+
 	unmarked atomic.Bool // what was committed last could not be noted outside the database
 
 	stored struct {
@@ -67,8 +72,9 @@ type Options struct {
 var (
 	// ErrInUse: another process, or another Ledger of this one, serves the same SQLite file.
 	ErrInUse = errors.New("the ledger is in use")
-	// ErrVersion: the database was written by a newer version of the program, or, when it is only to be read, not yet migrated to this one.
+	// ErrVersion: the schema is not the one that this program knows. ErrNewer, which is an ErrVersion: it is that of a newer one.
 	ErrVersion = errors.New("the ledger's schema is of another version")
+	ErrNewer   = fmt.Errorf("%w, a newer one", ErrVersion)
 	// ErrURL: the database URL cannot be read. The URL is not repeated, since it may hold a password.
 	ErrURL = errors.New("the database URL cannot be read")
 	// ErrReadOnly: the ledger was opened for reading only.
@@ -77,17 +83,18 @@ var (
 
 // store is what differs between the databases.
 type store interface {
-	// begin makes a writing transaction the only one, and returns the ledger's time.
-	begin(ctx context.Context, tx *sql.Tx) (now time.Time, err error)
-	// look returns the ledger's time in a reading transaction.
-	look(ctx context.Context, tx *sql.Tx) (time.Time, error)
+	// begin makes a writing transaction the only one, and gives it the ledger's time and the schema's version.
+	begin(t *tx) error
+	// look gives these to a reading transaction.
+	look(t *tx) error
 	// snapshot is how a reading transaction is begun.
 	snapshot() *sql.TxOptions
 	// limit bounds how long one transaction may take.
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
 	// wake passes topics on to other processes, once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
-	// wrote gives a transaction that has written its number, before it is committed; committed is told of it after.
+	// wrote gives a transaction that has written its number, before it is committed; committed is told of it after. Where the schema's version may have changed since begin
+	// it looks once more.
 	wrote(t *tx) (int64, error)
 	committed(n int64) error
 	// unsure returns how to find out whether the transaction of that number was committed, where err, of its commit, leaves that open; else nil.
@@ -117,6 +124,7 @@ type store interface {
 // however that was made, but for one of the disk as a whole: served for the first time, a copy gets bot.NoteCopy.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
 	l := &Ledger{log: opts.Log}
+	l.alive, l.end = context.WithCancelCause(context.Background())
 	if l.log == nil {
 		l.log = slog.Default()
 	}
@@ -151,20 +159,44 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 		return fmt.Errorf("read migrations: %w", err)
 	}
 	sources := p.ListSources()
-	ours := sources[len(sources)-1].Version
+	l.version = sources[len(sources)-1].Version
 	if l.write != nil {
 		if _, err := p.Up(ctx); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
 	}
 	var theirs int64
-	if err := db.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename+" WHERE is_applied").Scan(&theirs); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT "+schemaVersion).Scan(&theirs); err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
-	if theirs != ours {
-		return fmt.Errorf("%w: it is %d, this program knows %d; use the version of the program that serves it", ErrVersion, theirs, ours)
+	return sameVersion(theirs, l.version)
+}
+
+// schemaVersion is the expression for the schema's version. A migration begins with a change of the writer's row (counter), so that no transaction
+// which began under the version before is committed after it.
+const schemaVersion = "(SELECT COALESCE(MAX(version_id), 0) FROM " + goose.DefaultTablename + " WHERE is_applied)"
+
+func sameVersion(theirs, ours int64) error {
+	switch {
+	case theirs > ours:
+		return fmt.Errorf("%w: it is %d, this program knows %d; a newer version of the program serves it, use that one", ErrNewer, theirs, ours)
+	case theirs < ours:
+		return fmt.Errorf("%w: it is %d, this program knows %d and brings it up to date when it serves it; until then use the version that serves it", ErrVersion, theirs, ours)
 	}
 	return nil
+}
+
+// Alive returns a context that ends when the ledger takes nothing more from this process, because its schema was brought to another version. Its cause, which
+// wraps bot.ErrEnded, says why. Whoever serves the ledger then ends in order.
+func (l *Ledger) Alive() context.Context { return l.alive }
+
+// ended makes an error of begin, look or wrote the last of this ledger, where it is of the kind that stays.
+func (l *Ledger) ended(err error) error {
+	if !errors.Is(err, ErrVersion) {
+		return err
+	}
+	l.end(fmt.Errorf("%w: %w", bot.ErrEnded, err))
+	return context.Cause(l.alive)
 }
 
 // Shared reports whether other processes may serve the same store: PostgreSQL is shared, an SQLite file is not.
@@ -175,14 +207,17 @@ func (l *Ledger) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
 	return l.tx(ctx, func(t *tx) error { return fn(t) })
 }
 
-func (l *Ledger) tx(ctx context.Context, fn func(t *tx) error) error {
+func (l *Ledger) tx(ctx context.Context, fn func(t *tx) error) error { return l.run(ctx, false, fn) }
+
+// run runs fn in a transaction. leaving says that it is one for a schema of any version.
+func (l *Ledger) run(ctx context.Context, leaving bool, fn func(t *tx) error) error {
 	if l.write == nil {
 		return ErrReadOnly
 	}
 	ctx, cancel := l.store.limit(ctx)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		err := l.once(ctx, fn)
+		err := l.once(ctx, leaving, fn)
 		if err == nil || attempt == 10 || !l.store.again(err) {
 			return err
 		}
@@ -194,16 +229,25 @@ func (l *Ledger) tx(ctx context.Context, fn func(t *tx) error) error {
 	}
 }
 
-func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
+func (l *Ledger) once(ctx context.Context, leaving bool, fn func(t *tx) error) error {
+	ours := l.version
+	if leaving {
+		ours = 0
+	} else if err := context.Cause(l.alive); err != nil {
+		return err
+	}
 	s, err := l.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin ledger transaction: %w", err)
 	}
-	t := &tx{ctx: ctx, sql: s, kept: l.written, rule: l.store.rule}
+	t := &tx{ctx: ctx, sql: s, kept: l.written, rule: l.store.rule, ours: ours}
 	defer func() { l.written.keep(ctx, t.wanted) }()
 	defer s.Rollback() // does nothing once committed
-	if t.now, err = l.store.begin(ctx, s); err != nil {
-		return fmt.Errorf("begin ledger transaction: %w", err)
+	if err := l.store.begin(t); err != nil {
+		return fmt.Errorf("begin ledger transaction: %w", l.ended(err))
+	}
+	if err := t.current(); err != nil {
+		return l.ended(err)
 	}
 	if err := fn(t); err != nil {
 		return err
@@ -217,7 +261,7 @@ func (l *Ledger) once(ctx context.Context, fn func(t *tx) error) error {
 	n := int64(0)
 	if t.wrote {
 		if n, err = l.store.wrote(t); err != nil {
-			return err
+			return l.ended(err)
 		}
 	}
 	if err := s.Commit(); err != nil {
@@ -273,17 +317,23 @@ func (l *Ledger) gather(ctx context.Context, rows int) error {
 
 // View runs fn on one consistent state; see bot.Ledger.
 func (l *Ledger) View(ctx context.Context, fn func(tx bot.Tx) error) error {
+	if err := context.Cause(l.alive); err != nil {
+		return err
+	}
 	ctx, cancel := l.store.limit(ctx)
 	defer cancel()
 	s, err := l.read.BeginTx(ctx, l.store.snapshot())
 	if err != nil {
 		return fmt.Errorf("begin to read the ledger: %w", err)
 	}
-	t := &tx{ctx: ctx, sql: s, kept: l.looked, rule: l.store.rule}
+	t := &tx{ctx: ctx, sql: s, kept: l.looked, rule: l.store.rule, ours: l.version}
 	defer func() { l.looked.keep(ctx, t.wanted) }()
 	defer s.Rollback() // there is nothing to keep
-	if t.now, err = l.store.look(ctx, s); err != nil {
-		return fmt.Errorf("begin to read the ledger: %w", err)
+	if err := l.store.look(t); err != nil {
+		return fmt.Errorf("begin to read the ledger: %w", l.ended(err))
+	}
+	if err := t.current(); err != nil {
+		return l.ended(err)
 	}
 	if err := fn(t); err != nil {
 		return err

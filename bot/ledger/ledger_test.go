@@ -452,19 +452,6 @@ func TestTamperWithTypes(t *testing.T) {
 	})
 }
 
-// TestVersion: a schema of another version is neither used nor changed.
-func TestVersion(t *testing.T) {
-	databases(t, func(t *testing.T, _ *ledger.Ledger, databaseURL string, db *sql.DB) {
-		if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, $1)`, true); err != nil {
-			t.Fatal(err)
-		}
-		l, err := ledger.Open(t.Context(), databaseURL, ledger.Options{ReadOnly: true})
-		if !errors.Is(err, ledger.ErrVersion) {
-			t.Fatalf("got %v and error %v, want %v", l, err, ledger.ErrVersion)
-		}
-	})
-}
-
 // TestURL: what cannot be read is refused without being repeated.
 func TestURL(t *testing.T) {
 	for _, databaseURL := range []string{

@@ -33,6 +33,7 @@ func TestPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			delete(l.looked.kept, "SELECT "+schemaVersion)
 			if len(l.looked.kept) != 1 {
 				t.Fatalf("%d queries were run, want one", len(l.looked.kept))
 			}

@@ -180,21 +180,24 @@ const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigin
 
 // begin locks the writer's row, then reads the clock: later than any transaction before it. A replica that freezes in the middle of
 // a transaction is thrown out, so that the others are not held for ever.
-func (s *postgresStore) begin(ctx context.Context, tx *sql.Tx) (now time.Time, err error) {
+//
+// Where it had to wait for the row it sees the schema's version as it was before; wrote sees it as it is.
+func (s *postgresStore) begin(t *tx) error {
 	var ms int64
-	err = tx.QueryRowContext(ctx, `WITH writer AS MATERIALIZED (
+	if err := t.get("lock the writer's row", `WITH writer AS MATERIALIZED (
 		SELECT set_config('idle_in_transaction_session_timeout', '8s', true) FROM counter WHERE name = 'writer' FOR UPDATE)
-		SELECT `+clock+` FROM writer`).Scan(&ms)
-	if err != nil {
-		return now, err
+		SELECT `+clock+`, `+schemaVersion+` FROM writer`, nil, &ms, &t.schema); err != nil {
+		return err
 	}
-	return moment(ms), s.settle(ctx, tx)
+	t.now = moment(ms)
+	return s.settle(t.ctx, t.sql)
 }
 
-func (s *postgresStore) look(ctx context.Context, tx *sql.Tx) (time.Time, error) {
+func (s *postgresStore) look(t *tx) error {
 	var ms int64
-	err := tx.QueryRowContext(ctx, `SELECT `+clock).Scan(&ms)
-	return moment(ms), err
+	err := t.get("read the clock", `SELECT `+clock+`, `+schemaVersion, nil, &ms, &t.schema)
+	t.now = moment(ms)
+	return err
 }
 
 // commit is one whose answer has not come.
@@ -216,13 +219,19 @@ func (c *commit) isKnown() bool {
 
 // wrote leaves the number of the transaction in the row of this process, where settle finds it if the answer to the commit is lost. What the server itself tells of a
 // transaction (pg_xact_status) is no help: after a crash it gives a number that was never stored to the next one that asks for one.
+//
+// The schema's version is read once more: this transaction has the writer's row, which a migration locks first of all, so none is committed before this one has ended.
 func (s *postgresStore) wrote(t *tx) (int64, error) {
 	s.mu.Lock()
 	s.last = max(s.last+1, time.Now().UnixMicro())
 	n := s.last
 	s.commits[n] = &commit{n: n, known: make(chan struct{})}
 	s.mu.Unlock()
-	_, err := t.exec("number transaction", `INSERT INTO counter (name, n) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET n = excluded.n`, s.name, n)
+	err := t.get("number transaction", `INSERT INTO counter (name, n) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET n = excluded.n
+		RETURNING `+schemaVersion, []any{s.name, n}, &t.schema)
+	if err == nil {
+		err = t.current()
+	}
 	if err != nil {
 		s.answered(n)
 	}
@@ -307,13 +316,12 @@ func (s *postgresStore) unsure(n int64, err error) func(context.Context) (bool, 
 
 // findOut settles what is open in a transaction of its own.
 func (s *postgresStore) findOut(ctx context.Context) error {
-	tx, err := s.read.BeginTx(ctx, nil)
+	open, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	_, err = s.begin(ctx, tx)
-	return err
+	defer open.Rollback()
+	return s.begin(&tx{ctx: ctx, sql: open, rule: s.rule})
 }
 
 func (s *postgresStore) snapshot() *sql.TxOptions {

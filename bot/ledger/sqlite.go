@@ -186,12 +186,16 @@ func (s *sqliteStore) acquire() error {
 	return nil
 }
 
-func (s *sqliteStore) begin(context.Context, *sql.Tx) (time.Time, error) { return s.now(), nil }
+// begin needs no lock but SQLite's: nobody else writes before the transaction ends.
+func (s *sqliteStore) begin(t *tx) error { return s.look(t) }
 
 // unsure: what could not be committed was not.
 func (s *sqliteStore) unsure(int64, error) func(context.Context) (bool, error) { return nil }
 
-func (s *sqliteStore) look(context.Context, *sql.Tx) (time.Time, error) { return s.now(), nil }
+func (s *sqliteStore) look(t *tx) error {
+	t.now = s.now()
+	return t.get("read schema version", `SELECT `+schemaVersion, nil, &t.schema)
+}
 
 func (s *sqliteStore) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
 

@@ -23,6 +23,8 @@ type tx struct {
 	wanted []string // queries that are not kept yet
 	rule   func(error) bool
 	now    time.Time
+	schema int64 // the version that the database has, as it was seen last
+	ours   int64 // the version that this program knows; 0 where any will do
 	woken  []bot.Topic
 	wrote  bool // something was changed
 	forgot bool // text was deleted
@@ -35,6 +37,14 @@ var _ bot.Tx = (*tx)(nil)
 
 // Now is the ledger's time.
 func (t *tx) Now() time.Time { return t.now }
+
+// current returns ErrVersion where the schema is of another version than this program knows.
+func (t *tx) current() error {
+	if t.ours == 0 {
+		return nil
+	}
+	return sameVersion(t.schema, t.ours)
+}
 
 // Wake wakes the topics' subscribers after the commit.
 func (t *tx) Wake(topics ...bot.Topic) {
