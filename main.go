@@ -186,7 +186,7 @@ func load(ctx context.Context) (config.Config, *slog.Logger, error) {
 		handler = slog.NewTextHandler(os.Stderr, options)
 	}
 	log := slog.New(handler)
-	slog.SetDefault(log)
+	config.WithholdLibraries(log)
 	for _, p := range append(c.Warnings(), config.Unknown(os.Environ())...) {
 		log.Warn("configuration", "variable", p.Variable, "what", p.What, "mend", p.Mend)
 	}
@@ -413,7 +413,7 @@ func serve(ctx context.Context) error {
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(config.NewWithheld(log), slog.LevelDebug),
 	}
 }
 

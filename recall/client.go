@@ -338,12 +338,15 @@ func readAnswer(response *http.Response) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// cause takes the address out of a transport's error.
+// cause takes the address out of a transport's error, and what it quotes of the answer.
 func (c *Client) cause(err error, sig string) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	words := err.Error()
+	if strings.Contains(words, "malformed ") || strings.Contains(words, `"`) {
+		return errors.New("the answer is not HTTP (the transport's words are withheld: they quote it)")
+	}
 	if c.signer.withhold(words, sig) == words && !strings.Contains(words, "usersig=") {
 		return err
 	}

@@ -1,6 +1,7 @@
 package recall_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -939,6 +940,36 @@ func (s *safeBuffer) String() string {
 }
 
 // What the service says goes into log lines: it is bounded.
+// What is not HTTP may be a piece of another answer: the errors of net/http quote it, those of the client do not.
+func TestAnswerThatIsNotHTTPIsNotQuoted(t *testing.T) {
+	for _, raw := range []string{
+		"my home address\r\n\r\n", "HTTP/1.1 my home address\r\n\r\n", "HTTP/1.1 200 OK\r\nmy home address\r\n\r\n", "HTTP/my home address 200 OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: my home\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: my home\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmy home address\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nmy home address\r\n\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				http.ReadRequest(bufio.NewReader(c))
+				io.WriteString(c, raw)
+				c.Close()
+			}
+		}()
+		c, err := recall.New(recall.Config{SDKAppID: 88888888, SecretKey: demoKey, BaseURL: "http://" + l.Addr().String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1)})
+		l.Close()
+		if f, ok := errors.AsType[*recall.Fault](err); !ok || !f.MayHaveActed() || strings.Contains(err.Error(), "home") {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}
+
 func TestWordsOfTheAPIAreBounded(t *testing.T) {
 	body, _ := json.Marshal(map[string]any{"ActionStatus": "FAIL", "ErrorCode": 10004, "ErrorInfo": "x" + strings.Repeat("é", 5000), "RequestId": "a\nb" + strings.Repeat("c", 5000)})
 	_, err := stubClient(t, &stub{body: string(body)}).GetGroupInfo(t.Context(), group)

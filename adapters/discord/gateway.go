@@ -392,7 +392,7 @@ func (s *linkSet) of(args []any) *link {
 // The library's log is the only place where it tells what a live connection was closed with. It is set once, before there are goroutines.
 func init() { discordgo.Logger = heard }
 
-// heard takes in a line of the library's log. Only numbers and errors of it are passed on: its strings can hold payloads.
+// heard takes in a line of the library's log. Of what is in it only numbers are passed on: strings and errors can hold payloads.
 func heard(level, _ int, format string, args ...any) {
 	l := links.of(args)
 	if l == nil {
@@ -401,8 +401,10 @@ func heard(level, _ int, format string, args ...any) {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case error:
+			args[i] = "…"
 			if e, ok := errors.AsType[*websocket.CloseError](arg); ok {
 				l.closed(e)
+				args[i] = fmt.Sprintf("close %d", e.Code)
 			}
 		case int, time.Duration:
 		default:

@@ -2,8 +2,11 @@ package discord
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/bwmarrin/discordgo"
 	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
 
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
@@ -324,5 +328,28 @@ func TestGoldensUsed(t *testing.T) {
 		if !strings.Contains(source, `"`+filepath.Base(f)+`"`) && !slices.Contains(bot.States(), bot.State(state)) {
 			t.Errorf("%s is compared by no test", f)
 		}
+	}
+}
+
+// TestBrokenAnswerIsNotQuoted: the errors of net/http quote what is not HTTP, which may be a piece of another answer.
+func TestBrokenAnswerIsNotQuoted(t *testing.T) {
+	for _, words := range []string{"malformed HTTP response \"my home\"", "malformed MIME header line: my home", "bad Content-Length \"my home\""} {
+		err := (&rest{}).broken(call{method: "GET", route: "/x"}, &url.Error{Op: "Get", URL: "https://secret", Err: errors.New(words)})
+		if s := err.Error(); strings.Contains(s, "home") || strings.Contains(s, "secret") || !strings.Contains(s, "GET /x") {
+			t.Errorf("%s is told as %s", words, s)
+		}
+	}
+}
+
+// TestLibraryWordsAreWithheld: of what the library logs only numbers are passed on.
+func TestLibraryWordsAreWithheld(t *testing.T) {
+	var b strings.Builder
+	a := &Adapter{log: slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	l := &link{a: a, url: "wss://gateway.invalid", ended: make(chan error, 1)}
+	links.add(l)
+	defer links.remove(l)
+	heard(discordgo.LogError, 0, "%s: %s, %v, %d, %v", l.url, "my home", errors.New("my home"), 7, &websocket.CloseError{Code: 4004, Text: "my home"})
+	if s := b.String(); strings.Contains(s, "home") || !strings.Contains(s, "7, close 4004") {
+		t.Errorf("the log has %s", s)
 	}
 }

@@ -207,6 +207,9 @@ func (r *rest) broken(c call, err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
+	if words := err.Error(); strings.Contains(words, "malformed ") || strings.Contains(words, `"`) { // it quotes what came
+		err = errors.New("the answer is not HTTP")
+	}
 	return fmt.Errorf("%s %s: %w", c.method, c.route, err)
 }
 

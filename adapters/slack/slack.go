@@ -422,12 +422,16 @@ func unready(method string, err error) *Unready {
 	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
 }
 
-// clean takes the address out of an error: some hold a secret.
+// clean takes the address out of an error, for some hold a secret, and what it quotes of an answer that is not HTTP.
 func clean(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
+	e, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
 	}
-	return err
+	if words := e.Err.Error(); strings.Contains(words, "malformed ") || strings.Contains(words, `"`) {
+		return errors.New("the answer is not HTTP")
+	}
+	return e.Err
 }
 
 // sleep waits for d, or until ctx ends.

@@ -1,6 +1,10 @@
 package slack
 
 import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -36,4 +40,28 @@ func TestCommand(t *testing.T) {
 		}
 		x.quiet()
 	})
+}
+
+// TestCleanErrors: neither the address, which may hold a secret, nor what came in place of an answer is in an error.
+func TestCleanErrors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			http.ReadRequest(bufio.NewReader(c))
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nmy home address\r\n\r\n")
+			c.Close()
+		}
+	}()
+	_, err = http.Get("http://" + l.Addr().String() + "/secret")
+	if err == nil || strings.Contains(clean(err).Error(), "home") || strings.Contains(clean(err).Error(), "secret") {
+		t.Errorf("%v is told as %v", err, clean(err))
+	}
 }
