@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"recallbot/adapters/discord"
+	"recallbot/adapters/inbound"
 	"recallbot/adapters/metrics"
 	"recallbot/adapters/sandbox"
 	"recallbot/adapters/slack"
@@ -171,6 +172,7 @@ type program struct {
 	slack    *slack.Adapter   // nil when Slack is off
 	discord  *discord.Adapter // nil when Discord is off
 	webhook  *webhook.Webhook // nil when callbacks are off
+	door     *inbound.Door
 	handlers *http.ServeMux
 	metrics  *metrics.Metrics
 }
@@ -195,7 +197,7 @@ func load(ctx context.Context) (config.Config, *slog.Logger, error) {
 
 // wire builds the program from its configuration. It calls nobody but the database.
 func wire(ctx context.Context, c config.Config, log *slog.Logger, databaseURL string) (*program, error) {
-	p := &program{config: c, log: log, handlers: http.NewServeMux(), metrics: metrics.New()}
+	p := &program{config: c, log: log, door: inbound.New(log), handlers: http.NewServeMux(), metrics: metrics.New()}
 	var err error
 	if p.ledger, err = ledger.Open(ctx, databaseURL, ledger.Options{Log: log}); err != nil {
 		return nil, err
@@ -236,7 +238,7 @@ func (p *program) attach() (err error) {
 		}
 		if p.slack, err = slack.New(slack.Options{
 			BotToken: c.Slack.BotToken.Reveal(), AppToken: c.Slack.AppToken.Reveal(), SigningSecrets: secrets,
-			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.bot, Acked: p.metrics.Acked(bot.Slack),
+			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.bot, Acked: p.metrics.Acked(bot.Slack), Door: p.door,
 		}); err != nil {
 			return err
 		}
@@ -248,6 +250,7 @@ func (p *program) attach() (err error) {
 		if p.discord, err = discord.New(discord.Options{
 			BotToken: c.Discord.BotToken.Reveal(), ApplicationID: c.Discord.ApplicationID, PublicKey: hex.EncodeToString(c.Discord.PublicKey),
 			BaseURL: c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.bot, Acked: p.metrics.Acked(bot.Discord),
+			Door: p.door,
 		}); err != nil {
 			return err
 		}
@@ -257,7 +260,7 @@ func (p *program) attach() (err error) {
 	}
 	if c.Chat.WebhookToken.Set() {
 		if p.webhook, err = webhook.New(webhook.Options{
-			App: recall.SDKAppID(c.Chat.SDKAppID), Token: c.Chat.WebhookToken.Reveal(), Bot: p.bot, Log: p.log,
+			App: recall.SDKAppID(c.Chat.SDKAppID), Token: c.Chat.WebhookToken.Reveal(), Bot: p.bot, Log: p.log, Door: p.door,
 		}); err != nil {
 			return err
 		}
@@ -350,7 +353,8 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("ADMIN_ADDR: %w", err), listener.Close())
 	}
-	servers := map[*http.Server]net.Listener{newServer(p.handlers, log): listener, newServer(p.metrics.Handler(), log): admin}
+	front := newServer(p.handlers, log)
+	servers := map[*http.Server]net.Listener{front: p.door.Guard(front, listener), newServer(p.metrics.Handler(), log): admin}
 	events, stopEvents := context.WithCancel(ctx)
 	defer stopEvents()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))

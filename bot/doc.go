@@ -43,7 +43,7 @@
 // service itself tells (Hear): recalls that confirm or settle, and messages for the index. afresh.go shows content that is not kept.
 //
 // surface.go is what a platform must do for the teller, and finding.go what a check of the configuration says; packages adapters/slack and adapters/discord do
-// both; adapters/webhook takes in callbacks. Package recall is the client of the Chat service, and recall/recalltest the service in memory. Package config reads
+// both; adapters/webhook takes in callbacks. adapters/inbound bounds what strangers can take of the three. Package recall is the client of the Chat service, and recall/recalltest the service in memory. Package config reads
 // the environment. Package adapters/sandbox puts the real adapters on services in memory: it plays the demo and the conversations in testdata/talk.
 //
 // # What a crash leaves

@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"recallbot/adapters/inbound"
 	"recallbot/bot"
 )
 
@@ -53,8 +54,10 @@ type Options struct {
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Acked, where set, is told how long each interaction took until it was stored and its answer ready to be sent.
 	Acked func(time.Duration)
-	Log   *slog.Logger // nil for the default
-	Bot   Bot
+	// Door bounds what strangers hold by the requests that Handler serves; nil for one of our own.
+	Door *inbound.Door
+	Log  *slog.Logger // nil for the default
+	Bot  Bot
 }
 
 // ErrOutage marks what Ready returns when Discord cannot be reached just now: nothing is wrong on this side.
@@ -119,6 +122,9 @@ func New(o Options) (*Adapter, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Door == nil {
+		o.Door = inbound.New(o.Log)
 	}
 	a := &Adapter{o: o, bot: o.Bot, log: o.Log.With("platform", "discord"), key: key, pace: usualPace}
 	a.rest = &rest{

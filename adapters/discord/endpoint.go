@@ -1,44 +1,36 @@
 package discord
 
 import (
+	"crypto/ed25519"
+	"encoding/hex"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
+
+	"recallbot/adapters/inbound"
 )
 
-const (
-	// maxBody is the longest request that is read: 1 MiB.
-	maxBody = 1 << 20
-	// maxSkew is how far a request's timestamp may be from now. It narrows replays; the event id stops those that are left.
-	maxSkew = 5 * time.Minute
-)
+// maxSkew is how far a request's timestamp may be from now. It narrows replays; the event id stops those that are left.
+const maxSkew = 5 * time.Minute
 
 // Handler serves POST /discord/interactions: it checks the ed25519 signature over the raw body and answers in the response. Everything
-// that is not signed by the application's key gets 401, which Discord itself tries out from time to time.
+// that is not signed by the application's key gets 401, which Discord itself tries out from time to time. Without a key it answers 404.
 func (a *Adapter) Handler() http.Handler {
 	mux := http.NewServeMux()
+	if len(a.key) == 0 {
+		return mux
+	}
 	mux.HandleFunc("POST /discord/interactions", a.overHTTP)
 	return mux
 }
 
 func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
-	if len(a.key) == 0 {
-		http.NotFound(w, r)
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	signed := discordgo.VerifyInteraction(r, a.key)
-	raw, err := io.ReadAll(r.Body)
-	switch {
-	case r.ContentLength > maxBody || len(raw) >= maxBody && !signed:
-		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
-		return
-	case err != nil || !signed || !fresh(r.Header.Get("X-Signature-Timestamp")):
-		http.Error(w, "invalid request signature", http.StatusUnauthorized)
+	raw, status := a.o.Door.Read(w, r, a.signature(r.Header))
+	if status != 0 {
+		http.Error(w, http.StatusText(status), status)
 		return
 	}
 	a.frame()
@@ -65,6 +57,16 @@ func answer(w http.ResponseWriter, v response) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(body)
+}
+
+// signature says how a request proves that it is Discord's.
+func (a *Adapter) signature(h http.Header) inbound.Signed {
+	timestamp := h.Get("X-Signature-Timestamp")
+	signature, err := hex.DecodeString(h.Get("X-Signature-Ed25519"))
+	return inbound.Signed{
+		Plausible: err == nil && len(signature) == ed25519.SignatureSize && fresh(timestamp), Before: timestamp,
+		Fits: func(signed []byte) bool { return ed25519.Verify(a.key, signed, signature) },
+	}
 }
 
 // fresh reports whether a timestamp, in unix seconds, is at most five minutes from now.

@@ -4,11 +4,13 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,6 +82,34 @@ func TestBadRequests(t *testing.T) {
 			h.ServeHTTP(w, req)
 			if w.Code != tt.want {
 				t.Errorf("%s: %d", name, w.Code)
+			}
+		}
+		r.stop()
+	})
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) { u.t.Error("the body was read"); return 0, io.EOF }
+
+// TestBodyUnread: where the headers cannot be those of Discord, the body is not read.
+func TestBodyUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overHTTP)
+		at := func(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).Unix(), 10) }
+		sign := strings.Repeat("00", 64)
+		for name, h := range map[string][2]string{
+			"nothing": {"", ""}, "no signature": {at(0), ""}, "no time": {"", sign}, "a time that is none": {"now", sign}, "old": {at(-301 * time.Second), sign},
+			"ahead": {at(301 * time.Second), sign}, "short": {at(0), sign[2:]}, "long": {at(0), sign + "00"}, "not hex": {at(0), strings.Repeat("x", 128)},
+		} {
+			req := httptest.NewRequest(http.MethodPost, "/discord/interactions", unread{t})
+			req.Header.Set("X-Signature-Timestamp", h[0])
+			req.Header.Set("X-Signature-Ed25519", h[1])
+			w := httptest.NewRecorder()
+			r.adapter.Handler().ServeHTTP(w, req)
+			if w.Code != http.StatusUnauthorized {
+				t.Errorf("%s: status %d", name, w.Code)
 			}
 		}
 		r.stop()

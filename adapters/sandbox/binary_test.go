@@ -64,6 +64,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(replicaName) != "" {
 		os.Exit(serveReplica())
 	}
+	if addr := os.Getenv(besieged); addr != "" {
+		beStrangers(addr)
+	}
 	code := m.Run()
 	if built != "" {
 		os.RemoveAll(built)

@@ -3,16 +3,14 @@ package slack
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	slackgo "github.com/slack-go/slack"
-)
 
-// maxBody is the largest request that is read. Bytes.
-const maxBody = 1 << 20
+	"recallbot/adapters/inbound"
+)
 
 // Handler serves POST /slack/commands and POST /slack/interactions in HTTP mode. Each request must bear a signature over its raw body
 // that is at most five minutes old; the same request again is known by its event. Without signing secrets, and with an app token, it
@@ -40,25 +38,20 @@ func (a *Adapter) Handler() http.Handler {
 func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at := time.Now()
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if err != nil {
-			if _, large := errors.AsType[*http.MaxBytesError](err); large {
-				http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
-			} else {
-				http.Error(w, "the body could not be read", http.StatusBadRequest)
-			}
-			return
-		}
-		form, formErr := url.ParseQuery(string(body))
-		if formErr == nil && form.Get("ssl_check") == "1" {
+		body, status := a.door.Read(w, r, a.signature(r.Header))
+		switch {
+		case status == http.StatusUnauthorized && isSSLCheck(body):
 			return // Slack looks at the certificate; it wants 200, and nothing is done
-		}
-		if !a.verified(r.Header, body) {
-			http.Error(w, "the signature does not fit", http.StatusUnauthorized)
+		case status != 0:
+			http.Error(w, http.StatusText(status), status)
 			return
 		}
-		if formErr != nil {
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
 			http.Error(w, "the body is no form", http.StatusBadRequest)
+			return
+		}
+		if form.Get("ssl_check") == "1" {
 			return
 		}
 		if a.home.Load() == nil || a.ctx.Err() != nil {
@@ -100,16 +93,32 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 	}
 }
 
-// verified reports whether one of the signing secrets made the signature.
-func (a *Adapter) verified(h http.Header, body []byte) bool {
+// signature says how a request proves that it is Slack's: one of the signing secrets made its signature. The library checks the headers when it is
+// given them, so that none of the secrets is left to try where they cannot be right.
+func (a *Adapter) signature(h http.Header) inbound.Signed {
+	var verifiers []slackgo.SecretsVerifier
 	for _, secret := range a.o.SigningSecrets {
-		v, err := slackgo.NewSecretsVerifier(h, secret)
-		if err != nil {
-			continue
-		}
-		if _, err := v.Write(body); err == nil && v.Ensure() == nil {
-			return true
+		if v, err := slackgo.NewSecretsVerifier(h, secret); err == nil {
+			verifiers = append(verifiers, v)
 		}
 	}
-	return false
+	return inbound.Signed{Plausible: len(verifiers) > 0, Fits: func(body []byte) bool {
+		for _, v := range verifiers {
+			if _, err := v.Write(body); err == nil && v.Ensure() == nil {
+				return true
+			}
+		}
+		return false
+	}}
+}
+
+// maxSSLCheck is the longest body that is looked at for being a check of the certificate, which may bear no signature of ours. Bytes.
+const maxSSLCheck = 1 << 10
+
+func isSSLCheck(body []byte) bool {
+	if len(body) > maxSSLCheck {
+		return false
+	}
+	form, err := url.ParseQuery(string(body))
+	return err == nil && form.Get("ssl_check") == "1"
 }

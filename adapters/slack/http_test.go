@@ -2,6 +2,7 @@ package slack
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"recallbot/adapters/inbound"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 )
@@ -66,7 +68,7 @@ func TestHTTP(t *testing.T) {
 			"no signature":           {"/slack/commands", secret, 0, command("d"), func(r *http.Request) { r.Header.Del("X-Slack-Signature") }, 401},
 			"no timestamp":           {"/slack/commands", secret, 0, command("d"), func(r *http.Request) { r.Header.Del("X-Slack-Request-Timestamp") }, 401},
 			"signature of v1":        {"/slack/commands", secret, 0, command("d"), func(r *http.Request) { r.Header.Set("X-Slack-Signature", "v1=00") }, 401},
-			"too large":              {"/slack/commands", secret, 0, command(strings.Repeat("x", maxBody)), nil, 413},
+			"too large":              {"/slack/commands", secret, 0, command(strings.Repeat("x", inbound.MaxBody)), nil, 413},
 			"check of ssl":           {"/slack/commands", "", 0, "ssl_check=1", nil, 200},
 			"no such command":        {"/slack/commands", secret, 0, strings.Replace(command("d"), "recall", "remind", 1), nil, 400},
 			"payload in the address": {"/slack/interactions?payload=%7B%22type%22%3A%22block_actions%22%7D", secret, 0, "x=1", nil, 400},
@@ -103,6 +105,34 @@ func TestHTTP(t *testing.T) {
 			x.t.Error("a replay acted")
 		}
 	}, func(x *world, o *Options) { o.SigningSecrets = append(o.SigningSecrets, "the older secret", "") })
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) { u.t.Error("the body was read"); return 0, io.EOF }
+
+// TestBodyUnread: where the headers cannot be those of Slack, the body is not read.
+func TestBodyUnread(t *testing.T) {
+	inSlack(t, httpMode, func(x *world) {
+		now := strconv.FormatInt(time.Now().Unix(), 10)
+		sign := slacktest.Sign("guess", now, nil)
+		for name, h := range map[string][2]string{
+			"nothing": {"", ""}, "no signature": {now, ""}, "no time": {"", sign}, "a time that is none": {"now", sign},
+			"old":   {strconv.FormatInt(time.Now().Add(-301*time.Second).Unix(), 10), sign},
+			"ahead": {strconv.FormatInt(time.Now().Add(301*time.Second).Unix(), 10), sign},
+			"short": {now, sign[:len(sign)-2]}, "long": {now, sign + "00"}, "not hex": {now, "v0=" + strings.Repeat("x", 64)}, "another version": {now, "v1" + sign[2:]},
+		} {
+			r := httptest.NewRequest(http.MethodPost, "/slack/commands", unread{x.t})
+			r.Header.Set("X-Slack-Request-Timestamp", h[0])
+			r.Header.Set("X-Slack-Signature", h[1])
+			w := httptest.NewRecorder()
+			x.a.Handler().ServeHTTP(w, r)
+			if w.Code != http.StatusUnauthorized {
+				x.t.Errorf("%s: status %d", name, w.Code)
+			}
+		}
+	})
 }
 
 // TestNotBoth: with an app token the request URLs are not served.

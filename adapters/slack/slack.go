@@ -40,6 +40,7 @@ import (
 	"github.com/patrickmn/go-cache"
 	slackgo "github.com/slack-go/slack"
 
+	"recallbot/adapters/inbound"
 	"recallbot/bot"
 )
 
@@ -73,8 +74,10 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Acked, where set, is told how long each event took from its arrival to its acknowledgement.
 	Acked func(time.Duration)
-	Log   *slog.Logger
-	Bot   Bot
+	// Door bounds what strangers hold by the requests that Handler serves; nil is one of the adapter's own.
+	Door *inbound.Door
+	Log  *slog.Logger
+	Bot  Bot
 }
 
 const (
@@ -101,6 +104,7 @@ type Adapter struct {
 	o         Options
 	log       *slog.Logger
 	client    *http.Client
+	door      *inbound.Door
 	api       *slackgo.Client
 	responses func(*url.URL) bool // whether a response_url may be called
 
@@ -160,6 +164,9 @@ func New(o Options) (*Adapter, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 
+	if o.Door == nil {
+		o.Door = inbound.New(o.Log)
+	}
 	client := o.HTTPClient
 	if client == nil {
 		client = &http.Client{Transport: &http.Transport{
@@ -184,6 +191,7 @@ func New(o Options) (*Adapter, error) {
 		o:      o,
 		log:    o.Log.With("platform", "slack"),
 		client: client,
+		door:   o.Door,
 		asked:  cache.New(askedFor, 0),
 		edits:  newBudget(35, 10, 3),
 		posts:  newPacer(time.Second, 3),

@@ -13,11 +13,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"recallbot/adapters/inbound"
 	"recallbot/recall"
 )
 
 const (
-	maxBody    = 1 << 20                // bytes of a callback
 	maxWaiting = 64 << 20               // bytes of all callbacks that wait
 	batchMost  = 1000                   // callbacks handed over at once
 	batchEvery = 250 * time.Millisecond // how long the first of a batch waits for others: a commit to disk holds up the runner's
@@ -42,7 +42,9 @@ type Options struct {
 	Bot   Bot
 	// Sends and Recalls are how many callbacks of each kind may wait; 0: 10,000. They wait apart: a flood of messages does not push out recalls.
 	Sends, Recalls int
-	Log            *slog.Logger
+	// Door bounds what strangers hold by the requests; nil is one of the Webhook's own.
+	Door *inbound.Door
+	Log  *slog.Logger
 }
 
 // Webhook is the http.Handler of the callbacks, and the loop that hands them over. It is made by New.
@@ -75,6 +77,9 @@ func New(o Options) (*Webhook, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Door == nil {
+		o.Door = inbound.New(o.Log)
+	}
 	return &Webhook{
 		o: o, log: o.Log, waiting: make(chan struct{}, 1),
 		sends: make(chan callback, cmp.Or(o.Sends, 10_000)), recalls: make(chan callback, cmp.Or(o.Recalls, 10_000)),
@@ -98,7 +103,7 @@ func (w *Webhook) Counts() Counts {
 // ServeHTTP answers a callback at once; nothing is stored meanwhile. The path does not matter to it.
 //
 // 200 and the service's own answer: taken, of no use, or dropped for want of room. 401: not signed by the token within 60 s, or of another app. 405: not a
-// POST. 413: over 1 MiB. 400: it cannot be read.
+// POST. 413: over 1 MiB. 408, 503: it was too slow, or dropped for others. 400: it cannot be read.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, why string) {
 		w.refused.Add(1)
@@ -109,17 +114,15 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusMethodNotAllowed, "callbacks are posted")
 		return
 	}
-	if err := recall.VerifyCallback(r.URL.Query(), w.o.App, w.o.Token, time.Now()); err != nil {
-		refuse(http.StatusUnauthorized, err.Error())
+	// The address alone is signed; the body is bounded all the same, for who saw one address can send any body to it.
+	failed := recall.VerifyCallback(r.URL.Query(), w.o.App, w.o.Token, time.Now())
+	body, status := w.o.Door.Read(rw, r, inbound.Signed{Plausible: failed == nil})
+	switch {
+	case failed != nil && status == http.StatusUnauthorized:
+		refuse(status, failed.Error())
 		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxBody))
-	if err != nil {
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			refuse(http.StatusRequestEntityTooLarge, "the body is too large")
-		} else {
-			refuse(http.StatusBadRequest, "the body could not be read")
-		}
+	case status != 0:
+		refuse(status, http.StatusText(status))
 		return
 	}
 	c, err := recall.ParseCallback(body)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -154,6 +155,31 @@ func TestVerified(t *testing.T) {
 			t.Errorf("status %d", rw.Code)
 		}
 	})
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) { u.t.Error("the body was read"); return 0, io.EOF }
+
+// TestBodyUnread: where the address is not signed, the body is not read.
+func TestBodyUnread(t *testing.T) {
+	now := address(time.Now())
+	change := func(key, value string) url.Values {
+		q := maps.Clone(now)
+		q.Set(key, value)
+		return q
+	}
+	for name, query := range map[string]url.Values{
+		"nothing": {}, "another sign": change("Sign", strings.Repeat("0", 64)), "no sign": change("Sign", ""), "another app": change("SdkAppid", "1"),
+		"old": address(time.Now().Add(-2 * time.Minute)), "ahead": address(time.Now().Add(2 * time.Minute)),
+	} {
+		rw := httptest.NewRecorder()
+		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw, httptest.NewRequest(http.MethodPost, "/chat/webhook?"+query.Encode(), unread{t}))
+		if rw.Code != http.StatusUnauthorized {
+			t.Errorf("%s: status %d", name, rw.Code)
+		}
+	}
 }
 
 func TestOptions(t *testing.T) {

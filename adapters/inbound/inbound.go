@@ -1,0 +1,267 @@
+// Package inbound bounds what strangers can take of the process by the address that events come in at. Whoever knows that address can open
+// connections and send requests; only a signature tells them from Slack, Discord and the Chat service, and it covers a body that has to be
+// read first. So a Door is between the address and the adapters: Guard bounds the connections and the headers, Read the bodies.
+//
+// What strangers hold, at most:
+//
+//   - 1,000 connections. For one more the oldest without a verified event is closed. A connection without a verified event takes one request.
+//   - 8 KiB of headers in 100 lines a connection.
+//   - 8 MiB of bodies, all together, that are not verified yet. For more the largest of them is dropped, the oldest of several, and never the
+//     one that asks for room. A body under 4 KiB is never dropped: those of 999 others cannot fill the 8 MiB without one that is larger.
+//   - 3 s for a body, from when its headers are read. A body whose headers cannot be those of a signed request is not read.
+package inbound
+
+import (
+	"container/list"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MaxBody is the largest body that is read. Bytes.
+const MaxBody = 1 << 20
+
+const (
+	maxUnverified = 8 << 20         // bytes of all bodies that are not verified yet
+	firstPiece    = 4 << 10         // bytes that a body gets before any of it has come
+	bodyWithin    = 3 * time.Second // a body is complete, from when its headers are read
+	logEvery      = time.Minute     // a line about strangers, for each sort of refusal
+)
+
+// Door bounds what strangers hold. One Door serves all adapters of a process. It is made by New.
+type Door struct {
+	log *slog.Logger
+
+	mu        sync.Mutex
+	room      sync.Cond // a body has left, or is told to
+	bodies    []*body   // that are not verified yet, in the order in which they came
+	held      int       // bytes of their buffers
+	leaving   int       // the part of it whose reading was ended, and which is about to be let go
+	strangers list.List // connections without a verified event, in the order in which they came
+	known     list.List // connections with one, in the order of the last
+	refused   map[string]*refusals
+}
+
+// New returns a Door. It logs to log, or not at all where log is nil.
+func New(log *slog.Logger) *Door {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	d := &Door{log: log, refused: map[string]*refusals{}}
+	d.room.L = &d.mu
+	return d
+}
+
+// Signed says how a request proves that it is no stranger's.
+type Signed struct {
+	// Plausible says that the headers can be those of a signed request: none is missing, the time is near, the signature is as long as one is.
+	// Where they cannot the body is not read.
+	Plausible bool
+	// Before stands before the body in what is signed.
+	Before string
+	// Fits reports whether the signature is that of Before and the body. Nil: the headers have proved it.
+	Fits func(signed []byte) bool
+}
+
+// body is one that is being read, or verified.
+type body struct {
+	size   int    // bytes of its buffers
+	stop   func() // ends its reading at once
+	whole  bool   // nothing is to be read any more
+	status int    // why its reading was ended; 0: it was not
+}
+
+// Read reads the body of r into one buffer and has it verified. It returns status 0 and the body, or the status that w is to be answered with:
+// 401 where the request is not signed, 413 where the body is over MaxBody, 408 where it was not complete after 3 s, 503 where it was dropped
+// for others, 400 where it ended early. With 401 it returns the body too, if it was read. Parse nothing else of it than what a stranger may say.
+func (d *Door) Read(w http.ResponseWriter, r *http.Request, s Signed) (text []byte, status int) {
+	defer func() {
+		switch {
+		case status == 0:
+			d.verified(w, r)
+		case text == nil: // what was not read may not be taken for the next request
+			w.Header().Set("Connection", "close")
+			fallthrough
+		default:
+			d.refuse(status)
+		}
+	}()
+	switch {
+	case r.ContentLength > MaxBody:
+		return nil, http.StatusRequestEntityTooLarge
+	case !s.Plausible:
+		return nil, http.StatusUnauthorized
+	}
+
+	control := http.NewResponseController(w)
+	b := &body{stop: func() {
+		if control.SetReadDeadline(time.Unix(1, 0)) != nil { // not a connection's: its reader must let itself be closed
+			r.Body.Close()
+		}
+	}}
+	d.enter(b)
+	defer d.leave(b)
+	late := time.AfterFunc(bodyWithin, func() { d.late(b) })
+	defer late.Stop()
+	signed, status := d.read(b, r, s.Before)
+	if status = d.complete(b, status); status != 0 {
+		return nil, status
+	}
+	if s.Fits != nil && !s.Fits(signed) {
+		status = http.StatusUnauthorized
+	}
+	return signed[len(s.Before):], status
+}
+
+// read reads a body, after the text before. Its buffer grows with what has come: a stranger pays in bytes for what it holds.
+func (d *Door) read(b *body, r *http.Request, before string) (buf []byte, status int) {
+	limit := MaxBody
+	if r.ContentLength >= 0 {
+		limit = int(r.ContentLength)
+	}
+	most := len(before) + limit + 1 // one more, so that its end is seen
+	for {
+		if len(buf) == most {
+			return nil, http.StatusRequestEntityTooLarge
+		}
+		if len(buf) == cap(buf) {
+			size := min(max(2*cap(buf), firstPiece), most)
+			if !d.reserve(b, size) {
+				return nil, http.StatusServiceUnavailable
+			}
+			grown := make([]byte, len(buf), size)
+			copy(grown, buf)
+			d.release(b, cap(buf))
+			if buf = grown; len(buf) == 0 {
+				buf = append(buf, before...)
+			}
+		}
+		n, err := r.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF && len(buf) < most {
+			return buf, 0
+		}
+		if err != nil && err != io.EOF {
+			return nil, http.StatusBadRequest
+		}
+	}
+}
+
+func (d *Door) enter(b *body) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bodies = append(d.bodies, b)
+}
+
+// reserve lets b hold n bytes more. Where there is no room the largest of the others are dropped, and what they held is awaited. It returns false
+// where the reading of b was ended meanwhile.
+func (d *Door) reserve(b *body, n int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for b.status == 0 && d.held+n > maxUnverified {
+		if d.held-d.leaving+n > maxUnverified {
+			if largest := d.largest(b); largest != nil {
+				d.end(largest, http.StatusServiceUnavailable)
+				continue
+			}
+		}
+		d.room.Wait() // a body that leaves, or is being verified, does so by itself
+	}
+	if b.status != 0 {
+		return false
+	}
+	b.size += n
+	d.held += n
+	return true
+}
+
+// largest is the largest body other than b whose reading can be ended, the oldest of several. d.mu is held.
+func (d *Door) largest(b *body) (largest *body) {
+	for _, o := range d.bodies {
+		if o != b && !o.whole && o.status == 0 && (largest == nil || o.size > largest.size) {
+			largest = o
+		}
+	}
+	return largest
+}
+
+// end ends the reading of a body. d.mu is held.
+func (d *Door) end(b *body, status int) {
+	b.status = status
+	d.leaving += b.size
+	b.stop()
+	d.room.Broadcast()
+}
+
+func (d *Door) late(b *body) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !b.whole && b.status == 0 {
+		d.end(b, http.StatusRequestTimeout)
+	}
+}
+
+// complete ends a body's being read, with the status of its reading. From now on it is not ended from outside.
+func (d *Door) complete(b *body, status int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b.whole = true
+	if b.status != 0 {
+		return b.status
+	}
+	return status
+}
+
+func (d *Door) release(b *body, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.free(b, n)
+}
+
+// free takes n bytes from what b holds. d.mu is held.
+func (d *Door) free(b *body, n int) {
+	b.size -= n
+	d.held -= n
+	if b.status != 0 {
+		d.leaving -= n
+	}
+	d.room.Broadcast()
+}
+
+func (d *Door) leave(b *body) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.free(b, b.size)
+	d.bodies = slices.DeleteFunc(d.bodies, func(o *body) bool { return o == b })
+}
+
+// refusals counts the requests that were refused with one status.
+type refusals struct {
+	n      int
+	logged time.Time
+}
+
+// refuse counts a refusal. Strangers must not fill the log either: it tells of each sort once a minute.
+func (d *Door) refuse(status int) { d.note(http.StatusText(status)) }
+
+func (d *Door) note(why string) {
+	d.mu.Lock()
+	r := d.refused[why]
+	if r == nil {
+		r = &refusals{}
+		d.refused[why] = r
+	}
+	r.n++
+	n, now := r.n, time.Now()
+	tell := now.Sub(r.logged) >= logEvery
+	if tell {
+		r.n, r.logged = 0, now
+	}
+	d.mu.Unlock()
+	if tell {
+		d.log.Info("strangers were refused at the door", "why", why, "times", n)
+	}
+}
