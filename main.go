@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -244,7 +245,8 @@ func (p *program) attach() (err error) {
 		}
 		p.metrics.Heard(bot.Slack, p.slack.LastFrame)
 		p.bot.Attach(p.slack)
-		p.handlers.Handle("/slack/", p.slack.Handler())
+		p.handlers.Handle("/slack/commands", p.slack.Handler())
+		p.handlers.Handle("/slack/interactions", p.slack.Handler())
 	}
 	if c.Discord.On() {
 		if p.discord, err = discord.New(discord.Options{
@@ -256,7 +258,7 @@ func (p *program) attach() (err error) {
 		}
 		p.metrics.Heard(bot.Discord, p.discord.LastFrame)
 		p.bot.Attach(p.discord)
-		p.handlers.Handle("/discord/", p.discord.Handler())
+		p.handlers.Handle("/discord/interactions", p.discord.Handler())
 	}
 	if c.Chat.WebhookToken.Set() {
 		if p.webhook, err = webhook.New(webhook.Options{
@@ -264,7 +266,7 @@ func (p *program) attach() (err error) {
 		}); err != nil {
 			return err
 		}
-		p.handlers.Handle("/chat/", p.webhook)
+		p.handlers.Handle("/chat/webhook", p.webhook)
 	}
 	return nil
 }
@@ -353,7 +355,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("ADMIN_ADDR: %w", err), listener.Close())
 	}
-	front := newServer(p.handlers, log)
+	front := newServer(exact(p.handlers), log)
 	servers := map[*http.Server]net.Listener{front: p.door.Guard(front, listener), newServer(p.metrics.Handler(), log): admin}
 	events, stopEvents := context.WithCancel(ctx)
 	defer stopEvents()
@@ -412,6 +414,17 @@ func serve(ctx context.Context) error {
 	}
 	taking.Wait()
 	return err
+}
+
+// exact answers 404 to an address that is not written as it is known, where a ServeMux would point to how it is.
+func exact(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path.Clean(r.URL.Path) {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {

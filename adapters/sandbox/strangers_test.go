@@ -175,6 +175,36 @@ func TestBinaryStrangers(t *testing.T) {
 	s.until("many have come again", func() bool { return connections.Load() >= 2*strangers })
 }
 
+// TestBinaryPaths: what is not a known path is 404, however it is written.
+func TestBinaryPaths(t *testing.T) {
+	s, _ := openSite(t)
+	s.start()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for request, want := range map[string]int{
+		"POST /chat/webhook": 401, "GET /chat/webhook": 405, "POST /chat/": 404, "POST /chat": 404, "POST /chat/webhook/": 404, "POST /chat/webhook/x": 404,
+		"POST /chat//webhook": 404, "POST /x/../chat/webhook": 404, "POST /CHAT/WEBHOOK": 404, "POST //chat/webhook": 404,
+		"POST /slack/commands": 401, "POST /slack/interactions": 401, "POST /slack/": 404, "POST /slack": 404, "POST /slack/events": 404,
+		"POST /discord/interactions": 401, "POST /discord/": 404, "POST /discord": 404, "POST /": 404, "GET /": 404, "GET /healthz/": 404, "GET /healthz": 200,
+		"GET /readyz": 200, "GET /metrics": 404, "GET /debug/pprof/": 404,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		r, err := http.NewRequest(method, "http://"+s.addr, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL.Path = path
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Errorf("%s: %v", request, err)
+			continue
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s: %d, want %d", request, answer.StatusCode, want)
+		}
+	}
+}
+
 // BenchmarkBinaryStrangers measures what 2,000 hostile connections, which come again and again for 20 s, cost the built binary: more-MB is the most memory that it ever
 // had resident, over what it had before; the limit is 64. late is how many of the signed events that came meanwhile were not acknowledged within 3 s.
 func BenchmarkBinaryStrangers(b *testing.B) {
