@@ -5,15 +5,17 @@ import (
 	"math/bits"
 	"testing"
 	"time"
+
+	"recallbot/recall"
 )
 
 // TestModel walks the states that two requests can reach together, breadth first, and checks in each what must always be true. There are two requesters, three people with
-// four accounts, two replicas that may each have another roster while configurations are rolled out, and one message a request. In every state
+// four accounts, two replicas that may each have another roster while configurations are rolled out, and one message a request, of which one may be edited. In every state
 // every event is tried: each account approves, rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a replica
 // crashes, comes back with another roster, takes the lease over; and the holder of the lease begins, claims, calls, stores, reads doubt and
 // finishes, while calls are executed, answered or lost, at once or long after.
 //
-// What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish. The steps of the runner are those of the package comment's last section, one a
+// What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, and of what a message says isStale and changedSince. The steps of the runner are those of the package comment's last section, one a
 // transaction or a call; TestFaults and the conversations hold the real runner to them. Events delivered twice are left to TestDoor, since here a repeat
 // finds its stored answer and so changes nothing by construction. The quota is a matter of time, and hostile text of drawing: neither has states.
 func TestModel(t *testing.T) {
@@ -27,6 +29,9 @@ func TestModel(t *testing.T) {
 		level = append(level, w)
 	}
 	m := &model{t: t, known: map[question]answers{}}
+	for i, says := range []string{"win big", "good morning"} {
+		m.compared[i] = modelCompared(says)
+	}
 	tried := 0
 	for range deep {
 		var next []world
@@ -97,12 +102,16 @@ type course struct {
 	gone    bool // the service has recalled the message
 	left    bool // a call for it has ever left
 	outcome modelOutcome
+
+	version modelVersion
+	seen    bool // the last reading showed another version than the sealed one
 }
 
 type (
 	modelBatch   uint8
 	modelAnswer  uint8
 	modelOutcome uint8
+	modelVersion uint8 // what the message says: 0 what was sealed, else 1 and the phase in which it was edited
 )
 
 const (
@@ -126,6 +135,7 @@ const (
 	outcomeNotSent
 	outcomeStillThere
 	outcomeUnknown
+	outcomeChanged
 )
 
 var modelStates = States()
@@ -179,6 +189,27 @@ func (w world) request(i int) Request {
 	return r
 }
 
+// modelSealed is what the seal says of every message.
+var modelSealed = Message{Seq: 1, Status: SealNormal, Sender: "alice", Sent: noon, HMAC: ContentHMAC(nil, modelMessage("win big")), Read: noon}
+
+func modelMessage(says string) recall.Message {
+	return recall.Message{Seq: 1, From: "alice", Time: noon, RawBody: []byte(says)}
+}
+
+// modelCompared is what the real code makes of a message that says this now.
+func modelCompared(says string) Outcome {
+	found := map[recall.Seq]recall.Message{1: modelMessage(says)}
+	return changedSince(Request{}, modelSealed, found, 1, nil, noon)
+}
+
+// compare is what the real code makes of the message of q.
+func (m *model) compare(q course) Outcome {
+	if q.version == 0 {
+		return m.compared[0]
+	}
+	return m.compared[1]
+}
+
 // put is w with request i as the real code left it.
 func (w world) put(i int, t turned) world {
 	q := &w.requests[i]
@@ -211,8 +242,9 @@ type step struct {
 type model struct {
 	t        *testing.T
 	from     world
-	outcomes [outcomeUnknown + 1]bool
+	outcomes [outcomeChanged + 1]bool
 	known    map[question]answers
+	compared [2]Outcome // what the real code makes of a message that says what was sealed, and of one that does not
 }
 
 // question is all that the real code is told of request i, with the rosters by their numbers: it is pure, so it is asked once.
@@ -386,7 +418,21 @@ func (m *model) work(i int, yield func(step, world)) {
 	case batchSending:
 		switch {
 		case q.unsent && state == Running:
-			does("call", func(_ *world, q *course) { q.unsent, q.flying, q.left = false, true, true })
+			stale := isStale(modelSealed, false, modelHour[m.from.phase], time.Time{})
+			seen := stale && q.version > 0 || !stale && q.seen
+			call := func(what string) {
+				does(what, func(_ *world, q *course) { q.unsent, q.flying, q.left, q.seen = false, true, true, seen })
+			}
+			switch {
+			case !stale:
+				call("call")
+			case q.gone:
+				settles("read before the call: recalled", outcomeVerified)
+			case m.compare(q).Settled():
+				settles("read before the call: changed", outcomeChanged)
+			default:
+				call("read, and call")
+			}
 		case q.unsent:
 			does("put back", func(_ *world, q *course) { q.unsent, q.batch = false, batchPending })
 		case q.answer == answerRecalled:
@@ -400,8 +446,10 @@ func (m *model) work(i int, yield func(step, world)) {
 		switch {
 		case q.gone:
 			settles("read: recalled", outcomeVerified)
+		case state == Running && m.compare(q).Settled():
+			settles("read: changed", outcomeChanged)
 		case state == Running:
-			does("read: still there", func(_ *world, q *course) { q.batch = batchPending })
+			does("read: still there", func(_ *world, q *course) { q.batch, q.seen = batchPending, q.version > 0 })
 		default:
 			settles("read: still there, stopping", outcomeStillThere)
 		}
@@ -423,6 +471,10 @@ func (m *model) world(i int, yield func(step, world)) {
 		yield(step{what, i, -1, 0}, to)
 	}
 	q := m.from.requests[i]
+	// To edit it earlier would be the same, and later nothing is sent. One of the two requests is enough: neither reads for the other.
+	if state := modelStates[q.state]; i == 1 && q.version == 0 && !q.gone && (state == Approved || state == Running) {
+		does("edited", func(q *course) { q.version = modelVersion(1 + m.from.phase) })
+	}
 	if q.flying {
 		if q.reached {
 			does("answered", func(q *course) { q.flying, q.reached, q.answer = false, false, answerRecalled })
@@ -484,7 +536,15 @@ func (m *model) check(s step, before, w world) {
 			fail("a call left for a request that does not run, or without the lease", i)
 		}
 
-		// 2. What was sealed is what runs: each approval and each batch is of the one digest; steps tries another.
+		// 2. What was sealed is what runs: each approval and each batch is of the one digest; steps tries another. No call leaves for a version that is not the sealed one, but for
+		// one that came to be after a reading in the same phase.
+		if q.flying && !was.flying {
+			if q.seen {
+				fail("a call left for a version that was not sealed, which was read", i)
+			} else if q.version > 0 && uint8(q.version-1) < w.phase {
+				fail("a call left for a version that was not sealed, on a reading of long ago", i)
+			}
+		}
 
 		// 3. Outcomes are true, and every message of an approved request that ended has one.
 		switch q.outcome {
@@ -495,6 +555,10 @@ func (m *model) check(s step, before, w world) {
 		case outcomeNotSent:
 			if q.left {
 				fail("it is told as not sent and a call for it left", i)
+			}
+		case outcomeChanged:
+			if q.version == 0 {
+				fail("it is told as changed and is what was sealed", i)
 			}
 		}
 		if state.HasReceipt() != (q.outcome != outcomeNone && !state.Open()) {
