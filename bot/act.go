@@ -137,9 +137,7 @@ func (a *act) ask(cmd Command) (Answer, error) {
 		return Answer{}, err
 	}
 	told := cmd.withoutReason()
-	if told.Scope.Filter.Text != "" {
-		told.Scope.Filter.Text = "…" // a phrase that messages hold is content; the seal names what it found
-	}
+	told.Scope.Filter = told.Scope.Filter.withoutText() // the seal names what it found
 	err = b.audit(a.tx, a.e, "asked", r.ID, "", map[string]any{
 		"command": told.String(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster, "policy": r.Policy,
 	})

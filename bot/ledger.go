@@ -112,7 +112,7 @@ type Tx interface {
 	Event(id EventID) (StoredEvent, error)
 	// OpenEvents returns the events of a platform that have no answer yet, oldest first.
 	OpenEvents(p Platform) ([]StoredEvent, error)
-	// ForgetEvents removes answered events stored before t and returns how many.
+	// ForgetEvents removes answered events stored before t and returns how many. Their text is soon gone from the disk as well.
 	ForgetEvents(before time.Time) (int, error)
 
 	// AddRequest stores a new request. Its id must be new, else ErrRule.
@@ -122,7 +122,8 @@ type Tx interface {
 	Request(id RequestID) (Request, error)
 	// PutRequest stores what a request has become. It writes the difference in Approvals too: those gone are deleted, those new inserted, and
 	// the schema refuses (ErrRule) one by the requester, a second one by the same person, or one about another digest. ErrRule too
-	// when the requester, app, group, topic or time of asking would change, or the digest once it is set.
+	// when the requester, app, group, topic or time of asking would change, or the digest once it is set. Where the filter's phrase has become
+	// Withheld, what it was is soon gone from the disk as well.
 	PutRequest(r Request) error
 	// Grant stores that the request has enough approvals. Batches hang on it. The schema refuses (ErrRule) a grant without an approval of this digest.
 	Grant(id RequestID, digest string) error

@@ -296,6 +296,7 @@ func (b *Bot) filtered(ctx context.Context, rd *reading, r *Request, hasHistory 
 	}
 	if n := len(s.Matches); n > r.Policy.MaxMessages {
 		narrow := Command{Verb: "recall", Scope: r.Scope}
+		narrow.Scope.Filter = r.Scope.Filter.withoutText() // others read it too
 		narrow.Scope.Filter.Last = r.Policy.MaxMessages
 		return nil, nil, refuse("filter_too_many", "n", n, "max", r.Policy.MaxMessages, "corrected", Code(narrow.on(r.Place.Platform)))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -759,6 +760,78 @@ func TestEvidenceTTL(t *testing.T) {
 				t.Errorf("the text goes in %v, %v", due, err)
 			}
 		})
+	})
+}
+
+// The phrase of a filter is content: on no card, in no notification, in no audit entry, log or post, and gone with the evidence, hints that quote it included.
+func TestPhraseIsContent(t *testing.T) {
+	const phrase = "Zwölfzylinder"
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var log strings.Builder
+		h := newHouse(t, nil)
+		h.pass(time.Second)
+		h.stop()
+		h.open(filepath.Join(dir, "bot.db"), func(o *bot.Options) {
+			o.EvidenceTTL, o.Evidence, o.OnRequest, o.Policy.MaxMessages = time.Hour, bot.EvidenceHash, true, 2
+			o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		h.chat.Say(testGroup, "", "mallory", phrase+" eins")
+		h.chat.Inject(recalltest.History, 1, recalltest.Delay(5*time.Second)) // so that the card is seen while it is prepared
+		var shown strings.Builder
+		watch := func(command string) bot.RequestID {
+			id := h.ask("UMINA", command)
+			for range 20 {
+				h.pass(time.Second)
+				shown.WriteString(said(h.screen.card(id)) + h.screen.thread(id))
+			}
+			return id
+		}
+		id := watch(testGroup + ` text:"` + phrase + `"`)
+		holds(t, shown.String(), "text:\"…\"") // it was seen, and says that there is a phrase
+		h.press("UTHEO", bot.ActApprove, h.screen.card(id))
+		h.pass(10 * time.Second)
+		shown.WriteString(said(h.screen.card(id)) + h.screen.thread(id))
+		h.chat.Say(testGroup, "", "mallory", phrase+" zwei")
+		h.chat.Say(testGroup, "", "mallory", phrase+" drei")
+		h.chat.Say(testGroup, "", "mallory", phrase+" vier")
+		many := watch(testGroup + ` text:"` + phrase + `"`)
+		holds(t, said(h.screen.card(many)), "3 messages match", "last:2")
+		if a := h.types("UMINA", "recall", testGroup+` text:"`+phrase+`" frm:mallory`); !strings.Contains(a.Lines[0].String(), phrase) {
+			t.Errorf("who mistyped is not told their own words: %v", a.Lines)
+		}
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+			all, err := tx.Entries(1, 1000)
+			for _, e := range all {
+				shown.WriteString(string(e.Detail))
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if s := shown.String() + log.String(); strings.Contains(s, "Zwölf") {
+			t.Errorf("the phrase is shown: %s", s)
+		}
+		if !h.kept(dir, phrase) {
+			t.Fatal("the phrase is not stored at all")
+		}
+		h.pass(70 * time.Minute)
+		if h.kept(dir, phrase) {
+			t.Error("after EVIDENCE_TTL the phrase is in the ledger's files")
+		}
+		for _, id := range []bot.RequestID{id, many} {
+			err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+				r, err := tx.Request(id)
+				if r.Scope.Filter.Text != bot.Withheld {
+					t.Errorf("what is kept of the filter is %q", r.Scope.Filter)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
 	})
 }
 

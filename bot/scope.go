@@ -108,6 +108,17 @@ func folded(s string) string {
 	return strings.Join(strings.Fields(cases.Fold().String(width.Fold.String(seen))), " ")
 }
 
+// Withheld stands in place of a filter's phrase where the phrase does not belong: it is content, as the messages that hold it are.
+const Withheld = "…"
+
+// withoutText is the filter as it may be told to others than who asked, and as it is kept when the evidence is gone.
+func (f Filter) withoutText() Filter {
+	if f.Text != "" {
+		f.Text = Withheld
+	}
+	return f
+}
+
 // withoutReason is the command as it may be told where the reason, which others wrote, does not belong.
 func (c Command) withoutReason() Command {
 	c.Reason = ""

@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	timerPoll  = 30 * time.Second // the slow look where no wake came
-	keepEvents = 24 * time.Hour   // how long the answer to an event is kept, far beyond any platform's redelivery
+	timerPoll = 30 * time.Second // the slow look where no wake came
+	// How long the answer to an event is kept: as the evidence, for a hint may quote a phrase, but at least far beyond any platform's
+	// redelivery, and a day at most.
+	keepEventsLeast, keepEventsMost = 10 * time.Minute, 24 * time.Hour
 )
 
 // keepTime fires the timers of requests when their time has come. A timer that fires twice changes nothing, so every replica may do it.
@@ -23,7 +25,7 @@ func (b *Bot) keepTime(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			b.log.Error("timers failed; they will be tried again", "err", err)
 		}
-		if time.Since(forgot) > time.Hour {
+		if time.Since(forgot) > b.keepEvents()/24 {
 			if err := b.forgetEvents(ctx); err != nil && ctx.Err() == nil {
 				b.log.Error("old events could not be forgotten", "err", err)
 			}
@@ -36,9 +38,13 @@ func (b *Bot) keepTime(ctx context.Context) {
 	}
 }
 
+func (b *Bot) keepEvents() time.Duration {
+	return max(keepEventsLeast, min(b.o.EvidenceTTL, keepEventsMost))
+}
+
 func (b *Bot) forgetEvents(ctx context.Context) error {
 	return b.o.Ledger.Tx(ctx, func(tx Tx) error {
-		_, err := tx.ForgetEvents(tx.Now().Add(-keepEvents))
+		_, err := tx.ForgetEvents(tx.Now().Add(-b.keepEvents()))
 		return err
 	})
 }
@@ -158,7 +164,8 @@ func (b *Bot) fireOne(tx Tx, d Due) error {
 // evidenceAtOnce is of how many messages the text goes in one transaction.
 const evidenceAtOnce = 1000
 
-// forget takes the text and the key of a request that has ended out of the ledger, a part at a time. Of one that was never sealed all that was stored of its messages goes.
+// forget takes the text and the key of a request that has ended out of the ledger, a part at a time, and with the last part the phrase that was searched for.
+// Of one that was never sealed all that was stored of its messages goes.
 func (b *Bot) forget(tx Tx, r Request) error {
 	if r.State.Open() {
 		return nil
@@ -167,7 +174,7 @@ func (b *Bot) forget(tx Tx, r Request) error {
 	if r.Digest == "" {
 		part = tx.DropMessages
 	} else if _, err := tx.EvidenceKey(r.ID); errors.Is(err, ErrNotFound) { // gone already: another replica was quicker
-		return nil
+		return forgetPhrase(tx, r)
 	} else if err != nil {
 		return err
 	}
@@ -178,11 +185,21 @@ func (b *Bot) forget(tx Tx, r Request) error {
 	if n == evidenceAtOnce {
 		return tx.SetDue(Due{r.ID, DueEvidence, tx.Now()})
 	}
-	if r.Digest == "" {
-		return nil
+	if err := forgetPhrase(tx, r); err != nil || r.Digest == "" {
+		return err
 	}
 	if err := b.auditOwn(tx, "evidence forgotten", r.ID, r.Digest, nil); err != nil {
 		return err
 	}
 	return b.show(tx, r.ID)
+}
+
+// forgetPhrase takes the phrase out of what was asked for.
+func forgetPhrase(tx Tx, r Request) error {
+	f := r.Scope.Filter.withoutText()
+	if f == r.Scope.Filter {
+		return nil
+	}
+	r.Scope.Filter = f
+	return tx.PutRequest(r)
 }

@@ -71,5 +71,7 @@ func (t *tx) OpenEvents(p bot.Platform) ([]bot.StoredEvent, error) {
 
 // ForgetEvents removes old events that have their answer.
 func (t *tx) ForgetEvents(before time.Time) (int, error) {
-	return t.exec("forget events", `DELETE FROM event WHERE answer IS NOT NULL AND at < $1`, millis(before))
+	n, err := t.exec("forget events", `DELETE FROM event WHERE answer IS NOT NULL AND at < $1`, millis(before))
+	t.forgot = t.forgot || n > 0 // an answer may quote a phrase
+	return n, err
 }

@@ -58,6 +58,7 @@ func (t *tx) PutRequest(r bot.Request) error {
 	if err != nil {
 		return err
 	}
+	t.forgot = t.forgot || r.Scope.Filter.Text == bot.Withheld // the phrase that stood there is to be gone as other text
 	if n == 0 {
 		if _, err := t.Request(r.ID); err != nil {
 			return err

@@ -544,3 +544,36 @@ func TestTemporary(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// TestPhraseForgottenOnDisk: the phrase of a filter, and answers that quote it, are in none of the ledger's files once they are forgotten.
+func TestPhraseForgottenOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
+		r := bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}, Scope: bot.Scope{Filter: bot.Filter{Text: secret}}}
+		do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
+		r.Scope.Filter.Text = bot.Withheld
+		if len(found(t, dir, secret)) == 0 {
+			t.Fatal("the phrase is not on disk at all")
+		}
+		do(t, l, func(tx bot.Tx) error { return tx.PutRequest(r) })
+		synctest.Wait()
+		if in := found(t, dir, secret); len(in) > 0 {
+			t.Errorf("the phrase is still in %v", in)
+		}
+		do(t, l, func(tx bot.Tx) error {
+			if _, err := tx.AddEvent(bot.StoredEvent{ID: "e", Platform: bot.Slack, Body: []byte(`"` + secret + `"`)}); err != nil {
+				return err
+			}
+			return tx.CloseEvent("e", []byte(`"`+secret+`"`))
+		})
+		if len(found(t, dir, secret)) == 0 {
+			t.Fatal("the answer is not on disk at all")
+		}
+		do(t, l, func(tx bot.Tx) error { _, err := tx.ForgetEvents(tx.Now().Add(time.Hour)); return err })
+		synctest.Wait()
+		if in := found(t, dir, secret); len(in) > 0 {
+			t.Errorf("the answer is still in %v", in)
+		}
+	})
+}
