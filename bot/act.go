@@ -150,11 +150,11 @@ func (a *act) ask(cmd Command) (Answer, error) {
 
 // openRequests counts the open requests of a person, those asked from an account of theirs under another name among them.
 func (a *act) openRequests(person PersonID) (n int, err error) {
-	open, err := a.tx.Requests(Query{App: a.b.o.App, States: openStates(), Limit: 1000})
+	open, err := a.tx.Askers(a.b.o.App)
 	mine := a.b.o.Roster.Accounts(a.e.By)
-	for _, r := range open {
-		own := func(a Account) bool { return slices.ContainsFunc(r.Accounts, a.Is) }
-		if r.By.Person == person || slices.ContainsFunc(mine, own) {
+	for _, by := range open {
+		own := func(a Account) bool { return slices.ContainsFunc(by.Accounts, a.Is) }
+		if by.Person == person || slices.ContainsFunc(mine, own) {
 			n++
 		}
 	}

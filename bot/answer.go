@@ -15,6 +15,8 @@ const (
 
 	listShown   = 20 // requests that list shows
 	listScanned = 60 // that it looks at, for those of groups that may still be touched: each is read whole, and somebody waits
+
+	groupsScanned = 1000 // groups that an autocompletion looks through, those asked about last
 )
 
 // help shows every command with an example that can be copied.
@@ -209,15 +211,13 @@ func (b *Bot) complete(ctx context.Context, e Event, m Member) (Answer, error) {
 	if b.o.Policy.MayBeUsedIn(e.Place) != nil || b.o.Policy.MayRead(m, b.o.Roster) != nil {
 		return Answer{Kind: Choices}, nil
 	}
-	seen := map[recall.GroupID]bool{}
 	a := Answer{Kind: Choices}
+	typed := strings.ToLower(strings.TrimSpace(e.Act.Text))
 	err := b.o.Ledger.View(ctx, func(tx Tx) error {
-		recent, err := tx.Requests(Query{App: b.o.App, Limit: 500})
-		for _, r := range recent {
-			g := r.Scope.Group
-			if !seen[g] && len(a.Groups) < 25 && strings.Contains(strings.ToLower(string(g)+" "+r.Group.Name), strings.ToLower(strings.TrimSpace(e.Act.Text))) && b.o.Policy.MayTouch(g) == nil {
-				seen[g] = true
-				a.Groups = append(a.Groups, string(g))
+		recent, err := tx.Touched(b.o.App, groupsScanned)
+		for _, g := range recent {
+			if len(a.Groups) < 25 && strings.Contains(strings.ToLower(string(g.Group)+" "+g.Name), typed) && b.o.Policy.MayTouch(g.Group) == nil {
+				a.Groups = append(a.Groups, string(g.Group))
 			}
 		}
 		return err

@@ -304,33 +304,37 @@ func (b *Bot) Recollect(ctx context.Context, key string) (value string, err erro
 }
 
 // overlap returns a Refusal when an open request of the same group and topic holds one of the seqs. Of a stopping request only messages without
-// an outcome count. but names the request that asks, which does not stand in its own way. on is where it is read.
+// an outcome count. but names the request that is about to be sealed, "" for one that is being asked. on is where it is read.
 func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID, on Platform) error {
 	if seqs.Count() == 0 {
 		return nil
 	}
-	open, err := tx.Requests(Query{App: b.o.App, Group: s.Group, Topic: &s.Topic, States: openStates(), Limit: 1000})
+	inTheWay := func(r Request, shared Ranges) error {
+		return refuse("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(Command{Verb: VerbShow, Request: r.ID}.on(on)))
+	}
+	states := []State{Proposed, Approved, Running}
+	if but == "" { // two requests that are being prepared may meet: the first to seal wins
+		states = append(states, Preparing)
+	}
+	open, err := tx.Requests(Query{App: b.o.App, Group: s.Group, Topic: &s.Topic, States: states, Seqs: seqs, Limit: 1})
 	if err != nil {
 		return err
 	}
-	for _, r := range open {
-		if r.ID == but || !r.Covers.Overlaps(seqs) {
-			continue
+	if len(open) > 0 {
+		return inTheWay(open[0], open[0].Covers.Intersect(seqs))
+	}
+	stopping, err := tx.Requests(Query{App: b.o.App, Group: s.Group, Topic: &s.Topic, States: []State{Stopping}, Seqs: seqs, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range stopping {
+		shared, err := unsettled(tx, r.ID, r.Covers.Intersect(seqs))
+		if err != nil {
+			return err
 		}
-		// Two requests that are being prepared may meet: the first to seal wins, so only sealed ones stand in a sealing's way.
-		if but != "" && r.State == Preparing {
-			continue
+		if shared.Count() > 0 {
+			return inTheWay(r, shared)
 		}
-		shared := r.Covers.Intersect(seqs)
-		if r.State == Stopping {
-			if shared, err = unsettled(tx, r.ID, shared); err != nil {
-				return err
-			}
-			if shared.Count() == 0 {
-				continue
-			}
-		}
-		return refuse("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(Command{Verb: VerbShow, Request: r.ID}.on(on)))
 	}
 	return nil
 }

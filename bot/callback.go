@@ -31,7 +31,7 @@ const (
 	keepRemovals   = 30 * 24 * time.Hour // how long they are kept
 	forgetAtOnce   = 50_000              // rows that one transaction forgets at most
 	forgetEvery    = 5 * time.Second     // between two looks for what to forget, while callbacks come
-	lateLookedAt   = 50                  // requests of a group that a late callback is compared with
+	lateLookedAt   = 50                  // requests with the same messages that a late callback is audited for
 )
 
 // Arrival is a message as the after-send callback told of it. Nothing but the callback says that it exists.
@@ -237,20 +237,18 @@ func (b *Bot) heard(tx Tx, t talk, told []Removal) error {
 		seqs, by[r.By] = append(seqs, r.Seq), true
 	}
 	these := MakeRanges(seqs...)
-	open, err := tx.Requests(Query{App: b.o.App, Group: t.group, Topic: &t.topic, States: openStates(), Limit: 1000})
+	held := Query{App: b.o.App, Group: t.group, Topic: &t.topic, States: []State{Proposed, Approved, Running, Stopping}, Seqs: these, Limit: 1000}
+	open, err := tx.Requests(held)
 	if err != nil {
 		return err
 	}
-	recent, err := tx.Requests(Query{App: b.o.App, Group: t.group, Topic: &t.topic, Limit: lateLookedAt})
+	held.States, held.Limit = []State{Done, Stopped, NotStarted}, lateLookedAt
+	ended, err := tx.Requests(held)
 	if err != nil {
 		return err
 	}
-	ended := slices.DeleteFunc(recent, func(r Request) bool { return !r.State.HasReceipt() })
 	for _, r := range append(open, ended...) {
 		shared := r.Covers.Intersect(these)
-		if shared.Count() == 0 || r.State == Preparing {
-			continue
-		}
 		if !r.State.Open() {
 			err := b.auditOwn(tx, "callback after the end", r.ID, r.Digest, map[string]any{"seqs": shared.String(), "by": slices.Sorted(maps.Keys(by))})
 			if err != nil {

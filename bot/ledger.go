@@ -132,6 +132,11 @@ type Tx interface {
 	// RequestsAfter returns up to limit requests whose id comes after that one, by their ids in the ledger's order, for who goes through all of them. "" comes before all.
 	RequestsAfter(id RequestID, limit int) ([]Request, error)
 
+	// Askers returns who asked each open request of an app.
+	Askers(app recall.SDKAppID) ([]Asker, error)
+	// Touched returns up to limit groups that requests of an app were about, the one asked about last first.
+	Touched(app recall.SDKAppID, limit int) ([]Touched, error)
+
 	// AddMessages stores messages that a request is going to be sealed with, in as many transactions as there is need for. ErrRule where a seq is there already, and
 	// once the request has its digest: what was sealed never changes. An outcome that a message brings is stored with it.
 	AddMessages(id RequestID, messages []Message) error
@@ -271,7 +276,21 @@ type Query struct {
 	Topic  *recall.TopicID
 	Person PersonID
 	States []State
-	Limit  int // 0: 100
+	Seqs   Ranges // those that cover one of these
+	Sealed bool   // those that have a digest
+	Limit  int    // 0: 100
+}
+
+// Asker is who asked a request: the person, by the roster of then, and every account of theirs.
+type Asker struct {
+	Person   PersonID
+	Accounts []Account
+}
+
+// Touched is a group that requests were about, and what it was called when one of them was last sealed; "" where none was.
+type Touched struct {
+	Group recall.GroupID
+	Name  string
 }
 
 // BatchState is where a batch stands.

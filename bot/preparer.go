@@ -16,7 +16,7 @@ const (
 	readRetryMost  = 8 * time.Second
 	pageTries      = 3   // of one page, before the whole reading has failed: a flood has thousands
 	maxEarlier     = 5   // earlier requests told on a card
-	earlierScanned = 500 // of the newest requests of a group, and of its newest rejected ones, that are looked through
+	earlierScanned = 500 // requests with some of the same messages that are counted, and as many rejected ones
 )
 
 // prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses. It returns when the request is no longer preparing,
@@ -388,19 +388,21 @@ func (b *Bot) propose(tx Tx, r Request, p prepared, digest string) error {
 // earlier tells whether the bot touched the group before, and which settled requests held some of the same messages: newest first, at most maxEarlier, and how many more.
 // Those that somebody rejected come before all others, so that no number of withdrawals hides one.
 func (b *Bot) earlier(tx Tx, r Request) (fresh bool, earlier []Earlier, more int, err error) {
-	before, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, Limit: earlierScanned})
+	before, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, Sealed: true, Limit: 1}) // r has no digest yet
 	if err != nil {
 		return false, nil, 0, err
 	}
-	fresh = !slices.ContainsFunc(before, func(o Request) bool { return o.ID != r.ID && o.Digest != "" })
-	rejected, err := tx.Requests(Query{App: r.App, Group: r.Scope.Group, States: []State{Rejected}, Limit: earlierScanned})
+	held := Query{App: r.App, Group: r.Scope.Group, Topic: &r.Scope.Topic, States: []State{Rejected}, Seqs: r.Covers, Limit: earlierScanned}
+	same, err := tx.Requests(held)
 	if err != nil {
 		return false, nil, 0, err
 	}
-	others := slices.DeleteFunc(before, func(o Request) bool { return o.State == Rejected })
-	same := slices.DeleteFunc(append(rejected, others...), func(o Request) bool {
-		return o.ID == r.ID || o.State.Open() || o.Scope.Topic != r.Scope.Topic || !o.Covers.Overlaps(r.Covers)
-	})
+	held.States = slices.DeleteFunc(States(), func(s State) bool { return s.Open() || s == Rejected })
+	others, err := tx.Requests(held)
+	if err != nil {
+		return false, nil, 0, err
+	}
+	same = append(same, others...)
 	told := same[:min(len(same), maxEarlier)]
 	slices.SortStableFunc(told, func(a, b Request) int { return b.Asked.Compare(a.Asked) })
 	for _, o := range told {
@@ -410,7 +412,7 @@ func (b *Bot) earlier(tx Tx, r Request) (fresh bool, earlier []Earlier, more int
 		}
 		earlier = append(earlier, Earlier{ID: o.ID, State: o.State, By: by, Reason: o.EndReason, Ended: o.Ended})
 	}
-	return fresh, earlier, len(same) - len(told), nil
+	return len(before) == 0, earlier, len(same) - len(told), nil
 }
 
 // refusePreparing ends a request that is still preparing, because the bot itself cannot or must not go on. The audit log gets the reason's name: its words may repeat

@@ -213,8 +213,8 @@ func million(b *testing.B, database, id string) {
 	const count = `WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 999999) INSERT INTO `
 	const name = `'R-' || substr(CAST(1000000 + i AS text), 2)`
 	for _, q := range []string{
-		`request (id, app, chat_group, topic, requester, asked, state, digest, last_outcome, body)
-			SELECT ` + name + `, app, CASE i % 20 WHEN 0 THEN chat_group ELSE 'group ' || (i % 500) END, topic, requester, asked - CAST(1000 AS bigint) * (1000000 - i), state, digest, last_outcome, body
+		`request (id, low, high, seqs, accounts, app, chat_group, topic, requester, asked, state, digest, last_outcome, body)
+			SELECT ` + name + `, low, high, seqs, accounts, app, CASE i % 20 WHEN 0 THEN chat_group ELSE 'group ' || (i % 500) END, topic, requester, asked - CAST(1000 AS bigint) * (1000000 - i), state, digest, last_outcome, body
 			FROM c, request WHERE id = '` + id + `'`,
 		`message (request, seq, seal, class, confirmed, outcome) SELECT ` + name + `, seq, seal, class, confirmed, outcome FROM c, message WHERE request = '` + id + `'`,
 		`view (request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead)

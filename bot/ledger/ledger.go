@@ -154,7 +154,7 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 	if db == nil {
 		db = l.read
 	}
-	p, err := goose.NewProvider(dialect, db, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
+	p, err := goose.NewProvider(dialect, db, files, append(opts, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(fills()))...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

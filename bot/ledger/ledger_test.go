@@ -92,7 +92,7 @@ func empty(t *testing.T, databaseURL string) {
 	}
 	defer db.Close()
 	for _, table := range []string{
-		"evidence", "evidence_key", "message", "batch", `"grant"`, "approval", "view", "post", "due", "request", "event", "roster", "lease", "pause", "note", "audit", "arrival", "removal",
+		"evidence", "evidence_key", "message", "batch", `"grant"`, "approval", "view", "post", "due", "request", "event", "roster", "lease", "pause", "note", "audit", "arrival", "removal", "touched",
 	} {
 		if _, err := db.Exec("DELETE FROM " + table); err != nil {
 			t.Fatal(err)

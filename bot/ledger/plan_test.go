@@ -21,7 +21,8 @@ func TestPlans(t *testing.T) {
 		"person":          {bot.Query{App: 1, Person: "Mina"}, "request_of_person (requester=? AND app=?)"},
 		"group":           {bot.Query{App: 1, Group: "@TGS#1"}, "request_of_group (chat_group=? AND app=?)"},
 		"state":           {bot.Query{App: 1, States: []bot.State{bot.Proposed, bot.Running}}, "request_state (state=?)"},
-		"group and state": {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}}, "request_group (chat_group=? AND app=? AND state=?)"},
+		"group and state": {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}}, "request_holds (chat_group=? AND app=? AND topic=? AND state=?)"},
+		"seqs":            {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}, Seqs: bot.MakeRanges(1, 2)}, "request_holds (chat_group=? AND app=? AND topic=? AND state=? AND high>?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := Open(t.Context(), "sqlite::memory:", Options{})
@@ -67,9 +68,15 @@ func TestPlans(t *testing.T) {
 func TestPlanInOrder(t *testing.T) {
 	messages := strings.NewReplacer("$1", "'R'", "$2", "640").Replace(unbatched)
 	posts := strings.NewReplacer("$1", "'slack'", "$2", "50").Replace(firstPosts)
+	who := strings.NewReplacer("$1", "1").Replace(askers)
+	groups := strings.NewReplacer("$1", "1", "$2", "50").Replace(groupsTouched)
 	batches := strings.NewReplacer("$1", "'R'", "$2", "'pending'", "$3", "84").Replace(firstBatches)
 	postgres := ledgertest.Postgres(t)
 	for _, test := range []struct{ name, url, query, want, unwanted string }{
+		{"who asked on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + who, "request_open (app=?)", "TEMP B-TREE"},
+		{"who asked on PostgreSQL", postgres, "EXPLAIN " + who, "request_open", "Seq Scan"},
+		{"groups on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + groups, "touched_asked (app=?)", "TEMP B-TREE"},
+		{"groups on PostgreSQL", postgres, "EXPLAIN " + groups, "touched_asked", "Seq Scan"},
 		{"batches on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + batches, "batch_state (state=? AND request=?)", "TEMP B-TREE"},
 		{"batches on PostgreSQL", postgres, "EXPLAIN " + batches, "Index Scan using batch_state", "Sort"},
 		{"messages on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + messages, "message_work (request=? AND batch=?)", "sqlite_autoindex_message"},

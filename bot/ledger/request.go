@@ -5,9 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"recallbot/bot"
+	"recallbot/recall"
 )
 
 // A request is stored as JSON, beside the columns that are searched or that keys refer to. State and digest are read from their columns;
@@ -26,11 +30,85 @@ func (t *tx) AddRequest(r bot.Request) error {
 	if err != nil {
 		return t.fail(do, err)
 	}
-	if _, err := t.exec(do, `INSERT INTO request (id, app, chat_group, topic, requester, asked, state, digest, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body); err != nil {
+	accounts, err := encode(r.Accounts)
+	if err != nil {
+		return t.fail(do, err)
+	}
+	low, high := bounds(r.Covers)
+	if _, err := t.exec(do, `INSERT INTO request (id, app, chat_group, topic, requester, asked, state, digest, body, accounts, low, high, seqs)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
+		accounts, low, high, r.Covers.String()); err != nil {
+		return err
+	}
+	if err := t.touch(do, r); err != nil {
 		return err
 	}
 	return t.putApprovals(do, r)
+}
+
+// bounds are the lowest and the highest of the seqs; 0 where there are none.
+func bounds(seqs bot.Ranges) (low, high int64) {
+	if len(seqs) == 0 {
+		return 0, 0
+	}
+	return int64(seqs[0].From), int64(seqs[len(seqs)-1].To)
+}
+
+// touch keeps the group of a request. A name, in JSON, gives way to one of a request that was asked later.
+const touch = `INSERT INTO touched (app, chat_group, asked, name) VALUES ($1, $2, $3, $4) ON CONFLICT (app, chat_group) DO UPDATE SET
+	asked = CASE WHEN excluded.asked > touched.asked THEN excluded.asked ELSE touched.asked END,
+	name = CASE WHEN excluded.name <> '""' AND (excluded.asked >= touched.asked OR touched.name = '""') THEN excluded.name ELSE touched.name END
+	WHERE excluded.asked > touched.asked OR excluded.name <> '""' AND excluded.name <> touched.name`
+
+func touchArgs(r bot.Request) ([]any, error) {
+	name, err := encode(r.Group.Name)
+	return []any{int64(r.App), r.Scope.Group, millis(r.Asked), name}, err
+}
+
+func (t *tx) touch(do string, r bot.Request) error {
+	args, err := touchArgs(r)
+	if err != nil {
+		return t.fail(do, err)
+	}
+	_, err = t.exec(do, touch, args...)
+	return err
+}
+
+const groupsTouched = `SELECT chat_group, name FROM touched WHERE app = $1 ORDER BY asked DESC, chat_group DESC LIMIT $2 + 0`
+
+// Touched returns groups that requests were about.
+func (t *tx) Touched(app recall.SDKAppID, limit int) ([]bot.Touched, error) {
+	var groups []bot.Touched
+	err := t.each("read groups", groupsTouched, []any{int64(app), max(limit, 0)}, func(row *sql.Rows) error {
+		var g bot.Touched
+		var name string
+		err := row.Scan(&g.Group, &name)
+		if err == nil {
+			err = decode(name, &g.Name)
+		}
+		groups = append(groups, g)
+		return err
+	})
+	return groups, err
+}
+
+// askers names the open states as the index request_open does.
+const askers = `SELECT requester, accounts FROM request WHERE app = $1 AND state IN ('preparing', 'proposed', 'approved', 'running', 'stopping')`
+
+// Askers returns who asked the open requests.
+func (t *tx) Askers(app recall.SDKAppID) ([]bot.Asker, error) {
+	var all []bot.Asker
+	err := t.each("read who asked", askers, []any{int64(app)}, func(row *sql.Rows) error {
+		var a bot.Asker
+		var accounts string
+		err := row.Scan(&a.Person, &accounts)
+		if err == nil {
+			err = decode(accounts, &a.Accounts)
+		}
+		all = append(all, a)
+		return err
+	})
+	return all, err
 }
 
 // Request returns one request. Nothing more is needed to hold it: no other transaction writes before this one ends.
@@ -52,9 +130,10 @@ func (t *tx) PutRequest(r bot.Request) error {
 	if err != nil {
 		return t.fail(do, err)
 	}
-	n, err := t.exec(do, `UPDATE request SET state = $7, digest = $8, body = $9
+	low, high := bounds(r.Covers)
+	n, err := t.exec(do, `UPDATE request SET state = $7, digest = $8, body = $9, low = $10, high = $11, seqs = $12
 		WHERE id = $1 AND app = $2 AND chat_group = $3 AND topic = $4 AND requester = $5 AND asked = $6 AND (digest IS NULL OR digest = $8)`,
-		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body)
+		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body, low, high, r.Covers.String())
 	if err != nil {
 		return err
 	}
@@ -64,6 +143,9 @@ func (t *tx) PutRequest(r bot.Request) error {
 			return err
 		}
 		return t.refuse(do, "who asked what, and the digest once sealed, never change")
+	}
+	if err := t.touch(do, r); err != nil {
+		return err
 	}
 	return t.putApprovals(do, r)
 }
@@ -150,12 +232,78 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 		}
 		where = append(where, "state IN ("+strings.Join(states, ", ")+")")
 	}
+	if q.Sealed {
+		where = append(where, "digest IS NOT NULL")
+	}
+	limit := cmp.Or(max(q.Limit, 0), 100)
+	if len(q.Seqs) > 0 {
+		low, high := bounds(q.Seqs)
+		where = append(where, "high >= "+arg(low), "low <= "+arg(high))
+		ids, err := t.holding(strings.Join(where, " AND "), args, q.Seqs, limit)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		list, err := keys(ids)
+		if err != nil {
+			return nil, t.fail("read requests", err)
+		}
+		return t.requests("read requests", `id IN (SELECT key FROM json_each($1))`, newestFirst, []any{list})
+	}
 	if len(where) == 0 {
 		where = []string{"1 = 1"}
 	}
 	// The inner query finds and sorts in an index alone, so that old requests are not read.
 	return t.requests("read requests", `id IN (SELECT id FROM request WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(cmp.Or(max(q.Limit, 0), 100))+` + 0)`, newestFirst, args)
+		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(limit)+` + 0)`, newestFirst, args)
+}
+
+// holding returns the newest requests that fit the condition and cover one of the seqs, as far as can be told without their bodies: whose bounds fit is found in an index.
+func (t *tx) holding(where string, args []any, seqs bot.Ranges, limit int) (ids []bot.RequestID, err error) {
+	err = t.each("read requests", `SELECT id, seqs FROM request WHERE `+where+` ORDER BY +asked DESC, id DESC`, args, func(row *sql.Rows) error {
+		var id bot.RequestID
+		var text string
+		err := row.Scan(&id, &text)
+		if err == nil && len(ids) < limit && shares(text, seqs) {
+			ids = append(ids, id)
+		}
+		return err
+	})
+	return ids, err
+}
+
+// shares reports whether stored seqs share one with these. It reads the text once: it may hold 100,000.
+func shares(text string, these bot.Ranges) bool {
+	i := 0
+	for part := range strings.SplitSeq(text, ",") {
+		low, high, isRun := strings.Cut(part, "-")
+		if !isRun {
+			high = low
+		}
+		from, errFrom := strconv.ParseUint(low, 10, 32)
+		to, errTo := strconv.ParseUint(high, 10, 32)
+		if errFrom != nil || errTo != nil {
+			return text != "" // who reads the request is told
+		}
+		for i < len(these) && uint64(these[i].To) < from {
+			i++
+		}
+		if i == len(these) {
+			return false
+		}
+		if uint64(these[i].From) <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// keys is ids as json_each takes them.
+func keys(ids []bot.RequestID) (string, error) {
+	all := make(map[bot.RequestID]int, len(ids))
+	for _, id := range ids {
+		all[id] = 0
+	}
+	return encode(all)
 }
 
 // RequestsAfter returns requests by their ids.
@@ -187,18 +335,11 @@ func (t *tx) requests(do, where, order string, args []any) ([]bot.Request, error
 	if err != nil || len(requests) == 0 {
 		return nil, err
 	}
-	var ids strings.Builder
-	for i, r := range requests {
-		if i > 0 {
-			ids.WriteByte(',')
-		}
-		id, err := encode(r.ID)
-		if err != nil {
-			return nil, t.fail(do, err)
-		}
-		ids.WriteString(id + ":0")
+	list, err := keys(slices.Collect(maps.Keys(at)))
+	if err != nil {
+		return nil, t.fail(do, err)
 	}
-	err = t.each(do, `SELECT request, body FROM approval WHERE request IN (SELECT key FROM json_each($1)) ORDER BY request, n`, []any{"{" + ids.String() + "}"}, func(row *sql.Rows) error {
+	err = t.each(do, `SELECT request, body FROM approval WHERE request IN (SELECT key FROM json_each($1)) ORDER BY request, n`, []any{list}, func(row *sql.Rows) error {
 		var a bot.Approval
 		var id, body string
 		if err := row.Scan(&id, &body); err != nil {

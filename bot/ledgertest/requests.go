@@ -2,6 +2,8 @@ package ledgertest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +149,101 @@ var requests = []promise{
 				t.Errorf("%+v: found %s, want %s", test.q, got, test.want)
 			}
 		}
+	}},
+	{"they are found by the seqs that they cover, as they are covered now", func(t *testing.T, l bot.Ledger) {
+		add := func(id bot.RequestID, minutes int, seqs bot.Ranges, change func(r *bot.Request)) {
+			r := asked(id)
+			r.Asked, r.Covers = day.Add(time.Duration(minutes)*time.Minute), seqs
+			change(&r)
+			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
+		}
+		nothing := func(*bot.Request) {}
+		run := func(from, to recall.Seq) bot.Ranges { return bot.Ranges{{From: from, To: to}} }
+		add("R-A", 1, bot.MakeRanges(10, 20, 30), nothing)
+		add("R-B", 2, run(12, 18), nothing)
+		add("R-C", 3, run(1, 4_294_967_295), func(r *bot.Request) { r.State, r.Digest = bot.Proposed, digest })
+		add("R-D", 4, nil, nothing)
+		add("R-E", 5, run(15, 25), func(r *bot.Request) { r.Scope.Group = "other" })
+		find := func(want string, q bot.Query) {
+			t.Helper()
+			ids := make([]bot.RequestID, 0)
+			for _, r := range look(t, l, func(tx bot.Tx) ([]bot.Request, error) { return tx.Requests(q) }) {
+				ids = append(ids, r.ID)
+				same(t, r, look(t, l, func(tx bot.Tx) (bot.Request, error) { return tx.Request(r.ID) }))
+			}
+			if got := fmt.Sprint(ids); got != want {
+				t.Errorf("%+v: found %s, want %s", q, got, want)
+			}
+		}
+		find("[R-E R-C R-A]", bot.Query{Seqs: run(20, 20)})
+		find("[R-E R-C]", bot.Query{Seqs: run(21, 29)})
+		find("[R-C R-B]", bot.Query{Seqs: bot.MakeRanges(9, 11, 13, 31), Group: group})
+		find("[R-C]", bot.Query{Seqs: bot.MakeRanges(9, 11, 19, 31), Group: group})
+		find("[R-A]", bot.Query{Seqs: run(1, 10), States: []bot.State{bot.Preparing, bot.Done}})
+		find("[R-E R-C]", bot.Query{Seqs: run(10, 20), Limit: 2})
+		find("[R-C]", bot.Query{Seqs: run(4_294_967_295, 4_294_967_295)})
+		find("[]", bot.Query{Seqs: run(9, 9), Group: "other"})
+		find("[R-C]", bot.Query{Sealed: true})
+		find("[R-E R-D R-C R-B R-A]", bot.Query{})
+		do(t, l, func(tx bot.Tx) error { // a filter has found them
+			r, err := tx.Request("R-D")
+			if err != nil {
+				return err
+			}
+			r.State, r.Digest, r.Covers = bot.Proposed, digest, bot.MakeRanges(500, 700)
+			return tx.PutRequest(r)
+		})
+		find("[R-D R-C]", bot.Query{Seqs: run(600, 800)})
+		find("[R-C]", bot.Query{Seqs: run(501, 699)})
+		find("[R-D R-C]", bot.Query{Sealed: true, Group: group})
+	}},
+	{"who asked the open ones is told", func(t *testing.T, l bot.Ledger) {
+		for i, s := range []bot.State{bot.Preparing, bot.Refused, bot.Proposed, bot.Withdrawn} {
+			r := asked(bot.RequestID(fmt.Sprint("R-", i)))
+			if r.By = actor([]string{"mina", "eve", "theo", "ann"}[i]); s == bot.Proposed {
+				r.Digest = digest
+			}
+			r.State, r.Accounts = s, []bot.Account{r.By.Account, {Platform: bot.Discord, User: "\x00"}}
+			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
+		}
+		other := asked("R-OTHER")
+		other.App = 2
+		do(t, l, func(tx bot.Tx) error { return tx.AddRequest(other) })
+		found := look(t, l, func(tx bot.Tx) ([]bot.Asker, error) { return tx.Askers(asked("").App) })
+		slices.SortFunc(found, func(a, b bot.Asker) int { return strings.Compare(string(a.Person), string(b.Person)) })
+		var want []bot.Asker
+		for _, user := range []string{"mina", "theo"} {
+			by := actor(user)
+			want = append(want, bot.Asker{Person: by.Person, Accounts: []bot.Account{by.Account, {Platform: bot.Discord, User: "\x00"}}})
+		}
+		same(t, found, want)
+	}},
+	{"the groups that requests were about are told, with their last names", func(t *testing.T, l bot.Ledger) {
+		add := func(id bot.RequestID, app recall.SDKAppID, minutes int, group recall.GroupID, name string) {
+			r := asked(id)
+			r.App, r.Asked, r.Scope.Group, r.Group.Name = app, day.Add(time.Duration(minutes)*time.Minute), group, name
+			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
+		}
+		touched := func(limit int) []bot.Touched {
+			return look(t, l, func(tx bot.Tx) ([]bot.Touched, error) { return tx.Touched(1, limit) })
+		}
+		add("R-A", 1, 5, "a", "new name\x00\u202e")
+		add("R-B", 1, 1, "b", "")
+		add("R-C", 1, 3, "a", "old name")
+		add("R-D", 1, 7, "a", "")
+		add("R-E", 1, 9, "c", "")
+		add("R-F", 2, 9, "of another app", "")
+		same(t, touched(10), []bot.Touched{{Group: "c"}, {Group: "a", Name: "new name\x00\u202e"}, {Group: "b"}})
+		same(t, touched(2), []bot.Touched{{Group: "c"}, {Group: "a", Name: "new name\x00\u202e"}})
+		do(t, l, func(tx bot.Tx) error { // it was read
+			r, err := tx.Request("R-B")
+			if err != nil {
+				return err
+			}
+			r.State, r.Digest, r.Group.Name = bot.Proposed, digest, "b's name"
+			return tx.PutRequest(r)
+		})
+		same(t, touched(10)[2], bot.Touched{Group: "b", Name: "b's name"})
 	}},
 	{"all are gone through by their ids", func(t *testing.T, l bot.Ledger) {
 		want := map[bot.RequestID]bool{}

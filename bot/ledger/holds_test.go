@@ -1,0 +1,93 @@
+package ledger
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recallbot/bot"
+	"recallbot/bot/ledgertest"
+	"recallbot/recall"
+)
+
+// TestFillHolds: of requests that were stored before the schema had it, what they hold, who asked and the names of their groups are found as those of others.
+func TestFillHolds(t *testing.T) {
+	for name, url := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "recallbot.db"), "PostgreSQL": ledgertest.Postgres(t)} {
+		t.Run(name, func(t *testing.T) {
+			l, err := Open(t.Context(), url, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = 1100 // more than are filled at once
+			day := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			err = l.Tx(t.Context(), func(tx bot.Tx) error {
+				for i := range n {
+					r := bot.Request{
+						ID: bot.RequestID(fmt.Sprintf("R-%04d", i)), App: 1, State: bot.Withdrawn, By: bot.Actor{Person: "Mina"}, Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", i)}},
+						Scope: bot.Scope{Group: recall.GroupID(fmt.Sprint("g", i%3))}, Group: bot.GroupFacts{Name: fmt.Sprint("name ", i)}, Asked: day.Add(time.Duration(i) * time.Second),
+						Covers: bot.MakeRanges(recall.Seq(10*i+1), recall.Seq(10*i+3)),
+					}
+					if i == n-1 {
+						r.State, r.Group.Name, r.Covers = bot.Preparing, "", nil
+					}
+					if err := tx.AddRequest(r); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			type found struct {
+				Holds   []bot.Request
+				Askers  []bot.Asker
+				Touched []bot.Touched
+			}
+			look := func(l *Ledger) (f found) {
+				t.Helper()
+				err := l.View(t.Context(), func(tx bot.Tx) (err error) {
+					if f.Holds, err = tx.Requests(bot.Query{Seqs: bot.MakeRanges(5001, 5002, 9993, 9994)}); err != nil {
+						return err
+					}
+					if f.Askers, err = tx.Askers(1); err != nil {
+						return err
+					}
+					f.Touched, err = tx.Touched(1, 10)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return f
+			}
+			want := look(l)
+			if len(want.Holds) != 2 || len(want.Askers) != 1 || len(want.Touched) != 3 {
+				t.Fatalf("before: %+v", want)
+			}
+			for _, query := range []string{
+				"DROP TABLE touched", "DROP INDEX request_holds", "DROP INDEX request_open",
+				"ALTER TABLE request DROP COLUMN low", "ALTER TABLE request DROP COLUMN high", "ALTER TABLE request DROP COLUMN seqs", "ALTER TABLE request DROP COLUMN accounts",
+				"CREATE INDEX request_group ON request (chat_group, app, state, asked, id, topic)",
+				fmt.Sprintf("DELETE FROM goose_db_version WHERE version_id >= %d", filling-1),
+			} {
+				if _, err := l.write.ExecContext(t.Context(), query); err != nil {
+					t.Fatalf("%s: %v", query, err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if l, err = Open(t.Context(), url, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if diff := cmp.Diff(want, look(l)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
