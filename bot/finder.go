@@ -90,30 +90,6 @@ func (b *Bot) searchAnywhere(ctx context.Context, rd *reading) (searched, error)
 	return b.searchArrived(ctx, rd.scope)
 }
 
-// settleUnlessAllowed stores the event, and its answer where allowed refuses it. answer is nil when the event is new and allowed.
-func (b *Bot) settleUnlessAllowed(ctx context.Context, e Event, allowed func(tx Tx) error) (*Answer, error) {
-	_, prior, err := b.Note(ctx, e)
-	if err != nil || prior != nil {
-		if prior == nil {
-			prior = &Answer{}
-		}
-		return prior, err
-	}
-	var refusal error
-	err = b.o.Ledger.View(ctx, func(tx Tx) error {
-		refusal = allowed(tx)
-		return nil
-	})
-	if err != nil {
-		return &Answer{}, err
-	}
-	if refusal == nil {
-		return nil, nil
-	}
-	answer, err := b.settle(ctx, e, func(Tx, time.Time) (Answer, error) { return Answer{}, refusal })
-	return &answer, err
-}
-
 // Found is what a search found, kept with its answer for a day: which messages, nothing that they say.
 type Found struct {
 	By       Account        `json:"by"`

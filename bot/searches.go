@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type searches struct {
 }
 
 // begin counts one more search until end is called. It returns a Refusal where there are as many as may be; or, where the same event is at it already, what is closed when that has ended.
-func (s *searches) begin(by PersonID, id EventID) (end func(), already <-chan struct{}, no *Refusal) {
+func (s *searches) begin(by PersonID, id EventID) (end func(), already <-chan struct{}, no error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if running, ok := s.events[id]; ok {
@@ -50,19 +51,32 @@ func (s *searches) begin(by PersonID, id EventID) (end func(), already <-chan st
 }
 
 // beginSearch stores the event of a search and counts it until end is called. answer is set instead where the event has its answer already, or where allowed or the number of searches
-// refuses it.
+// refuses it: that is one transaction, since a hundred may be refused while others wait for theirs.
 func (b *Bot) beginSearch(ctx context.Context, e Event, allowed func(tx Tx) error) (end func(), answer *Answer, err error) {
 	by, _ := b.o.Roster.Of(e.By)
 	for {
-		if answer, err = b.settleUnlessAllowed(ctx, e, allowed); err != nil || answer != nil {
-			return nil, answer, err
+		var refusal error
+		err := b.o.Ledger.View(ctx, func(tx Tx) error {
+			refusal = allowed(tx)
+			return nil
+		})
+		if err != nil {
+			return nil, &Answer{}, err
 		}
-		end, already, no := b.searches.begin(by, e.ID)
+		var already <-chan struct{}
+		if refusal == nil {
+			end, already, refusal = b.searches.begin(by, e.ID)
+		}
 		switch {
-		case no != nil:
-			refused, err := b.settle(ctx, e, func(Tx, time.Time) (Answer, error) { return Answer{}, no })
-			return nil, &refused, err
+		case refusal != nil:
+			answer, err := b.settle(ctx, e, func(Tx, time.Time) (Answer, error) { return Answer{}, refusal })
+			return nil, &answer, err
 		case already == nil:
+			_, prior, err := b.Note(ctx, e)
+			if err != nil || prior != nil {
+				end()
+				return nil, cmp.Or(prior, &Answer{}), err
+			}
 			return end, nil, nil
 		}
 		select {

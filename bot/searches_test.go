@@ -1,11 +1,13 @@
 package bot_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,11 +68,24 @@ func refusals(answers []bot.Answer) map[string]int {
 	return n
 }
 
-// At most two searches of a person and eight of everybody are under way. The others are refused, read nothing and hold nothing, and what has ended makes room.
+// written counts the transactions of a ledger that write.
+type written struct {
+	bot.Ledger
+	n atomic.Int64
+}
+
+func (w *written) Tx(ctx context.Context, fn func(bot.Tx) error) error {
+	w.n.Add(1)
+	return w.Ledger.Tx(ctx, fn)
+}
+
+// At most two searches of a person and eight of everybody are under way. The others are refused in one transaction, read nothing and hold nothing, and what has ended makes room.
 func TestSearchesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		w := &written{}
 		h := newHouse(t, func(o *bot.Options) {
 			crowded(o)
+			w.Ledger, o.Ledger = o.Ledger, w
 			o.Roster = bot.Roster{People: []bot.Person{{Name: "two accounts", Accounts: []bot.Account{{Platform: bot.Slack, User: "U0"}, {Platform: bot.Slack, User: "U1"}}}}}
 			for n := 2; n < 100; n++ {
 				o.Roster.People = append(o.Roster.People, bot.Person{Name: fmt.Sprint("P", n), Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", n)}}})
@@ -95,12 +110,16 @@ func TestSearchesAtOnce(t *testing.T) {
 			{slices.Concat(everybody[2:8], fifty[:3]), map[string]int{"": 8, "searching": 1}},
 		} {
 			one, before := 10, reads()
+			w.n.Store(0)
 			answers := h.atOnce("recalls", find, tt.users...)
 			if got := refusals(answers); !maps.Equal(got, tt.want) {
 				t.Errorf("%d searches: %v, want %v", len(tt.users), got, tt.want)
 			}
 			if n := reads() - before; n > tt.want[""]*(one+1) {
 				t.Errorf("%d pages were read for %d searches: the refused ones read too", n, tt.want[""])
+			}
+			if n := int(w.n.Load()); n > len(tt.users)+tt.want[""] { // a search that is done is stored before and after it
+				t.Errorf("%d searches took %d transactions", len(tt.users), n)
 			}
 			for _, a := range answers {
 				switch a.Refused {
