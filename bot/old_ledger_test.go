@@ -75,7 +75,8 @@ func unzip(t *testing.T, file string) []byte {
 	return body
 }
 
-// oldOptions are those of the bot that wrote the old ledger, at the end.
+// oldOptions are those of the bot that wrote the old ledger, at the end, but that evidence is kept
+// for as long as usual, and so are answers.
 func oldOptions(o *bot.Options) {
 	one := func(name, slack, discord string) bot.Person {
 		p := bot.Person{Name: name, Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "T1", User: slack}}}
@@ -94,7 +95,7 @@ func oldOptions(o *bot.Options) {
 		}
 		return p
 	}
-	o.Index, o.EvidenceTTL, o.CallsPerSecond, o.Policy.LargeFrom = bot.IndexExcerpt, 20*time.Minute, 20, 30
+	o.Index, o.CallsPerSecond, o.Policy.LargeFrom = bot.IndexExcerpt, 20, 30
 	o.Policy.Crowds = map[bot.Platform]bot.Crowd{
 		bot.Slack: {
 			Requesters: users("UMINA", "UNICO", "UPETRA", "USAM"), Approvers: users("UMINA", "UTHEO", "UINES"),
