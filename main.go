@@ -553,13 +553,14 @@ func check(ctx context.Context) error {
 	switch l, err := ledger.Open(ctx, c.Storage.DatabaseURL.Reveal(), ledger.Options{Log: log, ReadOnly: true}); {
 	case err == nil:
 		tell("database", bot.Finding{What: "it can be read, and is of this version"})
+		tell("database", l.Check()...)
 		err = l.Close()
 		if err != nil {
 			tell("database", bot.Finding{What: err.Error(), Mend: "see the disk"})
 		}
 	case c.Storage.Scheme() == config.SQLite && errors.Is(err, fs.ErrNotExist):
 		tell("database", bot.Finding{What: "there is none yet", Mend: "it is made at the first start", Hint: true})
-	case errors.Is(err, ledger.ErrNewer):
+	case errors.Is(err, ledger.ErrNewer), errors.Is(err, ledger.ErrInUse):
 		tell("database", bot.Finding{What: err.Error(), Mend: "serving would be refused"})
 	default:
 		tell("database", bot.Finding{What: err.Error(), Mend: "see DATABASE_URL; one of another version is brought up to date at the next start", Hint: true})

@@ -75,6 +75,10 @@ var (
 	// ErrVersion: the schema is not the one that this program knows. ErrNewer, which is an ErrVersion: it is that of a newer one.
 	ErrVersion = errors.New("the ledger's schema is of another version")
 	ErrNewer   = fmt.Errorf("%w, a newer one", ErrVersion)
+	// ErrLink: a hard link or a symbolic link, by which two processes could serve one SQLite file.
+	ErrLink = errors.New("the ledger's file would have two names")
+	// ErrReplaced: the SQLite file or its lock file was removed, renamed or replaced while the file was served.
+	ErrReplaced = errors.New("the ledger's file was taken away")
 	// ErrURL: the database URL cannot be read. The URL is not repeated, since it may hold a password.
 	ErrURL = errors.New("the database URL cannot be read")
 	// ErrReadOnly: the ledger was opened for reading only.
@@ -111,6 +115,10 @@ type store interface {
 	renewals() *renewals
 	// backup writes a consistent copy of the database to a file.
 	backup(ctx context.Context, file string) error
+	// check tells what is wrong with the database that its operator can mend.
+	check() []bot.Finding
+	// leave is called before the connections are closed.
+	leave(write *sql.DB) error
 	// close releases what the store holds beside its connections.
 	close() error
 }
@@ -120,7 +128,7 @@ type store interface {
 // sqlite::memory: is an empty ledger that ends with Close: a file in a temporary directory, so that it behaves as every
 // other, but that nothing waits for the disk.
 //
-// Serving an SQLite file takes an exclusive lock on PATH.lock; where it is taken already, the error is ErrInUse. What stands in PATH.lock tells the file from a copy of it,
+// Serving an SQLite file takes an exclusive lock on PATH.lock and on the file itself; where one is taken already, by whatever name, the error is ErrInUse. What stands in PATH.lock tells the file from a copy of it,
 // however that was made, but for one of the disk as a whole: served for the first time, a copy gets bot.NoteCopy.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
 	l := &Ledger{log: opts.Log}
@@ -186,18 +194,21 @@ func sameVersion(theirs, ours int64) error {
 	return nil
 }
 
-// Alive returns a context that ends when the ledger takes nothing more from this process, because its schema was brought to another version. Its cause, which
-// wraps bot.ErrEnded, says why. Whoever serves the ledger then ends in order.
+// Alive returns a context that ends when the ledger takes nothing more from this process, because its schema was brought to another version or its file was taken
+// away. Its cause, which wraps bot.ErrEnded, says why. Whoever serves the ledger then ends in order.
 func (l *Ledger) Alive() context.Context { return l.alive }
 
 // ended makes an error of begin, look or wrote the last of this ledger, where it is of the kind that stays.
 func (l *Ledger) ended(err error) error {
-	if !errors.Is(err, ErrVersion) {
+	if !errors.Is(err, ErrVersion) && !errors.Is(err, ErrReplaced) {
 		return err
 	}
 	l.end(fmt.Errorf("%w: %w", bot.ErrEnded, err))
 	return context.Cause(l.alive)
 }
+
+// Check tells what is wrong with the database that its operator can mend: who else may read it, a second name of it.
+func (l *Ledger) Check() []bot.Finding { return l.store.check() }
 
 // Shared reports whether other processes may serve the same store: PostgreSQL is shared, an SQLite file is not.
 func (l *Ledger) Shared() bool { return l.store.renewals() == nil }
@@ -358,6 +369,9 @@ func (l *Ledger) Backup(ctx context.Context, file string) error {
 // Close closes the database and gives up the lock.
 func (l *Ledger) Close() error {
 	var errs []error
+	if l.store != nil {
+		errs = append(errs, l.store.leave(l.write))
+	}
 	for _, db := range []*sql.DB{l.read, l.write} {
 		if db != nil {
 			errs = append(errs, db.Close())

@@ -372,6 +372,10 @@ func (s *postgresStore) backup(context.Context, string) error {
 	return fmt.Errorf("%w: a PostgreSQL ledger is backed up with PostgreSQL's own tools, such as pg_dump", errors.ErrUnsupported)
 }
 
+func (s *postgresStore) check() []bot.Finding { return nil }
+
+func (s *postgresStore) leave(*sql.DB) error { return nil }
+
 func (s *postgresStore) close() error {
 	if s.stop != nil {
 		s.stop()

@@ -11,10 +11,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -25,8 +25,8 @@ import (
 type sqliteStore struct {
 	path      string
 	clock     func() time.Time
-	lock      *os.File // nil when only read
-	temporary string   // the directory to remove at the end
+	claim     *claim // nil when only read
+	temporary string // the directory to remove at the end
 	renewed   renewals
 	marker    *marker
 	forgot    chan struct{}      // of one: text was deleted that the write-ahead log may still have
@@ -52,19 +52,30 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	}
 	reading := []string{"query_only(1)", "busy_timeout(5000)"}
 	if opts.ReadOnly {
-		if _, err := os.Stat(s.path); err != nil {
+		if err := beside(s.path); err != nil {
 			return err
 		}
 		l.read = sql.OpenDB(connector(s.path, "ro", reading...))
 		l.read.SetMaxOpenConns(2)
 		return l.migrate(ctx, goose.DialectSQLite3)
 	}
-	if err := s.acquire(); err != nil {
+	var err error
+	if s.claim, err = newClaim(s.path, l.log); err != nil {
 		return err
 	}
+	s.path = s.claim.path
 	l.write = sql.OpenDB(connector(s.path, "rw", "busy_timeout(5000)", "journal_mode(WAL)", synchronous, "fullfsync(1)",
 		"foreign_keys(1)", "secure_delete(1)", "journal_size_limit(67108864)"))
 	l.write.SetMaxOpenConns(1)
+	if err := l.write.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master").Scan(new(int)); err != nil { // makes the write-ahead log
+		return err
+	}
+	if err := s.claim.still(); err != nil { // what SQLite opened is what was claimed
+		return err
+	}
+	for _, f := range look(s.path) {
+		l.log.Warn(f.What, "mend", f.Mend)
+	}
 	if err := l.migrate(ctx, goose.DialectSQLite3); err != nil {
 		return err
 	}
@@ -92,7 +103,7 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 
 // recognize notes where the file is an older copy of a ledger, so that the bot knows that more may have been done than it says.
 func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
-	if s.marker, err = newMarker(s.lock); err != nil {
+	if s.marker, err = newMarker(s.claim.lock); err != nil {
 		return err
 	}
 	tx, err := db.BeginTx(ctx, nil)
@@ -156,36 +167,6 @@ func connector(path, mode string, pragmas ...string) driver.Connector {
 	return c
 }
 
-// acquire makes this the one process that serves the file. The lock goes with the process, however it ends. The file is made
-// here when it is new, readable for nobody else, since it will hold what people wrote.
-func (s *sqliteStore) acquire() error {
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	path, err := filepath.EvalSymlinks(s.path) // two names of one file share its lock
-	if err != nil {
-		return err
-	}
-	s.path = path
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("%w: another recallbot serves %s (it holds %s.lock); stop that one first, or give this one another DATABASE_URL", ErrInUse, path, path)
-		}
-		return fmt.Errorf("lock %s.lock: %w", path, err)
-	}
-	s.lock = lock
-	return nil
-}
-
 // begin needs no lock but SQLite's: nobody else writes before the transaction ends.
 func (s *sqliteStore) begin(t *tx) error { return s.look(t) }
 
@@ -193,9 +174,16 @@ func (s *sqliteStore) begin(t *tx) error { return s.look(t) }
 func (s *sqliteStore) unsure(int64, error) func(context.Context) (bool, error) { return nil }
 
 func (s *sqliteStore) look(t *tx) error {
+	if s.claim != nil {
+		if err := s.claim.still(); err != nil {
+			return err
+		}
+	}
 	t.now = s.now()
 	return t.get("read schema version", `SELECT `+schemaVersion, nil, &t.schema)
 }
+
+func (s *sqliteStore) check() []bot.Finding { return look(s.path) }
 
 func (s *sqliteStore) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
 
@@ -280,8 +268,15 @@ func (s *sqliteStore) rule(err error) bool {
 // renewals are in memory: only this process has the file. The disk is spared a write every two seconds, and a full one ends no lease.
 func (s *sqliteStore) renewals() *renewals { return &s.renewed }
 
-// backup copies within one read transaction into a file beside the target, which gets its name when it is complete and on disk.
+// backup copies within one read transaction into a file beside the target, which gets its name when it is complete and on disk. The names that a ledger has for what
+// stands beside its file are no targets.
 func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
+	for _, suffix := range append([]string{".lock"}, besides...) {
+		of, is := strings.CutSuffix(file, suffix)
+		if _, err := os.Lstat(of); is && err == nil {
+			return fmt.Errorf("%s is where a part of %s stands; give the copy another name", file, of)
+		}
+	}
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s: %w", file, fs.ErrExist)
 	}
@@ -316,14 +311,30 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	return dir.Sync()
 }
 
+// leave keeps SQLite from removing the write-ahead log with the last connection where the file is not the one that was claimed any more: the log of that name may be another's.
+func (s *sqliteStore) leave(db *sql.DB) error {
+	if s.claim == nil || db == nil || !errors.Is(s.claim.still(), ErrReplaced) {
+		return nil
+	}
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(c any) error {
+		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
+		return err
+	})
+}
+
 func (s *sqliteStore) close() error {
 	if s.stop != nil {
 		s.stop()
 		<-s.stopped
 	}
 	var err error
-	if s.lock != nil {
-		err = s.lock.Close()
+	if s.claim != nil {
+		err = s.claim.release()
 	}
 	if s.temporary != "" {
 		err = errors.Join(err, os.RemoveAll(s.temporary))
