@@ -49,7 +49,7 @@ type Options struct {
 	BaseURL string
 	// Guilds are the servers in which the bot may be used; its commands are registered in each.
 	Guilds []string
-	// HTTPClient makes the calls; nil for one of our own. Dial connects to the Gateway; nil for the network.
+	// HTTPClient makes the calls, with redirects switched off; nil for one of our own. Dial connects to the Gateway; nil for the network.
 	HTTPClient *http.Client
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Acked, where set, is told how long each interaction took until it was stored and its answer ready to be sent.
@@ -120,6 +120,10 @@ func New(o Options) (*Adapter, error) {
 			DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ForceAttemptHTTP2: true,
 		}}
 	}
+	client := *o.HTTPClient
+	// A redirect could lead to another host, with the token in the request.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	o.HTTPClient = &client
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

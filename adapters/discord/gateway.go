@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -129,6 +130,10 @@ func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err
 		return nil, wait, fmt.Errorf("only %d connections are left for today, which are not used up: one too many would reset the token", b.Limit.Remaining)
 	}
 
+	if !a.isGateway(b.URL) {
+		return nil, 0, errors.New("the address that Discord names for the Gateway is not one of its own, or not encrypted; the bot token is not sent there")
+	}
+
 	l := &link{a: a, ended: make(chan error, 1), ready: make(chan struct{}), over: make(chan struct{})}
 	// The library logs this address with what happens to the connection. The fragment tells whose it is; it is never sent. What the library
 	// itself appends for version and encoding lands in the fragment too.
@@ -165,6 +170,23 @@ func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err
 			return l, 0, errGivenUp
 		}
 	}
+}
+
+// isGateway reports whether an address may be sent the bot token: Discord's own, encrypted, or the host of the API where that is another one.
+func (a *Adapter) isGateway(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	base, err := url.Parse(a.o.BaseURL)
+	if err != nil {
+		return false // unreachable: New has read it
+	}
+	if u.Host == base.Host && (u.Scheme == "wss" || base.Scheme == "http") {
+		return true
+	}
+	host := "." + u.Hostname()
+	return (strings.HasSuffix(host, ".discord.gg") || strings.HasSuffix(host, ".discord.com")) && (u.Scheme == "wss" || a.o.Dial != nil)
 }
 
 // session is the library set up for one connection: no reconnecting, no cache, no events but those without an intent, no calls.

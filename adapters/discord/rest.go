@@ -170,6 +170,9 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 		}
 		return false, nil
 	}
+	if resp.StatusCode < 400 { // of something before Discord, whose API has none
+		return c.again, fmt.Errorf("%s %s: a redirect, which is not followed", c.method, c.route)
+	}
 	e := &apiError{Route: c.method + " " + c.route, Status: resp.StatusCode}
 	var said struct {
 		Message    string  `json:"message"`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -202,6 +203,20 @@ func TestBinaryPaths(t *testing.T) {
 		if answer.StatusCode != want {
 			t.Errorf("%s: %d, want %d", request, answer.StatusCode, want)
 		}
+	}
+}
+
+// TestBinaryHealthRedirect: a program at the address that redirects is not this one, and not healthy.
+func TestBinaryHealthRedirect(t *testing.T) {
+	s := newSite(t)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			http.Redirect(w, r, "/login", http.StatusFound)
+		}
+	}))
+	defer other.Close()
+	if out, code := s.run([]string{"HTTP_ADDR=" + other.Listener.Addr().String()}, "health"); code != 1 || !strings.Contains(out, "302") {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }
 

@@ -68,7 +68,7 @@ type Options struct {
 	SigningSecrets []string
 	// APIURL is where the Web API is; "" is https://slack.com/api/.
 	APIURL string
-	// HTTPClient makes every call; nil is one of the adapter's own. One without a timeout gets CallTimeout.
+	// HTTPClient makes every call, with redirects switched off; nil is one of the adapter's own. One without a timeout gets CallTimeout.
 	HTTPClient *http.Client
 	// Dial opens the connections of Socket Mode; nil dials as the system does, by the proxy of the environment.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -107,6 +107,8 @@ type Adapter struct {
 	door      *inbound.Door
 	api       *slackgo.Client
 	responses func(*url.URL) bool // whether a response_url may be called
+	// socketHost is whether a connection of Socket Mode may be opened there: the acknowledgements on it hold what people are told.
+	socketHost func(*url.URL) bool
 
 	home atomic.Pointer[home] // nil until Slack has said it
 
@@ -180,11 +182,11 @@ func New(o Options) (*Adapter, error) {
 			ResponseHeaderTimeout: CallTimeout,
 		}}
 	}
-	if client.Timeout == 0 {
-		own := *client
-		own.Timeout = CallTimeout
-		client = &own
-	}
+	own := *client
+	own.Timeout = cmp.Or(own.Timeout, CallTimeout)
+	// A redirect could lead to another host, with the token in the request.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client = &own
 
 	a := &Adapter{
 		made:   time.Now(),
@@ -204,6 +206,13 @@ func New(o Options) (*Adapter, error) {
 			return true
 		}
 		return u.Scheme == "https" && (u.Host == "hooks.slack.com" || u.Host == "hooks.slack-gov.com")
+	}
+	a.socketHost = func(u *url.URL) bool {
+		if u.Host == base.Host && (u.Scheme == "wss" || base.Scheme == "http") {
+			return true
+		}
+		host := "." + u.Hostname()
+		return (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com")) && (u.Scheme == "wss" || o.Dial != nil)
 	}
 	a.ctx, a.stopping = context.WithCancel(context.Background())
 	if o.AppToken != "" {
@@ -426,6 +435,9 @@ func unready(method string, err error) *Unready {
 	}
 	if mend, ok := mends[c]; ok {
 		return &Unready{What: "Slack refuses the bot (" + method + ": " + c + ")", Mend: mend}
+	}
+	if errors.Is(err, errNotSlacks) {
+		return &Unready{What: method + ": " + errNotSlacks.Error(), Remote: true}
 	}
 	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
 }

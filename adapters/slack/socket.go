@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,11 +239,16 @@ func (s *sockets) failed(ctx context.Context, what string, err error, failures i
 	return pause
 }
 
+var errNotSlacks = errors.New("the address it names for the connection is not one of Slack's, or not encrypted; it is not connected to")
+
 // connect opens a connection and returns it when it has said hello. It is being read then.
 func (s *sockets) connect(ctx context.Context) (*socket, error) {
 	_, address, err := s.a.api.StartSocketModeContext(ctx)
 	if err != nil {
 		return nil, err // its code decides what happens next
+	}
+	if u, err := url.Parse(address); err != nil || !s.a.socketHost(u) {
+		return nil, errNotSlacks
 	}
 	dial, cancel := context.WithTimeout(ctx, helloWithin)
 	defer cancel()

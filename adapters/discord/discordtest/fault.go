@@ -24,6 +24,8 @@ type Fault struct {
 	reset   bool
 	lost    bool
 	delay   time.Duration
+
+	location string // Location of status
 }
 
 // RateLimited is a 429 of the route's own bucket.
@@ -46,6 +48,11 @@ func CloudflareLimited(after time.Duration) Fault {
 
 // Status is a bare status, such as 502 or 503, with an HTML page as body. Nothing is done.
 func Status(status int) Fault { return Fault{status: status, html: true} }
+
+// Redirect is a 307 to another address: whoever follows it sends what it was asked to send there. Nothing is done.
+func Redirect(location string) Fault {
+	return Fault{status: http.StatusTemporaryRedirect, html: true, location: location}
+}
 
 // APIError is Discord's JSON error, for example APIError(403, 50013). Nothing is done.
 func APIError(status, code int) Fault {
@@ -155,6 +162,9 @@ func (g *Guild) meet(ctx context.Context, w http.ResponseWriter, f Fault) bool {
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		if f.after > 0 {
 			w.Header().Set("Retry-After", seconds(f.after))
+		}
+		if f.location != "" {
+			w.Header().Set("Location", f.location)
 		}
 		w.WriteHeader(f.status)
 		fmt.Fprintf(w, "<!DOCTYPE html>\n<html><head><title>%d</title></head><body>error code: 1015</body></html>\n", f.status)

@@ -74,6 +74,9 @@ type Guild struct {
 	InteractionsURL    string
 	InteractionsClient *http.Client
 
+	// GatewayURL, when set, is the address that the API gives for the Gateway, in place of its own.
+	GatewayURL string
+
 	// Limits turns on the budgets of 5 sends and 5 edits in 5 s a channel and 2 renames of a thread in 10 min. Off, no
 	// X-RateLimit header is sent.
 	Limits bool

@@ -2,6 +2,7 @@ package discordtest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -390,7 +391,7 @@ func isSnowflake(s string) bool {
 }
 
 func (g *Guild) getGateway(q *request) (int, any, *apiError) {
-	return 200, object{"url": gatewayURL(q.Request)}, nil
+	return 200, object{"url": cmp.Or(g.GatewayURL, gatewayURL(q.Request))}, nil
 }
 
 // gatewayURL is where the Gateway is, seen from who asks.
@@ -407,7 +408,7 @@ func (g *Guild) getGatewayBot(q *request) (int, any, *apiError) {
 	if len(used) > 0 {
 		reset = time.Until(used[0].Add(24 * time.Hour))
 	}
-	return 200, object{"url": gatewayURL(q.Request), "shards": 1, "session_start_limit": object{
+	return 200, object{"url": cmp.Or(g.GatewayURL, gatewayURL(q.Request)), "shards": 1, "session_start_limit": object{
 		"total": g.IdentifyBudget, "remaining": max(g.IdentifyBudget-len(used), 0), "reset_after": reset.Milliseconds(), "max_concurrency": 1,
 	}}, nil
 }

@@ -15,6 +15,7 @@ type Fault struct {
 	retryAfter time.Duration // Retry-After of it
 	code       string        // answer 200 ok:false with this code instead of acting
 	body       string        // of status, or in place of the answer after acting
+	location   string        // Location of status
 	hang       bool          // never answer
 	reset      bool          // break the connection
 	act        bool          // first do what was asked
@@ -37,6 +38,11 @@ func RateLimitedBody() Fault { return Code("ratelimited") }
 // ServerError answers with a 5xx status and a page that is not JSON.
 func ServerError(status int) Fault {
 	return Fault{name: fmt.Sprintf("http_%d", status), status: status, body: "<html>upstream error</html>"}
+}
+
+// Redirect answers 307 without acting: whoever follows it sends what it was asked to send, the token included, to another address.
+func Redirect(location string) Fault {
+	return Fault{name: "redirected", status: http.StatusTemporaryRedirect, location: location}
 }
 
 // Code answers 200 with {"ok":false,"error":code} without acting.
@@ -142,6 +148,9 @@ func (f Fault) answer(rw http.ResponseWriter, r *http.Request) bool {
 	case f.status != 0:
 		if f.retryAfter > 0 {
 			rw.Header().Set("Retry-After", seconds(f.retryAfter))
+		}
+		if f.location != "" {
+			rw.Header().Set("Location", f.location)
 		}
 		body := f.body
 		if body == "" {

@@ -2,6 +2,7 @@ package slacktest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -213,7 +214,7 @@ func connectionsOpen(c *call) (map[string]any, *refusal) {
 	w := c.w
 	ticket := fmt.Sprintf("ticket-%s-%d", w.id(""), w.now().UnixNano())
 	w.tickets[ticket] = true
-	host, scheme := "wss-primary.slack.com", w.SocketScheme
+	host, scheme := cmp.Or(w.SocketHost, "wss-primary.slack.com"), w.SocketScheme
 	if w.hosts[c.r.Host] {
 		host, scheme = c.r.Host, "ws"
 	}

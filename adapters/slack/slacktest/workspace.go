@@ -62,6 +62,7 @@ type Workspace struct {
 	// Socket Mode.
 	SocketModeOff  bool          // as if it were switched off: sockets get hello, then disconnect link_disabled
 	SocketScheme   string        // of the URL that apps.connections.open gives in process; "ws", or "wss"
+	SocketHost     string        // of that URL; wss-primary.slack.com
 	PingInterval   time.Duration // 10 s; a socket that answers none of three pings is dropped
 	ConnectionTime time.Duration // approximate_connection_time; 18,060 s
 	RefreshSockets bool          // disconnect "warning" when ConnectionTime less Grace is over; true
