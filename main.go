@@ -196,32 +196,29 @@ func load(ctx context.Context) (config.Config, *slog.Logger, error) {
 	return c, log, nil
 }
 
-// wire builds the program from its configuration. It calls nobody but the database.
-func wire(ctx context.Context, c config.Config, log *slog.Logger, databaseURL string) (*program, error) {
+// wire builds the program from its configuration. It calls nobody.
+func wire(c config.Config, log *slog.Logger, l bot.Ledger) (*program, error) {
 	p := &program{config: c, log: log, door: inbound.New(log), handlers: http.NewServeMux(), metrics: metrics.New()}
 	var err error
-	if p.ledger, err = ledger.Open(ctx, databaseURL, ledger.Options{Log: log}); err != nil {
-		return nil, err
-	}
 	if p.chat, err = recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(c.Chat.SDKAppID), Admin: recall.UserID(c.Chat.Admin),
 		SecretKey: c.Chat.SecretKey.Reveal(), UserSig: c.Chat.UserSig.Reveal(),
 		Region: recall.Region(c.Chat.Region), BaseURL: c.Chat.BaseURL, Timeout: time.Duration(c.Chat.Timeout),
 		CallsPerSecond: c.Chat.CallsPerSecond, ReadsPerSecond: c.Chat.ReadsPerSecond, Guard: time.Duration(c.Chat.WindowGuard),
 	}); err != nil {
-		return nil, errors.Join(err, p.ledger.Close())
+		return nil, err
 	}
 	if p.bot, err = bot.New(bot.Options{
 		App: recall.SDKAppID(c.Chat.SDKAppID), Admin: recall.UserID(c.Chat.Admin), Reason: c.Chat.Reason,
-		Ledger: p.ledger, Chat: p.metrics.Chat(p.chat), Policy: policy(c), Roster: roster(c.Policy.Roster),
+		Ledger: l, Chat: p.metrics.Chat(p.chat), Policy: policy(c), Roster: roster(c.Policy.Roster),
 		Evidence: bot.Evidence(c.Evidence.Keep), EvidenceTTL: time.Duration(c.Evidence.TTL), OnRequest: !c.Evidence.OnCards(),
 		Callbacks: c.Chat.WebhookToken.Set(), Index: bot.Index(c.Evidence.Index), IndexTTL: time.Duration(c.Evidence.IndexTTL),
 		CallsPerSecond: c.Chat.CallsPerSecond, Window: time.Second + time.Duration(c.Chat.WindowGuard), Log: log,
 	}); err != nil {
-		return nil, errors.Join(err, p.ledger.Close())
+		return nil, err
 	}
 	if err := p.attach(); err != nil {
-		return nil, errors.Join(err, p.ledger.Close())
+		return nil, err
 	}
 	p.metrics.Watch(p.bot)
 	p.handlers.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -338,15 +335,20 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := wire(ctx, c, log, c.Storage.DatabaseURL.Reveal())
+	l, err := ledger.Open(ctx, c.Storage.DatabaseURL.Reveal(), ledger.Options{Log: log})
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err := p.ledger.Close(); err != nil {
+		if err := l.Close(); err != nil {
 			log.Error("closing the ledger", "err", err)
 		}
 	}()
+	p, err := wire(c, log, l)
+	if err != nil {
+		return err
+	}
+	p.ledger = l
 	listener, err := net.Listen("tcp", c.HTTP.Addr)
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR: %w", err)
@@ -449,7 +451,8 @@ func (p *program) adapters() []func(context.Context) error {
 	return l
 }
 
-// ready tells whether this process can do its work: its database, its credentials. An outage of a remote service is told and changes nothing.
+// ready tells whether this process can do its work: its database, its credentials. An outage of a remote service is told and changes nothing. Anybody may ask, so
+// it speaks in words of this program alone: errors of others may hold addresses, names and keys.
 func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -458,27 +461,27 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	if err := context.Cause(p.ledger.Alive()); err != nil {
 		parts["database"], status = err.Error(), http.StatusServiceUnavailable
 	} else if _, err := p.bot.Recollect(ctx, "readyz"); err != nil {
-		parts["database"], status = err.Error(), http.StatusServiceUnavailable
+		p.log.Warn("the database could not be read for /readyz", "err", err)
+		parts["database"], status = "it cannot be read: the log says why", http.StatusServiceUnavailable
 	}
-	tell := func(name string, err error, passing bool) {
+	tell := func(name, trouble string, passing bool) {
 		switch {
-		case err == nil:
+		case trouble == "":
 			parts[name] = "ok"
 		case passing:
-			parts[name] = "outage: " + err.Error()
+			parts[name] = "outage: " + trouble
 		default:
-			parts[name], status = err.Error(), http.StatusServiceUnavailable
+			parts[name], status = trouble, http.StatusServiceUnavailable
 		}
 	}
 	if p.slack != nil {
-		err := p.slack.Ready()
-		u, ok := errors.AsType[*slack.Unready](err)
-		tell("slack", err, ok && u.Remote)
+		trouble, passing := p.slack.Trouble()
+		tell("slack", trouble, passing)
 	}
 	if p.discord != nil {
-		err := p.discord.Ready()
-		tell("discord", err, errors.Is(err, discord.ErrOutage))
-		if err == nil && p.discord.StandsBy() {
+		trouble, passing := p.discord.Trouble()
+		tell("discord", trouble, passing)
+		if trouble == "" && p.discord.StandsBy() {
 			parts["discord"] = "ok: another replica holds the Gateway connection"
 		}
 	}
@@ -518,17 +521,24 @@ func health(ctx context.Context) error {
 	return nil
 }
 
+// nowhere is a ledger for check, which keeps nothing: the disk may be read only, and there may be no folder for temporary files.
+type nowhere struct{ bot.Ledger }
+
+var errNowhere = errors.New("there is no ledger while the configuration is checked")
+
+func (nowhere) Tx(context.Context, func(bot.Tx) error) error   { return errNowhere }
+func (nowhere) View(context.Context, func(bot.Tx) error) error { return errNowhere }
+
 // check tries the configuration against the real services, reading only, and prints what is well and what is to be mended.
 func check(ctx context.Context) error {
 	c, log, err := load(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := wire(ctx, c, log, "sqlite::memory:") // the bot's own database is not touched
+	p, err := wire(c, log, nowhere{}) // the bot's own database is not touched
 	if err != nil {
 		return err
 	}
-	defer p.ledger.Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	bad := 0

@@ -24,7 +24,7 @@ package config
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -247,8 +247,8 @@ func Load(ctx context.Context, lookup envconfig.Lookuper) (Config, error) {
 		Lookuper: envconfig.MapLookuper(r.values),
 	})
 	if err != nil {
-		// unreachable unless a check lets a value pass that its field cannot hold
-		return Config{}, fmt.Errorf("fill the configuration: %w", err)
+		// unreachable unless a check lets a value pass that its field cannot hold; err would quote the value
+		return Config{}, errors.New("fill the configuration: a value does not fit its field")
 	}
 	if slices.Equal(c.Policy.Groups, []string{anyWord}) {
 		c.Policy.Groups = nil

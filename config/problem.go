@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing wrong with one variable, in words that hold no secret.
@@ -46,19 +47,34 @@ func inTableOrder(ps []Problem) {
 }
 
 // quote shows a faulty value to the operator who wrote it. A value that may be
-// a secret in the wrong place (a token, a URL with a password, anything long)
-// is described instead.
+// a secret in the wrong place is described instead: a token, a URL with a
+// password, what mixes letters and digits as keys do, anything long.
 func quote(value string) string {
-	if maybeSecret(value) || len(value) >= 32 {
+	if maybeSecret(value) || maybeKey(value) || len(value) >= 32 {
 		return "a value"
 	}
 	return fmt.Sprintf("%q", value)
 }
 
+// maybeKey reports whether a value has a run of letters and digits as it is in
+// a password or a key: long and of both kinds. Ids of Slack and of groups, and
+// numbers with a unit, are none.
+func maybeKey(value string) bool {
+	return slices.ContainsFunc(keyRun.FindAllString(value, -1), func(run string) bool {
+		both := strings.ContainsAny(run, "0123456789") && strings.ContainsFunc(run, unicode.IsLetter)
+		return (both || len(run) >= 20) && !plainRun.MatchString(run)
+	})
+}
+
+var (
+	keyRun   = regexp.MustCompile(`[A-Za-z0-9_+/=-]{7,}`)
+	plainRun = regexp.MustCompile(`^(?:[UWCGSTD][A-Z0-9]{5,13}|(?:[0-9]+[a-z]{1,2})+|[0-9]+[a-z]+|[0-9]{4}-[0-9T:-]+Z?)$`)
+)
+
 // quotePath shows the path of a file. Unlike other values it may be long when it
 // has a separator; else it may be the secret itself, in the place of its path.
 func quotePath(path string) string {
-	if maybeSecret(path) || len(path) >= 32 && !strings.ContainsAny(path, `/\`) {
+	if maybeSecret(path) || (maybeKey(path) || len(path) >= 32) && !strings.ContainsAny(path, `/\`) {
 		return "that it names"
 	}
 	return fmt.Sprintf("%q", path)

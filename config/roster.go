@@ -50,7 +50,7 @@ func parseRoster(data []byte) (Roster, []Problem) {
 	case errors.Is(err, io.EOF):
 		return nil, []Problem{{What: nobodyListed, Mend: example}}
 	case err != nil:
-		return nil, []Problem{{What: "the roster is not YAML: " + oneLine(err), Mend: example}}
+		return nil, []Problem{{What: "the roster is not YAML" + atLine(err), Mend: example}}
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, []Problem{{What: "the roster goes on after its first document", Mend: "write one document"}}
@@ -74,10 +74,15 @@ func parseRoster(data []byte) (Roster, []Problem) {
 	return roster, r.problems
 }
 
-// oneLine drops the line breaks of a YAML error and the name of its library.
-func oneLine(err error) string {
-	return strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: ")
+// atLine is the line that a YAML error names. The rest of its words may quote the file, which may be that of a secret.
+func atLine(err error) string {
+	if line := yamlLine.FindString(err.Error()); line != "" {
+		return ": " + line
+	}
+	return ""
 }
+
+var yamlLine = regexp.MustCompile(`\bline \d+`)
 
 // account is where an account was named.
 type account struct {

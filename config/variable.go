@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/sethvargo/go-envconfig"
 )
@@ -204,12 +205,18 @@ func readFile(path string) (data []byte, what string) {
 	return data, ""
 }
 
-// unreadable leaves out the path that err repeats, since quotePath may hide it.
+// unreadable leaves out the words of err, which repeat the path: quotePath may hide it.
 func unreadable(path string, err error) string {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
+	why := "cannot be read"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why += ": no such file or directory"
+	case errors.Is(err, fs.ErrPermission):
+		why += ": permission denied"
+	case errors.Is(err, syscall.EISDIR):
+		why += ": it is a directory"
 	}
-	return fmt.Sprintf("the file %s cannot be read: %v", quotePath(path), err)
+	return "the file " + quotePath(path) + " " + why
 }
 
 // Unknown finds variables in an environment ("NAME=value" each, as [os.Environ]

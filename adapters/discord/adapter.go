@@ -199,6 +199,36 @@ func (a *Adapter) background(within time.Duration, f func(ctx context.Context)) 
 // Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is ErrOutage will pass by itself.
 func (a *Adapter) Ready() error { return a.status.err() }
 
+// Trouble is what Ready returns, in words of this program alone, "" for nothing, and whether it will pass by itself.
+func (a *Adapter) Trouble() (words string, passing bool) {
+	err := a.status.err()
+	if err == nil {
+		return "", false
+	}
+	var own []string
+	var collect func(error)
+	collect = func(err error) {
+		switch e := err.(type) {
+		case *fatal:
+			own = append(own, e.why)
+		case interface{ Unwrap() []error }:
+			for _, part := range e.Unwrap() {
+				collect(part)
+			}
+		case interface{ Unwrap() error }:
+			collect(e.Unwrap())
+		default:
+			if err == ErrOutage {
+				own = append(own, ErrOutage.Error())
+			}
+		}
+	}
+	collect(err)
+	slices.Sort(own)
+	own = append(slices.Compact(own), "the log says more")
+	return strings.Join(own, "; "), errors.Is(err, ErrOutage)
+}
+
 // StandsBy reports whether another replica holds the Gateway connection, and this one waits to take it over. That is no trouble: Ready returns nil.
 func (a *Adapter) StandsBy() bool { return a.stands.Load() }
 
@@ -218,7 +248,7 @@ func (a *Adapter) judged(e *apiError) {
 	switch {
 	case e == nil:
 		a.status.set("token", nil)
-	case e.Status == http.StatusUnauthorized && a.status.set("token", errors.New(mends[4004])):
+	case e.Status == http.StatusUnauthorized && a.status.set("token", &fatal{mends[4004], e}):
 		a.log.Error("Discord refuses the bot", "mend", mends[4004], "error", e)
 	}
 }
@@ -306,14 +336,14 @@ func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, has
 	switch {
 	case err == nil:
 	case refused && (e.Code == codeMissingAccess || e.Code == codeUnknownGuild || e.Status == http.StatusForbidden):
-		return fmt.Errorf("commands cannot be registered in guild %s: invite the bot there with the link of \"recallbot manifest discord\", or take the guild out of DISCORD_GUILDS: %w", guild, err)
+		return &fatal{fmt.Sprintf("commands cannot be registered in guild %s: invite the bot there with the link of \"recallbot manifest discord\", or take the guild out of DISCORD_GUILDS", guild), err}
 	case refused && e.Status < 500:
-		return fmt.Errorf("registering commands in guild %s: %w", guild, err)
+		return &fatal{fmt.Sprintf("Discord refuses the commands in guild %s", guild), err}
 	default:
 		return fmt.Errorf("registering commands in guild %s: %w: %w", guild, ErrOutage, err)
 	}
 	if err := a.bot.Remember(ctx, key, hash); err != nil {
-		return fmt.Errorf("remembering the commands of guild %s: %w", guild, err)
+		return &fatal{fmt.Sprintf("the commands of guild %s could not be remembered", guild), err}
 	}
 	a.log.Info("registered commands", "guild", guild)
 	return nil

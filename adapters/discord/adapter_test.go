@@ -2,6 +2,7 @@ package discord
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -555,5 +556,31 @@ func TestFoundMessageGone(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestTroubleInOwnWords: /readyz shows it to anybody, so no error of others is in it.
+func TestTroubleInOwnWords(t *testing.T) {
+	foreign := errors.New("foreign words")
+	for _, test := range []struct {
+		part    string
+		err     error
+		want    string
+		passing bool
+	}{
+		{"gateway", fmt.Errorf("%w: %w", ErrOutage, foreign), "no connection to Discord; the log says more", true},
+		{"gateway", &fatal{mends[4014], foreign}, mends[4014] + "; the log says more", false},
+		{"token", &fatal{mends[4004], &apiError{Message: "foreign words"}}, mends[4004] + "; the log says more", false},
+		{"commands", errors.Join(&fatal{"one", foreign}, fmt.Errorf("a guild: %w", &fatal{"two", foreign})), "one; two; the log says more", false},
+		{"commands", foreign, "the log says more", false},
+	} {
+		a := &Adapter{}
+		a.status.set(test.part, test.err)
+		if words, passing := a.Trouble(); words != test.want || passing != test.passing {
+			t.Errorf("%v is told as %q, passing %t", test.err, words, passing)
+		}
+	}
+	if words, _ := new(Adapter).Trouble(); words != "" {
+		t.Errorf("no trouble is told as %q", words)
 	}
 }

@@ -436,6 +436,9 @@ func TestCommandLine(t *testing.T) {
 	if out, code := s.run(s.env, "check"); code != 0 || !strings.Contains(out, "there is none yet") || !strings.Contains(out, "ok   chat") {
 		t.Errorf("check before the first start: %d\n%s", code, out)
 	}
+	if out, code := s.run(append(s.env, "TMPDIR=/nonexistent", "SQLITE_TMPDIR=/nonexistent"), "check"); code != 0 || !strings.Contains(out, "ok   chat") {
+		t.Errorf("check without a folder for temporary files: %d\n%s", code, out)
+	}
 	if out, code := s.run(append(s.env, "CHAT_SECRET_KEY=wrong"), "check"); code != 1 || !strings.Contains(out, "BAD  chat") {
 		t.Errorf("check with a wrong key: %d\n%s", code, out)
 	}

@@ -31,6 +31,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -382,6 +383,15 @@ func (a *Adapter) Ready() error {
 	return nil
 }
 
+// Trouble is what Ready returns, in words of this program and error codes of Slack alone, "" for nothing, and whether it will pass by itself.
+func (a *Adapter) Trouble() (words string, passing bool) {
+	u, ok := errors.AsType[*Unready](a.Ready())
+	if !ok {
+		return "", false
+	}
+	return u.Error(), u.Remote
+}
+
 // LastFrame is when something last came in over any socket; the zero time in HTTP mode, or before the first.
 func (a *Adapter) LastFrame() time.Time {
 	if a.sockets == nil {
@@ -439,8 +449,14 @@ func unready(method string, err error) *Unready {
 	if errors.Is(err, errNotSlacks) {
 		return &Unready{What: method + ": " + errNotSlacks.Error(), Remote: true}
 	}
+	if c != "" && !errorCode.MatchString(c) {
+		c = "an answer that Slack does not document"
+	}
 	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
 }
+
+// errorCode is how Slack's errors look. /readyz shows them to anybody, so that nothing else may stand in their place.
+var errorCode = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // clean takes the address out of an error, for some hold a secret, and what it quotes of an answer that is not HTTP.
 func clean(err error) error {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	slackgo "github.com/slack-go/slack"
+
 	"recallbot/bot"
 )
 
@@ -63,5 +65,18 @@ func TestCleanErrors(t *testing.T) {
 	_, err = http.Get("http://" + l.Addr().String() + "/secret")
 	if err == nil || strings.Contains(clean(err).Error(), "home") || strings.Contains(clean(err).Error(), "secret") {
 		t.Errorf("%v is told as %v", err, clean(err))
+	}
+}
+
+// TestTroubleInOwnWords: /readyz shows it to anybody, so of what Slack answers only what looks as an error code does is in it.
+func TestTroubleInOwnWords(t *testing.T) {
+	for code, want := range map[string]string{
+		"fatal_error": "auth.test: fatal_error", "foreign words": "auth.test: an answer that Slack does not document", "invalid_auth": "auth.test: invalid_auth",
+	} {
+		a := &Adapter{}
+		a.unready.Store(unready("auth.test", slackgo.SlackErrorResponse{Err: code}))
+		if words, _ := a.Trouble(); !strings.Contains(words, want) || strings.Contains(words, "foreign") {
+			t.Errorf("%s is told as %q", code, words)
+		}
 	}
 }
