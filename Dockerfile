@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -12,7 +11,9 @@ RUN go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.
       find "$dir" -maxdepth 1 -type f \( -iname 'LICEN[CS]E*' -o -iname 'COPYING*' -o -iname 'NOTICE*' \) -exec cat {} +; \
     done > /out/THIRD_PARTY_NOTICES && cat "$(go env GOROOT)/LICENSE" >> /out/THIRD_PARTY_NOTICES
 
-FROM gcr.io/distroless/static-debian12:nonroot
+# Nothing but the program and the certificates of the builder: an image without a version of its own could change beneath it.
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/recallbot /recallbot
 COPY --from=build /out/THIRD_PARTY_NOTICES /THIRD_PARTY_NOTICES
 COPY --from=build --chown=65532:65532 /out/data /data
