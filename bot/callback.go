@@ -217,7 +217,7 @@ func (b *Bot) searchArrived(ctx context.Context, s Scope) (searched, error) {
 			if _, gone := removed[a.Seq]; gone || !f.Matches(m, a.Excerpt) {
 				continue
 			}
-			out.Matches, out.Arrived[a.Seq] = append(out.Matches, m), a
+			out.Matches, out.Arrived[a.Seq] = append(out.Matches, Message{Seq: a.Seq}), a
 			if f.Last > 0 && len(out.Matches) == f.Last {
 				out.Complete = true
 				return nil

@@ -43,7 +43,7 @@ func (b *Bot) find(ctx context.Context, e Event, m Member, cmd Command) (Answer,
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(scope.Group))))
 	by, _ := b.o.Roster.Of(e.By)
 	rd := b.reading(scope, "find", recall.ForSearch, by)
-	rd.more, rd.short = map[string]any{"group": string(scope.Group)}, true
+	rd.more, rd.keep = map[string]any{"group": string(scope.Group)}, shown
 	found, err := b.searchAnywhere(within, rd)
 	said()
 	answer := Answer{Kind: Whisper}
@@ -120,7 +120,7 @@ func (b *Bot) foundAnswer(e Event, s Scope, found searched) Answer {
 		return Answer{Kind: Whisper, Lines: []Line{Say("answer.find.none", "group", Code(string(s.Group)), "read", read)}}
 	}
 	f := Found{By: e.By, Group: s.Group, Topic: s.Topic, Callback: found.Arrived != nil}
-	messages := make(map[recall.Seq]recall.Message, len(found.Matches))
+	messages := make(map[recall.Seq]Message, len(found.Matches))
 	seqs := make([]recall.Seq, 0, len(found.Matches))
 	for _, m := range found.Matches {
 		messages[m.Seq] = m
@@ -132,8 +132,20 @@ func (b *Bot) foundAnswer(e Event, s Scope, found searched) Answer {
 	return Answer{Kind: ShowPage, Page: &pg, Found: &f}
 }
 
+// shown is what a search shows of a message.
+func shown(m recall.Message) Message {
+	out := Message{Seq: m.Seq, Status: SealGone, Sender: m.From, Sent: m.Time}
+	switch m.Status {
+	case recall.StatusNormal:
+		out.Status, out.Evidence = SealNormal, m.Excerpt(maxExcerpt)
+	case recall.StatusRecalled:
+		out.Status = SealRecalled
+	}
+	return out
+}
+
 // foundPage draws one page of what a search found. Of a message that is in neither map it says that it is no longer there.
-func (b *Bot) foundPage(f Found, search EventID, n int, messages map[recall.Seq]recall.Message, arrived map[recall.Seq]Arrival) Page {
+func (b *Bot) foundPage(f Found, search EventID, n int, messages map[recall.Seq]Message, arrived map[recall.Seq]Arrival) Page {
 	seqs, n := f.page(n)
 	total := f.Seqs.Count()
 	of := (total + findShown - 1) / findShown
@@ -152,11 +164,11 @@ func (b *Bot) foundPage(f Found, search EventID, n int, messages map[recall.Seq]
 		case !read:
 			s.Marks = []Line{Say("answer.find.lost")}
 		default:
-			s.Sender, s.Sent = string(m.From), m.Time
+			s.Sender, s.Sent = string(m.Sender), m.Sent
 			switch m.Status {
-			case recall.StatusNormal:
-				text = m.Excerpt(maxExcerpt)
-			case recall.StatusRecalled:
+			case SealNormal:
+				text = m.Evidence
+			case SealRecalled:
 				s.Marks = []Line{Say("answer.find.recalled")}
 			default:
 				s.Marks = []Line{Say("answer.find.gone")}
@@ -223,7 +235,7 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	said := e.sayAfter(findQuiet, Say("answer.find.progress", "group", Code(string(f.Group))))
 	seqs, _ := f.page(e.Act.Page)
 	scope, these := Scope{Group: f.Group, Topic: f.Topic}, MakeRanges(seqs...)
-	var messages map[recall.Seq]recall.Message
+	messages := map[recall.Seq]Message{}
 	var arrived map[recall.Seq]Arrival
 	by, _ := b.o.Roster.Of(e.By)
 	rd := b.reading(scope, "find", recall.ForSearch, by)
@@ -231,7 +243,7 @@ func (b *Bot) turnFound(ctx context.Context, e Event, m Member) (Answer, error) 
 	if f.Callback {
 		arrived, err = b.arrived(within, scope, these)
 	} else {
-		messages, err = rd.seqs(within, these)
+		err = rd.each(within, these, func(m recall.Message, _ time.Time) { messages[m.Seq] = shown(m) })
 	}
 	said()
 	answer := Answer{Kind: Whisper}

@@ -3,7 +3,6 @@ package bot
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -26,9 +25,10 @@ const (
 type reading struct {
 	b     *Bot
 	scope Scope
-	why   string         // what is read for
-	turn  recall.Turn    // when its calls are made, among those of others
-	short bool           // a search keeps of each message no more than is shown of it
+	why   string      // what is read for
+	turn  recall.Turn // when its calls are made, among those of others
+	// keep returns what a search keeps of a message that matches: not all that it says.
+	keep  func(m recall.Message) Message
 	more  map[string]any // told with every call, beside what it asked
 	bare  bool           // what it keeps of messages is what became of them, not what they say
 	tries int            // how often a page is asked for that cannot be read just now; 0: once
@@ -268,10 +268,10 @@ func (rd *reading) down(ctx context.Context, hi, lo recall.Seq, see func(m recal
 
 // searched is what a filter found.
 type searched struct {
-	Matches  []recall.Message // newest first
-	Read     int              // messages looked at
-	Reached  time.Time        // the time of the oldest message read
-	Complete bool             // everything that the filter asks for was read
+	Matches  []Message // newest first
+	Read     int       // messages looked at
+	Reached  time.Time // the time of the oldest message read
+	Complete bool      // everything that the filter asks for was read
 	// Arrived is what callbacks told of the matches, where it is they that were searched.
 	Arrived map[recall.Seq]Arrival
 }
@@ -305,10 +305,7 @@ func (rd *reading) search(ctx context.Context) (searched, error) {
 	look := func(m recall.Message, _ time.Time) {
 		l := lookedAt{seq: m.Seq, sent: m.Time}
 		if m.Status == recall.StatusNormal && !m.System && f.Matches(m, m.Excerpt(maxFull)) {
-			if rd.short {
-				m = shortened(m)
-			}
-			l.match = &m
+			l.match = new(rd.keep(m))
 		}
 		looked[m.Seq] = l
 	}
@@ -369,17 +366,7 @@ func (rd *reading) search(ctx context.Context) (searched, error) {
 type lookedAt struct {
 	seq   recall.Seq
 	sent  time.Time
-	match *recall.Message // nil where it does not match
-}
-
-// shortened returns the message with a body that says no more than its excerpt.
-func shortened(m recall.Message) recall.Message {
-	text, err := json.Marshal(map[string]string{"Text": m.Excerpt(maxExcerpt)})
-	if err != nil {
-		panic(err) // unreachable: a string can be written
-	}
-	m.Body, m.RawBody, m.CloudCustomData = []recall.Element{{Type: "TIMTextElem", Content: text}}, nil, ""
-	return m
+	match *Message // nil where it does not match
 }
 
 // readFault says what a failed reading means for what is being prepared or settled.

@@ -171,7 +171,8 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *s
 	var read []Message                 // as sealed, one for each seq in order; no status where it was not found
 	var arrived map[recall.Seq]Arrival // what callbacks told of a group without history
 	if !r.Scope.Filter.IsZero() {
-		var matches map[recall.Seq]recall.Message
+		var matches map[recall.Seq]Message
+		rd.keep = func(m recall.Message) Message { return b.sealed(m, p.key, r.Policy, rd.ledger) }
 		if matches, arrived, err = b.filtered(ctx, rd, &p.request, hasHistory); err != nil {
 			return prepared{}, err
 		}
@@ -179,7 +180,7 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *s
 		place := p.request.Covers.places()
 		for seq := range p.request.Covers.All() {
 			if m, ok := matches[seq]; ok {
-				if err := keep(&read[place(seq)], b.sealed(m, p.key, r.Policy, rd.ledger)); err != nil {
+				if err := keep(&read[place(seq)], m); err != nil {
 					return prepared{}, err
 				}
 			}
@@ -274,7 +275,7 @@ func (b *Bot) sealed(m recall.Message, key []byte, p Policy, at time.Time) Messa
 }
 
 // filtered turns the filter into seqs: it sets what the request covers. Of a group without history it returns what callbacks told.
-func (b *Bot) filtered(ctx context.Context, rd *reading, r *Request, hasHistory bool) (map[recall.Seq]recall.Message, map[recall.Seq]Arrival, error) {
+func (b *Bot) filtered(ctx context.Context, rd *reading, r *Request, hasHistory bool) (map[recall.Seq]Message, map[recall.Seq]Arrival, error) {
 	var s searched
 	err := error(nil)
 	switch {
@@ -300,7 +301,7 @@ func (b *Bot) filtered(ctx context.Context, rd *reading, r *Request, hasHistory 
 		narrow.Scope.Filter.Last = r.Policy.MaxMessages
 		return nil, nil, refuse("filter_too_many", "n", n, "max", r.Policy.MaxMessages, "corrected", Code(narrow.on(r.Place.Platform)))
 	}
-	found := make(map[recall.Seq]recall.Message, len(s.Matches))
+	found := make(map[recall.Seq]Message, len(s.Matches))
 	seqs := make([]recall.Seq, 0, len(s.Matches))
 	for _, m := range s.Matches {
 		found[m.Seq] = m

@@ -250,6 +250,40 @@ func TestSearchesAfterDecisions(t *testing.T) {
 	})
 }
 
+// Of the filters of one person the smaller wave is read first, and a wave that has begun is read to its end before another of its size.
+func TestFiltersByWave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, crowded)
+		long, second, third := h.talkative("@TGS#long", 1900), h.talkative("@TGS#second", 400), h.talkative("@TGS#third", 400)
+		h.pass(time.Second)
+		var ids []bot.RequestID
+		for _, group := range []string{long, second, third} {
+			ids = append(ids, h.ask("UMINA", group+" from:alice"))
+			h.pass(400 * time.Millisecond) // of the first the 16 pages of its first wave are read by then, and of the second not all of them
+		}
+		for _, id := range ids {
+			h.within(time.Minute, id, bot.Proposed)
+		}
+		first, last, between := map[string]int{}, map[string]int{}, map[string]int{}
+		log := h.chat.Log()
+		for i, c := range log {
+			if _, ok := first[c.Group]; !ok {
+				first[c.Group] = i
+			}
+			last[c.Group] = i
+		}
+		for _, c := range log[first[second] : last[third]+1] {
+			between[c.Group]++
+		}
+		if last[second] > last[third] || last[third] > last[long] {
+			t.Errorf("the last call of each was %v", last)
+		}
+		if between[long] > 3 {
+			t.Errorf("%d calls of the long one were made while the others were read", between[long])
+		}
+	})
+}
+
 // shared is a ledger that other processes may use as well.
 type shared struct{ bot.Ledger }
 
