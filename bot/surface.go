@@ -103,7 +103,10 @@ func (p *Posted) Forget(key string) {
 	delete(p.notes, key)
 }
 
-// Later is a platform asking to wait before the same call is made again.
+// LaterMost is the longest pause that a platform is granted, whatever it asks for: then it is tried again.
+const LaterMost = 10 * time.Minute
+
+// Later is a platform asking to wait before the same call is made again. After is at most LaterMost.
 type Later struct {
 	After time.Duration
 	Err   error

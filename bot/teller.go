@@ -23,7 +23,7 @@ const (
 	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
 	tellCallWithin = 30 * time.Second
 	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
-	tellLaterMost  = 10 * time.Minute   // the longest pause that a platform is granted, and after what it forbids
+	tellLaterMost  = LaterMost          // the longest pause, and after what a platform forbids
 	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
 	tellSeldom     = time.Hour          // the longest pause after what a platform forbids, for a request that ended tellOld ago
 	tellOld        = 24 * time.Hour

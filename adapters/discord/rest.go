@@ -186,15 +186,15 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 		r.judged(e)
 	}
 	if e.Code == codeOldEdits { // of this message: others in the channel may be edited meanwhile
-		after := time.Duration(said.RetryAfter * float64(time.Second))
+		after := granted(said.RetryAfter)
 		return false, &bot.Later{After: max(after, oldEditPause), Err: e}
 	}
 	if e.Status == http.StatusTooManyRequests && (e.Code == 0 || said.RetryAfter > 0) {
-		after := time.Duration(said.RetryAfter * float64(time.Second))
+		after := granted(said.RetryAfter)
 		if after <= 0 {
 			after = 5 * time.Second
 			if n, err := strconv.ParseFloat(resp.Header.Get("Retry-After"), 64); err == nil && n > 0 {
-				after = time.Duration(n * float64(time.Second))
+				after = granted(n)
 			}
 		}
 		// A page instead of JSON comes from the network before Discord, which has shut the whole address out.
@@ -252,6 +252,14 @@ func (r *rest) pause(ctx context.Context, c call) error {
 	return nil
 }
 
+// granted is how long is waited for Discord that asks for so many seconds.
+func granted(seconds float64) time.Duration {
+	if seconds >= bot.LaterMost.Seconds() {
+		return bot.LaterMost
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
 // hold keeps calls back for some time: all of them, or those of this route and channel.
 func (r *rest) hold(c call, after time.Duration, everywhere bool) {
 	r.mu.Lock()
@@ -281,7 +289,7 @@ func (r *rest) learn(c call, h http.Header) {
 		return
 	}
 	if s, err := strconv.ParseFloat(h.Get("X-RateLimit-Reset-After"), 64); err == nil && s > 0 {
-		r.hold(c, time.Duration(s*float64(time.Second)), false)
+		r.hold(c, granted(s), false)
 	}
 }
 

@@ -244,6 +244,32 @@ func TestLimits429(t *testing.T) {
 	})
 }
 
+// TestRetryAfterBounded: whatever Discord asks for, it is asked again after ten minutes, and what it then does not refuse goes on.
+func TestRetryAfterBounded(t *testing.T) {
+	for name, f := range map[string]discordtest.Fault{
+		"route": discordtest.RateLimited(24 * time.Hour), "shared": discordtest.SharedLimited(1e6 * time.Hour),
+		"global": discordtest.GlobalLimited(24 * time.Hour), "cloudflare": discordtest.CloudflareLimited(1e6 * time.Hour),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				ref := r.post(t)
+				for range 2 {
+					r.Fail(editRoute, 1, f)
+					err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done))
+					later, ok := errors.AsType[*bot.Later](err)
+					if !ok || later.After > bot.LaterMost || later.After < bot.LaterMost-time.Minute {
+						t.Fatalf("%v", err)
+					}
+					time.Sleep(later.After)
+				}
+				if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // TestBudgets lets Discord count. What the headers say is obeyed: no call is refused.
 func TestBudgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -232,7 +232,7 @@ func (s *sockets) failed(ctx context.Context, what string, err error, failures i
 	}
 	pause := backoff(failures)
 	if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
-		pause = max(pause, limited.RetryAfter)
+		pause = max(pause, granted(limited))
 	} else if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok && status.Code == http.StatusTooManyRequests {
 		pause = max(pause, defaultLater)
 	}

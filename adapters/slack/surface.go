@@ -191,7 +191,7 @@ func classify(err error) error {
 		return nil
 	}
 	if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
-		return &bot.Later{After: max(limited.RetryAfter, time.Second), Err: err}
+		return &bot.Later{After: granted(limited), Err: err}
 	}
 	if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok && status.Code == http.StatusTooManyRequests {
 		return &bot.Later{After: defaultLater, Err: err}
@@ -218,13 +218,21 @@ func classify(err error) error {
 	}
 }
 
+// granted is how long is waited for Slack. What the library's arithmetic made negative was very long.
+func granted(limited *slackgo.RateLimitedError) time.Duration {
+	if limited.RetryAfter < 0 {
+		return bot.LaterMost
+	}
+	return min(max(limited.RetryAfter, time.Second), bot.LaterMost)
+}
+
 // retryAfter reads how long to wait from the headers of a 429.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 {
 		return defaultLater
 	}
-	return time.Duration(min(n, 3600)) * time.Second
+	return min(time.Duration(min(n, 3600))*time.Second, bot.LaterMost)
 }
 
 // shown remembers what the messages show, as far as this process brought it about: so that an older state never follows a newer one, and

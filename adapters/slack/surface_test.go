@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,8 @@ import (
 
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 func (x *world) version(c bot.Card, v int) bot.Card {
@@ -194,6 +198,24 @@ func TestFile(t *testing.T) {
 	})
 }
 
+// TestRetryAfterBounded: whatever Slack asks for, it is tried again after ten minutes at most.
+func TestRetryAfterBounded(t *testing.T) {
+	for said, want := range map[string]time.Duration{
+		"0": time.Second, "7": 7 * time.Second, "600": bot.LaterMost, "601": bot.LaterMost, "86400": bot.LaterMost, "9223372036": bot.LaterMost, "9223372037": bot.LaterMost,
+	} {
+		seconds, err := strconv.ParseInt(said, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := granted(&slackgo.RateLimitedError{RetryAfter: time.Duration(seconds) * time.Second}); got != want { // as the library computes it
+			t.Errorf("a call that is told %s s: %v, want %v", said, got, want)
+		}
+		if got := retryAfter(http.Header{"Retry-After": {said}}); said != "0" && got != want {
+			t.Errorf("an answer that is told %s s: %v, want %v", said, got, want)
+		}
+	}
+}
+
 func TestSurfaceErrors(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		ref, _ := x.post(card(bot.Proposed))
@@ -204,6 +226,7 @@ func TestSurfaceErrors(t *testing.T) {
 			after time.Duration
 		}{
 			{slacktest.RateLimited(7 * time.Second), nil, 7 * time.Second},
+			{slacktest.RateLimited(24 * time.Hour), nil, bot.LaterMost},
 			{slacktest.RateLimitedNoHeader(), nil, defaultLater},
 			{slacktest.RateLimitedBody(), nil, defaultLater},
 			{slacktest.Code("message_not_found"), bot.ErrGone, 0},
