@@ -129,10 +129,19 @@ type OtherCallback struct {
 // Command returns the callback's name.
 func (c OtherCallback) Command() string { return c.Name }
 
+// Bounds of what a callback brings. The service keeps well within them: what
+// is longer somebody else made up.
+const (
+	MaxCallbackSeqs = 1000     // of one recall; the API recalls ten at a time, a person one
+	maxCallbackName = 128      // bytes of a topic, an account, a type, a command or a message's own name
+	maxCallbackText = 64 << 10 // bytes of MsgBody, and of CloudCustomData; the service takes 12 KB
+)
+
 // ParseCallback reads the body of a callback, which the caller has bounded
 // (1 MiB is ample). EventTime may be a number or a string: the service does
 // both. A callback of another command is an [OtherCallback] and no error. One
 // that has a field twice is an error: it says two things.
+// What is longer than its bound is an error.
 func ParseCallback(body []byte) (Callback, error) {
 	c, err := parseCallback(body)
 	if err != nil {
@@ -168,6 +177,14 @@ func parseCallback(body []byte) (Callback, error) {
 	if j.CallbackCommand == "" {
 		return nil, errors.New("the body has no CallbackCommand")
 	}
+	for _, name := range []text{j.CallbackCommand, j.TopicId, j.Type, j.From_Account, j.Operator_Account, j.MsgId} {
+		if len(name) > maxCallbackName {
+			return nil, errors.New("the body has a name that is too long")
+		}
+	}
+	if len(j.GroupId) > MaxGroupIDBytes || len(j.MsgBody) > maxCallbackText || len(j.CloudCustomData) > maxCallbackText {
+		return nil, errors.New("the body has a GroupId, a MsgBody or CloudCustomData that is too long")
+	}
 	command, group, topic := string(j.CallbackCommand), GroupID(j.GroupId), TopicID(j.TopicId)
 	switch command {
 	case CommandAfterSendMsg, CommandAfterRecallMsg:
@@ -193,6 +210,9 @@ func parseCallback(body []byte) (Callback, error) {
 	var list []json.RawMessage
 	if json.Unmarshal(j.MsgSeqList, &list) != nil || len(list) == 0 {
 		return nil, errors.New("the body has no MsgSeqList")
+	}
+	if len(list) > MaxCallbackSeqs {
+		return nil, errors.New("the body has a MsgSeqList that is too long")
 	}
 	seqs := make([]Seq, len(list))
 	for i, one := range list {

@@ -1,11 +1,14 @@
 package recall_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +106,51 @@ func TestParseCallback(t *testing.T) {
 	}
 	if m := sent.Message(); m.Seq != 123 || m.Excerpt(50) != "red packet" || m.Status != recall.StatusNormal {
 		t.Errorf("as a message: %+v", m)
+	}
+}
+
+// TestCallbackBounds: what a callback brings is taken up to its bound, and no longer.
+func TestCallbackBounds(t *testing.T) {
+	body := func(change map[string]any) []byte {
+		all := map[string]any{"CallbackCommand": recall.CommandAfterSendMsg, "GroupId": "g", "From_Account": "jared", "MsgSeq": 1, "MsgSeqList": []any{}}
+		maps.Copy(all, change)
+		raw, err := json.Marshal(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	long := func(n int) any { return strings.Repeat("x", n) }
+	seqs := func(n int) (list []any) {
+		for i := range n {
+			list = append(list, map[string]any{"MsgSeq": i + 1})
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		field string
+		most  int // of its length
+		value func(n int) any
+	}{
+		{"GroupId", recall.MaxGroupIDBytes, long},
+		{"TopicId", 128, long}, {"Type", 128, long}, {"From_Account", 128, long}, {"Operator_Account", 128, long}, {"MsgId", 128, long}, {"CallbackCommand", 128, long},
+		{"CloudCustomData", 64 << 10, long},
+		{"MsgBody", 64 << 10, func(n int) any {
+			const frame = len(`[{"MsgType":""}]`)
+			return []any{map[string]any{"MsgType": strings.Repeat("x", n-frame)}}
+		}},
+		{"MsgSeqList", recall.MaxCallbackSeqs, func(n int) any { return seqs(n) }},
+	} {
+		change := map[string]any{}
+		if tt.field == "MsgSeqList" {
+			change["CallbackCommand"] = recall.CommandAfterRecallMsg
+		}
+		for n, taken := range map[int]bool{tt.most: true, tt.most + 1: false} {
+			change[tt.field] = tt.value(n)
+			if _, err := recall.ParseCallback(body(change)); (err == nil) != taken {
+				t.Errorf("%s of length %d: %v", tt.field, n, err)
+			}
+		}
 	}
 }
 
