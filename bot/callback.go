@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -25,13 +24,14 @@ const (
 )
 
 const (
-	arrivalsMost   = 200_000             // rows of the index, all groups together; the oldest go first
-	removalsAtOnce = 1000                // seqs of one callback; the API recalls 10 at a time, a person one
-	removalsMost   = 200_000             // rows of recalls that were told of
-	keepRemovals   = 30 * 24 * time.Hour // how long they are kept
-	forgetAtOnce   = 50_000              // rows that one transaction forgets at most
-	forgetEvery    = 5 * time.Second     // between two looks for what to forget, while callbacks come
-	lateLookedAt   = 50                  // requests with the same messages that a late callback is audited for
+	arrivalsMost = 200_000             // rows of the index, all groups together; the oldest go first
+	removalsMost = 200_000             // rows of recalls that were told of
+	keepRemovals = 30 * 24 * time.Hour // how long they are kept
+	forgetAtOnce = 50_000              // rows that one transaction forgets at most
+	forgetEvery  = 5 * time.Second     // between two looks for what to forget, while callbacks come
+	lateLookedAt = 50                  // requests with the same messages that a late callback is audited for
+	auditedRuns  = 100                 // runs of seqs that an entry about late callbacks names at most; beside them stands how many seqs it is about
+	auditedBy    = 10                  // accounts that it names at most
 )
 
 // Arrival is a message as the after-send callback told of it. Nothing but the callback says that it exists.
@@ -42,9 +42,16 @@ type Arrival struct {
 	Sender recall.UserID  `json:"sender"`
 	Sent   time.Time      `json:"sent,omitzero"` // to the second, by the service's clock
 	// HMAC is over the content under a key that no place keeps: it tells two messages apart, and nobody can test a guess against it.
-	HMAC    []byte    `json:"hmac"`
-	Excerpt string    `json:"excerpt,omitempty"` // with IndexExcerpt
-	Came    time.Time `json:"-"`                 // by the ledger's clock
+	HMAC    []byte `json:"hmac"`
+	Excerpt string `json:"excerpt,omitempty"` // with IndexExcerpt
+	// Disputed says that another callback told of another message with this number: nobody knows which of the two is made up.
+	Disputed bool      `json:"disputed,omitempty"`
+	Came     time.Time `json:"-"` // by the ledger's clock
+}
+
+// Same reports whether two callbacks may have told of the same message. Their HMACs need not be equal for that: each process has its own key.
+func (a Arrival) Same(o Arrival) bool {
+	return a.Sender == o.Sender && a.Sent.Equal(o.Sent) && (a.Excerpt == o.Excerpt || a.Excerpt == "" || o.Excerpt == "")
 }
 
 // Removal is a recall as the after-recall callback told of it, whoever made it.
@@ -64,7 +71,7 @@ func (b *Bot) Wants(c recall.Callback) bool {
 	case recall.AfterSendMsg:
 		return b.indexing() && !c.OnlineOnly && c.Seq > 0 && b.o.Policy.MayTouch(c.Group) == nil
 	case recall.AfterRecallMsg:
-		return len(c.Seqs) <= removalsAtOnce && b.o.Policy.MayTouch(c.Group) == nil
+		return len(c.Seqs) <= recall.MaxCallbackSeqs && b.o.Policy.MayTouch(c.Group) == nil
 	}
 	return false
 }
@@ -74,8 +81,8 @@ func (b *Bot) indexing() bool { return b.o.Index == IndexHash || b.o.Index == In
 // Hear takes in callbacks, in one transaction. What Wants does not want is left out. A callback that comes twice changes nothing.
 //
 // The signature of a callback does not cover what it says. So a message it tells of is marked as known from a callback alone, and a recall it tells of
-// does three things and no other: it confirms what the API has answered, it settles a message that is in doubt just now, and it is shown. What comes
-// for a request that has ended is audited.
+// does three things and no other: it confirms what the API has answered, it settles what else would be told as unknown because the service itself can say nothing, and it is
+// shown. What comes for a request that has ended is audited.
 func (b *Bot) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	var arrivals []Arrival
 	removals := map[talk][]Removal{}
@@ -158,7 +165,7 @@ func (b *Bot) sealArrived(a Arrival, key []byte, p Policy, now time.Time) Messag
 	return out
 }
 
-// arrived returns what the index has of those messages.
+// arrived returns what the index has of those messages. What callbacks contradict each other about it does not know.
 func (b *Bot) arrived(ctx context.Context, s Scope, seqs Ranges) (map[recall.Seq]Arrival, error) {
 	if !b.indexing() {
 		return nil, nil
@@ -171,7 +178,9 @@ func (b *Bot) arrived(ctx context.Context, s Scope, seqs Ranges) (map[recall.Seq
 				return err
 			}
 			for _, a := range kept {
-				found[a.Seq] = a
+				if !a.Disputed {
+					found[a.Seq] = a
+				}
 			}
 		}
 		return nil
@@ -179,16 +188,16 @@ func (b *Bot) arrived(ctx context.Context, s Scope, seqs Ranges) (map[recall.Seq
 	return found, err
 }
 
-// searchArrived searches the index as search does history. It is complete only back to when the index begins; what a lost callback would have told
-// it cannot know.
-func (b *Bot) searchArrived(ctx context.Context, s Scope) (searched, error) {
+// searchArrived searches the index as search does history, below the number that the service gives next, where that is known. It is complete only back to when the index begins;
+// what a lost callback would have told it cannot know, and where callbacks contradict each other it refuses.
+func (b *Bot) searchArrived(ctx context.Context, s Scope, next recall.Seq) (searched, error) {
 	f := s.Filter
 	if f.Text != "" && b.o.Index != IndexExcerpt {
 		return searched{}, refuse("index_no_text")
 	}
 	out := searched{Arrived: map[recall.Seq]Arrival{}}
 	err := b.o.Ledger.View(ctx, func(tx Tx) error {
-		kept, err := tx.Arrivals(b.o.App, s.Group, s.Topic, 1, math.MaxUint32, maxSearched)
+		kept, err := tx.Arrivals(b.o.App, s.Group, s.Topic, 1, next-1, maxSearched) // next 0: all
 		if err != nil {
 			return err
 		}
@@ -208,6 +217,9 @@ func (b *Bot) searchArrived(ctx context.Context, s Scope) (searched, error) {
 			out.Reached = tx.Now()
 		}
 		for _, a := range kept {
+			if a.Disputed {
+				return refuse("index_disputed", "seq", Code(formatInt(int64(a.Seq))))
+			}
 			if !f.Since.IsZero() && a.Sent.Before(f.Since.At.Truncate(time.Second)) {
 				out.Complete = true
 				return nil
@@ -250,7 +262,9 @@ func (b *Bot) heard(tx Tx, t talk, told []Removal) error {
 	for _, r := range append(open, ended...) {
 		shared := r.Covers.Intersect(these)
 		if !r.State.Open() {
-			err := b.auditOwn(tx, "callback after the end", r.ID, r.Digest, map[string]any{"seqs": shared.String(), "by": slices.Sorted(maps.Keys(by))})
+			who := slices.Sorted(maps.Keys(by))
+			runs := shared[:min(len(shared), auditedRuns)]
+			err := b.auditOwn(tx, "callback after the end", r.ID, r.Digest, map[string]any{"n": shared.Count(), "seqs": runs.String(), "by": who[:min(len(who), auditedBy)]})
 			if err != nil {
 				return err
 			}
@@ -268,54 +282,28 @@ func (b *Bot) heard(tx Tx, t talk, told []Removal) error {
 	return nil
 }
 
-// settleTold does what callbacks may do for a request that runs: it confirms those of the seqs that the API has answered, and settles those that are in
-// doubt now, where a callback since the beginning told that they were recalled.
+// settleTold does what callbacks may do for a request that runs: it confirms those of the seqs that the API has answered, where a callback since the beginning told that they were
+// recalled and history does not show them as still there. What is in doubt the service itself is asked about.
 func (b *Bot) settleTold(tx Tx, r Request, seqs []recall.Seq) error {
 	told, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, r.Begun)
 	if err != nil || len(told) == 0 {
 		return err
 	}
+	for s := range told {
+		if r.StillShown.Contains(s) {
+			delete(told, s)
+		}
+	}
 	tx.Wake(WakeRunner)
-	if _, err := tx.Confirm(r.ID, slices.Sorted(maps.Keys(told)), ByCallback); err != nil {
-		return err
-	}
-	doubt, err := tx.Batches(r.ID, 1<<20, BatchDoubt)
-	if err != nil {
-		return err
-	}
-	outcomes := map[recall.Seq]Outcome{}
-	var settled []Batch
-	for _, bt := range doubt {
-		left := 0
-		for _, s := range bt.Seqs {
-			if _, ok := told[s]; ok {
-				outcomes[s] = Outcome{Class: ClassRecalled, Why: WhyTold, At: tx.Now(), Confirmed: ByCallback}
-			} else {
-				left++
-			}
-		}
-		if left == 0 {
-			bt.State = BatchDone
-			settled = append(settled, bt)
-		}
-	}
-	if len(outcomes) == 0 {
-		return nil
-	}
-	if _, err := tx.PutOutcomes(r.ID, outcomes); err != nil {
-		return err
-	}
-	if err := tx.PutBatches(r.ID, settled); err != nil {
-		return err
-	}
-	return b.auditOwn(tx, "settled by callback", r.ID, r.Digest, map[string]any{"seqs": MakeRanges(slices.Collect(maps.Keys(outcomes))...).String()})
+	_, err = tx.Confirm(r.ID, slices.Sorted(maps.Keys(told)), ByCallback)
+	return err
 }
 
 // unlessTold makes an outcome unknown, whose answer was lost, recalled where a callback has told so since the request began.
 func (b *Bot) unlessTold(tx Tx, r Request, outcomes map[recall.Seq]Outcome) error {
 	var unknown []recall.Seq
 	for s, o := range outcomes {
-		if o.Class == ClassUnknown && o.Why != WhyStillThere { // what history shows no callback takes away
+		if o.Class == ClassUnknown && o.Why == WhyNoAnswer { // what history shows, or lacks, no callback takes away
 			unknown = append(unknown, s)
 		}
 	}

@@ -79,15 +79,14 @@ func (b *Bot) searchAnywhere(ctx context.Context, rd *reading) (searched, error)
 		return found, err
 	}
 	kind, _ := judgeRead(err)
-	if kind == readRefused { // not every group without history is refused as such
-		if info, again := rd.group(ctx); again == nil && info.Type != "" && !info.Type.HasHistory() {
-			kind = readNever
-		}
-	}
-	if kind != readNever {
+	if kind != readNever && kind != readRefused {
 		return found, err
 	}
-	return b.searchArrived(ctx, rd.scope)
+	info, again := rd.group(ctx)
+	if kind == readRefused && (again != nil || info.Type == "" || info.Type.HasHistory()) { // not every group without history is refused as such
+		return found, err
+	}
+	return b.searchArrived(ctx, rd.scope, nextSeq(info, rd.scope))
 }
 
 // Found is what a search found, kept with its answer for a day: which messages, nothing that they say.

@@ -229,8 +229,8 @@ type Tx interface {
 	PutNote(key, value string) error
 	Note(key string) (string, error)
 
-	// AddArrivals keeps messages that callbacks told of, and AddRemovals recalls. What is kept of a seq already stays as it is. They return how many were
-	// new, and set Came.
+	// AddArrivals keeps messages that callbacks told of, and AddRemovals recalls. The same told twice changes nothing. A message that is told in two ways is marked as disputed:
+	// either may be made up. Of a recall that is told in two ways the last is kept, with when it came: one that was made up before hides none. They return how many were written.
 	AddArrivals(app recall.SDKAppID, arrivals []Arrival) (int, error)
 	AddRemovals(app recall.SDKAppID, removals []Removal) (int, error)
 	// Arrivals returns up to limit arrivals of the group or topic with seqs between from and to, both included, highest first.

@@ -152,12 +152,7 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *s
 		return prepared{}, err
 	}
 	r.Group = GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
-	if r.Scope.Topic == "" {
-		r.Group.NextSeq = info.NextMsgSeq
-	}
-	if info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
-		r.Group.NextSeq = 0 // a group that stores nothing may not count either
-	}
+	r.Group.NextSeq = nextSeq(info, r.Scope)
 	p := prepared{request: r, key: make([]byte, 32)}
 	rand.Read(p.key)
 	keep := func(at *Message, m Message) error {
@@ -250,6 +245,14 @@ func (b *Bot) readForSeal(ctx context.Context, rd *reading, r Request, stored *s
 	return p, nil
 }
 
+// nextSeq is the number that the service gives next, 0 where that is not known: it does not say it of topics, and a group that stores nothing may not count either.
+func nextSeq(info recall.GroupInfo, s Scope) recall.Seq {
+	if s.Topic != "" || info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
+		return 0
+	}
+	return info.NextMsgSeq
+}
+
 // sealed fixes one message as it was read.
 func (b *Bot) sealed(m recall.Message, key []byte, p Policy, at time.Time) Message {
 	out := Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: SealNormal, Admin: b.o.Admin != "" && m.From == b.o.Admin}
@@ -282,7 +285,7 @@ func (b *Bot) filtered(ctx context.Context, rd *reading, r *Request, hasHistory 
 	case hasHistory:
 		s, err = rd.search(ctx)
 	case b.indexing():
-		s, err = b.searchArrived(ctx, r.Scope)
+		s, err = b.searchArrived(ctx, r.Scope, r.Group.NextSeq)
 	default:
 		return nil, nil, refuse("filter_incomplete", "reached", Say("card.notice.blind.history"))
 	}

@@ -372,32 +372,107 @@ func TestLateCallback(t *testing.T) {
 	})
 }
 
-// A callback settles a message in doubt: what has been recalled is not sent again.
-func TestCallbackSettlesDoubt(t *testing.T) {
-	for _, group := range []string{testGroup, liveGroup} {
-		t.Run(group, func(t *testing.T) {
+// TestCallbackInDoubt: a callback does not settle what the service can still be asked about. Where history says nothing in time, or the group keeps none and the service answers the
+// second call with a code, it makes of unknown what it tells.
+func TestCallbackInDoubt(t *testing.T) {
+	for name, test := range map[string]struct {
+		group  string
+		forged bool // nothing was recalled by the lost call, and somebody says so
+		unread bool
+		want   string
+		calls  int
+		state  bot.State
+	}{
+		"history is read":                   {testGroup, false, false, "2: recalled (answer lost, verified by history)", 1, bot.Done},
+		"history is read, a forged one":     {testGroup, true, false, "2: recalled\n", 2, bot.Done},
+		"history is away":                   {testGroup, false, true, "2: recalled (answer lost, confirmed by callback)", 1, bot.Stopped},
+		"no history, asked again":           {liveGroup, false, false, "2: recalled (answer lost, confirmed by callback)", 2, bot.Done},
+		"no history, asked again, a forged": {liveGroup, true, false, "2: recalled\n", 2, bot.Done},
+	} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHouse(t, func(o *bot.Options) { o.Callbacks = true })
 				h.listens(nil)
+				h.chat.Change(func(o *recalltest.Options) { o.AlreadyRecalled = 10030 })
 				h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
 				for range 3 {
-					h.chat.Say(group, "", "alice", "win big")
+					h.chat.Say(test.group, "", "alice", "win big")
 				}
-				c := h.asks("UMINA", group+" 1-3")
-				h.chat.Inject(recalltest.Recall, 1, recalltest.AnswerLost())
-				h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
+				c := h.proposed(test.group + " 1-3")
+				lost := recalltest.AnswerLost()
+				if test.forged {
+					lost = recalltest.ResetBefore()
+				}
+				h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(time.Second), lost)
+				if test.unread {
+					h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
+				}
 				h.press("UTHEO", bot.ActApprove, c)
-				h.pass(20 * time.Second)
-				holds(t, h.screen.thread(c.ID), "2: recalled (answer lost, confirmed by callback)", byCallback)
-				if n := h.recallCalls(); n != 1 {
-					t.Errorf("%d calls, want 1", n)
+				if test.forged {
+					h.pass(500 * time.Millisecond)
+					h.forge(recall.AfterRecallMsg{Group: recall.GroupID(test.group), Seqs: []recall.Seq{1, 2, 3}})
 				}
-				if n := len(h.audited("settled by callback")); n != 1 {
-					t.Errorf("%d entries about it, want 1", n)
+				h.within(40*time.Minute, c.ID, test.state)
+				h.pass(time.Minute)
+				holds(t, h.screen.thread(c.ID), test.want, "= 3 recalled")
+				if got := h.chat.RecalledSeqs(test.group, ""); len(got) != 3 {
+					t.Errorf("recalled %v", got)
+				}
+				if n := h.recallCalls(); n != test.calls {
+					t.Errorf("%d calls, want %d", n, test.calls)
 				}
 			})
 		})
 	}
+}
+
+// TestForgedFirst: what somebody made up before does not keep the service's own callback from being heard.
+func TestForgedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.Callbacks = true })
+		h.listens(nil)
+		h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+		for range 3 {
+			h.chat.Say(liveGroup, "", "alice", "win big")
+		}
+		h.forge(recall.AfterRecallMsg{Group: liveGroup, Seqs: []recall.Seq{1, 2, 3}})
+		h.pass(time.Minute)
+		c := h.approved(liveGroup + " 1-3")
+		h.pass(20 * time.Second)
+		holds(t, h.screen.thread(c.ID), byCallback)
+	})
+	t.Run("a message", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t, func(o *bot.Options) { o.Callbacks, o.Index = true, bot.IndexExcerpt })
+			h.listens(nil)
+			h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+			sent := func(seq recall.Seq) {
+				forged := recall.AfterSendMsg{Group: liveGroup, From: "bob", Seq: seq, Time: time.Now().Truncate(time.Second), RawBody: []byte(`[]`)}
+				if err := h.bot.Hear(t.Context(), []recall.Callback{forged}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sent(2)
+			for range 3 {
+				h.chat.Say(liveGroup, "", "mallory", "win big")
+			}
+			h.pass(time.Second)
+			sent(3)
+			sent(900)
+			c := h.asks("UMINA", liveGroup+" 1-3 900")
+			holds(t, said(c), "1 mallory win big [from callback]", "2   [could not be read]", "3   [could not be read]", "900   [does not exist: will not be sent]")
+			lacks(t, said(c), "bob")
+			h.types("UMINA", "recalls", "withdraw "+string(c.ID))
+			if c = h.asks("UMINA", liveGroup+" from:bob since:1s"); c.State != bot.Refused {
+				t.Errorf("state %s: %s", c.State, said(c))
+			}
+			holds(t, said(c), "Callbacks contradict each other about message 3")
+			sent(1) // what callbacks tell of above the next number is not looked at
+			if a := h.types("UMINA", "recalls", "find "+liveGroup+" from:bob since:1s"); !strings.Contains(fmt.Sprint(a.Lines), "contradict each other about message 3") {
+				t.Errorf("find: %+v", a)
+			}
+		})
+	})
 }
 
 // A callback makes no outcome of what is neither answered nor in doubt, whatever it says.
@@ -487,9 +562,6 @@ func TestForgedCallbackWhileRunning(t *testing.T) {
 				h.pass(30 * time.Second)
 				holds(t, h.screen.thread(c.ID), tc.thread...)
 				lacks(t, h.screen.thread(c.ID), "answer lost, confirmed by callback", "already recalled,")
-				if n := len(h.audited("settled by callback")); n != 0 {
-					t.Errorf("%d messages were settled by a forged callback", n)
-				}
 				if s := h.screen.card(other.ID).State; s != bot.Proposed {
 					t.Errorf("the other request is %s", s)
 				}

@@ -9,40 +9,119 @@ import (
 	"recallbot/recall"
 )
 
-// AddArrivals keeps messages that callbacks told of, those that are new.
+// toldKey is what callbacks tell of: a message.
+type toldKey struct {
+	group recall.GroupID
+	topic recall.TopicID
+	seq   recall.Seq
+}
+
+func keyOfArrival(a bot.Arrival) toldKey { return toldKey{a.Group, a.Topic, a.Seq} }
+func keyOfRemoval(r bot.Removal) toldKey { return toldKey{r.Group, r.Topic, r.Seq} }
+
+// AddArrivals keeps messages that callbacks told of, those that are new, and notes which are told differently.
 func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, error) {
-	return keep(t, "arrival", app, arrivals, func(a bot.Arrival) (recall.GroupID, recall.TopicID, recall.Seq) { return a.Group, a.Topic, a.Seq })
+	kept, err := keep(t, "arrival", app, arrivals, keyOfArrival, `NOTHING`)
+	if err != nil || kept == len(arrivals) {
+		return kept, err
+	}
+	return kept, t.dispute(app, arrivals)
 }
 
-// AddRemovals keeps recalls that callbacks told of, those that are new.
+// dispute marks those of the arrivals that are kept as somebody else told them. It reads after they were written, so that what another replica has kept meanwhile is seen.
+func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
+	const do = "compare arrivals"
+	for part := range slices.Chunk(arrivals, chunk) {
+		var keys, rows list
+		for i, a := range part {
+			if err := keys.add(int64(i), [3]any{a.Group, a.Topic, a.Seq}); err != nil {
+				return t.fail(do, err)
+			}
+		}
+		var disputed []bot.Arrival
+		kept := map[toldKey]bot.Arrival{}
+		err := t.each(do, `SELECT body FROM arrival WHERE app = $1 AND (chat_group, topic, seq) IN (
+			SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint) FROM json_each($2))`, []any{int64(app), keys.String()}, func(row *sql.Rows) error {
+			var body string
+			var a bot.Arrival
+			if err := row.Scan(&body); err != nil {
+				return err
+			}
+			if err := decode(body, &a); err != nil {
+				return err
+			}
+			kept[keyOfArrival(a)] = a
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, a := range part {
+			was, ok := kept[keyOfArrival(a)]
+			if !ok || was.Disputed || was.Same(a) {
+				continue
+			}
+			was.Disputed = true
+			kept[keyOfArrival(a)] = was
+			disputed = append(disputed, was)
+		}
+		if len(disputed) == 0 {
+			continue
+		}
+		for i, a := range disputed {
+			body, err := encode(a)
+			if err != nil {
+				return t.fail(do, err)
+			}
+			if err := rows.add(int64(i), [4]any{a.Group, a.Topic, a.Seq, body}); err != nil {
+				return t.fail(do, err)
+			}
+		}
+		_, err = t.exec(do, `UPDATE arrival SET body = e.value ->> 3 FROM json_each($2) e
+			WHERE app = $1 AND chat_group = e.value ->> 0 AND topic = e.value ->> 1 AND seq = CAST(e.value ->> 2 AS bigint)`, int64(app), rows.String())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddRemovals keeps recalls that callbacks told of: those that are new, and of each the last that was told differently.
 func (t *tx) AddRemovals(app recall.SDKAppID, removals []bot.Removal) (int, error) {
-	return keep(t, "removal", app, removals, func(r bot.Removal) (recall.GroupID, recall.TopicID, recall.Seq) { return r.Group, r.Topic, r.Seq })
+	return keep(t, "removal", app, removals, keyOfRemoval, `UPDATE SET n = excluded.n, came = excluded.came, body = excluded.body WHERE removal.body <> excluded.body`)
 }
 
-// keep stores what callbacks told in a table, each thing in one row of JSON beside its key. What is there stays.
-func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) (recall.GroupID, recall.TopicID, recall.Seq)) (int, error) {
+// keep stores what callbacks told in a table, each thing in one row of JSON beside its key. onConflict says what becomes of what is there.
+func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) toldKey, onConflict string) (int, error) {
 	do := "keep " + table
 	kept := 0
 	for part := range slices.Chunk(things, chunk) {
+		lastOf := make(map[toldKey]int, len(part)) // PostgreSQL changes no row twice in one statement
+		for i, thing := range part {
+			lastOf[key(thing)] = i
+		}
 		var last int64
 		if err := t.get(do, `SELECT COALESCE(MAX(n), 0) FROM `+table, nil, &last); err != nil {
 			return 0, err
 		}
 		var rows list
-		for _, thing := range part {
+		for i, thing := range part {
+			k := key(thing)
+			if lastOf[k] != i {
+				continue
+			}
 			last++
 			body, err := encode(thing)
 			if err != nil {
 				return 0, t.fail(do, err)
 			}
-			group, topic, seq := key(thing)
-			if err := rows.add(last, [4]any{group, topic, seq, body}); err != nil {
+			if err := rows.add(last, [4]any{k.group, k.topic, k.seq, body}); err != nil {
 				return 0, t.fail(do, err)
 			}
 		}
 		n, err := t.exec(do, `INSERT INTO `+table+` (app, chat_group, topic, seq, n, came, body)
 			SELECT CAST($1 AS bigint), value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(key AS bigint), CAST($2 AS bigint), value ->> 3 FROM json_each($3)
-			WHERE true ON CONFLICT (app, chat_group, topic, seq) DO NOTHING`, int64(app), millis(t.now), rows.String())
+			WHERE true ON CONFLICT (app, chat_group, topic, seq) DO `+onConflict, int64(app), millis(t.now), rows.String())
 		if err != nil {
 			return 0, err
 		}

@@ -46,21 +46,47 @@ var callbacks = []promise{
 		}), []bot.Arrival{last, first})
 		same(t, look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.FirstArrival(callbackApp) }), now)
 	}},
-	{"what is kept of a message stays as it is", func(t *testing.T, l bot.Ledger) {
-		other := arrival(5)
-		other.Sender = "eve"
+	{"what is kept of a message stays as it is, and is disputed once it is told differently", func(t *testing.T, l bot.Ledger) {
+		again := arrival(5)
+		again.HMAC = []byte("of another process")
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.AddArrivals(callbackApp, []bot.Arrival{arrival(5)})
+			_, err := tx.AddArrivals(callbackApp, []bot.Arrival{arrival(5), again, arrival(7), arrival(8)})
 			return err
 		})
+		kept5 := func() bot.Arrival {
+			return look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 5, 5, 10) })[0]
+		}
 		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.AddArrivals(callbackApp, []bot.Arrival{other, arrival(6), arrival(6)})
+			n, err := tx.AddArrivals(callbackApp, []bot.Arrival{again, arrival(7)})
+			same(t, n, 0)
+			return err
+		})
+		same(t, kept5().Disputed, false)
+		other := arrival(5)
+		other.Sender = "eve"
+		later, text := arrival(7), arrival(8)
+		later.Sent, text.Excerpt = day.Add(time.Second), "lose"
+		do(t, l, func(tx bot.Tx) error {
+			n, err := tx.AddArrivals(callbackApp, []bot.Arrival{other, arrival(6), arrival(6), later, text})
 			same(t, n, 1)
 			return err
 		})
-		kept := look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 5, 5, 10) })
-		same(t, kept[0].Sender, arrival(5).Sender)
-		same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{6, 5})
+		same(t, kept5().Sender, arrival(5).Sender)
+		same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{8, 7, 6, 5})
+		var disputed []recall.Seq
+		for _, a := range look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 1, 9, 9) }) {
+			if a.Disputed {
+				disputed = append(disputed, a.Seq)
+			}
+		}
+		same(t, disputed, []recall.Seq{8, 7, 5})
+		do(t, l, func(tx bot.Tx) error { // in one go
+			first, second := arrival(9), arrival(9)
+			second.Sender = "eve"
+			_, err := tx.AddArrivals(callbackApp, []bot.Arrival{first, second})
+			return err
+		})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 9, 9, 9) })[0].Disputed, true)
 	}},
 	{"arrivals are of one app, group and topic, within bounds, highest first", func(t *testing.T, l bot.Ledger) {
 		topic := arrival(3)
@@ -107,7 +133,7 @@ var callbacks = []promise{
 		forget(now.Add(time.Millisecond), 100, 100, 15)
 		same(t, len(arrivalsOf(t, l, callbackGroup, "")), 0)
 	}},
-	{"a removal comes back as it was first told, where it came since", func(t *testing.T, l bot.Ledger) {
+	{"a removal comes back as it was last told, where it came since", func(t *testing.T, l bot.Ledger) {
 		var now time.Time
 		told := func(seq recall.Seq, by recall.UserID) bot.Removal {
 			return bot.Removal{Group: callbackGroup, Seq: seq, By: by, At: day}
@@ -117,16 +143,17 @@ var callbacks = []promise{
 			_, err := tx.AddRemovals(callbackApp, []bot.Removal{told(1, "a\x00"), told(2, "b"), told(9, "b")})
 			return err
 		})
+		var then time.Time
 		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.AddRemovals(callbackApp, []bot.Removal{told(2, "eve")})
-			same(t, n, 0)
+			then = tx.Now()
+			n, err := tx.AddRemovals(callbackApp, []bot.Removal{told(1, "a\x00"), told(2, "eve"), told(2, "c")})
+			same(t, n, 1)
 			return err
 		})
 		want := map[recall.Seq]bot.Removal{}
-		for _, r := range []bot.Removal{told(1, "a\x00"), told(2, "b")} {
-			r.Came = now
-			want[r.Seq] = r
-		}
+		one, two := told(1, "a\x00"), told(2, "c")
+		one.Came, two.Came = now, then
+		want[1], want[2] = one, two
 		read := func(topic recall.TopicID, since time.Time) map[recall.Seq]bot.Removal {
 			return look(t, l, func(tx bot.Tx) (map[recall.Seq]bot.Removal, error) {
 				return tx.Removals(callbackApp, callbackGroup, topic, []recall.Seq{1, 2, 2, 3}, since)
@@ -134,14 +161,14 @@ var callbacks = []promise{
 		}
 		same(t, read("", time.Time{}), want)
 		same(t, read("", now), want)
-		same(t, read("", now.Add(time.Millisecond)), map[recall.Seq]bot.Removal{})
+		same(t, read("", then.Add(time.Millisecond)), map[recall.Seq]bot.Removal{})
 		same(t, read("@TGS#aLIVE@TOPIC#_x", time.Time{}), map[recall.Seq]bot.Removal{})
 		do(t, l, func(tx bot.Tx) error {
 			n, err := tx.ForgetRemovals(now, 1, 100)
 			same(t, n, 2)
 			return err
 		})
-		same(t, read("", time.Time{}), map[recall.Seq]bot.Removal{})
+		same(t, read("", time.Time{}), map[recall.Seq]bot.Removal{2: two}) // told last
 	}},
 	{"what outcomes of class recalled rest on is counted, and those by the answer alone are listed", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 7)
