@@ -30,7 +30,10 @@ import (
 	"recallbot/adapters/slack"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
+	"recallbot/bot/history"
+	"recallbot/bot/intake"
 	"recallbot/bot/ledger"
+	"recallbot/bot/worker"
 	"recallbot/config"
 	"recallbot/recall"
 )
@@ -163,6 +166,12 @@ func parse(flags *flag.FlagSet, args []string) (words []string, err error) {
 	return words, nil
 }
 
+// engine is what the adapters hand events to, and what goes on by itself.
+type engine struct {
+	*intake.Intake
+	*worker.Worker
+}
+
 // program is everything that runs, wired together.
 type program struct {
 	config   config.Config
@@ -170,6 +179,8 @@ type program struct {
 	ledger   *ledger.Ledger
 	chat     *recall.Client
 	bot      *bot.Bot
+	history  *history.History
+	engine   engine
 	slack    *slack.Adapter   // nil when Slack is off
 	discord  *discord.Adapter // nil when Discord is off
 	webhook  *webhook.Webhook // nil when callbacks are off
@@ -217,6 +228,8 @@ func wire(c config.Config, log *slog.Logger, l bot.Ledger) (*program, error) {
 	}); err != nil {
 		return nil, err
 	}
+	p.history = history.New(p.bot)
+	p.engine = engine{intake.New(p.history), worker.New(p.history)}
 	if err := p.attach(); err != nil {
 		return nil, err
 	}
@@ -236,30 +249,30 @@ func (p *program) attach() (err error) {
 		}
 		if p.slack, err = slack.New(slack.Options{
 			BotToken: c.Slack.BotToken.Reveal(), AppToken: c.Slack.AppToken.Reveal(), SigningSecrets: secrets,
-			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.bot, Acked: p.metrics.Acked(bot.Slack), Door: p.door,
+			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.engine, Acked: p.metrics.Acked(bot.Slack), Door: p.door,
 		}); err != nil {
 			return err
 		}
 		p.metrics.Heard(bot.Slack, p.slack.LastFrame)
-		p.bot.Attach(p.slack)
+		p.engine.Attach(p.slack)
 		p.handlers.Handle("/slack/commands", p.slack.Handler())
 		p.handlers.Handle("/slack/interactions", p.slack.Handler())
 	}
 	if c.Discord.On() {
 		if p.discord, err = discord.New(discord.Options{
 			BotToken: c.Discord.BotToken.Reveal(), ApplicationID: c.Discord.ApplicationID, PublicKey: hex.EncodeToString(c.Discord.PublicKey),
-			BaseURL: c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.bot, Acked: p.metrics.Acked(bot.Discord),
+			BaseURL: c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.engine, Acked: p.metrics.Acked(bot.Discord),
 			Door: p.door,
 		}); err != nil {
 			return err
 		}
 		p.metrics.Heard(bot.Discord, p.discord.LastFrame)
-		p.bot.Attach(p.discord)
+		p.engine.Attach(p.discord)
 		p.handlers.Handle("/discord/interactions", p.discord.Handler())
 	}
 	if c.Chat.WebhookToken.Set() {
 		if p.webhook, err = webhook.New(webhook.Options{
-			App: recall.SDKAppID(c.Chat.SDKAppID), Token: c.Chat.WebhookToken.Reveal(), Bot: p.bot, Log: p.log, Door: p.door,
+			App: recall.SDKAppID(c.Chat.SDKAppID), Token: c.Chat.WebhookToken.Reveal(), Bot: p.history, Log: p.log, Door: p.door,
 		}); err != nil {
 			return err
 		}
@@ -366,7 +379,7 @@ func serve(ctx context.Context) error {
 	failed := make(chan error, 8)
 	var taking, working sync.WaitGroup
 	working.Go(func() {
-		if err := p.bot.Run(work); err != nil {
+		if err := p.engine.Run(work); err != nil {
 			failed <- err
 		}
 	})
@@ -460,7 +473,7 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if err := context.Cause(p.ledger.Alive()); err != nil {
 		parts["database"], status = err.Error(), http.StatusServiceUnavailable
-	} else if _, err := p.bot.Recollect(ctx, "readyz"); err != nil {
+	} else if _, err := p.engine.Recollect(ctx, "readyz"); err != nil {
 		p.log.Warn("the database could not be read for /readyz", "err", err)
 		parts["database"], status = "it cannot be read: the log says why", http.StatusServiceUnavailable
 	}
@@ -526,7 +539,8 @@ type nowhere struct{ bot.Ledger }
 
 var errNowhere = errors.New("there is no ledger while the configuration is checked")
 
-func (nowhere) Tx(context.Context, func(bot.Tx) error) error   { return errNowhere }
+func (nowhere) Tx(context.Context, func(bot.Tx) error) error { return errNowhere }
+
 func (nowhere) View(context.Context, func(bot.Tx) error) error { return errNowhere }
 
 // check tries the configuration against the real services, reading only, and prints what is well and what is to be mended.

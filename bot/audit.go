@@ -2,8 +2,6 @@ package bot
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -158,65 +156,6 @@ func (v *Verifier) Named(r Request, entry func(n int64) (Entry, error)) error {
 	return nil
 }
 
-// VerifyAudit checks the audit log of a ledger, which may be served meanwhile: its chain, that it reaches as far as a receipt that somebody kept, "" for none, and that it has what
-// the ledger's own requests name of it. It returns the number and hash of the last entry, and a *BrokenChain where the log is not what was written.
-func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, error) {
-	v := Verifier{Receipt: receipt}
-	next := func(tx Tx) (read int, err error) {
-		page, err := tx.Entries(v.n+1, 10_000)
-		for _, e := range page { // before the error: it may be about a later one
-			if err := v.Next(e); err != nil {
-				return 0, err
-			}
-		}
-		return len(page), err
-	}
-	for read := -1; read != 0; {
-		err := l.View(ctx, func(tx Tx) (err error) {
-			read, err = next(tx)
-			return err
-		})
-		if err != nil {
-			return 0, "", err
-		}
-	}
-	if err := v.End(); err != nil {
-		return 0, "", err
-	}
-	for after, more := RequestID(""), true; more; {
-		err := l.View(ctx, func(tx Tx) error {
-			for read := -1; read != 0; { // what has been written since
-				var err error
-				if read, err = next(tx); err != nil {
-					return err
-				}
-			}
-			page, err := tx.RequestsAfter(after, 1000)
-			if more = len(page) > 0; err != nil || !more {
-				return err
-			}
-			after = page[len(page)-1].ID
-			for _, r := range page {
-				err := v.Named(r, func(n int64) (Entry, error) {
-					e, err := tx.Entries(n, 1)
-					if err != nil || len(e) == 0 {
-						return Entry{}, err
-					}
-					return e[0], nil
-				})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, "", err
-		}
-	}
-	return v.n, v.hash, nil
-}
-
 // Head is the number and hash of the last entry that fitted.
 func (v *Verifier) Head() (int64, string) { return v.n, v.hash }
 
@@ -288,92 +227,22 @@ func (e Entry) Row() []string {
 	return row
 }
 
-// hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options as JSON, without the roster, which has a hash of its own,
-// and without what makes the one process (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
-func (o Options) hash() string {
-	body, err := json.Marshal(map[string]any{
-		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence, "evidence_ttl": o.EvidenceTTL, "on_request": o.OnRequest,
-		"callbacks": o.Callbacks, "index": o.Index, "index_ttl": o.IndexTTL, "calls_per_second": o.CallsPerSecond, "lease_ttl": o.LeaseTTL, "window": o.Window,
-	})
-	if err != nil {
-		panic(fmt.Sprintf("bot: configuration cannot be written: %v", err)) // unreachable: strings, numbers and lists of them always marshal
-	}
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
-}
-
-// audit appends an entry about what the event's person did.
-func (b *Bot) audit(tx Tx, e Event, what string, id RequestID, digest string, more map[string]any) error {
-	person, _ := b.o.Roster.Of(e.By)
-	_, err := tx.Append(Entry{
-		Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
-		What: what, Request: id, Digest: digest, Detail: detail(more),
-	})
-	return err
-}
-
-// auditRefused appends an entry about what a person tried and was refused: which request, on the word of which card, why.
-func (b *Bot) auditRefused(tx Tx, e Event, no *Refusal) error {
-	cmd, _ := command(e.Act, e.Place.Platform)
-	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
-	if cmd.Verb != "" {
-		more["verb"] = cmd.Verb
-	}
-	if group := cmp.Or(cmd.Scope.Group, cmd.ListGroup); group != "" {
-		more["group"] = string(group)
-	}
-	// What a button carried proves nothing, and may be of any length.
-	id, card := Cut(Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40), Cut(Visible(e.Act.Digest), 80)
-	return b.audit(tx, e, "refused", RequestID(id), card, more)
-}
-
-// auditOwn appends an entry about what the bot did where no person acted.
-func (b *Bot) auditOwn(tx Tx, what string, id RequestID, digest string, more map[string]any) error {
-	_, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: what, Request: id, Digest: digest, Detail: detail(more)})
-	return err
-}
-
 // told is what the audit log is to be told of one call, or of what readings showed.
-type told struct {
-	what   string
-	detail json.RawMessage
+type Trace struct {
+	What   string
+	Detail json.RawMessage
 }
 
 // What is told.
 const (
-	toldCall  = "api"       // one call of the service, with its answer
-	toldFound = "found out" // what readings of history showed of the messages in question
+	TraceCall  = "api"       // one call of the service, with its answer
+	TraceFound = "found out" // what readings of history showed of the messages in question
 )
 
-func tell(what string, more map[string]any) told { return told{what, detail(more)} }
-
-// auditTold appends what calls were answered and what was found out, where no person acted.
-func (b *Bot) auditTold(tx Tx, id RequestID, all []told) error {
-	for _, t := range all {
-		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.what, Request: id, Detail: t.detail}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// auditRead appends that the event's person was shown what messages say, after the calls that were made for it. more says what.
-func (b *Bot) auditRead(tx Tx, e Event, id RequestID, digest string, calls []told, more map[string]any) error {
-	person, _ := b.o.Roster.Of(e.By)
-	for _, t := range append(calls, tell("read", more)) {
-		_, err := tx.Append(Entry{
-			Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
-			What: t.what, Request: id, Digest: digest, Detail: t.detail,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func NewTrace(what string, more map[string]any) Trace { return Trace{what, Detail(more)} }
 
 // detail writes a map with sorted keys, which is what encoding/json does with maps.
-func detail(m map[string]any) json.RawMessage {
+func Detail(m map[string]any) json.RawMessage {
 	if len(m) == 0 {
 		return nil
 	}

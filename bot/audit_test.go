@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/recall"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // aLog is an audit log of two requests, as a ledger stores it: every entry has been through JSON.
@@ -36,16 +36,16 @@ func aLog(t testing.TB, requests int) []Entry {
 		}
 		log = append(log, Link(stored, int64(len(log)+1), hash))
 	}
-	add(Entry{Actor: "bot", What: "started", Detail: detail(map[string]any{"roster": "r"})})
+	add(Entry{Actor: "bot", What: "started", Detail: Detail(map[string]any{"roster": "r"})})
 	for i := range requests {
 		id, digest := RequestID(fmt.Sprintf("R-%06d", i)), fmt.Sprintf("%064d", i)
 		group := []string{"@TGS#A", "@TGS#B"}[i%2]
-		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e1", What: "asked", Request: id, Detail: detail(map[string]any{"group": group, "command": "/recall " + group + " 1"})})
-		add(Entry{Actor: "bot", What: "sealed", Request: id, Digest: digest, Detail: detail(map[string]any{"seqs": "1"})})
-		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e2", What: "refused", Request: id, Digest: digest, Detail: detail(map[string]any{"why": "own_request"})})
+		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e1", What: "asked", Request: id, Detail: Detail(map[string]any{"group": group, "command": "/recall " + group + " 1"})})
+		add(Entry{Actor: "bot", What: "sealed", Request: id, Digest: digest, Detail: Detail(map[string]any{"seqs": "1"})})
+		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e2", What: "refused", Request: id, Digest: digest, Detail: Detail(map[string]any{"why": "own_request"})})
 		add(Entry{Actor: "discord:discord:2", Person: "Theo", Event: "e3", What: "approved", Request: id, Digest: digest})
-		add(Entry{Actor: "bot", What: "receipt", Request: id, Digest: digest, Detail: detail(map[string]any{"number": i + 1})})
-		add(Entry{Actor: "slack:T1:INES", Person: "Ines", Event: "e4", What: "read", Detail: detail(map[string]any{"group": group, "how": "find"})})
+		add(Entry{Actor: "bot", What: "receipt", Request: id, Digest: digest, Detail: Detail(map[string]any{"number": i + 1})})
+		add(Entry{Actor: "slack:T1:INES", Person: "Ines", Event: "e4", What: "read", Detail: Detail(map[string]any{"group": group, "how": "find"})})
 	}
 	return log
 }
@@ -277,14 +277,14 @@ func TestAuditRow(t *testing.T) {
 // TestConfigurationHash changes each option: the hash tells every one that says what the bot does, and none that makes a process or a secret.
 func TestConfigurationHash(t *testing.T) {
 	base := Options{App: 1, Policy: leadsPolicy()}
-	said := map[string]bool{base.hash(): true}
+	said := map[string]bool{base.Hash(): true}
 	for i, field := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
 		o := base
 		v := reflect.ValueOf(&o).Elem().Field(i)
 		switch field.Name {
 		case "Ledger", "Chat", "Log", "Holder", "Roster":
 			o.Holder, o.Roster = "another", Roster{People: []Person{{Name: "Mina"}}}
-			if o.hash() != base.hash() {
+			if o.Hash() != base.Hash() {
 				t.Errorf("it tells %s", field.Name)
 			}
 			continue
@@ -304,10 +304,10 @@ func TestConfigurationHash(t *testing.T) {
 				t.Fatalf("%s is a %s", field.Name, v.Kind())
 			}
 		}
-		if said[o.hash()] {
+		if said[o.Hash()] {
 			t.Errorf("it does not tell %s", field.Name)
 		}
-		said[o.hash()] = true
+		said[o.Hash()] = true
 	}
 }
 

@@ -4,17 +4,56 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
-	"reflect"
-	"sync/atomic"
 	"time"
 
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
+
+// rules is what holds now for a request.
+func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
+	asked, err := tx.Roster(r.Roster)
+	if err != nil {
+		return Rules{}, fmt.Errorf("read roster %s: %w", r.Roster, err)
+	}
+	return Rules{Policy: b.Policy, Roster: b.Roster, Asked: asked, Now: tx.Now()}, nil
+}
+
+// hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options as JSON, without the roster, which has a hash of its own,
+// and without what makes the one process (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
+func (o Options) Hash() string {
+	body, err := json.Marshal(map[string]any{
+		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence, "evidence_ttl": o.EvidenceTTL, "on_request": o.OnRequest,
+		"callbacks": o.Callbacks, "index": o.Index, "index_ttl": o.IndexTTL, "calls_per_second": o.CallsPerSecond, "lease_ttl": o.LeaseTTL, "window": o.Window,
+	})
+	if err != nil {
+		panic(fmt.Sprintf("bot: configuration cannot be written: %v", err)) // unreachable: strings, numbers and lists of them always marshal
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// auditOwn appends an entry about what the bot did where no person acted.
+func (b *Bot) Audit(tx Tx, what string, id RequestID, digest string, more map[string]any) error {
+	_, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: what, Request: id, Digest: digest, Detail: Detail(more)})
+	return err
+}
+
+// auditTold appends what calls were answered and what was found out, where no person acted.
+func (b *Bot) AuditTraces(tx Tx, id RequestID, all []Trace) error {
+	for _, t := range all {
+		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.What, Request: id, Detail: t.Detail}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Chat is the part of the Chat service that the bot uses. *recall.Client is one.
 type Chat interface {
@@ -65,265 +104,27 @@ const (
 	EvidenceHash    Evidence = "hash"
 )
 
-// Bot is the whole of what people can make happen. Adapters call Do for every event; Run works on what is stored.
-type Bot struct {
-	o        Options
-	log      *slog.Logger
-	surfaces []Surface
-	roster   string // the hash of the configured roster
-
-	indexKey []byte       // of the HMACs in the index; it ends with the process
-	forgot   atomic.Int64 // when callbacks were last forgotten, in unix nanoseconds
-	leads    atomic.Bool  // this process holds the app's lease
-	searches searches     // that read just now
-
-	unheld, unseen, unclaimed, unstored complaint // of the runner's loop
-}
-
-// New returns a Bot. It reads nothing and starts nothing. It returns an error that names what is missing from the options.
-func New(o Options) (*Bot, error) {
-	switch {
-	case o.Ledger == nil:
-		return nil, errors.New("bot: Options.Ledger is missing")
-	case o.Chat == nil:
-		return nil, errors.New("bot: Options.Chat is missing")
-	case o.App == 0:
-		return nil, errors.New("bot: Options.App is missing")
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	o.Evidence = cmp.Or(o.Evidence, EvidenceExcerpt)
-	o.EvidenceTTL = cmp.Or(o.EvidenceTTL, 720*time.Hour)
-	o.CallsPerSecond = cmp.Or(o.CallsPerSecond, 200)
-	o.Holder = cmp.Or(o.Holder, rand.Text())
-	o.LeaseTTL = cmp.Or(o.LeaseTTL, 10*time.Second)
-	o.Window = cmp.Or(o.Window, 1100*time.Millisecond)
-	o.Index = cmp.Or(o.Index, IndexOff)
-	o.IndexTTL = cmp.Or(o.IndexTTL, 2*time.Hour)
-	b := &Bot{o: o, log: o.Log, roster: o.Roster.Hash(), indexKey: make([]byte, 32)}
-	rand.Read(b.indexKey)
-	return b, nil
-}
-
-// Attach gives the bot a platform to show requests on. It must be called before Run.
-func (b *Bot) Attach(s Surface) { b.surfaces = append(b.surfaces, s) }
-
-// Policy returns the configured policy, so that adapters know which groups and roles matter.
-func (b *Bot) Policy() Policy { return b.o.Policy }
-
-// ApproversThen returns the groups of a platform whose members might approve by the policy that a request was asked under; none where there is no such request. That
-// policy counts beside the one of now, so an adapter that asks its platform who is in which group asks about these as well.
-func (b *Bot) ApproversThen(ctx context.Context, id RequestID, on Platform) (groups []string, err error) {
-	err = b.o.Ledger.View(ctx, func(tx Tx) error {
-		r, err := tx.Request(id)
-		groups = groupsOf(r.Policy.Crowds[on].Approvers)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	return groups, err
-}
-
-// Note stores an event as being checked, so that it can be acknowledged before the person's right is known. Where the event is known already,
-// first is false and answer is the stored one, or nil while it is being checked.
-func (b *Bot) Note(ctx context.Context, e Event) (first bool, answer *Answer, err error) {
-	body, err := json.Marshal(e)
-	if err != nil {
-		return false, nil, fmt.Errorf("write event: %w", err)
-	}
-	err = b.o.Ledger.Tx(ctx, func(tx Tx) error {
-		first, answer = false, nil
-		prior, err := tx.AddEvent(StoredEvent{ID: e.ID, Platform: e.Place.Platform, Body: body})
-		if err != nil {
-			return err
-		}
-		if first = prior == nil; first || prior.Answer == nil {
-			return nil
-		}
-		answer, err = b.again(tx, prior.Answer)
-		return err
-	})
-	if err != nil {
-		return false, nil, fmt.Errorf("store event: %w", err)
-	}
-	return first, answer, nil
-}
-
-// Do handles an event: it is stored, takes effect and gets its answer in one transaction. A repeat of an event changes nothing and gets the
-// first answer. An event stored by Note is closed by Do. m is what the platform says of the account now.
-//
-// A Refusal or a Mistake is an Answer, not an error. An error means that the event is not known to have been handled: one that Note has stored stays Unfinished.
-func (b *Bot) Do(ctx context.Context, e Event, m Member) (Answer, error) {
-	if e.Act.Kind == ActComplete {
-		return b.complete(ctx, e, m)
-	}
-	cmd, mistake := command(e.Act, e.Place.Platform)
-	if mistake == nil && cmd.Verb == "find" {
-		return b.find(ctx, e, m, cmd)
-	}
-	if e.Act.Kind == ActTurnFind {
-		return b.turnFound(ctx, e, m)
-	}
-	if e.Act.Kind == ActShowAll && b.o.Evidence == EvidenceHash {
-		return b.pageAfresh(ctx, e, m)
-	}
-	return b.settle(ctx, e, func(tx Tx, noted time.Time) (Answer, error) {
-		if mistake != nil {
-			return mistake.answer(), nil
-		}
-		a := act{b: b, tx: tx, e: e, m: m, noted: noted}
-		return a.do(cmd)
-	})
-}
-
-// GiveUp closes an event that Note stored, because the platform could not tell in time who may do what. The answer says so.
-func (b *Bot) GiveUp(ctx context.Context, e Event) (Answer, error) {
-	return b.settle(ctx, e, func(tx Tx, _ time.Time) (Answer, error) {
-		return Answer{}, refuse("could_not_check")
-	})
-}
-
-// settle runs fn in the transaction that stores the event and its answer. A Refusal becomes the answer and is audited; whatever fn wrote
-// before it refused is part of the same transaction, so fn refuses before it writes.
-func (b *Bot) settle(ctx context.Context, e Event, fn func(tx Tx, noted time.Time) (Answer, error)) (Answer, error) {
-	body, err := json.Marshal(e)
-	if err != nil {
-		return Answer{}, fmt.Errorf("write event: %w", err)
-	}
-	var answer Answer
-	err = b.o.Ledger.Tx(ctx, func(tx Tx) error {
-		prior, err := tx.AddEvent(StoredEvent{ID: e.ID, Platform: e.Place.Platform, Body: body})
-		if err != nil {
-			return err
-		}
-		noted := tx.Now()
-		if prior != nil {
-			if prior.Answer != nil {
-				first, err := b.again(tx, prior.Answer)
-				if err == nil {
-					answer = *first
-				}
-				return err
-			}
-			noted = prior.At
-		}
-		answer, err = fn(tx, noted)
-		if no, ok := errors.AsType[*Refusal](err); ok {
-			stale := answer
-			answer = Answer{Kind: Whisper, Lines: []Line{no.Why}, Refused: no.Key, Card: stale.Card, Stale: stale.Stale}
-			err = b.auditRefused(tx, e, no)
-		}
-		if err != nil {
-			return err
-		}
-		out, err := json.Marshal(answer.withoutContent())
-		if err != nil {
-			return fmt.Errorf("write answer: %w", err)
-		}
-		return tx.CloseEvent(e.ID, out)
-	})
-	if err != nil {
-		return Answer{}, fmt.Errorf("handle event %s: %w", e.ID, err)
-	}
-	return answer, nil
-}
-
-// Unfinished is an event without an answer.
-type Unfinished struct {
-	Event Event
-	Age   time.Duration
-}
-
-// Unfinished yields the events of a platform that were stored by Note and have no answer, oldest first, with their age. One that is so
-// old that no process can be at work on it was left by one that has ended, and an adapter takes it up.
-func (b *Bot) Unfinished(ctx context.Context, p Platform) iter.Seq2[Unfinished, error] {
-	return func(yield func(Unfinished, error) bool) {
-		var found []Unfinished
-		err := b.o.Ledger.View(ctx, func(tx Tx) error {
-			found = nil
-			events, err := tx.OpenEvents(p)
-			for _, s := range events {
-				u := Unfinished{Age: tx.Now().Sub(s.At)}
-				if err := json.Unmarshal(s.Body, &u.Event); err != nil {
-					return fmt.Errorf("read event %s: %w", s.ID, err)
-				}
-				found = append(found, u)
-			}
-			return err
-		})
-		if err != nil {
-			yield(Unfinished{}, fmt.Errorf("list unfinished events: %w", err))
-			return
-		}
-		for _, u := range found {
-			if !yield(u, nil) {
-				return
-			}
-		}
-	}
-}
-
-// ShowingNow returns the card of a request as it is now, for an adapter that repairs a stale message.
-func (b *Bot) ShowingNow(ctx context.Context, id RequestID) (c Card, err error) {
-	err = b.o.Ledger.View(ctx, func(tx Tx) error {
-		r, err := tx.Request(id)
-		if err == nil {
-			c, err = b.card(tx, r, 0)
-		}
-		return err
-	})
-	return c, err
-}
-
-// Replaced is told by an adapter whose answer to a press has put a card into a message, beside what the teller shows there. Where the request has moved on since that card was
-// made, it is shown once more: the answer may have arrived after something newer, and would hide it.
-func (b *Bot) Replaced(ctx context.Context, c Card) error {
-	if now, err := b.ShowingNow(ctx, c.ID); err != nil || reflect.DeepEqual(now, c) {
-		return err
-	}
-	return b.o.Ledger.Tx(ctx, func(tx Tx) error { return b.show(tx, c.ID) })
-}
-
-// Shared reports whether other processes may be at work on the same ledger. Where none is, what was begun before this one was has been left.
-func (b *Bot) Shared() bool { return b.o.Ledger.Shared() }
-
-// Remember keeps a small value for an adapter between starts (the hash of its registered commands).
-func (b *Bot) Remember(ctx context.Context, key, value string) error {
-	return b.o.Ledger.Tx(ctx, func(tx Tx) error { return tx.PutNote(key, value) })
-}
-
-// Recollect returns what was remembered under key, "" when nothing was.
-func (b *Bot) Recollect(ctx context.Context, key string) (value string, err error) {
-	err = b.o.Ledger.View(ctx, func(tx Tx) error {
-		value, err = tx.Note(key)
-		return err
-	})
-	return value, err
-}
-
 // overlap returns a Refusal when an open request of the same group and topic holds one of the seqs. Of a stopping request only messages without
 // an outcome count. but names the request that is about to be sealed, "" for one that is being asked. on is where it is read.
-func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID, on Platform) error {
+func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID, on Platform) error {
 	if seqs.Count() == 0 {
 		return nil
 	}
-	inTheWay := func(r Request, shared Ranges) error {
-		return refuse("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(Command{Verb: VerbShow, Request: r.ID}.on(on)))
+	inTheWay := func(r Request, shared command.Ranges) error {
+		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(command.Command{Verb: command.VerbShow, Request: r.ID}.Write(on.TypesOptions())))
 	}
 	states := []State{Proposed, Approved, Running}
 	if but == "" { // two requests that are being prepared may meet: the first to seal wins
 		states = append(states, Preparing)
 	}
-	open, err := tx.Requests(Query{App: b.o.App, Group: s.Group, Topic: &s.Topic, States: states, Seqs: seqs, Limit: 1})
+	open, err := tx.Requests(Query{App: b.App, Group: s.Group, Topic: &s.Topic, States: states, Seqs: seqs, Limit: 1})
 	if err != nil {
 		return err
 	}
 	if len(open) > 0 {
 		return inTheWay(open[0], open[0].Covers.Intersect(seqs))
 	}
-	stopping, err := tx.Requests(Query{App: b.o.App, Group: s.Group, Topic: &s.Topic, States: []State{Stopping}, Seqs: seqs, Limit: 1000})
+	stopping, err := tx.Requests(Query{App: b.App, Group: s.Group, Topic: &s.Topic, States: []State{Stopping}, Seqs: seqs, Limit: 1000})
 	if err != nil {
 		return err
 	}
@@ -340,7 +141,7 @@ func (b *Bot) overlap(tx Tx, s Scope, seqs Ranges, but RequestID, on Platform) e
 }
 
 // unsettled returns those of the seqs that have no outcome yet.
-func unsettled(tx Tx, id RequestID, seqs Ranges) (Ranges, error) {
+func unsettled(tx Tx, id RequestID, seqs command.Ranges) (command.Ranges, error) {
 	const atOnce = 1000
 	var open []recall.Seq
 	for from := recall.Seq(0); ; {
@@ -349,24 +150,24 @@ func unsettled(tx Tx, id RequestID, seqs Ranges) (Ranges, error) {
 			return nil, err
 		}
 		if open = append(open, page...); len(page) < atOnce {
-			return MakeRanges(open...).Intersect(seqs), nil
+			return command.MakeRanges(open...).Intersect(seqs), nil
 		}
 		from = page[len(page)-1] + 1
 	}
 }
 
 // show makes the teller draw the request again.
-func (b *Bot) show(tx Tx, id RequestID) error {
+func (b *Bot) Show(tx Tx, id RequestID) error {
 	tx.Wake(WakeTeller)
 	return tx.Want(id)
 }
 
 // ended does what every end needs: no timers but the evidence's, the last posts, the card once more.
-func (b *Bot) ended(tx Tx, r Request) error {
+func (b *Bot) Ended(tx Tx, r Request) error {
 	if err := tx.ClearDue(r.ID); err != nil {
 		return err
 	}
-	ttl := b.o.EvidenceTTL
+	ttl := b.EvidenceTTL
 	counts, err := tx.Progress(r.ID)
 	if err != nil {
 		return err
@@ -406,9 +207,9 @@ func (b *Bot) ended(tx Tx, r Request) error {
 
 // putEnded stores a request that has ended. Where it was approved and nothing of it ran, every message gets its outcome now: not sent, for
 // the reason given, or what the seal says of it. A request with a receipt gets its number.
-func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
+func (b *Bot) End(tx Tx, r Request, why Why) error {
 	if r.State.HasReceipt() {
-		_, _, err := settleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}) // all of it: what is more was wound down
+		_, _, err := SettleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}) // all of it: what is more was wound down
 		if err != nil {
 			return err
 		}
@@ -433,7 +234,7 @@ func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 		if r.StillShown.Count() > 0 {
 			sums["still_shown"] = r.StillShown.String()
 		}
-		e, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: "receipt", Request: r.ID, Digest: r.Digest, Detail: detail(sums)})
+		e, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: "receipt", Request: r.ID, Digest: r.Digest, Detail: Detail(sums)})
 		if err != nil {
 			return err
 		}
@@ -442,5 +243,36 @@ func (b *Bot) putEnded(tx Tx, r Request, why Why) error {
 	if err := tx.PutRequest(r); err != nil {
 		return err
 	}
-	return b.ended(tx, r)
+	return b.Ended(tx, r)
+}
+
+// Bot is what intake and worker share: the options with their defaults, and what a transaction does for both.
+type Bot struct {
+	Options
+	RosterHash string // of Options.Roster
+}
+
+// New returns a Bot. It reads nothing and starts nothing. It returns an error that names what is
+// missing from the options.
+func New(o Options) (*Bot, error) {
+	switch {
+	case o.Ledger == nil:
+		return nil, errors.New("bot: Options.Ledger is missing")
+	case o.Chat == nil:
+		return nil, errors.New("bot: Options.Chat is missing")
+	case o.App == 0:
+		return nil, errors.New("bot: Options.App is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Evidence = cmp.Or(o.Evidence, EvidenceExcerpt)
+	o.EvidenceTTL = cmp.Or(o.EvidenceTTL, 720*time.Hour)
+	o.CallsPerSecond = cmp.Or(o.CallsPerSecond, 200)
+	o.Holder = cmp.Or(o.Holder, rand.Text())
+	o.LeaseTTL = cmp.Or(o.LeaseTTL, 10*time.Second)
+	o.Window = cmp.Or(o.Window, 1100*time.Millisecond)
+	o.Index = cmp.Or(o.Index, IndexOff)
+	o.IndexTTL = cmp.Or(o.IndexTTL, 2*time.Hour)
+	return &Bot{Options: o, RosterHash: o.Roster.Hash()}, nil
 }

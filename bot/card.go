@@ -3,8 +3,10 @@ package bot
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
 
@@ -110,22 +112,22 @@ const (
 )
 
 // card draws a request as it stands in tx. version is what the view wants to show.
-func (b *Bot) card(tx Tx, r Request, version int) (Card, error) {
+func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	c := Card{
 		ID: r.ID, State: r.State, Version: version, Digest: r.Digest,
 		Title:   title(r),
 		Facts:   facts(r),
 		Closing: closing(r),
-		Notify:  groupsOf(b.o.Policy.Crowds[r.Place.Platform].Approvers),
+		Notify:  GroupsOf(b.Policy.Crowds[r.Place.Platform].Approvers),
 	}
 	paused, err := tx.Paused(r.App)
 	if err != nil {
 		return Card{}, err
 	}
 	c.Notices = notices(r, paused)
-	c.Warnings = warnings(r, b.o.Policy)
+	c.Warnings = warnings(r, b.Policy)
 	for _, e := range r.Earlier {
-		key, args := "card.earlier", []any{"id", e.ID, "state", Say("state." + string(e.State)), "who", name(e.By), "when", e.Ended}
+		key, args := "card.earlier", []any{"id", e.ID, "state", Say("state." + string(e.State)), "who", ActorName(e.By), "when", e.Ended}
 		if e.Reason != "" {
 			key, args = "card.earlier.reason", append(args, "reason", Quote(Cut(e.Reason, 200)))
 		}
@@ -156,7 +158,7 @@ func title(r Request) Line {
 	case r.State == Stopping && r.EndedBy.Zero():
 		key += ".alone"
 	}
-	who, when := name(r.EndedBy), r.Ended
+	who, when := ActorName(r.EndedBy), r.Ended
 	if r.State == Approved || r.State == Running || r.State == Done || r.State == NotStarted {
 		who = people(r.Approvals)
 	}
@@ -175,7 +177,7 @@ func notices(r Request, paused *Pause) []Line {
 		}
 	}
 	if paused != nil && r.State.Open() {
-		l = append(l, Say("card.notice.paused", "code", codeWords(paused.Code), "words", Quote(Cut(apiWords(paused.Code, paused.Info), 200)), "when", paused.Since))
+		l = append(l, Say("card.notice.paused", "code", CodeWords(paused.Code), "words", Quote(Cut(ApiWords(paused.Code, paused.Info), 200)), "when", paused.Since))
 	}
 	if r.Waiting != nil && paused == nil {
 		l = append(l, Say("card.notice.waiting", "why", r.Waiting, "till", r.Asked.Add(r.Policy.StartWithin)))
@@ -246,7 +248,7 @@ func facts(r Request) []Fact {
 }
 
 func closing(r Request) []Fact {
-	l := []Fact{{Say("card.fact.by").String(), Say("card.fact.by.value", "who", name(r.By), "when", r.Asked)}}
+	l := []Fact{{Say("card.fact.by").String(), Say("card.fact.by.value", "who", ActorName(r.By), "when", r.Asked)}}
 	if r.Reason != "" {
 		l = append(l, Fact{Say("card.fact.reason").String(), Line{Quote(Cut(r.Reason, 500))}})
 	}
@@ -264,8 +266,8 @@ func closing(r Request) []Fact {
 }
 
 // filterWords is a filter on a card. Its facts are read out by notifications, which show no content.
-func filterWords(f Filter) Line {
-	return Line{Code(Cut(f.withoutText().String(), 300))}
+func filterWords(f command.Filter) Line {
+	return Line{Code(Cut(f.WithoutText().String(), 300))}
 }
 
 func warnings(r Request, p Policy) []Line {
@@ -315,12 +317,12 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 		shown = append(first, last...)
 	}
 	skipped := r.Tally.Total - len(shown)
-	removals, err := removalsOf(tx, r, shown)
+	removals, err := RemovalsOf(tx, r, shown)
 	if err != nil {
 		return err
 	}
 	for i, m := range shown {
-		s := b.sample(m, r, removals, sampleRunes, !b.o.OnRequest)
+		s := b.Sample(m, r, removals, sampleRunes, !b.OnRequest)
 		if skipped > 0 && i == samplesEnds {
 			s.Skipped = skipped
 		}
@@ -334,7 +336,7 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 		}
 	}
 	switch {
-	case b.o.OnRequest || b.o.Evidence == EvidenceHash:
+	case b.OnRequest || b.Evidence == EvidenceHash:
 		c.Showing = Say("card.showing.hidden")
 	case forgotten:
 		c.Showing = Say("card.showing.forgotten")
@@ -345,7 +347,7 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 }
 
 // hideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had reports whether it said any of it.
-func hideContent(c Card) (plain Card, had bool) {
+func HideContent(c Card) (plain Card, had bool) {
 	c.Samples = slices.Clone(c.Samples)
 	for i := range c.Samples {
 		had = had || c.Samples[i].Text != nil
@@ -358,7 +360,7 @@ func hideContent(c Card) (plain Card, had bool) {
 // sample draws one message. Marks say what is special about it; what will not be sent is said only while that is still to come.
 //
 // A recall that a callback told of is shown where history does not speak, or has not been asked since. It alone keeps no message from being sent.
-func (b *Bot) sample(m Message, r Request, removals map[recall.Seq]Removal, runes int, text bool) Sample {
+func (b *Bot) Sample(m Message, r Request, removals map[recall.Seq]Removal, runes int, text bool) Sample {
 	out := Sample{Seq: uint32(m.Seq), Sender: string(m.Sender), Sent: m.Sent}
 	if text && m.Evidence != "" {
 		out.Text = Line{Quote(Cut(m.Evidence, runes))}
@@ -458,7 +460,7 @@ func buttons(r Request) []Button {
 		return []Button{
 			{Kind: ButtonApprove, Label: label("approve"), Speech: speech("approve"), Confirm: &Confirm{
 				Title: Say("confirm.approve.title", "n", r.Tally.Send).String(),
-				Text:  blindFirst(r, Say("confirm.approve.text", "n", r.Tally.Send, "group", Code(string(where)))).String(),
+				Text:  BlindFirst(r, Say("confirm.approve.text", "n", r.Tally.Send, "group", Code(string(where)))).String(),
 				Yes:   Say("confirm.approve.yes").String(), No: Say("confirm.no").String(),
 			}},
 			{Kind: ButtonReject, Label: label("reject"), Speech: speech("reject")},
@@ -482,7 +484,7 @@ func buttons(r Request) []Button {
 }
 
 // blindFirst puts before a line about a request that it is blind, where it is. Cards have a notice for it.
-func blindFirst(r Request, l Line) Line {
+func BlindFirst(r Request, l Line) Line {
 	if !r.Blind {
 		return l
 	}
@@ -490,7 +492,7 @@ func blindFirst(r Request, l Line) Line {
 }
 
 // groupsOf returns the user groups and roles of a list, in its order.
-func groupsOf(list []Principal) []string {
+func GroupsOf(list []Principal) []string {
 	var l []string
 	for _, p := range list {
 		if p.Group != "" {
@@ -498,4 +500,58 @@ func groupsOf(list []Principal) []string {
 		}
 	}
 	return l
+}
+
+// removalsOf returns the recalls of these messages that callbacks told of.
+func RemovalsOf(tx Tx, r Request, messages []Message) (map[recall.Seq]Removal, error) {
+	seqs := make([]recall.Seq, len(messages))
+	for i, m := range messages {
+		seqs[i] = m.Seq
+	}
+	return tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, time.Time{})
+}
+
+// receipt is the final account of a request, or how it ended without one.
+func (b *Bot) Receipt(tx Tx, r Request) ([]Line, error) {
+	if !r.State.HasReceipt() {
+		key := "note.ended." + string(r.State)
+		if r.State == Rejected && r.EndReason != "" {
+			key += ".reason"
+		}
+		return []Line{Say(key, "id", r.ID, "who", ActorName(r.EndedBy), "why", r.RefusedFor, "reason", Quote(Cut(r.EndReason, 500)))}, nil
+	}
+	counts, err := tx.Progress(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	l := []Line{Say("note.receipt.title", "number", r.Receipt, "id", r.ID)}
+	if r.Blind {
+		l = append(l, Say("note.receipt.blind", "n", r.Tally.Unread))
+	}
+	l = append(l, Say("note.receipt.sum", "total", r.Tally.Total, "sum", sums(counts, true)))
+	if n := counts[ClassRecalled]; n > 0 {
+		rests, err := tx.Rests(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, Say("note.receipt.confirmed", "n", n, "callback", rests[ByCallback], "history", rests[ByHistory], "answer", rests[ByAnswer]))
+	}
+	if n := r.StillShown.Count(); n > 0 {
+		l = append(l, Say("note.receipt.still", "n", n, "seqs", Code(Cut(r.StillShown.String(), 300))))
+	}
+	l = append(l, Say("note.receipt.asked", "who", ActorName(r.By), "when", r.Asked))
+	var who Line
+	for i, a := range r.Approvals {
+		if i > 0 {
+			who = append(who, Span{Kind: Words, Text: ", "})
+		}
+		who = append(who, Say("note.receipt.approved.one", "who", ActorName(a.By), "when", a.At)...)
+	}
+	l = append(l, Say("note.receipt.approved", "who", who))
+	if !r.EndedBy.Zero() {
+		l = append(l, Say("note.receipt.stopped", "who", ActorName(r.EndedBy)))
+	}
+	l = append(l, Say("note.receipt.ended", "when", r.Ended))
+	n, hash, _ := strings.Cut(r.AuditHead, " ")
+	return append(l, Say("note.receipt.audit", "n", Span{Kind: Words, Text: n}, "hash", Code(hash))), nil
 }

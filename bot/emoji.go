@@ -1,6 +1,8 @@
 package bot
 
-import "unicode"
+import (
+	"unicode"
+)
 
 // emoji are the characters that have an emoji form: those with Unicode's property Emoji (15.0), without the ASCII ones,
 // which have it before a keycap alone, and without the letters that make flags in pairs. The standard library's tables

@@ -1,6 +1,8 @@
 package bot
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // Finding is one thing that was looked at when a configuration was tried against the real services.
 type Finding struct {

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,25 +13,36 @@ import (
 	"testing"
 )
 
-// arrows says which packages of ours a package may import. A package that is not named may not exist. "*" is everything.
-var arrows = map[string][]string{
-	"recallbot":                    {"*"},
-	"bot":                          {"recall"},
-	"bot/ledger":                   {"bot", "recall"},
-	"bot/ledgertest":               {"bot", "recall"},
-	"bot/bottest":                  {},
-	"recall":                       {},
-	"recall/recalltest":            {},
-	"adapters/inbound":             {},
-	"adapters/slack":               {"adapters/inbound", "bot", "recall"},
-	"adapters/slack/slacktest":     {},
-	"adapters/discord":             {"adapters/inbound", "bot", "recall"},
-	"adapters/discord/discordtest": {},
-	"adapters/metrics":             {"bot", "recall"},
-	"adapters/webhook":             {"adapters/inbound", "bot", "recall"},
-	"adapters/adaptertest":         {"bot", "bot/ledger", "recall", "recall/recalltest"},
-	"adapters/sandbox":             {"*"},
-	"config":                       {},
+// arrows says which packages of ours a package may import. The first row whose pattern matches
+// counts (path.Match); a package that no row matches may not exist. "*" is everything.
+var arrows = []struct {
+	pattern string
+	imports []string
+}{
+	{"recallbot", []string{"*"}},
+	{"recall", nil},
+	{"recall/*test", nil},
+	{"config", []string{"bot"}},
+	{"bot", []string{"bot/command", "recall"}},
+	{"bot/command", []string{"recall"}},
+	{"bot/history", []string{"bot", "bot/command", "recall"}},
+	{"bot/bottest", []string{"bot", "bot/history", "bot/intake", "bot/worker"}},
+	{"bot/intake", []string{"bot", "bot/command", "bot/history", "recall"}},
+	{"bot/worker", []string{"bot", "bot/command", "bot/history", "recall"}},
+	{"bot/ledger", []string{"bot", "bot/command", "recall"}},
+	{"bot/ledgertest", []string{"bot", "bot/command", "recall"}},
+	{"adapters", []string{"*"}},
+	{"adapters/sandbox", []string{"*"}},
+	{"adapters/practice", []string{"*"}},
+	{"adapters/adaptertest", []string{
+		"bot", "bot/bottest", "bot/command", "bot/intake", "bot/ledger", "recall", "recall/recalltest",
+	}},
+	{"adapters/webhook", []string{"adapters/inbound", "bot", "bot/history", "config", "recall"}},
+	{"adapters/metrics", []string{"bot", "bot/history", "config", "recall"}},
+	{"adapters/console", []string{"bot", "bot/history", "config", "recall"}},
+	{"adapters/inbound", nil},
+	{"adapters/*", []string{"adapters/inbound", "bot", "bot/command", "bot/intake", "config", "recall"}},
+	{"adapters/*/*test", nil},
 }
 
 // behind names the libraries that are kept behind one package.
@@ -43,84 +55,100 @@ var behind = map[string]string{
 	"github.com/sethvargo/go-envconfig": "config",
 }
 
-// TestImports holds the arrows between packages: what is not drawn here does not exist. Test files may import more: they put things together.
-func TestImports(t *testing.T) {
-	root := ".."
-	err := fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
+// mayImport returns what a package may import; known is false where it may not exist.
+func mayImport(t *testing.T, pkg string) (imports []string, known bool) {
+	for _, row := range arrows {
+		ok, err := path.Match(row.pattern, pkg)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata") {
-			return fs.SkipDir
+		if ok {
+			return row.imports, true
 		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		pkg := filepath.ToSlash(filepath.Dir(path))
-		if pkg == "." {
-			pkg = "recallbot"
-		}
-		allowed, ok := arrows[pkg]
-		if !ok {
-			t.Errorf("%s: package %s is not among the rooms", path, pkg)
-			return nil
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, path), nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		for _, spec := range file.Imports {
-			name, err := strconv.Unquote(spec.Path.Value)
+	}
+	return nil, false
+}
+
+// sources yields every Go file of ours that is no test, and its package: the folder, "recallbot" at
+// the top.
+func sources(t *testing.T) func(yield func(file, pkg string) bool) {
+	return func(yield func(file, pkg string) bool) {
+		err := fs.WalkDir(os.DirFS(".."), ".", func(file string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
-			if ours, ok := strings.CutPrefix(name, "recallbot/"); ok && !slices.Contains(allowed, "*") && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s", path, name)
+			if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata") {
+				return fs.SkipDir
+			}
+			if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return nil
+			}
+			pkg := path.Dir(file)
+			if pkg == "." {
+				pkg = "recallbot"
+			}
+			if !yield(file, pkg) {
+				return fs.SkipAll
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestImports holds the arrows between packages: what is not drawn here does not exist. Test files
+// may import more: they put things together.
+func TestImports(t *testing.T) {
+	for file, pkg := range sources(t) {
+		allowed, known := mayImport(t, pkg)
+		if !known {
+			t.Errorf("%s: package %s is not among the rooms", file, pkg)
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours, ok := strings.CutPrefix(name, "recallbot/")
+			if ok && !slices.Contains(allowed, "*") && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", file, name)
 			}
 			for lib, home := range behind {
 				if (name == lib || strings.HasPrefix(name, lib+"/")) && pkg != home && !strings.HasSuffix(pkg, "test") {
-					t.Errorf("%s imports %s, which stays behind %s", path, name, home)
+					t.Errorf("%s imports %s, which stays behind %s", file, name, home)
 				}
 			}
-			if strings.HasSuffix(name, "test") && strings.HasPrefix(name, "recallbot/") && pkg != "adapters/sandbox" && !strings.HasSuffix(pkg, "test") {
-				t.Errorf("%s imports the fake %s: only tests and the sandbox may", path, name)
+			if ok && strings.HasSuffix(name, "test") && !slices.Contains(allowed, "*") && !strings.HasSuffix(pkg, "test") {
+				t.Errorf("%s imports the fake %s: only tests and the sandbox may", file, name)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
 // TestPackageComments: every package tells what it is, once.
 func TestPackageComments(t *testing.T) {
-	for pkg := range arrows {
-		dir := filepath.Join("..", pkg)
-		if pkg == "recallbot" {
-			dir = ".."
-		}
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	comments := map[string]int{}
+	for file, pkg := range sources(t) {
+		mode := parser.PackageClauseOnly | parser.ParseComments
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		comments := 0
-		sources := 0
-		for _, f := range files {
-			if strings.HasSuffix(f, "_test.go") {
-				continue
-			}
-			sources++
-			file, err := parser.ParseFile(token.NewFileSet(), f, nil, parser.PackageClauseOnly|parser.ParseComments)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if file.Doc != nil {
-				comments++
-			}
+		comments[pkg] += 0
+		if parsed.Doc != nil {
+			comments[pkg]++
 		}
-		if sources > 0 && comments != 1 {
-			t.Errorf("package %s has %d package comments, want 1", pkg, comments)
+	}
+	for pkg, n := range comments {
+		if n != 1 {
+			t.Errorf("package %s has %d package comments, want 1", pkg, n)
 		}
 	}
 }

@@ -5,8 +5,49 @@ import (
 	"errors"
 	"time"
 
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
+
+// Index says what is kept of the messages that callbacks tell of, so that those of groups without history can be found.
+type Index string
+
+// What can be kept.
+const (
+	IndexOff     Index = "off"
+	IndexHash    Index = "hash"    // who and when, and an HMAC of what
+	IndexExcerpt Index = "excerpt" // the beginning of what, too
+)
+
+// Arrival is a message as the after-send callback told of it. Nothing but the callback says that it exists.
+type Arrival struct {
+	Group  recall.GroupID `json:"group"`
+	Topic  recall.TopicID `json:"topic,omitempty"`
+	Seq    recall.Seq     `json:"seq"`
+	Sender recall.UserID  `json:"sender"`
+	Sent   time.Time      `json:"sent,omitzero"` // to the second, by the service's clock
+	// HMAC is over the content under a key that no place keeps: it tells two messages apart, and nobody can test a guess against it.
+	HMAC    []byte `json:"hmac"`
+	Excerpt string `json:"excerpt,omitempty"` // with IndexExcerpt
+	// Disputed says that another callback told of another message with this number: nobody knows which of the two is made up.
+	Disputed bool      `json:"disputed,omitempty"`
+	Came     time.Time `json:"-"` // by the ledger's clock
+}
+
+// Same reports whether two callbacks may have told of the same message. Their HMACs need not be equal for that: each process has its own key.
+func (a Arrival) Same(o Arrival) bool {
+	return a.Sender == o.Sender && a.Sent.Equal(o.Sent) && (a.Excerpt == o.Excerpt || a.Excerpt == "" || o.Excerpt == "")
+}
+
+// Removal is a recall as the after-recall callback told of it, whoever made it.
+type Removal struct {
+	Group recall.GroupID `json:"group"`
+	Topic recall.TopicID `json:"topic,omitempty"`
+	Seq   recall.Seq     `json:"seq"`
+	By    recall.UserID  `json:"by,omitempty"`
+	At    time.Time      `json:"at"` // by the service's clock; when it came, where the callback does not say
+	Came  time.Time      `json:"-"`  // by the ledger's clock
+}
 
 // Ledger is the bot's durable memory. What a Tx wrote is on disk when Ledger.Tx returns nil, all of it or nothing.
 // ledgertest.Test holds every implementation to what is promised here.
@@ -257,9 +298,6 @@ type Tx interface {
 // on it. An SQLite ledger finds out by itself; for a PostgreSQL database that was set back, its operator writes the note.
 const NoteCopy = "ledger.copy"
 
-// EventID names one event of a platform, so that the same event delivered twice acts once.
-type EventID string
-
 // StoredEvent is an event as the ledger keeps it.
 type StoredEvent struct {
 	ID       EventID
@@ -276,9 +314,9 @@ type Query struct {
 	Topic  *recall.TopicID
 	Person PersonID
 	States []State
-	Seqs   Ranges // those that cover one of these
-	Sealed bool   // those that have a digest
-	Limit  int    // 0: 100
+	Seqs   command.Ranges // those that cover one of these
+	Sealed bool           // those that have a digest
+	Limit  int            // 0: 100
 }
 
 // Asker is who asked a request: the person, by the roster of then, and every account of theirs.
@@ -327,13 +365,6 @@ type View struct {
 	After   time.Time // not before this time
 	Tries   int       // failed in a row
 	Dead    bool      // can no longer be shown there (deleted, or forbidden for good)
-}
-
-// Ref is where a message stands on a platform.
-type Ref struct {
-	Channel string `json:"channel,omitempty"`
-	Message string `json:"message,omitempty"`
-	Thread  string `json:"thread,omitempty"` // where its thread's messages go, once there is one
 }
 
 // PostKind says what a post in the thread tells. Its text is made when it is posted, from what is stored then.

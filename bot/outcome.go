@@ -3,8 +3,23 @@ package bot
 import (
 	"time"
 
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
+
+// codeWords is a code as a span of the bot's own words.
+func CodeWords(c recall.Code) Span { return Span{Kind: Words, Text: CodeDigits(c)} }
+
+// codeDigits is a code's number without separators.
+func CodeDigits(c recall.Code) string { return command.FormatInt(int64(c)) }
+
+// apiWords is what the API said to a code, or what the code means where it said nothing.
+func ApiWords(c recall.Code, info string) string {
+	if info != "" {
+		return info
+	}
+	return c.Meaning()
+}
 
 // Class is what became of a message, as receipts, the CSV and the audit log count it.
 type Class string
@@ -75,19 +90,19 @@ func (o Outcome) Words() Line {
 	case o.Class == ClassRefused || o.Class == ClassNotFound:
 		switch o.Code {
 		case 10030, 10031, 10032, 10033, 10041:
-			return Say("outcome." + codeDigits(o.Code))
+			return Say("outcome." + CodeDigits(o.Code))
 		}
 		info := o.Info
 		if info == "" {
 			info = o.Code.Meaning()
 		}
-		return Say("outcome.refused", "code", Span{Kind: Words, Text: codeDigits(o.Code)}, "info", Quote(Cut(info, 200)))
+		return Say("outcome.refused", "code", Span{Kind: Words, Text: CodeDigits(o.Code)}, "info", Quote(Cut(info, 200)))
 	}
 	return Say("outcome." + map[Class]string{ClassRecalled: "recalled", ClassAlready: "already", ClassUnknown: "unknown", ClassNotSent: "not_sent", ClassNotFound: "not_found"}[o.Class])
 }
 
 // outcomeOfCode is the outcome that a final code for one message means, where nothing about the message is in doubt.
-func outcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
+func OutcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
 	o := Outcome{Code: code, At: now, Confirmed: ByAnswer}
 	switch code {
 	case 0:
@@ -98,19 +113,4 @@ func outcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
 		o.Class, o.Info = ClassRefused, info
 	}
 	return o
-}
-
-// outcomeOfSeal is the outcome of a message that is not sent because of what it was when sealed.
-func outcomeOfSeal(m Message, now time.Time) Outcome {
-	switch m.Status {
-	case SealRecalled:
-		return Outcome{Class: ClassAlready, At: now, Confirmed: ByHistory}
-	case SealGone:
-		return Outcome{Class: ClassNotFound, Why: WhyGone, At: now, Confirmed: ByHistory}
-	case SealAbsent:
-		return Outcome{Class: ClassNotSent, Why: WhyDidNotExist, At: now}
-	case SealProtected:
-		return Outcome{Class: ClassNotSent, Why: WhyProtected, At: now}
-	}
-	return Outcome{}
 }

@@ -10,15 +10,6 @@ import (
 	"strings"
 )
 
-// Platform names a chat platform that people use the bot on.
-type Platform string
-
-// The two platforms.
-const (
-	Slack   Platform = "slack"
-	Discord Platform = "discord"
-)
-
 // Account is one identity of a person: a user id on a platform. Workspace is the Slack team (or enterprise) id,
 // and "discord" on Discord, where user ids are global.
 type Account struct {
@@ -123,37 +114,4 @@ type Member struct {
 	Approvers        []Account `json:"approvers,omitempty"`
 	UnnamedApprovers int       `json:"unnamed_approvers,omitempty"`
 	ApproversKnown   bool      `json:"approvers_known,omitempty"`
-}
-
-// Trouble is a reason why an account, or the place it speaks from, is refused before any list of names is looked at.
-// Each has its sentence in text/en.txt under "trouble.".
-type Trouble string
-
-// The troubles of an account and of a place.
-const (
-	TroubleBot           Trouble = "bot"
-	TroubleWorkflow      Trouble = "workflow"
-	TroubleDeactivated   Trouble = "deactivated"
-	TroubleGuest         Trouble = "guest"
-	TroubleForeign       Trouble = "foreign"   // of another organisation or workspace
-	TroublePending       Trouble = "pending"   // has not passed the server's membership screening
-	TroubleTimedOut      Trouble = "timed_out" // muted by a server's moderator
-	TroubleWrongGuild    Trouble = "wrong_guild"
-	TroubleUserInstalled Trouble = "user_installed"
-	TroubleUnknown       Trouble = "unknown" // the platform could not tell; fails closed
-
-	TroubleDirectMessage Trouble = "direct_message"
-	TroubleNotInChannel  Trouble = "not_in_channel" // the bot cannot post there
-	TroubleArchived      Trouble = "archived"
-	TroubleExtShared     Trouble = "ext_shared"
-)
-
-// Place is where something was typed or pressed.
-type Place struct {
-	Platform  Platform `json:"platform"`
-	Workspace string   `json:"workspace"` // Slack team id or Discord guild id
-	Channel   string   `json:"channel"`
-	Thread    string   `json:"thread,omitempty"` // Discord: the thread it was typed in
-	// Trouble says why the bot cannot work in this place; "" when it can.
-	Trouble Trouble `json:"trouble,omitempty"`
 }

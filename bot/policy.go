@@ -61,7 +61,7 @@ func (p Policy) Needed(n int) int {
 	return p.Approvals
 }
 
-func names(list []Principal, m Member) bool {
+func Names(list []Principal, m Member) bool {
 	return slices.ContainsFunc(list, func(p Principal) bool {
 		return p.User != "" && p.User == m.Account.User || p.Group != "" && slices.Contains(m.Groups, p.Group)
 	})
@@ -69,12 +69,12 @@ func names(list []Principal, m Member) bool {
 
 // IsRequester reports whether m is named among the requesters of its platform, and nothing speaks against the account.
 func (p Policy) IsRequester(m Member) bool {
-	return m.Trouble == "" && names(p.Crowds[m.Account.Platform].Requesters, m)
+	return m.Trouble == "" && Names(p.Crowds[m.Account.Platform].Requesters, m)
 }
 
 // IsApprover reports whether m is named among the approvers of its platform, and nothing speaks against the account.
 func (p Policy) IsApprover(m Member) bool {
-	return m.Trouble == "" && names(p.Crowds[m.Account.Platform].Approvers, m)
+	return m.Trouble == "" && Names(p.Crowds[m.Account.Platform].Approvers, m)
 }
 
 // MayBeUsedIn returns a Refusal when the bot is not to be used in that place.
@@ -84,13 +84,13 @@ func (p Policy) MayBeUsedIn(at Place) error {
 		if at.Trouble == TroubleNotInChannel { // what mends it is not the same everywhere
 			return &Refusal{Key: key, Why: Say("refuse.trouble.not_in_channel." + string(at.Platform))}
 		}
-		return refuse(key)
+		return NewRefusal(key)
 	}
 	c := p.Crowds[at.Platform]
 	if c.AnyChannel || slices.Contains(c.Channels, at.Channel) {
 		return nil
 	}
-	return refuse("wrong_channel")
+	return NewRefusal("wrong_channel")
 }
 
 // MayRead returns a Refusal when m may neither ask nor approve, and so may read nothing either.
@@ -99,7 +99,7 @@ func (p Policy) MayRead(m Member, r Roster) error {
 		return err
 	}
 	if !p.IsRequester(m) && !p.IsApprover(m) {
-		return refuse("not_allowed")
+		return NewRefusal("not_allowed")
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (p Policy) MayAsk(m Member, r Roster) error {
 		return err
 	}
 	if !p.IsRequester(m) {
-		return refuse("not_requester")
+		return NewRefusal("not_requester")
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (p Policy) MayApprove(m Member, r Roster) error {
 		return err
 	}
 	if !p.IsApprover(m) {
-		return refuse("not_approver")
+		return NewRefusal("not_approver")
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (p Policy) MayTouch(group recall.GroupID) error {
 			return nil
 		}
 	}
-	return refuse("group_not_allowed", "group", Code(string(group)))
+	return NewRefusal("group_not_allowed", "group", Code(string(group)))
 }
 
 // IsProtected reports whether messages of that sender are never recalled.
@@ -182,10 +182,10 @@ func (p Policy) IsProtected(sender recall.UserID) bool { return slices.Contains(
 // admits returns a Refusal for an account in trouble, and for one that a roster does not know.
 func (r Roster) admits(m Member) error {
 	if m.Trouble != "" {
-		return refuse("trouble." + string(m.Trouble))
+		return NewRefusal("trouble." + string(m.Trouble))
 	}
 	if _, ok := r.Of(m.Account); !ok {
-		return refuse("not_in_roster")
+		return NewRefusal("not_in_roster")
 	}
 	return nil
 }

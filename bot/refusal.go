@@ -17,6 +17,6 @@ func (r *Refusal) Is(target error) bool {
 	return ok && t.Key == r.Key
 }
 
-func refuse(key string, args ...any) *Refusal {
+func NewRefusal(key string, args ...any) *Refusal {
 	return &Refusal{Key: key, Why: Say("refuse."+key, args...)}
 }

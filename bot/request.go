@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
 
@@ -37,7 +38,7 @@ func (s State) Open() bool {
 	return s == Preparing || s == Proposed || s == Approved || s == Running || s == Stopping
 }
 
-func openStates() []State {
+func OpenStates() []State {
 	return slices.DeleteFunc(States(), func(s State) bool { return !s.Open() })
 }
 
@@ -69,13 +70,13 @@ type Request struct {
 	App   recall.SDKAppID `json:"app"`
 	State State           `json:"state"`
 
-	Scope    Scope     `json:"scope"` // as asked; a filter's times are absolute
-	Reason   string    `json:"reason,omitempty"`
-	By       Actor     `json:"by"`
-	Accounts []Account `json:"accounts"` // every account of the requester's person when it was asked
-	Place    Place     `json:"place"`
-	Policy   Policy    `json:"policy"` // as it was when asked
-	Roster   string    `json:"roster"` // the hash of the roster it was asked under
+	Scope    command.Scope `json:"scope"` // as asked; a filter's times are absolute
+	Reason   string        `json:"reason,omitempty"`
+	By       Actor         `json:"by"`
+	Accounts []Account     `json:"accounts"` // every account of the requester's person when it was asked
+	Place    Place         `json:"place"`
+	Policy   Policy        `json:"policy"` // as it was when asked
+	Roster   string        `json:"roster"` // the hash of the roster it was asked under
 	// Others is how many people besides the requester could approve when it was asked, at most; nil where that was not known.
 	Others *int `json:"others,omitempty"`
 
@@ -91,7 +92,7 @@ type Request struct {
 	Ended    time.Time `json:"ended,omitzero"`
 
 	// Covers is every seq of the request: as asked while preparing, as sealed from then on.
-	Covers Ranges `json:"covers,omitempty"`
+	Covers command.Ranges `json:"covers,omitempty"`
 	// Earlier are requests that held some of these messages before; EarlierMore is how many more were found.
 	Earlier     []Earlier `json:"earlier,omitempty"`
 	EarlierMore int       `json:"earlier_more,omitempty"`
@@ -110,7 +111,7 @@ type Request struct {
 	// Condemned is why the service refuses the request as a whole, so that the rest of it is not sent; nil when it does not.
 	Condemned *Condemnation `json:"condemned,omitempty"`
 	// StillShown are messages that the API answered as recalled and that history showed as still there when it was last read.
-	StillShown Ranges `json:"still_shown,omitempty"`
+	StillShown command.Ranges `json:"still_shown,omitempty"`
 	// RefusedFor is why the bot itself said no.
 	RefusedFor Line `json:"refused_for,omitempty"`
 	// Waiting is what failed when its messages were last read while it was preparing; nil when nothing did.
@@ -148,34 +149,6 @@ type Earlier struct {
 	By     Actor     `json:"by,omitzero"` // who decided or ended it
 	Reason string    `json:"reason,omitempty"`
 	Ended  time.Time `json:"ended,omitzero"`
-}
-
-// Tally counts what a seal found.
-type Tally struct {
-	Total     int       `json:"total"`
-	Send      int       `json:"send"` // messages that an approval would send
-	Unread    int       `json:"unread,omitempty"`
-	Recalled  int       `json:"recalled,omitempty"`
-	Gone      int       `json:"gone,omitempty"`
-	Absent    int       `json:"absent,omitempty"`
-	Protected int       `json:"protected,omitempty"`
-	Shielded  Ranges    `json:"shielded,omitempty"` // the messages of protected senders
-	Admin     int       `json:"admin,omitempty"`
-	Callback  int       `json:"callback,omitempty"`
-	Senders   []Sender  `json:"senders,omitempty"` // most messages first, 20 at most
-	Others    int       `json:"others,omitempty"`  // senders beyond those listed
-	First     time.Time `json:"first,omitzero"`
-	Last      time.Time `json:"last,omitzero"`
-	// Read is when the message read longest ago was read, by the ledger's clock.
-	Read time.Time `json:"read,omitzero"`
-	// Unchecked says that it could not be checked which seqs exist yet.
-	Unchecked bool `json:"unchecked,omitempty"`
-}
-
-// Sender is one author and how many of the messages are theirs.
-type Sender struct {
-	ID recall.UserID `json:"id"`
-	N  int           `json:"n"`
 }
 
 // Verdict is what a person says to a request.
@@ -220,28 +193,28 @@ func Decide(r Request, d Decision, now Rules) (Request, error) {
 		return r, err
 	}
 	if !r.Policy.IsApprover(d.By) {
-		return r, refuse("not_approver_then")
+		return r, NewRefusal("not_approver_then")
 	}
 	if err := decidable(r, now); err != nil {
 		return r, err
 	}
 	if d.Digest != r.Digest {
-		return r, refuse("stale_card")
+		return r, NewRefusal("stale_card")
 	}
 	if d.Place.Platform == r.Place.Platform && d.Place.Workspace != r.Place.Workspace {
-		return r, refuse("other_workspace")
+		return r, NewRefusal("other_workspace")
 	}
 	if d.Place.Platform != r.Place.Platform && (now.Roster.Empty() || now.Asked.Empty()) {
-		return r, refuse("other_platform", "platform", platformName(r.Place.Platform))
+		return r, NewRefusal("other_platform", "platform", PlatformName(r.Place.Platform))
 	}
 	if isRequester(r, d.By.Account, now) {
 		if d.Verdict == Reject {
-			return r, refuse("own_reject", "command", Code(Command{Verb: VerbWithdraw, Request: r.ID}.on(d.Place.Platform)))
+			return r, NewRefusal("own_reject", "command", Code(command.Command{Verb: command.VerbWithdraw, Request: r.ID}.Write(d.Place.Platform.TypesOptions())))
 		}
-		return r, refuse("own_request")
+		return r, NewRefusal("own_request")
 	}
 	if _, ok := now.Asked.Of(d.By.Account); !ok {
-		return r, refuse("not_approver_then")
+		return r, NewRefusal("not_approver_then")
 	}
 	person, _ := now.Roster.Of(d.By.Account)
 	by := Actor{Person: person, Account: d.By.Account, Name: d.By.Name}
@@ -257,7 +230,7 @@ func Decide(r Request, d Decision, now Rules) (Request, error) {
 		return end(r, Rejected, by, now.Now), nil
 	case Approve:
 		if mine >= 0 {
-			return r, refuse("approved_already", "n", r.Needed-distinct(r, now))
+			return r, NewRefusal("approved_already", "n", r.Needed-distinct(r, now))
 		}
 		r.Approvals = append(r.Approvals, Approval{By: by, Digest: d.Digest, At: now.Now, Event: d.Event})
 		if distinct(r, now) >= r.Needed {
@@ -272,11 +245,11 @@ func Decide(r Request, d Decision, now Rules) (Request, error) {
 func decidable(r Request, now Rules) error {
 	switch {
 	case r.State == Preparing:
-		return refuse("still_preparing")
+		return NewRefusal("still_preparing")
 	case r.State != Proposed:
-		return refuse("decided_already", "what", settledHow(r))
+		return NewRefusal("decided_already", "what", settledHow(r))
 	case !now.Now.Before(r.Deadline):
-		return refuse("too_late", "deadline", r.Deadline)
+		return NewRefusal("too_late", "deadline", r.Deadline)
 	}
 	return nil
 }
@@ -329,7 +302,7 @@ func end(r Request, s State, by Actor, now time.Time) Request {
 // Propose seals r: it fixes what would be sent and opens it for decisions. It fails unless r is preparing.
 func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Request, error) {
 	if r.State != Preparing {
-		return r, refuse("decided_already", "what", settledHow(r))
+		return r, NewRefusal("decided_already", "what", settledHow(r))
 	}
 	r.State, r.Sealed, r.Digest, r.Tally, r.Blind, r.Waiting = Proposed, now, digest, t, blind, nil
 	r.Deadline = now.Add(r.Policy.ApproveWithin)
@@ -340,7 +313,7 @@ func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Requ
 // Refuse ends r while it is prepared, because the bot itself cannot or must not go on.
 func Refuse(r Request, why Line, now time.Time) (Request, error) {
 	if r.State != Preparing {
-		return r, refuse("decided_already", "what", settledHow(r))
+		return r, NewRefusal("decided_already", "what", settledHow(r))
 	}
 	r.RefusedFor = why
 	return end(r, Refused, Actor{}, now), nil
@@ -352,13 +325,13 @@ func Withdraw(r Request, by Member, now Rules) (Request, error) {
 		return r, err
 	}
 	if !isRequester(r, by.Account, now) {
-		return r, refuse("not_yours")
+		return r, NewRefusal("not_yours")
 	}
 	if r.State != Preparing && r.State != Proposed {
 		if r.State == Approved || r.State == Running {
-			return r, refuse("stop_instead", "what", settledHow(r), "command", Code(Command{Verb: VerbStop, Request: r.ID}.on(by.Account.Platform)))
+			return r, NewRefusal("stop_instead", "what", settledHow(r), "command", Code(command.Command{Verb: command.VerbStop, Request: r.ID}.Write(by.Account.Platform.TypesOptions())))
 		}
-		return r, refuse("cannot_withdraw", "what", settledHow(r))
+		return r, NewRefusal("cannot_withdraw", "what", settledHow(r))
 	}
 	person, _ := now.Roster.Of(by.Account)
 	return end(r, Withdrawn, Actor{Person: person, Account: by.Account, Name: by.Name}, now.Now), nil
@@ -371,7 +344,7 @@ func Stop(r Request, by Member, now Rules) (Request, error) {
 		return r, err
 	}
 	if !isRequester(r, by.Account, now) && now.Policy.MayApprove(by, now.Roster) != nil {
-		return r, refuse("may_not_stop")
+		return r, NewRefusal("may_not_stop")
 	}
 	person, _ := now.Roster.Of(by.Account)
 	who := Actor{Person: person, Account: by.Account, Name: by.Name}
@@ -381,16 +354,16 @@ func Stop(r Request, by Member, now Rules) (Request, error) {
 		return end(r, Stopped, who, now.Now), nil
 	case Running:
 		if r.Confirming() {
-			return r, refuse("nothing_left", "id", r.ID)
+			return r, NewRefusal("nothing_left", "id", r.ID)
 		}
 		r.State, r.StopAt, r.EndedBy = Stopping, now.Now, who
 		return r, nil
 	case Preparing, Proposed:
-		return r, refuse("nothing_runs", "id", r.ID)
+		return r, NewRefusal("nothing_runs", "id", r.ID)
 	case Stopping:
-		return r, refuse("stopping_already")
+		return r, NewRefusal("stopping_already")
 	}
-	return r, refuse("decided_already", "what", settledHow(r))
+	return r, NewRefusal("decided_already", "what", settledHow(r))
 }
 
 // Pass lets time do what it does: a proposed request past its deadline expires; an approved one that could not begin within
@@ -442,7 +415,7 @@ func (r Request) NeverBegun() bool { return r.Begun.IsZero() && r.EndedBy.Zero()
 // Begin marks an approved request as running.
 func Begin(r Request, now time.Time) (Request, error) {
 	if r.State != Approved {
-		return r, refuse("decided_already", "what", settledHow(r))
+		return r, NewRefusal("decided_already", "what", settledHow(r))
 	}
 	r.State, r.Begun = Running, now
 	return r, nil
@@ -464,7 +437,7 @@ func Finish(r Request, now time.Time) (Request, error) {
 		}
 		return end(r, Stopped, r.EndedBy, now), nil
 	}
-	return r, refuse("decided_already", "what", settledHow(r))
+	return r, NewRefusal("decided_already", "what", settledHow(r))
 }
 
 // settledHow says in words what became of r, and who did it.
@@ -473,11 +446,11 @@ func settledHow(r Request) Line {
 	if r.State == Approved || r.State == Running || r.State == Stopping || r.State == Done {
 		return Say(key, "who", people(r.Approvals), "when", r.Granted)
 	}
-	return Say(key, "who", name(r.EndedBy), "when", r.Ended)
+	return Say(key, "who", ActorName(r.EndedBy), "when", r.Ended)
 }
 
 // name shows a person: the name they chose, which proves nothing, and the account that it belongs to.
-func name(a Actor) Line {
+func ActorName(a Actor) Line {
 	switch {
 	case a.Zero():
 		return Say("nobody")
@@ -494,7 +467,7 @@ func people(approvals []Approval) Line {
 		if i > 0 {
 			l = append(l, Span{Kind: Words, Text: ", "})
 		}
-		l = append(l, name(a.By)...)
+		l = append(l, ActorName(a.By)...)
 	}
 	if l == nil {
 		return Say("nobody")
@@ -502,6 +475,6 @@ func people(approvals []Approval) Line {
 	return l
 }
 
-func platformName(p Platform) Span {
+func PlatformName(p Platform) Span {
 	return Span{Kind: Words, Text: map[Platform]string{Slack: "Slack", Discord: "Discord"}[p]}
 }

@@ -9,8 +9,52 @@ import (
 	"slices"
 	"time"
 
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
+
+// outcomeOfSeal is the outcome of a message that is not sent because of what it was when sealed.
+func OutcomeOfSeal(m Message, now time.Time) Outcome {
+	switch m.Status {
+	case SealRecalled:
+		return Outcome{Class: ClassAlready, At: now, Confirmed: ByHistory}
+	case SealGone:
+		return Outcome{Class: ClassNotFound, Why: WhyGone, At: now, Confirmed: ByHistory}
+	case SealAbsent:
+		return Outcome{Class: ClassNotSent, Why: WhyDidNotExist, At: now}
+	case SealProtected:
+		return Outcome{Class: ClassNotSent, Why: WhyProtected, At: now}
+	}
+	return Outcome{}
+}
+
+// Tally counts what a seal found.
+type Tally struct {
+	Total     int            `json:"total"`
+	Send      int            `json:"send"` // messages that an approval would send
+	Unread    int            `json:"unread,omitempty"`
+	Recalled  int            `json:"recalled,omitempty"`
+	Gone      int            `json:"gone,omitempty"`
+	Absent    int            `json:"absent,omitempty"`
+	Protected int            `json:"protected,omitempty"`
+	Shielded  command.Ranges `json:"shielded,omitempty"` // the messages of protected senders
+	Admin     int            `json:"admin,omitempty"`
+	Callback  int            `json:"callback,omitempty"`
+	Senders   []Sender       `json:"senders,omitempty"` // most messages first, 20 at most
+	Others    int            `json:"others,omitempty"`  // senders beyond those listed
+	First     time.Time      `json:"first,omitzero"`
+	Last      time.Time      `json:"last,omitzero"`
+	// Read is when the message read longest ago was read, by the ledger's clock.
+	Read time.Time `json:"read,omitzero"`
+	// Unchecked says that it could not be checked which seqs exist yet.
+	Unchecked bool `json:"unchecked,omitempty"`
+}
+
+// Sender is one author and how many of the messages are theirs.
+type Sender struct {
+	ID recall.UserID `json:"id"`
+	N  int           `json:"n"`
+}
 
 // SealStatus is what a message was when the request was fixed.
 type SealStatus string
@@ -101,7 +145,7 @@ func ContentHMAC(key []byte, m recall.Message) []byte {
 }
 
 // tally counts what was sealed.
-func tally(messages []Message) Tally {
+func TallyOf(messages []Message) Tally {
 	t := Tally{Total: len(messages)}
 	senders := map[recall.UserID]int{}
 	var shielded []recall.Seq
@@ -143,7 +187,7 @@ func tally(messages []Message) Tally {
 			}
 		}
 	}
-	t.Shielded = MakeRanges(shielded...)
+	t.Shielded = command.MakeRanges(shielded...)
 	for id, n := range senders {
 		t.Senders = append(t.Senders, Sender{id, n})
 	}

@@ -18,8 +18,8 @@ type Stats struct {
 // Stats reads how much waits just now.
 func (b *Bot) Stats(ctx context.Context) (Stats, error) {
 	s := Stats{Open: map[State]int{}}
-	err := b.o.Ledger.View(ctx, func(tx Tx) error {
-		open, err := tx.Requests(Query{App: b.o.App, States: openStates(), Limit: 10_000})
+	err := b.Ledger.View(ctx, func(tx Tx) error {
+		open, err := tx.Requests(Query{App: b.App, States: OpenStates(), Limit: 10_000})
 		if err != nil {
 			return err
 		}
@@ -37,14 +37,14 @@ func (b *Bot) Stats(ctx context.Context) (Stats, error) {
 				s.InDoubt += len(d.Seqs)
 			}
 		}
-		for _, surface := range b.surfaces {
-			views, err := tx.Views(surface.Platform(), 1000)
+		for platform := range b.Policy.Crowds {
+			views, err := tx.Views(platform, 1000)
 			if err != nil {
 				return err
 			}
 			s.Unshown += len(views)
 		}
-		p, err := tx.Paused(b.o.App)
+		p, err := tx.Paused(b.App)
 		s.Paused = p != nil
 		return err
 	})

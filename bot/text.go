@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"recallbot/bot/command"
 )
 
 // Every sentence that people read stands in text/<language>.txt, one a line, as "key = sentence". A placeholder {name} takes a
@@ -267,7 +269,7 @@ func Visible(s string) string {
 			if r = ' '; marks.base == 0 {
 				continue // nothing is seen yet for a mark to stand on
 			}
-		case r == utf8.RuneError, invisible(r), unicode.Is(unicode.M, r) && !marks.bears(r):
+		case r == utf8.RuneError, command.Invisible(r), unicode.Is(unicode.M, r) && !marks.bears(r):
 			fmt.Fprintf(&b, "‹U+%04X›", r)
 			r = 0 // nothing is joined to it
 		default:
@@ -336,7 +338,7 @@ var joining = []*unicode.RangeTable{
 // joins reports whether a joiner between these belongs to how the text is spelled, or to an emoji made of several.
 func joins(r, before rune, after string) bool {
 	next, _ := utf8.DecodeRuneInString(after)
-	if invisible(next) || invisible(before) && before != emojiStyle {
+	if command.Invisible(next) || command.Invisible(before) && before != emojiStyle {
 		return false
 	}
 	spelled := slices.ContainsFunc(joining, func(t *unicode.RangeTable) bool { return unicode.Is(t, before) && unicode.Is(t, next) })
@@ -350,15 +352,6 @@ func styles(before rune, after string) bool {
 		return next == keycap
 	}
 	return unicode.Is(emoji, before)
-}
-
-// invisible reports whether r is not seen, or moves what is seen.
-func invisible(r rune) bool {
-	switch r {
-	case '\u2800', '\u303f', '\ufffc', '\U0001d159', '\U00013441', '\U00013442', '\U00016fe4': // blanks by look alone
-		return true
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || !unicode.IsGraphic(r)
 }
 
 // Cut returns at most n characters of s, never half of one, and says how many it left out.

@@ -14,7 +14,7 @@ import (
 // TestText finds sentences that are asked for but missing, and sentences that nobody asks for.
 func TestText(t *testing.T) {
 	var files []string
-	for _, dir := range []string{".", filepath.Join("..", "adapters", "slack"), filepath.Join("..", "adapters", "discord")} {
+	for _, dir := range []string{".", "history", "intake", "worker", filepath.Join("..", "adapters", "slack"), filepath.Join("..", "adapters", "discord")} {
 		list, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(list) == 0 {
 			t.Fatalf("no source in %s: %v", dir, err)
@@ -34,9 +34,9 @@ func TestText(t *testing.T) {
 	}
 	asked := map[string]bool{}
 	var prefixes []string
-	for _, m := range regexp.MustCompile(`\b(Say|refuse)\("([^"]+)"(\s*\+)?`).FindAllStringSubmatch(source.String(), -1) {
+	for _, m := range regexp.MustCompile(`\b(Say|NewRefusal)\("([^"]+)"(\s*\+)?`).FindAllStringSubmatch(source.String(), -1) {
 		key := m[2]
-		if m[1] == "refuse" {
+		if m[1] == "NewRefusal" {
 			key = "refuse." + key
 		}
 		if key == "refuse." {

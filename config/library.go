@@ -64,4 +64,5 @@ func (w *withheld) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (w *withheld) WithAttrs([]slog.Attr) slog.Handler { return w }
-func (w *withheld) WithGroup(string) slog.Handler      { return w }
+
+func (w *withheld) WithGroup(string) slog.Handler { return w }

@@ -13,10 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestSignCallbackKnownAnswer(t *testing.T) {

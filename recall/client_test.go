@@ -20,10 +20,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const group = "@TGS#2J4SZEAEL"

@@ -110,4 +110,5 @@ func invalid(op string, err error) error {
 type refusal struct{ err error }
 
 func (r *refusal) Error() string { return r.err.Error() }
+
 func (r *refusal) Unwrap() error { return r.err }

@@ -96,7 +96,8 @@ func (n number) bounded(most int64) int64 {
 	return n.n
 }
 
-func (n number) asInt() int       { return int(n.bounded(math.MaxInt32)) }
+func (n number) asInt() int { return int(n.bounded(math.MaxInt32)) }
+
 func (n number) asUint32() uint32 { return uint32(n.bounded(math.MaxUint32)) }
 
 // asSeq returns false for what cannot number a message.

@@ -1,6 +1,8 @@
 package recall
 
-import "slices"
+import (
+	"slices"
+)
 
 // A Region is where the app's SDKAppID was created. It decides the domain
 // that the API answers on: the service refuses calls to another region's

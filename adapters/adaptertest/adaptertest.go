@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // World names who and what is in the rig. Mina is in the group Mods alone, Theo in Leads alone, Nobody in neither. The bot can post in Channel.
@@ -137,7 +138,7 @@ type Rig interface {
 
 	// Type types a command, and Act is what the bot must then be told.
 	Type(who, channel string, c Typed) Deed
-	Act(c Typed) bot.Act
+	Act(c Typed) intake.Act
 	// Complete types the beginning of a group and returns what is offered.
 	Complete(who, channel, typed string) []string
 	// Press presses a button of a card as it is shown; PressOlder as an older copy shows it; PressForged one that says what it likes.
@@ -239,7 +240,7 @@ var promises = []struct {
 	{"acknowledged in time when the store hangs", slowStore},
 	{"the same event twice", twice},
 	{"the same press twice", pressTwice},
-	{"command", command},
+	{"command", typed},
 	{"command without options", bareCommand},
 	{"press of every button", presses},
 	{"press after a restart", restarted},
@@ -405,8 +406,8 @@ func plain(s string) string {
 func words(text string) bot.Line { return bot.Line{{Kind: bot.Words, Text: text}} }
 
 // whispering answers every event with words.
-func whispering(text string) func(bot.Event, bot.Member) bot.Answer {
-	return func(bot.Event, bot.Member) bot.Answer {
-		return bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words(text)}}
+func whispering(text string) func(intake.Event, bot.Member) intake.Answer {
+	return func(intake.Event, bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words(text)}}
 	}
 }

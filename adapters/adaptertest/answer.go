@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // answering answers every event with a.
-func answering(a bot.Answer) Script {
-	return Script{Answer: func(bot.Event, bot.Member) bot.Answer { return a }}
+func answering(a intake.Answer) Script {
+	return Script{Answer: func(intake.Event, bot.Member) intake.Answer { return a }}
 }
 
 // whisper: what is said to one person, nobody else sees, however it was caused; all of it, in order.
@@ -21,8 +22,8 @@ func whisper(s *suite) {
 	for i := range 25 {
 		lines = append(lines, line(fmt.Sprintf("line %d: ", i)+"{} at {}", bot.Code("/recall @TGS#1 100"), bot.At(asked)))
 	}
-	s.b.Play(Script{Answer: func(e bot.Event, _ bot.Member) bot.Answer {
-		return bot.Answer{Kind: bot.Whisper, Lines: append(slices.Clone(lines), words("only "+e.By.User+" reads this")), Refused: "not_allowed"}
+	s.b.Play(Script{Answer: func(e intake.Event, _ bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Whisper, Lines: append(slices.Clone(lines), words("only "+e.By.User+" reads this")), Refused: "not_allowed"}
 	}})
 	ref := s.post(fullCard(bot.Proposed, nil))
 	for who, d := range map[string]Deed{
@@ -54,7 +55,7 @@ func accepted(s *suite) {
 	if n := len(s.Channel(s.w.Channel)); n != 0 {
 		s.Errorf("%d messages in the channel", n)
 	}
-	s.b.Play(answering(bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{words("The messages are being read.")}}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{words("The messages are being read.")}}))
 	s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
 	s.wantTold(s.w.Mina, "The messages are being read.")
 }
@@ -63,7 +64,7 @@ func accepted(s *suite) {
 func changed(s *suite) {
 	ref := s.post(fullCard(bot.Running, []string{s.w.Leads}))
 	after := fullCard(bot.Stopping, nil)
-	s.b.Play(answering(bot.Answer{Kind: bot.Changed, Card: &after, Lines: nil}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Card: &after, Lines: nil}))
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
 	s.reads(after, s.look(ref))
 	if err := s.Surface().Edit(s.Context(), ref, after); err != nil {
@@ -84,7 +85,7 @@ func stale(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	older := s.look(ref)
 	now := fullCard(bot.Done, nil)
-	s.b.Play(answering(bot.Answer{Kind: bot.Whisper, Stale: true, Card: &now, Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now, Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
 	s.done(s.PressOlder(s.w.Mina, older, bot.ButtonReject))
 	s.wait(5 * time.Second)
 	s.reads(now, s.look(ref))
@@ -100,7 +101,7 @@ func stale(s *suite) {
 // cardAlone: a request that one person asked to see stands before them alone, and its buttons work there.
 func cardAlone(s *suite) {
 	c := fullCard(bot.Proposed, []string{s.w.Leads})
-	s.b.Play(answering(bot.Answer{Kind: bot.ShowCard, Card: &c}))
+	s.b.Play(answering(intake.Answer{Kind: intake.ShowCard, Card: &c}))
 	s.done(s.Type(s.w.Theo, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
 	alone := s.Alone(s.w.Theo)
 	if len(alone) != 1 {
@@ -109,9 +110,9 @@ func cardAlone(s *suite) {
 	s.reads(c, alone[0])
 	s.wantTold(s.w.Theo, c.Facts[0].Value.String())
 	after := fullCard(bot.Rejected, nil)
-	s.b.Play(answering(bot.Answer{Kind: bot.Changed, Card: &after}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Card: &after}))
 	s.done(s.PressAlone(s.w.Theo, "Reject"))
-	s.sameAct("press on it", s.last().Event.Act, bot.Act{Kind: bot.ActAskReject, Request: requestID, Digest: short})
+	s.sameAct("press on it", s.last().Event.Act, intake.Act{Kind: intake.ActAskReject, Request: requestID, Digest: short})
 	if alone = s.Alone(s.w.Theo); len(alone) != 1 {
 		s.Fatalf("%d things shown, want the same card changed", len(alone))
 	}
@@ -121,7 +122,7 @@ func cardAlone(s *suite) {
 	}
 
 	// With lines below it: people, times and outcomes. None of them is lost.
-	s.b.Play(answering(bot.Answer{Kind: bot.ShowCard, Card: &c, Lines: []bot.Line{words("Receipt 1"), words("100: recalled")}}))
+	s.b.Play(answering(intake.Answer{Kind: intake.ShowCard, Card: &c, Lines: []bot.Line{words("Receipt 1"), words("100: recalled")}}))
 	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
 	s.wait(5 * time.Second)
 	s.wantTold(s.w.Mina, "Receipt 1")
@@ -140,9 +141,9 @@ func samples(from, n int) []bot.Sample {
 // page: the messages stand before one person alone, and can be turned.
 func page(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
-	s.b.Play(Script{Answer: func(e bot.Event, _ bot.Member) bot.Answer {
+	s.b.Play(Script{Answer: func(e intake.Event, _ bot.Member) intake.Answer {
 		n := e.Act.Page
-		return bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{
+		return intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{
 			Title: words(fmt.Sprintf("R-7K3M9Q: the messages, page %d of 3", n+1)), Request: requestID, Digest: digest, Samples: samples(100+10*n, 10),
 			Notes: []bot.Line{words("kept until tomorrow")}, Number: n, Of: 3,
 		}}
@@ -167,7 +168,7 @@ func page(s *suite) {
 		to    int
 	}{{"Next", 1}, {"Next", 2}, {"Previous", 1}} {
 		s.done(s.PressAlone(s.w.Mina, turn.label))
-		s.sameAct(turn.label, s.last().Event.Act, bot.Act{Kind: bot.ActShowAll, Request: requestID, Digest: short, Page: turn.to})
+		s.sameAct(turn.label, s.last().Event.Act, intake.Act{Kind: intake.ActShowAll, Request: requestID, Digest: short, Page: turn.to})
 		if e := s.last().Event; e.By != s.account(s.w.Mina) || e.Place.Channel != s.w.Channel {
 			s.Errorf("turn %d: by %v in %+v", i, e.By, e.Place)
 		}
@@ -183,12 +184,12 @@ func page(s *suite) {
 func found(s *suite) {
 	find := Typed{Command: "recalls", Sub: "find", Options: []Option{{"group", "@TGS#1"}, {"last", "57"}}}
 	var search bot.EventID
-	s.b.Play(Script{DoTakes: 2500 * time.Millisecond, Answer: func(e bot.Event, _ bot.Member) bot.Answer {
-		if e.Act.Kind == bot.ActCommand {
+	s.b.Play(Script{DoTakes: 2500 * time.Millisecond, Answer: func(e intake.Event, _ bot.Member) intake.Answer {
+		if e.Act.Kind == intake.ActCommand {
 			search = e.ID
 		}
 		n := e.Act.Page
-		return bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{
+		return intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{
 			Title: words(fmt.Sprintf("57 messages found, page %d of 3", n+1)), Samples: samples(100+20*n, 20), Number: n, Of: 3, Search: search, Recall: "Recall all 57",
 		}}
 	}})
@@ -201,15 +202,15 @@ func found(s *suite) {
 	}{{"Next", 1}, {"Next", 2}, {"Previous", 1}} {
 		s.done(s.PressAlone(s.w.Mina, turn.label))
 		s.wait(6 * time.Second)
-		s.sameAct(turn.label, s.last().Event.Act, bot.Act{Kind: bot.ActTurnFind, Search: search, Page: turn.to})
+		s.sameAct(turn.label, s.last().Event.Act, intake.Act{Kind: intake.ActTurnFind, Search: search, Page: turn.to})
 		s.wantRead(s.w.Mina, fmt.Sprintf("message number %d", 100+20*turn.to))
 	}
-	gone := answering(bot.Answer{Kind: bot.Whisper, Refused: "search_gone", Lines: []bot.Line{words("What was found then is no longer kept.")}})
+	gone := answering(intake.Answer{Kind: intake.Whisper, Refused: "search_gone", Lines: []bot.Line{words("What was found then is no longer kept.")}})
 	turned := s.b.script()
 	s.b.Play(Script{})
 	s.done(s.PressAlone(s.w.Mina, "Recall all 57"))
 	s.wait(6 * time.Second)
-	s.sameAct("Recall all 57", s.last().Event.Act, bot.Act{Kind: bot.ActRecallFind, Search: search})
+	s.sameAct("Recall all 57", s.last().Event.Act, intake.Act{Kind: intake.ActRecallFind, Search: search})
 
 	s.b.Play(turned)
 	s.done(s.Type(s.w.Theo, s.w.Channel, find))
@@ -244,7 +245,7 @@ func panics(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	s.b.Play(Script{Panics: true})
 	tried(s, ref)
-	s.b.Play(answering(bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words("well again")}}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words("well again")}}))
 	s.done(s.Type(s.w.Mina, s.w.Channel, helpCommand))
 	s.wantTold(s.w.Mina, "well again")
 }

@@ -10,28 +10,30 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
+	"recallbot/bot/intake"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
 
-// Bot stands in for *bot.Bot behind an adapter. It keeps events as the bot does, answers them as the test says, and remembers what it was asked.
+// Bot stands in for *bottest.Engine behind an adapter. It keeps events as the bot does, answers them as the test says, and remembers what it was asked.
 type Bot struct {
 	mu      sync.Mutex
 	policy  bot.Policy
 	seen    []bot.EventID
 	stored  map[bot.EventID]time.Time
-	answers map[bot.EventID]bot.Answer
+	answers map[bot.EventID]intake.Answer
 	did     []Did
-	gaveUp  []bot.Event
-	left    []bot.Unfinished
+	gaveUp  []intake.Event
+	left    []intake.Unfinished
 	memory  map[string]string
 	s       Script
 }
 
 // Script is how a Bot behaves. The zero Script accepts everything at once.
 type Script struct {
-	Answer func(e bot.Event, m bot.Member) bot.Answer // nil: Accepted
+	Answer func(e intake.Event, m bot.Member) intake.Answer // nil: Accepted
 	// StoreTakes and StoreFails are of storing an event, DoTakes and DoFails of all that comes after. Every delay ends with the context.
 	StoreTakes, DoTakes time.Duration
 	StoreFails, DoFails error
@@ -40,13 +42,13 @@ type Script struct {
 
 // Did is an event that the bot handled, with what the adapter said of who acted.
 type Did struct {
-	Event  bot.Event
+	Event  intake.Event
 	Member bot.Member
 }
 
 // NewBot returns a Bot under a policy.
 func NewBot(p bot.Policy) *Bot {
-	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, answers: map[bot.EventID]bot.Answer{}, memory: map[string]string{}}
+	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}}
 }
 
 // Play makes the bot behave so from now on.
@@ -57,7 +59,7 @@ func (b *Bot) Play(s Script) {
 }
 
 // Leave puts an event into the store as an earlier process left it: without an answer.
-func (b *Bot) Leave(u bot.Unfinished) {
+func (b *Bot) Leave(u intake.Unfinished) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left = append(b.left, u)
@@ -87,7 +89,7 @@ func (b *Bot) Stored(id bot.EventID) (at time.Time, ok bool) {
 }
 
 // GaveUp are the events that the adapter gave up.
-func (b *Bot) GaveUp() []bot.Event {
+func (b *Bot) GaveUp() []intake.Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.gaveUp)
@@ -125,10 +127,10 @@ func (b *Bot) Shared() bool { return true }
 func (b *Bot) Replaced(context.Context, bot.Card) error { return nil }
 
 // TakesLong is true of what a bot reads messages for.
-func (b *Bot) TakesLong(a bot.Act) bool { return a.Kind == bot.ActTurnFind || a.Sub == "find" }
+func (b *Bot) TakesLong(a intake.Act) bool { return a.Kind == intake.ActTurnFind || a.Sub == "find" }
 
 // Note stores an event, as bot.Bot.Note does.
-func (b *Bot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
+func (b *Bot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	first, err := b.store(ctx, e.ID)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,7 +141,7 @@ func (b *Bot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) 
 }
 
 // Do handles an event, as bot.Bot.Do does: what Note has not stored is stored with its answer, or not at all, and a repeat gets the first answer.
-func (b *Bot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	b.mu.Lock()
 	_, noted := b.stored[e.ID]
 	first, known := b.answers[e.ID]
@@ -155,20 +157,20 @@ func (b *Bot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, er
 		panic("a bug in the bot")
 	}
 	if err := linger(ctx, s.DoTakes); err != nil {
-		return bot.Answer{}, err
+		return intake.Answer{}, err
 	}
 	if s.DoFails != nil {
-		return bot.Answer{}, s.DoFails
+		return intake.Answer{}, s.DoFails
 	}
-	passing := e.Act.Kind == bot.ActComplete // never stored
+	passing := e.Act.Kind == intake.ActComplete // never stored
 	if !noted && !passing {
 		if _, err := b.store(ctx, e.ID); err != nil {
-			return bot.Answer{}, err
+			return intake.Answer{}, err
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := bot.Answer{Kind: bot.Accepted}
+	a := intake.Answer{Kind: intake.Accepted}
 	if s.Answer != nil {
 		a = s.Answer(e, m)
 	}
@@ -180,11 +182,11 @@ func (b *Bot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, er
 }
 
 // GiveUp closes an event, as bot.Bot.GiveUp does.
-func (b *Bot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
+func (b *Bot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.gaveUp = append(b.gaveUp, e)
-	a := bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words(gaveUp)}, Refused: "could_not_check"}
+	a := intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words(gaveUp)}, Refused: "could_not_check"}
 	b.answers[e.ID] = a
 	return a, nil
 }
@@ -193,14 +195,14 @@ func (b *Bot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
 const gaveUp = "It could not be checked who you are. Press or type it again."
 
 // Unfinished yields what Leave put there for a platform.
-func (b *Bot) Unfinished(_ context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error] {
+func (b *Bot) Unfinished(_ context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error] {
 	b.mu.Lock()
-	left := slices.DeleteFunc(slices.Clone(b.left), func(u bot.Unfinished) bool {
+	left := slices.DeleteFunc(slices.Clone(b.left), func(u intake.Unfinished) bool {
 		_, answered := b.answers[u.Event.ID]
 		return answered || u.Event.Place.Platform != p
 	})
 	b.mu.Unlock()
-	return func(yield func(bot.Unfinished, error) bool) {
+	return func(yield func(intake.Unfinished, error) bool) {
 		for _, u := range left {
 			if !yield(u, nil) {
 				return
@@ -217,7 +219,7 @@ func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) 
 }
 
 // Policy is what NewBot was given.
-func (b *Bot) Policy() bot.Policy { return b.policy }
+func (b *Bot) PolicyNow() bot.Policy { return b.policy }
 
 // ApproversThen says that other groups counted never.
 func (b *Bot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
@@ -260,7 +262,7 @@ func linger(ctx context.Context, d time.Duration) error {
 }
 
 // Storing is the bot itself, its SQLite file on disk, and the Chat service that it calls. Run is not called.
-func Storing(t testing.TB, policy bot.Policy) (*bot.Bot, *recalltest.Service) {
+func Storing(t testing.TB, policy bot.Policy) (*bottest.Engine, *recalltest.Service) {
 	t.Helper()
 	chat := recalltest.New(recalltest.Options{})
 	client, err := recall.New(recall.Config{
@@ -279,7 +281,7 @@ func Storing(t testing.TB, policy bot.Policy) (*bot.Bot, *recalltest.Service) {
 			t.Error(err)
 		}
 	})
-	made, err := bot.New(bot.Options{
+	made, err := bottest.NewEngine(bot.Options{
 		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 var (
@@ -73,9 +74,9 @@ func slowStore(s *suite) {
 // twice: a command delivered twice is one event, and its answer stays the first one.
 func twice(s *suite) {
 	n := 0
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer {
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer {
 		n++
-		return bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{words(fmt.Sprintf("answer number %d", n))}}
+		return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words(fmt.Sprintf("answer number %d", n))}}
 	}})
 	s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
 	s.Again()
@@ -99,7 +100,7 @@ func twice(s *suite) {
 func pressTwice(s *suite) {
 	ref := s.post(fullCard(bot.Running, nil))
 	after := fullCard(bot.Stopping, nil)
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
 	s.Again()
 	s.wait(5 * time.Second)
@@ -111,7 +112,7 @@ func pressTwice(s *suite) {
 }
 
 // command: what was typed reaches the bot whole.
-func command(s *suite) {
+func typed(s *suite) {
 	for _, c := range []Typed{
 		askCommand,
 		{Command: "recall", Options: []Option{{"group", "@TGS#_g"}, {"from", "casino_77"}, {"since", "2h"}, {"until", "30m"}, {"text", "free coins"}, {"last", "50"}, {"topic", "@TGS#_g@TOPIC#_1"}}},
@@ -132,7 +133,7 @@ func command(s *suite) {
 }
 
 // sameAct compares acts but for Card and Reply, which are the platform's own.
-func (s *suite) sameAct(what string, got, want bot.Act) {
+func (s *suite) sameAct(what string, got, want intake.Act) {
 	s.Helper()
 	got.Card = bot.Ref{}
 	if !maps.Equal(got.Options, want.Options) {
@@ -148,7 +149,7 @@ func (s *suite) sameAct(what string, got, want bot.Act) {
 func bareCommand(s *suite) {
 	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recall"}))
 	got := s.only().Event.Act
-	if got.Kind != bot.ActCommand || got.Command != "recall" || got.Text != "" || len(got.Options) != 0 || s.Can().Typed != (got.Options != nil) {
+	if got.Kind != intake.ActCommand || got.Command != "recall" || got.Text != "" || len(got.Options) != 0 || s.Can().Typed != (got.Options != nil) {
 		s.Errorf("the bot was told %+v", got)
 	}
 }
@@ -158,17 +159,17 @@ var short = digest[:bot.DigestShort]
 
 // presses: every button of a card tells the request, the seal that it shows, and the message that was pressed.
 func presses(s *suite) {
-	approve := bot.ActAskApprove
+	approve := intake.ActAskApprove
 	if s.Can().Confirms {
-		approve = bot.ActApprove
+		approve = intake.ActApprove
 	}
 	for i, p := range []struct {
 		state  bot.State
 		button bot.ButtonKind
-		kind   bot.ActKind
+		kind   intake.ActKind
 	}{
-		{bot.Proposed, bot.ButtonApprove, approve}, {bot.Proposed, bot.ButtonReject, bot.ActAskReject}, {bot.Proposed, bot.ButtonShowAll, bot.ActShowAll},
-		{bot.Running, bot.ButtonStop, bot.ActStop}, {bot.Done, bot.ButtonShowAll, bot.ActShowAll},
+		{bot.Proposed, bot.ButtonApprove, approve}, {bot.Proposed, bot.ButtonReject, intake.ActAskReject}, {bot.Proposed, bot.ButtonShowAll, intake.ActShowAll},
+		{bot.Running, bot.ButtonStop, intake.ActStop}, {bot.Done, bot.ButtonShowAll, intake.ActShowAll},
 	} {
 		s.wait(5 * time.Second)
 		ref, err := s.Surface().Post(s.Context(), s.place(), fullCard(p.state, nil), fmt.Sprint("press ", i))
@@ -177,7 +178,7 @@ func presses(s *suite) {
 		}
 		s.done(s.Press(s.w.Theo, ref, p.button))
 		e := s.last().Event
-		s.sameAct(string(p.button), e.Act, bot.Act{Kind: p.kind, Request: requestID, Digest: short})
+		s.sameAct(string(p.button), e.Act, intake.Act{Kind: p.kind, Request: requestID, Digest: short})
 		if e.Act.Card.Channel != ref.Channel || e.Act.Card.Message != ref.Message {
 			s.Errorf("%s: pressed %+v, told %+v", p.button, ref, e.Act.Card)
 		}
@@ -192,7 +193,7 @@ func restarted(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	s.Restart()
 	after := fullCard(bot.Rejected, nil)
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonReject))
 	if e := s.only().Event; e.Act.Request != requestID || e.Act.Digest != short {
 		s.Errorf("the bot was told %+v", e.Act)
@@ -208,10 +209,10 @@ func leftOver(s *suite) {
 	}
 	ref := s.post(fullCard(bot.Running, nil))
 	s.b.Play(Script{Answer: whispering("taken up again")})
-	left := bot.Event{ID: "left", Place: s.place(), By: s.account(s.w.Theo), Act: bot.Act{Kind: bot.ActStop, Request: requestID, Digest: short, Card: ref}}
-	s.b.Leave(bot.Unfinished{Event: left, Age: 10 * time.Second})
+	left := intake.Event{ID: "left", Place: s.place(), By: s.account(s.w.Theo), Act: intake.Act{Kind: intake.ActStop, Request: requestID, Digest: short, Card: ref}}
+	s.b.Leave(intake.Unfinished{Event: left, Age: 10 * time.Second})
 	left.ID, left.By = "old", s.account(s.w.Mina)
-	s.b.Leave(bot.Unfinished{Event: left, Age: time.Hour})
+	s.b.Leave(intake.Unfinished{Event: left, Age: time.Hour})
 	s.Restart()
 	s.wait(5 * time.Second)
 	if e := s.only().Event; e.ID != "left" {
@@ -245,7 +246,7 @@ func forged(s *suite) {
 			continue
 		}
 		act := all[len(all)-1].Event.Act
-		if string(act.Request) != f.request && act.Request != "" || act.Digest != f.digest && act.Digest != "" || f.button == "explode" && act.Kind != bot.ActForged {
+		if string(act.Request) != f.request && act.Request != "" || act.Digest != f.digest && act.Digest != "" || f.button == "explode" && act.Kind != intake.ActForged {
 			s.Errorf("forged press %d became %+v", i, act)
 		}
 	}
@@ -253,11 +254,11 @@ func forged(s *suite) {
 
 // forms: a form is opened with its inputs, and what is filled in reaches the bot by their names.
 func forms(s *suite) {
-	form := bot.Form{Kind: bot.FormAsk, Title: "Recall messages of a group, with a title that is too long", Submit: "Ask", Inputs: []bot.Input{
+	form := intake.Form{Kind: intake.FormAsk, Title: "Recall messages of a group, with a title that is too long", Submit: "Ask", Inputs: []intake.Input{
 		{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100}, {Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
 		{Name: "topic", Label: "Topic", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
 	}}
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowForm, Form: &form} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowForm, Form: &form} }})
 	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recall"}))
 	f := s.form(s.w.Mina, form)
 	if _, other := s.Form(s.w.Theo); other {
@@ -269,20 +270,22 @@ func forms(s *suite) {
 	options := maps.Clone(e.Act.Options)
 	maps.DeleteFunc(options, func(_, v string) bool { return v == "" })
 	e.Act.Options = options
-	s.sameAct("form", e.Act, bot.Act{Kind: bot.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100-150", "reason": "one\ntwo <@x>"}})
+	s.sameAct("form", e.Act, intake.Act{Kind: intake.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100-150", "reason": "one\ntwo <@x>"}})
 	if e.Place.Channel != s.w.Channel {
 		s.Errorf("sent from %+v", e.Place)
 	}
 	s.wantTold(s.w.Mina, "understood")
 
 	// Reject: the reason is one of the act, and so is the card on which it was pressed.
-	reject := bot.Form{Kind: bot.FormReject, Title: "Reject R-7K3M9Q", Submit: "Reject", Request: requestID, Digest: digest, Inputs: []bot.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}}}
+	reject := intake.Form{Kind: intake.FormReject, Title: "Reject R-7K3M9Q", Submit: "Reject", Request: requestID, Digest: digest, Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}}}
 	ref := s.post(fullCard(bot.Proposed, nil))
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowForm, Form: &reject} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.ShowForm, Form: &reject}
+	}})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonReject))
 	f = s.form(s.w.Theo, reject)
 	after := fullCard(bot.Rejected, nil)
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
 	s.done(s.Send(s.w.Theo, f, map[string]string{"reason": "wrong group"}))
 	s.rejected(ref, "wrong group")
 	s.reads(after, s.look(ref))
@@ -292,14 +295,14 @@ func forms(s *suite) {
 func (s *suite) rejected(ref bot.Ref, reason string) {
 	s.Helper()
 	e := s.last().Event
-	if a := e.Act; a.Kind != bot.ActReject || a.Reason != reason || a.Request != requestID || a.Digest[:min(len(a.Digest), len(short))] != short ||
+	if a := e.Act; a.Kind != intake.ActReject || a.Reason != reason || a.Request != requestID || a.Digest[:min(len(a.Digest), len(short))] != short ||
 		a.Card.Message != ref.Message || a.Card.Channel != ref.Channel {
 		s.Errorf("the bot was told %+v", a)
 	}
 }
 
 // form is the form that who has open, which must be like want.
-func (s *suite) form(who string, want bot.Form) Form {
+func (s *suite) form(who string, want intake.Form) Form {
 	s.Helper()
 	f, ok := s.Form(who)
 	if !ok {
@@ -319,18 +322,18 @@ func (s *suite) form(who string, want bot.Form) Form {
 
 // approveForm: the number of messages arrives as it was typed, for the bot to judge.
 func approveForm(s *suite) {
-	form := bot.Form{Kind: bot.FormApprove, Title: "Recall 338 messages?", Submit: "Approve", Request: requestID, Digest: digest, Inputs: []bot.Input{
+	form := intake.Form{Kind: intake.FormApprove, Title: "Recall 338 messages?", Submit: "Approve", Request: requestID, Digest: digest, Inputs: []intake.Input{
 		{Name: "count", Label: "Type the number of messages", Placeholder: "338 in @TGS#_2J4SZEAEL", Required: true, Max: 20},
 	}}
 	ref := s.post(fullCard(bot.Proposed, nil))
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowForm, Form: &form} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowForm, Form: &form} }})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonApprove))
 	f := s.form(s.w.Theo, form)
 	after := fullCard(bot.Running, nil)
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
 	s.done(s.Send(s.w.Theo, f, map[string]string{"count": " 338 "}))
 	a := s.last().Event.Act
-	if a.Kind != bot.ActApprove || !a.Typed || a.Count != " 338 " || a.Request != requestID || a.Digest[:min(len(a.Digest), len(short))] != short || a.Card.Message != ref.Message {
+	if a.Kind != intake.ActApprove || !a.Typed || a.Count != " 338 " || a.Request != requestID || a.Digest[:min(len(a.Digest), len(short))] != short || a.Card.Message != ref.Message {
 		s.Errorf("the bot was told %+v", a)
 	}
 	s.reads(after, s.look(ref))
@@ -342,7 +345,9 @@ func approveForm(s *suite) {
 // completion: groups are offered from what is known, and nothing is stored for it.
 func completion(s *suite) {
 	groups := []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.Choices, Groups: groups} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Choices, Groups: groups}
+	}})
 	if !s.Can().Completes {
 		s.Log("groups are not completed here")
 		return
@@ -351,7 +356,7 @@ func completion(s *suite) {
 	if !slices.Equal(got, groups) {
 		s.Errorf("offered %q, want %q", got, groups)
 	}
-	if e := s.only().Event; e.Act.Kind != bot.ActComplete || e.Act.Text != "2J4" {
+	if e := s.only().Event; e.Act.Kind != intake.ActComplete || e.Act.Text != "2J4" {
 		s.Errorf("the bot was told %+v", e.Act)
 	}
 	if n := len(s.b.Seen()); n != 0 {

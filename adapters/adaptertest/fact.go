@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 const (
@@ -311,13 +312,13 @@ func hostileText(s *suite) {
 	for _, m := range s.Thread(ref) {
 		inert("thread", m)
 	}
-	answers := []bot.Answer{
-		{Kind: bot.Whisper, Lines: []bot.Line{line("There is no group {}: {}", code, evil)}},
-		{Kind: bot.ShowCard, Card: &c},
-		{Kind: bot.ShowPage, Page: &bot.Page{Title: line("by {}", evil), Request: requestID, Digest: digest, Samples: c.Samples, Notes: []bot.Line{{evil}}, Of: 1}},
+	answers := []intake.Answer{
+		{Kind: intake.Whisper, Lines: []bot.Line{line("There is no group {}: {}", code, evil)}},
+		{Kind: intake.ShowCard, Card: &c},
+		{Kind: intake.ShowPage, Page: &intake.Page{Title: line("by {}", evil), Request: requestID, Digest: digest, Samples: c.Samples, Notes: []bot.Line{{evil}}, Of: 1}},
 	}
 	for _, a := range answers {
-		s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return a }})
+		s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return a }})
 		s.done(s.Press(s.w.Mina, ref, bot.ButtonShowAll))
 	}
 	alone := s.Alone(s.w.Mina)
@@ -353,7 +354,7 @@ func notices(s *suite) {
 			s.Errorf("a notification does not say %q: %s", want, m.Notice)
 		}
 	}
-	s.b.Play(Script{Answer: func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowCard, Card: &c} }})
+	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowCard, Card: &c} }})
 	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
 	for _, m := range s.Alone(s.w.Mina) {
 		content(m)

@@ -36,7 +36,7 @@ func member(s *suite) {
 			}
 			// Who could approve is told as far as the platform tells it, whoever acts left out: Theo alone could.
 			others := map[bool]int{true: 0, false: 1}[p.user == s.w.Theo]
-			if n := s.b.Policy().Others(got.Member, bot.Roster{}); !got.Member.ApproversKnown || n != others {
+			if n := s.b.PolicyNow().Others(got.Member, bot.Roster{}); !got.Member.ApproversKnown || n != others {
 				s.Errorf("%s: %d others could approve, want %d: %+v", p.user, n, others, got.Member)
 			}
 			if p.user == s.w.Mina && (got.Member.Name != s.w.MinaName || got.Event.Name != s.w.MinaName) {

@@ -21,23 +21,22 @@ import (
 
 	"recallbot/adapters/inbound"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // Bot is the part of *bot.Bot that the adapter calls.
 type Bot interface {
-	Note(ctx context.Context, e bot.Event) (first bool, answer *bot.Answer, err error)
-	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
-	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
-	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
-	TakesLong(act bot.Act) bool
+	Note(ctx context.Context, e intake.Event) (first bool, answer *intake.Answer, err error)
+	Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
+	GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error)
+	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error]
+	TakesLong(act intake.Act) bool
 	Replaced(ctx context.Context, c bot.Card) error
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
-	Policy() bot.Policy
+	PolicyNow() bot.Policy
 	Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error
 }
-
-var _ Bot = (*bot.Bot)(nil)
 
 // Options is what an Adapter is made of.
 type Options struct {

@@ -9,11 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // both runs a test in a bubble for each way in which interactions come.
@@ -36,11 +37,11 @@ func TestCommand(t *testing.T) {
 		i := r.wait(t, r.Command(mina, trust, "recall",
 			discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("seqs", "100 101"), discordtest.Opt("last", 5), discordtest.Opt("reason", "spam")))
 		e, m := r.bot.last(t)
-		want := bot.Event{
+		want := intake.Event{
 			ID: bot.EventID("discord:" + i.ID), Name: "mina",
 			Place: bot.Place{Platform: bot.Discord, Workspace: r.ID, Channel: trust},
 			By:    bot.Account{Platform: bot.Discord, Workspace: "discord", User: mina},
-			Act: bot.Act{Kind: bot.ActCommand, Command: "recall", Options: map[string]string{
+			Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Options: map[string]string{
 				"group": "@TGS#2J4SZEAEL", "seqs": "100 101", "last": "5", "reason": "spam",
 			}},
 		}
@@ -57,7 +58,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%d public messages", n)
 		}
 
-		r.bot.answer(bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{line("You may not."), {bot.Code("/recall group:x")}}})
+		r.bot.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("You may not."), {bot.Code("/recall group:x")}}})
 		i = r.wait(t, r.Command(theo, trust, "recalls list", discordtest.Opt("which", "mine")))
 		e, m = r.bot.last(t)
 		if e.Act.Command != "recalls" || e.Act.Sub != "list" || e.Act.Options["which"] != "mine" || e.Name != "Theo T." {
@@ -74,21 +75,21 @@ func TestCommand(t *testing.T) {
 
 func TestForms(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		ask := bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Inputs: []bot.Input{
+		ask := intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Inputs: []intake.Input{
 			{Name: "group", Label: "Group id", Required: true, Max: 48}, {Name: "what", Label: "Seqs, or a filter", Required: true},
 			{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 		}}
-		r.bot.answer(bot.Answer{Kind: bot.ShowForm, Form: &ask})
+		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &ask})
 		i := r.wait(t, r.Command(mina, trust, "recall"))
 		form, ok := i.Modal()
 		if e, _ := r.bot.last(t); !ok || e.Act.Options == nil || len(e.Act.Options) != 0 {
 			t.Fatalf("no form, or options: %+v", e.Act)
 		}
 		adaptertest.Golden(t, "form_ask.txt", r.PictureModal(form))
-		r.bot.answer(bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{line("Reading.")}})
+		r.bot.answer(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{line("Reading.")}})
 		i = r.wait(t, r.Submit(mina, form, map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}))
 		e, _ := r.bot.last(t)
-		if diff := cmp.Diff(bot.Act{Kind: bot.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}}, e.Act); diff != "" {
+		if diff := cmp.Diff(intake.Act{Kind: intake.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}}, e.Act); diff != "" {
 			t.Error(diff)
 		}
 		if i.Ephemeral() != "Reading." {
@@ -113,15 +114,15 @@ func TestDecide(t *testing.T) {
 			}
 			return r.wait(t, r.Press(user, card, b.CustomID))
 		}
-		act := func() bot.Act { e, _ := r.bot.last(t); return e.Act }
-		want := bot.Act{Request: reqID, Digest: digest[:16], Card: bot.Ref{Channel: trust, Message: ref.Message}}
+		act := func() intake.Act { e, _ := r.bot.last(t); return e.Act }
+		want := intake.Act{Request: reqID, Digest: digest[:16], Card: bot.Ref{Channel: trust, Message: ref.Message}}
 
-		r.bot.answer(bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{
-			Kind: bot.FormApprove, Title: "Recall 3 messages?", Submit: "Approve", Request: reqID, Digest: digest,
-			Inputs: []bot.Input{{Name: "count", Label: "Type the number of messages", Placeholder: "3 in @TGS#2J4SZEAEL", Required: true, Max: 10}},
+		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
+			Kind: intake.FormApprove, Title: "Recall 3 messages?", Submit: "Approve", Request: reqID, Digest: digest,
+			Inputs: []intake.Input{{Name: "count", Label: "Type the number of messages", Placeholder: "3 in @TGS#2J4SZEAEL", Required: true, Max: 10}},
 		}})
 		i := press(theo, "Approve")
-		want.Kind = bot.ActAskApprove
+		want.Kind = intake.ActAskApprove
 		if diff := cmp.Diff(want, act()); diff != "" {
 			t.Error(diff)
 		}
@@ -132,9 +133,9 @@ func TestDecide(t *testing.T) {
 		adaptertest.Golden(t, "form_approve.txt", r.PictureModal(form))
 
 		after := someCard(bot.Running)
-		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &after})
+		r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &after})
 		i = r.wait(t, r.Submit(theo, form, map[string]string{"count": "3"}))
-		want.Kind, want.Count, want.Typed = bot.ActApprove, "3", true
+		want.Kind, want.Count, want.Typed = intake.ActApprove, "3", true
 		if diff := cmp.Diff(want, act()); diff != "" {
 			t.Error(diff)
 		}
@@ -147,10 +148,10 @@ func TestDecide(t *testing.T) {
 			t.Errorf("Stop: %+v", b)
 		}
 
-		page := bot.Page{Title: line("R-7K3M9Q: the messages, page 1 of 3"), Request: reqID, Digest: digest, Samples: someCard(bot.Done).Samples, Of: 3}
-		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &page})
+		page := intake.Page{Title: line("R-7K3M9Q: the messages, page 1 of 3"), Request: reqID, Digest: digest, Samples: someCard(bot.Done).Samples, Of: 3}
+		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		i = press(mina, "Show all")
-		want.Kind = bot.ActShowAll
+		want.Kind = intake.ActShowAll
 		if diff := cmp.Diff(want, act()); diff != "" {
 			t.Error(diff)
 		}
@@ -161,9 +162,9 @@ func TestDecide(t *testing.T) {
 		adaptertest.Golden(t, "page.txt", r.Picture(shown))
 		next, _ := shown.Button("Next (2 of 3)")
 		page.Number, page.Title = 1, line("R-7K3M9Q: the messages, page 2 of 3")
-		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &page})
+		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		i = r.wait(t, r.Press(mina, shown.Ref(), next.CustomID))
-		if a := act(); a.Page != 1 || a.Kind != bot.ActShowAll || i.Type() != discordtest.AnswerUpdate {
+		if a := act(); a.Page != 1 || a.Kind != intake.ActShowAll || i.Type() != discordtest.AnswerUpdate {
 			t.Errorf("%+v, answered with %d", a, i.Type())
 		}
 		if n := len(r.Ephemerals(mina)); n != 1 {
@@ -171,9 +172,9 @@ func TestDecide(t *testing.T) {
 		}
 
 		done := someCard(bot.Stopping)
-		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &done})
+		r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &done})
 		press(mina, "Stop")
-		want.Kind = bot.ActStop
+		want.Kind = intake.ActStop
 		if diff := cmp.Diff(want, act()); diff != "" {
 			t.Error(diff)
 		}
@@ -192,13 +193,13 @@ func TestReject(t *testing.T) {
 		if b.Style != 2 {
 			t.Errorf("style %d", b.Style)
 		}
-		r.bot.answer(bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormReject, Title: "Reject R-7K3M9Q", Request: reqID, Digest: digest,
-			Inputs: []bot.Input{{Name: "reason", Label: "Reason (optional)", Long: true}}}})
+		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject, Title: "Reject R-7K3M9Q", Request: reqID, Digest: digest,
+			Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true}}}})
 		form, _ := r.wait(t, r.Press(theo, card, b.CustomID)).Modal()
 		after := someCard(bot.Rejected)
-		r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &after})
+		r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &after})
 		r.wait(t, r.Submit(theo, form, map[string]string{"reason": "wrong group"}))
-		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActReject || e.Act.Reason != "wrong group" || e.Act.Request != reqID {
+		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActReject || e.Act.Reason != "wrong group" || e.Act.Request != reqID {
 			t.Errorf("%+v", e.Act)
 		}
 		if m, _ = r.Message(card); len(m.Buttons()) != 0 {
@@ -218,7 +219,7 @@ func TestStale(t *testing.T) {
 		m, _ := r.Message(card)
 		b, _ := m.Button("Approve")
 		now := someCard(bot.Done)
-		r.bot.answer(bot.Answer{Kind: bot.Whisper, Stale: true, Card: &now, Lines: []bot.Line{line("Decided already.")}})
+		r.bot.answer(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now, Lines: []bot.Line{line("Decided already.")}})
 		i := r.wait(t, r.Press(mina, card, b.CustomID))
 		if err := i.Until(t.Context(), func(i *discordtest.Interaction) bool { return len(i.Followups()) == 1 }); err != nil {
 			t.Fatal(err)
@@ -249,7 +250,7 @@ func TestPressedCardNotTaken(t *testing.T) {
 					r.Fail("POST /interactions/{interaction_id}/{interaction_token}/callback", 1, discordtest.APIError(400, 200000))
 				}
 				now := someCard(bot.Rejected)
-				r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &now, Lines: []bot.Line{{{Kind: bot.Words, Text: "R-7K3M9Q is rejected."}}}})
+				r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &now, Lines: []bot.Line{{{Kind: bot.Words, Text: "R-7K3M9Q is rejected."}}}})
 				i := r.wait(t, r.PressStale(theo, old, b.CustomID))
 				if m, ok := i.Original(); !ok || m.Ephemeral != theo || m.Content != "R-7K3M9Q is rejected." {
 					t.Errorf("%+v", m)
@@ -271,7 +272,7 @@ func TestReplaced(t *testing.T) {
 				shown, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
 				b, _ := shown.Button("Reject")
 				now := someCard(bot.Rejected)
-				r.bot.answer(bot.Answer{Kind: bot.Changed, Card: &now})
+				r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &now})
 				r.wait(t, r.Press(theo, shown.Ref(), b.CustomID))
 				taken := time.Now()
 				time.Sleep(5 * time.Second)
@@ -289,16 +290,18 @@ func TestReplaced(t *testing.T) {
 
 func TestAutocomplete(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		r.bot.answer(bot.Answer{Kind: bot.Choices, Groups: []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}})
+		r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}})
 		i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "2J4"))
-		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActComplete || e.Act.Text != "2J4" {
+		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActComplete || e.Act.Text != "2J4" {
 			t.Errorf("%+v", e.Act)
 		}
 		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL", Value: "@TGS#2J4SZEAEL"}, {Name: "group @TGS#_@TGS#c", Value: "@TGS#_@TGS#c"}}
 		if diff := cmp.Diff(want, i.Choices()); diff != "" {
 			t.Error(diff)
 		}
-		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest }
+		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+			return intake.Answer{}, errTest
+		}
 		if i = r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "x")); len(i.Choices()) != 0 {
 			t.Errorf("%v", i.Choices())
 		}
@@ -372,8 +375,8 @@ func TestForged(t *testing.T) {
 			t.Fatal(err)
 		}
 		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
-		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
-			return bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{bot.Say("refuse.forged")}, Refused: "forged"}, nil
+		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+			return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{bot.Say("refuse.forged")}, Refused: "forged"}, nil
 		}
 		for n, id := range []string{
 			"x", "v1:", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz", "v1:approve:nobody:0123456789abcdef", "v2:approve:R-7K3M9Q:0123456789abcdef",
@@ -385,7 +388,7 @@ func TestForged(t *testing.T) {
 				t.Errorf("%q answered by %q", id, i.Ephemeral())
 			}
 			e, _ := r.bot.last(t)
-			if diff := cmp.Diff(bot.Act{Kind: bot.ActForged, Card: bot.Ref{Channel: ref.Channel, Message: ref.Message}}, e.Act); diff != "" || r.bot.count() != n+1 || e.By.User != theo {
+			if diff := cmp.Diff(intake.Act{Kind: intake.ActForged, Card: bot.Ref{Channel: ref.Channel, Message: ref.Message}}, e.Act); diff != "" || r.bot.count() != n+1 || e.By.User != theo {
 				t.Errorf("%q reached the bot by %s as event %d:\n%s", id, e.By, r.bot.count(), diff)
 			}
 		}
@@ -395,12 +398,14 @@ func TestForged(t *testing.T) {
 // TestFault has the bot fail, hang and panic. The person is always answered.
 func TestFault(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		panics := func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { panic("a bug") }
-		for want, do := range map[string]func(context.Context, bot.Event, bot.Member) (bot.Answer, error){
-			"nothing was done. Please try again": func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return bot.Answer{}, errTest },
-			"nothing was done": func(ctx context.Context, _ bot.Event, _ bot.Member) (bot.Answer, error) {
+		panics := func(context.Context, intake.Event, bot.Member) (intake.Answer, error) { panic("a bug") }
+		for want, do := range map[string]func(context.Context, intake.Event, bot.Member) (intake.Answer, error){
+			"nothing was done. Please try again": func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+				return intake.Answer{}, errTest
+			},
+			"nothing was done": func(ctx context.Context, _ intake.Event, _ bot.Member) (intake.Answer, error) {
 				<-ctx.Done()
-				return bot.Answer{}, ctx.Err()
+				return intake.Answer{}, ctx.Err()
 			},
 			"not certain whether this was done": panics,
 		} {
@@ -423,8 +428,8 @@ func TestFault(t *testing.T) {
 // TestUnsure: where nobody knows whether what a person did was stored, they are not told that nothing was done.
 func TestUnsure(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
-			return bot.Answer{}, fmt.Errorf("handle event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
+		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+			return intake.Answer{}, fmt.Errorf("handle event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
 		}
 		i := r.wait(t, r.Command(mina, trust, "recalls stop", discordtest.Opt("id", "R-7K3M9Q")))
 		if got := i.Ephemeral(); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") || !strings.Contains(got, i.ID) {
@@ -498,8 +503,8 @@ func TestThreadPlace(t *testing.T) {
 // TestFound: a page of what was found is turned in its place though the bot takes a while, and what else is to be said stands below it.
 func TestFound(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		page := bot.Page{Title: line("57 messages found"), Of: 3, Samples: someCard(bot.Done).Samples, Search: "discord:123456789", Recall: "Recall all 57"}
-		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &page})
+		page := intake.Page{Title: line("57 messages found"), Of: 3, Samples: someCard(bot.Done).Samples, Search: "discord:123456789", Recall: "Recall all 57"}
+		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		shown := r.answered(t, r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 57))))
 		b, ok := shown.Button("Next (2 of 3)")
 		if !ok {
@@ -507,19 +512,19 @@ func TestFound(t *testing.T) {
 		}
 		second := page
 		second.Title, second.Number = line("57 messages found, page 2 of 3"), 1
-		r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &second})
+		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &second})
 		i := r.wait(t, r.Press(mina, shown.Ref(), b.CustomID))
 		time.Sleep(5 * time.Second)
 		if i.Type() != discordtest.AnswerDeferredUpdate {
 			t.Errorf("answered with type %d", i.Type())
 		}
-		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActTurnFind || e.Act.Search != page.Search || e.Act.Page != 1 {
+		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActTurnFind || e.Act.Search != page.Search || e.Act.Page != 1 {
 			t.Errorf("%+v", e.Act)
 		}
 		if all := r.Ephemerals(mina); len(all) != 1 || !strings.Contains(all[0].Content, "page 2 of 3") {
 			t.Fatalf("shown: %+v", all)
 		}
-		r.bot.answer(bot.Answer{Kind: bot.Whisper, Refused: "search_gone", Lines: []bot.Line{line("no longer kept")}})
+		r.bot.answer(intake.Answer{Kind: intake.Whisper, Refused: "search_gone", Lines: []bot.Line{line("no longer kept")}})
 		shown = r.Ephemerals(mina)[0]
 		if b, ok = shown.Button("Next (3 of 3)"); !ok {
 			t.Fatalf("no button: %s", shown.Raw)
@@ -533,9 +538,9 @@ func TestFound(t *testing.T) {
 		if b, ok = shown.Button("Recall all 57"); !ok {
 			t.Fatalf("no button: %s", shown.Raw)
 		}
-		r.bot.answer(bot.Answer{Kind: bot.Accepted})
+		r.bot.answer(intake.Answer{Kind: intake.Accepted})
 		r.wait(t, r.Press(mina, shown.Ref(), b.CustomID))
-		if e, _ := r.bot.last(t); e.Act.Kind != bot.ActRecallFind || e.Act.Search != page.Search {
+		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActRecallFind || e.Act.Search != page.Search {
 			t.Errorf("%+v", e.Act)
 		}
 	})
@@ -546,7 +551,7 @@ func TestFoundMessageGone(t *testing.T) {
 	for name, f := range map[string]discordtest.Fault{"gone": discordtest.APIError(404, 10008), "outage": discordtest.Status(503)} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, r *rig) {
-				r.bot.answer(bot.Answer{Kind: bot.ShowPage, Page: &bot.Page{Title: line("2 messages found"), Of: 1, Samples: someCard(bot.Done).Samples}})
+				r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"), Of: 1, Samples: someCard(bot.Done).Samples}})
 				r.Fail("PATCH /webhooks/**", 2, f)
 				r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 2)))
 				time.Sleep(30 * time.Second)

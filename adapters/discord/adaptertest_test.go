@@ -17,6 +17,7 @@ import (
 	"recallbot/adapters/discord"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // TestAdapter holds the adapter to what every adapter promises, in both ways of delivery.
@@ -111,8 +112,11 @@ func (r *discordRig) Restart() {
 }
 
 func (r *discordRig) World() adaptertest.World { return discordWorld }
-func (r *discordRig) Bot() *adaptertest.Bot    { return r.bot }
-func (r *discordRig) Surface() bot.Surface     { return r.a }
+
+func (r *discordRig) Bot() *adaptertest.Bot { return r.bot }
+
+func (r *discordRig) Surface() bot.Surface { return r.a }
+
 func (r *discordRig) Can() adaptertest.Abilities {
 	return adaptertest.Abilities{Typed: true, KnowsRepeats: true, Completes: true, CommandsInThreads: true}
 }
@@ -134,11 +138,11 @@ func (d discordDeed) Problem() string {
 
 func (r *discordRig) deed(i *discordtest.Interaction) adaptertest.Deed {
 	r.last = i
-	return discordDeed{i}
+	return discordDeed{i: i}
 }
 
-func (r *discordRig) Act(c adaptertest.Typed) bot.Act {
-	act := bot.Act{Kind: bot.ActCommand, Command: c.Command, Sub: c.Sub, Options: map[string]string{}}
+func (r *discordRig) Act(c adaptertest.Typed) intake.Act {
+	act := intake.Act{Kind: intake.ActCommand, Command: c.Command, Sub: c.Sub, Options: map[string]string{}}
 	for _, o := range c.Options {
 		act.Options[o.Name] = o.Value
 	}

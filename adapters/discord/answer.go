@@ -9,9 +9,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/bwmarrin/discordgo"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/bwmarrin/discordgo"
 )
 
 // response is the first answer to an interaction: data is a *message, a *modal, a *choices or nil.
@@ -70,7 +71,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 		}
 	}()
 	e := a.event(in)
-	if e.Act.Kind == bot.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
+	if e.Act.Kind == intake.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
 	}
 	began := time.Now()
@@ -96,7 +97,7 @@ func (a *Adapter) panicked(in *interaction, p any) {
 }
 
 // wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has. A repeat of an event that has its answer gets that at once.
-func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply {
+func (a *Adapter) wait(ctx context.Context, in *interaction, e intake.Event) reply {
 	e.Reply = in.Token // until the event has its answer
 	_, prior, err := a.bot.Note(ctx, e)
 	if err != nil {
@@ -127,13 +128,13 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e bot.Event) reply 
 		answer, err := a.bot.Do(ctx, e, a.member(in))
 		if err != nil {
 			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
-			answer = bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{trouble(in.ID, err)}}
+			answer = intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{trouble(in.ID, err)}}
 		}
 		m, ok := a.reply(in, e, answer).first.Data.(*message)
 		if !ok {
 			m = drawLines([]bot.Line{bot.Say("answer.done")})
 		}
-		if turns && answer.Kind != bot.ShowPage {
+		if turns && answer.Kind != intake.ShowPage {
 			return nil, hide(m) // the page that was shown stays
 		}
 		m.Flags = 0 // fixed by the first answer
@@ -168,7 +169,7 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 }
 
 // giveUp closes an event and tells the person, while Discord takes it.
-func (a *Adapter) giveUp(ctx context.Context, u bot.Unfinished) {
+func (a *Adapter) giveUp(ctx context.Context, u intake.Unfinished) {
 	answer, err := a.bot.GiveUp(ctx, u.Event)
 	for attempt := 0; err != nil; attempt++ { // it may be closed all the same, and would then be found by nobody
 		if attempt == 2 || !sleep(ctx, 300*time.Millisecond<<attempt) {
@@ -186,7 +187,7 @@ func (a *Adapter) giveUp(ctx context.Context, u bot.Unfinished) {
 	}
 	in := &interaction{ID: string(u.Event.ID), Token: u.Event.Reply}
 	m := drawLines(answer.Lines)
-	if u.Event.Act.Kind == bot.ActCommand { // "thinking" stands in the place of its answer
+	if u.Event.Act.Kind == intake.ActCommand { // "thinking" stands in the place of its answer
 		if err = a.rest.complete(ctx, a.o.ApplicationID, in, m); err == nil {
 			return
 		}
@@ -233,7 +234,7 @@ func hide(m *message) *message {
 }
 
 // reply turns the bot's answer into Discord's. A message is changed in the answer when its own button was pressed.
-func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
+func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) reply {
 	pressed := in.Message != nil && (in.Type == discordgo.InteractionMessageComponent || in.Type == discordgo.InteractionModalSubmit)
 	update := func(m *message, instead *message) reply {
 		return reply{first: response{Type: discordgo.InteractionResponseUpdateMessage, Data: m}, instead: hide(instead)}
@@ -250,26 +251,26 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 		out.card = c
 		return out
 	}
-	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
+	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != intake.ActShowAll {
 		out := show(answer.Card)
 		out.after = hide(said(bot.Say("answer.done")))
 		return out
 	}
 	switch answer.Kind {
-	case bot.Changed:
-		if answer.Card != nil && pressed && e.Act.Kind != bot.ActShowAll {
+	case intake.Changed:
+		if answer.Card != nil && pressed && e.Act.Kind != intake.ActShowAll {
 			return show(answer.Card)
 		}
 		if answer.Card != nil && len(answer.Lines) == 0 {
 			return whisper(drawCard(*answer.Card, nil))
 		}
 		return whisper(said(bot.Say("answer.done")))
-	case bot.ShowForm:
+	case intake.ShowForm:
 		if answer.Form != nil && in.Type != discordgo.InteractionModalSubmit { // Discord opens no form on a form
 			return reply{first: response{Type: discordgo.InteractionResponseModal, Data: drawForm(*answer.Form)}}
 		}
 		return whisper(said(bot.Say("answer.no_form")))
-	case bot.ShowCard:
+	case intake.ShowCard:
 		if answer.Card != nil {
 			out := whisper(drawCard(*answer.Card, nil))
 			if len(answer.Lines) > 0 { // people, times and outcomes, which a card has no room for
@@ -277,7 +278,7 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 			}
 			return out
 		}
-	case bot.ShowPage:
+	case intake.ShowPage:
 		if answer.Page != nil {
 			page := drawPage(*answer.Page)
 			if in.turns() {
@@ -285,7 +286,7 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 			}
 			return whisper(page)
 		}
-	case bot.Choices:
+	case intake.Choices:
 		list := &choices{[]choice{}}
 		for _, g := range answer.Groups {
 			if name := choicePrefix + g; len(list.Choices) < maxChoices && g != "" && size(name) <= 100 {
@@ -293,7 +294,7 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 			}
 		}
 		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: list}}
-	case bot.Accepted:
+	case intake.Accepted:
 		return whisper(said(bot.Say("answer.taken")))
 	}
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
@@ -302,7 +303,7 @@ func (a *Adapter) reply(in *interaction, e bot.Event, answer bot.Answer) reply {
 	return whisper(said(bot.Say("answer.done")))
 }
 
-func drawForm(f bot.Form) *modal {
+func drawForm(f intake.Form) *modal {
 	m := &modal{
 		Title:    clip(f.Title, maxTitle),
 		CustomID: press{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)}.String(),

@@ -12,15 +12,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bwmarrin/discordgo"
-
 	"recallbot/bot"
+
+	"github.com/bwmarrin/discordgo"
 )
 
 // Check tries the configuration against the real servers and says what is missing. It counts people by the roster. It reads only, and opens no connection
 // of the Gateway. An error means that Discord could not be asked.
 func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
-	c := &checkup{a: a, policy: a.bot.Policy(), roster: roster, homes: map[string]*home{}}
+	c := &checkup{a: a, policy: a.bot.PolicyNow(), roster: roster, homes: map[string]*home{}}
 	err := c.run(ctx)
 	return c.found, err
 }

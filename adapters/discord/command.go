@@ -5,9 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
-	"github.com/bwmarrin/discordgo"
-
 	"recallbot/bot"
+
+	"github.com/bwmarrin/discordgo"
 )
 
 // recallOptions are the options of /recall in the order in which they are written.

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/bwmarrin/discordgo"
-
 	"recallbot/adapters/inbound"
+
+	"github.com/bwmarrin/discordgo"
 )
 
 // maxSkew is how far a request's timestamp may be from now. It narrows replays; the event id stops those that are left.

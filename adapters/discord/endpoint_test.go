@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"recallbot/adapters/discord/discordtest"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 func TestPing(t *testing.T) {
@@ -142,7 +142,7 @@ func TestPublishedExamples(t *testing.T) {
 	var log safeBuffer
 	a, err := New(Options{
 		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, PublicKey: hex.EncodeToString(public), Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Bot: &testBot{answers: map[bot.EventID]bot.Answer{}},
+		Bot: &testBot{answers: map[bot.EventID]intake.Answer{}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,10 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"recallbot/bot"
+
 	"github.com/bwmarrin/discordgo"
 	"github.com/gorilla/websocket"
-
-	"recallbot/bot"
 )
 
 // pace holds the times of the Gateway's supervisor. They are fields so that tests can make them short.
@@ -42,6 +42,7 @@ type fatal struct {
 }
 
 func (f *fatal) Error() string { return fmt.Sprintf("%s (%v)", f.why, f.err) }
+
 func (f *fatal) Unwrap() error { return f.err }
 
 // mends says for each close code that Discord never lets one come back from what to change.
@@ -369,8 +370,10 @@ func (w *wire) Write(b []byte) (int, error) {
 }
 
 // SetDeadline and its kin do nothing: the deadlines are those of Read and Write.
-func (w *wire) SetDeadline(time.Time) error      { return nil }
-func (w *wire) SetReadDeadline(time.Time) error  { return nil }
+func (w *wire) SetDeadline(time.Time) error { return nil }
+
+func (w *wire) SetReadDeadline(time.Time) error { return nil }
+
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
 // ---- what the library logs ----

@@ -15,6 +15,7 @@ import (
 
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // These tests run in real time: the library sleeps while it holds a lock that its other goroutine waits for, which fake time cannot pass.
@@ -269,7 +270,7 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("the log holds a payload:\n%s", r.log)
 		}
 		// A component that the library has never heard of is no reason to give up on the press.
-		if !slices.ContainsFunc(r.bot.events, func(e bot.Event) bool { return e.Act.Kind == bot.ActStop }) {
+		if !slices.ContainsFunc(r.bot.events, func(e intake.Event) bool { return e.Act.Kind == intake.ActStop }) {
 			t.Error("the press on a message with an unknown component was lost")
 		}
 		r.stop()
@@ -282,10 +283,10 @@ func TestStop(t *testing.T) {
 		r := newRig(t, overGateway)
 		r.ready(t)
 		begun := make(chan struct{})
-		r.bot.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
+		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			close(begun)
 			time.Sleep(time.Second)
-			return bot.Answer{Kind: bot.Accepted}, nil
+			return intake.Answer{Kind: intake.Accepted}, nil
 		}
 		i := r.Command(mina, trust, "recalls help")
 		<-begun

@@ -46,7 +46,7 @@ func (h *headcount) of(guild string) (roles map[string]int, ok bool) {
 // count keeps the headcount, so that a request which nobody could grant is refused without a call. Where no role may approve there is nothing to count.
 func (a *Adapter) count(ctx context.Context) {
 	named := func(p bot.Principal) bool { return p.Group != "" }
-	if !slices.ContainsFunc(a.bot.Policy().Crowds[bot.Discord].Approvers, named) {
+	if !slices.ContainsFunc(a.bot.PolicyNow().Crowds[bot.Discord].Approvers, named) {
 		return
 	}
 	for {
@@ -74,7 +74,7 @@ func (a *Adapter) membersByRole(ctx context.Context, guild string) (roles map[st
 // somebody else in two of the roles is counted twice, so that it is never too few.
 func (a *Adapter) countApprovers(guild string, m *bot.Member) {
 	roles, known := a.heads.of(guild)
-	for _, p := range a.bot.Policy().Crowds[bot.Discord].Approvers {
+	for _, p := range a.bot.PolicyNow().Crowds[bot.Discord].Approvers {
 		switch {
 		case p.Group == "":
 			m.Approvers = append(m.Approvers, bot.Account{Platform: bot.Discord, Workspace: "discord", User: p.User})

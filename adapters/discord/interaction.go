@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bwmarrin/discordgo"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/bwmarrin/discordgo"
 )
 
 // interaction is what Discord sends when somebody types a command, presses a button or sends a form: the part of it that is used. It is decoded
@@ -208,9 +209,9 @@ func mayPost(may int64, thread bool) bool {
 const eventPrefix = "discord:"
 
 // event is the interaction as the bot takes it. What none of its commands, buttons and forms sends is forged: the bot refuses it, so that it stands in the audit log.
-func (a *Adapter) event(in *interaction) bot.Event {
+func (a *Adapter) event(in *interaction) intake.Event {
 	m := a.member(in)
-	e := bot.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
+	e := intake.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
 	ok := false
 	switch in.Type {
 	case discordgo.InteractionApplicationCommand, discordgo.InteractionApplicationCommandAutocomplete:
@@ -221,7 +222,7 @@ func (a *Adapter) event(in *interaction) bot.Event {
 		e.Act, ok = in.submit()
 	}
 	if !ok {
-		e.Act = bot.Act{Kind: bot.ActForged}
+		e.Act = intake.Act{Kind: intake.ActForged}
 	}
 	if in.Message != nil {
 		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
@@ -229,23 +230,23 @@ func (a *Adapter) event(in *interaction) bot.Event {
 	return e
 }
 
-func (in *interaction) command() (bot.Act, bool) {
-	act := bot.Act{Kind: bot.ActCommand, Command: in.Data.Name, Options: map[string]string{}}
+func (in *interaction) command() (intake.Act, bool) {
+	act := intake.Act{Kind: intake.ActCommand, Command: in.Data.Name, Options: map[string]string{}}
 	options := in.Data.Options
 	switch in.Data.Name {
 	case "recall":
 	case "recalls":
 		if len(options) != 1 || options[0].Type != discordgo.ApplicationCommandOptionSubCommand {
-			return bot.Act{}, false
+			return intake.Act{}, false
 		}
 		act.Sub, options = options[0].Name, options[0].Options
 	default:
-		return bot.Act{}, false
+		return intake.Act{}, false
 	}
 	for _, o := range options {
 		value, ok := o.text()
 		if !ok {
-			return bot.Act{}, false
+			return intake.Act{}, false
 		}
 		switch o.Name {
 		case "group", "topic", "which", "from":
@@ -257,7 +258,7 @@ func (in *interaction) command() (bot.Act, bool) {
 		act.Options[o.Name] = value
 	}
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		act.Kind = bot.ActComplete
+		act.Kind = intake.ActComplete
 	}
 	return act, true
 }
@@ -297,45 +298,45 @@ func (r resolved) undo(s string) string {
 	})
 }
 
-func (in *interaction) press() (bot.Act, bool) {
+func (in *interaction) press() (intake.Act, bool) {
 	p, ok := readPress(in.Data.CustomID)
-	act := bot.Act{Request: p.request, Digest: p.digest, Page: p.page, Search: p.search}
+	act := intake.Act{Request: p.request, Digest: p.digest, Page: p.page, Search: p.search}
 	switch p.verb {
 	case string(bot.ButtonApprove):
-		act.Kind = bot.ActAskApprove
+		act.Kind = intake.ActAskApprove
 	case string(bot.ButtonReject):
-		act.Kind = bot.ActAskReject
+		act.Kind = intake.ActAskReject
 	case string(bot.ButtonStop):
-		act.Kind = bot.ActStop
+		act.Kind = intake.ActStop
 	case string(bot.ButtonShowAll), verbPage:
-		act.Kind = bot.ActShowAll
+		act.Kind = intake.ActShowAll
 	case verbTurn:
-		act.Kind = bot.ActTurnFind
+		act.Kind = intake.ActTurnFind
 	case verbFind:
-		act.Kind = bot.ActRecallFind
+		act.Kind = intake.ActRecallFind
 	default: // a form's id is no button's
-		return bot.Act{}, false
+		return intake.Act{}, false
 	}
 	return act, ok
 }
 
-func (in *interaction) submit() (bot.Act, bool) {
+func (in *interaction) submit() (intake.Act, bool) {
 	p, ok := readPress(in.Data.CustomID)
 	if !ok || p.verb != verbForm {
-		return bot.Act{}, false
+		return intake.Act{}, false
 	}
 	values := map[string]string{}
 	for _, c := range in.Data.Components {
 		c.collect(values, 0)
 	}
-	act := bot.Act{Request: p.request, Digest: p.digest}
+	act := intake.Act{Request: p.request, Digest: p.digest}
 	switch p.form {
-	case bot.FormAsk:
-		act.Kind, act.Command, act.Options = bot.ActForm, "recall", values
-	case bot.FormApprove:
-		act.Kind, act.Count, act.Typed = bot.ActApprove, values["count"], true
-	case bot.FormReject:
-		act.Kind, act.Reason = bot.ActReject, values["reason"]
+	case intake.FormAsk:
+		act.Kind, act.Command, act.Options = intake.ActForm, "recall", values
+	case intake.FormApprove:
+		act.Kind, act.Count, act.Typed = intake.ActApprove, values["count"], true
+	case intake.FormReject:
+		act.Kind, act.Reason = intake.ActReject, values["reason"]
 	}
 	return act, true
 }

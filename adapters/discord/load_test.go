@@ -19,27 +19,40 @@ import (
 
 	"recallbot/adapters/adaptertest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // oblivious is a bot that keeps nothing.
 type oblivious struct{}
 
-func (oblivious) Note(context.Context, bot.Event) (bool, *bot.Answer, error) { return true, nil, nil }
-
-func (oblivious) Do(context.Context, bot.Event, bot.Member) (bot.Answer, error) {
-	return bot.Answer{Kind: bot.Accepted}, nil
+func (oblivious) Note(context.Context, intake.Event) (bool, *intake.Answer, error) {
+	return true, nil, nil
 }
-func (oblivious) Remember(context.Context, string, string) error        { return nil }
-func (oblivious) Recollect(context.Context, string) (string, error)     { return "", nil }
-func (oblivious) Policy() bot.Policy                                    { return bot.Policy{} }
-func (oblivious) GiveUp(context.Context, bot.Event) (bot.Answer, error) { return bot.Answer{}, nil }
+
+func (oblivious) Do(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+	return intake.Answer{Kind: intake.Accepted}, nil
+}
+
+func (oblivious) Remember(context.Context, string, string) error { return nil }
+
+func (oblivious) Recollect(context.Context, string) (string, error) { return "", nil }
+
+func (oblivious) PolicyNow() bot.Policy { return bot.Policy{} }
+
+func (oblivious) GiveUp(context.Context, intake.Event) (intake.Answer, error) {
+	return intake.Answer{}, nil
+}
+
 func (oblivious) Alone(ctx context.Context, _ string, _ func(), fn func(context.Context) error) error {
 	return fn(ctx)
 }
-func (oblivious) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
-	return func(func(bot.Unfinished, error) bool) {}
+
+func (oblivious) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfinished, error] {
+	return func(func(intake.Unfinished, error) bool) {}
 }
-func (oblivious) TakesLong(bot.Act) bool                   { return false }
+
+func (oblivious) TakesLong(intake.Act) bool { return false }
+
 func (oblivious) Replaced(context.Context, bot.Card) error { return nil }
 
 type accepting struct{}

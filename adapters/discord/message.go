@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bwmarrin/discordgo"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/bwmarrin/discordgo"
 )
 
 // Discord's limits, in characters. The sum of an embed's texts holds over all embeds of a message.
@@ -204,7 +205,7 @@ func (m *message) row(line []discordgo.MessageComponent) {
 }
 
 // drawPage is one page of the messages, with buttons to turn it.
-func drawPage(p bot.Page) *message {
+func drawPage(p intake.Page) *message {
 	m := newMessage("")
 	list := []row{{"**" + fit(plain(p.Title), 300) + "**", nil}}
 	for _, l := range p.Notes {

@@ -17,13 +17,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/bwmarrin/discordgo"
-	"github.com/google/go-cmp/cmp"
-	"github.com/gorilla/websocket"
-
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/bwmarrin/discordgo"
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
 )
 
 // TestCards holds the card of every state, as an edit of the first post shows it, to a picture and to what is sent.
@@ -134,7 +135,7 @@ func FuzzForeign(f *testing.F) {
 		c.Facts = []bot.Fact{{Name: "Reason", Value: bot.Line{bot.Quote(text), {Kind: bot.Words, Text: " "}, bot.Bold(name)}}}
 		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Text: bot.Line{bot.Quote(text)}, Marks: []bot.Line{{bot.Quote(name)}}}}
 		c.Warnings, c.Earlier = []bot.Line{{bot.Quote(text)}}, []bot.Line{{bot.Quote(name), {Kind: bot.Words, Text: " stands."}}}
-		p := bot.Page{Title: bot.Line{bot.Quote(name)}, Samples: c.Samples, Notes: []bot.Line{{bot.Quote(text)}}, Of: 1}
+		p := intake.Page{Title: bot.Line{bot.Quote(name)}, Samples: c.Samples, Notes: []bot.Line{{bot.Quote(text)}}, Of: 1}
 		return picture(t, drawCard(c, nil)) + picture(t, drawPage(p)) + picture(t, drawLines([]bot.Line{{bot.Quote(text)}, {bot.Quote(name)}}))
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
@@ -205,17 +206,17 @@ func TestLimits(t *testing.T) {
 				if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
 					t.Fatal(err)
 				}
-				for _, a := range []bot.Answer{
-					{Kind: bot.ShowCard, Card: &c}, {Kind: bot.Whisper, Lines: append(c.Warnings, c.Notices...)},
-					{Kind: bot.ShowPage, Page: &bot.Page{Title: foreign(long), Samples: c.Samples, Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999, Search: "discord:18446744073709551615", Recall: long}},
-					{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormApprove, Title: long, Request: reqID, Digest: digest, Inputs: []bot.Input{
+				for _, a := range []intake.Answer{
+					{Kind: intake.ShowCard, Card: &c}, {Kind: intake.Whisper, Lines: append(c.Warnings, c.Notices...)},
+					{Kind: intake.ShowPage, Page: &intake.Page{Title: foreign(long), Samples: c.Samples, Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999, Search: "discord:18446744073709551615", Recall: long}},
+					{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormApprove, Title: long, Request: reqID, Digest: digest, Inputs: []intake.Input{
 						{Name: "count", Label: long, Placeholder: long, Max: 99999}, {Name: "b", Label: "b"}, {Name: "c", Label: "c"}, {Name: "d", Label: "d"}, {Name: "e", Label: "e"}, {Name: "f", Label: "f"},
 					}}},
 				} {
 					r.bot.answer(a)
 					r.wait(t, r.Command(mina, trust, "recalls help"))
 				}
-				r.bot.answer(bot.Answer{Kind: bot.Choices, Groups: append(make([]string, 30), long, "g")})
+				r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: append(make([]string, 30), long, "g")})
 				if i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "")); len(i.Choices()) != 1 {
 					t.Errorf("%v", i.Choices())
 				}
@@ -253,7 +254,7 @@ func TestFit(t *testing.T) {
 func TestPress(t *testing.T) {
 	for _, p := range []press{
 		{verb: "approve", request: reqID, digest: digest[:16]}, {verb: "show_all", request: reqID}, {verb: verbPage, request: reqID, digest: "0f", page: 12},
-		{verb: verbForm, form: bot.FormAsk}, {verb: verbForm, form: bot.FormReject, request: reqID, digest: digest[:16]},
+		{verb: verbForm, form: intake.FormAsk}, {verb: verbForm, form: intake.FormReject, request: reqID, digest: digest[:16]},
 		{verb: verbFind, search: "discord:123456789"}, {verb: verbTurn, search: "discord:123456789", page: 3},
 	} {
 		got, ok := readPress(p.String())

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/bot/intake"
 )
 
 // press is what a button or form of ours carries in its custom_id:
@@ -17,7 +19,7 @@ import (
 // It proves nothing: anybody may send any of it back. The bot decides by what is stored.
 type press struct {
 	verb    string // a bot.ButtonKind, or one of the verbs below
-	form    bot.FormKind
+	form    intake.FormKind
 	request bot.RequestID
 	digest  string
 	page    int
@@ -67,11 +69,11 @@ func readPress(s string) (p press, ok bool) {
 	parts := strings.Split(rest, ":")
 	switch p.verb {
 	case verbForm:
-		p.form, parts = bot.FormKind(parts[0]), parts[1:]
-		if p.form == bot.FormAsk {
+		p.form, parts = intake.FormKind(parts[0]), parts[1:]
+		if p.form == intake.FormAsk {
 			return p, len(parts) == 2 && parts[0] == "" && parts[1] == ""
 		}
-		if p.form != bot.FormApprove && p.form != bot.FormReject {
+		if p.form != intake.FormApprove && p.form != intake.FormReject {
 			return press{}, false
 		}
 	case verbPage:
@@ -86,7 +88,7 @@ func readPress(s string) (p press, ok bool) {
 	if len(parts) != 2 || strings.Trim(parts[1], "0123456789abcdef") != "" || len(parts[1]) > bot.DigestShort {
 		return press{}, false
 	}
-	id, known := bot.ParseRequestID(parts[0])
+	id, known := command.ParseRequestID(parts[0])
 	p.request, p.digest = id, parts[1]
 	return p, known && string(id) == parts[0]
 }

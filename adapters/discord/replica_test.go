@@ -13,6 +13,8 @@ import (
 
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
+	"recallbot/bot/intake"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
@@ -96,7 +98,7 @@ func replicas(t *testing.T, g *discordtest.Guild, n int) []*replica {
 	for i := range n {
 		r := &replica{ledger: &tether{Ledger: l}, log: &safeBuffer{}}
 		log := slog.New(slog.NewTextHandler(r.log, nil))
-		b, err := bot.New(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: r.ledger, Chat: client, Policy: policy, Holder: fmt.Sprint("replica ", i), Log: log})
+		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: r.ledger, Chat: client, Policy: policy, Holder: fmt.Sprint("replica ", i), Log: log})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,13 +271,13 @@ func TestReplicasGiveUpOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := all[0].event(in)
-			e.ID, e.Reply, e.Act = "left", in.Token, bot.Act{Kind: bot.ActTurnFind}
+			e.ID, e.Reply, e.Act = "left", in.Token, intake.Act{Kind: intake.ActTurnFind}
 			if first, _, err := all[0].bot.Note(t.Context(), e); err != nil || !first {
 				t.Fatal(first, err)
 			}
 			all[0].ledger.lost.Store(lost)
 			for _, r := range all {
-				r.giveUp(t.Context(), bot.Unfinished{Event: e, Age: leftAfter})
+				r.giveUp(t.Context(), intake.Unfinished{Event: e, Age: leftAfter})
 			}
 			if n := len(i.Followups()); n != 1 {
 				t.Errorf("news lost %v: told %d times", lost, n)

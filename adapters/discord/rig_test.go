@@ -17,6 +17,7 @@ import (
 
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // asset is the path of a published document of Discord's. Where they are not laid out beside the repository the test is skipped.
@@ -47,12 +48,12 @@ var specification = sync.OnceValue(func() func(method, route string, body []byte
 // testBot remembers what it was asked and answers by do. Like the bot it gives a repeat the first answer.
 type testBot struct {
 	mu      sync.Mutex
-	events  []bot.Event
+	events  []intake.Event
 	members []bot.Member
-	answers map[bot.EventID]bot.Answer
+	answers map[bot.EventID]intake.Answer
 	memory  map[string]string
 	policy  bot.Policy
-	do      func(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
+	do      func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
 	// replaced are the cards that answers have put into messages, with the time at which the bot was told.
 	replaced map[bot.RequestID]time.Time
 }
@@ -67,7 +68,7 @@ func (b *testBot) Replaced(_ context.Context, c bot.Card) error {
 	return nil
 }
 
-func (b *testBot) Note(_ context.Context, e bot.Event) (bool, *bot.Answer, error) {
+func (b *testBot) Note(_ context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if a, ok := b.answers[e.ID]; ok {
@@ -76,7 +77,7 @@ func (b *testBot) Note(_ context.Context, e bot.Event) (bool, *bot.Answer, error
 	return true, nil, nil
 }
 
-func (b *testBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+func (b *testBot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	b.mu.Lock()
 	if a, ok := b.answers[e.ID]; ok {
 		b.mu.Unlock()
@@ -86,7 +87,7 @@ func (b *testBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer
 	b.members = append(b.members, m)
 	do := b.do
 	b.mu.Unlock()
-	a, err := bot.Answer{Kind: bot.Accepted}, error(nil)
+	a, err := intake.Answer{Kind: intake.Accepted}, error(nil)
 	if do != nil {
 		a, err = do(ctx, e, m)
 	}
@@ -116,23 +117,27 @@ func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx con
 	return fn(ctx)
 }
 
-func (b *testBot) Policy() bot.Policy { return b.policy }
+func (b *testBot) PolicyNow() bot.Policy { return b.policy }
 
-func (b *testBot) GiveUp(context.Context, bot.Event) (bot.Answer, error) { return bot.Answer{}, nil }
-
-func (b *testBot) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
-	return func(func(bot.Unfinished, error) bool) {}
+func (b *testBot) GiveUp(context.Context, intake.Event) (intake.Answer, error) {
+	return intake.Answer{}, nil
 }
 
-func (b *testBot) TakesLong(a bot.Act) bool { return a.Kind == bot.ActTurnFind || a.Sub == "find" }
+func (b *testBot) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfinished, error] {
+	return func(func(intake.Unfinished, error) bool) {}
+}
 
-func (b *testBot) answer(a bot.Answer) {
+func (b *testBot) TakesLong(a intake.Act) bool {
+	return a.Kind == intake.ActTurnFind || a.Sub == "find"
+}
+
+func (b *testBot) answer(a intake.Answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.do = func(context.Context, bot.Event, bot.Member) (bot.Answer, error) { return a, nil }
+	b.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) { return a, nil }
 }
 
-func (b *testBot) last(t *testing.T) (bot.Event, bot.Member) {
+func (b *testBot) last(t *testing.T) (intake.Event, bot.Member) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -210,7 +215,7 @@ func newRig(t *testing.T, by mode, change ...func(*rig, *Options)) *rig {
 	t.Helper()
 	r := &rig{
 		Guild: newGuild(), log: &safeBuffer{},
-		bot: &testBot{answers: map[bot.EventID]bot.Answer{}, memory: map[string]string{}},
+		bot: &testBot{answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}},
 	}
 	o := Options{
 		BotToken: r.BotToken, ApplicationID: r.ApplicationID, Guilds: []string{r.ID}, HTTPClient: r.Client(), Dial: r.Dial, Bot: r.bot,

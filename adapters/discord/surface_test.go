@@ -9,11 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // bubble runs a test with a rig whose interactions come by HTTP, so that only the calls matter.

@@ -38,7 +38,8 @@ func event(d *Door) http.Handler {
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) { u.t.Error("the body was read"); return 0, io.EOF }
-func (u unread) Close() error             { return nil }
+
+func (u unread) Close() error { return nil }
 
 func TestRead(t *testing.T) {
 	text := func(n int) io.Reader { return strings.NewReader(strings.Repeat("x", n)) }
@@ -127,7 +128,9 @@ func (l *wire) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
-func (l *wire) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+
+func (l *wire) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
+
 func (l *wire) Addr() net.Addr { return &net.TCPAddr{} }
 
 // client is one connection of somebody, with what the server said on it.

@@ -10,6 +10,8 @@ import (
 
 	"recallbot/adapters/metrics"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
+	"recallbot/bot/intake"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 )
@@ -39,18 +41,18 @@ func TestMetrics(t *testing.T) {
 	m.Heard(bot.Slack, func() time.Time { return time.Time{} })
 	policy := bot.DefaultPolicy()
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}}, AnyChannel: true}}
-	b, err := bot.New(bot.Options{App: 1, Ledger: l, Chat: chat{}, Policy: policy})
+	b, err := bottest.NewEngine(bot.Options{App: 1, Ledger: l, Chat: chat{}, Policy: policy})
 	if err != nil {
 		t.Fatal(err)
 	}
 	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
-	answer, err := b.Do(t.Context(), bot.Event{
-		ID: "e1", By: by, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, Act: bot.Act{Kind: bot.ActCommand, Command: "recall", Text: "@TGS#2J4SZEAEL 100"},
+	answer, err := b.Do(t.Context(), intake.Event{
+		ID: "e1", By: by, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: "@TGS#2J4SZEAEL 100"},
 	}, bot.Member{Account: by, Name: "mina"})
-	if err != nil || answer.Kind != bot.Accepted {
+	if err != nil || answer.Kind != intake.Accepted {
 		t.Fatalf("ask: %+v %v", answer, err)
 	}
-	m.Watch(b)
+	m.Watch(b.History.Bot)
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	body := w.Body.String()

@@ -14,12 +14,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
-
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/recall/recalltest"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // arena is a sandbox in which somebody tries what they must not. Beside its people there are second accounts, in the approvers' group like all who attack, so

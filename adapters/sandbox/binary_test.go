@@ -248,7 +248,7 @@ func (s *site) approvable() bool {
 }
 
 // receipts are the receipts in the threads of all cards.
-func (s *site) receipts() []string { return slackFront{s.slack}.receipts() }
+func (s *site) receipts() []string { return slackFront{w: s.slack}.receipts() }
 
 func (s *site) say(n int) {
 	for i := range n {

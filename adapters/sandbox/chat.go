@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/recall/recalltest"
 )
 
@@ -206,7 +207,7 @@ func (s *Sandbox) Recalls() (calls []string, pace string) {
 		if c.Command != recalltest.Recall {
 			continue
 		}
-		l := bot.MakeRanges(toSeqs(c.Seqs)...).String() + ":"
+		l := command.MakeRanges(toSeqs(c.Seqs)...).String() + ":"
 		if c.Code != 0 || len(c.Codes) == 0 {
 			l += " code " + strconv.Itoa(c.Code)
 		}
@@ -215,7 +216,7 @@ func (s *Sandbox) Recalls() (calls []string, pace string) {
 			by[code] = append(by[code], seq)
 		}
 		for _, code := range slices.Sorted(maps.Keys(by)) {
-			l += fmt.Sprintf(" %d for %s", code, bot.MakeRanges(toSeqs(by[code])...))
+			l += fmt.Sprintf(" %d for %s", code, command.MakeRanges(toSeqs(by[code])...))
 		}
 		if c.Acted {
 			l += ", done"

@@ -354,5 +354,7 @@ func (k *discordSide) pinged() []ping {
 func (k *discordSide) complaints() []string {
 	return slices.Concat(k.g.SpecErrors(), k.g.UnknownKeys())
 }
+
 func (k *discordSide) secrets() []string { return []string{k.g.BotToken} }
-func (k *discordSide) close()            { k.g.Close() }
+
+func (k *discordSide) close() { k.g.Close() }

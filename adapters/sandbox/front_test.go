@@ -64,7 +64,7 @@ func (f slackFront) cards() []shownCard {
 	var all []shownCard
 	for _, c := range f.w.Messages("CTRUST") {
 		p := f.w.Picture(c)
-		all = append(all, shownCard{requestID.FindString(p), p, slices.ContainsFunc(c.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })})
+		all = append(all, shownCard{id: requestID.FindString(p), picture: p, approvable: slices.ContainsFunc(c.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })})
 	}
 	return all
 }
@@ -113,7 +113,7 @@ func newDiscordFront(t testing.TB) *discordFront {
 	url, stop := g.Start()
 	t.Cleanup(g.Close)
 	t.Cleanup(stop)
-	return &discordFront{g, url}
+	return &discordFront{g: g, url: url}
 }
 
 // env is the configuration of the binary too.
@@ -157,7 +157,7 @@ func (f *discordFront) cards() []shownCard {
 	for _, m := range f.messages() {
 		p := f.g.Picture(m)
 		_, ok := m.Button("Approve")
-		all = append(all, shownCard{requestID.FindString(p), p, ok})
+		all = append(all, shownCard{id: requestID.FindString(p), picture: p, approvable: ok})
 	}
 	return all
 }

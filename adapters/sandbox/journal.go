@@ -92,6 +92,7 @@ func (b both) Handle(ctx context.Context, r slog.Record) error {
 func (b both) WithAttrs(a []slog.Attr) slog.Handler {
 	return both{b[0].WithAttrs(a), b[1].WithAttrs(a)}
 }
+
 func (b both) WithGroup(n string) slog.Handler { return both{b[0].WithGroup(n), b[1].WithGroup(n)} }
 
 func toSeqs(l []recalltest.Seq) []recall.Seq {

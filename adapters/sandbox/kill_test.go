@@ -25,15 +25,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"recallbot/adapters/discord"
 	"recallbot/adapters/slack"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Replicas in these tests are processes, so that they can be killed: this test program, run again with replicaName set, is a bot with short leases and short calls.
@@ -76,7 +77,7 @@ func serveReplica() int {
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			var d net.Dialer
 			c, err := d.DialContext(ctx, network, addr)
-			return &notedConn{c, sent}, err
+			return &notedConn{Conn: c, sent: sent}, err
 		}}},
 	})
 	if err != nil {
@@ -85,7 +86,7 @@ func serveReplica() int {
 	policy := bot.DefaultPolicy()
 	policy.LargeApprovals, policy.MaxMessages = 1, 20_000
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
-	b, err := bot.New(bot.Options{
+	b, err := bottest.NewEngine(bot.Options{
 		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: quota,
 		Holder:   os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
 		LeaseTTL: killTTL, Window: time.Second + recall.DefaultGuard, Log: log,
@@ -163,7 +164,7 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 	}
 	h := &herd{site: newSiteOf(t, file, env...), database: database, quota: killQuota, killed: make(chan struct{})}
 	h.phase.Store(int32(phases))
-	h.front = slackFront{h.slack}
+	h.front = slackFront{w: h.slack}
 	if p == bot.Discord {
 		h.front = newDiscordFront(t)
 	}

@@ -76,7 +76,8 @@ func those(may func(person) bool, platform bot.Platform) []string {
 	return ids
 }
 
-func asks(p person) bool     { return p.asks }
+func asks(p person) bool { return p.asks }
+
 func approves(p person) bool { return p.approves }
 
 // crowd is who may ask and approve on a platform, and where: Slack names its requesters one by one, Discord by a role.

@@ -15,6 +15,7 @@ import (
 	"recallbot/adapters/slack"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 )
@@ -24,7 +25,7 @@ type process struct {
 	s      *Sandbox
 	cut    *cut
 	ledger *gate
-	bot    *bot.Bot
+	bot    *bottest.Engine
 	log    *slog.Logger
 
 	slack   *slack.Adapter
@@ -63,7 +64,7 @@ func (s *Sandbox) start() (*process, error) {
 		Roster: s.roster, Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest, Callbacks: s.o.Callbacks, Index: s.o.Index,
 		CallsPerSecond: s.o.Quota, Log: p.log,
 	}
-	if p.bot, err = bot.New(o); err != nil {
+	if p.bot, err = bottest.NewEngine(o); err != nil {
 		return fail(err)
 	}
 	for _, platform := range s.o.Platforms {
@@ -82,7 +83,7 @@ func (s *Sandbox) start() (*process, error) {
 	}
 	run(func() error { return p.bot.Run(p.working) })
 	if s.o.Callbacks {
-		hook, err := webhook.New(webhook.Options{App: o.App, Token: hookToken, Bot: p.bot, Log: p.log})
+		hook, err := webhook.New(webhook.Options{App: o.App, Token: hookToken, Bot: p.bot.History, Log: p.log})
 		if err != nil {
 			return fail(err)
 		}

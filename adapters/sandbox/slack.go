@@ -267,9 +267,11 @@ func (k *slackSide) pinged() []ping {
 }
 
 func (k *slackSide) complaints() []string { return k.w.Complaints() }
+
 func (k *slackSide) secrets() []string {
 	return []string{k.w.BotToken, k.w.AppToken, k.w.SigningSecret}
 }
+
 func (k *slackSide) close() { k.w.Close() }
 
 // excerpt is the beginning of a file, drawn below the message that shares it.

@@ -20,6 +20,7 @@ import (
 	"recallbot/adapters/slack"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
@@ -31,7 +32,7 @@ var troubleSeed = flag.Uint64("troubleseed", 0, "seed of TestTroubles; 0: a new 
 type scene struct {
 	t       *testing.T
 	chat    *recalltest.Service
-	bot     *bot.Bot // of the first replica
+	bot     *bottest.Engine // of the first replica
 	ledger  *ledger.Ledger
 	front   front
 	slack   *slacktest.Workspace // nil on Discord
@@ -97,7 +98,7 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 	}
 	if p == bot.Slack {
 		s.slack = newWorkspace()
-		s.front = slackFront{s.slack}
+		s.front = slackFront{w: s.slack}
 	} else {
 		s.discord = newGuild()
 		s.front = &discordFront{g: s.discord}
@@ -153,7 +154,7 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 }
 
 // replica makes the bot of one.
-func (s *scene) replica(name string) *bot.Bot {
+func (s *scene) replica(name string) *bottest.Engine {
 	s.t.Helper()
 	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
 	if err != nil {
@@ -162,7 +163,7 @@ func (s *scene) replica(name string) *bot.Bot {
 	policy := bot.DefaultPolicy()
 	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
-	b, err := bot.New(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: distant{s.ledger, &s.away, &s.silent}, Chat: client, Policy: policy, CallsPerSecond: 10, Holder: name})
+	b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: distant{Ledger: s.ledger, away: &s.away, silent: &s.silent}, Chat: client, Policy: policy, CallsPerSecond: 10, Holder: name})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ type adapter interface {
 	Handler() http.Handler
 }
 
-func (s *scene) adapter(b *bot.Bot, byHTTP bool) (a adapter) {
+func (s *scene) adapter(b *bottest.Engine, byHTTP bool) (a adapter) {
 	s.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	var err error

@@ -14,6 +14,7 @@ import (
 	"recallbot/adapters/slack"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // TestAdapter holds the adapter to what every adapter promises, in both ways of delivery.
@@ -91,8 +92,11 @@ func (r *slackRig) Restart() {
 }
 
 func (r *slackRig) World() adaptertest.World { return slackWorld }
-func (r *slackRig) Bot() *adaptertest.Bot    { return r.bot }
-func (r *slackRig) Surface() bot.Surface     { return r.a }
+
+func (r *slackRig) Bot() *adaptertest.Bot { return r.bot }
+
+func (r *slackRig) Surface() bot.Surface { return r.a }
+
 func (r *slackRig) Can() adaptertest.Abilities {
 	return adaptertest.Abilities{Confirms: true, Checks: true}
 }
@@ -111,10 +115,10 @@ func (d slackDeed) Problem() string {
 
 func (r *slackRig) deed(d *slacktest.Delivery) adaptertest.Deed {
 	r.last = d
-	return slackDeed{d}
+	return slackDeed{d: d}
 }
 
-func (r *slackRig) Act(c adaptertest.Typed) bot.Act {
+func (r *slackRig) Act(c adaptertest.Typed) intake.Act {
 	text := []string{}
 	if c.Sub != "" {
 		text = append(text, c.Sub)
@@ -129,7 +133,7 @@ func (r *slackRig) Act(c adaptertest.Typed) bot.Act {
 			text = append(text, o.Name+":"+o.Value)
 		}
 	}
-	return bot.Act{Kind: bot.ActCommand, Command: c.Command, Text: strings.Join(text, " ")}
+	return intake.Act{Kind: intake.ActCommand, Command: c.Command, Text: strings.Join(text, " ")}
 }
 
 func (r *slackRig) Type(who, channel string, c adaptertest.Typed) adaptertest.Deed {

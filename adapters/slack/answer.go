@@ -13,9 +13,10 @@ import (
 	"sync"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // ephemeral is a message for one person alone, as an acknowledgement or an answer to a response_url takes it.
@@ -54,7 +55,7 @@ func escape(s string) string {
 }
 
 // answerDirectly gives the answer in the acknowledgement where that is possible, and else acknowledges and gives it apart.
-func (a *Adapter) answerDirectly(d delivery, answer bot.Answer, done ack) {
+func (a *Adapter) answerDirectly(d delivery, answer intake.Answer, done ack) {
 	payload := directly(d, answer)
 	err := done(payload)
 	if err != nil {
@@ -73,31 +74,31 @@ func (a *Adapter) answerDirectly(d delivery, answer bot.Answer, done ack) {
 }
 
 // silent reports whether nothing need be said.
-func silent(answer bot.Answer) bool { return says(answer) && len(answer.Lines) == 0 }
+func silent(answer intake.Answer) bool { return says(answer) && len(answer.Lines) == 0 }
 
 // says reports whether the lines of an answer are all that it says.
-func says(answer bot.Answer) bool {
-	return answer.Kind == bot.Whisper || answer.Kind == bot.Accepted || answer.Kind == bot.Changed
+func says(answer intake.Answer) bool {
+	return answer.Kind == intake.Whisper || answer.Kind == intake.Accepted || answer.Kind == intake.Changed
 }
 
 // directly is the acknowledgement that holds the whole answer, or nil.
-func directly(d delivery, answer bot.Answer) any {
+func directly(d delivery, answer intake.Answer) any {
 	switch {
 	case d.command && says(answer) && len(answer.Lines) > 0:
 		return ephemeral(answer.Lines)
-	case d.command && answer.Kind == bot.ShowCard && answer.Card != nil && len(answer.Lines) == 0:
+	case d.command && answer.Kind == intake.ShowCard && answer.Card != nil && len(answer.Lines) == 0:
 		return message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize))
 	case !d.form:
 		return nil
-	case answer.Kind == bot.Whisper && answer.Refused != "" && len(d.inputs) > 0:
+	case answer.Kind == intake.Whisper && answer.Refused != "" && len(d.inputs) > 0:
 		return slackgo.NewErrorsViewSubmissionResponse(map[string]string{
 			inputOf(answer.Refused, d.inputs): ellipsis(linesText(answer.Lines), maxSummary),
 		})
-	case answer.Kind == bot.Whisper:
+	case answer.Kind == intake.Whisper:
 		return updateResponse(linesView(d, answer.Lines))
-	case answer.Kind == bot.ShowForm && answer.Form != nil:
+	case answer.Kind == intake.ShowForm && answer.Form != nil:
 		return updateResponse(formView(d, *answer.Form))
-	case answer.Kind == bot.ShowPage && answer.Page != nil:
+	case answer.Kind == intake.ShowPage && answer.Page != nil:
 		return updateResponse(pageView(d, *answer.Page))
 	}
 	return nil
@@ -139,7 +140,7 @@ func inputOf(refused string, inputs []string) string {
 }
 
 // answer gives an answer after the acknowledgement, by every means that is left.
-func (a *Adapter) answer(d delivery, answer bot.Answer) {
+func (a *Adapter) answer(d delivery, answer intake.Answer) {
 	ctx, cancel := context.WithTimeout(a.ctx, workWithin)
 	defer cancel()
 	a.repair(ctx, d, answer)
@@ -150,24 +151,24 @@ func (a *Adapter) answer(d delivery, answer bot.Answer) {
 	a.given.add(d.event.ID)
 }
 
-func (a *Adapter) give(ctx context.Context, d delivery, answer bot.Answer) error {
+func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) error {
 	switch {
 	case silent(answer):
 		if d.view == "" || !d.form {
 			return nil
 		}
 		return a.tell(ctx, d, []bot.Line{bot.Say("window.done")}) // into the window that says Checking
-	case answer.Kind == bot.ShowForm && answer.Form != nil:
+	case answer.Kind == intake.ShowForm && answer.Form != nil:
 		if a.window(ctx, d, formView(d, *answer.Form)) == nil {
 			return nil
 		}
 		return a.tell(ctx, d, []bot.Line{bot.Say("window.late")})
-	case answer.Kind == bot.ShowPage && answer.Page != nil:
+	case answer.Kind == intake.ShowPage && answer.Page != nil:
 		if a.window(ctx, d, pageView(d, *answer.Page)) == nil {
 			return nil
 		}
 		return a.whisper(ctx, d, message(summary(answer.Page.Title), pageBlocks(*answer.Page, messageSize)), alone)
-	case answer.Kind == bot.ShowCard && answer.Card != nil:
+	case answer.Kind == intake.ShowCard && answer.Card != nil:
 		if err := a.whisper(ctx, d, message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize)), alone); err != nil {
 			return err
 		}
@@ -294,8 +295,8 @@ func (a *Adapter) respondOnce(ctx context.Context, to string, body []byte) (paus
 }
 
 // repair makes the message whose button was pressed show the request as it is, where the answer says that it does not.
-func (a *Adapter) repair(ctx context.Context, d delivery, answer bot.Answer) {
-	if answer.Card == nil || !answer.Stale && answer.Kind != bot.Changed {
+func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) {
+	if answer.Card == nil || !answer.Stale && answer.Kind != intake.Changed {
 		return
 	}
 	if err := a.replace(ctx, d, *answer.Card); err != nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/bot"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // Slack's limits, in characters unless they say otherwise (docs.slack.dev/reference/block-kit).

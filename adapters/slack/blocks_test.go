@@ -12,11 +12,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -363,11 +364,11 @@ func FuzzForeign(f *testing.F) {
 
 // TestWindows holds the windows to their golden files.
 func TestWindows(t *testing.T) {
-	d := delivery{event: bot.Event{Place: bot.Place{Channel: "C0TRUST"}, Act: bot.Act{Request: "R-7K3M9Q", Digest: digest[:16]}, Reply: "https://hooks.slack.com/actions/x"}}
+	d := delivery{event: intake.Event{Place: bot.Place{Channel: "C0TRUST"}, Act: intake.Act{Request: "R-7K3M9Q", Digest: digest[:16]}, Reply: "https://hooks.slack.com/actions/x"}}
 	find := page(0)
 	find.Request, find.Of, find.Search, find.Recall = "", 3, "slack-0123", "Recall all 57"
 	for name, v := range map[string]any{
-		"window-ask": formView(d, bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []bot.Input{
+		"window-ask": formView(d, intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
 			{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100}, {Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
 			{Name: "topic", Label: "Topic (communities only)", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
 		}}),

@@ -14,21 +14,23 @@ import (
 
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
+	"recallbot/bot/intake"
 )
 
 // fakeBot keeps events as the bot does, and answers them as the test says.
 type fakeBot struct {
 	mu      sync.Mutex
 	policy  bot.Policy
-	events  map[bot.EventID]*bot.Answer
+	events  map[bot.EventID]*intake.Answer
 	order   []bot.EventID
 	done    []did
-	gaveUp  []bot.Event
-	waiting []bot.Unfinished // what other processes stored, beside what Note did
+	gaveUp  []intake.Event
+	waiting []intake.Unfinished // what other processes stored, beside what Note did
 	noted   map[bot.EventID]noted
 	alone   bool // no other process may be at work
 
-	answer   func(e bot.Event, m bot.Member) bot.Answer // nil: Accepted
+	answer   func(e intake.Event, m bot.Member) intake.Answer // nil: Accepted
 	noteErr  error
 	doErr    error
 	then     []string // the groups whose members could approve when it was asked
@@ -39,12 +41,12 @@ type fakeBot struct {
 
 // noted is an event that has no answer yet.
 type noted struct {
-	event bot.Event
+	event intake.Event
 	at    time.Time
 }
 
 type did struct {
-	event  bot.Event
+	event  intake.Event
 	member bot.Member
 }
 
@@ -55,10 +57,10 @@ func newFakeBot() *fakeBot {
 		Approvers:  []bot.Principal{{Group: "S0LEADS"}},
 		Channels:   []string{"C0TRUST"},
 	}}
-	return &fakeBot{policy: p, events: map[bot.EventID]*bot.Answer{}, noted: map[bot.EventID]noted{}}
+	return &fakeBot{policy: p, events: map[bot.EventID]*intake.Answer{}, noted: map[bot.EventID]noted{}}
 }
 
-func (b *fakeBot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
+func (b *fakeBot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	if b.slowNote > 0 {
 		if err := sleep(ctx, b.slowNote); err != nil {
 			return false, nil, err
@@ -78,19 +80,19 @@ func (b *fakeBot) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, err
 	return true, nil, nil
 }
 
-func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+func (b *fakeBot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	b.mu.Lock()
 	takes := b.slowDo
 	b.mu.Unlock()
 	if takes > 0 {
 		if err := sleep(ctx, takes); err != nil {
-			return bot.Answer{}, err
+			return intake.Answer{}, err
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.doErr != nil {
-		return bot.Answer{}, b.doErr
+		return intake.Answer{}, b.doErr
 	}
 	if a := b.events[e.ID]; a != nil {
 		repeated := *a
@@ -98,7 +100,7 @@ func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer
 		return repeated, nil
 	}
 	b.done = append(b.done, did{e, m})
-	a := bot.Answer{Kind: bot.Accepted}
+	a := intake.Answer{Kind: intake.Accepted}
 	if b.answer != nil {
 		a = b.answer(e, m)
 	}
@@ -107,7 +109,7 @@ func (b *fakeBot) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer
 	return a, nil
 }
 
-func (b *fakeBot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
+func (b *fakeBot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if a := b.events[e.ID]; a != nil {
@@ -116,18 +118,18 @@ func (b *fakeBot) GiveUp(_ context.Context, e bot.Event) (bot.Answer, error) {
 		return repeated, nil
 	}
 	b.gaveUp = append(b.gaveUp, e)
-	a := bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
+	a := intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
 	b.events[e.ID] = &a
 	delete(b.noted, e.ID)
 	return a, nil
 }
 
-func (b *fakeBot) Unfinished(context.Context, bot.Platform) iter.Seq2[bot.Unfinished, error] {
-	return func(yield func(bot.Unfinished, error) bool) {
+func (b *fakeBot) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfinished, error] {
+	return func(yield func(intake.Unfinished, error) bool) {
 		b.mu.Lock()
-		left := slices.DeleteFunc(slices.Clone(b.waiting), func(u bot.Unfinished) bool { return b.events[u.Event.ID] != nil })
+		left := slices.DeleteFunc(slices.Clone(b.waiting), func(u intake.Unfinished) bool { return b.events[u.Event.ID] != nil })
 		for _, n := range b.noted {
-			left = append(left, bot.Unfinished{Event: n.event, Age: time.Since(n.at)})
+			left = append(left, intake.Unfinished{Event: n.event, Age: time.Since(n.at)})
 		}
 		b.mu.Unlock()
 		for _, u := range left {
@@ -144,13 +146,13 @@ func (b *fakeBot) Shared() bool {
 	return !b.alone
 }
 
-func (b *fakeBot) TakesLong(a bot.Act) bool { return strings.HasPrefix(a.Text, "find ") }
+func (b *fakeBot) TakesLong(a intake.Act) bool { return strings.HasPrefix(a.Text, "find ") }
 
 func (b *fakeBot) ShowingNow(context.Context, bot.RequestID) (bot.Card, error) {
 	return bot.Card{}, errors.New("not asked for")
 }
 
-func (b *fakeBot) Policy() bot.Policy { return b.policy }
+func (b *fakeBot) PolicyNow() bot.Policy { return b.policy }
 
 func (b *fakeBot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
 	return b.then, b.thenErr
@@ -180,8 +182,8 @@ func (b *fakeBot) set(f func(*fakeBot)) {
 	f(b)
 }
 
-func whisper(words string) bot.Answer {
-	return bot.Answer{Kind: bot.Whisper, Lines: []bot.Line{say(words)}}
+func whisper(words string) intake.Answer {
+	return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{say(words)}}
 }
 
 // world is a workspace with people in it, and the adapter at work there.
@@ -191,7 +193,7 @@ type world struct {
 	bot *fakeBot
 	a   *Adapter
 	// real, where set, is the bot itself, which is run beside the adapter.
-	real   *bot.Bot
+	real   *bottest.Engine
 	roster bot.Roster // as Check is told
 }
 

@@ -55,7 +55,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 		}
 	}
 
-	crowd := a.o.Bot.Policy().Crowds[bot.Slack]
+	crowd := a.o.Bot.PolicyNow().Crowds[bot.Slack]
 	if crowd.AnyChannel {
 		found.Well("the bot may be used in every channel")
 	}
@@ -90,7 +90,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	if err != nil || !known || !knownToo {
 		return found, err // how many there are cannot be said
 	}
-	policy := a.o.Bot.Policy()
+	policy := a.o.Bot.PolicyNow()
 	need := max(policy.Approvals, policy.LargeApprovals)
 	if len(requesters) == 0 {
 		found.Bad("set SLACK_REQUESTERS", "nobody on Slack may ask for a recall")

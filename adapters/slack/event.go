@@ -12,15 +12,16 @@ import (
 	"strings"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // delivery is one event as it came in, with what is needed to answer it at once. Of an event that is taken up again after
 // a restart only event is known.
 type delivery struct {
-	event   bot.Event
+	event   intake.Event
 	at      time.Time
 	trigger string // opens a window within three seconds; "" when there is none
 	view    string // the id of the window that is open for this event; "" for none
@@ -107,9 +108,9 @@ func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (deliver
 	}
 	return delivery{
 		at: at, trigger: c.TriggerID, command: true,
-		event: bot.Event{
+		event: intake.Event{
 			ID: id, Place: a.place(c.ChannelID), By: a.account(c.UserID), Name: c.UserName, Reply: c.ResponseURL,
-			Act: bot.Act{Kind: bot.ActCommand, Command: name, Text: c.Text},
+			Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: c.Text},
 		},
 	}, nil
 }
@@ -219,62 +220,62 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 }
 
 // press says what pressing a button asks for. A value that the bot did not write names no request, and is refused by the bot.
-func press(action, value string) (bot.Act, error) {
+func press(action, value string) (intake.Act, error) {
 	if search, ok := strings.CutPrefix(value, "v1:find:"); ok && (action == actionRecall || action == actionPrevious || action == actionNext) {
 		page, id, _ := strings.Cut(search, ":")
-		act := bot.Act{Kind: bot.ActTurnFind, Search: bot.EventID(id)}
+		act := intake.Act{Kind: intake.ActTurnFind, Search: bot.EventID(id)}
 		if n, err := strconv.Atoi(page); err == nil && n >= 0 {
 			act.Page = n
 		}
 		if action == actionRecall {
-			act.Kind, act.Page = bot.ActRecallFind, 0
+			act.Kind, act.Page = intake.ActRecallFind, 0
 		}
 		return act, nil
 	}
 	fields := strings.Split(value, ":")
-	act := bot.Act{}
+	act := intake.Act{}
 	if len(fields) >= 3 && fields[0] == "v1" {
 		act.Request, act.Digest = bot.RequestID(fields[1]), fields[2]
 	}
 	switch action {
 	case string(bot.ButtonApprove):
-		act.Kind = bot.ActApprove
+		act.Kind = intake.ActApprove
 	case string(bot.ButtonReject):
-		act.Kind = bot.ActAskReject
+		act.Kind = intake.ActAskReject
 	case string(bot.ButtonStop):
-		act.Kind = bot.ActStop
+		act.Kind = intake.ActStop
 	case string(bot.ButtonShowAll):
-		act.Kind = bot.ActShowAll
+		act.Kind = intake.ActShowAll
 	case actionPrevious, actionNext:
-		act.Kind = bot.ActShowAll
+		act.Kind = intake.ActShowAll
 		if len(fields) == 4 {
 			if n, err := strconv.Atoi(fields[3]); err == nil && n >= 0 {
 				act.Page = n
 			}
 		}
 	default:
-		return bot.Act{}, errIgnored
+		return intake.Act{}, errIgnored
 	}
 	return act, nil
 }
 
 // form says what sending a window asks for, and the names of its inputs.
-func form(in interaction, kept carried) (bot.Act, []string, error) {
+func form(in interaction, kept carried) (intake.Act, []string, error) {
 	values := map[string]string{}
 	for name, input := range in.View.State.Values {
 		values[name] = input[inputAction].Value
 	}
 	inputs := slices.Sorted(maps.Keys(values))
-	act := bot.Act{Request: kept.Request, Digest: kept.Digest}
+	act := intake.Act{Request: kept.Request, Digest: kept.Digest}
 	switch in.View.Callback {
 	case viewAsk:
-		act.Kind, act.Command, act.Options = bot.ActForm, "recall", values
+		act.Kind, act.Command, act.Options = intake.ActForm, "recall", values
 	case viewReject:
-		act.Kind, act.Reason = bot.ActReject, values["reason"]
+		act.Kind, act.Reason = intake.ActReject, values["reason"]
 	case viewApprove:
-		act.Kind, act.Count, act.Reason, act.Typed = bot.ActApprove, values["count"], values["reason"], true
+		act.Kind, act.Count, act.Reason, act.Typed = intake.ActApprove, values["count"], values["reason"], true
 	default:
-		return bot.Act{}, nil, errIgnored
+		return intake.Act{}, nil, errIgnored
 	}
 	return act, inputs, nil
 }
@@ -285,9 +286,9 @@ func (d delivery) opens() bool {
 		return false
 	}
 	switch d.event.Act.Kind {
-	case bot.ActAskReject, bot.ActAskApprove, bot.ActShowAll, bot.ActTurnFind:
+	case intake.ActAskReject, intake.ActAskApprove, intake.ActShowAll, intake.ActTurnFind:
 		return true
-	case bot.ActCommand:
+	case intake.ActCommand:
 		return d.event.Act.Command == "recall" && strings.TrimSpace(d.event.Act.Text) == ""
 	}
 	return false

@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/adapters/inbound"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // Handler serves POST /slack/commands and POST /slack/interactions in HTTP mode. Each request must bear a signature over its raw body

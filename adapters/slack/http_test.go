@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/adapters/inbound"
 	"recallbot/adapters/slack/slacktest"
-	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // send sends a request to the adapter as anybody on the network could.
@@ -44,7 +44,7 @@ func (x *world) sendTo(h http.Handler, path, body string) {
 	h.ServeHTTP(httptest.NewRecorder(), r)
 }
 
-func command(text string) string {
+func typedCommand(text string) string {
 	return url.Values{"command": {"/recall"}, "text": {text}, "user_id": {"U0MINA"}, "channel_id": {"C0TRUST"}, "team_id": {"T0TEAM"}, "trigger_id": {"1.2." + text}}.Encode()
 }
 
@@ -58,19 +58,19 @@ func TestHTTP(t *testing.T) {
 			change       func(*http.Request)
 			want         int
 		}{
-			"signed":                 {"/slack/commands", secret, 0, command("a"), nil, 200},
-			"older secret":           {"/slack/commands", "the older secret", 0, command("b"), nil, 200},
-			"nearly five minutes":    {"/slack/commands", secret, 290 * time.Second, command("c"), nil, 200},
-			"too old":                {"/slack/commands", secret, 301 * time.Second, command("d"), nil, 401},
-			"of the future":          {"/slack/commands", secret, -310 * time.Second, command("d"), nil, 401},
-			"wrong secret":           {"/slack/commands", "guess", 0, command("d"), nil, 401},
-			"no secret":              {"/slack/commands", "", 0, command("d"), nil, 401},
-			"no signature":           {"/slack/commands", secret, 0, command("d"), func(r *http.Request) { r.Header.Del("X-Slack-Signature") }, 401},
-			"no timestamp":           {"/slack/commands", secret, 0, command("d"), func(r *http.Request) { r.Header.Del("X-Slack-Request-Timestamp") }, 401},
-			"signature of v1":        {"/slack/commands", secret, 0, command("d"), func(r *http.Request) { r.Header.Set("X-Slack-Signature", "v1=00") }, 401},
-			"too large":              {"/slack/commands", secret, 0, command(strings.Repeat("x", inbound.MaxBody)), nil, 413},
+			"signed":                 {"/slack/commands", secret, 0, typedCommand("a"), nil, 200},
+			"older secret":           {"/slack/commands", "the older secret", 0, typedCommand("b"), nil, 200},
+			"nearly five minutes":    {"/slack/commands", secret, 290 * time.Second, typedCommand("c"), nil, 200},
+			"too old":                {"/slack/commands", secret, 301 * time.Second, typedCommand("d"), nil, 401},
+			"of the future":          {"/slack/commands", secret, -310 * time.Second, typedCommand("d"), nil, 401},
+			"wrong secret":           {"/slack/commands", "guess", 0, typedCommand("d"), nil, 401},
+			"no secret":              {"/slack/commands", "", 0, typedCommand("d"), nil, 401},
+			"no signature":           {"/slack/commands", secret, 0, typedCommand("d"), func(r *http.Request) { r.Header.Del("X-Slack-Signature") }, 401},
+			"no timestamp":           {"/slack/commands", secret, 0, typedCommand("d"), func(r *http.Request) { r.Header.Del("X-Slack-Request-Timestamp") }, 401},
+			"signature of v1":        {"/slack/commands", secret, 0, typedCommand("d"), func(r *http.Request) { r.Header.Set("X-Slack-Signature", "v1=00") }, 401},
+			"too large":              {"/slack/commands", secret, 0, typedCommand(strings.Repeat("x", inbound.MaxBody)), nil, 413},
 			"check of ssl":           {"/slack/commands", "", 0, "ssl_check=1", nil, 200},
-			"no such command":        {"/slack/commands", secret, 0, strings.Replace(command("d"), "recall", "remind", 1), nil, 400},
+			"no such command":        {"/slack/commands", secret, 0, strings.Replace(typedCommand("d"), "recall", "remind", 1), nil, 400},
 			"payload in the address": {"/slack/interactions?payload=%7B%22type%22%3A%22block_actions%22%7D", secret, 0, "x=1", nil, 400},
 			"no payload":             {"/slack/interactions", secret, 0, "", nil, 400},
 			"broken payload":         {"/slack/interactions", secret, 0, "payload=%7B", nil, 400},
@@ -96,7 +96,7 @@ func TestHTTP(t *testing.T) {
 		// A replay of what was signed is known for as long as the signature counts.
 		n := len(x.bot.did())
 		for range 3 {
-			if w := x.send("/slack/commands", secret, 0, command("a"), nil); w.Code != 200 {
+			if w := x.send("/slack/commands", secret, 0, typedCommand("a"), nil); w.Code != 200 {
 				x.t.Errorf("replay: status %d", w.Code)
 			}
 			x.settle()
@@ -138,7 +138,7 @@ func TestBodyUnread(t *testing.T) {
 // TestNotBoth: with an app token the request URLs are not served.
 func TestNotBoth(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
-		if w := x.send("/slack/commands", x.w.SigningSecret, 0, command("a"), nil); w.Code != http.StatusNotFound {
+		if w := x.send("/slack/commands", x.w.SigningSecret, 0, typedCommand("a"), nil); w.Code != http.StatusNotFound {
 			x.t.Errorf("status %d, want 404", w.Code)
 		}
 	}, func(x *world, o *Options) { o.SigningSecrets = []string{x.w.SigningSecret} })
@@ -147,12 +147,12 @@ func TestNotBoth(t *testing.T) {
 // TestHTTPBeforeArrival: until Slack has said whose token it is, nobody can be told apart, and nothing is taken.
 func TestHTTPBeforeArrival(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
-		if w := x.send("/slack/commands", x.w.SigningSecret, 0, command("a"), nil); w.Code != http.StatusServiceUnavailable {
+		if w := x.send("/slack/commands", x.w.SigningSecret, 0, typedCommand("a"), nil); w.Code != http.StatusServiceUnavailable {
 			x.t.Errorf("status %d, want 503", w.Code)
 		}
 		x.w.Heal("*")
 		time.Sleep(time.Minute)
-		if w := x.send("/slack/commands", x.w.SigningSecret, 0, command("a"), nil); w.Code != http.StatusOK {
+		if w := x.send("/slack/commands", x.w.SigningSecret, 0, typedCommand("a"), nil); w.Code != http.StatusOK {
 			x.t.Errorf("status %d, want 200", w.Code)
 		}
 	}, func(x *world, _ *Options) { x.w.Fail("auth.test", -1, slacktest.ServerError(503)) })
@@ -240,7 +240,7 @@ func TestPublishedSamples(t *testing.T) {
 			x.t.Fatal(err)
 		}
 		d, err := x.a.interactionDelivery(body, time.Now())
-		if err != nil || d.event.Act.Kind != bot.ActApprove || d.event.By.User != "U0THEO" {
+		if err != nil || d.event.Act.Kind != intake.ActApprove || d.event.By.User != "U0THEO" {
 			x.t.Errorf("%+v, %v", d.event, err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 const (
@@ -65,7 +66,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 		return
 	}
 
-	result := make(chan bot.Answer, 1)
+	result := make(chan intake.Answer, 1)
 	a.work.Go(func() { result <- a.settle(d) })
 
 	direct := time.Duration(0)
@@ -115,16 +116,16 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 
 // settle finds out who acted, has the bot handle the event, and returns what to answer. Where that fails the event stays open, and is taken up as one that was left:
 // the answer is that nothing is certain yet.
-func (a *Adapter) settle(d delivery) bot.Answer {
+func (a *Adapter) settle(d delivery) intake.Answer {
 	answer, err := a.handle(d)
 	if err != nil {
-		return bot.Answer{Kind: bot.Whisper, Lines: uncertain(d.event.ID)}
+		return intake.Answer{Kind: intake.Whisper, Lines: uncertain(d.event.ID)}
 	}
 	return answer
 }
 
 // handle is settle with an error, which it has logged, where the event has got no answer.
-func (a *Adapter) handle(d delivery) (answer bot.Answer, err error) {
+func (a *Adapter) handle(d delivery) (answer intake.Answer, err error) {
 	e := d.event
 	defer func() {
 		if v := recover(); v != nil {
@@ -161,12 +162,12 @@ func (a *Adapter) handle(d delivery) (answer bot.Answer, err error) {
 			a.log.Warn("a person could not be told that it takes a while", "event", e.ID, "error", clean(err))
 		}
 	}
-	return a.persist(ctx, e, func() (bot.Answer, error) { return a.o.Bot.Do(ctx, e, m) })
+	return a.persist(ctx, e, func() (intake.Answer, error) { return a.o.Bot.Do(ctx, e, m) })
 }
 
 // giveUp closes an event that could not be checked. It logs the error it returns.
-func (a *Adapter) giveUp(e bot.Event) (bot.Answer, error) {
-	return a.persist(a.ctx, e, func() (bot.Answer, error) {
+func (a *Adapter) giveUp(e intake.Event) (intake.Answer, error) {
+	return a.persist(a.ctx, e, func() (intake.Answer, error) {
 		ctx, cancel := context.WithTimeout(a.ctx, checkWithin)
 		defer cancel()
 		return a.o.Bot.GiveUp(ctx, e)
@@ -174,7 +175,7 @@ func (a *Adapter) giveUp(e bot.Event) (bot.Answer, error) {
 }
 
 // persist has try close an event, and again where that fails: it may be closed all the same, and would then be found by nobody. It logs the error it returns.
-func (a *Adapter) persist(ctx context.Context, e bot.Event, try func() (bot.Answer, error)) (bot.Answer, error) {
+func (a *Adapter) persist(ctx context.Context, e intake.Event, try func() (intake.Answer, error)) (intake.Answer, error) {
 	for attempt := 0; ; attempt++ {
 		answer, err := try()
 		if err == nil {
@@ -183,14 +184,14 @@ func (a *Adapter) persist(ctx context.Context, e bot.Event, try func() (bot.Answ
 		}
 		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
 			a.log.Error("an event could not be closed", "event", e.ID, "error", err)
-			return bot.Answer{}, err
+			return intake.Answer{}, err
 		}
 	}
 }
 
 // repeat answers an event that was stored before: by its first answer, unless that has reached the person already, or is still
 // being found.
-func (a *Adapter) repeat(d delivery, answer *bot.Answer, done ack) {
+func (a *Adapter) repeat(d delivery, answer *intake.Answer, done ack) {
 	if answer == nil {
 		_ = done(nil) // a lost acknowledgement changes nothing
 		return
@@ -213,7 +214,7 @@ func (a *Adapter) notStored(d delivery, err error, done ack) {
 	if err := done(payload); err == nil && payload != nil {
 		return
 	}
-	a.answer(d, bot.Answer{Kind: bot.Whisper, Lines: lines})
+	a.answer(d, intake.Answer{Kind: intake.Whisper, Lines: lines})
 }
 
 // inAcknowledgement is the acknowledgement that says lines, nil for a press, which is answered apart.
@@ -262,10 +263,10 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 }
 
 // takeUp checks a young event again and gives an old one up. Where another process was quicker, that one tells the person; where it fails the event is found again.
-func (a *Adapter) takeUp(u bot.Unfinished) {
+func (a *Adapter) takeUp(u intake.Unfinished) {
 	d := delivery{event: u.Event, at: time.Now()}
 	d.ephemeral = u.Event.Act.Card.Channel != "" && u.Event.Act.Card.Message == ""
-	var answer bot.Answer
+	var answer intake.Answer
 	var err error
 	if u.Age < checkedAgain {
 		answer, err = a.handle(d)

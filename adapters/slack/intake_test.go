@@ -12,6 +12,7 @@ import (
 
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // post puts a card up in the channel, as the teller does.
@@ -59,17 +60,17 @@ func TestApprove(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer {
+			b.answer = func(intake.Event, bot.Member) intake.Answer {
 				c := card(bot.Approved)
 				c.Version++
 				c.Title, c.Buttons = say("{}: approved by {}", bot.Code("R-7K3M9Q"), bot.Quote("Theo")), nil
-				return bot.Answer{Kind: bot.Changed, Card: &c}
+				return intake.Answer{Kind: intake.Changed, Card: &c}
 			}
 		})
 		edits := x.w.Calls("chat.update")
 		x.acked(x.w.Press("U0THEO", at, "approve"))
 		d := x.onlyDid()
-		if d.event.Act.Kind != bot.ActApprove || d.event.Act.Request != "R-7K3M9Q" || d.event.Act.Digest != digest[:bot.DigestShort] || d.event.Act.Card != ref {
+		if d.event.Act.Kind != intake.ActApprove || d.event.Act.Request != "R-7K3M9Q" || d.event.Act.Digest != digest[:bot.DigestShort] || d.event.Act.Card != ref {
 			x.t.Errorf("act: %+v", d.event.Act)
 		}
 		if got := x.picture(at); strings.Contains(got, "[Approve]") || !strings.Contains(got, "approved by") {
@@ -158,7 +159,7 @@ func TestApproversThen(t *testing.T) {
 
 func TestWhichCommandsDecide(t *testing.T) {
 	for text, fresh := range map[string]bool{"stop R-1": true, "  STOP R-1": true, "withdraw R-1": true, "find @g": false, "": false, "list": false, "show R-1": false, "sotp": true} {
-		if got := needsFresh(bot.Act{Kind: bot.ActCommand, Command: "recalls", Text: text}); got != fresh {
+		if got := needsFresh(intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: text}); got != fresh {
 			t.Errorf("needsFresh(%q) = %v, want %v", text, got, fresh)
 		}
 	}
@@ -168,17 +169,17 @@ func TestReject(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				if e.Act.Kind == bot.ActAskReject {
-					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{
-						Kind: bot.FormReject, Title: "Reject R-7K3M9Q, whatever that is called", Submit: "Reject", Request: e.Act.Request, Digest: e.Act.Digest,
-						Inputs: []bot.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}},
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				if e.Act.Kind == intake.ActAskReject {
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
+						Kind: intake.FormReject, Title: "Reject R-7K3M9Q, whatever that is called", Submit: "Reject", Request: e.Act.Request, Digest: e.Act.Digest,
+						Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}},
 					}}
 				}
 				c := card(bot.Rejected)
 				c.Version++
 				c.Buttons = nil
-				return bot.Answer{Kind: bot.Changed, Card: &c}
+				return intake.Answer{Kind: intake.Changed, Card: &c}
 			}
 		})
 		x.acked(x.w.Press("U0LENA", at, "reject"))
@@ -186,7 +187,7 @@ func TestReject(t *testing.T) {
 		x.acked(x.w.Submit("U0LENA", v.ID, map[string]string{"reason": "wrong group"}))
 		all := x.bot.did()
 		last := all[len(all)-1].event
-		if last.Act.Kind != bot.ActReject || last.Act.Reason != "wrong group" || last.Act.Request != "R-7K3M9Q" || last.Act.Card != ref || last.Place.Channel != "C0TRUST" {
+		if last.Act.Kind != intake.ActReject || last.Act.Reason != "wrong group" || last.Act.Request != "R-7K3M9Q" || last.Act.Card != ref || last.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", last)
 		}
 		if n := len(x.w.Views("U0LENA")); n != 0 {
@@ -204,11 +205,11 @@ func TestRejectRefused(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				if e.Act.Kind == bot.ActAskReject {
-					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormReject, Title: "Reject", Submit: "Reject", Inputs: []bot.Input{{Name: "reason", Label: "Reason"}}}}
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				if e.Act.Kind == intake.ActAskReject {
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject, Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
 				}
-				return bot.Answer{Kind: bot.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
+				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
 			}
 		})
 		x.acked(x.w.Press("U0NOBODY", at, "reject"))
@@ -224,17 +225,17 @@ func TestRejectRefused(t *testing.T) {
 func TestForm(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				switch {
-				case e.Act.Kind == bot.ActCommand:
-					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []bot.Input{
+				case e.Act.Kind == intake.ActCommand:
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
 						{Name: "group", Label: "Group id", Required: true, Max: 60}, {Name: "what", Label: "Seqs, or a filter", Placeholder: "100 101", Required: true, Max: 1000},
 						{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 					}}}
 				case e.Act.Options["what"] == "100-x":
-					return bot.Answer{Kind: bot.Whisper, Refused: "mistake", Lines: []bot.Line{{{Kind: bot.Words, Text: "100-x is no range"}}}}
+					return intake.Answer{Kind: intake.Whisper, Refused: "mistake", Lines: []bot.Line{{{Kind: bot.Words, Text: "100-x is no range"}}}}
 				}
-				return bot.Answer{Kind: bot.Accepted}
+				return intake.Answer{Kind: intake.Accepted}
 			}
 		})
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "  "))
@@ -252,7 +253,7 @@ func TestForm(t *testing.T) {
 			x.t.Fatalf("the bot was asked %d times, want 3", len(all))
 		}
 		e := all[2].event
-		if e.Act.Kind != bot.ActForm || e.Act.Options["what"] != "100-101" || e.Act.Options["reason"] != "spam" || e.Act.Options["group"] != "@TGS#1" || e.Place.Channel != "C0TRUST" {
+		if e.Act.Kind != intake.ActForm || e.Act.Options["what"] != "100-101" || e.Act.Options["reason"] != "spam" || e.Act.Options["group"] != "@TGS#1" || e.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
@@ -264,11 +265,11 @@ func TestSlowForm(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				if e.Act.Kind == bot.ActAskReject {
-					return bot.Answer{Kind: bot.ShowForm, Form: &bot.Form{Kind: bot.FormReject, Title: "Reject", Submit: "Reject", Inputs: []bot.Input{{Name: "reason", Label: "Reason"}}}}
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				if e.Act.Kind == intake.ActAskReject {
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject, Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
 				}
-				return bot.Answer{Kind: bot.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
+				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
 			}
 		})
 		x.acked(x.w.Press("U0LENA", at, "reject"))
@@ -288,8 +289,8 @@ func TestSlowForm(t *testing.T) {
 	})
 }
 
-func page(n int) *bot.Page {
-	p := &bot.Page{Title: say("{}: the messages", bot.Code("R-7K3M9Q")), Request: "R-7K3M9Q", Digest: digest, Number: n, Of: 3}
+func page(n int) *intake.Page {
+	p := &intake.Page{Title: say("{}: the messages", bot.Code("R-7K3M9Q")), Request: "R-7K3M9Q", Digest: digest, Number: n, Of: 3}
 	for i := range 10 {
 		p.Samples = append(p.Samples, bot.Sample{Seq: uint32(10*n + i), Sender: "casino_77", Sent: noon, Text: bot.Line{bot.Quote(hostile)}})
 	}
@@ -300,8 +301,8 @@ func TestShowAll(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				return bot.Answer{Kind: bot.ShowPage, Page: page(e.Act.Page)}
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.ShowPage, Page: page(e.Act.Page)}
 			}
 		})
 		x.acked(x.w.Press("U0THEO", at, "show_all"))
@@ -318,7 +319,7 @@ func TestShowAll(t *testing.T) {
 			x.t.Errorf("page 3:\n%s", got)
 		}
 		all := x.bot.did()
-		if e := all[2].event; e.Act.Kind != bot.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" || e.Place.Channel != "C0TRUST" {
+		if e := all[2].event; e.Act.Kind != intake.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" || e.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", e)
 		}
 		if len(x.w.Ephemerals("U0THEO")) != 0 || len(x.w.Notified()) != 1 {
@@ -334,7 +335,9 @@ func TestSlowWindow(t *testing.T) {
 		_, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
 			b.slowDo = 20 * time.Second
-			b.answer = func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowPage, Page: page(0)} }
+			b.answer = func(intake.Event, bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.ShowPage, Page: page(0)}
+			}
 		})
 		d := x.w.Press("U0THEO", at, "show_all")
 		time.Sleep(2 * time.Second)
@@ -355,13 +358,13 @@ func TestFind(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
 			b.slowDo = 4 * time.Second
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				if e.Act.Kind == bot.ActRecallFind {
-					return bot.Answer{Kind: bot.Accepted}
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				if e.Act.Kind == intake.ActRecallFind {
+					return intake.Answer{Kind: intake.Accepted}
 				}
 				p := page(0)
 				p.Request, p.Of, p.Search, p.Recall = "", 1, "slack-0123", "Recall these 9"
-				return bot.Answer{Kind: bot.ShowPage, Page: p}
+				return intake.Answer{Kind: intake.ShowPage, Page: p}
 			}
 		})
 		d := x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:9")
@@ -375,7 +378,7 @@ func TestFind(t *testing.T) {
 		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionRecall))
 		time.Sleep(6 * time.Second)
 		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Search != "slack-0123" || e.Act.Card.Message != "" {
+		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" || e.Act.Card.Message != "" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
@@ -386,13 +389,13 @@ func TestFind(t *testing.T) {
 func TestFound(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				if e.Act.Kind == bot.ActRecallFind {
-					return bot.Answer{Kind: bot.Accepted}
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				if e.Act.Kind == intake.ActRecallFind {
+					return intake.Answer{Kind: intake.Accepted}
 				}
 				p := page(e.Act.Page)
 				p.Request, p.Digest, p.Search, p.Recall = "", "", "slack-0123", "Recall all 57"
-				return bot.Answer{Kind: bot.ShowPage, Page: p}
+				return intake.Answer{Kind: intake.ShowPage, Page: p}
 			}
 		})
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:57"))
@@ -401,7 +404,7 @@ func TestFound(t *testing.T) {
 		x.acked(x.w.PressInView("U0MINA", v.ID, actionNext))
 		time.Sleep(4 * time.Second)
 		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != bot.ActTurnFind || e.Act.Search != "slack-0123" || e.Act.Page != 1 {
+		if e := did[len(did)-1].event; e.Act.Kind != intake.ActTurnFind || e.Act.Search != "slack-0123" || e.Act.Page != 1 {
 			x.t.Errorf("event: %+v", e)
 		}
 		if got := x.w.Picture(x.front("U0MINA")); !strings.Contains(got, "`19`") || !strings.Contains(got, "[Previous] [Next] [Recall all 57]") {
@@ -410,7 +413,7 @@ func TestFound(t *testing.T) {
 		x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
 		time.Sleep(4 * time.Second)
 		did = x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != bot.ActRecallFind || e.Act.Search != "slack-0123" {
+		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
@@ -422,17 +425,17 @@ func TestStale(t *testing.T) {
 	inBoth(t, func(x *world) {
 		fresh := card(bot.Expired)
 		fresh.Version, fresh.Buttons = 9, nil
-		stale := bot.Answer{Kind: bot.Whisper, Refused: "stale_card", Lines: []bot.Line{say("This card does not show what is waiting now.")}, Card: &fresh, Stale: true}
+		stale := intake.Answer{Kind: intake.Whisper, Refused: "stale_card", Lines: []bot.Line{say("This card does not show what is waiting now.")}, Card: &fresh, Stale: true}
 		old := card(bot.Proposed)
 
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowCard, Card: &old} }
+			b.answer = func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowCard, Card: &old} }
 		})
 		x.acked(x.w.Command("U0THEO", "C0TRUST", "/recalls", "show R-7K3M9Q"))
 		if got := x.told("U0THEO"); !strings.Contains(got, "[Approve]") {
 			x.t.Errorf("told:\n%s", got)
 		}
-		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return stale } })
+		x.bot.set(func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { return stale } })
 		mine := x.w.Ephemerals("U0THEO")[0]
 		x.acked(x.w.Press("U0THEO", mine.Ref(), "approve"))
 		if got := x.w.Picture(x.w.Ephemerals("U0THEO")[0]); strings.Contains(got, "[Approve]") {
@@ -534,8 +537,8 @@ func TestWhere(t *testing.T) {
 		}
 		// Typed where the bot is not: the answer comes all the same.
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer {
-				return bot.Answer{Kind: bot.Whisper, Refused: "trouble", Lines: []bot.Line{say(string(e.Place.Trouble))}}
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.Whisper, Refused: "trouble", Lines: []bot.Line{say(string(e.Place.Trouble))}}
 			}
 		})
 		for _, channel := range []string{"C0PRIVATE", "D0MINA", "C0SHARED"} {
@@ -636,7 +639,7 @@ func TestSlowStore(t *testing.T) {
 func TestRedelivery(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		})
 		_, at := x.post(card(bot.Proposed))
 		c := x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
@@ -728,7 +731,7 @@ func TestCannotDo(t *testing.T) {
 // TestPanic: a fault in the bot costs one event.
 func TestPanic(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { panic("unthinkable") } })
+		x.bot.set(func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") } })
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		if got := x.told("U0MINA"); !strings.Contains(got, "not certain") {
 			x.t.Errorf("told:\n%s", got)
@@ -740,7 +743,7 @@ func TestPanic(t *testing.T) {
 func TestDirectAnswer(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		})
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "list"))
 		calls := len(x.w.Log())
@@ -775,9 +778,9 @@ func TestDirectAnswer(t *testing.T) {
 func TestShowWithOutcomes(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer {
+			b.answer = func(intake.Event, bot.Member) intake.Answer {
 				c := card(bot.Done)
-				a := bot.Answer{Kind: bot.ShowCard, Card: &c}
+				a := intake.Answer{Kind: intake.ShowCard, Card: &c}
 				for i := range 200 {
 					a.Lines = append(a.Lines, say("{}: recalled", bot.Code(fmt.Sprint(1000+i))))
 				}
@@ -804,8 +807,8 @@ func TestShowWithOutcomes(t *testing.T) {
 func TestAccepted(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer {
-				return bot.Answer{Kind: bot.Accepted, Lines: []bot.Line{say("reading the messages")}}
+			b.answer = func(intake.Event, bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{say("reading the messages")}}
 			}
 		})
 		for i := range 2 {
@@ -822,7 +825,9 @@ func TestAccepted(t *testing.T) {
 func TestAnswerByOtherMeans(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("You may not.") } })
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("You may not.") }
+		})
 		x.w.Fail("response_url", -1, slacktest.ServerError(500))
 		x.acked(x.w.Press("U0NOBODY", at, "approve"))
 		time.Sleep(10 * time.Second)
@@ -837,7 +842,9 @@ func TestAnswerByOtherMeans(t *testing.T) {
 		}
 		x.w.Fail("views.open", -1, slacktest.Code("expired_trigger_id"))
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer { return bot.Answer{Kind: bot.ShowPage, Page: page(0)} }
+			b.answer = func(intake.Event, bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.ShowPage, Page: page(0)}
+			}
 		})
 		x.acked(x.w.Press("U0THEO", at, "show_all"))
 		time.Sleep(10 * time.Second)
@@ -860,13 +867,13 @@ func TestUnfinished(t *testing.T) {
 			x.t.Errorf("%d answers, want 2", n)
 		}
 	}, func(x *world, _ *Options) {
-		event := func(id bot.EventID) bot.Event {
-			return bot.Event{
+		event := func(id bot.EventID) intake.Event {
+			return intake.Event{
 				ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"}, By: bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
-				Act: bot.Act{Kind: bot.ActCommand, Command: "recalls", Text: "list"},
+				Act: intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "list"},
 			}
 		}
-		x.bot.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
-		x.bot.waiting = []bot.Unfinished{{Event: event("old"), Age: time.Hour}, {Event: event("young"), Age: 10 * time.Second}}
+		x.bot.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
+		x.bot.waiting = []intake.Unfinished{{Event: event("old"), Age: time.Hour}, {Event: event("young"), Age: 10 * time.Second}}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // These tests are about events that one replica has stored and acknowledged, and others find without an answer.
@@ -28,11 +29,11 @@ type counting struct {
 // errNewsLost: it was stored.
 var errNewsLost = &bot.Unsure{Err: errors.New("the connection to the ledger broke")}
 
-func (b *counting) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+func (b *counting) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	n := b.did.Add(1)
 	a, err := b.Bot.Do(ctx, e, m)
 	if b.newsLost && n == 1 {
-		return bot.Answer{}, errNewsLost
+		return intake.Answer{}, errNewsLost
 	}
 	if err == nil && !a.Repeated {
 		b.closed.Add(1)
@@ -40,11 +41,11 @@ func (b *counting) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answe
 	return a, err
 }
 
-func (b *counting) GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error) {
+func (b *counting) GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error) {
 	n := b.gaveUp.Add(1)
 	a, err := b.Bot.GiveUp(ctx, e)
 	if b.newsLost && n == 1 {
-		return bot.Answer{}, errNewsLost
+		return intake.Answer{}, errNewsLost
 	}
 	if err == nil && !a.Repeated {
 		b.closed.Add(1)
@@ -52,9 +53,9 @@ func (b *counting) GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error) 
 	return a, err
 }
 
-func (b *counting) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error] {
-	return func(yield func(bot.Unfinished, error) bool) {
-		var left []bot.Unfinished
+func (b *counting) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error] {
+	return func(yield func(intake.Unfinished, error) bool) {
+		var left []intake.Unfinished
 		for u, err := range b.Bot.Unfinished(ctx, p) {
 			if err != nil {
 				yield(u, err)
@@ -82,10 +83,10 @@ func (x *world) replica(b Bot) {
 }
 
 // leftEvent is Mina's command as a process left it.
-func leftEvent(text string) bot.Event {
-	return bot.Event{
+func leftEvent(text string) intake.Event {
+	return intake.Event{
 		ID: "left", Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"}, By: bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
-		Act: bot.Act{Kind: bot.ActCommand, Command: "recall", Text: text},
+		Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: text},
 	}
 }
 
@@ -96,7 +97,7 @@ func TestLeftByAnother(t *testing.T) {
 			inBoth(t, func(x *world) {
 				time.Sleep(time.Hour)
 				x.bot.set(func(b *fakeBot) {
-					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("asked") }
+					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("asked") }
 					b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-age)}
 				})
 				time.Sleep(25 * time.Second)
@@ -119,7 +120,7 @@ func TestLeftByTheOneBefore(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
 				x.bot.set(func(b *fakeBot) {
 					b.alone = alone
-					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("found") }
+					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("found") }
 					left := leftEvent("find @TGS#2J4SZEAEL")
 					left.Act.Command = "recalls"
 					b.noted["left"] = noted{left, time.Now()}
@@ -186,7 +187,9 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &counting{}
 			inSlack(t, httpMode, func(x *world) {
-				x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") } })
+				x.bot.set(func(b *fakeBot) {
+					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
+				})
 				for range 9 { // they look at other times
 					x.replica(b)
 					time.Sleep(leftAfter / 10)
@@ -216,9 +219,9 @@ type slow struct {
 	by time.Duration
 }
 
-func (b slow) Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error) {
+func (b slow) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	if err := sleep(ctx, b.by); err != nil {
-		return bot.Answer{}, err
+		return intake.Answer{}, err
 	}
 	return b.Bot.Do(ctx, e, m)
 }
@@ -242,7 +245,7 @@ func TestClosedByAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
 				x.bot.set(func(b *fakeBot) {
-					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") }
+					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
 				})
 				x.replica(x.bot)
 				test.act(x)
@@ -273,7 +276,7 @@ func TestLeftSlowly(t *testing.T) {
 		b := &counting{newsLost: newsLost}
 		inSlack(t, httpMode, func(x *world) {
 			x.bot.set(func(b *fakeBot) {
-				b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("answered") }
+				b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
 				b.slowDo = 3*leftAfter - time.Second
 				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 			})
@@ -331,7 +334,7 @@ func TestGivenUpNewsLost(t *testing.T) {
 func TestLeftBesideSlow(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e bot.Event, _ bot.Member) bot.Answer { return whisper("answered " + string(e.ID)) }
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer { return whisper("answered " + string(e.ID)) }
 			b.slowDo = workWithin - time.Second
 			b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 		})
@@ -358,7 +361,7 @@ func TestUncertain(t *testing.T) {
 	for until, want := range map[time.Duration]string{30 * time.Second: "asked", 10 * time.Minute: "did not tell in time"} {
 		for name, trouble := range map[string]func(b *fakeBot){
 			"fails":  func(b *fakeBot) { b.doErr = errors.New("disk full") },
-			"panics": func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { panic("unthinkable") } },
+			"panics": func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") } },
 		} {
 			t.Run(name+" for "+until.String(), func(t *testing.T) {
 				inBoth(t, func(x *world) {
@@ -370,7 +373,7 @@ func TestUncertain(t *testing.T) {
 					}
 					time.Sleep(until - 5*time.Second)
 					x.bot.set(func(b *fakeBot) {
-						b.doErr, b.answer = nil, func(bot.Event, bot.Member) bot.Answer { return whisper("asked") }
+						b.doErr, b.answer = nil, func(intake.Event, bot.Member) intake.Answer { return whisper("asked") }
 					})
 					time.Sleep(time.Minute)
 					if got := x.told("U0MINA"); !strings.Contains(got, want) {
@@ -388,7 +391,7 @@ func TestUncertain(t *testing.T) {
 // unsureNote is a Bot that stores what it is to note, and cannot tell that it did: the answer to the commit was lost.
 type unsureNote struct{ Bot }
 
-func (b unsureNote) Note(ctx context.Context, e bot.Event) (bool, *bot.Answer, error) {
+func (b unsureNote) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	if _, _, err := b.Bot.Note(ctx, e); err != nil {
 		return false, nil, err
 	}
@@ -409,7 +412,7 @@ func TestUnsureNote(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBoth(t, func(x *world) {
 				x.bot.set(func(b *fakeBot) {
-					b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("carried out") }
+					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("carried out") }
 				})
 				x.acked(act(x))
 				if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") {

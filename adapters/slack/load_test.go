@@ -9,6 +9,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // BenchmarkAcknowledgement measures what a person waits for the acknowledgement of a command, over the loopback network and with every event stored on disk.
@@ -41,10 +42,12 @@ func TestHeap(t *testing.T) {
 	}
 	inSlack(t, httpMode, func(x *world) {
 		heap := func() uint64 { return adaptertest.Heap(x.settle) }
-		x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") } })
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
+		})
 		handler := x.a.Handler()
 		one := func(i int) {
-			x.sendTo(handler, "/slack/commands", command(fmt.Sprint("list ", i)))
+			x.sendTo(handler, "/slack/commands", typedCommand(fmt.Sprint("list ", i)))
 			ref := bot.Ref{Channel: "C0TRUST", Message: fmt.Sprint(i)}
 			x.a.shown.posted(ref, card(bot.Proposed))
 			x.a.given.add(bot.EventID(fmt.Sprint(i)))

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"recallbot/bot"
+	"recallbot/bot/intake"
+
 	slackgo "github.com/slack-go/slack"
 	"golang.org/x/sync/errgroup"
-
-	"recallbot/bot"
 )
 
 // askedFor is how long what Slack said about an account or a channel may be used for asking and reading. A decision asks afresh.
@@ -24,11 +25,11 @@ type face struct {
 
 // needsFresh reports whether an act may settle something, so that who does it must be asked afresh. A command counts unless
 // its first word shows that it only asks or reads.
-func needsFresh(a bot.Act) bool {
+func needsFresh(a intake.Act) bool {
 	switch a.Kind {
-	case bot.ActApprove, bot.ActReject, bot.ActStop:
+	case intake.ActApprove, intake.ActReject, intake.ActStop:
 		return true
-	case bot.ActCommand:
+	case intake.ActCommand:
 		if a.Command != "recalls" {
 			return false
 		}
@@ -39,16 +40,16 @@ func needsFresh(a bot.Act) bool {
 }
 
 // approversThen are the groups that count for a decision beside those of the policy of now: those that counted when it was asked for.
-func (a *Adapter) approversThen(ctx context.Context, act bot.Act) ([]string, error) {
+func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, error) {
 	switch act.Kind {
-	case bot.ActApprove, bot.ActAskApprove, bot.ActReject, bot.ActAskReject:
+	case intake.ActApprove, intake.ActAskApprove, intake.ActReject, intake.ActAskReject:
 		return a.o.Bot.ApproversThen(ctx, act.Request, bot.Slack)
 	}
 	return nil, nil
 }
 
 // cached returns who acted and where, when everything that counts was asked within the last minute. then are groups that count beside the policy's. It makes no calls.
-func (a *Adapter) cached(e bot.Event, then []string) (bot.Member, bot.Place, bool) {
+func (a *Adapter) cached(e intake.Event, then []string) (bot.Member, bot.Place, bool) {
 	m := bot.Member{Account: e.By}
 	v, ok := a.asked.Get("user " + e.By.User)
 	if !ok {
@@ -75,10 +76,10 @@ func (a *Adapter) cached(e bot.Event, then []string) (bot.Member, bot.Place, boo
 // resolve asks Slack who acted and where, within ctx. With fresh the account and the approvers' groups are asked whatever was known before; who
 // else is in the requesters' groups settles nothing, and Slack allows about 20 such questions a minute. An error means that Slack
 // could not tell.
-func (a *Adapter) resolve(ctx context.Context, e bot.Event, then []string, fresh bool) (bot.Member, bot.Place, error) {
+func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fresh bool) (bot.Member, bot.Place, error) {
 	m, place := bot.Member{Account: e.By, Name: e.Name}, e.Place
 	groups := a.groups(then)
-	approvers := a.o.Bot.Policy().Crowds[bot.Slack].Approvers
+	approvers := a.o.Bot.PolicyNow().Crowds[bot.Slack].Approvers
 	decides := func(group string) bool {
 		return slices.Contains(then, group) || slices.ContainsFunc(approvers, func(p bot.Principal) bool { return p.Group == group })
 	}
@@ -116,7 +117,7 @@ func (a *Adapter) resolve(ctx context.Context, e bot.Event, then []string, fresh
 // countApprovers tells who could approve just now, from the groups as they were last read.
 func (a *Adapter) countApprovers(m *bot.Member) {
 	m.Approvers, m.ApproversKnown = nil, true
-	for _, p := range a.o.Bot.Policy().Crowds[bot.Slack].Approvers {
+	for _, p := range a.o.Bot.PolicyNow().Crowds[bot.Slack].Approvers {
 		users := []string{p.User}
 		if p.Group != "" {
 			v, ok := a.asked.Get("group " + p.Group)
@@ -136,7 +137,7 @@ func (a *Adapter) countApprovers(m *bot.Member) {
 
 // groups are the user groups that the policy names, and those of then.
 func (a *Adapter) groups(then []string) []string {
-	crowd := a.o.Bot.Policy().Crowds[bot.Slack]
+	crowd := a.o.Bot.PolicyNow().Crowds[bot.Slack]
 	ids := slices.Clone(then)
 	for _, p := range slices.Concat(crowd.Requesters, crowd.Approvers) {
 		if p.Group != "" && !slices.Contains(ids, p.Group) {

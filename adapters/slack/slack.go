@@ -38,27 +38,28 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/patrickmn/go-cache"
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/adapters/inbound"
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	"github.com/patrickmn/go-cache"
+	slackgo "github.com/slack-go/slack"
 )
 
 // Bot is the part of *bot.Bot that the adapter calls.
 type Bot interface {
-	Note(ctx context.Context, e bot.Event) (first bool, answer *bot.Answer, err error)
-	Do(ctx context.Context, e bot.Event, m bot.Member) (bot.Answer, error)
-	GiveUp(ctx context.Context, e bot.Event) (bot.Answer, error)
-	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[bot.Unfinished, error]
-	TakesLong(act bot.Act) bool
+	Note(ctx context.Context, e intake.Event) (first bool, answer *intake.Answer, err error)
+	Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
+	GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error)
+	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error]
+	TakesLong(act intake.Act) bool
 	Shared() bool
 	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
-	Policy() bot.Policy
+	PolicyNow() bot.Policy
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
 }
 
-var _ Bot = (*bot.Bot)(nil)
+var _ Bot = (*intake.Intake)(nil)
 
 // Options is what an Adapter is made of. BotToken and Bot are needed, and AppToken (Socket Mode) or SigningSecrets (HTTP).
 type Options struct {

@@ -8,15 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 func TestCommand(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("There are no requests to show.") }
+			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		})
 		d := x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100 101")
 		x.acked(d)
@@ -25,7 +26,7 @@ func TestCommand(t *testing.T) {
 			x.t.Fatalf("the bot was asked %d times, want once", len(did))
 		}
 		e, m := did[0].event, did[0].member
-		if e.Act.Kind != bot.ActCommand || e.Act.Command != "recall" || e.Act.Text != "@TGS#2J4SZEAEL 100 101" {
+		if e.Act.Kind != intake.ActCommand || e.Act.Command != "recall" || e.Act.Text != "@TGS#2J4SZEAEL 100 101" {
 			x.t.Errorf("act: %+v", e.Act)
 		}
 		if want := (bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}); e.By != want || m.Account != want {

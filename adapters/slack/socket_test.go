@@ -13,6 +13,7 @@ import (
 
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/intake"
 )
 
 // deliverThrough sends n commands and presses while sockets are taken away in every way there is, and returns the deliveries and how many
@@ -67,7 +68,9 @@ func TestSocketBar(t *testing.T) {
 	}{{"told", false, false}, {"told, redelivery", false, true}, {"half-open too", true, false}, {"half-open too, redelivery", true, true}} {
 		t.Run(test.name, func(t *testing.T) {
 			inSlack(t, socketMode, func(x *world) {
-				x.bot.set(func(b *fakeBot) { b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") } })
+				x.bot.set(func(b *fakeBot) {
+					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
+				})
 				all := x.deliverThrough(2000, 200, test.dead)
 				acked, failed := 0, map[string]int{}
 				for _, d := range all {
@@ -333,7 +336,7 @@ func TestStop(t *testing.T) {
 		people(w)
 		b := newFakeBot()
 		b.slowDo = 3 * time.Second
-		b.answer = func(bot.Event, bot.Member) bot.Answer { return whisper("Nothing.") }
+		b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
 		a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: b})
 		if err != nil {
 			t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 	"sync"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/bot"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // defaultLater is how long to wait where Slack says that it is too much, but not for how long.

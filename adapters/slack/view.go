@@ -6,13 +6,14 @@ import (
 	"strconv"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"recallbot/bot"
+	"recallbot/bot/intake"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // formView is the window of a form.
-func formView(d delivery, f bot.Form) slackgo.ModalViewRequest {
+func formView(d delivery, f intake.Form) slackgo.ModalViewRequest {
 	c := d.carry()
 	if f.Request != "" {
 		c.Request, c.Digest = f.Request, f.Digest
@@ -41,7 +42,7 @@ func linesView(d delivery, lines []bot.Line) slackgo.ModalViewRequest {
 }
 
 // pageView is a window with one page of messages.
-func pageView(d delivery, p bot.Page) slackgo.ModalViewRequest {
+func pageView(d delivery, p intake.Page) slackgo.ModalViewRequest {
 	c := d.carry()
 	title := bot.Say("window.find")
 	if p.Request != "" {
@@ -65,7 +66,7 @@ func view(kind string, title bot.Line, c carried) slackgo.ModalViewRequest {
 }
 
 // pageBlocks shows a page: its title, its messages, what is to be said about them, and the buttons to the other pages.
-func pageBlocks(p bot.Page, limit int) []slackgo.Block {
+func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		title := &paragraph{bold: true}
 		title.line(p.Title, r.line)

@@ -20,6 +20,7 @@ import (
 
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 )
@@ -175,7 +176,7 @@ func TestBodyUnread(t *testing.T) {
 		"old": address(time.Now().Add(-2 * time.Minute)), "ahead": address(time.Now().Add(2 * time.Minute)),
 	} {
 		rw := httptest.NewRecorder()
-		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw, httptest.NewRequest(http.MethodPost, "/chat/webhook?"+query.Encode(), unread{t}))
+		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw, httptest.NewRequest(http.MethodPost, "/chat/webhook?"+query.Encode(), unread{t: t}))
 		if rw.Code != http.StatusUnauthorized {
 			t.Errorf("%s: status %d", name, rw.Code)
 		}
@@ -304,11 +305,11 @@ func benchmarkIntake(b *testing.B, body func(seq int) string) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	bt, err := bot.New(bot.Options{App: app, Ledger: l, Chat: nobody{}, Policy: bot.DefaultPolicy(), Callbacks: true, Index: bot.IndexExcerpt, Log: slog.New(slog.DiscardHandler)})
+	bt, err := bottest.NewEngine(bot.Options{App: app, Ledger: l, Chat: nobody{}, Policy: bot.DefaultPolicy(), Callbacks: true, Index: bot.IndexExcerpt, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := open(b, webhook.Options{Bot: bt})
+	w := open(b, webhook.Options{Bot: bt.History})
 	defer run(w)()
 	server := httptest.NewServer(w)
 	defer server.Close()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
 	"recallbot/recall"
@@ -21,7 +22,7 @@ func benchmark(b *testing.B, run func(b *testing.B, l *ledger.Ledger)) {
 
 func request(n int, state bot.State) bot.Request {
 	r := bot.Request{
-		ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1, State: state, Scope: bot.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%50)), Seqs: bot.MakeRanges(1, 2, 3)},
+		ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1, State: state, Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%50)), Seqs: command.MakeRanges(1, 2, 3)},
 		By: bot.Actor{Person: bot.PersonID(fmt.Sprint("person ", n%200))}, Policy: bot.DefaultPolicy(), Asked: time.UnixMilli(int64(n)),
 	}
 	if state != bot.Preparing {

@@ -17,6 +17,7 @@ type toldKey struct {
 }
 
 func keyOfArrival(a bot.Arrival) toldKey { return toldKey{a.Group, a.Topic, a.Seq} }
+
 func keyOfRemoval(r bot.Removal) toldKey { return toldKey{r.Group, r.Topic, r.Seq} }
 
 // AddArrivals keeps messages that callbacks told of, those that are new, and notes which are told differently.

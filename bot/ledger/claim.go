@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"recallbot/bot"
+
+	"golang.org/x/sys/unix"
 )
 
 // claim is what makes this the one process that serves an SQLite file. It goes with the process, however that ends.

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"recallbot/bot"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
+
+	"golang.org/x/sys/unix"
 )
 
 // openedElsewhere is the file that a process of its own opens, and how; it prints what comes of it.

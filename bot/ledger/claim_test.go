@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"recallbot/bot"
 	"recallbot/bot/ledger"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTakenAway: a ledger whose file or lock file is taken away or replaced takes nothing more, whatever is put back; and when it ends it leaves alone what another

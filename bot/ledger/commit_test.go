@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"recallbot/bot"
 	"recallbot/bot/ledgertest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // middleman stands between a ledger and its PostgreSQL server, and can lose what is sent when a transaction is committed.

@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/pressly/goose/v3"
-
 	"recallbot/bot"
+
+	"github.com/pressly/goose/v3"
 )
 
 // filling is the version of the schema in which what 00007_holds.sql added is filled of every request.

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/ledgertest"
 	"recallbot/recall"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestFillHolds: of requests that were stored before the schema had it, what they hold, who asked and the names of their groups are found as those of others.
@@ -27,8 +28,8 @@ func TestFillHolds(t *testing.T) {
 				for i := range n {
 					r := bot.Request{
 						ID: bot.RequestID(fmt.Sprintf("R-%04d", i)), App: 1, State: bot.Withdrawn, By: bot.Actor{Person: "Mina"}, Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", i)}},
-						Scope: bot.Scope{Group: recall.GroupID(fmt.Sprint("g", i%3))}, Group: bot.GroupFacts{Name: fmt.Sprint("name ", i)}, Asked: day.Add(time.Duration(i) * time.Second),
-						Covers: bot.MakeRanges(recall.Seq(10*i+1), recall.Seq(10*i+3)),
+						Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("g", i%3))}, Group: bot.GroupFacts{Name: fmt.Sprint("name ", i)}, Asked: day.Add(time.Duration(i) * time.Second),
+						Covers: command.MakeRanges(recall.Seq(10*i+1), recall.Seq(10*i+3)),
 					}
 					if i == n-1 {
 						r.State, r.Group.Name, r.Covers = bot.Preparing, "", nil
@@ -50,7 +51,7 @@ func TestFillHolds(t *testing.T) {
 			look := func(l *Ledger) (f found) {
 				t.Helper()
 				err := l.View(t.Context(), func(tx bot.Tx) (err error) {
-					if f.Holds, err = tx.Requests(bot.Query{Seqs: bot.MakeRanges(5001, 5002, 9993, 9994)}); err != nil {
+					if f.Holds, err = tx.Requests(bot.Query{Seqs: command.MakeRanges(5001, 5002, 9993, 9994)}); err != nil {
 						return err
 					}
 					if f.Askers, err = tx.Askers(1); err != nil {

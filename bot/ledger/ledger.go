@@ -24,9 +24,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pressly/goose/v3"
-
 	"recallbot/bot"
+
+	"github.com/pressly/goose/v3"
 )
 
 //go:embed migrations/*.sql

@@ -14,12 +14,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite"
-
 	"recallbot/bot"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
 )
 
 func open(t testing.TB, databaseURL string) *ledger.Ledger {
@@ -280,7 +280,7 @@ func (l *tampered) anew(rows []auditRow) (out []auditRow) {
 			l.Fatal(err)
 		}
 		hash = e.Hash
-		out = append(out, auditRow{e.N, r.at, hash, string(body)})
+		out = append(out, auditRow{n: e.N, at: r.at, hash: hash, body: string(body)})
 	}
 	return out
 }
@@ -362,7 +362,7 @@ func TestTamper(t *testing.T) {
 		}
 		// What another entry says, and what stands beside it, in the place of the third.
 		fifth := l.rows[4]
-		for i, third := range []auditRow{{3, r.at, r.hash, fifth.body}, {3, fifth.at, r.hash, fifth.body}, {3, r.at, fifth.hash, fifth.body}, {3, fifth.at, fifth.hash, fifth.body}, {3, r.at, fifth.hash, r.body}} {
+		for i, third := range []auditRow{{n: 3, at: r.at, hash: r.hash, body: fifth.body}, {n: 3, at: fifth.at, hash: r.hash, body: fifth.body}, {n: 3, at: r.at, hash: fifth.hash, body: fifth.body}, {n: 3, at: fifth.at, hash: fifth.hash, body: fifth.body}, {n: 3, at: r.at, hash: fifth.hash, body: r.body}} {
 			l.put([]auditRow{l.rows[0], l.rows[1], third, l.rows[3], l.rows[5]}) // a hash can be there only once
 			if n := l.verify(""); n != 3 {
 				t.Errorf("entry 5 in part %d in place of entry 3: entry %d is named", i, n)

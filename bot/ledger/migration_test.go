@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pressly/goose/v3"
-
 	"recallbot/bot/ledgertest"
+
+	"github.com/pressly/goose/v3"
 )
 
 // TestMigrationsInTurn: a migration first locks the writer's row, so that no transaction of a process that knows the version before runs beside it. Those up to 6 are of a time

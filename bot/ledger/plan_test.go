@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/ledgertest"
 	"recallbot/recall"
 )
@@ -22,7 +23,7 @@ func TestPlans(t *testing.T) {
 		"group":           {bot.Query{App: 1, Group: "@TGS#1"}, "request_of_group (chat_group=? AND app=?)"},
 		"state":           {bot.Query{App: 1, States: []bot.State{bot.Proposed, bot.Running}}, "request_state (state=?)"},
 		"group and state": {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}}, "request_holds (chat_group=? AND app=? AND topic=? AND state=?)"},
-		"seqs":            {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}, Seqs: bot.MakeRanges(1, 2)}, "request_holds (chat_group=? AND app=? AND topic=? AND state=? AND high>?)"},
+		"seqs":            {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}, Seqs: command.MakeRanges(1, 2)}, "request_holds (chat_group=? AND app=? AND topic=? AND state=? AND high>?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := Open(t.Context(), "sqlite::memory:", Options{})

@@ -12,13 +12,13 @@ import (
 	"sync"
 	"time"
 
+	"recallbot/bot"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-
-	"recallbot/bot"
 )
 
 // channel is what replicas LISTEN on.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
 
@@ -47,7 +48,7 @@ func (t *tx) AddRequest(r bot.Request) error {
 }
 
 // bounds are the lowest and the highest of the seqs; 0 where there are none.
-func bounds(seqs bot.Ranges) (low, high int64) {
+func bounds(seqs command.Ranges) (low, high int64) {
 	if len(seqs) == 0 {
 		return 0, 0
 	}
@@ -137,7 +138,7 @@ func (t *tx) PutRequest(r bot.Request) error {
 	if err != nil {
 		return err
 	}
-	t.forgot = t.forgot || r.Scope.Filter.Text == bot.Withheld // the phrase that stood there is to be gone as other text
+	t.forgot = t.forgot || r.Scope.Filter.Text == command.Withheld // the phrase that stood there is to be gone as other text
 	if n == 0 {
 		if _, err := t.Request(r.ID); err != nil {
 			return err
@@ -258,7 +259,7 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 }
 
 // holding returns the newest requests that fit the condition and cover one of the seqs, as far as can be told without their bodies: whose bounds fit is found in an index.
-func (t *tx) holding(where string, args []any, seqs bot.Ranges, limit int) (ids []bot.RequestID, err error) {
+func (t *tx) holding(where string, args []any, seqs command.Ranges, limit int) (ids []bot.RequestID, err error) {
 	err = t.each("read requests", `SELECT id, seqs FROM request WHERE `+where+` ORDER BY +asked DESC, id DESC`, args, func(row *sql.Rows) error {
 		var id bot.RequestID
 		var text string
@@ -272,7 +273,7 @@ func (t *tx) holding(where string, args []any, seqs bot.Ranges, limit int) (ids 
 }
 
 // shares reports whether stored seqs share one with these. It reads the text once: it may hold 100,000.
-func shares(text string, these bot.Ranges) bool {
+func shares(text string, these command.Ranges) bool {
 	i := 0
 	for part := range strings.SplitSeq(text, ",") {
 		low, high, isRun := strings.Cut(part, "-")

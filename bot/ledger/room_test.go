@@ -17,6 +17,7 @@ import (
 	"recallbot/adapters/slack"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
@@ -95,7 +96,7 @@ func TestNoRoom(t *testing.T) {
 			bot.Discord: {Requesters: []bot.Principal{{User: "2001"}}, AnyChannel: true},
 		}
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		b, err := bot.New(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: l, Chat: client, Policy: policy, CallsPerSecond: 20, Log: quiet})
+		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: l, Chat: client, Policy: policy, CallsPerSecond: 20, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}

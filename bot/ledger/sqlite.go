@@ -14,11 +14,11 @@ import (
 	"strings"
 	"time"
 
+	"recallbot/bot"
+
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-
-	"recallbot/bot"
 )
 
 // sqliteStore is one SQLite file.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
 )
@@ -550,9 +551,9 @@ func TestPhraseForgottenOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
-		r := bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}, Scope: bot.Scope{Filter: bot.Filter{Text: secret}}}
+		r := bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}, Scope: command.Scope{Filter: command.Filter{Text: secret}}}
 		do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
-		r.Scope.Filter.Text = bot.Withheld
+		r.Scope.Filter.Text = command.Withheld
 		if len(found(t, dir, secret)) == 0 {
 			t.Fatal("the phrase is not on disk at all")
 		}

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"recallbot/bot"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // newer is what a migration to a version that no program here knows leaves.

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/recall"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"recallbot/bot"
-	"recallbot/recall"
 )
 
 // promise is one sentence of bot.Ledger's documentation, and how it is checked on an empty ledger.
@@ -131,7 +132,7 @@ func asked(id bot.RequestID) bot.Request {
 	mina := actor("mina")
 	return bot.Request{
 		ID: id, App: 1400000001, State: bot.Preparing,
-		Scope: bot.Scope{Group: group, Seqs: bot.MakeRanges(1, 2, 3)},
+		Scope: command.Scope{Group: group, Seqs: command.MakeRanges(1, 2, 3)},
 		By:    mina, Accounts: []bot.Account{mina.Account},
 		Place:  bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
 		Policy: bot.DefaultPolicy(), Roster: bot.Roster{}.Hash(), Asked: day,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
 
@@ -151,15 +152,15 @@ var requests = []promise{
 		}
 	}},
 	{"they are found by the seqs that they cover, as they are covered now", func(t *testing.T, l bot.Ledger) {
-		add := func(id bot.RequestID, minutes int, seqs bot.Ranges, change func(r *bot.Request)) {
+		add := func(id bot.RequestID, minutes int, seqs command.Ranges, change func(r *bot.Request)) {
 			r := asked(id)
 			r.Asked, r.Covers = day.Add(time.Duration(minutes)*time.Minute), seqs
 			change(&r)
 			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
 		}
 		nothing := func(*bot.Request) {}
-		run := func(from, to recall.Seq) bot.Ranges { return bot.Ranges{{From: from, To: to}} }
-		add("R-A", 1, bot.MakeRanges(10, 20, 30), nothing)
+		run := func(from, to recall.Seq) command.Ranges { return command.Ranges{{From: from, To: to}} }
+		add("R-A", 1, command.MakeRanges(10, 20, 30), nothing)
 		add("R-B", 2, run(12, 18), nothing)
 		add("R-C", 3, run(1, 4_294_967_295), func(r *bot.Request) { r.State, r.Digest = bot.Proposed, digest })
 		add("R-D", 4, nil, nothing)
@@ -177,8 +178,8 @@ var requests = []promise{
 		}
 		find("[R-E R-C R-A]", bot.Query{Seqs: run(20, 20)})
 		find("[R-E R-C]", bot.Query{Seqs: run(21, 29)})
-		find("[R-C R-B]", bot.Query{Seqs: bot.MakeRanges(9, 11, 13, 31), Group: group})
-		find("[R-C]", bot.Query{Seqs: bot.MakeRanges(9, 11, 19, 31), Group: group})
+		find("[R-C R-B]", bot.Query{Seqs: command.MakeRanges(9, 11, 13, 31), Group: group})
+		find("[R-C]", bot.Query{Seqs: command.MakeRanges(9, 11, 19, 31), Group: group})
 		find("[R-A]", bot.Query{Seqs: run(1, 10), States: []bot.State{bot.Preparing, bot.Done}})
 		find("[R-E R-C]", bot.Query{Seqs: run(10, 20), Limit: 2})
 		find("[R-C]", bot.Query{Seqs: run(4_294_967_295, 4_294_967_295)})
@@ -190,7 +191,7 @@ var requests = []promise{
 			if err != nil {
 				return err
 			}
-			r.State, r.Digest, r.Covers = bot.Proposed, digest, bot.MakeRanges(500, 700)
+			r.State, r.Digest, r.Covers = bot.Proposed, digest, command.MakeRanges(500, 700)
 			return tx.PutRequest(r)
 		})
 		find("[R-D R-C]", bot.Query{Seqs: run(600, 800)})

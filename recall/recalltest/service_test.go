@@ -19,9 +19,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"recallbot/recall/recalltest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // sign makes a UserSig from its fields.

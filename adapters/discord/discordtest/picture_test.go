@@ -1,6 +1,8 @@
 package discordtest
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestPicture(t *testing.T) {
 	g := newGuild(t)

@@ -12,6 +12,7 @@ func many(n int, s string) string {
 }
 
 func plain(n int) string { return `{"type":"plain_text","text":"` + strings.Repeat("x", n) + `"}` }
+
 func mrkdwn(n int) string {
 	return `{"type":"mrkdwn","text":"` + strings.Repeat("x", n) + `","verbatim":true}`
 }

@@ -93,7 +93,8 @@ type drawing struct {
 	errors   map[string]string
 }
 
-func (d *drawing) top(s string)        { d.b.WriteString("┌ " + s + "\n") }
+func (d *drawing) top(s string) { d.b.WriteString("┌ " + s + "\n") }
+
 func (d *drawing) end(s string) string { d.b.WriteString("└" + s + "\n"); return d.b.String() }
 
 // line draws one or more lines within the frame.

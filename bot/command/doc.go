@@ -1,0 +1,2 @@
+// Package command is the language that people type, there and back.
+package command

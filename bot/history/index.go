@@ -1,0 +1,123 @@
+package history
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/recall"
+)
+
+func (h *History) Indexing() bool { return h.Index == bot.IndexHash || h.Index == bot.IndexExcerpt }
+
+// arrival is what the index keeps of a message.
+func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
+	m := c.Message()
+	a := bot.Arrival{Group: c.Group, Topic: c.Topic, Seq: c.Seq, Sender: c.From, Sent: c.Time, HMAC: bot.ContentHMAC(h.indexKey, m)}
+	if h.Index == bot.IndexExcerpt {
+		a.Excerpt = m.Excerpt(MaxExcerpt)
+	}
+	return a
+}
+
+// sealArrived fixes one message as a callback told of it.
+func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.Time) bot.Message {
+	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true, Admin: h.Admin != "" && a.Sender == h.Admin}
+	if p.IsProtected(a.Sender) {
+		out.Status = bot.SealProtected
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(a.HMAC)
+	out.HMAC = mac.Sum(nil)
+	if h.Evidence != bot.EvidenceHash {
+		out.Evidence = a.Excerpt
+	}
+	return out
+}
+
+// arrived returns what the index has of those messages. What callbacks contradict each other about it does not know.
+func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ranges) (map[recall.Seq]bot.Arrival, error) {
+	if !h.Indexing() {
+		return nil, nil
+	}
+	found := map[recall.Seq]bot.Arrival{}
+	err := h.Ledger.View(ctx, func(tx bot.Tx) error {
+		for _, r := range seqs {
+			kept, err := tx.Arrivals(h.App, s.Group, s.Topic, r.From, r.To, arrivalsMost)
+			if err != nil {
+				return err
+			}
+			for _, a := range kept {
+				if !a.Disputed {
+					found[a.Seq] = a
+				}
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// searchArrived searches the index as search does history, below the number that the service gives next, where that is known. It is complete only back to when the index begins;
+// what a lost callback would have told it cannot know, and where callbacks contradict each other it refuses.
+func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recall.Seq) (Searched, error) {
+	f := s.Filter
+	if f.Text != "" && h.Index != bot.IndexExcerpt {
+		return Searched{}, bot.NewRefusal("index_no_text")
+	}
+	out := Searched{Arrived: map[recall.Seq]bot.Arrival{}}
+	err := h.Ledger.View(ctx, func(tx bot.Tx) error {
+		kept, err := tx.Arrivals(h.App, s.Group, s.Topic, 1, next-1, maxSearched) // next 0: all
+		if err != nil {
+			return err
+		}
+		seqs := make([]recall.Seq, len(kept))
+		for i, a := range kept {
+			seqs[i] = a.Seq
+		}
+		removed, err := tx.Removals(h.App, s.Group, s.Topic, seqs, time.Time{})
+		if err != nil {
+			return err
+		}
+		first, err := tx.FirstArrival(h.App)
+		if err != nil {
+			return err
+		}
+		if out.Reached = first; first.IsZero() {
+			out.Reached = tx.Now()
+		}
+		for _, a := range kept {
+			if a.Disputed {
+				return bot.NewRefusal("index_disputed", "seq", bot.Code(command.FormatInt(int64(a.Seq))))
+			}
+			if !f.Since.IsZero() && a.Sent.Before(f.Since.At.Truncate(time.Second)) {
+				out.Complete = true
+				return nil
+			}
+			out.Read, out.Reached = out.Read+1, a.Sent
+			m := recall.Message{Seq: a.Seq, From: a.Sender, Time: a.Sent}
+			if _, gone := removed[a.Seq]; gone || !f.Matches(m, a.Excerpt) {
+				continue
+			}
+			out.Matches, out.Arrived[a.Seq] = append(out.Matches, bot.Message{Seq: a.Seq}), a
+			if f.Last > 0 && len(out.Matches) == f.Last {
+				out.Complete = true
+				return nil
+			}
+		}
+		out.Complete = len(kept) < maxSearched && !f.Since.IsZero() && !first.IsZero() && !f.Since.At.Before(first)
+		return nil
+	})
+	return out, err
+}
+
+// nextSeq is the number that the service gives next, 0 where that is not known: it does not say it of topics, and a group that stores nothing may not count either.
+func NextSeq(info recall.GroupInfo, s command.Scope) recall.Seq {
+	if s.Topic != "" || info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
+		return 0
+	}
+	return info.NextMsgSeq
+}

@@ -1,0 +1,113 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/recall"
+)
+
+// searched is what a filter found.
+type Searched struct {
+	Matches  []bot.Message // newest first
+	Read     int           // messages looked at
+	Reached  time.Time     // the time of the oldest message read
+	Complete bool          // everything that the filter asks for was read
+	// Arrived is what callbacks told of the matches, where it is they that were searched.
+	Arrived map[recall.Seq]bot.Arrival
+}
+
+// once returns messages with each seq once, as told first, and none without one.
+func once(messages []recall.Message) []recall.Message {
+	seen := map[recall.Seq]bool{0: true}
+	var kept []recall.Message
+	for _, m := range messages {
+		if !seen[m.Seq] {
+			seen[m.Seq] = true
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
+// search reads history from the newest message down until the scope's filter is satisfied: before since, N found, or the beginning. It stops
+// incomplete after maxSearched messages. Pages are read side by side, and what one wave found decides on the next.
+func (rd *Reader) Search(ctx context.Context) (Searched, error) {
+	var out Searched
+	first, err := rd.page(rd.inTurn(ctx, 1), 0)
+	if err != nil {
+		return out, err
+	}
+	f := rd.Scope.Filter
+	looked := map[recall.Seq]lookedAt{} // of one wave: what does not match is not held
+	look := func(m recall.Message, _ time.Time) {
+		l := lookedAt{seq: m.Seq, sent: m.Time}
+		if m.Status == recall.StatusNormal && !m.System && f.Matches(m, m.Excerpt(MaxFull)) {
+			l.match = new(rd.Keep(m))
+		}
+		looked[m.Seq] = l
+	}
+	for _, m := range once(first.Messages) {
+		look(m, time.Time{})
+	}
+	if len(looked) == 0 {
+		out.Complete = true
+		return out, nil
+	}
+	lowest := slices.Min(slices.Collect(maps.Keys(looked)))
+	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)
+	for {
+		for _, m := range slices.SortedFunc(maps.Values(looked), func(a, b lookedAt) int { return cmp.Compare(b.seq, a.seq) }) {
+			if !f.Since.IsZero() && !m.sent.IsZero() && m.sent.Before(f.Since.At.Truncate(time.Second)) {
+				out.Complete = true
+				break
+			}
+			if out.Read == maxSearched {
+				return out, nil
+			}
+			out.Read++
+			if !m.sent.IsZero() {
+				out.Reached = m.sent
+			}
+			if m.match != nil {
+				out.Matches = append(out.Matches, *m.match)
+				if f.Last > 0 && len(out.Matches) == f.Last {
+					out.Complete = true
+					return out, nil
+				}
+			}
+		}
+		if out.Complete || lowest <= 1 {
+			out.Complete = true
+			return out, nil
+		}
+		if out.Read >= maxSearched {
+			return out, nil
+		}
+		// The next wave, below what is known: a page for each reader at first, then twice as many each time, so that a long search seldom waits for the slowest
+		// page and a short one reads little in vain.
+		hi := lowest - 1
+		lo := recall.Seq(1)
+		if wave = min(wave, recall.Seq(maxSearched-out.Read)); hi > wave {
+			lo = hi - wave + 1
+		}
+		wave *= 2
+		clear(looked)
+		if err := rd.Each(ctx, command.Ranges{{From: lo, To: hi}}, look); err != nil {
+			return out, err
+		}
+		lowest = lo
+	}
+}
+
+// lookedAt is a message that a search has read.
+type lookedAt struct {
+	seq   recall.Seq
+	sent  time.Time
+	match *bot.Message // nil where it does not match
+}

@@ -1,0 +1,108 @@
+package intake
+
+import (
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+)
+
+// ask stores a new request, to be prepared.
+func (a *act) ask(cmd command.Command) (Answer, error) {
+	b, p, now := a.in, a.in.Policy, a.tx.Now()
+	if err := p.MayAsk(a.m, b.Roster); err != nil {
+		return Answer{}, err
+	}
+	if err := p.MayTouch(cmd.Scope.Group); err != nil {
+		return Answer{}, err
+	}
+	if p.ReasonRequired && strings.TrimSpace(cmd.Reason) == "" {
+		with := cmd
+		with.Reason = "spam"
+		return Answer{}, bot.NewRefusal("reason_required", "corrected", bot.Code(with.Write(a.e.Place.Platform.TypesOptions())))
+	}
+	if n := cmd.Scope.Seqs.Count(); n > p.MaxMessages {
+		less := cmd
+		less.Scope.Seqs = cmd.Scope.Seqs.First(p.MaxMessages)
+		return Answer{}, bot.NewRefusal("too_many", "n", n, "max", p.MaxMessages, "corrected", bot.Code(less.Write(a.e.Place.Platform.TypesOptions())))
+	}
+	// How many would be sent is not known yet: the numbers as asked are the most, and a filter needs the ordinary approvals at least.
+	var others *int
+	if a.m.ApproversKnown {
+		others = new(p.Others(a.m, b.Roster))
+		if need := p.Needed(cmd.Scope.Seqs.Count()); *others < need {
+			return Answer{}, bot.NewRefusal("too_few_approvers", "need", need, "have", *others)
+		}
+	}
+	person, _ := b.Roster.Of(a.e.By)
+	open, err := a.openRequests(person)
+	if err != nil {
+		return Answer{}, err
+	}
+	if open >= bot.MaxOpen {
+		return Answer{}, bot.NewRefusal("too_many_open", "n", open)
+	}
+	if err := a.in.Overlap(a.tx, cmd.Scope, cmd.Scope.Seqs, "", a.e.Place.Platform); err != nil {
+		return Answer{}, err
+	}
+	scope := cmd.Scope
+	scope.Filter = scope.Filter.Absolute(now)
+	r := bot.Request{
+		App: b.App, State: bot.Preparing, Scope: scope, Reason: cmd.Reason, Covers: scope.Seqs,
+		By:       bot.Actor{Person: person, Account: a.e.By, Name: a.m.Name},
+		Accounts: b.Roster.Accounts(a.e.By),
+		Place:    a.e.Place, Policy: p, Roster: b.RosterHash, Others: others, Asked: now,
+	}
+	if r.ID, err = a.newID(); err != nil {
+		return Answer{}, err
+	}
+	if err := a.tx.PutRoster(b.Roster); err != nil {
+		return Answer{}, err
+	}
+	if err := a.tx.AddRequest(r); err != nil {
+		return Answer{}, err
+	}
+	if err := a.tx.AddView(bot.View{Request: r.ID, Place: r.Place, Wanted: 1}); err != nil {
+		return Answer{}, err
+	}
+	if err := a.tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart, At: now.Add(p.StartWithin)}); err != nil {
+		return Answer{}, err
+	}
+	told := cmd.WithoutReason()
+	told.Scope.Filter = told.Scope.Filter.WithoutText() // the seal names what it found
+	err = b.audit(a.tx, a.e, "asked", r.ID, "", map[string]any{
+		"command": told.String(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster, "policy": r.Policy,
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	a.tx.Wake(bot.WakePreparer, bot.WakeTeller, bot.WakeTimer)
+	return Answer{Kind: Accepted, Lines: []bot.Line{bot.Say("answer.asked", "id", r.ID)}}, nil
+}
+
+// openRequests counts the open requests of a person, those asked from an account of theirs under another name among them.
+func (a *act) openRequests(person bot.PersonID) (n int, err error) {
+	open, err := a.tx.Askers(a.in.App)
+	mine := a.in.Roster.Accounts(a.e.By)
+	for _, by := range open {
+		own := func(a bot.Account) bool { return slices.ContainsFunc(by.Accounts, a.Is) }
+		if by.Person == person || slices.ContainsFunc(mine, own) {
+			n++
+		}
+	}
+	return n, err
+}
+
+func (a *act) newID() (bot.RequestID, error) {
+	for {
+		id := command.NewRequestID(rand.Reader)
+		if _, err := a.tx.Request(id); errors.Is(err, bot.ErrNotFound) {
+			return id, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package intake
+
+import (
+	"cmp"
+	"time"
+
+	"recallbot/bot"
+)
+
+// audit appends an entry about what the event's person did.
+func (in *Intake) audit(tx bot.Tx, e Event, what string, id bot.RequestID, digest string, more map[string]any) error {
+	person, _ := in.Roster.Of(e.By)
+	_, err := tx.Append(bot.Entry{
+		Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+		What: what, Request: id, Digest: digest, Detail: bot.Detail(more),
+	})
+	return err
+}
+
+// auditRefused appends an entry about what a person tried and was refused: which request, on the word of which card, why.
+func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
+	cmd, _ := commandOf(e.Act, e.Place.Platform)
+	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
+	if cmd.Verb != "" {
+		more["verb"] = cmd.Verb
+	}
+	if group := cmp.Or(cmd.Scope.Group, cmd.ListGroup); group != "" {
+		more["group"] = string(group)
+	}
+	// What a button carried proves nothing, and may be of any length.
+	id, card := bot.Cut(bot.Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40), bot.Cut(bot.Visible(e.Act.Digest), 80)
+	return in.audit(tx, e, "refused", bot.RequestID(id), card, more)
+}
+
+// auditRead appends that the event's person was shown what messages say, after the calls that were made for it. more says what.
+func (in *Intake) auditRead(tx bot.Tx, e Event, id bot.RequestID, digest string, calls []bot.Trace, more map[string]any) error {
+	person, _ := in.Roster.Of(e.By)
+	for _, t := range append(calls, bot.NewTrace("read", more)) {
+		_, err := tx.Append(bot.Entry{
+			Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+			What: t.What, Request: id, Digest: digest, Detail: t.Detail,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

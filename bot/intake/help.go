@@ -1,0 +1,46 @@
+package intake
+
+import (
+	"slices"
+	"strings"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+)
+
+// help shows every command with an example that can be copied.
+func help(on bot.Platform) Answer {
+	example := func(key string, commands ...string) []bot.Line {
+		l := []bot.Line{bot.Say(key)}
+		for _, c := range commands {
+			if name, text, _ := strings.Cut(c, " "); on == bot.Discord { // where text after a command means nothing
+				cmd, err := command.Parse(name, text)
+				if err != nil {
+					panic("bot: the help has an example that cannot be read: " + c) // unreachable: the conversations ask for help
+				}
+				c = cmd.Write(on.TypesOptions())
+			}
+			l = append(l, bot.Line{bot.Code(c)})
+		}
+		return l
+	}
+	lines := slices.Concat(
+		example("answer.help.1", `/recall @TGS#2J4SZEAEL 100 101`, `/recall @TGS#2J4SZEAEL 100-150 reason:"doxxing"`),
+		example("answer.help.2", `/recall @TGS#2J4SZEAEL from:spammer since:2h`, `/recall @TGS#2J4SZEAEL text:"casino" last:50`),
+		example("answer.help.3", `/recalls find @TGS#2J4SZEAEL from:spammer since:30m`),
+		example("answer.help.4", `/recalls list open`, `/recalls show R-7K3M9Q`),
+		example("answer.help.5", `/recalls withdraw R-7K3M9Q`, `/recalls stop R-7K3M9Q`),
+		example("answer.help.6", `/recalls whoami`),
+		example("answer.help.end"),
+	)
+	if on == bot.Slack {
+		lines = append(lines, bot.Say("answer.help.slack"))
+	}
+	return Answer{Kind: Whisper, Lines: lines}
+}
+
+// answerMistake is what a person sees who typed something that cannot be read.
+func answerMistake(m *command.Mistake) Answer {
+	l := bot.Say("mistake."+m.Key, "quoted", bot.Quote(bot.Cut(m.Quoted, 100)), "expected", bot.Code(m.Expected), "corrected", bot.Code(m.Corrected), "count", m.Count, "max", m.Max)
+	return Answer{Kind: Whisper, Lines: []bot.Line{l}, Refused: "mistake." + m.Key}
+}

@@ -1,0 +1,85 @@
+package intake
+
+import (
+	"slices"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+)
+
+func (a *act) list(cmd command.Command) (Answer, error) {
+	if err := a.in.Policy.MayRead(a.m, a.in.Roster); err != nil {
+		return Answer{}, err
+	}
+	q := bot.Query{App: a.in.App, Limit: listScanned}
+	switch cmd.List {
+	case "open":
+		q.States = bot.OpenStates()
+	case "mine":
+		q.Person, _ = a.in.Roster.Of(a.e.By)
+	}
+	if cmd.ListGroup != "" {
+		if err := a.in.Policy.MayTouch(cmd.ListGroup); err != nil {
+			return Answer{}, err
+		}
+		q.Group = cmd.ListGroup
+	}
+	found, err := a.tx.Requests(q)
+	if err != nil {
+		return Answer{}, err
+	}
+	all := len(found) < listScanned
+	found = slices.DeleteFunc(found, func(r bot.Request) bool { return !r.State.Open() && a.in.Policy.MayTouch(r.Scope.Group) != nil })
+	if len(found) == 0 {
+		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.list.none")}}, nil
+	}
+	l := []bot.Line{bot.Say("answer.list.head", "n", len(found))}
+	switch {
+	case !all:
+		l[0] = bot.Say("answer.list.head.scanned", "n", min(len(found), listShown), "scanned", listScanned)
+	case len(found) > listShown:
+		l[0] = bot.Say("answer.list.head.of", "shown", listShown, "n", len(found))
+	}
+	for _, r := range found[:min(len(found), listShown)] {
+		l = append(l, bot.BlindFirst(r, bot.Say("answer.list.row", "id", r.ID, "state", bot.Say("state."+string(r.State)), "n", r.Covers.Count(), "group", bot.Code(string(r.Scope.Group)), "who", bot.ActorName(r.By), "when", r.Asked)))
+	}
+	return Answer{Kind: Whisper, Lines: l}, nil
+}
+
+// show answers with the whole of one request: its card, with the buttons that can be pressed now, and below it people, times and every outcome.
+func (a *act) show(id bot.RequestID) (Answer, error) {
+	r, err := a.readable(id)
+	if err != nil {
+		return Answer{}, err
+	}
+	c, err := a.in.Card(a.tx, r, 0)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Kind: ShowCard, Card: &c}
+	if r.State.HasReceipt() {
+		lines, err := a.in.Receipt(a.tx, r)
+		if err != nil {
+			return Answer{}, err
+		}
+		answer.Lines = lines
+	}
+	return answer, a.in.audit(a.tx, a.e, "read", id, r.Digest, map[string]any{"how": "show"})
+}
+
+// page answers with one page of the messages of a request.
+func (a *act) page() (Answer, error) {
+	r, err := a.readable(a.e.Act.Request)
+	if err != nil {
+		return Answer{}, err
+	}
+	if r.Digest == "" {
+		return Answer{}, bot.NewRefusal("still_preparing")
+	}
+	pg, _, err := a.in.pageOf(a.tx, r, a.e.Act.Page)
+	if err != nil {
+		return Answer{}, err
+	}
+	err = a.in.audit(a.tx, a.e, "read", r.ID, r.Digest, map[string]any{"how": "show all", "page": pg.Number})
+	return Answer{Kind: ShowPage, Page: &pg}, err
+}

@@ -1,0 +1,41 @@
+package intake
+
+import (
+	"errors"
+
+	"recallbot/bot"
+)
+
+const (
+	pageSize  = 10  // messages on one page of Show all
+	pageRunes = 500 // characters of one of them
+
+	listShown   = 20 // requests that list shows
+	listScanned = 60 // that it looks at, for those of groups that may still be touched: each is read whole, and somebody waits
+
+	groupsScanned = 1000 // groups that an autocompletion looks through, those asked about last
+)
+
+// pageOf is page n of the messages of a request, from 0, with what is kept of them, and the messages themselves.
+func (in *Intake) pageOf(tx bot.Tx, r bot.Request, n int) (Page, []bot.Message, error) {
+	of := max(1, (r.Tally.Total+pageSize-1)/pageSize)
+	n = min(max(n, 0), of-1)
+	messages, err := tx.Messages(r.ID, r.Covers.Nth(n*pageSize), pageSize)
+	if err != nil {
+		return Page{}, nil, err
+	}
+	removals, err := bot.RemovalsOf(tx, r, messages)
+	if err != nil {
+		return Page{}, nil, err
+	}
+	pg := Page{Title: bot.BlindFirst(r, bot.Say("answer.page.title", "id", r.ID, "page", n+1, "of", of)), Request: r.ID, Digest: r.Digest, Number: n, Of: of}
+	for _, m := range messages {
+		pg.Samples = append(pg.Samples, in.Sample(m, r, removals, pageRunes, true))
+	}
+	if _, err := tx.EvidenceKey(r.ID); errors.Is(err, bot.ErrNotFound) {
+		pg.Notes = append(pg.Notes, bot.Say("answer.page.gone"))
+	} else if err != nil {
+		return Page{}, nil, err
+	}
+	return pg, messages, nil
+}

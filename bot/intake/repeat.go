@@ -1,0 +1,66 @@
+package intake
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"recallbot/bot"
+)
+
+// withoutContent is the answer as it is stored with its event: what messages said is left out. It is kept as evidence or not at all.
+func (a Answer) withoutContent() Answer {
+	silent := func(samples []bot.Sample) []bot.Sample {
+		samples = slices.Clone(samples)
+		for i := range samples {
+			samples[i].Text = nil
+		}
+		return samples
+	}
+	if a.Card != nil {
+		c := *a.Card
+		c.Samples = silent(c.Samples)
+		a.Card = &c
+	}
+	if a.Page != nil {
+		p := *a.Page
+		p.Samples = silent(p.Samples)
+		a.Page = &p
+	}
+	return a
+}
+
+// again is a stored answer for the same event once more: a card and a page of a request with what is kept of its messages now.
+func (in *Intake) again(tx bot.Tx, stored []byte) (*Answer, error) {
+	a := Answer{Repeated: true}
+	if err := json.Unmarshal(stored, &a); err != nil {
+		return nil, fmt.Errorf("read stored answer: %w", err)
+	}
+	if a.Card != nil {
+		r, err := tx.Request(a.Card.ID)
+		if err != nil {
+			return nil, err
+		}
+		c, err := in.Card(tx, r, 0)
+		if err != nil {
+			return nil, err
+		}
+		a.Card = &c
+	}
+	switch {
+	case a.Page == nil:
+	case a.Page.Request == "" || in.Evidence == bot.EvidenceHash:
+		a.Page.Notes = append(a.Page.Notes, bot.Say("answer.page.again"))
+	default:
+		r, err := tx.Request(a.Page.Request)
+		if err != nil {
+			return nil, err
+		}
+		pg, _, err := in.pageOf(tx, r, a.Page.Number)
+		if err != nil {
+			return nil, err
+		}
+		a.Page = &pg
+	}
+	return &a, nil
+}

@@ -1,0 +1,155 @@
+package worker
+
+import (
+	"errors"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/bot/history"
+	"recallbot/recall"
+)
+
+// send makes the call of one claimed batch and says what its answer means. It stores nothing.
+func (r *runner) send(j job) result {
+	res := result{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{}, reread: map[recall.Seq]bot.Outcome{}}
+	seqs, err := r.readAgain(j, &res)
+	if err != nil {
+		res.back, res.counts, res.after, res.reading = j.batch.Seqs, true, backoff(j.batch.Attempts), true
+		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {
+			res.pause = api
+		}
+		return res
+	}
+	if len(seqs) == 0 {
+		return res
+	}
+	answer, err := r.w.Chat.GroupMsgRecall(r.calls, recall.RecallRequest{
+		Group: j.request.Scope.Group, Topic: j.request.Scope.Topic, Seqs: seqs, Reason: r.w.Reason,
+		Before: func() error {
+			if _, stopping := r.stopping.Load(j.request.ID); stopping {
+				return errStopping
+			}
+			if r.ctx.Err() != nil || !r.held() {
+				return errNotHeld
+			}
+			return nil
+		},
+	})
+	now := time.Now().Truncate(time.Millisecond)
+	if !errors.Is(err, recall.ErrNotSent) {
+		res.told = append(res.told, bot.NewTrace(bot.TraceCall, callDetail(j, seqs, answer, err)))
+	}
+	if err != nil {
+		r.judge(&res, j, seqs, err, now)
+		r.readAfter(&res, j)
+		return res
+	}
+	res.answered = true
+	for _, s := range seqs {
+		code, ok := answer.Codes[s]
+		switch {
+		case !ok:
+			res.doubt = append(res.doubt, s)
+		default:
+			r.judgeCode(&res, j, s, code, "", now)
+		}
+	}
+	r.readAfter(&res, j)
+	return res
+}
+
+// callDetail is what the audit log keeps of a call: which messages, and what was answered. No content.
+func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[string]any {
+	d := map[string]any{"op": "group_msg_recall", "batch": j.batch.N, "seqs": command.MakeRanges(seqs...).String()}
+	if err != nil {
+		d["error"] = err.Error()
+		return d
+	}
+	codes := map[string][]recall.Seq{}
+	for s, c := range a.Codes {
+		codes[bot.CodeDigits(c)] = append(codes[bot.CodeDigits(c)], s)
+	}
+	d["codes"] = history.InWords(codes)
+	return d
+}
+
+// judgeCode decides what a code for one message means.
+func (r *runner) judgeCode(res *result, j job, s recall.Seq, code recall.Code, info string, now time.Time) {
+	if code != recall.CodeOK {
+		switch code.Class() {
+		case recall.ClassUnknownOutcome:
+			res.doubt = append(res.doubt, s)
+			return
+		case recall.ClassRetry, recall.ClassSlower, recall.ClassWait, recall.ClassSignAgain:
+			if j.batch.Attempts < retriesApp {
+				res.back, res.counts, res.after = append(res.back, s), true, backoff(j.batch.Attempts)
+				return
+			}
+		}
+		switch {
+		case j.batch.Unread:
+			res.outcomes[s] = bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyNoAnswer, Code: code, At: now}
+			return
+		}
+	}
+	o := bot.OutcomeOfCode(code, info, now)
+	if o.Class == bot.ClassRefused && !code.Known() && info == "" {
+		o.Info = code.Meaning()
+	}
+	if code != recall.CodeOK && j.batch.Doubted { // it may have been our own lost call that recalled it
+		res.reread[s] = o
+		return
+	}
+	res.outcomes[s] = o
+}
+
+// judge decides what a failed call means for its batch, its request and the app.
+func (r *runner) judge(res *result, j job, seqs []recall.Seq, err error, now time.Time) {
+	if errors.Is(err, recall.ErrNotSent) {
+		res.back = seqs
+		if !errors.Is(err, errNotHeld) && !errors.Is(err, errStopping) {
+			res.counts, res.after = true, backoff(j.batch.Attempts)
+		}
+		return
+	}
+	api, ok := errors.AsType[*recall.Error](err)
+	if !ok {
+		res.doubt = seqs // a lost or unreadable answer: it may have been executed
+		return
+	}
+	res.answered = true
+	switch class := api.Code.Class(); {
+	case class == recall.ClassUnknownOutcome:
+		res.doubt = seqs
+	case history.Pauses(api.Code):
+		res.back, res.pause = seqs, api
+	case class == recall.ClassRetry && j.batch.Attempts >= retriesApp:
+		res.back, res.pause = seqs, api
+	case class == recall.ClassRetry || class == recall.ClassSlower || class == recall.ClassWait || class == recall.ClassSignAgain:
+		res.back, res.counts, res.after = seqs, true, backoff(j.batch.Attempts)
+		if class == recall.ClassSlower {
+			res.counts, res.after = false, 0 // the pacer has halved its pace; the next slot will do
+		}
+	case api.Code.Level() == recall.LevelRequest:
+		for _, s := range seqs {
+			r.judgeCode(res, j, s, api.Code, api.Info, now)
+		}
+		res.condemn = api
+	case triedSingly(api.Code) && len(seqs) > 1:
+		res.single = seqs
+	default:
+		for _, s := range seqs {
+			r.judgeCode(res, j, s, api.Code, api.Info, now)
+		}
+	}
+}
+
+// triedSingly reports whether a code in the envelope may come from one message of a batch, so that the others deserve a try of their own.
+func triedSingly(c recall.Code) bool {
+	switch c {
+	case recall.CodeBadParameter, recall.CodeNoMessage, recall.CodeTooOld, recall.CodeCannotBeRecalled:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"slices"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/bot/history"
+	"recallbot/recall"
+)
+
+// confirming reports whether the end of a request whose every message has its outcome must wait, because it may yet be learned what the outcomes rest on.
+func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
+	open, err := tx.Unconfirmed(req.ID, 0, 1)
+	if err != nil || len(open) == 0 && req.StillShown.Count() == 0 {
+		return false, err
+	}
+	waited := time.Duration(0)
+	if !req.Settled.IsZero() {
+		waited = tx.Now().Sub(req.Settled)
+	}
+	within := confirmWithin
+	if req.State == bot.Stopping {
+		within = confirmStopWithin
+	}
+	switch p := r.proofs[req.ID]; {
+	case waited >= within:
+		return false, nil
+	case r.w.Callbacks && waited < callbackWithin:
+		return true, nil
+	case req.Group.Type != "" && !req.Group.Type.HasHistory():
+		return false, nil
+	default:
+		return p == nil || !p.done, nil
+	}
+}
+
+// toReadBack returns what is to be read next of a request that is being confirmed; nil for nothing now.
+func (r *runner) toReadBack(tx bot.Tx, req bot.Request) (*readBack, error) {
+	if r.w.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.Group.Type != "" && !req.Group.Type.HasHistory() {
+		return nil, nil
+	}
+	p := r.proofs[req.ID]
+	if p == nil {
+		p = &proof{}
+	}
+	if p.busy || p.done || time.Now().Before(p.after) {
+		return nil, nil
+	}
+	var found readBack
+	var err error
+	if p.round == 0 {
+		if found.seqs, err = tx.Unconfirmed(req.ID, p.from, confirmAtOnce); err != nil {
+			return nil, err
+		}
+	} else {
+		for s := range req.StillShown.All() {
+			if s >= p.from && len(found.seqs) < confirmAtOnce {
+				found.seqs = append(found.seqs, s)
+			}
+		}
+	}
+	found.last = len(found.seqs) < confirmAtOnce
+	return &found, nil
+}
+
+// readBack reads history for what was answered as recalled.
+func (r *runner) readBack(req bot.Request, found *readBack) {
+	p := r.proofs[req.ID]
+	if p == nil {
+		p = &proof{}
+		r.proofs[req.ID] = p
+	}
+	p.busy = true
+	r.wg.Go(func() {
+		rd := r.w.Reader(req.Scope, "proof", recall.ForProof, req.By.Person)
+		rd.Bare = true
+		is, err := rd.FindOut(r.ctx, found.seqs, nil)
+		if found.err = err; err == nil {
+			for _, s := range found.seqs {
+				switch m, ok := is[s]; {
+				case ok && m.Status == recall.StatusRecalled:
+					found.confirmed = append(found.confirmed, s)
+				case ok && m.Status == recall.StatusNormal:
+					found.still = append(found.still, s)
+				}
+				// Gone, or not in history at all: nothing speaks against the answer, and nothing confirms it.
+			}
+		}
+		r.results <- result{request: req.ID, proof: found, told: rd.Traces}
+	})
+}
+
+// tookBack notes what a reading means for the next one. History may be a moment behind the recall: what it still shows is read again, after pauses
+// that grow.
+func (p *proof) tookBack(found *readBack) {
+	p.busy = false
+	if found.err != nil {
+		if kind, _ := history.JudgeRead(found.err); kind == history.ReadNever || kind == history.ReadRefused {
+			p.done = true
+			return
+		}
+		p.tries++
+		p.after = time.Now().Add(min(history.ReadRetry<<min(p.tries-1, 5), history.ReadRetryMost))
+		return
+	}
+	p.tries = 0
+	p.still = p.still || len(found.still) > 0
+	if !found.last {
+		p.from = found.seqs[len(found.seqs)-1] + 1
+		return
+	}
+	p.done = !p.still
+	p.after = time.Now().Add(min(history.ReadRetry<<min(p.round, 5), history.ReadRetryMost))
+	p.from, p.still = 0, false
+	p.round++
+}
+
+// applyBack stores what a reading found, while the request is still being confirmed: what comes later changes nothing.
+func (r *runner) applyBack(tx bot.Tx, res result) error {
+	if err := r.w.AuditTraces(tx, res.request, res.told); err != nil {
+		return err
+	}
+	req, err := tx.Request(res.request)
+	if err != nil || !req.Confirming() || res.proof.err != nil {
+		return err
+	}
+	if _, err := tx.Confirm(req.ID, res.proof.confirmed, bot.ByHistory); err != nil {
+		return err
+	}
+	still := slices.Clone(res.proof.still)
+	read := command.MakeRanges(res.proof.seqs...)
+	for s := range req.StillShown.All() {
+		if !read.Contains(s) {
+			still = append(still, s)
+		}
+	}
+	now := command.MakeRanges(still...)
+	if slices.Equal(now, req.StillShown) {
+		return nil
+	}
+	req.StillShown = now
+	return tx.PutRequest(req)
+}

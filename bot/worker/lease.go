@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/history"
+)
+
+// errNotHeld: what was to be done under a lease must not be done any more.
+var errNotHeld = errors.New("the lease is not held any more")
+
+// holding is a lease that this process has. How long it may be relied on is counted from before each call of the ledger, on the process's monotonic clock.
+type holding struct {
+	bot.Lease
+	w    *Worker
+	base time.Time
+	till atomic.Int64 // monotonic nanoseconds since base: another process may have it from then on
+}
+
+// take takes the named lease. It returns ErrHeld while another process has it.
+func (w *Worker) take(ctx context.Context, name string) (*holding, error) {
+	h := &holding{w: w, base: time.Now()}
+	var err error
+	if h.Lease, err = w.Ledger.Acquire(ctx, name, w.Holder, w.LeaseTTL); err != nil {
+		return nil, err
+	}
+	h.till.Store(int64(w.LeaseTTL))
+	return h, nil
+}
+
+// left is for how long the lease may still be relied on: a margin of a fifth is kept.
+func (h *holding) left() time.Duration {
+	return time.Duration(h.till.Load()) - h.w.LeaseTTL/5 - time.Since(h.base)
+}
+
+func (h *holding) held() bool { return h.left() > 0 }
+
+// keep renews the lease until ctx ends. Where it has passed to another process, or cannot be renewed while it may be relied on, keep calls lost and returns.
+func (h *holding) keep(ctx context.Context, lost context.CancelCauseFunc) {
+	for history.Sleep(ctx, h.w.LeaseTTL/5) {
+		before := time.Since(h.base)
+		inTime, cancel := context.WithTimeout(ctx, h.left()) // a ledger that hangs is one that cannot be reached
+		err := h.w.Ledger.Renew(inTime, h.Lease, h.w.LeaseTTL)
+		cancel()
+		switch {
+		case err == nil:
+			h.till.Store(int64(before + h.w.LeaseTTL))
+		case errors.Is(err, bot.ErrEnded):
+			lost(errNotHeld)
+			return
+		case errors.Is(err, bot.ErrFenced):
+			h.w.Log.Warn("a lease passed to another process", "lease", h.Name)
+			lost(errNotHeld)
+			return
+		case ctx.Err() == nil:
+			h.w.Log.Error("cannot renew a lease", "lease", h.Name, "err", err)
+			if !h.held() {
+				lost(errNotHeld)
+				return
+			}
+		}
+	}
+}
+
+// giveUp gives the lease up, so that nobody need wait for its end, and wakes the topics.
+func (h *holding) giveUp(ctx context.Context, wakes ...bot.Topic) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	err := h.w.Ledger.Release(ctx, h.Lease)
+	if err == nil && len(wakes) > 0 {
+		err = h.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+			tx.Wake(wakes...)
+			return nil
+		})
+	}
+	if err != nil && !errors.Is(err, bot.ErrEnded) { // then others find out a moment later
+		h.w.Log.Error("cannot give a lease up; it runs out by itself", "lease", h.Name, "err", err)
+	}
+}
+
+// Alone waits until this process has the named lease, runs fn under it, gives it up, and returns what fn returned: of all processes on one ledger
+// one at a time runs fn, and the next begins at once when it has returned, or within the lease's time when the process has died. It calls waits, which may be
+// nil, when it finds that another process has the lease. It returns nil without having run fn when ctx ends before.
+//
+// The context of fn ends when ctx ends, or when the lease may soon be another's because it cannot be renewed: fn must stop at once what only one may do.
+func (w *Worker) Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error {
+	return w.alone(ctx, name, waits, func(ctx context.Context, _ bot.Lease) error { return fn(ctx) })
+}
+
+func (w *Worker) alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context, l bot.Lease) error) error {
+	free := bot.Topic("free/" + name)
+	wakes, cancel := w.Ledger.Subscribe(free)
+	defer cancel()
+	for told := false; ctx.Err() == nil; waitFor(ctx, wakes, w.LeaseTTL/5) {
+		h, err := w.take(ctx, name)
+		switch {
+		case err == nil:
+			return h.under(ctx, free, fn)
+		case !errors.Is(err, bot.ErrHeld):
+			if ctx.Err() == nil {
+				w.Log.Error("cannot take a lease", "lease", name, "err", err)
+			}
+		case !told && waits != nil:
+			told = true
+			waits()
+		}
+	}
+	return nil
+}
+
+// under runs fn while the lease is kept, then gives it up and wakes free.
+func (h *holding) under(ctx context.Context, free bot.Topic, fn func(ctx context.Context, l bot.Lease) error) error {
+	defer h.giveUp(ctx, free)
+	held, lost := context.WithCancelCause(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { h.keep(held, lost) })
+	defer keeper.Wait()
+	defer lost(nil)
+	return fn(held, h.Lease)
+}

@@ -1,0 +1,71 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+)
+
+// probeEvery is the pause between tries of a paused app.
+const probeEvery = time.Minute
+
+// pauseApp stops everything for the app, and tells the operator.
+func (w *Worker) pauseApp(ctx context.Context, l bot.Lease, e *recall.Error) error {
+	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		if err := tx.Fence(l); err != nil {
+			return err
+		}
+		return w.pause(tx, e)
+	})
+}
+
+func (w *Worker) pause(tx bot.Tx, e *recall.Error) error {
+	p, err := tx.Paused(w.App)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		p = &bot.Pause{Since: tx.Now()}
+		w.Log.Error("the Chat service refuses the app: nothing is sent until this is mended; it is tried again every minute", "code", int(e.Code), "meaning", e.Code.Meaning(), "err", e)
+		if err := w.Audit(tx, "paused", "", "", map[string]any{"code": int(e.Code), "info": e.Info}); err != nil {
+			return err
+		}
+	}
+	p.Code, p.Info, p.Next = e.Code, e.Info, tx.Now().Add(probeEvery)
+	if err := tx.Pause(w.App, p); err != nil {
+		return err
+	}
+	return w.showOpen(tx)
+}
+
+// unpause ends a pause, where there is one.
+func (w *Worker) unpause(tx bot.Tx) error {
+	p, err := tx.Paused(w.App)
+	if err != nil || p == nil {
+		return err
+	}
+	w.Log.Info("the Chat service serves the app again")
+	if err := tx.Pause(w.App, nil); err != nil {
+		return err
+	}
+	if err := w.Audit(tx, "resumed", "", "", nil); err != nil {
+		return err
+	}
+	return w.showOpen(tx)
+}
+
+// showOpen makes the teller draw every open request again.
+func (w *Worker) showOpen(tx bot.Tx) error {
+	open, err := tx.Requests(bot.Query{App: w.App, States: bot.OpenStates(), Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		if err := w.Show(tx, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

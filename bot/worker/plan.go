@@ -1,0 +1,221 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"recallbot/bot"
+	"recallbot/bot/history"
+	"recallbot/recall"
+)
+
+// workStates are those in which a request needs the app's lease.
+var workStates = []bot.State{bot.Preparing, bot.Approved, bot.Running, bot.Stopping}
+
+// plan is what a transaction found to be started. It is started once that is written.
+type plan struct {
+	idle     bool // there was nothing to do
+	more     bool // there is more to do at once
+	hungry   bool // more could have been claimed than there was room for
+	jobs     []job
+	prepare  []bot.Request
+	over     []bot.RequestID // preparations of what has ended
+	tookOver []bot.RequestID
+	read     []job // doubts
+	readBack []bot.Request
+	back     []*readBack // of each
+}
+
+// advance starts what can be started: preparations, requests that were approved, readings of doubt, and calls. idle says that nothing was.
+func (r *runner) advance() (idle bool, err error) {
+	var p plan
+	err = r.w.Ledger.Tx(r.ctx, func(tx bot.Tx) (err error) {
+		if err := tx.Fence(r.Lease); err != nil {
+			return err
+		}
+		p, err = r.plan(tx)
+		return err
+	})
+	if err != nil {
+		r.more, r.hungry = false, false
+		r.doubts(err, func() { // what was claimed is not sent so much later, unseen: it goes back
+			for _, j := range p.jobs {
+				r.pending = append(r.pending, result{request: j.request.ID, batch: j.batch, back: j.batch.Seqs})
+			}
+		})
+		return false, err
+	}
+	r.more, r.hungry = p.more, p.hungry
+	for _, id := range p.tookOver {
+		r.tookOver[id] = true
+	}
+	for _, id := range p.over { // withdrawn, or too late: what it says is not asked for any more
+		r.preparing[id]()
+	}
+	for _, req := range p.prepare {
+		r.prepare(req)
+	}
+	for _, j := range p.jobs {
+		r.flying++
+		r.wg.Go(func() { r.results <- r.send(j) })
+	}
+	for _, j := range p.read {
+		r.read(j)
+	}
+	for i, req := range p.readBack {
+		r.readBack(req, p.back[i])
+	}
+	return p.idle && !p.more && len(p.prepare)+len(p.jobs)+len(p.read)+len(p.back) == 0, nil
+}
+
+// plan finds what can be started, and writes what that takes.
+func (r *runner) plan(tx bot.Tx) (p plan, err error) {
+	p.idle = true
+	requests, err := tx.Requests(bot.Query{App: r.w.App, States: workStates, Limit: 1000})
+	if err != nil {
+		return p, err
+	}
+	for id := range r.preparing {
+		if req, err := tx.Request(id); err != nil {
+			return p, err
+		} else if !req.State.Open() {
+			p.over = append(p.over, id)
+		}
+	}
+	slices.SortStableFunc(requests, func(a, b bot.Request) int { return cmp.Compare(a.Tally.Send, b.Tally.Send) })
+	var running, floods []bot.Request
+	for _, req := range requests {
+		switch req.State {
+		case bot.Preparing:
+			switch {
+			case r.preparing[req.ID] != nil:
+			case isFlood(req):
+				floods = append(floods, req)
+			default:
+				p.prepare = append(p.prepare, req)
+			}
+		case bot.Approved:
+			if req, err = r.begin(tx, req); err != nil {
+				return p, err
+			}
+			if req.State == bot.Running {
+				running = append(running, req)
+			}
+			p.idle = false
+		case bot.Running, bot.Stopping:
+			sends, err := r.goOn(tx, req, &p)
+			if err != nil {
+				return p, err
+			}
+			if sends {
+				running = append(running, req)
+			}
+		}
+	}
+	if n := len(floods); n > 0 && r.flood == "" {
+		p.prepare = append(p.prepare, floods[n-1]) // the one asked for first
+	}
+	jobs, left, hungry, err := r.claim(tx, running)
+	p.jobs, p.more, p.hungry = jobs, p.more || left, hungry
+	return p, err
+}
+
+// goOn goes on with a request that is running or stopping. It reports whether more of it may be sent.
+func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err error) {
+	if !r.tookOver[req.ID] {
+		if err := r.takeOver(tx, req); err != nil {
+			return false, err
+		}
+		p.tookOver = append(p.tookOver, req.ID)
+	}
+	if req.Confirming() {
+		return false, r.confirm(tx, req.ID, p)
+	}
+	if req.State == bot.Stopping || req.Condemned != nil {
+		if req.State == bot.Stopping {
+			r.stopping.Store(req.ID, true)
+		}
+		left, err := r.windDown(tx, req)
+		if err != nil {
+			return false, err
+		}
+		p.more = p.more || left
+		if err := r.finish(tx, req.ID); err != nil {
+			return false, err
+		}
+	} else {
+		sends = true
+	}
+	doubt, err := tx.Batches(req.ID, settlersMost+len(r.settling), bot.BatchDoubt) // those that cannot be read now do not hide the others
+	if err != nil {
+		return false, err
+	}
+	for _, bt := range doubt {
+		if len(bt.Seqs) > 0 {
+			p.read = append(p.read, job{request: req, batch: bt})
+		} else if err := r.empty(tx, req.ID, bt); err != nil {
+			return false, err
+		}
+	}
+	return sends, nil
+}
+
+// confirm ends a request that waits only for what its outcomes rest on, or finds what of it is to be read back.
+func (r *runner) confirm(tx bot.Tx, id bot.RequestID, p *plan) error {
+	if err := r.finish(tx, id); err != nil {
+		return err
+	}
+	req, err := tx.Request(id)
+	if err != nil || !req.Confirming() {
+		return err
+	}
+	back, err := r.toReadBack(tx, req)
+	if err == nil && back != nil {
+		p.readBack, p.back = append(p.readBack, req), append(p.back, back)
+	}
+	return err
+}
+
+// isFlood reports whether a request asks for so many messages that it is prepared only when no other such is: a record of each message is held in memory until it is sealed.
+func isFlood(req bot.Request) bool { return req.Covers.Count() > 10_000 }
+
+// prepare begins to read for a request.
+func (r *runner) prepare(req bot.Request) {
+	if isFlood(req) {
+		r.flood = req.ID
+	}
+	ctx, end := context.WithCancel(r.ctx)
+	r.preparing[req.ID] = end
+	r.wg.Go(func() {
+		if err := r.w.prepare(ctx, r.Lease, req.ID); err != nil && ctx.Err() == nil {
+			r.w.Log.Error("preparing failed; it will be tried again", "request", req.ID, "err", err)
+			history.Sleep(ctx, history.ReadRetry)
+		}
+		r.results <- result{request: req.ID}
+	})
+}
+
+// takeOver puts in doubt what holders before this one had claimed: their calls may have been executed.
+func (r *runner) takeOver(tx bot.Tx, req bot.Request) error {
+	sending, err := tx.Batches(req.ID, 1<<20, bot.BatchSending)
+	if err != nil {
+		return err
+	}
+	sending = slices.DeleteFunc(sending, func(bt bot.Batch) bool { return bt.Epoch >= r.Lease.Epoch })
+	if len(sending) == 0 {
+		return nil
+	}
+	putInDoubt(sending)
+	if err := r.w.Audit(tx, "in doubt after a takeover", req.ID, req.Digest, map[string]any{"batches": len(sending)}); err != nil {
+		return err
+	}
+	if err := tx.PutBatches(req.ID, sending); err != nil {
+		return err
+	}
+	var seqs []recall.Seq
+	for _, bt := range sending {
+		seqs = append(seqs, bt.Seqs...)
+	}
+	return r.tellApart(tx, req.ID, seqs)
+}

@@ -1,0 +1,100 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"recallbot/adapters/webhook"
+	"recallbot/bot"
+	"recallbot/bot/intake"
+	"recallbot/recall"
+	"recallbot/recall/recalltest"
+)
+
+// BenchmarkCard is the time from a command for 100 messages to a card that can be decided, at a latency of 50 to 150 ms.
+func BenchmarkCard(b *testing.B) {
+	w := newWorkshop(b)
+	var waits []time.Duration
+	seq := 0
+	for b.Loop() {
+		for i := range 100 {
+			seq++
+			w.chat.Say(testGroup, "", fmt.Sprint("sender", i%7), "win big")
+		}
+		asked := time.Now()
+		c := w.asks(b, fmt.Sprintf("%d-%d", seq-99, seq))
+		waits = append(waits, time.Since(asked))
+		w.do(b, "UMINA", intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "withdraw " + string(c.ID)})
+	}
+	b.ReportMetric(float64(percentile(waits, 0.5).Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(percentile(waits, 0.99).Microseconds())/1000, "p99-ms")
+}
+
+// BenchmarkFind is the time of a search that reads 2,000 messages (100 pages of 20), at a latency of 50 to 150 ms and with a read pace of 200 a second.
+func BenchmarkFind(b *testing.B) {
+	w := newWorkshop(b)
+	for i := range 2500 {
+		w.chat.Say(testGroup, "", fmt.Sprint("sender", i%7), "win big")
+	}
+	var waits []time.Duration
+	for b.Loop() {
+		asked := time.Now()
+		a := w.do(b, "UMINA", intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "find " + testGroup + " from:sender3"})
+		waits = append(waits, time.Since(asked))
+		if a.Kind != intake.ShowPage {
+			b.Fatalf("%+v", a)
+		}
+	}
+	b.ReportMetric(float64(percentile(waits, 0.5).Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(percentile(waits, 0.99).Microseconds())/1000, "p99-ms")
+}
+
+// BenchmarkRecallWithCallbacks recalls 5,000 messages while a callback of each comes in, and the callbacks of a live group in which 1,000 messages a second are
+// said and indexed. quota-share is as for BenchmarkRecall10000; proof-ms is the time from the last call to the end, every outcome confirmed; callbacks/s is how many
+// were stored meanwhile, and dropped how many there was no room for.
+func BenchmarkRecallWithCallbacks(b *testing.B) {
+	const messages = 5_000
+	for b.Loop() {
+		w := newWorkshop(b, func(o *bot.Options) { o.Callbacks, o.Index = true, bot.IndexExcerpt })
+		for range messages {
+			w.chat.Say(testGroup, "", "alice", "win big")
+		}
+		hook, err := webhook.New(webhook.Options{App: recall.SDKAppID(w.chat.SDKAppID()), Token: hookToken, Bot: w.bot.History})
+		if err != nil {
+			b.Fatal(err)
+		}
+		w.chat.Change(func(o *recalltest.Options) {
+			o.Callbacks = recalltest.Callbacks{Handler: hook, Token: hookToken, OneForEachMessage: true}
+		})
+		ctx, cancel := context.WithCancel(b.Context())
+		done := make(chan error)
+		go func() { done <- hook.Run(ctx) }()
+		c := w.asks(b, fmt.Sprintf("1-%d", messages))
+		from := len(w.chat.Log())
+		w.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+		talking := make(chan struct{})
+		go func() {
+			defer close(talking)
+			for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+				for range 10 {
+					w.chat.Say(liveGroup, "", "bob", "hello everybody")
+				}
+			}
+		}()
+		began, before := time.Now(), hook.Counts().Handed
+		w.approve(b, c)
+		w.until(b, c.ID, bot.Done)
+		ended := time.Now()
+		b.ReportMetric(float64(hook.Counts().Handed-before)/ended.Sub(began).Seconds(), "callbacks/s")
+		cancel()
+		<-talking
+		<-done
+		at := w.callsOf(from)
+		b.ReportMetric(float64(len(at)-1)/at[len(at)-1].Sub(at[0]).Seconds()/200, "quota-share")
+		b.ReportMetric(float64(w.chat.MostInAnySecond(recalltest.Recall)), "most-calls/s")
+		b.ReportMetric(float64(ended.Sub(at[len(at)-1]).Milliseconds()), "proof-ms")
+		b.ReportMetric(float64(hook.Counts().Dropped), "dropped")
+	}
+}

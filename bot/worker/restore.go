@@ -1,0 +1,51 @@
+package worker
+
+import (
+	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
+)
+
+// restore makes it safe to go on from a copy of the ledger: after it was made all that it calls unfinished may have been done. What is not final is in doubt, and
+// read before anything is sent; so is what was approved and had not begun, and the rest of what had: batchRest and windDown look at restoredAt.
+func (w *Worker) restore(tx bot.Tx) error {
+	found, err := tx.Note(bot.NoteCopy)
+	if err != nil || found == "" {
+		return err
+	}
+	w.Log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", found)
+	running, err := tx.Requests(bot.Query{App: w.App, States: []bot.State{bot.Running, bot.Stopping}, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range running {
+		batches, err := tx.Batches(r.ID, 1<<20, bot.BatchPending, bot.BatchSending)
+		if err != nil {
+			return err
+		}
+		putInDoubt(batches)
+		if err := tx.PutBatches(r.ID, batches); err != nil {
+			return err
+		}
+	}
+	if err := tx.PutNote(bot.NoteRestored, tx.Now().Format(time.RFC3339Nano)); err != nil {
+		return err
+	}
+	if err := tx.PutNote(bot.NoteCopy, ""); err != nil {
+		return err
+	}
+	return w.Audit(tx, "restored", "", "", map[string]any{"found": found})
+}
+
+// tellApart lets callbacks that came before an answer was stored take effect now.
+func (r *runner) tellApart(tx bot.Tx, id bot.RequestID, seqs []recall.Seq) error {
+	if !r.w.Callbacks || len(seqs) == 0 {
+		return nil
+	}
+	req, err := tx.Request(id)
+	if err != nil || req.State != bot.Running && req.State != bot.Stopping {
+		return err
+	}
+	return r.w.SettleTold(tx, req, seqs)
+}

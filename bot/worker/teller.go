@@ -1,0 +1,564 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/bot/history"
+	"recallbot/recall"
+)
+
+const (
+	tellAtOnce     = 4               // requests shown at once on one platform
+	tellPoll       = 5 * time.Second // the slow look where no wake came
+	progressEvery  = 3 * time.Second // between edits of a card while its request runs
+	tellRetryMost  = time.Minute     // the longest pause after failures
+	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
+	tellCallWithin = 30 * time.Second
+	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
+	tellLaterMost  = bot.LaterMost      // the longest pause, and after what a platform forbids
+	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
+	tellSeldom     = time.Hour          // the longest pause after what a platform forbids, for a request that ended tellOld ago
+	tellOld        = 24 * time.Hour
+	tellLogAgain   = 24 * time.Hour // after which the log is told again of what stays forbidden
+	tellAsItIs     = 7              // refusals in a row, within about a minute at best, before a post that is refused for what it says gives way to a sentence
+)
+
+// tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
+// order for each request. With replicas one of them tells on a platform, by lease.
+func (w *Worker) tell(ctx context.Context, s bot.Surface) {
+	wakes, cancel := w.Ledger.Subscribe(bot.WakeTeller)
+	defer cancel()
+	for ctx.Err() == nil {
+		w.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l bot.Lease) error {
+			t := &teller{w: w, s: s, lease: l, busy: map[bot.RequestID]bool{}, done: make(chan bot.RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{}}
+			t.loop(ctx, wakes)
+			return nil
+		})
+	}
+}
+
+type teller struct {
+	w     *Worker
+	s     bot.Surface
+	lease bot.Lease // fences what is written
+	busy  map[bot.RequestID]bool
+	done  chan bot.RequestID
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	outages map[outage]noted
+	refused map[placed]int // how often in a row a post was refused for what it says
+}
+
+// placed names a post: one of the same key may be put in several places.
+type placed struct {
+	at  bot.Place
+	key string
+}
+
+// outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface, or errWithText.
+type outage struct {
+	channel string
+	kind    error
+}
+
+// errWithText: cards are refused for what they quote, and stand without it. What is refused without it too is another matter.
+var errWithText = errors.New("refused with the text")
+
+// noted is when the log was told of an outage, and until when what goes wrong is still the same one.
+type noted struct{ at, until time.Time }
+
+// loop tells under the lease until ctx ends. A call that is on its way then has a moment to end and to be stored: cut off, it would be made again. Where
+// the lease was lost it is cut off all the same: others tell now.
+func (t *teller) loop(ctx context.Context, wakes <-chan struct{}) {
+	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	for ctx.Err() == nil {
+		next, err := t.start(ctx, calls)
+		if err != nil && ctx.Err() == nil {
+			t.w.Log.Error("cannot look for what is to be shown", "platform", t.s.Platform(), "err", err)
+		}
+		wait := tellPoll
+		if !next.IsZero() {
+			wait = min(wait, max(time.Until(next), time.Millisecond))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case id := <-t.done:
+			delete(t.busy, id)
+		case <-wakes:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	if errors.Is(context.Cause(ctx), errNotHeld) {
+		cut()
+	}
+	late := time.AfterFunc(tellEndWithin, cut)
+	defer late.Stop()
+	go func() {
+		t.wg.Wait()
+		close(t.done)
+	}()
+	for range t.done {
+	}
+}
+
+// start begins what is due, each within calls, and returns when the next is.
+func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
+	var views []bot.View
+	var posts []bot.Post
+	var now time.Time
+	err = t.w.Ledger.View(ctx, func(tx bot.Tx) (err error) {
+		now = tx.Now()
+		if views, err = tx.Views(t.s.Platform(), 50); err != nil {
+			return err
+		}
+		posts, err = tx.Posts(t.s.Platform(), 50)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	later := func(at time.Time, tries int) bool {
+		if !at.After(now) || at.Sub(now) > max(tellLaterMost, grown(tries)) { // the latter was put off before the ledger's clock was set back
+			return false
+		}
+		if at := time.Now().Add(at.Sub(now)); next.IsZero() || at.Before(next) {
+			next = at
+		}
+		return true
+	}
+	begin := func(id bot.RequestID, fn func(context.Context) error) {
+		if t.busy[id] || len(t.busy) >= tellAtOnce {
+			return
+		}
+		t.busy[id] = true
+		t.wg.Go(func() {
+			defer func() { t.done <- id }()
+			call, cancel := context.WithTimeout(calls, tellCallWithin)
+			defer cancel()
+			if err := fn(call); err != nil && ctx.Err() == nil {
+				if !errors.Is(err, bot.ErrFenced) && !errors.Is(err, bot.ErrEnded) { // else the lease's keeper tells it, and ends ctx
+					t.w.Log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(), "err", err)
+				}
+				history.Sleep(ctx, time.Second)
+			}
+		})
+	}
+	for _, v := range views {
+		if !later(v.After, v.Tries) {
+			begin(v.Request, func(ctx context.Context) error { return t.show(ctx, v) })
+		}
+	}
+	for _, p := range posts {
+		if !later(p.After, p.Tries) {
+			begin(p.Request, func(ctx context.Context) error { return t.post(ctx, p) })
+		}
+	}
+	return next, nil
+}
+
+// show renders one view as its request is now.
+func (t *teller) show(ctx context.Context, v bot.View) error {
+	var c bot.Card
+	var over bool
+	var most time.Duration
+	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+		views, err := tx.ViewOf(v.Request)
+		if err != nil {
+			return err
+		}
+		for _, now := range views {
+			if now.Place == v.Place {
+				v = now
+			}
+		}
+		r, err := tx.Request(v.Request)
+		if err != nil {
+			return err
+		}
+		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
+		c, err = t.w.Card(tx, r, v.Wanted)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	first := v.Ref == bot.Ref{}
+	put := func(c bot.Card) error {
+		if !first {
+			return t.s.Edit(ctx, v.Ref, c)
+		}
+		ref, err := t.s.Post(ctx, v.Place, c, string(v.Request)+"/card")
+		v.Ref = ref
+		return err
+	}
+	if err = put(c); errors.Is(err, bot.ErrRefused) { // it may be what the messages say, which is why they are to be recalled
+		if plain, had := bot.HideContent(c); had {
+			refused := err
+			if err = put(plain); err == nil && !t.known(outage{v.Place.Channel, errWithText}, tellLaterMost) {
+				t.w.Log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
+			}
+		}
+	}
+	untold := false
+	if errors.Is(err, bot.ErrGone) && !first {
+		var unread error
+		if untold, unread = t.untold(ctx, v); unread != nil {
+			return unread
+		}
+	}
+	pause := time.Duration(0)
+	switch {
+	case err == nil:
+		v.Shown = c.Version
+		if !first { // one posted anew proves itself by an edit
+			v.Tries = 0
+		}
+		if first && c.Version > 1 { // an attempt whose answer was lost may have put up an older version, which the platform now gives back
+			v.Shown--
+		}
+		if c.State == bot.Running || c.State == bot.Stopping {
+			pause = progressEvery
+		}
+	case errors.Is(err, bot.ErrGone) && !first && (c.State.Open() || untold):
+		t.w.Log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
+		v.Ref, v.Shown = bot.Ref{}, 0
+		v.Tries++
+		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place) // grows where somebody deletes whatever is posted
+	case errors.Is(err, bot.ErrGone), over && lasting(err):
+		t.w.Log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
+		v.Dead = true
+	default:
+		v.Tries++
+		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place)
+	}
+	return t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		if err := tx.Fence(t.lease); err != nil {
+			return err
+		}
+		r, err := tx.Request(v.Request)
+		if err != nil {
+			return err
+		}
+		if v.Tries == 0 && !r.State.Open() { // it ended while it was drawn: the end is shown at once
+			pause = 0
+		}
+		v.After = time.Time{}
+		if pause > 0 {
+			v.After = tx.Now().Add(pause)
+		}
+		tx.Wake(bot.WakeTeller)
+		return tx.PutView(v)
+	})
+}
+
+// untold reports whether something is still to be posted in the thread of the card.
+func (t *teller) untold(ctx context.Context, v bot.View) (found bool, err error) {
+	err = t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+		posts, err := tx.PostsOf(v.Request)
+		found = slices.ContainsFunc(posts, func(p bot.Post) bool { return p.Place == v.Place })
+		return err
+	})
+	return found, err
+}
+
+// lasting reports whether only people can mend what went wrong.
+func lasting(err error) bool { return kindOf(err) != nil }
+
+// kindOf is which of the errors that only people can mend err is, nil where it is none.
+func kindOf(err error) error {
+	for _, kind := range []error{bot.ErrGone, bot.ErrForbidden, bot.ErrRefused} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
+}
+
+// over reports whether what is forbidden is not tried any more. Until then it may be allowed again: the bot is let back into the channel, or the channel opened.
+func (t *teller) over(r bot.Request, now time.Time) bool {
+	return !r.State.Open() && now.Sub(r.Ended) > t.w.EvidenceTTL+tellForbidden
+}
+
+// grown is the pause after so many failures in a row.
+func grown(tries int) time.Duration { return min(time.Second<<min(max(tries-1, 0), 12), tellSeldom) }
+
+// pauseMost is the longest pause between tries of what only people can mend: hundreds of cards may wait for weeks, and those of young requests share the platform's rates with them.
+func pauseMost(r bot.Request, now time.Time) time.Duration {
+	if !r.State.Open() && now.Sub(r.Ended) > tellOld {
+		return tellSeldom
+	}
+	return tellLaterMost
+}
+
+// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows, up to most where only people can mend it.
+func (t *teller) retryIn(err error, tries int, most time.Duration, what string, id bot.RequestID, at bot.Place) time.Duration {
+	if later, ok := errors.AsType[*bot.Later](err); ok {
+		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
+	}
+	kind := kindOf(err)
+	if kind == nil {
+		most = tellRetryMost
+	}
+	pause := min(grown(tries), most)
+	if kind == nil || !t.known(outage{at.Channel, kind}, pause) {
+		t.w.Log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "channel", at.Channel, "in", pause, "err", err)
+	}
+	return pause
+}
+
+// known notes that an outage lasts, with a next try after pause, and reports whether the log was told of it: once, and again each day, until nothing went wrong so for longer than the pauses between tries.
+func (t *teller) known(o outage, pause time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(t.outages, func(_ outage, was noted) bool { return now.After(was.until) })
+	was, known := t.outages[o]
+	if known = known && now.Sub(was.at) < tellLogAgain; !known {
+		was.at = now
+	}
+	if until := now.Add(2 * max(pause, tellLaterMost)); until.After(was.until) {
+		was.until = until
+	}
+	t.outages[o] = was
+	return known
+}
+
+// post puts one queued post into its thread, once its card stands.
+func (t *teller) post(ctx context.Context, p bot.Post) error {
+	var v bot.View
+	var n *bot.Note
+	var over bool
+	var most time.Duration
+	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+		views, err := tx.ViewOf(p.Request)
+		if err != nil {
+			return err
+		}
+		for _, now := range views {
+			if now.Place == p.Place {
+				v = now
+			}
+		}
+		r, err := tx.Request(p.Request)
+		if err != nil {
+			return err
+		}
+		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
+		n, err = t.w.note(tx, r, p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	pause, gone := time.Duration(0), false
+	switch {
+	case n == nil || v.Dead: // there is nothing to say any more, or nowhere to say it
+		p.Posted = true
+	case v.Ref == bot.Ref{}:
+		pause = time.Second // the card is not posted yet, and is next tried at v.After
+	default:
+		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
+		times := t.refusals(p, err)
+		if refused := err; times >= tellAsItIs {
+			// Where this is refused too it is not the words: both are tried on, and what was to be said comes first once it is taken.
+			if p.Ref, err = t.s.Reply(ctx, v.Ref, instead(p)); err == nil {
+				t.w.Log.Error("a post is refused for what it says; a sentence stands in its place", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", refused)
+			}
+		}
+		switch {
+		case err == nil:
+			p.Posted, p.Tries = true, 0
+			if p.Ref.Thread != "" {
+				v.Ref.Thread = p.Ref.Thread
+			}
+		case over && lasting(err):
+			t.w.Log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", err)
+			p.Posted = true
+		default:
+			p.Tries++
+			tries := p.Tries
+			if times > 0 && times < tellAsItIs { // it may give way soon, however long it could not be put up before
+				tries = times
+			}
+			pause = t.retryIn(err, tries, most, p.Key, p.Request, p.Place)
+			gone = errors.Is(err, bot.ErrGone)
+		}
+	}
+	err = t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		if err := tx.Fence(t.lease); err != nil {
+			return err
+		}
+		p.After = time.Time{}
+		if pause > 0 {
+			p.After = tx.Now().Add(pause)
+		}
+		if v.Ref == (bot.Ref{}) && v.After.After(p.After) {
+			p.After = v.After
+			if most := tx.Now().Add(tellLaterMost); p.After.After(most) { // further ahead it would count as put off by another clock
+				p.After = most
+			}
+		}
+		if err := tx.PutPost(p); err != nil {
+			return err
+		}
+		if v.Request != "" && p.Ref.Thread != "" {
+			if err := tx.PutView(v); err != nil {
+				return err
+			}
+		}
+		tx.Wake(bot.WakeTeller)
+		if gone { // perhaps with its card, which is then posted anew
+			return tx.Want(p.Request)
+		}
+		return nil
+	})
+	if err == nil && p.Posted {
+		t.refusals(p, nil) // it is told of no more
+	}
+	return err
+}
+
+// refusals notes what came of a post, and returns how often in a row it was refused for what it says. Who takes the lease over counts anew.
+func (t *teller) refusals(p bot.Post, err error) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := placed{p.Place, p.Key}
+	if !errors.Is(err, bot.ErrRefused) {
+		delete(t.refused, id)
+		return 0
+	}
+	t.refused[id]++
+	return t.refused[id]
+}
+
+// note writes a post as it is to be read now; nil when there is nothing to say any more.
+func (w *Worker) note(tx bot.Tx, r bot.Request, p bot.Post) (_ *bot.Note, err error) {
+	n := &bot.Note{Key: p.Key}
+	switch p.Kind {
+	case bot.PostReminder:
+		if r.State != bot.Proposed {
+			return nil, nil
+		}
+		n.Lines = []bot.Line{bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline", r.Deadline))}
+		n.Notify, n.Loud = bot.GroupsOf(w.Policy.Crowds[r.Place.Platform].Approvers), true
+	case bot.PostNotice:
+		n.Lines = []bot.Line{p.Line}
+	case bot.PostOutcomes:
+		if r.Tally.Total > linesMost {
+			n.Lines, n.File, err = outcomeFile(tx, r)
+			return n, err
+		}
+		if n.Lines, err = outcomeLines(tx, r); err != nil {
+			return nil, err
+		}
+	case bot.PostReceipt:
+		n.Mention = &r.By.Account
+		if n.Lines, err = w.Receipt(tx, r); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// instead is what is posted where a platform does not take a post for what it says, so that what comes after it is not kept waiting: in words of the bot alone, without
+// anything that a platform could object to, and as a post of its own.
+func instead(p bot.Post) bot.Note {
+	return bot.Note{Key: p.Key + "/instead", Lines: []bot.Line{
+		bot.Say("note.instead", "platform", bot.PlatformName(p.Place.Platform), "command", bot.Code("/recalls show "+string(p.Request))),
+	}}
+}
+
+// outcomeLines is a line for each message.
+func outcomeLines(tx bot.Tx, r bot.Request) ([]bot.Line, error) {
+	all, err := tx.Sealed(r.ID, 0, linesMost)
+	if err != nil {
+		return nil, err
+	}
+	removals, err := bot.RemovalsOf(tx, r, all)
+	if err != nil {
+		return nil, err
+	}
+	var lines []bot.Line
+	for _, m := range all {
+		seq, words := bot.Code(command.FormatInt(int64(m.Seq))), m.Outcome.Words()
+		l := bot.Say("note.outcome", "seq", seq, "words", words)
+		if r.StillShown.Contains(m.Seq) {
+			l = bot.Say("note.outcome.still", "seq", seq, "words", words)
+		} else if was, ok := removals[m.Seq]; ok && m.Outcome.Class == bot.ClassAlready {
+			l = bot.Say("note.outcome.when", "seq", seq, "words", words, "when", was.At)
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+// outcomeFile is a summary by outcome, and a CSV file with a row for each message. Neither has content.
+func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
+	var body bytes.Buffer
+	w := csv.NewWriter(&body)
+	if err := w.Write([]string{"seq", "outcome", "code", "time", "confirmed by"}); err != nil {
+		return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
+	}
+	counts := map[string]int{}
+	var order []string
+	words := map[string]bot.Line{}
+	for from := recall.Seq(0); ; {
+		page, err := tx.Sealed(r.ID, from, 1000)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, m := range page {
+			o := m.Outcome
+			code := ""
+			if o.Code != 0 {
+				code = bot.CodeDigits(o.Code)
+			}
+			row := []string{command.FormatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339), restsOn(r, m)}
+			if err := w.Write(row); err != nil {
+				return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
+			}
+			said := o.Words()
+			if counts[said.String()]++; counts[said.String()] == 1 {
+				order = append(order, said.String())
+				words[said.String()] = said
+			}
+		}
+		if len(page) < 1000 {
+			break
+		}
+		from = page[len(page)-1].Seq + 1
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
+		return nil, nil, fmt.Errorf("write outcomes: %w", err)
+	}
+	var l []bot.Line
+	for _, said := range order {
+		l = append(l, bot.Say("note.summary", "n", counts[said], "words", words[said]))
+	}
+	l = append(l, bot.Say("note.csv"))
+	return l, &bot.File{Name: strings.ToLower(string(r.ID)) + "-outcomes.csv", Type: "text/csv", Title: bot.Say("note.csv.title", "id", r.ID).String(), Body: body.Bytes()}, nil
+}
+
+// restsOn says what the outcome of a message rests on, and what speaks against it.
+func restsOn(r bot.Request, m bot.Message) string {
+	if r.StillShown.Contains(m.Seq) {
+		return string(m.Outcome.Confirmed) + "; history still shows it"
+	}
+	return string(m.Outcome.Confirmed)
+}

@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"recallbot/bot"
+	"recallbot/bot/history"
+	"time"
+)
+
+// complainEvery is how often the log is told of one thing that goes on failing: where the disk is full, it may be the log's too.
+const complainEvery = 30 * time.Second
+
+// complaint is about one thing that fails again and again while the ledger is away or has no room. It belongs to one loop.
+type complaint struct {
+	last  time.Time
+	times int // since it was logged
+}
+
+// log tells of a failure at once, and then every complainEvery, with how often it failed meanwhile.
+func (c *complaint) log(log *slog.Logger, what string, err error) {
+	c.times++
+	if time.Since(c.last) < complainEvery {
+		return
+	}
+	log.Error(what, "err", err, "times", c.times)
+	c.last, c.times = time.Now(), 0
+}
+
+// waitFor returns at a wake, after d, or when ctx ends.
+func waitFor(ctx context.Context, wakes <-chan struct{}, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-wakes:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Worker is what goes on by itself: Run works on what is stored.
+type Worker struct {
+	*history.History
+	surfaces []bot.Surface
+
+	unheld, unseen, unclaimed, unstored complaint // of the runner's loop
+}
+
+// New returns a Worker. It reads nothing and starts nothing.
+func New(h *history.History) *Worker { return &Worker{History: h} }
+
+// Attach gives the worker a platform to show requests on. It must be called before Run.
+func (w *Worker) Attach(s bot.Surface) { w.surfaces = append(w.surfaces, s) }
