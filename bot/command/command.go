@@ -1,14 +1,7 @@
 package command
 
 import (
-	"cmp"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
 	"maps"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,226 +28,10 @@ const (
 	maxRepaired = 1500 // characters of a corrected command: it must fit one message on either platform
 )
 
-// Range is a contiguous run of seqs, both ends included.
-type Range struct{ From, To recall.Seq }
-
-// String is "100" or "100-150".
-func (r Range) String() string {
-	if r.From == r.To {
-		return strconv.FormatUint(uint64(r.From), 10)
-	}
-	return strconv.FormatUint(uint64(r.From), 10) + "-" + strconv.FormatUint(uint64(r.To), 10)
-}
-
-// Ranges is a set of seqs: sorted, disjoint and not adjacent. The empty set is nil.
-// Its size is that of its runs: 1-4294967295 is one Range and is never expanded.
-type Ranges []Range
-
-// MakeRanges is the set of the given seqs, in any order, duplicates folded.
-func MakeRanges(seqs ...recall.Seq) Ranges {
-	runs := make([]Range, len(seqs))
-	for i, s := range seqs {
-		runs[i] = Range{s, s}
-	}
-	return union(runs)
-}
-
-// union sorts the runs in place and joins those that overlap or touch.
-func union(runs []Range) Ranges {
-	slices.SortFunc(runs, func(a, b Range) int { return cmp.Compare(a.From, b.From) })
-	var out Ranges
-	for _, r := range runs {
-		// In 64 bits, so that the run after 4294967295 does not wrap around.
-		if n := len(out); n > 0 && uint64(r.From) <= uint64(out[n-1].To)+1 {
-			out[n-1].To = max(out[n-1].To, r.To)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-// ParseRanges reads what String wrote, and nothing else: it is for the stored form, not for what people type.
-func ParseRanges(s string) (Ranges, error) {
-	if s == "" {
-		return nil, nil
-	}
-	var rs Ranges
-	for part := range strings.SplitSeq(s, ",") {
-		from, to, isRun := strings.Cut(part, "-")
-		if !isRun {
-			to = from
-		}
-		f, errFrom := strconv.ParseUint(from, 10, 32)
-		t, errTo := strconv.ParseUint(to, 10, 32)
-		if err := errors.Join(errFrom, errTo); err != nil {
-			return nil, fmt.Errorf("read stored seqs: %w", err)
-		}
-		if f == 0 || f > t {
-			return nil, fmt.Errorf("read stored seqs: %q is no run of seqs", part)
-		}
-		rs = append(rs, Range{recall.Seq(f), recall.Seq(t)})
-	}
-	if again := union(slices.Clone(rs)); again.String() != s {
-		return nil, fmt.Errorf("read stored seqs: %q is not in its canonical form", s)
-	}
-	return rs, nil
-}
-
-// String is the stored form, as "100-150,170".
-func (rs Ranges) String() string {
-	var b strings.Builder
-	for i, r := range rs {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(r.String())
-	}
-	return b.String()
-}
-
-// MarshalText is the stored form.
-func (rs Ranges) MarshalText() ([]byte, error) { return []byte(rs.String()), nil }
-
-// UnmarshalText reads the stored form.
-func (rs *Ranges) UnmarshalText(b []byte) (err error) {
-	*rs, err = ParseRanges(string(b))
-	return err
-}
-
-// Count is the number of seqs, up to 4294967295 (math.MaxInt where an int is smaller).
-func (rs Ranges) Count() int {
-	var n uint64
-	for _, r := range rs {
-		n += uint64(r.To) - uint64(r.From) + 1
-	}
-	return int(min(n, math.MaxInt))
-}
-
-// Contains reports whether the seq is in the set.
-func (rs Ranges) Contains(s recall.Seq) bool {
-	_, found := slices.BinarySearchFunc(rs, s, func(r Range, s recall.Seq) int {
-		switch {
-		case r.To < s:
-			return -1
-		case r.From > s:
-			return 1
-		}
-		return 0
-	})
-	return found
-}
-
-// Overlaps reports whether the two sets share a seq.
-func (rs Ranges) Overlaps(other Ranges) bool {
-	for i, j := 0, 0; i < len(rs) && j < len(other); {
-		switch {
-		case rs[i].To < other[j].From:
-			i++
-		case other[j].To < rs[i].From:
-			j++
-		default:
-			return true
-		}
-	}
-	return false
-}
-
-// All yields every seq in ascending order. Look at Count first: there may be four billion.
-func (rs Ranges) All() iter.Seq[recall.Seq] {
-	return func(yield func(recall.Seq) bool) {
-		for _, r := range rs {
-			for s := uint64(r.From); s <= uint64(r.To); s++ {
-				if !yield(recall.Seq(s)) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// FromEnd is the seq with which the last n of the set begin: the first of all when there are not so many, 0 when there is none.
-func (rs Ranges) FromEnd(n int) recall.Seq {
-	left := uint64(max(n, 1))
-	for _, r := range slices.Backward(rs) {
-		if size := uint64(r.To) - uint64(r.From) + 1; size < left {
-			left -= size
-			continue
-		}
-		return r.To - recall.Seq(left-1)
-	}
-	if len(rs) == 0 {
-		return 0
-	}
-	return rs[0].From
-}
-
-// When is a time bound as typed: a duration back from now, or an absolute time (UTC). At most one is set; the zero When is no bound.
-type When struct {
-	Ago time.Duration `json:"ago,omitempty"` // whole seconds, up to 3650 days; stored in nanoseconds
-	At  time.Time     `json:"at,omitzero"`
-}
-
-// IsZero reports whether there is no bound.
-func (w When) IsZero() bool { return w.Ago == 0 && w.At.IsZero() }
-
-// Resolve is the time meant, for somebody who typed it at now; the zero Time for no bound.
-func (w When) Resolve(now time.Time) time.Time {
-	if w.Ago != 0 {
-		return now.Add(-w.Ago)
-	}
-	return w.At
-}
-
-// String is as one types it: "90s", "30m", "2h", "3d" or RFC 3339.
-func (w When) String() string {
-	if w.Ago == 0 {
-		if w.At.IsZero() {
-			return ""
-		}
-		return w.At.UTC().Format(time.RFC3339Nano)
-	}
-	seconds := int64(w.Ago / time.Second)
-	for _, u := range []struct {
-		seconds int64
-		unit    string
-	}{{86400, "d"}, {3600, "h"}, {60, "m"}} {
-		if seconds%u.seconds == 0 {
-			return strconv.FormatInt(seconds/u.seconds, 10) + u.unit
-		}
-	}
-	return strconv.FormatInt(seconds, 10) + "s"
-}
-
-// Filter says which messages by what they are, where their seqs are not known.
-type Filter struct {
-	From  recall.UserID `json:"from,omitempty"` // the sender, in the Chat service
-	Since When          `json:"since,omitzero"`
-	Until When          `json:"until,omitzero"`
-	Text  string        `json:"text,omitempty"` // a phrase, as typed
-	Last  int           `json:"last,omitempty"` // the newest N that match; 0 is all, otherwise up to MaxLast
-}
-
-// IsZero reports whether nothing is filtered by.
-func (f Filter) IsZero() bool { return f == Filter{} }
-
 // String is the filter as one types it in Slack, as `from:alice since:2h`.
 func (f Filter) String() string {
 	s := Command{Verb: VerbFind, Scope: Scope{Filter: f}}.String()
 	return strings.TrimPrefix(strings.TrimPrefix(s, "/recalls find"), " ")
-}
-
-// selects reports whether the filter has an option that a filter needs at least one of.
-func (f Filter) selects() bool {
-	return f.From != "" || !f.Since.IsZero() || f.Text != "" || f.Last != 0
-}
-
-// Scope is what is asked for: messages of one group, or of one topic of it, by their seqs or by a filter, never by both.
-type Scope struct {
-	Group  recall.GroupID `json:"group,omitempty"`
-	Topic  recall.TopicID `json:"topic,omitempty"` // begins with the group's id and @TOPIC#_; empty for the group itself
-	Seqs   Ranges         `json:"seqs,omitempty"`
-	Filter Filter         `json:"filter,omitzero"`
 }
 
 // Verb is what a command wants done.
@@ -303,56 +80,6 @@ type Command struct {
 	List      string         // VerbList: ListOpen, ListMine, or the id in ListGroup
 	ListGroup recall.GroupID // VerbList: set when the list is of a group, which may itself be named "open"
 }
-
-// RequestID names a request: "R-" and 6 characters of Crockford base32, short enough to say aloud and not guessable in sequence.
-type RequestID string
-
-const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-// NewRequestID draws an id, uniformly among 2^30, from a source of random bytes such as crypto/rand.Reader.
-// It panics where the source fails. The caller tells a collision by its own store.
-func NewRequestID(random io.Reader) RequestID {
-	var b [4]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		panic(fmt.Sprintf("draw a request id: %v", err)) // unreachable unless random is not crypto/rand
-	}
-	n := binary.BigEndian.Uint32(b[:])
-	id := []byte("R-000000")
-	for i := range 6 {
-		id[2+i] = crockford[n>>(5*i)&31]
-	}
-	return RequestID(id)
-}
-
-// ParseRequestID reads an id as people write it: any case, o for 0, i and l for 1, with or without "R-", and with what
-// clients change on the way (typographic dashes, full-width digits, zero-width characters, spaces around it).
-func ParseRequestID(s string) (RequestID, bool) {
-	s = strings.ToUpper(strings.TrimSpace(FoldString(strings.Map(dropZeroWidth, s))))
-	s = strings.TrimPrefix(s, "R-")
-	if len(s) != 6 {
-		return "", false
-	}
-	s = strings.NewReplacer("O", "0", "I", "1", "L", "1").Replace(s)
-	for _, r := range s {
-		if !strings.ContainsRune(crockford, r) {
-			return "", false
-		}
-	}
-	return RequestID("R-" + s), true
-}
-
-// Mistake says why a command could not be read. It is an answer to the person who typed it, not an error for the log.
-// Quoted holds text that others wrote: it is shown in a frame, never as the bot's own words.
-type Mistake struct {
-	Key        string // which mistake: a stable word under which text/en.txt has the sentence
-	Quoted     string // the part of the input that is wrong, as typed, cut at 100 characters; may be empty
-	Expected   string // what would be right there: an example in the command language
-	Corrected  string // a whole command to copy, in the form in which the wrong one was given
-	Count, Max int    // what was counted and what it may be at most, where that is the mistake; else 0
-}
-
-// Error is for programmers. People get the sentence of the Key. What was typed is left out: an error may be logged.
-func (m *Mistake) Error() string { return "mistake in a command: " + m.Key }
 
 // Examples of the right thing. The group's id is the one of the Chat service's own documentation: it exists nowhere,
 // so that a corrected command copied blindly removes nothing.
@@ -495,214 +222,6 @@ func split(s string) (name, sub string, options map[string]string) {
 }
 
 // ---- Slack's text ----
-
-// char is one character of the input and where it stands there, so that a mistake can be quoted as typed.
-type char struct {
-	r      rune
-	at, to int
-}
-
-var entities = []struct {
-	typed string
-	r     rune
-}{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}}
-
-// scan undoes, once, the escaping that Slack does to text, and leaves out zero-width characters. Everything else stays as typed.
-func scan(text string) []char {
-	chars := make([]char, 0, len(text))
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRuneInString(text[i:])
-		for _, e := range entities {
-			if r == '&' && strings.HasPrefix(text[i:], e.typed) {
-				r, n = e.r, len(e.typed)
-			}
-		}
-		if dropZeroWidth(r) >= 0 {
-			chars = append(chars, char{r, i, i + n})
-		}
-		i += n
-	}
-	return chars
-}
-
-// dropZeroWidth is for strings.Map: it drops the characters of no width that clients and copying leave behind.
-func dropZeroWidth(r rune) rune {
-	switch {
-	case 0x200B <= r && r <= 0x200F, r == 0x2060, r == 0xFEFF:
-		return -1
-	}
-	return r
-}
-
-// fold undoes what clients do to single characters: typographic quotes and dashes, spaces of every kind,
-// full-width digits and punctuation of the command language. Letters are left alone.
-func fold(r rune) rune {
-	switch {
-	case r < 0x80 && r != '\n' && r != '\t' && r != '\r' && r != '\v' && r != '\f':
-		return r
-	case unicode.IsSpace(r):
-		return ' '
-	case 0x2010 <= r && r <= 0x2015, r == 0x2212, r == 0xFF0D:
-		return '-'
-	case 0x201C <= r && r <= 0x201F, r == 0xAB, r == 0xBB, r == 0xFF02:
-		return '"'
-	case 0x2018 <= r && r <= 0x201B, r == 0xFF07:
-		return '\''
-	case 0xFF10 <= r && r <= 0xFF19, r == 0xFF20, r == 0xFF03, r == 0xFF1A, r == 0xFF0C:
-		return r - 0xFEE0
-	case r == 0x3001: // the comma between items of a Chinese or Japanese list
-		return ','
-	}
-	return r
-}
-
-func FoldString(s string) string { return strings.Map(fold, s) }
-
-func isSpace(r rune) bool { return fold(r) == ' ' }
-
-func isQuote(r rune) bool { return fold(r) == '"' }
-
-// cleaned is text of a person as it is kept: as typed, but for characters that hide or steer what is read (control, zero-width,
-// direction and tag characters), which go, and line breaks, which become spaces.
-func cleaned(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.In(r, unicode.Zl, unicode.Zp), unicode.IsControl(r) && unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), dropZeroWidth(r) < 0,
-			0x202A <= r && r <= 0x202E, 0x2061 <= r && r <= 0x206F, r == 0x061C,
-			0xFFF9 <= r && r <= 0xFFFB, 0xE0000 <= r && r <= 0xE007F:
-			return -1
-		}
-		return r
-	}, s))
-}
-
-// item is one word or one option's value.
-type item struct {
-	raw    string // as typed, with the option's name and the quotes
-	val    string // without them; not folded
-	quoted bool
-}
-
-// id is the item as an identifier: folded.
-func (f item) id() string { return FoldString(f.val) }
-
-// token is an item of Slack's text.
-type token struct {
-	item
-	name   string // the option's name as typed, in lower case; "" for a word
-	fault  string // the mistake in its quotes, or ""
-	at, to int    // its characters
-	value  int    // where its value begins
-}
-
-// plain reports whether it is a word without a name or quotes.
-func (t token) plain() bool { return t.name == "" && !t.quoted }
-
-// words reads Slack's text token by token.
-type words struct {
-	text  string
-	chars []char
-	pos   int
-}
-
-func (w *words) raw(at, to int) string {
-	return w.text[w.chars[at].at:w.chars[to-1].to]
-}
-
-// runes is the characters from at to to as a string, entities undone.
-func (w *words) runes(at, to int) string {
-	var b strings.Builder
-	for _, c := range w.chars[at:to] {
-		b.WriteRune(c.r)
-	}
-	return b.String()
-}
-
-// wordEnd is where the word that stands at i ends.
-func (w *words) wordEnd(i int) int {
-	for i < len(w.chars) && !isSpace(w.chars[i].r) {
-		i++
-	}
-	return i
-}
-
-// peek is the next token, left where it is.
-func (w *words) peek() (token, bool) {
-	i := w.pos
-	for i < len(w.chars) && isSpace(w.chars[i].r) {
-		i++
-	}
-	if i == len(w.chars) {
-		return token{}, false
-	}
-	t := token{at: i, value: i}
-	for i < len(w.chars) && unicode.IsLetter(w.chars[i].r) {
-		i++
-	}
-	if i > t.at && i < len(w.chars) && fold(w.chars[i].r) == ':' {
-		t.name, t.value = strings.ToLower(w.runes(t.at, i)), i+1
-	}
-	if t.value < len(w.chars) && isQuote(w.chars[t.value].r) {
-		t.quoted = true
-		val, end, closed := unquote(w.chars, t.value)
-		t.val, t.to = val, end
-		switch {
-		case !closed:
-			t.fault = "quote_open"
-		case w.wordEnd(end) > end:
-			t.fault, t.to = "quote_after", w.wordEnd(end)
-		}
-	} else {
-		t.to = w.wordEnd(t.value)
-		t.val = w.runes(t.value, t.to)
-	}
-	t.raw = w.raw(t.at, t.to)
-	return t, true
-}
-
-// next is the next token.
-func (w *words) next() (token, bool) {
-	t, ok := w.peek()
-	if ok {
-		w.pos = t.to
-	}
-	return t, ok
-}
-
-// unquote reads the quoted string that begins at i. Any double quote ends it, whichever began it: clients change one and not the other.
-// A backslash makes a quote or a backslash after it an ordinary character.
-func unquote(chars []char, i int) (val string, end int, closed bool) {
-	var b strings.Builder
-	for i++; i < len(chars); i++ {
-		r := chars[i].r
-		switch {
-		case r == '\\' && i+1 < len(chars) && (chars[i+1].r == '\\' || isQuote(chars[i+1].r)):
-			i++
-			b.WriteRune(chars[i].r)
-		case isQuote(r):
-			return b.String(), i + 1, true
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String(), i, false
-}
-
-// quote writes a string so that unquote reads it.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		if r == '\\' || isQuote(r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	b.WriteByte('"')
-	return b.String()
-}
 
 func readText(name, text string) *reader {
 	r := &reader{c: Command{Verb: VerbRecall}}
@@ -1049,11 +568,6 @@ var otherNames = map[string]string{
 	"thread": "topic",
 }
 
-// link reports whether what looks like an option's name is the beginning of a link.
-func link(name string) bool {
-	return slices.Contains([]string{"http", "https", "ftp", "mailto", "tel"}, name)
-}
-
 // unknownOption is the option that was meant by one of another name, or "".
 func (r *reader) unknownOption(t token, allowed []string) string {
 	if link(t.name) {
@@ -1071,50 +585,6 @@ func (r *reader) unknownOption(t token, allowed []string) string {
 	}
 	near, _ := nearest(plain, allowed)
 	return near
-}
-
-// nearest is the one name that differs from s by a slip of the fingers, or by two where the name is long; "" when there is none or several.
-func nearest(s string, names []string) (name string, ok bool) {
-	s = strings.ToLower(s)
-	if len(s) > 12 {
-		return "", false
-	}
-	best := 3
-	for _, n := range names {
-		switch d := slips(s, n); {
-		case d > 2 || d > 1 && len(n) < 6 || d > best:
-		case d == best:
-			name, ok = "", false
-		default:
-			name, ok, best = n, true, d
-		}
-	}
-	return name, ok
-}
-
-// slips counts the letters added, left out, changed or swapped with their neighbour between a and b.
-func slips(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }
 
 func sampleOption(name string) string {
@@ -1215,32 +685,6 @@ func readOptions(name, sub string, given map[string]string) *reader {
 	r.option = ""
 	r.size()
 	return r
-}
-
-func firstRune(s string) rune {
-	r, _ := utf8.DecodeRuneInString(s)
-	return r
-}
-
-// typedItem reads one option's value. A value that is one quoted string as a whole is what is in the quotes.
-func typedItem(value string) item {
-	chars := scan(value)
-	for len(chars) > 0 && isSpace(chars[0].r) {
-		chars = chars[1:]
-	}
-	for len(chars) > 0 && isSpace(chars[len(chars)-1].r) {
-		chars = chars[:len(chars)-1]
-	}
-	f := item{raw: strings.TrimSpace(value)}
-	if len(chars) > 1 && isQuote(chars[0].r) {
-		if val, end, closed := unquote(chars, 0); closed && end == len(chars) {
-			f.val, f.quoted = val, true
-			return f
-		}
-	}
-	w := words{chars: chars}
-	f.val = w.runes(0, len(chars))
-	return f
 }
 
 // ---- what both forms mean ----
@@ -1456,30 +900,6 @@ func (r *reader) topic(f item) {
 	r.c.Scope.Topic = recall.TopicID(id)
 }
 
-// swallowed is a mention or a link that a client put in the place of what was typed; the group is its kind.
-var swallowed = regexp.MustCompile(`<(@&|!subteam|@[!0-9A-Za-z]|#[0-9A-Za-z]|![a-z]|:|[a-zA-Z][a-zA-Z0-9+.-]*:)`)
-
-// label is the part of a mention in which a client keeps what was typed.
-var label = regexp.MustCompile(`^<[@!#][^|>]*\|@?TGS>(#.+)$`)
-
-// mention is the key of the mistake when s holds a mention or a link, else "".
-func mention(s string) string {
-	m := swallowed.FindStringSubmatch(s)
-	switch {
-	case m == nil:
-		return ""
-	case m[1] == "@&" || m[1] == "!subteam":
-		return "mention_role"
-	case m[1][0] == '@':
-		return "mention_user"
-	case m[1][0] == '#':
-		return "mention_channel"
-	case m[1][0] == '!':
-		return "mention_all"
-	}
-	return "link"
-}
-
 // id reads an identifier of the Chat service. ok is false when what was meant cannot be told.
 func (r *reader) id(f item, expected string) (id string, ok bool) {
 	id = f.id()
@@ -1507,106 +927,6 @@ func (r *reader) id(f item, expected string) (id string, ok bool) {
 		return "", false
 	}
 	return id, true
-}
-
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-// digit is the ASCII digit of the same value as a decimal digit of any script, and every other character itself.
-func digit(r rune) rune {
-	if r >= 0x80 && unicode.Is(unicode.Nd, r) {
-		for _, t := range unicode.Nd.R16 {
-			if rune(t.Lo) <= r && r <= rune(t.Hi) {
-				return '0' + (r-rune(t.Lo))%10
-			}
-		}
-		for _, t := range unicode.Nd.R32 {
-			if rune(t.Lo) <= r && r <= rune(t.Hi) {
-				return '0' + (r-rune(t.Lo))%10
-			}
-		}
-	}
-	return r
-}
-
-// looksLikeSeqs reports whether a folded word was probably meant as seqs, right or wrong.
-func looksLikeSeqs(s string) bool {
-	s = strings.TrimLeft(s, "-.,#~")
-	return s == "" || unicode.IsDigit(firstRune(s))
-}
-
-// readsAsSeqs reports whether a folded word reads as seqs without a mistake.
-func readsAsSeqs(s string) bool {
-	for part := range strings.SplitSeq(s, ",") {
-		if _, key, _ := onePart(part); key != "" && part != "" {
-			return false
-		}
-	}
-	return true
-}
-
-// oneSeq reads a number. All of s is digits.
-func oneSeq(s string) (n uint64, ok bool) {
-	s = strings.TrimLeft(s, "0")
-	if len(s) > 10 {
-		return math.MaxUint64, false
-	}
-	n, _ = strconv.ParseUint("0"+s, 10, 64)
-	return n, 1 <= n && n <= math.MaxUint32
-}
-
-func digits(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
-}
-
-// runOf matches a run written with some other sign between its ends.
-var runOf = regexp.MustCompile(`^#?([0-9]+)(?:-+>?|\.{2,}|…|~|〜|～|:|to)#?([0-9]+)$`)
-
-// onePart reads one item of a list of seqs, folded and without commas. With a key there is a mistake in it; mended then says
-// whether the run is what must have been meant.
-func onePart(s string) (run Range, key string, mended bool) {
-	if digits(s) {
-		n, ok := oneSeq(s)
-		switch {
-		case ok:
-			return Range{recall.Seq(n), recall.Seq(n)}, "", true
-		case n == 0:
-			return Range{}, "seq_zero", false
-		}
-		return Range{}, "seq_big", false
-	}
-	from, to, isRun := strings.Cut(s, "-")
-	if !isRun {
-		from, to, isRun = strings.Cut(s, "..")
-	}
-	switch {
-	case isRun && digits(from) && digits(to):
-		f, fromOK := oneSeq(from)
-		t, toOK := oneSeq(to)
-		switch {
-		case f > math.MaxUint32 || t > math.MaxUint32:
-			return Range{}, "seq_big", false
-		case !toOK:
-			return Range{}, "seq_zero", false
-		case !fromOK:
-			return Range{1, recall.Seq(t)}, "seq_zero", true
-		case f > t:
-			return Range{recall.Seq(t), recall.Seq(f)}, "seq_backwards", true
-		}
-		return Range{recall.Seq(f), recall.Seq(t)}, "", true
-	case isRun && (from == "" || digits(from)) && (to == "" || digits(to)):
-		return Range{}, "seq_half", false
-	}
-	if ascii := strings.Map(digit, s); ascii != s {
-		run, key, _ := onePart(ascii)
-		return run, "digit_script", key == ""
-	}
-	if m := runOf.FindStringSubmatch(s); m != nil {
-		run, key, _ := onePart(m[1] + "-" + m[2])
-		return run, "seq_word", key == ""
-	}
-	return Range{}, "seq_word", false
 }
 
 // seqs reads the words after the group.
@@ -1664,35 +984,6 @@ func (r *reader) seqs(items []item) {
 	r.c.Scope.Seqs = union(runs)
 }
 
-// spacedRun joins the first items to one range when they are one with spaces around its sign; n is how many they are.
-func spacedRun(items []item) (joined item, n int) {
-	joined = items[0]
-	first := joined.id()
-	if _, key, _ := onePart(first); key == "" && !digits(first) {
-		return joined, 1
-	}
-	if strings.Trim(first, "0123456789-.") != "" || digits(first) && len(items) < 2 {
-		return joined, 1
-	}
-	if len(items) > 2 && strings.EqualFold(items[1].val, "to") {
-		return item{raw: first + " " + items[1].raw + " " + items[2].raw, val: first + "-" + items[2].id()}, 3
-	}
-	for n = 1; n < min(3, len(items)); n++ {
-		if strings.Trim(items[n].id(), "0123456789-.") != "" {
-			break
-		}
-		if digits(joined.id()) && digits(items[n].id()) {
-			break
-		}
-		joined.raw += " " + items[n].raw
-		joined.val += items[n].val
-		if _, key, _ := onePart(joined.id()); key == "" && !digits(joined.id()) {
-			return joined, n + 1
-		}
-	}
-	return items[0], 1
-}
-
 func (r *reader) lastN(o option) {
 	s := o.id()
 	n, _ := strconv.Atoi(s)
@@ -1729,62 +1020,6 @@ func (r *reader) when(o option) When {
 		r.lost = r.lost || !mended
 	}
 	return w
-}
-
-var (
-	durationForm = regexp.MustCompile(`^([0-9]+)([smhd])$`)
-	durationWord = regexp.MustCompile(`^([0-9]+) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$`)
-	units        = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-)
-
-// readWhen reads a time bound, folded. With a key there is a mistake in it; mended then says whether the bound is what was
-// probably meant, for a person to look at in the corrected command.
-func readWhen(s string) (w When, key string, mended bool) {
-	if m := durationForm.FindStringSubmatch(s); m != nil {
-		return ago(m[1], units[m[2][0]], "")
-	}
-	if t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(s)); err == nil {
-		return atTime(t, "")
-	}
-	if ascii := strings.Map(digit, s); ascii != s {
-		w, key, _ := readWhen(ascii)
-		return w, "digit_script", key == ""
-	}
-	lower := strings.ToLower(s)
-	if m := durationWord.FindStringSubmatch(lower); m != nil {
-		return ago(m[1], units[m[2][0]], "when_form")
-	}
-	if d, err := time.ParseDuration(lower); err == nil && d > 0 && d%time.Second == 0 && strings.Trim(lower, "0123456789hms") == "" {
-		return ago(strconv.FormatInt(int64(d/time.Second), 10), time.Second, "when_form")
-	}
-	if t, err := time.Parse("2006-01-02 15:04:05Z07:00", s); err == nil {
-		return atTime(t, "when_form")
-	}
-	for _, form := range []string{time.DateOnly, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.Parse(form, s); err == nil {
-			return atTime(t, "when_offset")
-		}
-	}
-	return When{}, "when_form", false
-}
-
-func ago(number string, unit time.Duration, key string) (When, string, bool) {
-	n, err := strconv.ParseInt(number, 10, 64)
-	switch {
-	case err == nil && n == 0:
-		return When{}, "when_zero", false
-	case err != nil || n > int64(maxAgo/unit):
-		return When{}, "when_far", false
-	}
-	return When{Ago: time.Duration(n) * unit}, key, true
-}
-
-func atTime(t time.Time, key string) (When, string, bool) {
-	t = t.UTC()
-	if t.Year() < 1970 || t.Year() > 2999 {
-		return When{}, "when_far", false
-	}
-	return When{At: t}, key, true
 }
 
 // window checks that the bounds leave something between them, as far as that is known without a clock.
@@ -1946,4 +1181,24 @@ func isWord(id string) bool {
 func (c Command) WithoutReason() Command {
 	c.Reason = ""
 	return c
+}
+
+// parseForm reads the form of /recall as the command that it stands for. A corrected command is in the form in which it can be typed there.
+func ParseForm(in map[string]string, typed bool) (Command, error) {
+	text := quoteWord(in["group"]) + " " + in["what"]
+	if t := strings.TrimSpace(in["topic"]); t != "" {
+		text += " topic:" + quoteWord(t)
+	}
+	if r := strings.TrimSpace(in["reason"]); r != "" {
+		text += " reason:" + quoteWord(r)
+	}
+	return readText("recall", text).result(typed)
+}
+
+func quoteWord(s string) string {
+	s = strings.TrimSpace(s)
+	if r, _ := utf8.DecodeRuneInString(s); s == "" || isQuote(r) {
+		return s
+	}
+	return quote(s)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -196,19 +197,35 @@ func checkMistake(t testing.TB, m *Mistake, typed bool) {
 }
 
 func TestMistakeKeysAreAllShown(t *testing.T) {
-	source, err := os.ReadFile("command.go")
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var source []byte
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, b...)
 	}
 	seen := map[string]bool{"too_long": true, "topic_long": true} // in TestLimits
 	for _, row := range commandTable(t, "mistakes.txt") {
 		key, _, _ := strings.Cut(strings.TrimPrefix(row[1], "! "), " ")
 		seen[key] = true
 	}
+	keys := 0
 	for _, m := range regexp.MustCompile(`(?:mistake|tooMany)\("([a-z_]+)"|"((?:quote|seq|when|mention)_[a-z]+|digit_script|link)"`).FindAllStringSubmatch(string(source), -1) {
+		keys++
 		if key := m[1] + m[2]; !seen[key] {
 			t.Errorf("the mistake %s is in no row of mistakes.txt", key)
 		}
+	}
+	if keys < 40 {
+		t.Errorf("found %d mistakes in the source, want at least 40: the pattern no longer fits the code", keys)
 	}
 }
 

@@ -2,26 +2,60 @@ package command
 
 import (
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"recallbot/recall"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/width"
 )
 
-// Matches reports whether a message is one that the filter asks for, Last aside. Text occurs with case and width folded. A bound of
-// time includes its own second.
-func (f Filter) Matches(m recall.Message, text string) bool {
+// fold undoes what clients do to single characters: typographic quotes and dashes, spaces of every kind,
+// full-width digits and punctuation of the command language. Letters are left alone.
+func fold(r rune) rune {
 	switch {
-	case f.From != "" && m.From != f.From,
-		!f.Since.IsZero() && m.Time.Before(f.Since.At.Truncate(time.Second)),
-		!f.Until.IsZero() && m.Time.After(f.Until.At):
-		return false
+	case r < 0x80 && r != '\n' && r != '\t' && r != '\r' && r != '\v' && r != '\f':
+		return r
+	case unicode.IsSpace(r):
+		return ' '
+	case 0x2010 <= r && r <= 0x2015, r == 0x2212, r == 0xFF0D:
+		return '-'
+	case 0x201C <= r && r <= 0x201F, r == 0xAB, r == 0xBB, r == 0xFF02:
+		return '"'
+	case 0x2018 <= r && r <= 0x201B, r == 0xFF07:
+		return '\''
+	case 0xFF10 <= r && r <= 0xFF19, r == 0xFF20, r == 0xFF03, r == 0xFF1A, r == 0xFF0C:
+		return r - 0xFEE0
+	case r == 0x3001: // the comma between items of a Chinese or Japanese list
+		return ','
 	}
-	return f.Text == "" || strings.Contains(folded(text), folded(f.Text))
+	return r
+}
+
+func FoldString(s string) string { return strings.Map(fold, s) }
+
+// dropZeroWidth is for strings.Map: it drops the characters of no width that clients and copying leave behind.
+func dropZeroWidth(r rune) rune {
+	switch {
+	case 0x200B <= r && r <= 0x200F, r == 0x2060, r == 0xFEFF:
+		return -1
+	}
+	return r
+}
+
+// cleaned is text of a person as it is kept: as typed, but for characters that hide or steer what is read (control, zero-width,
+// direction and tag characters), which go, and line breaks, which become spaces.
+func cleaned(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.In(r, unicode.Zl, unicode.Zp), unicode.IsControl(r) && unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), dropZeroWidth(r) < 0,
+			0x202A <= r && r <= 0x202E, 0x2061 <= r && r <= 0x206F, r == 0x061C,
+			0xFFF9 <= r && r <= 0xFFFB, 0xE0000 <= r && r <= 0xE007F:
+			return -1
+		}
+		return r
+	}, s))
 }
 
 // folded is text as it is compared: case, width and spaces folded, without the characters that are not seen and what stands for them.
@@ -42,4 +76,38 @@ func Invisible(r rune) bool {
 		return true
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || !unicode.IsGraphic(r)
+}
+
+func isSpace(r rune) bool { return fold(r) == ' ' }
+
+func isQuote(r rune) bool { return fold(r) == '"' }
+
+// digit is the ASCII digit of the same value as a decimal digit of any script, and every other character itself.
+func digit(r rune) rune {
+	if r >= 0x80 && unicode.Is(unicode.Nd, r) {
+		for _, t := range unicode.Nd.R16 {
+			if rune(t.Lo) <= r && r <= rune(t.Hi) {
+				return '0' + (r-rune(t.Lo))%10
+			}
+		}
+		for _, t := range unicode.Nd.R32 {
+			if rune(t.Lo) <= r && r <= rune(t.Hi) {
+				return '0' + (r-rune(t.Lo))%10
+			}
+		}
+	}
+	return r
+}
+
+func digits(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }

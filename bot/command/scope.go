@@ -1,72 +1,22 @@
 package command
 
 import (
-	"sort"
-	"strconv"
-	"time"
-
 	"recallbot/recall"
+	"strings"
+	"time"
 )
 
-// First returns the lowest n seqs of rs.
-func (rs Ranges) First(n int) Ranges {
-	var out Ranges
-	for _, r := range rs {
-		if n <= 0 {
-			break
-		}
-		if size := int(r.To-r.From) + 1; size > n {
-			r.To = r.From + recall.Seq(n) - 1
-		}
-		n -= int(r.To-r.From) + 1
-		out = append(out, r)
-	}
-	return out
+// Filter says which messages by what they are, where their seqs are not known.
+type Filter struct {
+	From  recall.UserID `json:"from,omitempty"` // the sender, in the Chat service
+	Since When          `json:"since,omitzero"`
+	Until When          `json:"until,omitzero"`
+	Text  string        `json:"text,omitempty"` // a phrase, as typed
+	Last  int           `json:"last,omitempty"` // the newest N that match; 0 is all, otherwise up to MaxLast
 }
 
-// Nth returns the seq at place n, counted from 0; the highest where there are not so many, 0 where there are none.
-func (rs Ranges) Nth(n int) recall.Seq {
-	for _, r := range rs {
-		if size := int(r.To-r.From) + 1; n >= size {
-			n -= size
-			continue
-		}
-		return r.From + recall.Seq(n)
-	}
-	if len(rs) == 0 {
-		return 0
-	}
-	return rs[len(rs)-1].To
-}
-
-// places returns the inverse of Nth, for seqs that are in rs.
-func (rs Ranges) Places() func(recall.Seq) int {
-	before := make([]int, len(rs)) // seqs before each range
-	for i := 1; i < len(rs); i++ {
-		before[i] = before[i-1] + int(rs[i-1].To-rs[i-1].From) + 1
-	}
-	return func(seq recall.Seq) int {
-		i := sort.Search(len(rs), func(i int) bool { return rs[i].To >= seq })
-		return before[i] + int(seq-rs[i].From)
-	}
-}
-
-// Intersect returns the seqs that are in both.
-func (rs Ranges) Intersect(other Ranges) Ranges {
-	var out Ranges
-	for i, j := 0, 0; i < len(rs) && j < len(other); {
-		from, to := max(rs[i].From, other[j].From), min(rs[i].To, other[j].To)
-		if from <= to {
-			out = append(out, Range{from, to})
-		}
-		if rs[i].To < other[j].To {
-			i++
-		} else {
-			j++
-		}
-	}
-	return out
-}
+// IsZero reports whether nothing is filtered by.
+func (f Filter) IsZero() bool { return f == Filter{} }
 
 // Absolute returns the filter with its relative times counted back from now, so that it means the same later.
 func (f Filter) Absolute(now time.Time) Filter {
@@ -79,15 +29,40 @@ func (f Filter) Absolute(now time.Time) Filter {
 	return f
 }
 
-// Withheld stands in place of a filter's phrase where the phrase does not belong: it is content, as the messages that hold it are.
+// Matches reports whether a message is one that the filter asks for, Last aside. Text occurs with case and width folded. A bound of
+// time includes its own second.
+func (f Filter) Matches(m recall.Message, text string) bool {
+	switch {
+	case f.From != "" && m.From != f.From,
+		!f.Since.IsZero() && m.Time.Before(f.Since.At.Truncate(time.Second)),
+		!f.Until.IsZero() && m.Time.After(f.Until.At):
+		return false
+	}
+	return f.Text == "" || strings.Contains(folded(text), folded(f.Text))
+}
+
+// selects reports whether the filter has an option that a filter needs at least one of.
+func (f Filter) selects() bool {
+	return f.From != "" || !f.Since.IsZero() || f.Text != "" || f.Last != 0
+}
+
+// Scope is what is asked for: messages of one group, or of one topic of it, by their seqs or by a filter, never by both.
+type Scope struct {
+	Group  recall.GroupID `json:"group,omitempty"`
+	Topic  recall.TopicID `json:"topic,omitempty"` // begins with the group's id and @TOPIC#_; empty for the group itself
+	Seqs   Ranges         `json:"seqs,omitempty"`
+	Filter Filter         `json:"filter,omitzero"`
+}
+
+// Withheld stands in place of a filter's phrase where the phrase does not belong: it is content, as
+// the messages that hold it are.
 const Withheld = "…"
 
-// withoutText is the filter as it may be told to others than who asked, and as it is kept when the evidence is gone.
+// WithoutText returns the filter as it may be told to others than who asked, and as it is kept when
+// the evidence is gone.
 func (f Filter) WithoutText() Filter {
 	if f.Text != "" {
 		f.Text = Withheld
 	}
 	return f
 }
-
-func FormatInt(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,183 @@
+package command
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// char is one character of the input and where it stands there, so that a mistake can be quoted as typed.
+type char struct {
+	r      rune
+	at, to int
+}
+
+var entities = []struct {
+	typed string
+	r     rune
+}{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}}
+
+// scan undoes, once, the escaping that Slack does to text, and leaves out zero-width characters. Everything else stays as typed.
+func scan(text string) []char {
+	chars := make([]char, 0, len(text))
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		for _, e := range entities {
+			if r == '&' && strings.HasPrefix(text[i:], e.typed) {
+				r, n = e.r, len(e.typed)
+			}
+		}
+		if dropZeroWidth(r) >= 0 {
+			chars = append(chars, char{r, i, i + n})
+		}
+		i += n
+	}
+	return chars
+}
+
+// item is one word or one option's value.
+type item struct {
+	raw    string // as typed, with the option's name and the quotes
+	val    string // without them; not folded
+	quoted bool
+}
+
+// id is the item as an identifier: folded.
+func (f item) id() string { return FoldString(f.val) }
+
+// token is an item of Slack's text.
+type token struct {
+	item
+	name   string // the option's name as typed, in lower case; "" for a word
+	fault  string // the mistake in its quotes, or ""
+	at, to int    // its characters
+	value  int    // where its value begins
+}
+
+// plain reports whether it is a word without a name or quotes.
+func (t token) plain() bool { return t.name == "" && !t.quoted }
+
+// words reads Slack's text token by token.
+type words struct {
+	text  string
+	chars []char
+	pos   int
+}
+
+func (w *words) raw(at, to int) string {
+	return w.text[w.chars[at].at:w.chars[to-1].to]
+}
+
+// runes is the characters from at to to as a string, entities undone.
+func (w *words) runes(at, to int) string {
+	var b strings.Builder
+	for _, c := range w.chars[at:to] {
+		b.WriteRune(c.r)
+	}
+	return b.String()
+}
+
+// wordEnd is where the word that stands at i ends.
+func (w *words) wordEnd(i int) int {
+	for i < len(w.chars) && !isSpace(w.chars[i].r) {
+		i++
+	}
+	return i
+}
+
+// peek is the next token, left where it is.
+func (w *words) peek() (token, bool) {
+	i := w.pos
+	for i < len(w.chars) && isSpace(w.chars[i].r) {
+		i++
+	}
+	if i == len(w.chars) {
+		return token{}, false
+	}
+	t := token{at: i, value: i}
+	for i < len(w.chars) && unicode.IsLetter(w.chars[i].r) {
+		i++
+	}
+	if i > t.at && i < len(w.chars) && fold(w.chars[i].r) == ':' {
+		t.name, t.value = strings.ToLower(w.runes(t.at, i)), i+1
+	}
+	if t.value < len(w.chars) && isQuote(w.chars[t.value].r) {
+		t.quoted = true
+		val, end, closed := unquote(w.chars, t.value)
+		t.val, t.to = val, end
+		switch {
+		case !closed:
+			t.fault = "quote_open"
+		case w.wordEnd(end) > end:
+			t.fault, t.to = "quote_after", w.wordEnd(end)
+		}
+	} else {
+		t.to = w.wordEnd(t.value)
+		t.val = w.runes(t.value, t.to)
+	}
+	t.raw = w.raw(t.at, t.to)
+	return t, true
+}
+
+// next is the next token.
+func (w *words) next() (token, bool) {
+	t, ok := w.peek()
+	if ok {
+		w.pos = t.to
+	}
+	return t, ok
+}
+
+// unquote reads the quoted string that begins at i. Any double quote ends it, whichever began it: clients change one and not the other.
+// A backslash makes a quote or a backslash after it an ordinary character.
+func unquote(chars []char, i int) (val string, end int, closed bool) {
+	var b strings.Builder
+	for i++; i < len(chars); i++ {
+		r := chars[i].r
+		switch {
+		case r == '\\' && i+1 < len(chars) && (chars[i+1].r == '\\' || isQuote(chars[i+1].r)):
+			i++
+			b.WriteRune(chars[i].r)
+		case isQuote(r):
+			return b.String(), i + 1, true
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String(), i, false
+}
+
+// quote writes a string so that unquote reads it.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		if r == '\\' || isQuote(r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// typedItem reads one option's value. A value that is one quoted string as a whole is what is in the quotes.
+func typedItem(value string) item {
+	chars := scan(value)
+	for len(chars) > 0 && isSpace(chars[0].r) {
+		chars = chars[1:]
+	}
+	for len(chars) > 0 && isSpace(chars[len(chars)-1].r) {
+		chars = chars[:len(chars)-1]
+	}
+	f := item{raw: strings.TrimSpace(value)}
+	if len(chars) > 1 && isQuote(chars[0].r) {
+		if val, end, closed := unquote(chars, 0); closed && end == len(chars) {
+			f.val, f.quoted = val, true
+			return f
+		}
+	}
+	w := words{chars: chars}
+	f.val = w.runes(0, len(chars))
+	return f
+}

@@ -1,0 +1,114 @@
+package command
+
+import (
+	"math"
+	"recallbot/recall"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// looksLikeSeqs reports whether a folded word was probably meant as seqs, right or wrong.
+func looksLikeSeqs(s string) bool {
+	s = strings.TrimLeft(s, "-.,#~")
+	return s == "" || unicode.IsDigit(firstRune(s))
+}
+
+// readsAsSeqs reports whether a folded word reads as seqs without a mistake.
+func readsAsSeqs(s string) bool {
+	for part := range strings.SplitSeq(s, ",") {
+		if _, key, _ := onePart(part); key != "" && part != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// oneSeq reads a number. All of s is digits.
+func oneSeq(s string) (n uint64, ok bool) {
+	s = strings.TrimLeft(s, "0")
+	if len(s) > 10 {
+		return math.MaxUint64, false
+	}
+	n, _ = strconv.ParseUint("0"+s, 10, 64)
+	return n, 1 <= n && n <= math.MaxUint32
+}
+
+// runOf matches a run written with some other sign between its ends.
+var runOf = regexp.MustCompile(`^#?([0-9]+)(?:-+>?|\.{2,}|…|~|〜|～|:|to)#?([0-9]+)$`)
+
+// onePart reads one item of a list of seqs, folded and without commas. With a key there is a mistake in it; mended then says
+// whether the run is what must have been meant.
+func onePart(s string) (run Range, key string, mended bool) {
+	if digits(s) {
+		n, ok := oneSeq(s)
+		switch {
+		case ok:
+			return Range{recall.Seq(n), recall.Seq(n)}, "", true
+		case n == 0:
+			return Range{}, "seq_zero", false
+		}
+		return Range{}, "seq_big", false
+	}
+	from, to, isRun := strings.Cut(s, "-")
+	if !isRun {
+		from, to, isRun = strings.Cut(s, "..")
+	}
+	switch {
+	case isRun && digits(from) && digits(to):
+		f, fromOK := oneSeq(from)
+		t, toOK := oneSeq(to)
+		switch {
+		case f > math.MaxUint32 || t > math.MaxUint32:
+			return Range{}, "seq_big", false
+		case !toOK:
+			return Range{}, "seq_zero", false
+		case !fromOK:
+			return Range{1, recall.Seq(t)}, "seq_zero", true
+		case f > t:
+			return Range{recall.Seq(t), recall.Seq(f)}, "seq_backwards", true
+		}
+		return Range{recall.Seq(f), recall.Seq(t)}, "", true
+	case isRun && (from == "" || digits(from)) && (to == "" || digits(to)):
+		return Range{}, "seq_half", false
+	}
+	if ascii := strings.Map(digit, s); ascii != s {
+		run, key, _ := onePart(ascii)
+		return run, "digit_script", key == ""
+	}
+	if m := runOf.FindStringSubmatch(s); m != nil {
+		run, key, _ := onePart(m[1] + "-" + m[2])
+		return run, "seq_word", key == ""
+	}
+	return Range{}, "seq_word", false
+}
+
+// spacedRun joins the first items to one range when they are one with spaces around its sign; n is how many they are.
+func spacedRun(items []item) (joined item, n int) {
+	joined = items[0]
+	first := joined.id()
+	if _, key, _ := onePart(first); key == "" && !digits(first) {
+		return joined, 1
+	}
+	if strings.Trim(first, "0123456789-.") != "" || digits(first) && len(items) < 2 {
+		return joined, 1
+	}
+	if len(items) > 2 && strings.EqualFold(items[1].val, "to") {
+		return item{raw: first + " " + items[1].raw + " " + items[2].raw, val: first + "-" + items[2].id()}, 3
+	}
+	for n = 1; n < min(3, len(items)); n++ {
+		if strings.Trim(items[n].id(), "0123456789-.") != "" {
+			break
+		}
+		if digits(joined.id()) && digits(items[n].id()) {
+			break
+		}
+		joined.raw += " " + items[n].raw
+		joined.val += items[n].val
+		if _, key, _ := onePart(joined.id()); key == "" && !digits(joined.id()) {
+			return joined, n + 1
+		}
+	}
+	return items[0], 1
+}
