@@ -84,31 +84,20 @@ func onePart(s string) (run Range, key string, mended bool) {
 	return Range{}, "seq_word", false
 }
 
-// spacedRun joins the first items to one range when they are one with spaces around its sign; n is how many they are.
-func spacedRun(items []item) (joined item, n int) {
-	joined = items[0]
-	first := joined.id()
-	if _, key, _ := onePart(first); key == "" && !digits(first) {
-		return joined, 1
-	}
-	if strings.Trim(first, "0123456789-.") != "" || digits(first) && len(items) < 2 {
-		return joined, 1
-	}
-	if len(items) > 2 && strings.EqualFold(items[1].val, "to") {
-		return item{raw: first + " " + items[1].raw + " " + items[2].raw, val: first + "-" + items[2].id()}, 3
-	}
-	for n = 1; n < min(3, len(items)); n++ {
-		if strings.Trim(items[n].id(), "0123456789-.") != "" {
-			break
-		}
-		if digits(joined.id()) && digits(items[n].id()) {
-			break
-		}
-		joined.raw += " " + items[n].raw
-		joined.val += items[n].val
-		if _, key, _ := onePart(joined.id()); key == "" && !digits(joined.id()) {
-			return joined, n + 1
+// spaced matches a run that has spaces in it.
+var spaced = regexp.MustCompile(`^([0-9]+)(?: ?(?:-|\.\.) ?| (?i:to) )([0-9]+)$`)
+
+// spacedRun joins the first n words to one run when they are one with spaces around its sign.
+func spacedRun(words []item) (joined item, n int) {
+	joined = words[0]
+	text := joined.id()
+	for i, word := range words[1:min(3, len(words))] {
+		joined.raw += " " + word.raw
+		text += " " + word.id()
+		if m := spaced.FindStringSubmatch(text); m != nil {
+			joined.val = m[1] + "-" + m[2]
+			return joined, i + 2
 		}
 	}
-	return items[0], 1
+	return item{}, 0
 }
