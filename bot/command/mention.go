@@ -5,13 +5,16 @@ import (
 	"slices"
 )
 
-// swallowed is a mention or a link that a client put in the place of what was typed; the group is its kind.
+// This file recognises what clients put in the place of an identifier that was typed: mentions and
+// links. What was typed is lost in most of them, so they are refused and never guessed.
+
+// swallowed matches a mention or a link; the group is its kind.
 var swallowed = regexp.MustCompile(`<(@&|!subteam|@[!0-9A-Za-z]|#[0-9A-Za-z]|![a-z]|:|[a-zA-Z][a-zA-Z0-9+.-]*:)`)
 
-// label is the part of a mention in which a client keeps what was typed.
+// label matches a mention in which the client kept what was typed after the @TGS.
 var label = regexp.MustCompile(`^<[@!#][^|>]*\|@?TGS>(#.+)$`)
 
-// mention is the key of the mistake when s holds a mention or a link, else "".
+// mention is the mistake where s holds a mention or a link, else "".
 func mention(s string) string {
 	m := swallowed.FindStringSubmatch(s)
 	switch {

@@ -2,7 +2,10 @@ package command
 
 import "strings"
 
-// nearest is the one name that differs from s by a slip of the fingers, or by two where the name is long; "" when there is none or several.
+// This file finds the name that was meant by a misspelled one.
+
+// nearest is the one name that differs from s by a slip of the fingers, or by two where the name is
+// long. ok is false where there is none or several.
 func nearest(s string, names []string) (name string, ok bool) {
 	s = strings.ToLower(s)
 	if len(s) > 12 {
@@ -21,7 +24,8 @@ func nearest(s string, names []string) (name string, ok bool) {
 	return name, ok
 }
 
-// slips counts the letters added, left out, changed or swapped with their neighbour between a and b.
+// slips counts the letters that are added, left out, changed or swapped with their neighbour between
+// a and b.
 func slips(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

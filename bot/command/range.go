@@ -13,7 +13,10 @@ import (
 	"strings"
 )
 
-// Range is a contiguous run of seqs, both ends included.
+// This file has sets of message numbers. A set costs what its runs cost, however many numbers they
+// hold.
+
+// A Range is a contiguous run of message numbers, both ends included.
 type Range struct{ From, To recall.Seq }
 
 // String is "100" or "100-150".
@@ -24,11 +27,11 @@ func (r Range) String() string {
 	return strconv.FormatUint(uint64(r.From), 10) + "-" + strconv.FormatUint(uint64(r.To), 10)
 }
 
-// Ranges is a set of seqs: sorted, disjoint and not adjacent. The empty set is nil.
-// Its size is that of its runs: 1-4294967295 is one Range and is never expanded.
+// Ranges is a set of message numbers: sorted, disjoint and not adjacent. The empty set is nil. Its
+// size is that of its runs: 1-4294967295 is one Range and is never expanded.
 type Ranges []Range
 
-// MakeRanges is the set of the given seqs, in any order, duplicates folded.
+// MakeRanges is the set of the given numbers, which may come in any order and more than once.
 func MakeRanges(seqs ...recall.Seq) Ranges {
 	runs := make([]Range, len(seqs))
 	for i, s := range seqs {
@@ -52,7 +55,8 @@ func union(runs []Range) Ranges {
 	return out
 }
 
-// ParseRanges reads what String wrote, and nothing else: it is for the stored form, not for what people type.
+// ParseRanges reads what String wrote, and nothing else: it is for the stored form, not for what
+// people type.
 func ParseRanges(s string) (Ranges, error) {
 	if s == "" {
 		return nil, nil
@@ -100,7 +104,7 @@ func (rs *Ranges) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// Count is the number of seqs, up to 4294967295 (math.MaxInt where an int is smaller).
+// Count is the size of the set, up to 4294967295 (math.MaxInt where an int is smaller).
 func (rs Ranges) Count() int {
 	var n uint64
 	for _, r := range rs {
@@ -109,7 +113,7 @@ func (rs Ranges) Count() int {
 	return int(min(n, math.MaxInt))
 }
 
-// Contains reports whether the seq is in the set.
+// Contains reports whether s is in the set.
 func (rs Ranges) Contains(s recall.Seq) bool {
 	_, found := slices.BinarySearchFunc(rs, s, func(r Range, s recall.Seq) int {
 		switch {
@@ -123,7 +127,7 @@ func (rs Ranges) Contains(s recall.Seq) bool {
 	return found
 }
 
-// Overlaps reports whether the two sets share a seq.
+// Overlaps reports whether the two sets share a number.
 func (rs Ranges) Overlaps(other Ranges) bool {
 	for i, j := 0, 0; i < len(rs) && j < len(other); {
 		switch {
@@ -138,7 +142,7 @@ func (rs Ranges) Overlaps(other Ranges) bool {
 	return false
 }
 
-// Intersect returns the seqs that are in both.
+// Intersect is the set of the numbers that are in both.
 func (rs Ranges) Intersect(other Ranges) Ranges {
 	var out Ranges
 	for i, j := 0, 0; i < len(rs) && j < len(other); {
@@ -155,7 +159,7 @@ func (rs Ranges) Intersect(other Ranges) Ranges {
 	return out
 }
 
-// All yields every seq in ascending order. Look at Count first: there may be four billion.
+// All yields every number in ascending order. Look at Count first: there may be four billion.
 func (rs Ranges) All() iter.Seq[recall.Seq] {
 	return func(yield func(recall.Seq) bool) {
 		for _, r := range rs {
@@ -168,7 +172,8 @@ func (rs Ranges) All() iter.Seq[recall.Seq] {
 	}
 }
 
-// FromEnd is the seq with which the last n of the set begin: the first of all when there are not so many, 0 when there is none.
+// FromEnd is the number with which the last n of the set begin: the first of all where there are not
+// so many, 0 where there is none.
 func (rs Ranges) FromEnd(n int) recall.Seq {
 	left := uint64(max(n, 1))
 	for _, r := range slices.Backward(rs) {
@@ -184,7 +189,7 @@ func (rs Ranges) FromEnd(n int) recall.Seq {
 	return rs[0].From
 }
 
-// First returns the lowest n seqs of rs.
+// First is the lowest n numbers of the set.
 func (rs Ranges) First(n int) Ranges {
 	var out Ranges
 	for _, r := range rs {
@@ -200,7 +205,8 @@ func (rs Ranges) First(n int) Ranges {
 	return out
 }
 
-// Nth returns the seq at place n, counted from 0; the highest where there are not so many, 0 where there are none.
+// Nth is the number at place n, counted from 0: the highest where there are not so many, 0 where
+// there is none.
 func (rs Ranges) Nth(n int) recall.Seq {
 	for _, r := range rs {
 		if size := int(r.To-r.From) + 1; n >= size {
@@ -215,7 +221,7 @@ func (rs Ranges) Nth(n int) recall.Seq {
 	return rs[len(rs)-1].To
 }
 
-// places returns the inverse of Nth, for seqs that are in rs.
+// Places returns the inverse of Nth, for numbers that are in the set.
 func (rs Ranges) Places() func(recall.Seq) int {
 	before := make([]int, len(rs)) // seqs before each range
 	for i := 1; i < len(rs); i++ {
@@ -227,4 +233,5 @@ func (rs Ranges) Places() func(recall.Seq) int {
 	}
 }
 
+// FormatInt writes an integer as people type it.
 func FormatInt(n int64) string { return strconv.FormatInt(n, 10) }

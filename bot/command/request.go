@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// RequestID names a request: "R-" and 6 characters of Crockford base32, short enough to say aloud and not guessable in sequence.
+// A RequestID names a request: "R-" and 6 characters of Crockford base32. It is short enough to say
+// aloud and cannot be guessed from another one.
 type RequestID string
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewRequestID draws an id, uniformly among 2^30, from a source of random bytes such as crypto/rand.Reader.
-// It panics where the source fails. The caller tells a collision by its own store.
+// NewRequestID draws an id, uniformly among 2^30, from a source of random bytes such as
+// crypto/rand.Reader. It panics where the source fails. The caller detects a collision in its own
+// store.
 func NewRequestID(random io.Reader) RequestID {
 	var b [4]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
@@ -27,8 +29,9 @@ func NewRequestID(random io.Reader) RequestID {
 	return RequestID(id)
 }
 
-// ParseRequestID reads an id as people write it: any case, o for 0, i and l for 1, with or without "R-", and with what
-// clients change on the way (typographic dashes, full-width digits, zero-width characters, spaces around it).
+// ParseRequestID reads an id as people write it: in any case, o for 0, i and l for 1, with or without
+// "R-", and with what clients change on the way (typographic dashes, full-width digits, zero-width
+// characters, spaces around it).
 func ParseRequestID(s string) (RequestID, bool) {
 	s = strings.ToUpper(strings.TrimSpace(FoldString(strings.Map(dropZeroWidth, s))))
 	s = strings.TrimPrefix(s, "R-")
