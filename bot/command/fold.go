@@ -9,8 +9,11 @@ import (
 	"golang.org/x/text/width"
 )
 
-// fold undoes what clients do to single characters: typographic quotes and dashes, spaces of every kind,
-// full-width digits and punctuation of the command language. Letters are left alone.
+// This file has what is done to single characters: what clients changed is undone in the words of
+// the language, and what hides or moves text is taken out of what people say.
+
+// fold undoes what clients do to single characters: typographic quotes and dashes, spaces of every
+// kind, full-width digits and punctuation of the language. Letters are left alone.
 func fold(r rune) rune {
 	switch {
 	case r < 0x80 && r != '\n' && r != '\t' && r != '\r' && r != '\v' && r != '\f':
@@ -31,9 +34,11 @@ func fold(r rune) rune {
 	return r
 }
 
+// FoldString undoes what clients do to single characters.
 func FoldString(s string) string { return strings.Map(fold, s) }
 
-// dropZeroWidth is for strings.Map: it drops the characters of no width that clients and copying leave behind.
+// dropZeroWidth is for strings.Map: it drops the characters without width that clients and copying
+// leave behind.
 func dropZeroWidth(r rune) rune {
 	switch {
 	case 0x200B <= r && r <= 0x200F, r == 0x2060, r == 0xFEFF:
@@ -42,8 +47,9 @@ func dropZeroWidth(r rune) rune {
 	return r
 }
 
-// cleaned is text of a person as it is kept: as typed, but for characters that hide or steer what is read (control, zero-width,
-// direction and tag characters), which go, and line breaks, which become spaces.
+// cleaned is what a person says as it is kept: as typed, but without characters that hide or steer
+// what is read (control, zero-width, direction and tag characters), and with spaces for line
+// breaks.
 func cleaned(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
@@ -58,7 +64,8 @@ func cleaned(s string) string {
 	}, s))
 }
 
-// folded is text as it is compared: case, width and spaces folded, without the characters that are not seen and what stands for them.
+// folded is text as it is compared: case, width and spaces folded, without the characters that are
+// not seen and what stands for them.
 func folded(s string) string {
 	seen := strings.Map(func(r rune) rune {
 		if Invisible(r) && !unicode.IsSpace(r) || r >= '␀' && r <= '␡' || r == utf8.RuneError {
@@ -69,43 +76,40 @@ func folded(s string) string {
 	return strings.Join(strings.Fields(cases.Fold().String(width.Fold.String(seen))), " ")
 }
 
-// invisible reports whether r is not seen, or moves what is seen.
+// Invisible reports whether r is not seen, or moves what is seen.
 func Invisible(r rune) bool {
 	switch r {
 	case '\u2800', '\u303f', '\ufffc', '\U0001d159', '\U00013441', '\U00013442', '\U00016fe4': // blanks by look alone
 		return true
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || !unicode.IsGraphic(r)
+	return !unicode.IsGraphic(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs,
+		unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func isSpace(r rune) bool { return fold(r) == ' ' }
 
 func isQuote(r rune) bool { return fold(r) == '"' }
 
-// digit is the ASCII digit of the same value as a decimal digit of any script, and every other character itself.
+// digit is the ASCII digit of the same value as a decimal digit of any script, and every other
+// character itself. Unicode has the digits of a script in runs of ten.
 func digit(r rune) rune {
-	if r >= 0x80 && unicode.Is(unicode.Nd, r) {
-		for _, t := range unicode.Nd.R16 {
-			if rune(t.Lo) <= r && r <= rune(t.Hi) {
-				return '0' + (r-rune(t.Lo))%10
-			}
-		}
-		for _, t := range unicode.Nd.R32 {
-			if rune(t.Lo) <= r && r <= rune(t.Hi) {
-				return '0' + (r-rune(t.Lo))%10
-			}
-		}
+	if r < 0x80 || !unicode.Is(unicode.Nd, r) {
+		return r
 	}
-	return r
+	first := r
+	for unicode.Is(unicode.Nd, first-1) {
+		first--
+	}
+	return '0' + (r-first)%10
 }
 
 func digits(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
+func printable(s string) bool { return !strings.ContainsFunc(s, unprintable) }
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
 func firstRune(s string) rune {
 	r, _ := utf8.DecodeRuneInString(s)

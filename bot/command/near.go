@@ -24,8 +24,8 @@ func nearest(s string, names []string) (name string, ok bool) {
 	return name, ok
 }
 
-// slips counts the letters that are added, left out, changed or swapped with their neighbour between
-// a and b.
+// slips counts the letters that are added, left out, changed or swapped with their neighbour
+// between a and b.
 func slips(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

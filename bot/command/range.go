@@ -172,8 +172,8 @@ func (rs Ranges) All() iter.Seq[recall.Seq] {
 	}
 }
 
-// FromEnd is the number with which the last n of the set begin: the first of all where there are not
-// so many, 0 where there is none.
+// FromEnd is the number with which the last n of the set begin: the first of all where there are
+// not so many, 0 where there is none.
 func (rs Ranges) FromEnd(n int) recall.Seq {
 	left := uint64(max(n, 1))
 	for _, r := range slices.Backward(rs) {
@@ -223,7 +223,7 @@ func (rs Ranges) Nth(n int) recall.Seq {
 
 // Places returns the inverse of Nth, for numbers that are in the set.
 func (rs Ranges) Places() func(recall.Seq) int {
-	before := make([]int, len(rs)) // seqs before each range
+	before := make([]int, len(rs)) // numbers before each range
 	for i := 1; i < len(rs); i++ {
 		before[i] = before[i-1] + int(rs[i-1].To-rs[i-1].From) + 1
 	}

@@ -19,7 +19,7 @@ const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 func NewRequestID(random io.Reader) RequestID {
 	var b [4]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
-		panic(fmt.Sprintf("draw a request id: %v", err)) // unreachable unless random is not crypto/rand
+		panic(fmt.Sprintf("draw a request id: %v", err)) // unreachable with crypto/rand
 	}
 	n := binary.BigEndian.Uint32(b[:])
 	id := []byte("R-000000")
@@ -29,9 +29,9 @@ func NewRequestID(random io.Reader) RequestID {
 	return RequestID(id)
 }
 
-// ParseRequestID reads an id as people write it: in any case, o for 0, i and l for 1, with or without
-// "R-", and with what clients change on the way (typographic dashes, full-width digits, zero-width
-// characters, spaces around it).
+// ParseRequestID reads an id as people write it: in any case, o for 0, i and l for 1, with or
+// without "R-", and with what clients change on the way (typographic dashes, full-width digits,
+// zero-width characters, spaces around it).
 func ParseRequestID(s string) (RequestID, bool) {
 	s = strings.ToUpper(strings.TrimSpace(FoldString(strings.Map(dropZeroWidth, s))))
 	s = strings.TrimPrefix(s, "R-")

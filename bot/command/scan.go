@@ -6,18 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// char is one character of the input and where it stands there, so that a mistake can be quoted as typed.
+// This file takes the text of a command apart into tokens: words, quoted words, and options with
+// their values. Where each stands in the text is kept, so that a mistake can be quoted as typed.
+
+// A char is one character of the text, and where it stands there.
 type char struct {
 	r      rune
 	at, to int
 }
 
+// entities is what Slack writes in the place of three characters.
 var entities = []struct {
 	typed string
 	r     rune
 }{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}}
 
-// scan undoes, once, the escaping that Slack does to text, and leaves out zero-width characters. Everything else stays as typed.
+// scan undoes Slack's escaping, once, and leaves out zero-width characters. Everything else stays
+// as typed.
 func scan(text string) []char {
 	chars := make([]char, 0, len(text))
 	for i := 0; i < len(text); {
@@ -35,9 +40,9 @@ func scan(text string) []char {
 	return chars
 }
 
-// item is one word or one option's value.
+// An item is one word, or the value of one option.
 type item struct {
-	raw    string // as typed, with the option's name and the quotes
+	raw    string // as typed, with the quotes and the name of the option
 	val    string // without them; not folded
 	quoted bool
 }
@@ -45,7 +50,7 @@ type item struct {
 // id is the item as an identifier: folded.
 func (f item) id() string { return FoldString(f.val) }
 
-// token is an item of Slack's text.
+// A token is an item of the text.
 type token struct {
 	item
 	name   string // the option's name as typed, in lower case; "" for a word
@@ -57,18 +62,19 @@ type token struct {
 // plain reports whether it is a word without a name or quotes.
 func (t token) plain() bool { return t.name == "" && !t.quoted }
 
-// words reads Slack's text token by token.
+// words reads the text token by token.
 type words struct {
 	text  string
 	chars []char
 	pos   int
 }
 
+// raw is the text from at to to, as typed.
 func (w *words) raw(at, to int) string {
 	return w.text[w.chars[at].at:w.chars[to-1].to]
 }
 
-// runes is the characters from at to to as a string, entities undone.
+// runes is the same with the escaping undone.
 func (w *words) runes(at, to int) string {
 	var b strings.Builder
 	for _, c := range w.chars[at:to] {
@@ -128,8 +134,9 @@ func (w *words) next() (token, bool) {
 	return t, ok
 }
 
-// unquote reads the quoted string that begins at i. Any double quote ends it, whichever began it: clients change one and not the other.
-// A backslash makes a quote or a backslash after it an ordinary character.
+// unquote reads the quoted string that begins at i. Any double quote ends it, whichever began it:
+// clients change one and not the other. A backslash makes a quote or a backslash after it an
+// ordinary character.
 func unquote(chars []char, i int) (val string, end int, closed bool) {
 	var b strings.Builder
 	for i++; i < len(chars); i++ {
@@ -159,25 +166,4 @@ func quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
-}
-
-// typedItem reads one option's value. A value that is one quoted string as a whole is what is in the quotes.
-func typedItem(value string) item {
-	chars := scan(value)
-	for len(chars) > 0 && isSpace(chars[0].r) {
-		chars = chars[1:]
-	}
-	for len(chars) > 0 && isSpace(chars[len(chars)-1].r) {
-		chars = chars[:len(chars)-1]
-	}
-	f := item{raw: strings.TrimSpace(value)}
-	if len(chars) > 1 && isQuote(chars[0].r) {
-		if val, end, closed := unquote(chars, 0); closed && end == len(chars) {
-			f.val, f.quoted = val, true
-			return f
-		}
-	}
-	w := words{chars: chars}
-	f.val = w.runes(0, len(chars))
-	return f
 }

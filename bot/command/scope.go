@@ -1,24 +1,28 @@
 package command
 
 import (
-	"recallbot/recall"
 	"strings"
 	"time"
+
+	"recallbot/recall"
 )
 
-// Filter says which messages by what they are, where their seqs are not known.
+// This file has what a recall or a search is about: where the messages are, and which they are.
+
+// A Filter says which messages by what they are, where their numbers are not known.
 type Filter struct {
 	From  recall.UserID `json:"from,omitempty"` // the sender, in the Chat service
 	Since When          `json:"since,omitzero"`
 	Until When          `json:"until,omitzero"`
 	Text  string        `json:"text,omitempty"` // a phrase, as typed
-	Last  int           `json:"last,omitempty"` // the newest N that match; 0 is all, otherwise up to MaxLast
+	Last  int           `json:"last,omitempty"` // the newest N that match, up to MaxLast; 0 is all
 }
 
 // IsZero reports whether nothing is filtered by.
 func (f Filter) IsZero() bool { return f == Filter{} }
 
-// Absolute returns the filter with its relative times counted back from now, so that it means the same later.
+// Absolute is the filter with its relative times counted back from now, so that it means the same
+// later.
 func (f Filter) Absolute(now time.Time) Filter {
 	if !f.Since.IsZero() {
 		f.Since = When{At: f.Since.Resolve(now)}
@@ -29,8 +33,8 @@ func (f Filter) Absolute(now time.Time) Filter {
 	return f
 }
 
-// Matches reports whether a message is one that the filter asks for, Last aside. Text occurs with case and width folded. A bound of
-// time includes its own second.
+// Matches reports whether a message is one that the filter asks for, Last aside. The text occurs
+// with case and width folded. A bound of time includes its own second. The times of f are absolute.
 func (f Filter) Matches(m recall.Message, text string) bool {
 	switch {
 	case f.From != "" && m.From != f.From,
@@ -41,15 +45,11 @@ func (f Filter) Matches(m recall.Message, text string) bool {
 	return f.Text == "" || strings.Contains(folded(text), folded(f.Text))
 }
 
-// selects reports whether the filter has an option that a filter needs at least one of.
-func (f Filter) selects() bool {
-	return f.From != "" || !f.Since.IsZero() || f.Text != "" || f.Last != 0
-}
-
-// Scope is what is asked for: messages of one group, or of one topic of it, by their seqs or by a filter, never by both.
+// A Scope is what is asked for: messages of one group, or of one topic of it, by their numbers or
+// by a filter, never by both.
 type Scope struct {
 	Group  recall.GroupID `json:"group,omitempty"`
-	Topic  recall.TopicID `json:"topic,omitempty"` // begins with the group's id and @TOPIC#_; empty for the group itself
+	Topic  recall.TopicID `json:"topic,omitempty"` // empty for the group itself
 	Seqs   Ranges         `json:"seqs,omitempty"`
 	Filter Filter         `json:"filter,omitzero"`
 }

@@ -2,20 +2,24 @@ package command
 
 import (
 	"math"
-	"recallbot/recall"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"recallbot/recall"
 )
 
-// looksLikeSeqs reports whether a folded word was probably meant as seqs, right or wrong.
+// This file reads the numbers of messages that one word holds.
+
+// looksLikeSeqs reports whether a folded word was probably meant as numbers of messages, right or
+// wrong.
 func looksLikeSeqs(s string) bool {
 	s = strings.TrimLeft(s, "-.,#~")
 	return s == "" || unicode.IsDigit(firstRune(s))
 }
 
-// readsAsSeqs reports whether a folded word reads as seqs without a mistake.
+// readsAsSeqs reports whether a folded word reads as numbers of messages without a mistake.
 func readsAsSeqs(s string) bool {
 	for part := range strings.SplitSeq(s, ",") {
 		if _, key, _ := onePart(part); key != "" && part != "" {
@@ -25,7 +29,7 @@ func readsAsSeqs(s string) bool {
 	return true
 }
 
-// oneSeq reads a number. All of s is digits.
+// oneSeq reads a number, of which all characters are digits.
 func oneSeq(s string) (n uint64, ok bool) {
 	s = strings.TrimLeft(s, "0")
 	if len(s) > 10 {
@@ -35,11 +39,11 @@ func oneSeq(s string) (n uint64, ok bool) {
 	return n, 1 <= n && n <= math.MaxUint32
 }
 
-// runOf matches a run written with some other sign between its ends.
+// runOf matches a run that has some other sign between its ends.
 var runOf = regexp.MustCompile(`^#?([0-9]+)(?:-+>?|\.{2,}|…|~|〜|～|:|to)#?([0-9]+)$`)
 
-// onePart reads one item of a list of seqs, folded and without commas. With a key there is a mistake in it; mended then says
-// whether the run is what must have been meant.
+// onePart reads one item of a list of numbers, folded and without commas. A key names the mistake
+// in it; mended then says whether the run is what must have been meant.
 func onePart(s string) (run Range, key string, mended bool) {
 	if digits(s) {
 		n, ok := oneSeq(s)

@@ -7,16 +7,23 @@ import (
 	"time"
 )
 
-// When is a time bound as typed: a duration back from now, or an absolute time (UTC). At most one is set; the zero When is no bound.
+// This file has the bounds of time that a filter may have, and the forms in which people write
+// them.
+
+// maxAgo is how far back a bound may lie.
+const maxAgo = 3650 * 24 * time.Hour
+
+// A When is a bound of time as typed: a duration back from now, or an absolute time (UTC). At most
+// one is set; the zero When is no bound.
 type When struct {
-	Ago time.Duration `json:"ago,omitempty"` // whole seconds, up to 3650 days; stored in nanoseconds
+	Ago time.Duration `json:"ago,omitempty"` // whole seconds, up to maxAgo; stored in nanoseconds
 	At  time.Time     `json:"at,omitzero"`
 }
 
 // IsZero reports whether there is no bound.
 func (w When) IsZero() bool { return w.Ago == 0 && w.At.IsZero() }
 
-// Resolve is the time meant, for somebody who typed it at now; the zero Time for no bound.
+// Resolve is the time that somebody meant who typed it at now; the zero Time for no bound.
 func (w When) Resolve(now time.Time) time.Time {
 	if w.Ago != 0 {
 		return now.Add(-w.Ago)
@@ -44,14 +51,22 @@ func (w When) String() string {
 	return strconv.FormatInt(seconds, 10) + "s"
 }
 
+// The forms of a duration: the one that is right, and those that are understood and corrected.
 var (
 	durationForm = regexp.MustCompile(`^([0-9]+)([smhd])$`)
 	durationWord = regexp.MustCompile(`^([0-9]+) ?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$`)
-	units        = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+	units        = map[byte]time.Duration{
+		's': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour,
+	}
 )
 
-// readWhen reads a time bound, folded. With a key there is a mistake in it; mended then says whether the bound is what was
-// probably meant, for a person to look at in the corrected command.
+// withoutZone are the forms of a time that does not say its zone; it is taken for UTC.
+var withoutZone = []string{
+	time.DateOnly, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04:05",
+}
+
+// readWhen reads a bound, folded. A key names the mistake in it; mended then says whether the bound
+// is what was probably meant, for a person to look at in the corrected command.
 func readWhen(s string) (w When, key string, mended bool) {
 	if m := durationForm.FindStringSubmatch(s); m != nil {
 		return ago(m[1], units[m[2][0]], "")
@@ -67,13 +82,14 @@ func readWhen(s string) (w When, key string, mended bool) {
 	if m := durationWord.FindStringSubmatch(lower); m != nil {
 		return ago(m[1], units[m[2][0]], "when_form")
 	}
-	if d, err := time.ParseDuration(lower); err == nil && d > 0 && d%time.Second == 0 && strings.Trim(lower, "0123456789hms") == "" {
+	d, err := time.ParseDuration(lower)
+	if err == nil && d > 0 && d%time.Second == 0 && strings.Trim(lower, "0123456789hms") == "" {
 		return ago(strconv.FormatInt(int64(d/time.Second), 10), time.Second, "when_form")
 	}
 	if t, err := time.Parse("2006-01-02 15:04:05Z07:00", s); err == nil {
 		return atTime(t, "when_form")
 	}
-	for _, form := range []string{time.DateOnly, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+	for _, form := range withoutZone {
 		if t, err := time.Parse(form, s); err == nil {
 			return atTime(t, "when_offset")
 		}
