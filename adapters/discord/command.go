@@ -6,64 +6,58 @@ import (
 	"encoding/json"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 
 	"github.com/bwmarrin/discordgo"
 )
 
-// recallOptions are the options of /recall in the order in which they are written.
-var recallOptions = []string{"group", "seqs", "topic", "from", "since", "until", "text", "last", "reason"}
+// This file has the slash commands as Discord registers them. They follow from the tables of
+// package command; the descriptions are in bot/text.
 
-// choicePrefix begins the name of a completed group, because a name that begins with @ or # is turned into a mention by the client.
-// Some clients send the name back instead of the value.
+// choicePrefix begins the name of a completed group, because a name that begins with @ or # is
+// turned into a mention by the client. Some clients send the name back instead of the value.
 const choicePrefix = "group "
 
-// optionSizes are how long a value may be. Discord's client keeps to them; the bot has limits of its own.
-var optionSizes = map[string]int{
-	"group": 100, "seqs": 4000, "topic": 200, "from": 200, "since": 40, "until": 40, "text": 1000, "reason": 1000, "which": 100, "id": 40,
-}
-
-// commands are the slash commands of SURFACE.md, section 1. Every option is optional, so that what is missing is answered by the bot, in words.
+// commands are the slash commands of SURFACE.md, section 1. Every option is optional, so that what
+// is missing is answered by the bot, in words.
 func commands() []*discordgo.ApplicationCommand {
+	var subs []*discordgo.ApplicationCommandOption
+	for _, name := range command.Subcommands() {
+		subs = append(subs, &discordgo.ApplicationCommandOption{
+			Type: discordgo.ApplicationCommandOptionSubCommand, Name: name,
+			Description: bot.Say("command." + name).String(),
+			Options:     options(command.Verb(name)),
+		})
+	}
 	return []*discordgo.ApplicationCommand{
 		{
 			Name: "recall", Type: discordgo.ChatApplicationCommand,
 			Description: bot.Say("command.recall").String(),
-			Options:     options(recallOptions...),
+			Options:     options(command.VerbRecall),
 		},
 		{
 			Name: "recalls", Type: discordgo.ChatApplicationCommand,
 			Description: bot.Say("command.recalls").String(),
-			Options: []*discordgo.ApplicationCommandOption{
-				sub("find", "group", "topic", "from", "since", "until", "text", "last"),
-				sub("list", "which"),
-				sub("show", "id"),
-				sub("withdraw", "id"),
-				sub("stop", "id"),
-				sub("help"),
-				sub("whoami"),
-			},
+			Options:     subs,
 		},
 	}
 }
 
-func sub(name string, names ...string) *discordgo.ApplicationCommandOption {
-	return &discordgo.ApplicationCommandOption{
-		Type: discordgo.ApplicationCommandOptionSubCommand, Name: name, Description: bot.Say("command." + name).String(), Options: options(names...),
-	}
-}
-
-func options(names ...string) []*discordgo.ApplicationCommandOption {
+// options are the options of a verb. Discord's client keeps to their sizes; the bot has limits of
+// its own.
+func options(v command.Verb) []*discordgo.ApplicationCommandOption {
 	var list []*discordgo.ApplicationCommandOption
-	for _, name := range names {
-		o := &discordgo.ApplicationCommandOption{
-			Type: discordgo.ApplicationCommandOptionString, Name: name, Description: bot.Say("option." + name).String(), MaxLength: optionSizes[name],
-			Autocomplete: name == "group" || name == "which",
+	for _, o := range v.Options() {
+		d := &discordgo.ApplicationCommandOption{
+			Type: discordgo.ApplicationCommandOptionString, Name: o.Name,
+			Description: bot.Say("option." + o.Name).String(),
+			MaxLength:   o.Size, Autocomplete: o.Completes,
 		}
-		if name == "last" {
+		if o.Kind == command.Count {
 			least := 1.0
-			o.Type, o.MinValue, o.MaxValue = discordgo.ApplicationCommandOptionInteger, &least, 2000
+			d.Type, d.MinValue, d.MaxValue = discordgo.ApplicationCommandOptionInteger, &least, float64(o.Max)
 		}
-		list = append(list, o)
+		list = append(list, d)
 	}
 	return list
 }
@@ -72,7 +66,8 @@ func options(names ...string) []*discordgo.ApplicationCommandOption {
 func definition() (body json.RawMessage, hash string) {
 	body, err := json.Marshal(commands())
 	if err != nil {
-		panic("discord: commands cannot be written: " + err.Error()) // unreachable: strings and numbers always marshal
+		// unreachable: strings and numbers can be marshalled
+		panic("discord: commands cannot be written: " + err.Error())
 	}
 	sum := sha256.Sum256(body)
 	return body, hex.EncodeToString(sum[:])
