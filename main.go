@@ -1,4 +1,5 @@
-// Command recallbot removes group messages from Tencent Cloud Chat on the word of two people. Read on with: go doc recallbot/bot
+// Command recallbot removes group messages from Tencent Cloud Chat on the word of two people. Read
+// on with: go doc recallbot/bot
 package main
 
 import (
@@ -215,15 +216,18 @@ func wire(c config.Config, log *slog.Logger, l bot.Ledger) (*program, error) {
 		SDKAppID: recall.SDKAppID(c.Chat.SDKAppID), Admin: recall.UserID(c.Chat.Admin),
 		SecretKey: c.Chat.SecretKey.Reveal(), UserSig: c.Chat.UserSig.Reveal(),
 		Region: recall.Region(c.Chat.Region), BaseURL: c.Chat.BaseURL, Timeout: time.Duration(c.Chat.Timeout),
-		CallsPerSecond: c.Chat.CallsPerSecond, ReadsPerSecond: c.Chat.ReadsPerSecond, Guard: time.Duration(c.Chat.WindowGuard),
+		CallsPerSecond: c.Chat.CallsPerSecond, ReadsPerSecond: c.Chat.ReadsPerSecond,
+		Guard: time.Duration(c.Chat.WindowGuard),
 	}); err != nil {
 		return nil, err
 	}
 	if p.bot, err = bot.New(bot.Options{
 		App: recall.SDKAppID(c.Chat.SDKAppID), Admin: recall.UserID(c.Chat.Admin), Reason: c.Chat.Reason,
 		Ledger: l, Chat: p.metrics.Chat(p.chat), Policy: policy(c), Roster: roster(c.Policy.Roster),
-		Evidence: bot.Evidence(c.Evidence.Keep), EvidenceTTL: time.Duration(c.Evidence.TTL), OnRequest: !c.Evidence.OnCards(),
-		Callbacks: c.Chat.WebhookToken.Set(), Index: bot.Index(c.Evidence.Index), IndexTTL: time.Duration(c.Evidence.IndexTTL),
+		Evidence: bot.Evidence(c.Evidence.Keep), EvidenceTTL: time.Duration(c.Evidence.TTL),
+		OnRequest: !c.Evidence.OnCards(),
+		Callbacks: c.Chat.WebhookToken.Set(), Index: bot.Index(c.Evidence.Index),
+		IndexTTL:       time.Duration(c.Evidence.IndexTTL),
 		CallsPerSecond: c.Chat.CallsPerSecond, Window: time.Second + time.Duration(c.Chat.WindowGuard), Log: log,
 	}); err != nil {
 		return nil, err
@@ -260,9 +264,11 @@ func (p *program) attach() (err error) {
 	}
 	if c.Discord.On() {
 		if p.discord, err = discord.New(discord.Options{
-			BotToken: c.Discord.BotToken.Reveal(), ApplicationID: c.Discord.ApplicationID, PublicKey: hex.EncodeToString(c.Discord.PublicKey),
-			BaseURL: c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.engine, Acked: p.metrics.Acked(bot.Discord),
-			Door: p.door,
+			BotToken: c.Discord.BotToken.Reveal(), ApplicationID: c.Discord.ApplicationID,
+			PublicKey: hex.EncodeToString(c.Discord.PublicKey),
+			BaseURL:   c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.engine,
+			Acked: p.metrics.Acked(bot.Discord),
+			Door:  p.door,
 		}); err != nil {
 			return err
 		}
@@ -272,7 +278,8 @@ func (p *program) attach() (err error) {
 	}
 	if c.Chat.WebhookToken.Set() {
 		if p.webhook, err = webhook.New(webhook.Options{
-			App: recall.SDKAppID(c.Chat.SDKAppID), Token: c.Chat.WebhookToken.Reveal(), Bot: p.history, Log: p.log, Door: p.door,
+			App: recall.SDKAppID(c.Chat.SDKAppID), Token: c.Chat.WebhookToken.Reveal(), Bot: p.history, Log: p.log,
+			Door: p.door,
 		}); err != nil {
 			return err
 		}
@@ -284,15 +291,19 @@ func (p *program) attach() (err error) {
 // policy is the configured policy in the bot's own words.
 func policy(c config.Config) bot.Policy {
 	p := bot.Policy{
-		Approvals: c.Policy.Approvals, LargeFrom: c.Policy.LargeFrom, LargeApprovals: c.Policy.LargeApprovals, MaxMessages: c.Policy.MaxMessages,
-		ApproveWithin: time.Duration(c.Policy.ApproveWithin), StartWithin: time.Duration(c.Policy.StartWithin), RemindAfter: time.Duration(c.Policy.RemindAfter),
-		ReasonRequired: c.Policy.Reason == config.ReasonRequired, Groups: c.Policy.Groups, Crowds: map[bot.Platform]bot.Crowd{},
+		Approvals: c.Policy.Approvals, LargeFrom: c.Policy.LargeFrom, LargeApprovals: c.Policy.LargeApprovals,
+		MaxMessages:   c.Policy.MaxMessages,
+		ApproveWithin: time.Duration(c.Policy.ApproveWithin), StartWithin: time.Duration(c.Policy.StartWithin),
+		RemindAfter:    time.Duration(c.Policy.RemindAfter),
+		ReasonRequired: c.Policy.Reason == config.ReasonRequired, Groups: c.Policy.Groups,
+		Crowds: map[bot.Platform]bot.Crowd{},
 	}
 	for _, s := range c.Policy.ProtectedSenders {
 		p.Protected = append(p.Protected, recall.UserID(s))
 	}
 	crowd := func(requesters, approvers config.People, channels config.Channels) bot.Crowd {
-		return bot.Crowd{Requesters: principals(requesters), Approvers: principals(approvers), Channels: channels, AnyChannel: channels.Any()}
+		return bot.Crowd{Requesters: principals(requesters), Approvers: principals(approvers), Channels: channels,
+			AnyChannel: channels.Any()}
 	}
 	if c.Slack.On() {
 		p.Crowds[bot.Slack] = crowd(c.Slack.Requesters, c.Slack.Approvers, c.Slack.Channels)
@@ -314,7 +325,8 @@ func principals(people config.People) []bot.Principal {
 	return l
 }
 
-// roster is the configured roster in the bot's own words. A Slack account may name its team: "T1/U1".
+// roster is the configured roster in the bot's own words. A Slack account may name its team:
+// "T1/U1".
 func roster(people config.Roster) bot.Roster {
 	var r bot.Roster
 	for _, who := range people {
@@ -334,12 +346,14 @@ func roster(people config.Roster) bot.Roster {
 	return r
 }
 
-// memoryAim is from how much memory on garbage is collected more eagerly, in bytes: a flood of 100,000 messages is to stay under 100 MB, code and SQLite's own memory included.
-// It is an aim, not a limit; GOMEMLIMIT, where it is set, is what counts.
+// memoryAim is from how much memory on garbage is collected more eagerly, in bytes: a flood of
+// 100,000 messages is to stay under 100 MB, code and SQLite's own memory included. It is an aim,
+// not a limit; GOMEMLIMIT, where it is set, is what counts.
 const memoryAim = 56 << 20
 
-// serve runs the bot until ctx ends, then stops in order: no new events; the calls in flight and the leases; the database. It stops in the same order, and fails, when the
-// ledger takes nothing more from this process.
+// serve runs the bot until ctx ends, then stops in order: no new events; the calls in flight and
+// the leases; the database. It stops in the same order, and fails, when the ledger takes nothing
+// more from this process.
 func serve(ctx context.Context) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryAim)
@@ -371,7 +385,8 @@ func serve(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("ADMIN_ADDR: %w", err), listener.Close())
 	}
 	front := newServer(exact(p.handlers), log)
-	servers := map[*http.Server]net.Listener{front: p.door.Guard(front, listener), newServer(p.metrics.Handler(), log): admin}
+	servers := map[*http.Server]net.Listener{front: p.door.Guard(front, listener),
+		newServer(p.metrics.Handler(), log): admin}
 	events, stopEvents := context.WithCancel(ctx)
 	defer stopEvents()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -397,7 +412,8 @@ func serve(ctx context.Context) error {
 			}
 		})
 	}
-	log.Info("serving", "version", version(), "http", listener.Addr().String(), "slack", c.Slack.On(), "discord", c.Discord.On(), "database", c.Storage.Scheme())
+	log.Info("serving", "version", version(), "http", listener.Addr().String(), "slack", c.Slack.On(), "discord",
+		c.Discord.On(), "database", c.Storage.Scheme())
 
 	select {
 	case <-ctx.Done():
@@ -431,7 +447,8 @@ func serve(ctx context.Context) error {
 	return err
 }
 
-// exact answers 404 to an address that is not written as it is known, where a ServeMux would point to how it is.
+// exact answers 404 to an address that is not written as it is known, where a ServeMux would point
+// to how it is.
 func exact(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != path.Clean(r.URL.Path) {
@@ -444,7 +461,8 @@ func exact(h http.Handler) http.Handler {
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(config.NewWithheld(log), slog.LevelDebug),
 	}
 }
@@ -464,8 +482,9 @@ func (p *program) adapters() []func(context.Context) error {
 	return l
 }
 
-// ready tells whether this process can do its work: its database, its credentials. An outage of a remote service is told and changes nothing. Anybody may ask, so
-// it speaks in words of this program alone: errors of others may hold addresses, names and keys.
+// ready tells whether this process can do its work: its database, its credentials. An outage of a
+// remote service is told and changes nothing. Anybody may ask, so it speaks in words of this
+// program alone: errors of others may hold addresses, names and keys.
 func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -534,7 +553,8 @@ func health(ctx context.Context) error {
 	return nil
 }
 
-// nowhere is a ledger for check, which keeps nothing: the disk may be read only, and there may be no folder for temporary files.
+// nowhere is a ledger for check, which keeps nothing: the disk may be read only, and there may be
+// no folder for temporary files.
 type nowhere struct{ bot.Ledger }
 
 var errNowhere = errors.New("there is no ledger while the configuration is checked")
@@ -543,7 +563,8 @@ func (nowhere) Tx(context.Context, func(bot.Tx) error) error { return errNowhere
 
 func (nowhere) View(context.Context, func(bot.Tx) error) error { return errNowhere }
 
-// check tries the configuration against the real services, reading only, and prints what is well and what is to be mended.
+// check tries the configuration against the real services, reading only, and prints what is well
+// and what is to be mended.
 func check(ctx context.Context) error {
 	c, log, err := load(ctx)
 	if err != nil {
@@ -588,7 +609,8 @@ func check(ctx context.Context) error {
 	case errors.Is(err, ledger.ErrNewer), errors.Is(err, ledger.ErrInUse):
 		tell("database", bot.Finding{What: err.Error(), Mend: "serving would be refused"})
 	default:
-		tell("database", bot.Finding{What: err.Error(), Mend: "see DATABASE_URL; one of another version is brought up to date at the next start", Hint: true})
+		tell("database", bot.Finding{What: err.Error(),
+			Mend: "see DATABASE_URL; one of another version is brought up to date at the next start", Hint: true})
 	}
 	// A group that does not exist is asked for: that answer proves key, admin, app and region.
 	_, err = p.chat.GetGroupInfo(ctx, "recallbot-check")
@@ -596,7 +618,8 @@ func check(ctx context.Context) error {
 	case err == nil, ok && (api.Code == recall.CodeNoGroup || api.Code == recall.CodeBadGroupID):
 		tell("chat", bot.Finding{What: "the service takes the key, the admin account and the region"})
 	case ok:
-		tell("chat", bot.Finding{What: err.Error(), Mend: api.Code.Meaning() + " See CHAT_SDK_APP_ID, CHAT_SECRET_KEY, CHAT_ADMIN and CHAT_REGION"})
+		tell("chat", bot.Finding{What: err.Error(),
+			Mend: api.Code.Meaning() + " See CHAT_SDK_APP_ID, CHAT_SECRET_KEY, CHAT_ADMIN and CHAT_REGION"})
 	default:
 		tell("chat", bot.Finding{What: err.Error(), Mend: "see that the service can be reached from here"})
 	}
@@ -604,9 +627,11 @@ func check(ctx context.Context) error {
 		till, err := recall.UserSigExpiry(c.Chat.UserSig.Reveal())
 		switch {
 		case err != nil:
-			tell("chat", bot.Finding{What: err.Error(), Mend: "set CHAT_USER_SIG to one that the console or your server signed"})
+			tell("chat", bot.Finding{What: err.Error(),
+				Mend: "set CHAT_USER_SIG to one that the console or your server signed"})
 		case time.Until(till) < 24*time.Hour:
-			tell("chat", bot.Finding{What: "CHAT_USER_SIG ends at " + till.UTC().Format(time.RFC3339), Mend: "renew it, or set CHAT_SECRET_KEY instead"})
+			tell("chat", bot.Finding{What: "CHAT_USER_SIG ends at " + till.UTC().Format(time.RFC3339),
+				Mend: "renew it, or set CHAT_SECRET_KEY instead"})
 		default:
 			tell("chat", bot.Finding{What: "CHAT_USER_SIG is good until " + till.UTC().Format(time.RFC3339)})
 		}

@@ -14,9 +14,10 @@ import (
 	"recallbot/recall"
 )
 
-// Entry is one line of the audit log: who did what, to which request, about which digest, when. Each carries the hash of the one
-// before it, so that a changed, removed or reordered entry is found by Verify alone, and a cut tail or a chain computed anew by whoever
-// kept a receipt. It holds no message content.
+// Entry is one line of the audit log: who did what, to which request, about which digest, when.
+// Each carries the hash of the one before it, so that a changed, removed or reordered entry is
+// found by Verify alone, and a cut tail or a chain computed anew by whoever kept a receipt. It
+// holds no message content.
 type Entry struct {
 	N       int64     `json:"n"`
 	At      time.Time `json:"at"`      // the ledger's clock
@@ -42,8 +43,9 @@ func Link(e Entry, n int64, prev string) Entry {
 	return e
 }
 
-// sum is the SHA-256 over the entry's fields but its hash, each preceded by its length, in the order of the struct; times as they are written (RFC 3339, every
-// digit), so that no part of one can change unseen.
+// sum is the SHA-256 over the entry's fields but its hash, each preceded by its length, in the
+// order of the struct; times as they are written (RFC 3339, every digit), so that no part of one
+// can change unseen.
 func (e Entry) sum() string {
 	b := make([]byte, 0, 1024)
 	add := func(s string) {
@@ -54,7 +56,8 @@ func (e Entry) sum() string {
 	for _, at := range []time.Time{e.At, e.Process} {
 		add(at.Format(time.RFC3339Nano))
 	}
-	for _, s := range []string{e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest, string(e.Detail), e.Prev} {
+	for _, s := range []string{e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest,
+		string(e.Detail), e.Prev} {
 		add(s)
 	}
 	sum := sha256.Sum256(b)
@@ -72,8 +75,8 @@ func (b *BrokenChain) Error() string { return fmt.Sprintf("audit entry %d: %s", 
 
 // Verifier checks entries that are handed to it in order.
 type Verifier struct {
-	// Receipt is the head that a kept receipt tells, "number hash"; "" for none. The log must hold that very entry: a tail cut before it, or
-	// a chain computed anew, does not.
+	// Receipt is the head that a kept receipt tells, "number hash"; "" for none. The log must hold
+	// that very entry: a tail cut before it, or a chain computed anew, does not.
 	Receipt string
 
 	n           int64
@@ -122,22 +125,28 @@ func (v *Verifier) End() error {
 	return nil
 }
 
-// Named checks, once Next has had every entry, that the log has what a request names of it: the head that its receipt tells, whose entry is found by entry, and whatever
-// became of it. Each of that is told in the transaction that stores it, so none of its times lies before the log begins or after it ends. What Named finds nobody kept a
-// receipt for: a log that was emptied, cut at its end, or computed anew.
+// Named checks, once Next has had every entry, that the log has what a request names of it: the
+// head that its receipt tells, whose entry is found by entry, and whatever became of it. Each of
+// that is told in the transaction that stores it, so none of its times lies before the log begins
+// or after it ends. What Named finds nobody kept a receipt for: a log that was emptied, cut at its
+// end, or computed anew.
 func (v *Verifier) Named(r Request, entry func(n int64) (Entry, error)) error {
 	if r.AuditHead != "" {
 		n, hash, ok := parseHead(r.AuditHead)
 		if !ok {
-			return fmt.Errorf("the head %q of receipt %d, of %s, is not a number and a hash", r.AuditHead, r.Receipt, r.ID)
+			return fmt.Errorf("the head %q of receipt %d, of %s, is not a number and a hash", r.AuditHead, r.Receipt,
+				r.ID)
 		}
 		if n > v.n {
-			return &BrokenChain{v.n + 1, fmt.Sprintf("missing: the log ends before entry %d, which receipt %d, of %s, names", n, r.Receipt, r.ID)}
+			return &BrokenChain{v.n + 1, fmt.Sprintf(
+				"missing: the log ends before entry %d, which receipt %d, of %s, names", n, r.Receipt, r.ID)}
 		}
 		if e, err := entry(n); err != nil {
 			return err
 		} else if e.Hash != hash {
-			return &BrokenChain{n, fmt.Sprintf("is not the entry that receipt %d, of %s, names: the chain was computed anew", r.Receipt, r.ID)}
+			return &BrokenChain{n,
+				fmt.Sprintf("is not the entry that receipt %d, of %s, names: the chain was computed anew", r.Receipt,
+					r.ID)}
 		}
 	}
 	times := []time.Time{r.Asked, r.Sealed, r.Granted, r.Ended}
@@ -165,13 +174,15 @@ func parseHead(receipt string) (n int64, hash string, ok bool) {
 	return n, strings.TrimSpace(hash), found && err == nil && n > 0
 }
 
-// AuditFilter selects entries for an export. A zero field selects all. Match must be given every entry of the log, from the first on and in order: which group
-// a request is about stands in the entry that tells that it was asked.
+// AuditFilter selects entries for an export. A zero field selects all. Match must be given every
+// entry of the log, from the first on and in order: which group a request is about stands in the
+// entry that tells that it was asked.
 type AuditFilter struct {
 	// From and Till bound the ledger's time, From included, Till not.
 	From, Till time.Time
 	Group      recall.GroupID
-	// Person is a person of the roster (or, without one, an account), or an account as entries name it: platform:workspace:user.
+	// Person is a person of the roster (or, without one, an account), or an account as entries name
+	// it: platform:workspace:user.
 	Person  string
 	Request RequestID
 
@@ -195,8 +206,10 @@ func (f *AuditFilter) isAboutGroup(e Entry) bool {
 	var named struct {
 		Group recall.GroupID `json:"group"`
 	}
-	// Where the detail is not what this program writes, the entry names no group: Verifier is who tells that.
-	if bytes.Contains(e.Detail, []byte(`"group"`)) && json.Unmarshal(e.Detail, &named) == nil && named.Group == f.Group {
+	// Where the detail is not what this program writes, the entry names no group: Verifier is who
+	// tells that.
+	if bytes.Contains(e.Detail, []byte(`"group"`)) && json.Unmarshal(e.Detail, &named) == nil &&
+		named.Group == f.Group {
 		if e.What == "asked" {
 			if f.about == nil {
 				f.about = map[RequestID]bool{}
@@ -210,14 +223,17 @@ func (f *AuditFilter) isAboutGroup(e Entry) bool {
 
 // EntryHeader names the columns of Entry.Row.
 func EntryHeader() []string {
-	return []string{"n", "at", "process", "actor", "person", "event", "what", "request", "digest", "detail", "prev", "hash"}
+	return []string{"n", "at", "process", "actor", "person", "event", "what", "request", "digest", "detail", "prev",
+		"hash"}
 }
 
-// Row is the entry as a row of CSV, times in UTC. A cell that a spreadsheet would take for a formula gets a quote before it.
+// Row is the entry as a row of CSV, times in UTC. A cell that a spreadsheet would take for a
+// formula gets a quote before it.
 func (e Entry) Row() []string {
 	row := []string{
 		strconv.FormatInt(e.N, 10), e.At.UTC().Format(time.RFC3339Nano), e.Process.UTC().Format(time.RFC3339Nano),
-		e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest, string(e.Detail), e.Prev, e.Hash,
+		e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest, string(e.Detail), e.Prev,
+		e.Hash,
 	}
 	for i, cell := range row {
 		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {

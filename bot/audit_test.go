@@ -40,12 +40,18 @@ func aLog(t testing.TB, requests int) []Entry {
 	for i := range requests {
 		id, digest := RequestID(fmt.Sprintf("R-%06d", i)), fmt.Sprintf("%064d", i)
 		group := []string{"@TGS#A", "@TGS#B"}[i%2]
-		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e1", What: "asked", Request: id, Detail: Detail(map[string]any{"group": group, "command": "/recall " + group + " 1"})})
-		add(Entry{Actor: "bot", What: "sealed", Request: id, Digest: digest, Detail: Detail(map[string]any{"seqs": "1"})})
-		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e2", What: "refused", Request: id, Digest: digest, Detail: Detail(map[string]any{"why": "own_request"})})
-		add(Entry{Actor: "discord:discord:2", Person: "Theo", Event: "e3", What: "approved", Request: id, Digest: digest})
-		add(Entry{Actor: "bot", What: "receipt", Request: id, Digest: digest, Detail: Detail(map[string]any{"number": i + 1})})
-		add(Entry{Actor: "slack:T1:INES", Person: "Ines", Event: "e4", What: "read", Detail: Detail(map[string]any{"group": group, "how": "find"})})
+		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e1", What: "asked", Request: id,
+			Detail: Detail(map[string]any{"group": group, "command": "/recall " + group + " 1"})})
+		add(Entry{Actor: "bot", What: "sealed", Request: id, Digest: digest,
+			Detail: Detail(map[string]any{"seqs": "1"})})
+		add(Entry{Actor: "slack:T1:MINA", Person: "Mina", Event: "e2", What: "refused", Request: id, Digest: digest,
+			Detail: Detail(map[string]any{"why": "own_request"})})
+		add(Entry{Actor: "discord:discord:2", Person: "Theo", Event: "e3", What: "approved", Request: id,
+			Digest: digest})
+		add(Entry{Actor: "bot", What: "receipt", Request: id, Digest: digest,
+			Detail: Detail(map[string]any{"number": i + 1})})
+		add(Entry{Actor: "slack:T1:INES", Person: "Ines", Event: "e4", What: "read",
+			Detail: Detail(map[string]any{"group": group, "how": "find"})})
 	}
 	return log
 }
@@ -98,8 +104,9 @@ func TestAuditHolds(t *testing.T) {
 	}
 }
 
-// TestAuditEveryByte changes every byte of every entry as it is stored, one at a time: what can still be read and says something else is found,
-// and the entry that was changed is the one that is named.
+// TestAuditEveryByte changes every byte of every entry as it is stored, one at a time: what can
+// still be read and says something else is found, and the entry that was changed is the one that is
+// named.
 func TestAuditEveryByte(t *testing.T) {
 	log := aLog(t, 1)
 	found, tried := 0, 0
@@ -213,7 +220,8 @@ func relink(log []Entry) []Entry {
 	return out
 }
 
-// TestAuditAgainstReceipt cuts the tail and computes the chain anew in every way: alone that cannot be seen, with any later receipt it is.
+// TestAuditAgainstReceipt cuts the tail and computes the chain anew in every way: alone that cannot
+// be seen, with any later receipt it is.
 func TestAuditAgainstReceipt(t *testing.T) {
 	log := aLog(t, 2)
 	for kept, receipt := range log {
@@ -251,7 +259,8 @@ func TestAuditAgainstReceipt(t *testing.T) {
 
 func TestAuditRow(t *testing.T) {
 	east := time.FixedZone("", 8*3600)
-	e := Link(Entry{At: noon.In(east), Process: noon.In(east), Actor: "slack:T1:MINA", Person: "Mina", What: "asked", Request: "R-1"}, 1, "")
+	e := Link(Entry{At: noon.In(east), Process: noon.In(east), Actor: "slack:T1:MINA", Person: "Mina", What: "asked",
+		Request: "R-1"}, 1, "")
 	row := e.Row()
 	if len(row) != len(EntryHeader()) {
 		t.Fatalf("%d cells under %d names", len(row), len(EntryHeader()))
@@ -261,8 +270,10 @@ func TestAuditRow(t *testing.T) {
 	}
 	for _, evil := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", `=HYPERLINK("http://x","y")`} {
 		for field, e := range map[string]Entry{
-			"actor": {Actor: evil}, "person": {Person: PersonID(evil)}, "event": {Event: EventID(evil)}, "what": {What: evil},
-			"request": {Request: RequestID(evil)}, "digest": {Digest: evil}, "detail": {Detail: json.RawMessage(evil)}, "prev": {Prev: evil}, "hash": {Hash: evil},
+			"actor": {Actor: evil}, "person": {Person: PersonID(evil)}, "event": {Event: EventID(evil)},
+			"what":    {What: evil},
+			"request": {Request: RequestID(evil)}, "digest": {Digest: evil}, "detail": {Detail: json.RawMessage(evil)},
+			"prev": {Prev: evil}, "hash": {Hash: evil},
 		} {
 			if cell := e.Row()[slices.Index(EntryHeader(), field)]; cell != "'"+evil {
 				t.Errorf("%s: %q became %q", field, evil, cell)
@@ -274,7 +285,8 @@ func TestAuditRow(t *testing.T) {
 	}
 }
 
-// TestConfigurationHash changes each option: the hash tells every one that says what the bot does, and none that makes a process or a secret.
+// TestConfigurationHash changes each option: the hash tells every one that says what the bot does,
+// and none that makes a process or a secret.
 func TestConfigurationHash(t *testing.T) {
 	base := Options{App: 1, Policy: leadsPolicy()}
 	said := map[string]bool{base.Hash(): true}
@@ -328,7 +340,8 @@ func TestAuditFilter(t *testing.T) {
 		{"the bot", AuditFilter{Person: "bot", Request: "R-000002"}, []int64{15, 18}},
 		{"a group: its requests, and what names it", AuditFilter{Group: "@TGS#B"}, []int64{8, 9, 10, 11, 12, 13}},
 		{"a group and a person", AuditFilter{Group: "@TGS#A", Person: "Theo"}, []int64{5, 17}},
-		{"a group from a time on, asked before", AuditFilter{Group: "@TGS#A", From: noon.Add(16 * time.Second)}, []int64{17, 18, 19}},
+		{"a group from a time on, asked before", AuditFilter{Group: "@TGS#A", From: noon.Add(16 * time.Second)},
+			[]int64{17, 18, 19}},
 		{"a group that nobody named", AuditFilter{Group: "@TGS#"}, nil},
 	} {
 		var got []int64
@@ -343,12 +356,14 @@ func TestAuditFilter(t *testing.T) {
 	}
 	// Detail that is no JSON names no group, and takes nothing down.
 	f := AuditFilter{Group: recall.GroupID("@TGS#A")}
-	if f.Match(Entry{Detail: json.RawMessage(`{"group"`)}) || f.Match(Entry{Detail: json.RawMessage(strings.Repeat("[", 100))}) {
+	if f.Match(Entry{Detail: json.RawMessage(`{"group"`)}) ||
+		f.Match(Entry{Detail: json.RawMessage(strings.Repeat("[", 100))}) {
 		t.Error("broken detail matched")
 	}
 }
 
-// BenchmarkAuditVerify is the rate at which a chain is checked, beside that of reading it from JSON, which is how a ledger stores it.
+// BenchmarkAuditVerify is the rate at which a chain is checked, beside that of reading it from
+// JSON, which is how a ledger stores it.
 func BenchmarkAuditVerify(b *testing.B) {
 	log := aLog(b, 1000)
 	texts := make([][]byte, len(log))
@@ -384,7 +399,8 @@ func BenchmarkAuditVerify(b *testing.B) {
 	})
 }
 
-// TestVerifierNamed: whatever became of a request lies between the beginning and the end of a log that is whole, also where the ledger's clock was set back.
+// TestVerifierNamed: whatever became of a request lies between the beginning and the end of a log
+// that is whole, also where the ledger's clock was set back.
 func TestVerifierNamed(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 1, 1, 12, minute, 0, 0, time.UTC) }
 	log := func(minutes ...int) *Verifier {
@@ -409,12 +425,18 @@ func TestVerifierNamed(t *testing.T) {
 		{"asked before the clock was set back", log(5, 1, 2), Request{Asked: at(5)}, ""},
 		{"asked after the clock was set back", log(5, 1, 2), Request{Asked: at(1)}, ""},
 		{"asked, in no log", log(), Request{Asked: at(1)}, "audit entry 1: missing: the log begins after  was asked"},
-		{"asked before the log", log(2, 3), Request{Asked: at(1)}, "audit entry 1: missing: the log begins after  was asked"},
-		{"sealed after it", log(1, 2), Request{State: Proposed, Asked: at(1), Sealed: at(3)}, "audit entry 3: missing: the log ends before  is proposed"},
-		{"approved after it", log(1, 2), Request{State: Proposed, Asked: at(1), Approvals: []Approval{{At: at(3)}}}, "audit entry 3: missing: the log ends before  is proposed"},
-		{"granted after it", log(1, 2), Request{State: Approved, Asked: at(1), Granted: at(3)}, "audit entry 3: missing: the log ends before  is approved"},
-		{"ended after it", log(1, 2), Request{State: Rejected, Asked: at(1), Ended: at(3)}, "audit entry 3: missing: the log ends before  is rejected"},
-		{"a head that is none", log(1, 2), Request{Asked: at(1), AuditHead: "x"}, `the head "x" of receipt 0, of , is not a number and a hash`},
+		{"asked before the log", log(2, 3), Request{Asked: at(1)},
+			"audit entry 1: missing: the log begins after  was asked"},
+		{"sealed after it", log(1, 2), Request{State: Proposed, Asked: at(1), Sealed: at(3)},
+			"audit entry 3: missing: the log ends before  is proposed"},
+		{"approved after it", log(1, 2), Request{State: Proposed, Asked: at(1), Approvals: []Approval{{At: at(3)}}},
+			"audit entry 3: missing: the log ends before  is proposed"},
+		{"granted after it", log(1, 2), Request{State: Approved, Asked: at(1), Granted: at(3)},
+			"audit entry 3: missing: the log ends before  is approved"},
+		{"ended after it", log(1, 2), Request{State: Rejected, Asked: at(1), Ended: at(3)},
+			"audit entry 3: missing: the log ends before  is rejected"},
+		{"a head that is none", log(1, 2), Request{Asked: at(1), AuditHead: "x"},
+			`the head "x" of receipt 0, of , is not a number and a hash`},
 	} {
 		err := test.v.Named(test.r, func(n int64) (Entry, error) { return Entry{}, fmt.Errorf("entry %d was read", n) })
 		if got := fmt.Sprint(err); err == nil && test.want != "" || err != nil && got != test.want {

@@ -25,15 +25,19 @@ func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
 	return Rules{Policy: b.Policy, Roster: b.Roster, Asked: asked, Now: tx.Now()}, nil
 }
 
-// hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options as JSON, without the roster, which has a hash of its own,
-// and without what makes the one process (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
+// hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options
+// as JSON, without the roster, which has a hash of its own, and without what makes the one process
+// (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
 func (o Options) Hash() string {
 	body, err := json.Marshal(map[string]any{
-		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence, "evidence_ttl": o.EvidenceTTL, "on_request": o.OnRequest,
-		"callbacks": o.Callbacks, "index": o.Index, "index_ttl": o.IndexTTL, "calls_per_second": o.CallsPerSecond, "lease_ttl": o.LeaseTTL, "window": o.Window,
+		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence,
+		"evidence_ttl": o.EvidenceTTL, "on_request": o.OnRequest,
+		"callbacks": o.Callbacks, "index": o.Index, "index_ttl": o.IndexTTL, "calls_per_second": o.CallsPerSecond,
+		"lease_ttl": o.LeaseTTL, "window": o.Window,
 	})
 	if err != nil {
-		panic(fmt.Sprintf("bot: configuration cannot be written: %v", err)) // unreachable: strings, numbers and lists of them always marshal
+		// unreachable: strings, numbers and lists of them always marshal
+		panic(fmt.Sprintf("bot: configuration cannot be written: %v", err))
 	}
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
@@ -41,14 +45,16 @@ func (o Options) Hash() string {
 
 // auditOwn appends an entry about what the bot did where no person acted.
 func (b *Bot) Audit(tx Tx, what string, id RequestID, digest string, more map[string]any) error {
-	_, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: what, Request: id, Digest: digest, Detail: Detail(more)})
+	_, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: what, Request: id, Digest: digest,
+		Detail: Detail(more)})
 	return err
 }
 
 // auditTold appends what calls were answered and what was found out, where no person acted.
 func (b *Bot) AuditTraces(tx Tx, id RequestID, all []Trace) error {
 	for _, t := range all {
-		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.What, Request: id, Detail: t.Detail}); err != nil {
+		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.What, Request: id,
+			Detail: t.Detail}); err != nil {
 			return err
 		}
 	}
@@ -77,18 +83,20 @@ type Options struct {
 	// OnRequest keeps message content off the card (CARD_CONTENT=on-request).
 	OnRequest bool
 
-	// Callbacks says that the service's callbacks come in (Hear): the end of a request then waits for those of its recalls, 10 s at most.
+	// Callbacks says that the service's callbacks come in (Hear): the end of a request then waits
+	// for those of its recalls, 10 s at most.
 	Callbacks bool
 	// Index says what Hear keeps of messages, "": IndexOff; and IndexTTL for how long, 0: 2 h.
 	Index    Index
 	IndexTTL time.Duration
 
-	// CallsPerSecond is the quota of the recall API; 0: 200. It sizes the chunks in which batches are claimed; the pace itself is Chat's.
+	// CallsPerSecond is the quota of the recall API; 0: 200. It sizes the chunks in which batches
+	// are claimed; the pace itself is Chat's.
 	CallsPerSecond int
 	// Holder names this process among replicas and must be new at each start; "": a random name.
 	Holder string
-	// LeaseTTL is how long a lease lasts without renewal; 0: 10 s. Window is what a new holder waits before its first recall: the quota's
-	// one second and its guard; 0: 1.1 s.
+	// LeaseTTL is how long a lease lasts without renewal; 0: 10 s. Window is what a new holder
+	// waits before its first recall: the quota's one second and its guard; 0: 1.1 s.
 	LeaseTTL, Window time.Duration
 
 	Log *slog.Logger
@@ -104,14 +112,16 @@ const (
 	EvidenceHash    Evidence = "hash"
 )
 
-// overlap returns a Refusal when an open request of the same group and topic holds one of the seqs. Of a stopping request only messages without
-// an outcome count. but names the request that is about to be sealed, "" for one that is being asked. on is where it is read.
+// overlap returns a Refusal when an open request of the same group and topic holds one of the seqs.
+// Of a stopping request only messages without an outcome count. but names the request that is about
+// to be sealed, "" for one that is being asked. on is where it is read.
 func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID, on Platform) error {
 	if seqs.Count() == 0 {
 		return nil
 	}
 	inTheWay := func(r Request, shared command.Ranges) error {
-		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r), "command", Code(command.Command{Verb: command.VerbShow, Request: r.ID}.Write(on.TypesOptions())))
+		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r),
+			"command", Code(command.Command{Verb: command.VerbShow, Request: r.ID}.Write(on.TypesOptions())))
 	}
 	states := []State{Proposed, Approved, Running}
 	if but == "" { // two requests that are being prepared may meet: the first to seal wins
@@ -124,7 +134,8 @@ func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID
 	if len(open) > 0 {
 		return inTheWay(open[0], open[0].Covers.Intersect(seqs))
 	}
-	stopping, err := tx.Requests(Query{App: b.App, Group: s.Group, Topic: &s.Topic, States: []State{Stopping}, Seqs: seqs, Limit: 1000})
+	stopping, err := tx.Requests(Query{App: b.App, Group: s.Group, Topic: &s.Topic, States: []State{Stopping},
+		Seqs: seqs, Limit: 1000})
 	if err != nil {
 		return err
 	}
@@ -162,7 +173,8 @@ func (b *Bot) Show(tx Tx, id RequestID) error {
 	return tx.Want(id)
 }
 
-// ended does what every end needs: no timers but the evidence's, the last posts, the card once more.
+// ended does what every end needs: no timers but the evidence's, the last posts, the card once
+// more.
 func (b *Bot) Ended(tx Tx, r Request) error {
 	if err := tx.ClearDue(r.ID); err != nil {
 		return err
@@ -193,11 +205,13 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 			}
 		}
 		if r.State.HasReceipt() {
-			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/outcomes", Kind: PostOutcomes}); err != nil {
+			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/outcomes",
+				Kind: PostOutcomes}); err != nil {
 				return err
 			}
 		}
-		if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/receipt", Kind: PostReceipt}); err != nil {
+		if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/receipt",
+			Kind: PostReceipt}); err != nil {
 			return err
 		}
 	}
@@ -205,11 +219,13 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 	return tx.Want(r.ID)
 }
 
-// putEnded stores a request that has ended. Where it was approved and nothing of it ran, every message gets its outcome now: not sent, for
-// the reason given, or what the seal says of it. A request with a receipt gets its number.
+// putEnded stores a request that has ended. Where it was approved and nothing of it ran, every
+// message gets its outcome now: not sent, for the reason given, or what the seal says of it. A
+// request with a receipt gets its number.
 func (b *Bot) End(tx Tx, r Request, why Why) error {
 	if r.State.HasReceipt() {
-		_, _, err := SettleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}) // all of it: what is more was wound down
+		// all of it: what is more was wound down
+		_, _, err := SettleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()})
 		if err != nil {
 			return err
 		}
@@ -221,7 +237,8 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 			return err
 		}
 		if n := counts[""]; n > 0 {
-			return fmt.Errorf("end %s: %d messages have no outcome", r.ID, n) // unreachable: what is in a batch that is done has one, and a long rest was wound down
+			// unreachable: what is in a batch that is done has one, and a long rest was wound down
+			return fmt.Errorf("end %s: %d messages have no outcome", r.ID, n)
 		}
 		rests, err := tx.Rests(r.ID)
 		if err != nil {
@@ -234,7 +251,8 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 		if r.StillShown.Count() > 0 {
 			sums["still_shown"] = r.StillShown.String()
 		}
-		e, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: "receipt", Request: r.ID, Digest: r.Digest, Detail: Detail(sums)})
+		e, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: "receipt", Request: r.ID, Digest: r.Digest,
+			Detail: Detail(sums)})
 		if err != nil {
 			return err
 		}
@@ -246,7 +264,8 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 	return b.Ended(tx, r)
 }
 
-// Bot is what intake and worker share: the options with their defaults, and what a transaction does for both.
+// Bot is what intake and worker share: the options with their defaults, and what a transaction does
+// for both.
 type Bot struct {
 	Options
 	RosterHash string // of Options.Roster

@@ -10,11 +10,13 @@ import (
 	"recallbot/recall"
 )
 
-// DigestShort is how many characters of a digest a button carries: enough that no two seals of one request meet.
+// DigestShort is how many characters of a digest a button carries: enough that no two seals of one
+// request meet.
 const DigestShort = 16
 
-// Card is a request as people see it, free of any platform. Both platforms show every fact of it, in this order: state, notices, facts,
-// samples, warnings, earlier requests, closing facts, progress, buttons.
+// Card is a request as people see it, free of any platform. Both platforms show every fact of it,
+// in this order: state, notices, facts, samples, warnings, earlier requests, closing facts,
+// progress, buttons.
 type Card struct {
 	ID      RequestID `json:"id"`
 	State   State     `json:"state"`
@@ -28,11 +30,13 @@ type Card struct {
 	Showing  Line     `json:"showing,omitempty"` // "showing 6 of 340", or that content is only in Show all
 	Warnings []Line   `json:"warnings,omitempty"`
 	Earlier  []Line   `json:"earlier,omitempty"`
-	Closing  []Fact   `json:"closing,omitempty"` // the facts below the messages: who asked, the reason, approvals, until when
+	// the facts below the messages: who asked, the reason, approvals, until when
+	Closing  []Fact   `json:"closing,omitempty"`
 	Progress Line     `json:"progress,omitempty"`
 	Buttons  []Button `json:"buttons,omitempty"`
 
-	// Notify are the approver groups that the first post of the card mentions, and the reminder again. An edit notifies nobody.
+	// Notify are the approver groups that the first post of the card mentions, and the reminder
+	// again. An edit notifies nobody.
 	Notify []string `json:"notify,omitempty"`
 }
 
@@ -64,7 +68,8 @@ const (
 	ButtonStop    ButtonKind = "stop"
 )
 
-// Button is a button of a card. What it carries is opaque: the request's id and the short digest; it proves nothing.
+// Button is a button of a card. What it carries is opaque: the request's id and the short digest;
+// it proves nothing.
 type Button struct {
 	Kind  ButtonKind `json:"kind"`
 	Label string     `json:"label"`
@@ -104,7 +109,8 @@ type File struct {
 	Body  []byte
 }
 
-// samplesShown is how many messages a card shows whole; of more it shows the first and last samplesEnds.
+// samplesShown is how many messages a card shows whole; of more it shows the first and last
+// samplesEnds.
 const (
 	samplesShown = 10
 	samplesEnds  = 3
@@ -127,7 +133,8 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	c.Notices = notices(r, paused)
 	c.Warnings = warnings(r, b.Policy)
 	for _, e := range r.Earlier {
-		key, args := "card.earlier", []any{"id", e.ID, "state", Say("state." + string(e.State)), "who", ActorName(e.By), "when", e.Ended}
+		key, args := "card.earlier", []any{"id", e.ID, "state", Say("state." + string(e.State)), "who", ActorName(e.By),
+			"when", e.Ended}
 		if e.Reason != "" {
 			key, args = "card.earlier.reason", append(args, "reason", Quote(Cut(e.Reason, 200)))
 		}
@@ -177,7 +184,8 @@ func notices(r Request, paused *Pause) []Line {
 		}
 	}
 	if paused != nil && r.State.Open() {
-		l = append(l, Say("card.notice.paused", "code", CodeWords(paused.Code), "words", Quote(Cut(ApiWords(paused.Code, paused.Info), 200)), "when", paused.Since))
+		l = append(l, Say("card.notice.paused", "code", CodeWords(paused.Code), "words",
+			Quote(Cut(ApiWords(paused.Code, paused.Info), 200)), "when", paused.Since))
 	}
 	if r.Waiting != nil && paused == nil {
 		l = append(l, Say("card.notice.waiting", "why", r.Waiting, "till", r.Asked.Add(r.Policy.StartWithin)))
@@ -219,9 +227,11 @@ func facts(r Request) []Fact {
 	case r.Tally.Send == r.Tally.Total:
 		l = append(l, Fact{messages, Say("card.fact.messages.sealed.all", "n", r.Tally.Total, "seqs", seqs)})
 	case r.State == Proposed:
-		l = append(l, Fact{messages, Say("card.fact.messages.sealed", "send", r.Tally.Send, "n", r.Tally.Total, "seqs", seqs)})
+		l = append(l, Fact{messages, Say("card.fact.messages.sealed", "send", r.Tally.Send, "n", r.Tally.Total, "seqs",
+			seqs)})
 	default:
-		l = append(l, Fact{messages, Say("card.fact.messages.sent", "send", r.Tally.Send, "n", r.Tally.Total, "seqs", seqs)})
+		l = append(l, Fact{messages, Say("card.fact.messages.sent", "send", r.Tally.Send, "n", r.Tally.Total, "seqs",
+			seqs)})
 	}
 	if len(r.Tally.Senders) > 0 {
 		var who Line
@@ -265,7 +275,8 @@ func closing(r Request) []Fact {
 	return l
 }
 
-// filterWords is a filter on a card. Its facts are read out by notifications, which show no content.
+// filterWords is a filter on a card. Its facts are read out by notifications, which show no
+// content.
 func filterWords(f command.Filter) Line {
 	return Line{Code(Cut(f.WithoutText().String(), 300))}
 }
@@ -276,7 +287,8 @@ func warnings(r Request, p Policy) []Line {
 		l = append(l, Say("card.warn.new"))
 	}
 	if r.Tally.Protected > 0 {
-		l = append(l, Say("card.warn.protected", "n", r.Tally.Protected, "seqs", Code(Cut(r.Tally.Shielded.String(), 300))))
+		l = append(l, Say("card.warn.protected", "n", r.Tally.Protected, "seqs",
+			Code(Cut(r.Tally.Shielded.String(), 300))))
 	}
 	if n := len(r.Tally.Senders) + r.Tally.Others; n > 1 {
 		l = append(l, Say("card.warn.senders", "n", n))
@@ -346,7 +358,8 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
-// hideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had reports whether it said any of it.
+// hideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had
+// reports whether it said any of it.
 func HideContent(c Card) (plain Card, had bool) {
 	c.Samples = slices.Clone(c.Samples)
 	for i := range c.Samples {
@@ -357,9 +370,11 @@ func HideContent(c Card) (plain Card, had bool) {
 	return c, had
 }
 
-// sample draws one message. Marks say what is special about it; what will not be sent is said only while that is still to come.
+// sample draws one message. Marks say what is special about it; what will not be sent is said only
+// while that is still to come.
 //
-// A recall that a callback told of is shown where history does not speak, or has not been asked since. It alone keeps no message from being sent.
+// A recall that a callback told of is shown where history does not speak, or has not been asked
+// since. It alone keeps no message from being sent.
 func (b *Bot) Sample(m Message, r Request, removals map[recall.Seq]Removal, runes int, text bool) Sample {
 	out := Sample{Seq: uint32(m.Seq), Sender: string(m.Sender), Sent: m.Sent}
 	if text && m.Evidence != "" {
@@ -426,7 +441,8 @@ func progress(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
-// sums writes counts by class: "339 recalled, 1 not found". All classes when all is set, as a receipt has them.
+// sums writes counts by class: "339 recalled, 1 not found". All classes when all is set, as a
+// receipt has them.
 func sums(counts map[Class]int, all bool) Line {
 	var l Line
 	for _, class := range Classes() {
@@ -460,8 +476,9 @@ func buttons(r Request) []Button {
 		return []Button{
 			{Kind: ButtonApprove, Label: label("approve"), Speech: speech("approve"), Confirm: &Confirm{
 				Title: Say("confirm.approve.title", "n", r.Tally.Send).String(),
-				Text:  BlindFirst(r, Say("confirm.approve.text", "n", r.Tally.Send, "group", Code(string(where)))).String(),
-				Yes:   Say("confirm.approve.yes").String(), No: Say("confirm.no").String(),
+				Text: BlindFirst(r, Say("confirm.approve.text", "n", r.Tally.Send, "group",
+					Code(string(where)))).String(),
+				Yes: Say("confirm.approve.yes").String(), No: Say("confirm.no").String(),
 			}},
 			{Kind: ButtonReject, Label: label("reject"), Speech: speech("reject")},
 			showAll,
@@ -483,7 +500,8 @@ func buttons(r Request) []Button {
 	return []Button{showAll}
 }
 
-// blindFirst puts before a line about a request that it is blind, where it is. Cards have a notice for it.
+// blindFirst puts before a line about a request that it is blind, where it is. Cards have a notice
+// for it.
 func BlindFirst(r Request, l Line) Line {
 	if !r.Blind {
 		return l
@@ -518,7 +536,8 @@ func (b *Bot) Receipt(tx Tx, r Request) ([]Line, error) {
 		if r.State == Rejected && r.EndReason != "" {
 			key += ".reason"
 		}
-		return []Line{Say(key, "id", r.ID, "who", ActorName(r.EndedBy), "why", r.RefusedFor, "reason", Quote(Cut(r.EndReason, 500)))}, nil
+		return []Line{Say(key, "id", r.ID, "who", ActorName(r.EndedBy), "why", r.RefusedFor, "reason",
+			Quote(Cut(r.EndReason, 500)))}, nil
 	}
 	counts, err := tx.Progress(r.ID)
 	if err != nil {
@@ -534,7 +553,8 @@ func (b *Bot) Receipt(tx Tx, r Request) ([]Line, error) {
 		if err != nil {
 			return nil, err
 		}
-		l = append(l, Say("note.receipt.confirmed", "n", n, "callback", rests[ByCallback], "history", rests[ByHistory], "answer", rests[ByAnswer]))
+		l = append(l, Say("note.receipt.confirmed", "n", n, "callback", rests[ByCallback], "history", rests[ByHistory],
+			"answer", rests[ByAnswer]))
 	}
 	if n := r.StillShown.Count(); n > 0 {
 		l = append(l, Say("note.receipt.still", "n", n, "seqs", Code(Cut(r.StillShown.String(), 300))))

@@ -4,9 +4,9 @@ import (
 	"unicode"
 )
 
-// emoji are the characters that have an emoji form: those with Unicode's property Emoji (15.0), without the ASCII ones,
-// which have it before a keycap alone, and without the letters that make flags in pairs. The standard library's tables
-// lack that property.
+// emoji are the characters that have an emoji form: those with Unicode's property Emoji (15.0),
+// without the ASCII ones, which have it before a keycap alone, and without the letters that make
+// flags in pairs. The standard library's tables lack that property.
 var emoji = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x00a9, 0x00a9, 1}, {0x00ae, 0x00ae, 1}, {0x203c, 0x203c, 1}, {0x2049, 0x2049, 1}, {0x2122, 0x2122, 1},

@@ -20,7 +20,8 @@ func (f *Findings) Well(what string, args ...any) {
 	*f = append(*f, Finding{What: fmt.Sprintf(what, args...)})
 }
 
-// Bad adds what keeps the bot from working as it is configured. what is a format for args, mend is taken as it is.
+// Bad adds what keeps the bot from working as it is configured. what is a format for args, mend is
+// taken as it is.
 func (f *Findings) Bad(mend, what string, args ...any) {
 	*f = append(*f, Finding{What: fmt.Sprintf(what, args...), Mend: mend})
 }

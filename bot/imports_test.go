@@ -125,7 +125,8 @@ func TestImports(t *testing.T) {
 					t.Errorf("%s imports %s, which stays behind %s", file, name, home)
 				}
 			}
-			if ok && strings.HasSuffix(name, "test") && !slices.Contains(allowed, "*") && !strings.HasSuffix(pkg, "test") {
+			if ok && strings.HasSuffix(name, "test") && !slices.Contains(allowed, "*") &&
+				!strings.HasSuffix(pkg, "test") {
 				t.Errorf("%s imports the fake %s: only tests and the sandbox may", file, name)
 			}
 		}

@@ -44,19 +44,21 @@ type Why string
 
 // Reasons beside the code.
 const (
-	WhyVerified       Why = "answer_lost_verified" // recalled: the answer was lost, history shows it recalled
-	WhyTold           Why = "answer_lost_told"     // recalled: the answer was lost, a callback told that it was recalled
-	WhyGone           Why = "gone"                 // not found: expired or deleted
-	WhyDidNotExist    Why = "did_not_exist"        // not sent: did not exist when approved
-	WhyProtected      Why = "protected"            // not sent: protected sender
-	WhyStopped        Why = "stopped"              // not sent: stopped before it was its turn
-	WhyNotStarted     Why = "not_started"          // not sent: the request could not begin in time
-	WhyChanged        Why = "changed"              // not sent: changed since it was approved
-	WhyNotKnown       Why = "not_known"            // not sent: nothing tells whether it existed when approved
-	WhyNotReadAgain   Why = "not_read_again"       // not sent: could not be read again
-	WhyStillThere     Why = "still_there"          // unknown: still there when last read
-	WhyNoAnswer       Why = "no_answer"            // unknown: the answer was lost and it cannot be found out
-	WhyMissingHistory Why = "missing_history"      // unknown: the answer was lost and history does not show the message at all
+	WhyVerified Why = "answer_lost_verified" // recalled: the answer was lost, history shows it recalled
+	// recalled: the answer was lost, a callback told that it was recalled
+	WhyTold         Why = "answer_lost_told"
+	WhyGone         Why = "gone"           // not found: expired or deleted
+	WhyDidNotExist  Why = "did_not_exist"  // not sent: did not exist when approved
+	WhyProtected    Why = "protected"      // not sent: protected sender
+	WhyStopped      Why = "stopped"        // not sent: stopped before it was its turn
+	WhyNotStarted   Why = "not_started"    // not sent: the request could not begin in time
+	WhyChanged      Why = "changed"        // not sent: changed since it was approved
+	WhyNotKnown     Why = "not_known"      // not sent: nothing tells whether it existed when approved
+	WhyNotReadAgain Why = "not_read_again" // not sent: could not be read again
+	WhyStillThere   Why = "still_there"    // unknown: still there when last read
+	WhyNoAnswer     Why = "no_answer"      // unknown: the answer was lost and it cannot be found out
+	// unknown: the answer was lost and history does not show the message at all
+	WhyMissingHistory Why = "missing_history"
 )
 
 // Confirmation says what an outcome rests on.
@@ -96,12 +98,15 @@ func (o Outcome) Words() Line {
 		if info == "" {
 			info = o.Code.Meaning()
 		}
-		return Say("outcome.refused", "code", Span{Kind: Words, Text: CodeDigits(o.Code)}, "info", Quote(Cut(info, 200)))
+		return Say("outcome.refused", "code", Span{Kind: Words, Text: CodeDigits(o.Code)}, "info",
+			Quote(Cut(info, 200)))
 	}
-	return Say("outcome." + map[Class]string{ClassRecalled: "recalled", ClassAlready: "already", ClassUnknown: "unknown", ClassNotSent: "not_sent", ClassNotFound: "not_found"}[o.Class])
+	return Say("outcome." + map[Class]string{ClassRecalled: "recalled", ClassAlready: "already",
+		ClassUnknown: "unknown", ClassNotSent: "not_sent", ClassNotFound: "not_found"}[o.Class])
 }
 
-// outcomeOfCode is the outcome that a final code for one message means, where nothing about the message is in doubt.
+// outcomeOfCode is the outcome that a final code for one message means, where nothing about the
+// message is in doubt.
 func OutcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
 	o := Outcome{Code: code, At: now, Confirmed: ByAnswer}
 	switch code {

@@ -10,22 +10,25 @@ import (
 	"strings"
 )
 
-// Account is one identity of a person: a user id on a platform. Workspace is the Slack team (or enterprise) id,
-// and "discord" on Discord, where user ids are global.
+// Account is one identity of a person: a user id on a platform. Workspace is the Slack team (or
+// enterprise) id, and "discord" on Discord, where user ids are global.
 type Account struct {
 	Platform  Platform `json:"platform"`
 	Workspace string   `json:"workspace"`
 	User      string   `json:"user"`
 }
 
-// String writes the account as platform:workspace:user, the form of the audit log; a workspace that is left open is a star.
+// String writes the account as platform:workspace:user, the form of the audit log; a workspace that
+// is left open is a star.
 func (a Account) String() string {
 	return string(a.Platform) + ":" + cmp.Or(a.Workspace, "*") + ":" + a.User
 }
 
-// Is reports whether a and b are the same identity. Where one of them leaves its workspace open, as a roster may, it is that user id in any workspace.
+// Is reports whether a and b are the same identity. Where one of them leaves its workspace open, as
+// a roster may, it is that user id in any workspace.
 func (a Account) Is(b Account) bool {
-	return a.Platform == b.Platform && a.User == b.User && (a.Workspace == b.Workspace || a.Workspace == "" || b.Workspace == "")
+	return a.Platform == b.Platform && a.User == b.User && (a.Workspace == b.Workspace || a.Workspace == "" ||
+		b.Workspace == "")
 }
 
 // PersonID names a human: the name in the roster, or the account itself where there is no roster.
@@ -37,8 +40,8 @@ type Person struct {
 	Accounts []Account `json:"accounts"`
 }
 
-// Roster joins the accounts of one person. The zero Roster joins nothing: an account is then a person.
-// An account whose Workspace is "" stands for that user id in any workspace.
+// Roster joins the accounts of one person. The zero Roster joins nothing: an account is then a
+// person. An account whose Workspace is "" stands for that user id in any workspace.
 type Roster struct {
 	People []Person `json:"people"`
 }
@@ -62,7 +65,8 @@ func (r Roster) Of(a Account) (person PersonID, ok bool) {
 	return "", false
 }
 
-// Accounts returns every account of the person that holds a, a itself among them. One whose workspace the roster leaves open is compared with Account.Is.
+// Accounts returns every account of the person that holds a, a itself among them. One whose
+// workspace the roster leaves open is compared with Account.Is.
 func (r Roster) Accounts(a Account) []Account {
 	accounts := []Account{a}
 	who, ok := r.Of(a)
@@ -82,7 +86,8 @@ func (r Roster) Accounts(a Account) []Account {
 	return accounts
 }
 
-// Hash names this roster: the SHA-256 of its canonical form, people and accounts sorted. A request names the roster it was asked under by it.
+// Hash names this roster: the SHA-256 of its canonical form, people and accounts sorted. A request
+// names the roster it was asked under by it.
 func (r Roster) Hash() string {
 	people := append([]Person{}, r.People...)
 	for i := range people {
@@ -99,18 +104,24 @@ func (r Roster) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Member is what a platform says of an account at the moment of an event. Adapters fill it in; Policy judges it.
+// Member is what a platform says of an account at the moment of an event. Adapters fill it in;
+// Policy judges it.
 type Member struct {
 	Account Account `json:"account"`
-	// Name is what the platform shows for the account. It is chosen by its owner and proves nothing.
+	// Name is what the platform shows for the account. It is chosen by its owner and proves
+	// nothing.
 	Name string `json:"name"`
-	// Groups holds the ids of the Slack user groups or Discord roles that the account is in, at least those the policy names.
+	// Groups holds the ids of the Slack user groups or Discord roles that the account is in, at
+	// least those the policy names.
 	Groups []string `json:"groups,omitempty"`
-	// Trouble says why the account may not use the bot at all, whatever its groups; "" when nothing speaks against it.
+	// Trouble says why the account may not use the bot at all, whatever its groups; "" when nothing
+	// speaks against it.
 	Trouble Trouble `json:"trouble,omitempty"`
-	// Approvers are the accounts of the platform that could approve just now, the member's own among them; they count only where ApproversKnown says that
-	// the adapter could tell. They serve to refuse a request that nobody could grant, and give nobody a right. UnnamedApprovers is how many more there
-	// are, at most and without the member's own account, where the platform tells numbers and no names.
+	// Approvers are the accounts of the platform that could approve just now, the member's own
+	// among them; they count only where ApproversKnown says that the adapter could tell. They serve
+	// to refuse a request that nobody could grant, and give nobody a right. UnnamedApprovers is how
+	// many more there are, at most and without the member's own account, where the platform tells
+	// numbers and no names.
 	Approvers        []Account `json:"approvers,omitempty"`
 	UnnamedApprovers int       `json:"unnamed_approvers,omitempty"`
 	ApproversKnown   bool      `json:"approvers_known,omitempty"`

@@ -19,8 +19,8 @@ const (
 // TypesOptions reports whether commands are typed options there, not text.
 func (p Platform) TypesOptions() bool { return p == Discord }
 
-// Trouble is a reason why an account, or the place it speaks from, is refused before any list of names is looked at.
-// Each has its sentence in text/en.txt under "trouble.".
+// Trouble is a reason why an account, or the place it speaks from, is refused before any list of
+// names is looked at. Each has its sentence in text/en.txt under "trouble.".
 type Trouble string
 
 // The troubles of an account and of a place.

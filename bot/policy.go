@@ -12,7 +12,8 @@ import (
 // MaxOpen is how many open requests one person may have at a time.
 const MaxOpen = 5
 
-// Principal names who is meant in a list of requesters or approvers: one user, or the members of a Slack user group or a Discord role.
+// Principal names who is meant in a list of requesters or approvers: one user, or the members of a
+// Slack user group or a Discord role.
 type Principal struct {
 	User  string `json:"user,omitempty"`
 	Group string `json:"group,omitempty"`
@@ -27,8 +28,8 @@ type Crowd struct {
 	AnyChannel bool `json:"any_channel,omitempty"`
 }
 
-// Policy says who may ask, read and approve, how many must approve, and what may be touched. A request keeps the
-// policy it was asked under.
+// Policy says who may ask, read and approve, how many must approve, and what may be touched. A
+// request keeps the policy it was asked under.
 type Policy struct {
 	Approvals      int           `json:"approvals"`       // people needed besides the requester
 	LargeFrom      int           `json:"large_from"`      // from this many messages that would be sent ...
@@ -53,7 +54,8 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// Needed returns how many people besides the requester must approve a request that would send n messages.
+// Needed returns how many people besides the requester must approve a request that would send n
+// messages.
 func (p Policy) Needed(n int) int {
 	if n >= p.LargeFrom {
 		return max(p.Approvals, p.LargeApprovals)
@@ -67,12 +69,14 @@ func Names(list []Principal, m Member) bool {
 	})
 }
 
-// IsRequester reports whether m is named among the requesters of its platform, and nothing speaks against the account.
+// IsRequester reports whether m is named among the requesters of its platform, and nothing speaks
+// against the account.
 func (p Policy) IsRequester(m Member) bool {
 	return m.Trouble == "" && Names(p.Crowds[m.Account.Platform].Requesters, m)
 }
 
-// IsApprover reports whether m is named among the approvers of its platform, and nothing speaks against the account.
+// IsApprover reports whether m is named among the approvers of its platform, and nothing speaks
+// against the account.
 func (p Policy) IsApprover(m Member) bool {
 	return m.Trouble == "" && Names(p.Crowds[m.Account.Platform].Approvers, m)
 }
@@ -126,10 +130,11 @@ func (p Policy) MayApprove(m Member, r Roster) error {
 	return nil
 }
 
-// Others counts the people who could approve what m asks, m's own person left out, by the accounts that m names (Member.Approvers). Where a roster joins the
-// platforms, those of the other ones count as well: everybody in the roster who is named there, or who may be in a group that is. Approvers of whom only the
-// number is known count one by one, but with a roster no more than it has people with an account on the platform. So it is never too few, but may be
-// too many.
+// Others counts the people who could approve what m asks, m's own person left out, by the accounts
+// that m names (Member.Approvers). Where a roster joins the platforms, those of the other ones
+// count as well: everybody in the roster who is named there, or who may be in a group that is.
+// Approvers of whom only the number is known count one by one, but with a roster no more than it
+// has people with an account on the platform. So it is never too few, but may be too many.
 func (p Policy) Others(m Member, r Roster) int {
 	accounts := slices.Clone(m.Approvers)
 	for _, person := range r.People {

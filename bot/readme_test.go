@@ -11,7 +11,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestReadme holds the README to what it quotes: a conversation, and the table of variables. -update rewrites them.
+// TestReadme holds the README to what it quotes: a conversation, and the table of variables.
+// -update rewrites them.
 func TestReadme(t *testing.T) {
 	const file = "../README.md"
 	body, err := os.ReadFile(file)
@@ -52,7 +53,8 @@ func between(t *testing.T, text, from, to, want string) (got, next string) {
 	return got, before + from + want + to + after
 }
 
-// quoteTalk is what people type and press in a conversation, each on a line, and the named sections of what they then see.
+// quoteTalk is what people type and press in a conversation, each on a line, and the named sections
+// of what they then see.
 func quoteTalk(t *testing.T, file string, sections ...string) string {
 	t.Helper()
 	script, err := txtar.ParseFile(file)

@@ -8,7 +8,8 @@ import (
 	"recallbot/recall"
 )
 
-// State is where a request stands. The drawing is in the package comment; ExampleState prints the table.
+// State is where a request stands. The drawing is in the package comment; ExampleState prints the
+// table.
 type State string
 
 // The states of a request.
@@ -30,7 +31,8 @@ const (
 
 // States lists every state, in the order of a request's life.
 func States() []State {
-	return []State{Preparing, Proposed, Approved, Running, Stopping, Done, Stopped, NotStarted, Refused, Withdrawn, Rejected, Expired}
+	return []State{Preparing, Proposed, Approved, Running, Stopping, Done, Stopped, NotStarted, Refused, Withdrawn,
+		Rejected, Expired}
 }
 
 // Open reports whether a request in this state still holds its messages and counts for MaxOpen.
@@ -42,7 +44,8 @@ func OpenStates() []State {
 	return slices.DeleteFunc(States(), func(s State) bool { return !s.Open() })
 }
 
-// HasReceipt reports whether a request that ended in this state was approved, and so has outcomes and a receipt.
+// HasReceipt reports whether a request that ended in this state was approved, and so has outcomes
+// and a receipt.
 func (s State) HasReceipt() bool { return s == Done || s == Stopped || s == NotStarted }
 
 // Actor is a person at the moment of an act: who they are by the roster, and the account they used.
@@ -63,8 +66,8 @@ type Approval struct {
 	Event  EventID   `json:"event"`
 }
 
-// Request is one ask to recall messages of one group. Its zero value is not a request. It is changed only by the functions of
-// this file, which are pure: what they return is then stored.
+// Request is one ask to recall messages of one group. Its zero value is not a request. It is
+// changed only by the functions of this file, which are pure: what they return is then stored.
 type Request struct {
 	ID    RequestID       `json:"id"`
 	App   recall.SDKAppID `json:"app"`
@@ -77,7 +80,8 @@ type Request struct {
 	Place    Place         `json:"place"`
 	Policy   Policy        `json:"policy"` // as it was when asked
 	Roster   string        `json:"roster"` // the hash of the roster it was asked under
-	// Others is how many people besides the requester could approve when it was asked, at most; nil where that was not known.
+	// Others is how many people besides the requester could approve when it was asked, at most; nil
+	// where that was not known.
 	Others *int `json:"others,omitempty"`
 
 	Group GroupFacts `json:"group"`
@@ -93,7 +97,8 @@ type Request struct {
 
 	// Covers is every seq of the request: as asked while preparing, as sealed from then on.
 	Covers command.Ranges `json:"covers,omitempty"`
-	// Earlier are requests that held some of these messages before; EarlierMore is how many more were found.
+	// Earlier are requests that held some of these messages before; EarlierMore is how many more
+	// were found.
 	Earlier     []Earlier `json:"earlier,omitempty"`
 	EarlierMore int       `json:"earlier_more,omitempty"`
 
@@ -105,16 +110,20 @@ type Request struct {
 
 	Approvals []Approval `json:"approvals,omitempty"`
 
-	// EndedBy and EndReason say who ended it and why: the approver who rejected, the person who stopped or withdrew it.
+	// EndedBy and EndReason say who ended it and why: the approver who rejected, the person who
+	// stopped or withdrew it.
 	EndedBy   Actor  `json:"ended_by,omitzero"`
 	EndReason string `json:"end_reason,omitempty"`
-	// Condemned is why the service refuses the request as a whole, so that the rest of it is not sent; nil when it does not.
+	// Condemned is why the service refuses the request as a whole, so that the rest of it is not
+	// sent; nil when it does not.
 	Condemned *Condemnation `json:"condemned,omitempty"`
-	// StillShown are messages that the API answered as recalled and that history showed as still there when it was last read.
+	// StillShown are messages that the API answered as recalled and that history showed as still
+	// there when it was last read.
 	StillShown command.Ranges `json:"still_shown,omitempty"`
 	// RefusedFor is why the bot itself said no.
 	RefusedFor Line `json:"refused_for,omitempty"`
-	// Waiting is what failed when its messages were last read while it was preparing; nil when nothing did.
+	// Waiting is what failed when its messages were last read while it was preparing; nil when
+	// nothing did.
 	Waiting Line `json:"waiting,omitempty"`
 	// Receipt is the number of the final account, 0 before the end. A copy bears the same number.
 	Receipt int `json:"receipt,omitempty"`
@@ -122,13 +131,15 @@ type Request struct {
 	AuditHead string `json:"audit_head,omitempty"`
 }
 
-// Condemnation is the code, and the service's words to it, with which the service refused a request as a whole.
+// Condemnation is the code, and the service's words to it, with which the service refused a request
+// as a whole.
 type Condemnation struct {
 	Code recall.Code `json:"code"`
 	Info string      `json:"info,omitempty"`
 }
 
-// Awaits is how many more people must approve it, as far as is known without a roster: one at least while it is proposed.
+// Awaits is how many more people must approve it, as far as is known without a roster: one at least
+// while it is proposed.
 func (r Request) Awaits() int { return max(1, r.Needed-len(r.Approvals)) }
 
 // GroupFacts is what the Chat service says of a group.
@@ -136,13 +147,15 @@ type GroupFacts struct {
 	Type    recall.GroupType `json:"type,omitempty"`
 	Name    string           `json:"name,omitempty"`
 	Members int              `json:"members,omitempty"`
-	// NextSeq is the seq that the next message will get; 0 where the service did not say or a topic is meant.
+	// NextSeq is the seq that the next message will get; 0 where the service did not say or a topic
+	// is meant.
 	NextSeq recall.Seq `json:"next_seq,omitempty"`
 	// New says that this bot never touched the group before.
 	New bool `json:"new,omitempty"`
 }
 
-// Earlier is an earlier request on some of the same messages, and how it ended, so that nobody shops for an approver.
+// Earlier is an earlier request on some of the same messages, and how it ended, so that nobody
+// shops for an approver.
 type Earlier struct {
 	ID     RequestID `json:"id"`
 	State  State     `json:"state"`
@@ -170,8 +183,8 @@ type Decision struct {
 	Event   EventID
 }
 
-// Rules is what holds now, at the moment of an act: the configured policy and roster, the roster that the request was asked
-// under, and the ledger's time.
+// Rules is what holds now, at the moment of an act: the configured policy and roster, the roster
+// that the request was asked under, and the ledger's time.
 type Rules struct {
 	Policy Policy
 	Roster Roster
@@ -179,15 +192,19 @@ type Rules struct {
 	Now    time.Time
 }
 
-// Decide is the only function that makes an approval. It returns the request as it is after d, or a Refusal.
+// Decide is the only function that makes an approval. It returns the request as it is after d, or a
+// Refusal.
 //
-// An approval is refused unless all of it holds: the account may approve now, and might have by the policy and roster that the request was asked under;
-// the request is proposed and its deadline has not passed; the digest is the one that was sealed; the press came from the workspace it was asked in, or from the
-// other platform where a roster joins the two, then and now; and the person is neither the requester, under the roster then or now, nor one
-// who has approved already. The approval that reaches the needed number grants, if those who approved are
-// still that many different people other than the requester under both rosters.
+// An approval is refused unless all of it holds: the account may approve now, and might have by the
+// policy and roster that the request was asked under; the request is proposed and its deadline has
+// not passed; the digest is the one that was sealed; the press came from the workspace it was asked
+// in, or from the other platform where a roster joins the two, then and now; and the person is
+// neither the requester, under the roster then or now, nor one who has approved already. The
+// approval that reaches the needed number grants, if those who approved are still that many
+// different people other than the requester under both rosters.
 //
-// A reject needs the same but for the last: a person may turn an approval of theirs into a reject while the request is proposed.
+// A reject needs the same but for the last: a person may turn an approval of theirs into a reject
+// while the request is proposed.
 func Decide(r Request, d Decision, now Rules) (Request, error) {
 	if err := now.Policy.MayApprove(d.By, now.Roster); err != nil {
 		return r, err
@@ -209,7 +226,8 @@ func Decide(r Request, d Decision, now Rules) (Request, error) {
 	}
 	if isRequester(r, d.By.Account, now) {
 		if d.Verdict == Reject {
-			return r, NewRefusal("own_reject", "command", Code(command.Command{Verb: command.VerbWithdraw, Request: r.ID}.Write(d.Place.Platform.TypesOptions())))
+			return r, NewRefusal("own_reject", "command",
+				Code(command.Command{Verb: command.VerbWithdraw, Request: r.ID}.Write(d.Place.Platform.TypesOptions())))
 		}
 		return r, NewRefusal("own_request")
 	}
@@ -254,9 +272,10 @@ func decidable(r Request, now Rules) error {
 	return nil
 }
 
-// isRequester reports whether the account, or any account of its person, is the requester's: by the accounts stored when it
-// was asked, by the roster of then, or by the roster of now. Whose the account is and whose the requester's are may come from different rosters: what one of them
-// links and what the other links hold together.
+// isRequester reports whether the account, or any account of its person, is the requester's: by the
+// accounts stored when it was asked, by the roster of then, or by the roster of now. Whose the
+// account is and whose the requester's are may come from different rosters: what one of them links
+// and what the other links hold together.
 func isRequester(r Request, a Account, now Rules) bool {
 	rosters := []Roster{now.Roster, now.Asked}
 	requesters := append([]Account{r.By.Account}, r.Accounts...)
@@ -269,20 +288,22 @@ func isRequester(r Request, a Account, now Rules) bool {
 		if p, ok := roster.Of(a); ok && p == r.By.Person {
 			return true
 		}
-		if slices.ContainsFunc(roster.Accounts(a), func(theirs Account) bool { return slices.ContainsFunc(requesters, theirs.Is) }) {
+		if slices.ContainsFunc(roster.Accounts(a),
+			func(theirs Account) bool { return slices.ContainsFunc(requesters, theirs.Is) }) {
 			return true
 		}
 	}
 	return false
 }
 
-// samePerson reports whether two accounts are one person's under the roster of then or the roster of now.
+// samePerson reports whether two accounts are one person's under the roster of then or the roster
+// of now.
 func samePerson(a, b Account, now Rules) bool {
 	return slices.ContainsFunc(now.Roster.Accounts(a), b.Is) || slices.ContainsFunc(now.Asked.Accounts(a), b.Is)
 }
 
-// distinct counts the people behind the approvals: accounts that are one person's under either roster count once, and those that a roster
-// has meanwhile linked to the requester do not count.
+// distinct counts the people behind the approvals: accounts that are one person's under either
+// roster count once, and those that a roster has meanwhile linked to the requester do not count.
 func distinct(r Request, now Rules) int {
 	var people []Account
 	for _, a := range r.Approvals {
@@ -299,7 +320,8 @@ func end(r Request, s State, by Actor, now time.Time) Request {
 	return r
 }
 
-// Propose seals r: it fixes what would be sent and opens it for decisions. It fails unless r is preparing.
+// Propose seals r: it fixes what would be sent and opens it for decisions. It fails unless r is
+// preparing.
 func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Request, error) {
 	if r.State != Preparing {
 		return r, NewRefusal("decided_already", "what", settledHow(r))
@@ -319,7 +341,8 @@ func Refuse(r Request, why Line, now time.Time) (Request, error) {
 	return end(r, Refused, Actor{}, now), nil
 }
 
-// Withdraw takes back a request that nobody has decided. Only its requester can, from any of their accounts.
+// Withdraw takes back a request that nobody has decided. Only its requester can, from any of their
+// accounts.
 func Withdraw(r Request, by Member, now Rules) (Request, error) {
 	if err := now.Roster.admits(by); err != nil {
 		return r, err
@@ -329,7 +352,8 @@ func Withdraw(r Request, by Member, now Rules) (Request, error) {
 	}
 	if r.State != Preparing && r.State != Proposed {
 		if r.State == Approved || r.State == Running {
-			return r, NewRefusal("stop_instead", "what", settledHow(r), "command", Code(command.Command{Verb: command.VerbStop, Request: r.ID}.Write(by.Account.Platform.TypesOptions())))
+			return r, NewRefusal("stop_instead", "what", settledHow(r), "command",
+				Code(command.Command{Verb: command.VerbStop, Request: r.ID}.Write(by.Account.Platform.TypesOptions())))
 		}
 		return r, NewRefusal("cannot_withdraw", "what", settledHow(r))
 	}
@@ -337,8 +361,9 @@ func Withdraw(r Request, by Member, now Rules) (Request, error) {
 	return end(r, Withdrawn, Actor{Person: person, Account: by.Account, Name: by.Name}, now.Now), nil
 }
 
-// Stop ends an approved or running request early. Its requester can, and any approver of now. What is in flight is still settled:
-// a running request goes to Stopping; one that has not begun is stopped at once.
+// Stop ends an approved or running request early. Its requester can, and any approver of now. What
+// is in flight is still settled: a running request goes to Stopping; one that has not begun is
+// stopped at once.
 func Stop(r Request, by Member, now Rules) (Request, error) {
 	if err := now.Roster.admits(by); err != nil {
 		return r, err
@@ -366,9 +391,9 @@ func Stop(r Request, by Member, now Rules) (Request, error) {
 	return r, NewRefusal("decided_already", "what", settledHow(r))
 }
 
-// Pass lets time do what it does: a proposed request past its deadline expires; an approved one that could not begin within
-// StartWithin ends as not started; a running one with no outcome stored since lastOutcome for that long begins to stop.
-// changed is false where time has done nothing yet.
+// Pass lets time do what it does: a proposed request past its deadline expires; an approved one
+// that could not begin within StartWithin ends as not started; a running one with no outcome stored
+// since lastOutcome for that long begins to stop. changed is false where time has done nothing yet.
 func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	switch r.State {
 	case Preparing:
@@ -400,7 +425,8 @@ func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	return r, false
 }
 
-// Unwind makes of an approved request that Stop or Pass has just ended one that is stopping: for where that takes a while. begun says that it may have been run.
+// Unwind makes of an approved request that Stop or Pass has just ended one that is stopping: for
+// where that takes a while. begun says that it may have been run.
 func Unwind(r Request, begun bool, now time.Time) Request {
 	r.State, r.StopAt, r.Ended = Stopping, now, time.Time{}
 	if begun {
@@ -421,12 +447,14 @@ func Begin(r Request, now time.Time) (Request, error) {
 	return r, nil
 }
 
-// Confirming reports whether every message has its outcome, and what the outcomes rest on is still being found out: nothing is sent any more.
+// Confirming reports whether every message has its outcome, and what the outcomes rest on is still
+// being found out: nothing is sent any more.
 func (r Request) Confirming() bool {
 	return !r.Settled.IsZero() && (r.State == Running || r.State == Stopping)
 }
 
-// Finish ends a request whose every message has its outcome: running becomes done, stopping becomes stopped, or not started where it never began.
+// Finish ends a request whose every message has its outcome: running becomes done, stopping becomes
+// stopped, or not started where it never began.
 func Finish(r Request, now time.Time) (Request, error) {
 	switch r.State {
 	case Running:
@@ -449,7 +477,8 @@ func settledHow(r Request) Line {
 	return Say(key, "who", ActorName(r.EndedBy), "when", r.Ended)
 }
 
-// name shows a person: the name they chose, which proves nothing, and the account that it belongs to.
+// name shows a person: the name they chose, which proves nothing, and the account that it belongs
+// to.
 func ActorName(a Actor) Line {
 	switch {
 	case a.Zero():

@@ -27,7 +27,8 @@ func member(a Account, groups ...string) Member {
 func leadsPolicy() Policy {
 	p := DefaultPolicy()
 	p.Crowds = map[Platform]Crowd{
-		Slack:   {Requesters: []Principal{{User: "MINA"}}, Approvers: []Principal{{Group: "SLEADS"}}, Channels: []string{"C1"}},
+		Slack: {Requesters: []Principal{{User: "MINA"}}, Approvers: []Principal{{Group: "SLEADS"}},
+			Channels: []string{"C1"}},
 		Discord: {Requesters: []Principal{{User: "1"}}, Approvers: []Principal{{Group: "9"}}, Channels: []string{"77"}},
 	}
 	return p
@@ -40,17 +41,20 @@ func proposed() Request {
 		By:       Actor{Person: PersonID(slackAccount("MINA").String()), Account: slackAccount("MINA"), Name: "mina"},
 		Accounts: []Account{slackAccount("MINA")},
 		Place:    Place{Platform: Slack, Workspace: "T1", Channel: "C1"},
-		Policy:   leadsPolicy(), Asked: noon, Sealed: noon, Deadline: noon.Add(30 * time.Minute), Digest: "d1", Needed: 1,
+		Policy:   leadsPolicy(), Asked: noon, Sealed: noon, Deadline: noon.Add(30 * time.Minute), Digest: "d1",
+		Needed: 1,
 	}
 }
 
 func approval(user string) Decision {
-	return Decision{Verdict: Approve, By: member(slackAccount(user), "SLEADS"), Place: Place{Platform: Slack, Workspace: "T1", Channel: "C1"}, Digest: "d1"}
+	return Decision{Verdict: Approve, By: member(slackAccount(user), "SLEADS"),
+		Place: Place{Platform: Slack, Workspace: "T1", Channel: "C1"}, Digest: "d1"}
 }
 
 func rules() Rules { return Rules{Policy: leadsPolicy(), Now: noon.Add(time.Minute)} }
 
-// TestDecideGuards has a case for every guard of Decide that breaks that guard alone: with the guard gone, the case fails.
+// TestDecideGuards has a case for every guard of Decide that breaks that guard alone: with the
+// guard gone, the case fails.
 func TestDecideGuards(t *testing.T) {
 	family := Roster{People: []Person{
 		{Name: "Mina", Accounts: []Account{slackAccount("MINA"), slackAccount("MINA2"), discordAccount("1")}},
@@ -70,7 +74,8 @@ func TestDecideGuards(t *testing.T) {
 	}}
 	withApproval := func(r *Request, user string) {
 		r.Needed = 2
-		r.Approvals = []Approval{{By: Actor{PersonID(slackAccount(user).String()), slackAccount(user), user}, Digest: "d1", At: noon}}
+		r.Approvals = []Approval{{By: Actor{PersonID(slackAccount(user).String()), slackAccount(user), user},
+			Digest: "d1", At: noon}}
 	}
 	for _, test := range []struct {
 		name string
@@ -84,15 +89,21 @@ func TestDecideGuards(t *testing.T) {
 		{"not an approver when it was asked", func(r *Request, _ *Decision, _ *Rules) {
 			r.Policy.Crowds = map[Platform]Crowd{Slack: {Approvers: []Principal{{User: "SOMEBODY"}}}}
 		}, "not_approver_then"},
-		{"an account in trouble", func(_ *Request, d *Decision, _ *Rules) { d.By.Trouble = TroubleGuest }, "trouble.guest"},
+		{"an account in trouble", func(_ *Request, d *Decision, _ *Rules) { d.By.Trouble = TroubleGuest },
+			"trouble.guest"},
 		{"an account that the roster does not know", func(_ *Request, d *Decision, now *Rules) {
 			now.Roster, d.By.Account.User = family, "OLA"
 		}, "not_in_roster"},
 		{"still preparing", func(r *Request, _ *Decision, _ *Rules) { r.State = Preparing }, "still_preparing"},
 		{"settled", func(r *Request, _ *Decision, _ *Rules) { r.State = Rejected }, "decided_already"},
-		{"approved by enough people", func(r *Request, _ *Decision, _ *Rules) { r.State = Approved }, "decided_already"},
-		{"at the deadline", func(_ *Request, _ *Decision, now *Rules) { now.Now = noon.Add(30 * time.Minute) }, "too_late"},
-		{"just before the deadline", func(_ *Request, _ *Decision, now *Rules) { now.Now = noon.Add(30*time.Minute - time.Millisecond) }, "approved"},
+		{"approved by enough people", func(r *Request, _ *Decision, _ *Rules) { r.State = Approved },
+			"decided_already"},
+		{"at the deadline", func(_ *Request, _ *Decision, now *Rules) { now.Now = noon.Add(30 * time.Minute) },
+			"too_late"},
+		{"just before the deadline", func(_ *Request, _ *Decision,
+			now *Rules) {
+			now.Now = noon.Add(30*time.Minute - time.Millisecond)
+		}, "approved"},
 		{"another digest", func(_ *Request, d *Decision, _ *Rules) { d.Digest = "d2" }, "stale_card"},
 		{"no digest", func(_ *Request, d *Decision, _ *Rules) { d.Digest = "" }, "stale_card"},
 		{"another workspace", func(_ *Request, d *Decision, _ *Rules) { d.Place.Workspace = "T2" }, "other_workspace"},
@@ -122,7 +133,10 @@ func TestDecideGuards(t *testing.T) {
 			d.By, d.Place.Platform = member(discordAccount("2"), "9"), Discord
 		}, "approved"},
 		{"the requester", func(_ *Request, d *Decision, _ *Rules) { d.By.Account.User = "MINA" }, "own_request"},
-		{"the requester rejects", func(_ *Request, d *Decision, _ *Rules) { d.By.Account.User, d.Verdict = "MINA", Reject }, "own_reject"},
+		{"the requester rejects", func(_ *Request, d *Decision,
+			_ *Rules) {
+			d.By.Account.User, d.Verdict = "MINA", Reject
+		}, "own_reject"},
 		{"the requester's other account, stored when it was asked", func(r *Request, d *Decision, _ *Rules) {
 			r.Accounts = append(r.Accounts, slackAccount("MINA2"))
 			d.By.Account.User = "MINA2"
@@ -135,23 +149,31 @@ func TestDecideGuards(t *testing.T) {
 			now.Asked, now.Roster = strangers, family
 			d.By.Account.User = "MINA2"
 		}, "own_request"},
-		{"an account that the roster of then joins with one that the roster of now gives to the requester", func(_ *Request, d *Decision, now *Rules) {
-			now.Asked = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO"), discordAccount("2")}}}}
-			now.Roster = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA"), discordAccount("2")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO")}}}}
-		}, "own_request"},
-		{"an account that the roster of now joins with one that was the requester's by the roster of then", func(r *Request, d *Decision, now *Rules) {
-			now.Asked = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA"), discordAccount("2")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO")}}}}
-			now.Roster = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO"), discordAccount("2")}}}}
-		}, "own_request"},
-		{"the requester's person, whose account was taken out of the roster", func(r *Request, d *Decision, now *Rules) {
-			r.By.Person, r.By.Account, r.Accounts = "Mina", slackAccount("MINA0"), nil
-			now.Asked, now.Roster = strangers, strangers
-			d.By.Account.User = "MINA"
-		}, "own_request"},
-		{"the requester's other account, in a roster that leaves the workspace open and names people anew", func(r *Request, d *Decision, now *Rules) {
-			now.Asked, now.Roster = strangers, open
-			d.By.Account.User = "MINA2"
-		}, "own_request"},
+		{"an account that the roster of then joins with one that the roster of now gives to the requester",
+			func(_ *Request, d *Decision, now *Rules) {
+				now.Asked = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA")}},
+					{Name: "Theo", Accounts: []Account{slackAccount("THEO"), discordAccount("2")}}}}
+				now.Roster = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA"),
+					discordAccount("2")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO")}}}}
+			}, "own_request"},
+		{"an account that the roster of now joins with one that was the requester's by the roster of then",
+			func(r *Request, d *Decision, now *Rules) {
+				now.Asked = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA"),
+					discordAccount("2")}}, {Name: "Theo", Accounts: []Account{slackAccount("THEO")}}}}
+				now.Roster = Roster{People: []Person{{Name: "Mina", Accounts: []Account{slackAccount("MINA")}},
+					{Name: "Theo", Accounts: []Account{slackAccount("THEO"), discordAccount("2")}}}}
+			}, "own_request"},
+		{"the requester's person, whose account was taken out of the roster",
+			func(r *Request, d *Decision, now *Rules) {
+				r.By.Person, r.By.Account, r.Accounts = "Mina", slackAccount("MINA0"), nil
+				now.Asked, now.Roster = strangers, strangers
+				d.By.Account.User = "MINA"
+			}, "own_request"},
+		{"the requester's other account, in a roster that leaves the workspace open and names people anew",
+			func(r *Request, d *Decision, now *Rules) {
+				now.Asked, now.Roster = strangers, open
+				d.By.Account.User = "MINA2"
+			}, "own_request"},
 		{"the requester's account of another platform, in such a roster", func(r *Request, d *Decision, now *Rules) {
 			now.Asked, now.Roster = open, open
 			r.By.Person, r.Accounts = "Mina", []Account{slackAccount("MINA")}
@@ -162,7 +184,8 @@ func TestDecideGuards(t *testing.T) {
 			r.Approvals[0].By.Account = discordAccount("2")
 			now.Asked, now.Roster = open, open
 		}, "approved_already"},
-		{"a second approval by the same account", func(r *Request, _ *Decision, _ *Rules) { withApproval(r, "THEO") }, "approved_already"},
+		{"a second approval by the same account", func(r *Request, _ *Decision, _ *Rules) { withApproval(r, "THEO") },
+			"approved_already"},
 		{"a second approval by the same person, by the roster of now", func(r *Request, d *Decision, now *Rules) {
 			withApproval(r, "THEO")
 			now.Asked, now.Roster = strangers, family
@@ -181,21 +204,24 @@ func TestDecideGuards(t *testing.T) {
 		{"three approvals by two people do not make three", func(r *Request, d *Decision, now *Rules) {
 			withApproval(r, "THEO")
 			r.Needed = 3
-			r.Approvals = append(r.Approvals, Approval{By: Actor{"Theos other self", slackAccount("THEO2"), "theo2"}, Digest: "d1", At: noon})
+			r.Approvals = append(r.Approvals, Approval{By: Actor{"Theos other self", slackAccount("THEO2"), "theo2"},
+				Digest: "d1", At: noon})
 			now.Asked, now.Roster = strangers, family
 			d.By.Account.User = "INES"
 		}, "proposed"},
-		{"two approvals, one of them by an account that was linked to the requester meanwhile", func(r *Request, d *Decision, now *Rules) {
-			withApproval(r, "MINA2")
-			now.Asked, now.Roster = strangers, family
-			d.By.Account.User = "INES"
-		}, "proposed"},
+		{"two approvals, one of them by an account that was linked to the requester meanwhile",
+			func(r *Request, d *Decision, now *Rules) {
+				withApproval(r, "MINA2")
+				now.Asked, now.Roster = strangers, family
+				d.By.Account.User = "INES"
+			}, "proposed"},
 		{"reject", func(_ *Request, d *Decision, _ *Rules) { d.Verdict = Reject }, "rejected"},
 		{"an approval turned into a reject", func(r *Request, d *Decision, _ *Rules) {
 			withApproval(r, "THEO")
 			d.Verdict = Reject
 		}, "rejected"},
-		{"reject by a non-approver", func(_ *Request, d *Decision, _ *Rules) { d.Verdict, d.By.Groups = Reject, nil }, "not_approver"},
+		{"reject by a non-approver", func(_ *Request, d *Decision, _ *Rules) { d.Verdict, d.By.Groups = Reject, nil },
+			"not_approver"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, d, now := proposed(), approval("THEO"), rules()
@@ -223,7 +249,8 @@ func TestDecideGuards(t *testing.T) {
 	}
 }
 
-// ExampleState prints what each act makes of a request in each state. A dot is a refusal. The drawing in the package comment is this table.
+// ExampleState prints what each act makes of a request in each state. A dot is a refusal. The
+// drawing in the package comment is this table.
 func ExampleState() {
 	acts := []struct {
 		name string
@@ -284,32 +311,29 @@ func ExampleState() {
 	}
 	// Output:
 	//             seal        refuse      approve     reject      withdraw    begin       stop        unwind      finish      unbegun     time
-	// preparing   proposed    refused     .           .           withdrawn   .           .           .           .           .           refused
-	// proposed    .           .           approved    rejected    withdrawn   .           .           .           .           .           expired
-	// approved    .           .           .           .           .           running     stopped     stopping    .           .           not started
-	// running     .           .           .           .           .           .           stopping    .           done        .           stopping
-	// stopping    .           .           .           .           .           .           .           .           stopped     not started .
-	// done        .           .           .           .           .           .           .           .           .           .           .
-	// stopped     .           .           .           .           .           .           .           .           .           .           .
-	// not started .           .           .           .           .           .           .           .           .           .           .
-	// refused     .           .           .           .           .           .           .           .           .           .           .
-	// withdrawn   .           .           .           .           .           .           .           .           .           .           .
-	// rejected    .           .           .           .           .           .           .           .           .           .           .
-	// expired     .           .           .           .           .           .           .           .           .           .           .
+	// preparing proposed refused . . withdrawn . . . . . refused proposed . . approved rejected
+	// withdrawn . . . . . expired approved . . . . . running stopped stopping . . not started
+	// running . . . . . . stopping . done . stopping stopping . . . . . . . . stopped not started .
+	// done . . . . . . . . . . . stopped . . . . . . . . . . . not started . . . . . . . . . . .
+	// refused . . . . . . . . . . . withdrawn . . . . . . . . . . . rejected . . . . . . . . . . .
+	// expired . . . . . . . . . . .
 }
 
-// FuzzDecide walks random histories, in which people press on both platforms and the roster changes between steps, and checks what must hold in each: nobody
-// approves alone, nobody twice, nobody whom the roster of then or now does not know, nothing after the end.
+// FuzzDecide walks random histories, in which people press on both platforms and the roster changes
+// between steps, and checks what must hold in each: nobody approves alone, nobody twice, nobody
+// whom the roster of then or now does not know, nothing after the end.
 func FuzzDecide(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(seed, byte(seed), byte(seed/3))
 	}
 	accounts := []Account{
-		slackAccount("MINA"), slackAccount("MINA2"), discordAccount("1"), slackAccount("THEO"), slackAccount("THEO2"), discordAccount("2"),
+		slackAccount("MINA"), slackAccount("MINA2"), discordAccount("1"), slackAccount("THEO"), slackAccount("THEO2"),
+		discordAccount("2"),
 		slackAccount("INES"), discordAccount("3"), slackAccount("OLA"),
 	}
 	people := []string{"Mina", "Mina", "Mina", "Theo", "Theo", "Theo", "Ines", "Ines", "Ola"}
-	// roster joins the accounts by these names, "" being left out. Every other one leaves the Slack team open.
+	// roster joins the accounts by these names, "" being left out. Every other one leaves the Slack
+	// team open.
 	roster := func(names []string, open bool) (r Roster) {
 		for i, name := range names {
 			a := accounts[i]
@@ -338,7 +362,8 @@ func FuzzDecide(f *testing.F) {
 		{"Mina", "Minette", "Mina", "Theo", "Theo", "Thea", "Ines", "", ""},            // some is, some are left out
 		nil, // no roster
 	}
-	// one tells whether two accounts are one person's by these names; without a roster an account is a person.
+	// one tells whether two accounts are one person's by these names; without a roster an account
+	// is a person.
 	one := func(names []string, a, b int) bool {
 		return a == b || names != nil && names[a] != "" && names[a] == names[b]
 	}
@@ -362,7 +387,8 @@ func FuzzDecide(f *testing.F) {
 			now.Roster = roster(today, rng.IntN(2) == 0)
 			now.Now = now.Now.Add(time.Duration(rng.IntN(3)) * time.Minute)
 			by := rng.IntN(len(accounts))
-			d := Decision{Verdict: Approve, By: member(accounts[by], "SLEADS", "9"), Place: placeOf(accounts[by]), Digest: "d1"}
+			d := Decision{Verdict: Approve, By: member(accounts[by], "SLEADS", "9"), Place: placeOf(accounts[by]),
+				Digest: "d1"}
 			switch rng.IntN(24) {
 			case 0, 1:
 				d.Verdict = Reject
@@ -388,15 +414,19 @@ func FuzzDecide(f *testing.F) {
 			}
 			unknown := func(names []string) bool { return names != nil && names[by] == "" }
 			switch {
-			case before.State != Proposed, !now.Now.Before(before.Deadline), d.Digest != before.Digest, d.By.Groups == nil, d.By.Trouble != "", unknown(then), unknown(today),
-				d.Place.Platform == r.Place.Platform && d.Place.Workspace != r.Place.Workspace, d.Place.Platform != r.Place.Platform && (then == nil || today == nil),
+			case before.State != Proposed, !now.Now.Before(before.Deadline), d.Digest != before.Digest,
+				d.By.Groups == nil, d.By.Trouble != "", unknown(then), unknown(today),
+				d.Place.Platform == r.Place.Platform && d.Place.Workspace != r.Place.Workspace,
+				d.Place.Platform != r.Place.Platform && (then == nil || today == nil),
 				one(then, asker, by), one(today, asker, by):
-				t.Fatalf("%+v was taken in state %s at %s, asked under %v, now %v", d, before.State, now.Now, then, today)
+				t.Fatalf("%+v was taken in state %s at %s, asked under %v, now %v", d, before.State, now.Now, then,
+					today)
 			}
 			if next.State != Proposed && next.State != Approved && next.State != Rejected {
 				t.Fatalf("it became %s", next.State)
 			}
-			if d.Verdict == Reject && next.State != Rejected || d.Verdict == Approve && len(next.Approvals) != len(before.Approvals)+1 {
+			if d.Verdict == Reject && next.State != Rejected || d.Verdict == Approve &&
+				len(next.Approvals) != len(before.Approvals)+1 {
 				t.Fatalf("%s made it %s with %d approvals", d.Verdict, next.State, len(next.Approvals))
 			}
 			if d.Verdict == Approve {
@@ -408,7 +438,8 @@ func FuzzDecide(f *testing.F) {
 					t.Fatalf("an approval by %s", a.By.Account)
 				}
 				for _, b := range next.Approvals[:i] {
-					// Whoever approves is told apart from those before under the rosters of that moment.
+					// Whoever approves is told apart from those before under the rosters of that
+					// moment.
 					y := slices.Index(accounts, b.By.Account)
 					if one(then, x, y) || one(names[given[a.By.Account]], x, y) {
 						t.Fatalf("%s and %s are one person", a.By.Account, b.By.Account)
@@ -416,8 +447,10 @@ func FuzzDecide(f *testing.F) {
 				}
 			}
 			if next.State == Approved {
-				// Among those who approved there are as many who are pairwise different people, and not the requester, then and now.
-				others := slices.DeleteFunc(slices.Clone(next.Approvals), func(a Approval) bool { return one(today, asker, slices.Index(accounts, a.By.Account)) })
+				// Among those who approved there are as many who are pairwise different people, and
+				// not the requester, then and now.
+				others := slices.DeleteFunc(slices.Clone(next.Approvals),
+					func(a Approval) bool { return one(today, asker, slices.Index(accounts, a.By.Account)) })
 				if !enough(others, next.Needed, func(a, b Approval) bool {
 					x, y := slices.Index(accounts, a.By.Account), slices.Index(accounts, b.By.Account)
 					return !one(then, x, y) && !one(today, x, y)

@@ -89,8 +89,9 @@ type Message struct {
 // Sends reports whether an approval sends this message to the service.
 func (m Message) Sends() bool { return m.Status == SealNormal || m.Status == SealUnread }
 
-// Digest names exactly what is sealed: the app, group and topic, and every message with its status, sender, time and content
-// HMAC, each field preceded by its length, in SHA-256. The order of messages does not matter.
+// Digest names exactly what is sealed: the app, group and topic, and every message with its status,
+// sender, time and content HMAC, each field preceded by its length, in SHA-256. The order of
+// messages does not matter.
 func Digest(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, messages []Message) string {
 	h := sha256.New()
 	number(h, uint64(app))

@@ -11,16 +11,19 @@ import (
 	"time"
 )
 
-// Surface is a chat platform as the teller uses it. Its calls are made one at a time for a request; they may retry within ctx by the platform's own
-// rules. A nil error means that the platform has accepted what was sent.
+// Surface is a chat platform as the teller uses it. Its calls are made one at a time for a request;
+// they may retry within ctx by the platform's own rules. A nil error means that the platform has
+// accepted what was sent.
 type Surface interface {
 	Platform() Platform
-	// Post puts up a card as a new message and returns where it stands. key is the same when the teller tries again after a lost answer.
+	// Post puts up a card as a new message and returns where it stands. key is the same when the
+	// teller tries again after a lost answer.
 	Post(ctx context.Context, at Place, c Card, key string) (Ref, error)
 	// Edit makes the message at ref show the card as it is now.
 	Edit(ctx context.Context, ref Ref, c Card) error
-	// Reply puts a note into the thread of the card at ref, and returns where it stands. Where a thread had to be made for it, the returned
-	// Ref.Thread names it, and the teller passes it on from then on.
+	// Reply puts a note into the thread of the card at ref, and returns where it stands. Where a
+	// thread had to be made for it, the returned Ref.Thread names it, and the teller passes it on
+	// from then on.
 	Reply(ctx context.Context, ref Ref, n Note) (Ref, error)
 }
 
@@ -28,15 +31,18 @@ type Surface interface {
 var (
 	// ErrGone: the message, its thread or its channel does not exist any more.
 	ErrGone = errors.New("gone from the platform")
-	// ErrForbidden: the platform does not let the bot do this here until people change something, such as letting it back into the channel.
+	// ErrForbidden: the platform does not let the bot do this here until people change something,
+	// such as letting it back into the channel.
 	ErrForbidden = errors.New("not allowed by the platform")
-	// ErrRefused: the platform does not take this for what it says: for its form, its length or a word in it. It speaks of what was sent alone, so that
-	// something else may be taken in its place.
+	// ErrRefused: the platform does not take this for what it says: for its form, its length or a
+	// word in it. It speaks of what was sent alone, so that something else may be taken in its
+	// place.
 	ErrRefused = errors.New("refused by the platform for what it says")
 )
 
-// Posted remembers for a Surface, while the process lives, which messages of its notes stand: so that a note that is tried again, however much later, goes on where it stopped. Of
-// many notes it forgets those asked for least lately. The zero value remembers nothing yet.
+// Posted remembers for a Surface, while the process lives, which messages of its notes stand: so
+// that a note that is tried again, however much later, goes on where it stopped. Of many notes it
+// forgets those asked for least lately. The zero value remembers nothing yet.
 type Posted struct {
 	mu    sync.Mutex
 	notes map[string]*postedNote
@@ -50,7 +56,8 @@ type postedNote struct {
 // postedMost is how many notes are remembered.
 const postedMost = 2000
 
-// Key is what a note is remembered by where it is put. A note that says something else by now is another one: its messages may be cut elsewhere.
+// Key is what a note is remembered by where it is put. A note that says something else by now is
+// another one: its messages may be cut elsewhere.
 func (p *Posted) Key(where string, n Note) string {
 	body, err := json.Marshal(n)
 	if err != nil {
@@ -103,10 +110,12 @@ func (p *Posted) Forget(key string) {
 	delete(p.notes, key)
 }
 
-// LaterMost is the longest pause that a platform is granted, whatever it asks for: then it is tried again.
+// LaterMost is the longest pause that a platform is granted, whatever it asks for: then it is tried
+// again.
 const LaterMost = 10 * time.Minute
 
-// Later is a platform asking to wait before the same call is made again. After is at most LaterMost.
+// Later is a platform asking to wait before the same call is made again. After is at most
+// LaterMost.
 type Later struct {
 	After time.Duration
 	Err   error

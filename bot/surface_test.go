@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestPosted: what stands of a note is remembered by what it says and where, and a bounded number of notes are, those that were asked for last.
+// TestPosted: what stands of a note is remembered by what it says and where, and a bounded number
+// of notes are, those that were asked for last.
 func TestPosted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p Posted

@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "rewrite what people see in the conversa
 // discordDocument is Discord's published API, beside the repository.
 var discordDocument = filepath.Join("..", "..", "shared", "assets", "discord-openapi.json")
 
-// discordCheck holds what is sent to Discord to that document; nil where it is not laid out. It is read once, before there is a bubble.
+// discordCheck holds what is sent to Discord to that document; nil where it is not laid out. It is
+// read once, before there is a bubble.
 var discordCheck = sync.OnceValues(func() (func(method, route string, body []byte) error, error) {
 	if _, err := os.Stat(discordDocument); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -28,10 +29,12 @@ var discordCheck = sync.OnceValues(func() (func(method, route string, body []byt
 	return discordtest.OpenAPI(discordDocument)
 })
 
-// inMemory is a folder that is not on a disk, on the systems that have it. What a power failure does is not told here.
+// inMemory is a folder that is not on a disk, on the systems that have it. What a power failure
+// does is not told here.
 const inMemory = "/dev/shm"
 
-// TestTalk tells every conversation in testdata/talk, on both platforms, with the real adapters and the real ledger.
+// TestTalk tells every conversation in testdata/talk, on both platforms, with the real adapters and
+// the real ledger.
 func TestTalk(t *testing.T) {
 	check, err := discordCheck()
 	if err != nil {

@@ -14,15 +14,17 @@ import (
 	"recallbot/bot/command"
 )
 
-// Every sentence that people read stands in text/<language>.txt, one a line, as "key = sentence". A placeholder {name} takes a
-// value; {n|message|messages} takes a number and picks the word that fits it.
+// Every sentence that people read stands in text/<language>.txt, one a line, as "key = sentence". A
+// placeholder {name} takes a value; {n|message|messages} takes a number and picks the word that
+// fits it.
 //
 //go:embed text/*.txt
 var textFiles embed.FS
 
 var english = mustParseText("en")
 
-// SpanKind says what a piece of a line is, so that each platform can show it in its own way and keep it inert.
+// SpanKind says what a piece of a line is, so that each platform can show it in its own way and
+// keep it inert.
 type SpanKind string
 
 // The kinds of span.
@@ -31,8 +33,9 @@ const (
 	Words SpanKind = "words"
 	// Strong words stand out.
 	Strong SpanKind = "strong"
-	// Foreign is text that others wrote: a name, a reason, a message. Hidden characters in it are already visible; platforms
-	// must show it without letting any markup, link or mention in it work.
+	// Foreign is text that others wrote: a name, a reason, a message. Hidden characters in it are
+	// already visible; platforms must show it without letting any markup, link or mention in it
+	// work.
 	Foreign SpanKind = "foreign"
 	// CodeText is to be copied exactly: a command, a group id, seqs.
 	CodeText SpanKind = "code"
@@ -53,7 +56,8 @@ type Span struct {
 // Line is one line of text as people see it, free of any platform.
 type Line []Span
 
-// String is the line without any markup, for logs that may hold no content, tests and notifications.
+// String is the line without any markup, for logs that may hold no content, tests and
+// notifications.
 func (l Line) String() string {
 	var b strings.Builder
 	for _, s := range l {
@@ -69,8 +73,8 @@ func (l Line) String() string {
 	return b.String()
 }
 
-// Quote makes text that others wrote into a span: hidden characters made visible, on one line, with one space in place of several, which
-// could move what follows to a line of its own.
+// Quote makes text that others wrote into a span: hidden characters made visible, on one line, with
+// one space in place of several, which could move what follows to a line of its own.
 func Quote(s string) Span {
 	s = Visible(s)
 	for strings.Contains(s, "  ") {
@@ -88,12 +92,14 @@ func At(t time.Time) Span { return Span{Kind: Moment, Time: t} }
 // Bold makes words of the bot stand out.
 func Bold(s string) Span { return Span{Kind: Strong, Text: s} }
 
-// Say returns the sentence that stands under key, its placeholders filled from args: name, value, name, value.
-// A string value is treated as foreign text; a Span or Line is taken as it is; an int as a number; a time as a moment.
+// Say returns the sentence that stands under key, its placeholders filled from args: name, value,
+// name, value. A string value is treated as foreign text; a Span or Line is taken as it is; an int
+// as a number; a time as a moment.
 func Say(key string, args ...any) Line {
 	sentence, ok := english[key]
 	if !ok {
-		panic("bot: no sentence for " + key) // unreachable unless a key is missing from text/en.txt, which TestText finds
+		// unreachable unless a key is missing from text/en.txt, which TestText finds
+		panic("bot: no sentence for " + key)
 	}
 	return sentence.fill(key, args)
 }
@@ -126,7 +132,8 @@ func (s sentence) fill(key string, args []any) Line {
 		}
 		v, ok := argument(args, p.name)
 		if !ok {
-			panic(fmt.Sprintf("bot: sentence %s wants %s", key, p.name)) // unreachable unless a call forgets an argument
+			// unreachable unless a call forgets an argument
+			panic(fmt.Sprintf("bot: sentence %s wants %s", key, p.name))
 		}
 		switch v := v.(type) {
 		case int:
@@ -157,7 +164,8 @@ func (s sentence) fill(key string, args []any) Line {
 		case string:
 			line = append(line, Quote(v))
 		default:
-			panic(fmt.Sprintf("bot: sentence %s: cannot show a %T", key, v)) // unreachable unless a call passes another type
+			// unreachable unless a call passes another type
+			panic(fmt.Sprintf("bot: sentence %s: cannot show a %T", key, v))
 		}
 	}
 	return line
@@ -237,10 +245,12 @@ func parseSentence(s string) sentence {
 	return parts
 }
 
-// Visible returns s on one line with every character that cannot be seen, or that changes how others are seen, replaced by its name:
-// controls, bidi marks and overrides, zero-width characters, blanks, private-use and unassigned ones, tags and variation selectors. So is
-// a combining mark that has no character to stand on, or stands on one of another script, or on top of too many others. A line break
-// becomes ⏎, any other space a plain one. What is visible already stays as it is.
+// Visible returns s on one line with every character that cannot be seen, or that changes how
+// others are seen, replaced by its name: controls, bidi marks and overrides, zero-width characters,
+// blanks, private-use and unassigned ones, tags and variation selectors. So is a combining mark
+// that has no character to stand on, or stands on one of another script, or on top of too many
+// others. A line break becomes ⏎, any other space a plain one. What is visible already stays as it
+// is.
 func Visible(s string) string {
 	var b strings.Builder
 	before := rune(0)
@@ -282,8 +292,8 @@ func Visible(s string) string {
 	return b.String()
 }
 
-// marksMost is how many combining marks of a kind stand on one character: as many as any living script needs. More would
-// reach into the lines above and below.
+// marksMost is how many combining marks of a kind stand on one character: as many as any living
+// script needs. More would reach into the lines above and below.
 const marksMost = 3
 
 // pile is a character and the marks on it.
@@ -303,9 +313,11 @@ func (p *pile) bears(mark rune) bool {
 	return p.base != 0 && *n <= marksMost && p.fits(mark)
 }
 
-// fits reports whether a mark is one for any script, or of the script that its base is of. In others it is drawn anyhow, or not at all.
+// fits reports whether a mark is one for any script, or of the script that its base is of. In
+// others it is drawn anyhow, or not at all.
 func (p *pile) fits(mark rune) bool {
-	if unicode.In(mark, unicode.Inherited, unicode.Common) || p.base == '◌' || unicode.IsLetter(p.base) && unicode.Is(unicode.Common, p.base) {
+	if unicode.In(mark, unicode.Inherited, unicode.Common) || p.base == '◌' || unicode.IsLetter(p.base) &&
+		unicode.Is(unicode.Common, p.base) {
 		return true
 	}
 	if p.script == nil || !unicode.Is(p.script, mark) {
@@ -329,20 +341,26 @@ const (
 
 func joiner(r rune) bool { return r == zeroWidthNonJoiner || r == zeroWidthJoiner }
 
-// joining are the scripts that spell with joiners: there one changes what is seen, and hides nothing.
+// joining are the scripts that spell with joiners: there one changes what is seen, and hides
+// nothing.
 var joining = []*unicode.RangeTable{
-	unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya,
-	unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Tibetan, unicode.Myanmar, unicode.Khmer, unicode.Balinese, unicode.Javanese,
+	unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
+	unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya,
+	unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Tibetan,
+	unicode.Myanmar, unicode.Khmer, unicode.Balinese, unicode.Javanese,
 }
 
-// joins reports whether a joiner between these belongs to how the text is spelled, or to an emoji made of several.
+// joins reports whether a joiner between these belongs to how the text is spelled, or to an emoji
+// made of several.
 func joins(r, before rune, after string) bool {
 	next, _ := utf8.DecodeRuneInString(after)
 	if command.Invisible(next) || command.Invisible(before) && before != emojiStyle {
 		return false
 	}
-	spelled := slices.ContainsFunc(joining, func(t *unicode.RangeTable) bool { return unicode.Is(t, before) && unicode.Is(t, next) })
-	return spelled || r == zeroWidthJoiner && (unicode.Is(emoji, before) || before == emojiStyle) && unicode.Is(emoji, next)
+	spelled := slices.ContainsFunc(joining,
+		func(t *unicode.RangeTable) bool { return unicode.Is(t, before) && unicode.Is(t, next) })
+	return spelled || r == zeroWidthJoiner && (unicode.Is(emoji, before) || before == emojiStyle) &&
+		unicode.Is(emoji, next)
 }
 
 // styles reports whether the emoji style after this character has something to change.

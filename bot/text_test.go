@@ -14,7 +14,8 @@ import (
 // TestText finds sentences that are asked for but missing, and sentences that nobody asks for.
 func TestText(t *testing.T) {
 	var files []string
-	for _, dir := range []string{".", "history", "intake", "worker", filepath.Join("..", "adapters", "slack"), filepath.Join("..", "adapters", "discord")} {
+	for _, dir := range []string{".", "history", "intake", "worker", filepath.Join("..", "adapters", "slack"),
+		filepath.Join("..", "adapters", "discord")} {
 		list, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(list) == 0 {
 			t.Fatalf("no source in %s: %v", dir, err)
@@ -34,7 +35,8 @@ func TestText(t *testing.T) {
 	}
 	asked := map[string]bool{}
 	var prefixes []string
-	for _, m := range regexp.MustCompile(`\b(Say|NewRefusal)\("([^"]+)"(\s*\+)?`).FindAllStringSubmatch(source.String(), -1) {
+	for _, m := range regexp.MustCompile(`\b(Say|NewRefusal)\("([^"]+)"(\s*\+)?`).FindAllStringSubmatch(source.String(),
+		-1) {
 		key := m[2]
 		if m[1] == "NewRefusal" {
 			key = "refuse." + key
@@ -123,7 +125,8 @@ func TestVisible(t *testing.T) {
 		{"a joiner between two scripts that have them", "م\u200dक", "م‹U+200D›क"},
 		{"three marks", "e\u0301\u0302\u0303", "e\u0301\u0302\u0303"},
 		{"five marks", "e\u0301\u0302\u0303\u0304\u0305x", "e\u0301\u0302\u0303‹U+0304›‹U+0305›x"},
-		{"marks around others that take room", "का\u0301ा\u0302ा\u0303ा\u0304", "का\u0301ा\u0302ा\u0303‹U+093E›‹U+0304›"},
+		{"marks around others that take room", "का\u0301ा\u0302ा\u0303ा\u0304",
+			"का\u0301ा\u0302ा\u0303‹U+093E›‹U+0304›"},
 		{"a mark that begins", "\u0338x", "‹U+0338›x"},
 		{"a mark that begins after spaces", " \t\u0338x", "  ‹U+0338›x"},
 		{"a mark that begins a line", "x\n\u0338y", "x⏎‹U+0338›y"},
@@ -141,10 +144,14 @@ func TestVisible(t *testing.T) {
 // Text of languages that spell with marks and joiners is shown as it is.
 func TestVisibleSpelling(t *testing.T) {
 	for language, text := range map[string]string{
-		"Arabic": "بِسْمِ ٱللّٰهِ مُحَمَّدٌ", "Bengali": "বাংলা র\u200d্যাব ক্ষুদ্র", "Burmese": "မြို့ ကြိုး ကျွန်ုပ် ကျောင်း ဦးကြီး", "Hebrew": "בְּרֵאשִׁית שַׁבָּת",
-		"Hindi": "हिन्दी में क्\u200dष नहीं र्क", "Japanese": "か\u3099っこう", "Kannada": "ಕನ್ನಡ ರ\u200d್ಯ", "Khmer": "ស្ត្រី ភាសាខ្មែរ", "Lao": "ເຈົ້າ ຢູ່", "Malayalam": "മലയാളം ക്ഷ",
-		"Marathi": "दऱ्या", "Nepali": "नेपाली भाषा", "Persian": "می\u200cخواهم کتاب\u200cها", "Punjabi": "ਪੰਜਾਬੀ ਸ਼ਬਦ", "Sinhala": "ශ්\u200dරී ලංකාව", "Tamil": "தமிழ் க்ஷ ஸ்ரீ", "Telugu": "తెలుగు స్త్రీ",
-		"Thai": "ที่นี่ น้ำ เป็นผู้ใหญ่", "Tibetan": "བསྒྲུབས་ སྒྲོན་མ ཧཱུྃ", "Urdu": "اُردُو", "Vietnamese": "Tie\u0302\u0301ng Vie\u0323\u0302t", "Yoruba": "o\u0323\u0300run",
+		"Arabic": "بِسْمِ ٱللّٰهِ مُحَمَّدٌ", "Bengali": "বাংলা র\u200d্যাব ক্ষুদ্র",
+		"Burmese": "မြို့ ကြိုး ကျွန်ုပ် ကျောင်း ဦးကြီး", "Hebrew": "בְּרֵאשִׁית שַׁבָּת",
+		"Hindi": "हिन्दी में क्\u200dष नहीं र्क", "Japanese": "か\u3099っこう", "Kannada": "ಕನ್ನಡ ರ\u200d್ಯ",
+		"Khmer": "ស្ត្រី ភាសាខ្មែរ", "Lao": "ເຈົ້າ ຢູ່", "Malayalam": "മലയാളം ക്ഷ",
+		"Marathi": "दऱ्या", "Nepali": "नेपाली भाषा", "Persian": "می\u200cخواهم کتاب\u200cها", "Punjabi": "ਪੰਜਾਬੀ ਸ਼ਬਦ",
+		"Sinhala": "ශ්\u200dරී ලංකාව", "Tamil": "தமிழ் க்ஷ ஸ்ரீ", "Telugu": "తెలుగు స్త్రీ",
+		"Thai": "ที่นี่ น้ำ เป็นผู้ใหญ่", "Tibetan": "བསྒྲུབས་ སྒྲོན་མ ཧཱུྃ", "Urdu": "اُردُو",
+		"Vietnamese": "Tie\u0302\u0301ng Vie\u0323\u0302t", "Yoruba": "o\u0323\u0300run",
 	} {
 		if got := Visible(text); got != text {
 			t.Errorf("%s: %q is shown as %q", language, text, got)
@@ -152,10 +159,12 @@ func TestVisibleSpelling(t *testing.T) {
 	}
 }
 
-// Every character that is blank, or that Unicode says is ignored by default, is named, wherever it stands.
+// Every character that is blank, or that Unicode says is ignored by default, is named, wherever it
+// stands.
 func TestVisibleNamesWhatIsNotSeen(t *testing.T) {
 	for r := rune(0x80); r <= unicode.MaxRune; r++ {
-		ignored := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Cf, unicode.Cc, unicode.Co, unicode.Noncharacter_Code_Point)
+		ignored := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Cf,
+			unicode.Cc, unicode.Co, unicode.Noncharacter_Code_Point)
 		if !ignored || !utf8.ValidRune(r) {
 			continue
 		}
@@ -176,7 +185,8 @@ func TestVisibleNamesWhatIsNotSeen(t *testing.T) {
 	}
 }
 
-// What others wrote cannot move what follows to a line of its own by many spaces. What is to be copied keeps them.
+// What others wrote cannot move what follows to a line of its own by many spaces. What is to be
+// copied keeps them.
 func TestQuoteFoldsSpaces(t *testing.T) {
 	const wide = "a   b\t\t c\u3000\u00a0\u2003d"
 	if got := Quote(wide).Text; got != "a b c d" {
@@ -213,17 +223,23 @@ func TestThousands(t *testing.T) {
 	}
 }
 
-// hidden reports whether a character is not seen or moves others: by Unicode's own properties, not by what the program goes by.
+// hidden reports whether a character is not seen or moves others: by Unicode's own properties, not
+// by what the program goes by.
 func hidden(r rune) bool {
-	return r < ' ' || r >= 0x7f && r <= 0x9f || !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Zs) ||
-		unicode.In(r, unicode.Bidi_Control, unicode.Join_Control, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point)
+	return r < ' ' || r >= 0x7f && r <= 0x9f || !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S,
+		unicode.Zs) ||
+		unicode.In(r, unicode.Bidi_Control, unicode.Join_Control, unicode.Variation_Selector,
+			unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point)
 }
 
-// FuzzVisible: whatever comes, what is shown is one line of whole characters of which each is seen; showing it again changes nothing; and cutting it keeps to the limit.
+// FuzzVisible: whatever comes, what is shown is one line of whole characters of which each is seen;
+// showing it again changes nothing; and cutting it keeps to the limit.
 func FuzzVisible(f *testing.F) {
 	for _, s := range []string{
-		"Grüße, 世界", "a\r\nb\tc", "\u202egnp.exe\u202c", "\u2066x\u2069", "zero\u200bwidth\u00ad", "👩\u200d👧 🏳\ufe0f\u200d🌈 1\ufe0f\u20e3", "می\u200cخواهم",
-		"\U000e0041\ufe01\U000e0100\u180b", "\xff\xc0\x80\ufffd", "e\u0301\u0302", "\u3164\u2800\uffa0", "‹U+202E›", "\x00\x1b[31m",
+		"Grüße, 世界", "a\r\nb\tc", "\u202egnp.exe\u202c", "\u2066x\u2069", "zero\u200bwidth\u00ad",
+		"👩\u200d👧 🏳\ufe0f\u200d🌈 1\ufe0f\u20e3", "می\u200cخواهم",
+		"\U000e0041\ufe01\U000e0100\u180b", "\xff\xc0\x80\ufffd", "e\u0301\u0302", "\u3164\u2800\uffa0", "‹U+202E›",
+		"\x00\x1b[31m",
 	} {
 		f.Add(s, 3)
 	}
@@ -244,11 +260,14 @@ func FuzzVisible(f *testing.F) {
 					after = runes[i+1]
 				}
 				plain := func(r rune) bool { // of a script that has no use for a joiner
-					return r == 0 || r == ' ' || hidden(r) && r != '\ufe0f' || unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.P)
+					return r == 0 || r == ' ' || hidden(r) && r != '\ufe0f' ||
+						unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Han, unicode.Hiragana,
+							unicode.Katakana, unicode.Hangul, unicode.P)
 				}
 				switch {
 				case (r == '\u200c' || r == '\u200d') && !plain(before) && !plain(after):
-				case r == '\ufe0f' && (unicode.IsSymbol(before) || after == '\u20e3' || strings.ContainsRune("‼⁉ℹ〰〽", before)) && before != 0:
+				case r == '\ufe0f' && (unicode.IsSymbol(before) || after == '\u20e3' ||
+					strings.ContainsRune("‼⁉ℹ〰〽", before)) && before != 0:
 				case hidden(r) || r == utf8.RuneError || unicode.Is(unicode.Zs, r) && r != ' ':
 					t.Fatalf("%U is not seen in %q", r, shown)
 				}
@@ -266,7 +285,8 @@ func FuzzVisible(f *testing.F) {
 			}
 			check(kept)
 		}
-		if cut != shown && utf8.RuneCountInString(cut) > n+len("… (1,000,000,000 more)") || utf8.RuneCountInString(shown) <= n && cut != shown {
+		if cut != shown && utf8.RuneCountInString(cut) > n+len("… (1,000,000,000 more)") ||
+			utf8.RuneCountInString(shown) <= n && cut != shown {
 			t.Fatalf("%q was cut to %q for %d", shown, cut, n)
 		}
 		folded := regexp.MustCompile(" +").ReplaceAllString(shown, " ")

@@ -4,8 +4,10 @@ import (
 	"context"
 )
 
-// VerifyAudit checks the audit log of a ledger, which may be served meanwhile: its chain, that it reaches as far as a receipt that somebody kept, "" for none, and that it has what
-// the ledger's own requests name of it. It returns the number and hash of the last entry, and a *BrokenChain where the log is not what was written.
+// VerifyAudit checks the audit log of a ledger, which may be served meanwhile: its chain, that it
+// reaches as far as a receipt that somebody kept, "" for none, and that it has what the ledger's
+// own requests name of it. It returns the number and hash of the last entry, and a *BrokenChain
+// where the log is not what was written.
 func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, error) {
 	v := Verifier{Receipt: receipt}
 	next := func(tx Tx) (read int, err error) {

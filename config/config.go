@@ -247,7 +247,8 @@ func Load(ctx context.Context, lookup envconfig.Lookuper) (Config, error) {
 		Lookuper: envconfig.MapLookuper(r.values),
 	})
 	if err != nil {
-		// unreachable unless a check lets a value pass that its field cannot hold; err would quote the value
+		// unreachable unless a check lets a value pass that its field cannot hold; err would quote
+		// the value
 		return Config{}, errors.New("fill the configuration: a value does not fit its field")
 	}
 	if slices.Equal(c.Policy.Groups, []string{anyWord}) {

@@ -145,7 +145,8 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
-	if !c.Slack.On() || !c.Slack.SocketMode() || c.Discord.On() || c.Storage.Scheme() != SQLite || c.Storage.Path() != "recallbot.db" {
+	if !c.Slack.On() || !c.Slack.SocketMode() || c.Discord.On() || c.Storage.Scheme() != SQLite ||
+		c.Storage.Path() != "recallbot.db" {
 		t.Errorf("Slack on %t, Socket Mode %t, Discord on %t, %s at %q",
 			c.Slack.On(), c.Slack.SocketMode(), c.Discord.On(), c.Storage.Scheme(), c.Storage.Path())
 	}
@@ -180,7 +181,8 @@ func TestDefaults(t *testing.T) {
 
 // TestEverythingSet gives every variable a value other than its default.
 func TestEverythingSet(t *testing.T) {
-	roster := file(t, "- {name: mina, slack: [U0MINA], discord: [80351110224678912]}\n- {name: theo, slack: [T0ACME/U0THEO]}\n- {name: ann, slack: [U0ANN]}\n")
+	roster := file(t,
+		"- {name: mina, slack: [U0MINA], discord: [80351110224678912]}\n- {name: theo, slack: [T0ACME/U0THEO]}\n- {name: ann, slack: [U0ANN]}\n")
 	env := map[string]string{
 		"CHAT_SDK_APP_ID":          " 0088888888 ",
 		"CHAT_USER_SIG":            "eJyrVgrxCd*-_",
@@ -286,7 +288,8 @@ func TestEverythingSet(t *testing.T) {
 				{Name: "ann", Slack: []string{"U0ANN"}},
 			},
 		},
-		Evidence: Evidence{Keep: KeepFull, TTL: 90 * 24 * time.Hour, CardContent: ContentOnRequest, Index: KeepHash, IndexTTL: time.Hour},
+		Evidence: Evidence{Keep: KeepFull, TTL: 90 * 24 * time.Hour, CardContent: ContentOnRequest, Index: KeepHash,
+			IndexTTL: time.Hour},
 		Storage:  Storage{NewSecret("postgres://bot:p%40ss@db.example.com:5432/recall?sslmode=require")},
 		HTTP:     HTTP{Addr: "127.0.0.1:0", AdminAddr: "[::]:9091"},
 		Language: "en",
@@ -303,9 +306,11 @@ func TestEverythingSet(t *testing.T) {
 		t.Error(diff)
 	}
 	if c.Slack.SocketMode() || c.Discord.Gateway() || c.Storage.Scheme() != Postgres || c.Storage.Path() != "" {
-		t.Errorf("Socket Mode %t, Gateway %t, %s at %q", c.Slack.SocketMode(), c.Discord.Gateway(), c.Storage.Scheme(), c.Storage.Path())
+		t.Errorf("Socket Mode %t, Gateway %t, %s at %q", c.Slack.SocketMode(), c.Discord.Gateway(), c.Storage.Scheme(),
+			c.Storage.Path())
 	}
-	if !c.Slack.Channels.Any() || !c.Slack.Channels.Allows("C1") || c.Discord.Channels.Any() || c.Discord.Channels.Allows("7") || !c.Discord.Channels.Allows("6") {
+	if !c.Slack.Channels.Any() || !c.Slack.Channels.Allows("C1") || c.Discord.Channels.Any() ||
+		c.Discord.Channels.Allows("7") || !c.Discord.Channels.Allows("6") {
 		t.Error("Channels allows the wrong ones")
 	}
 	if text, _ := key.MarshalText(); string(text) != strings.Repeat("0af1", 16) {
@@ -384,9 +389,11 @@ func TestProblems(t *testing.T) {
 		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_USER_SIG", "two\nlines"}, "CHAT_USER_SIG"},
 		{onlySlack, []string{"CHAT_USER_SIG", "sig"}, "CHAT_USER_SIG"},
 		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", folder}, "CHAT_SECRET_KEY_FILE"},
-		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", folder + "/nothing"}, "CHAT_SECRET_KEY_FILE"},
+		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", folder + "/nothing"},
+			"CHAT_SECRET_KEY_FILE"},
 		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", file(t, " \n")}, "CHAT_SECRET_KEY_FILE"},
-		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", file(t, strings.Repeat("x", fileLimit+1))}, "CHAT_SECRET_KEY_FILE"},
+		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", file(t, strings.Repeat("x", fileLimit+1))},
+			"CHAT_SECRET_KEY_FILE"},
 		{onlySlack, []string{"CHAT_SECRET_KEY_FILE", file(t, "key")}, "CHAT_SECRET_KEY"},
 		{onlySlack, []string{"CHAT_SECRET_KEY", "-", "CHAT_SECRET_KEY_FILE", file(t, "two\nlines")}, "CHAT_SECRET_KEY"},
 		{onlySlack, []string{"CHAT_ADMIN", strings.Repeat("a", 33)}, "CHAT_ADMIN"},
@@ -480,7 +487,8 @@ func TestProblems(t *testing.T) {
 		{onlySlack, []string{"POLICY_PROTECTED_SENDERS", "ceo," + long}, "POLICY_PROTECTED_SENDERS"},
 		{onlySlack, []string{"POLICY_ROSTER_FILE", folder + "/nothing"}, "POLICY_ROSTER_FILE"},
 		{onlySlack, []string{"POLICY_ROSTER_FILE", folder}, "POLICY_ROSTER_FILE"},
-		{onlySlack, []string{"POLICY_ROSTER_FILE", file(t, "- {name: a}\n- {name: b, slack: x}\n")}, "POLICY_ROSTER_FILE POLICY_ROSTER_FILE"},
+		{onlySlack, []string{"POLICY_ROSTER_FILE", file(t, "- {name: a}\n- {name: b, slack: x}\n")},
+			"POLICY_ROSTER_FILE POLICY_ROSTER_FILE"},
 
 		{onlySlack, []string{"EVIDENCE", "off"}, "EVIDENCE"},
 		{onlySlack, []string{"EVIDENCE_TTL", "0s"}, "EVIDENCE_TTL"},
@@ -588,7 +596,8 @@ func FuzzLoad(f *testing.F) {
 		f.Add(uint8(i), v.Default)
 		f.Add(uint8(i), bothPlatforms()[v.Name])
 	}
-	for _, value := range []string{"3d", "any", "role:1,user:2,S1,U1", "1d9223372036854775807ns", "$HOME", "\\", "\x00", "0x1p-2"} {
+	for _, value := range []string{"3d", "any", "role:1,user:2,S1,U1", "1d9223372036854775807ns", "$HOME", "\\", "\x00",
+		"0x1p-2"} {
 		for i := range table {
 			f.Add(uint8(i), value)
 		}

@@ -9,14 +9,16 @@ import (
 	"time"
 )
 
-// WithholdLibraries makes what libraries print, by the standard log or by slog's default, a line of to that tells who printed how often, and
-// not what: it may be a piece of an answer, with what people wrote in it.
+// WithholdLibraries makes what libraries print, by the standard log or by slog's default, a line of
+// to that tells who printed how often, and not what: it may be a piece of an answer, with what
+// people wrote in it.
 func WithholdLibraries(to *slog.Logger) {
 	log.SetFlags(log.Lshortfile) // only so does slog learn who prints
 	slog.SetDefault(slog.New(NewWithheld(to)))
 }
 
-// NewWithheld returns a handler that does with every record what [WithholdLibraries] does with the default log's.
+// NewWithheld returns a handler that does with every record what [WithholdLibraries] does with the
+// default log's.
 func NewWithheld(to *slog.Logger) slog.Handler {
 	return &withheld{to: to, heard: map[string]*heard{}}
 }

@@ -54,8 +54,8 @@ func withholding(t *testing.T) *lines {
 	return l
 }
 
-// TestContentBesideAnAnswer: a service, or whoever stands before it, sends more than the answer it was asked for. net/http prints what
-// it reads on the idle connection; the log has that it did.
+// TestContentBesideAnAnswer: a service, or whoever stands before it, sends more than the answer it
+// was asked for. net/http prints what it reads on the idle connection; the log has that it did.
 func TestContentBesideAnAnswer(t *testing.T) {
 	l := withholding(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -90,7 +90,8 @@ func TestContentBesideAnAnswer(t *testing.T) {
 	for l.String() == "" {
 		<-l.more
 	}
-	if got := l.String(); !strings.Contains(got, "level=INFO") || !strings.Contains(got, "by=net/http.") || !strings.Contains(got, "lines=1") || strings.Contains(got, "home") {
+	if got := l.String(); !strings.Contains(got, "level=INFO") || !strings.Contains(got, "by=net/http.") ||
+		!strings.Contains(got, "lines=1") || strings.Contains(got, "home") {
 		t.Errorf("the log has %q", got)
 	}
 }
@@ -102,19 +103,27 @@ func TestLibrariesArePassedOnWithoutWords(t *testing.T) {
 		"log.Print":        func(*slog.Logger) { log.Print("secret") },
 		"a default logger": func(*slog.Logger) { log.Default().Println("secret") },
 		"slog":             func(*slog.Logger) { slog.Warn("secret", "what", "secret") },
-		"slog with words":  func(*slog.Logger) { slog.With("what", "secret").WithGroup("secret").Error("x", "secret", "secret") },
-		"a server":         func(to *slog.Logger) { slog.NewLogLogger(NewWithheld(to), slog.LevelInfo).Print("secret") },
+		"slog with words": func(
+			*slog.Logger) {
+			slog.With("what", "secret").WithGroup("secret").Error("x", "secret", "secret")
+		},
+		"a server": func(
+			to *slog.Logger) {
+			slog.NewLogLogger(NewWithheld(to), slog.LevelInfo).Print("secret")
+		},
 	} {
 		l := withholding(t)
 		print(slog.New(slog.NewTextHandler(l, nil)))
 		got := l.String()
-		if strings.Contains(got, "secret") || strings.Count(got, "\n") != 1 || !strings.Contains(got, "by=recallbot/config.TestLibraries") {
+		if strings.Contains(got, "secret") || strings.Count(got, "\n") != 1 ||
+			!strings.Contains(got, "by=recallbot/config.TestLibraries") {
 			t.Errorf("%s: the log has %q", name, got)
 		}
 	}
 }
 
-// TestLibrariesAreToldOfOnceAMinute: a library that prints without end does not fill the log, and each place in the code is told of by itself.
+// TestLibrariesAreToldOfOnceAMinute: a library that prints without end does not fill the log, and
+// each place in the code is told of by itself.
 func TestLibrariesAreToldOfOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lines{more: make(chan struct{}, 1)}

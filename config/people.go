@@ -45,10 +45,12 @@ type platform struct {
 func (c Config) platforms() []platform {
 	var ps []platform
 	if c.Slack.On() {
-		ps = append(ps, platform{"SLACK", c.Slack.Requesters, c.Slack.Approvers, func(p Person) []string { return p.Slack }})
+		ps = append(ps, platform{"SLACK", c.Slack.Requesters, c.Slack.Approvers,
+			func(p Person) []string { return p.Slack }})
 	}
 	if c.Discord.On() {
-		ps = append(ps, platform{"DISCORD", c.Discord.Requesters, c.Discord.Approvers, func(p Person) []string { return p.Discord }})
+		ps = append(ps, platform{"DISCORD", c.Discord.Requesters, c.Discord.Approvers,
+			func(p Person) []string { return p.Discord }})
 	}
 	return ps
 }
@@ -75,7 +77,8 @@ func (c *crowd) add(p platform, list People, roster Roster) {
 	}
 	for _, person := range roster {
 		accounts := p.accounts(person)
-		if len(accounts) > 0 && len(list.Groups) > 0 || slices.ContainsFunc(list.Users, func(id string) bool { return names(accounts, id) }) {
+		if len(accounts) > 0 && len(list.Groups) > 0 ||
+			slices.ContainsFunc(list.Users, func(id string) bool { return names(accounts, id) }) {
 			c.names[person.Name] = true
 		}
 	}

@@ -12,7 +12,8 @@ import (
 func TestNumbers(t *testing.T) {
 	const three = "- {name: mina, slack: [U1], discord: [1]}\n- {name: theo, slack: [T0/U2], discord: [2]}\n- {name: ann, slack: [U3]}\n"
 	slack := func(requesters, approvers string, more ...string) map[string]string {
-		return with(onlySlack(), append([]string{"SLACK_REQUESTERS", requesters, "SLACK_APPROVERS", approvers}, more...)...)
+		return with(onlySlack(), append([]string{"SLACK_REQUESTERS", requesters, "SLACK_APPROVERS", approvers},
+			more...)...)
 	}
 	for _, tt := range []struct {
 		name     string
@@ -34,7 +35,8 @@ func TestNumbers(t *testing.T) {
 			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but SLACK_APPROVERS can give 1 at most; name more people in SLACK_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
 		},
 		{name: "one approver, one needed for any", env: slack("U1", "U2", "POLICY_LARGE_APPROVALS", "1")},
-		{name: "no request can be large", env: slack("U1", "U2", "POLICY_LARGE_FROM", "11", "POLICY_MAX_MESSAGES", "10")},
+		{name: "no request can be large", env: slack("U1", "U2", "POLICY_LARGE_FROM", "11", "POLICY_MAX_MESSAGES",
+			"10")},
 		{
 			name:     "a request can just be large",
 			env:      slack("U1", "U2", "POLICY_LARGE_FROM", "10", "POLICY_MAX_MESSAGES", "10"),
@@ -50,7 +52,8 @@ func TestNumbers(t *testing.T) {
 			env:      slack("U1,U2", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
 			problems: "POLICY_LARGE_APPROVALS: 3 people are needed besides the requester, but SLACK_APPROVERS can give 2 at most; name more people in SLACK_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=2",
 		},
-		{name: "a requester out of a group need not be an approver", env: slack("U1,S1", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
+		{name: "a requester out of a group need not be an approver",
+			env:      slack("U1,S1", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
 			warnings: "POLICY_LARGE_APPROVALS: large requests of SLACK U1 cannot be approved: 3 people are needed besides them; name more people in SLACK_APPROVERS"},
 		{name: "one requester is an approver", env: slack("U1,U9", "U1", "POLICY_LARGE_APPROVALS", "1"),
 			warnings: "POLICY_APPROVALS: what SLACK U1 asks for cannot be approved: 1 person is needed besides them; name more people in SLACK_APPROVERS"},
@@ -69,18 +72,21 @@ func TestNumbers(t *testing.T) {
 			warnings: "POLICY_ROSTER_FILE: is not set: whoever has an account on both platforms counts as two people; write a roster that joins the accounts of each person"},
 		{
 			name: "a roster joins the platforms",
-			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "U3", "DISCORD_REQUESTERS", "user:1", "DISCORD_APPROVERS", "user:2",
+			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "U3", "DISCORD_REQUESTERS",
+				"user:1", "DISCORD_APPROVERS", "user:2",
 				"POLICY_ROSTER_FILE", file(t, three)),
 		},
 		{
 			name: "two accounts of one person count once",
-			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "U2", "DISCORD_REQUESTERS", "user:1", "DISCORD_APPROVERS", "user:2",
+			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "U2", "DISCORD_REQUESTERS",
+				"user:1", "DISCORD_APPROVERS", "user:2",
 				"POLICY_ROSTER_FILE", file(t, three)),
 			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but SLACK_APPROVERS and DISCORD_APPROVERS can give 1 at most; name more people in SLACK_APPROVERS and DISCORD_APPROVERS and in the roster, or write POLICY_LARGE_APPROVALS=1",
 		},
 		{
-			name:     "the requester's other account does not help",
-			env:      with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "", "DISCORD_REQUESTERS", "", "DISCORD_APPROVERS", "user:1", "POLICY_ROSTER_FILE", file(t, three)),
+			name: "the requester's other account does not help",
+			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "", "DISCORD_REQUESTERS", "",
+				"DISCORD_APPROVERS", "user:1", "POLICY_ROSTER_FILE", file(t, three)),
 			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but SLACK_APPROVERS and DISCORD_APPROVERS can give 0 at most; name more people in SLACK_APPROVERS and DISCORD_APPROVERS and in the roster",
 		},
 		{
@@ -158,11 +164,13 @@ func TestMost(t *testing.T) {
 		b.requesters.add(platform{}, People{Users: requesters}, nil)
 		b.approvers.add(platform{}, People{Users: approvers}, nil)
 		if got, known := b.most(); got != best || !known {
-			t.Errorf("requesters %s, approvers %s: %d, want %d", strings.Join(requesters, " "), strings.Join(approvers, " "), got, best)
+			t.Errorf("requesters %s, approvers %s: %d, want %d", strings.Join(requesters, " "),
+				strings.Join(approvers, " "), got, best)
 		}
 		for needed := 1; needed <= 4; needed++ {
 			if all := len(b.stranded(needed)) == len(requesters); all != (best < needed) {
-				t.Errorf("requesters %s, approvers %s, %d needed: stranded %q", requesters, approvers, needed, b.stranded(needed))
+				t.Errorf("requesters %s, approvers %s, %d needed: stranded %q", requesters, approvers, needed,
+					b.stranded(needed))
 			}
 		}
 	}

@@ -68,7 +68,8 @@ func maybeKey(value string) bool {
 
 var (
 	keyRun   = regexp.MustCompile(`[A-Za-z0-9_+/=-]{7,}`)
-	plainRun = regexp.MustCompile(`^(?:[UWCGSTD][A-Z0-9]{5,13}|(?:[0-9]+[a-z]{1,2})+|[0-9]+[a-z]+|[0-9]{4}-[0-9T:-]+Z?)$`)
+	plainRun = regexp.MustCompile(
+		`^(?:[UWCGSTD][A-Z0-9]{5,13}|(?:[0-9]+[a-z]{1,2})+|[0-9]+[a-z]+|[0-9]{4}-[0-9T:-]+Z?)$`)
 )
 
 // quotePath shows the path of a file. Unlike other values it may be long when it

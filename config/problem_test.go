@@ -5,17 +5,20 @@ import (
 	"testing"
 )
 
-// TestQuoteHidesKeys: a value in the wrong place may be a key, whichever it is: it is not repeated. What an operator mistypes is.
+// TestQuoteHidesKeys: a value in the wrong place may be a key, whichever it is: it is not repeated.
+// What an operator mistypes is.
 func TestQuoteHidesKeys(t *testing.T) {
 	for _, key := range []string{
-		"xoxb-1-2-abc", "Bot abc", "https://u:p@host", "hunter2", "abc123def", "k3yk3yk3y", "Zm9vYmFyYmF6cXV4", "0123456789abcdef0123456789abcdef", "0123abcd4567",
+		"xoxb-1-2-abc", "Bot abc", "https://u:p@host", "hunter2", "abc123def", "k3yk3yk3y", "Zm9vYmFyYmF6cXV4",
+		"0123456789abcdef0123456789abcdef", "0123abcd4567",
 		"the token is s3cr3tw0rd", "abcdefghijklmnopqrst", "sk_live_4242abcd", "deadbeef0", strings.Repeat("x", 40),
 	} {
 		if got := quote(key); got != "a value" {
 			t.Errorf("%s is quoted as %s", key, got)
 		}
 	}
-	for _, value := range []string{"", "ten", "10", "10minutes", "1h30m", "99999d2000000h", "everyone", "singapur", "U0MINA", "S0LEADS123", "role:12", "-5", "0.5s", "2026-11-23", "on request", ":80", "host"} {
+	for _, value := range []string{"", "ten", "10", "10minutes", "1h30m", "99999d2000000h", "everyone", "singapur",
+		"U0MINA", "S0LEADS123", "role:12", "-5", "0.5s", "2026-11-23", "on request", ":80", "host"} {
 		if got := quote(value); got != `"`+value+`"` {
 			t.Errorf("%q is hidden as %s", value, got)
 		}
@@ -26,7 +29,8 @@ func TestQuoteHidesKeys(t *testing.T) {
 func TestProblemsQuoteNoOthers(t *testing.T) {
 	dir := t.TempDir()
 	for name, body := range map[string]string{
-		"anchor": "- name: *hunter2secret", "tab": "hunter2secret:\n\t- x", "tag": "- !<hunter2secret x", "bracket": "[hunter2secret", "two": "- a: 1\n--- \nhunter2secret: [",
+		"anchor": "- name: *hunter2secret", "tab": "hunter2secret:\n\t- x", "tag": "- !<hunter2secret x",
+		"bracket": "[hunter2secret", "two": "- a: 1\n--- \nhunter2secret: [",
 	} {
 		_, problems := parseRoster([]byte(body))
 		if len(problems) == 0 {

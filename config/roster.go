@@ -60,7 +60,8 @@ func parseRoster(data []byte) (Roster, []Problem) {
 		return nil, []Problem{{What: nobodyListed, Mend: example}}
 	}
 	people := doc.Content[0]
-	if people.Kind == yaml.ScalarNode && people.Tag == "!!null" || people.Kind == yaml.SequenceNode && len(people.Content) == 0 {
+	if people.Kind == yaml.ScalarNode && people.Tag == "!!null" || people.Kind == yaml.SequenceNode &&
+		len(people.Content) == 0 {
 		return nil, []Problem{{What: nobodyListed, Mend: example}}
 	}
 	if people.Kind != yaml.SequenceNode {
@@ -74,7 +75,8 @@ func parseRoster(data []byte) (Roster, []Problem) {
 	return roster, r.problems
 }
 
-// atLine is the line that a YAML error names. The rest of its words may quote the file, which may be that of a secret.
+// atLine is the line that a YAML error names. The rest of its words may quote the file, which may
+// be that of a secret.
 func atLine(err error) string {
 	if line := yamlLine.FindString(err.Error()); line != "" {
 		return ": " + line
@@ -134,7 +136,8 @@ func (r *rosterReader) person(node *yaml.Node) Person {
 		r.problem(node.Line, "a person has no name", "write name: and what they are called")
 	}
 	if len(p.Slack) == 0 && len(p.Discord) == 0 {
-		r.problem(node.Line, "a person has no account", "write slack: or discord: with a list of user ids, or remove the person")
+		r.problem(node.Line, "a person has no account",
+			"write slack: or discord: with a list of user ids, or remove the person")
 	}
 	return p
 }
@@ -150,14 +153,16 @@ func (r *rosterReader) name(node *yaml.Node) string {
 	}
 	folded := strings.ToLower(name)
 	if line, ok := r.named[folded]; ok {
-		r.problem(node.Line, fmt.Sprintf("the name %s is taken on line %d", quote(name), line), "give every person a name of their own")
+		r.problem(node.Line, fmt.Sprintf("the name %s is taken on line %d", quote(name), line),
+			"give every person a name of their own")
 	} else {
 		r.named[folded] = node.Line
 	}
 	return name
 }
 
-func (r *rosterReader) accounts(node *yaml.Node, taken map[string][]account, good func(string) bool, example string) []string {
+func (r *rosterReader) accounts(node *yaml.Node, taken map[string][]account, good func(string) bool,
+	example string) []string {
 	if node.Kind != yaml.SequenceNode {
 		r.problem(node.Line, "the accounts are not a list", "write them in brackets: ["+example+"]")
 		return nil
@@ -172,7 +177,8 @@ func (r *rosterReader) accounts(node *yaml.Node, taken map[string][]account, goo
 		clash := false
 		for _, other := range taken[user] {
 			if other.team == team || other.team == "" || team == "" {
-				r.problem(item.Line, fmt.Sprintf("the account %s is named on line %d already", quote(item.Value), other.line), "name every account once")
+				r.problem(item.Line, fmt.Sprintf("the account %s is named on line %d already", quote(item.Value),
+					other.line), "name every account once")
 				clash = true
 				break
 			}

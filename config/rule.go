@@ -34,7 +34,8 @@ func (r *reading) judgeChat() {
 		r.problem("CHAT_USER_SIG", "is set, and so is CHAT_SECRET_KEY, which makes UserSigs", "keep one of the two")
 	}
 	if !r.given["CHAT_REGION"] && !r.given["CHAT_BASE_URL"] {
-		r.problem("CHAT_REGION", "is not set, and neither is CHAT_BASE_URL", "write "+strings.Join(Regions, ", ")+" (where the app was created)")
+		r.problem("CHAT_REGION", "is not set, and neither is CHAT_BASE_URL",
+			"write "+strings.Join(Regions, ", ")+" (where the app was created)")
 	}
 }
 
@@ -45,10 +46,12 @@ func (r *reading) judgePlatforms() {
 	}
 	if slack != "" {
 		if !r.given["SLACK_BOT_TOKEN"] {
-			r.problem("SLACK_BOT_TOKEN", "is not set, but "+slack+" is", "write the bot token (xoxb-...), or remove every SLACK_ variable")
+			r.problem("SLACK_BOT_TOKEN", "is not set, but "+slack+" is",
+				"write the bot token (xoxb-...), or remove every SLACK_ variable")
 		}
 		if !r.given["SLACK_APP_TOKEN"] && !r.given["SLACK_SIGNING_SECRET"] {
-			r.problem("SLACK_APP_TOKEN", "is not set, and neither is SLACK_SIGNING_SECRET", "set the app token (xapp-...) for Socket Mode, or the signing secret for HTTP")
+			r.problem("SLACK_APP_TOKEN", "is not set, and neither is SLACK_SIGNING_SECRET",
+				"set the app token (xapp-...) for Socket Mode, or the signing secret for HTTP")
 		}
 		if !r.given["SLACK_CHANNELS"] {
 			r.problem("SLACK_CHANNELS", "is not set", "write the ids of the channels where the bot may be used, or any")
@@ -56,7 +59,8 @@ func (r *reading) judgePlatforms() {
 	}
 	if discord != "" {
 		if !r.given["DISCORD_BOT_TOKEN"] {
-			r.problem("DISCORD_BOT_TOKEN", "is not set, but "+discord+" is", "write the bot token, or remove every DISCORD_ variable")
+			r.problem("DISCORD_BOT_TOKEN", "is not set, but "+discord+" is",
+				"write the bot token, or remove every DISCORD_ variable")
 		}
 		if !r.given["DISCORD_APPLICATION_ID"] {
 			r.problem("DISCORD_APPLICATION_ID", "is not set", "write the Application ID of the developer portal")
@@ -65,7 +69,8 @@ func (r *reading) judgePlatforms() {
 			r.problem("DISCORD_GUILDS", "is not set", "write the ids of the guilds that the bot serves")
 		}
 		if !r.given["DISCORD_CHANNELS"] {
-			r.problem("DISCORD_CHANNELS", "is not set", "write the ids of the channels where the bot may be used, or any")
+			r.problem("DISCORD_CHANNELS", "is not set",
+				"write the ids of the channels where the bot may be used, or any")
 		}
 	}
 }
@@ -85,12 +90,15 @@ func (r *reading) judgePolicy(c Config) {
 	// fault of who wrote the deadline: Warnings tells it.
 	if r.given["POLICY_REMIND_AFTER"] && !r.bad["POLICY_REMIND_AFTER"] && !r.bad["POLICY_APPROVE_WITHIN"] &&
 		c.Policy.RemindAfter >= c.Policy.ApproveWithin {
-		r.problem("POLICY_REMIND_AFTER", fmt.Sprintf("%v is not before POLICY_APPROVE_WITHIN, %v", c.Policy.RemindAfter, c.Policy.ApproveWithin),
+		r.problem("POLICY_REMIND_AFTER", fmt.Sprintf("%v is not before POLICY_APPROVE_WITHIN, %v", c.Policy.RemindAfter,
+			c.Policy.ApproveWithin),
 			fmt.Sprintf("write less, such as %v", c.Policy.ApproveWithin/3))
 	}
 
-	for _, name := range []string{"SLACK_BOT_TOKEN", "SLACK_REQUESTERS", "SLACK_APPROVERS", "DISCORD_BOT_TOKEN", "DISCORD_REQUESTERS", "DISCORD_APPROVERS",
-		"POLICY_APPROVALS", "POLICY_LARGE_FROM", "POLICY_LARGE_APPROVALS", "POLICY_MAX_MESSAGES", "POLICY_ROSTER_FILE"} {
+	for _, name := range []string{"SLACK_BOT_TOKEN", "SLACK_REQUESTERS", "SLACK_APPROVERS", "DISCORD_BOT_TOKEN",
+		"DISCORD_REQUESTERS", "DISCORD_APPROVERS",
+		"POLICY_APPROVALS", "POLICY_LARGE_FROM", "POLICY_LARGE_APPROVALS", "POLICY_MAX_MESSAGES",
+		"POLICY_ROSTER_FILE"} {
 		if r.bad[name] {
 			return // what people there are is not known
 		}
@@ -114,7 +122,8 @@ func (r *reading) judgePolicy(c Config) {
 		if most > 0 {
 			mend += fmt.Sprintf(", or write %s=%d", variable, most)
 		}
-		r.problem(variable, fmt.Sprintf("%s needed besides the requester, but %s can give %d at most", count(needed, "person is", "people are"), b.variables, most), mend)
+		r.problem(variable, fmt.Sprintf("%s needed besides the requester, but %s can give %d at most",
+			count(needed, "person is", "people are"), b.variables, most), mend)
 	}
 }
 
@@ -149,34 +158,43 @@ func (c Config) Warnings() []Problem {
 		}
 		if c.Policy.Roster != nil {
 			for _, id := range c.Policy.Roster.missing(p, p.requesters) {
-				warn(p.prefix+"_REQUESTERS", id+" is not in the roster, so they may not ask", "add them to POLICY_ROSTER_FILE")
+				warn(p.prefix+"_REQUESTERS", id+" is not in the roster, so they may not ask",
+					"add them to POLICY_ROSTER_FILE")
 			}
 			for _, id := range c.Policy.Roster.missing(p, p.approvers) {
-				warn(p.prefix+"_APPROVERS", id+" is not in the roster, so they may not approve", "add them to POLICY_ROSTER_FILE")
+				warn(p.prefix+"_APPROVERS", id+" is not in the roster, so they may not approve",
+					"add them to POLICY_ROSTER_FILE")
 			}
 		}
 	}
 	if c.Slack.AppToken.Set() && len(c.Slack.SigningSecrets) > 0 {
-		warn("SLACK_SIGNING_SECRET", "is not used: SLACK_APP_TOKEN is set, so events come over Socket Mode", "remove one of the two")
+		warn("SLACK_SIGNING_SECRET", "is not used: SLACK_APP_TOKEN is set, so events come over Socket Mode",
+			"remove one of the two")
 	}
 	for _, b := range c.benches() {
 		for _, who := range b.stranded(c.Policy.Approvals) {
-			warn("POLICY_APPROVALS", fmt.Sprintf("what %s asks for cannot be approved: %s needed besides them", who, count(c.Policy.Approvals, "person is", "people are")), "name more people in "+b.variables)
+			warn("POLICY_APPROVALS", fmt.Sprintf("what %s asks for cannot be approved: %s needed besides them", who,
+				count(c.Policy.Approvals, "person is", "people are")), "name more people in "+b.variables)
 		}
 		if c.Policy.largest() == c.Policy.Approvals {
 			continue
 		}
 		for _, who := range b.stranded(c.Policy.largest()) {
 			if !slices.Contains(b.stranded(c.Policy.Approvals), who) {
-				warn("POLICY_LARGE_APPROVALS", fmt.Sprintf("large requests of %s cannot be approved: %s needed besides them", who, count(c.Policy.largest(), "person is", "people are")), "name more people in "+b.variables)
+				warn("POLICY_LARGE_APPROVALS", fmt.Sprintf(
+					"large requests of %s cannot be approved: %s needed besides them", who,
+					count(c.Policy.largest(), "person is", "people are")), "name more people in "+b.variables)
 			}
 		}
 	}
 	if c.Policy.RemindAfter >= c.Policy.ApproveWithin {
-		warn("POLICY_REMIND_AFTER", fmt.Sprintf("%v is not before POLICY_APPROVE_WITHIN, %v: nobody is reminded", c.Policy.RemindAfter, c.Policy.ApproveWithin), fmt.Sprintf("write less, such as %v", c.Policy.ApproveWithin/3))
+		warn("POLICY_REMIND_AFTER", fmt.Sprintf("%v is not before POLICY_APPROVE_WITHIN, %v: nobody is reminded",
+			c.Policy.RemindAfter, c.Policy.ApproveWithin),
+			fmt.Sprintf("write less, such as %v", c.Policy.ApproveWithin/3))
 	}
 	if len(platforms) > 1 && c.Policy.Roster == nil {
-		warn("POLICY_ROSTER_FILE", "is not set: whoever has an account on both platforms counts as two people", "write a roster that joins the accounts of each person")
+		warn("POLICY_ROSTER_FILE", "is not set: whoever has an account on both platforms counts as two people",
+			"write a roster that joins the accounts of each person")
 	}
 	inTableOrder(ps)
 	return ps

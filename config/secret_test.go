@@ -58,7 +58,8 @@ func TestNothingLeaks(t *testing.T) {
 	c := load(t, env)
 	c.Chat.UserSig = NewSecret(marker)
 
-	for i, s := range append([]Secret{c.Chat.SecretKey, c.Chat.UserSig, c.Chat.WebhookToken, c.Slack.BotToken, c.Slack.AppToken,
+	for i, s := range append([]Secret{c.Chat.SecretKey, c.Chat.UserSig, c.Chat.WebhookToken, c.Slack.BotToken,
+		c.Slack.AppToken,
 		c.Discord.BotToken, c.Storage.DatabaseURL}, c.Slack.SigningSecrets...) {
 		if !strings.Contains(s.Reveal(), marker) {
 			t.Fatalf("secret %d does not hold the marker, so that nothing is proved", i)
@@ -76,7 +77,8 @@ func TestNothingLeaks(t *testing.T) {
 	for _, verb := range strings.Fields("%v %+v %#v %s %q %x %X %d") {
 		shown[verb] = fmt.Sprintf(verb, c)
 		shown[verb+" of the pointer"] = fmt.Sprintf(verb, &c)
-		shown[verb+" of the parts"] = fmt.Sprintf(verb+verb+verb, c.Chat, c.Slack.SigningSecrets, &c.Slack.SigningSecrets[0])
+		shown[verb+" of the parts"] = fmt.Sprintf(verb+verb+verb, c.Chat, c.Slack.SigningSecrets,
+			&c.Slack.SigningSecrets[0])
 		shown[verb+" of unexported fields"] = fmt.Sprintf(verb, hidden)
 	}
 	shown["error"] = fmt.Errorf("start: %v", c).Error()
@@ -86,7 +88,8 @@ func TestNothingLeaks(t *testing.T) {
 	var log bytes.Buffer
 	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
 		l := slog.New(h)
-		l.Info("start", "config", c, "pointer", &c, "secret", c.Chat.SecretKey, "secrets", c.Slack.SigningSecrets, "chat", c.Chat)
+		l.Info("start", "config", c, "pointer", &c, "secret", c.Chat.SecretKey, "secrets", c.Slack.SigningSecrets,
+			"chat", c.Chat)
 		l.With("token", c.Slack.BotToken).WithGroup("g").Info("again", slog.Any("db", c.Storage.DatabaseURL))
 	}
 	shown["slog"] = log.String()

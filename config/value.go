@@ -48,7 +48,8 @@ func word(words ...string) check {
 		folded := strings.ToLower(raw)
 		if !slices.Contains(words, folded) {
 			last := len(words) - 1
-			return "", quote(raw) + " is not known here", "write " + strings.Join(words[:last], ", ") + " or " + words[last]
+			return "", quote(raw) + " is not known here", "write " + strings.Join(words[:last], ", ") + " or " +
+				words[last]
 		}
 		return folded, "", ""
 	}
@@ -121,7 +122,8 @@ func reason(raw string) (value, what, mend string) {
 // secret never shows its value, right or wrong.
 func secret(raw string) (value, what, mend string) {
 	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return "", "holds a space, a line break or a character that is not ASCII", "write the value alone, as it was copied, without a word such as Bot before it"
+		return "", "holds a space, a line break or a character that is not ASCII",
+			"write the value alone, as it was copied, without a word such as Bot before it"
 	}
 	return raw, "", ""
 }
@@ -144,7 +146,8 @@ func signingSecrets(raw string) (value, what, mend string) {
 		}
 	}
 	if len(secrets) > 2 {
-		return "", fmt.Sprintf("holds %d secrets", len(secrets)), "write one, or two separated by a comma while one is rotated"
+		return "", fmt.Sprintf("holds %d secrets", len(secrets)),
+			"write one, or two separated by a comma while one is rotated"
 	}
 	return strings.Join(secrets, ","), "", ""
 }
@@ -202,14 +205,17 @@ var (
 		return slackUserID.MatchString(item) || slackGroupID.MatchString(item)
 	}, false, "write ids such as U0123456789 (a member's profile, Copy member ID) or S0123456789 (a user group)")
 
-	guilds          = listOf("guild id", isSnowflake, false, "write ids of digits such as 197038439483310086 (Developer Mode, Copy Server ID)")
-	discordChannels = listOf("channel id", isSnowflake, true, "write ids of digits such as 197038439483310086 (Developer Mode, Copy Channel ID), or any")
-	discordPeople   = listOf("role:ID or user:ID", func(item string) bool {
+	guilds = listOf("guild id", isSnowflake, false,
+		"write ids of digits such as 197038439483310086 (Developer Mode, Copy Server ID)")
+	discordChannels = listOf("channel id", isSnowflake, true,
+		"write ids of digits such as 197038439483310086 (Developer Mode, Copy Channel ID), or any")
+	discordPeople = listOf("role:ID or user:ID", func(item string) bool {
 		kind, id, found := strings.Cut(item, ":")
 		return found && (kind == "role" || kind == "user") && isSnowflake(id)
 	}, false, "write role:197038439483310086 or user:80351110224678912 (Developer Mode, Copy Role ID or Copy User ID)")
 
-	userIDs       = listOf("user id", isUserID, false, "write ids of the Chat service: printable ASCII, 32 bytes at most")
+	userIDs = listOf("user id", isUserID, false,
+		"write ids of the Chat service: printable ASCII, 32 bytes at most")
 	groupPatterns = listOf("pattern of group ids", isGroupPattern, true,
 		"write group ids in printable ASCII, with * for any run of characters and ? for any one (also for [ ] and the backslash)")
 )
@@ -222,14 +228,16 @@ func isSnowflake(id string) bool {
 
 func snowflake(raw string) (value, what, mend string) {
 	if !isSnowflake(raw) {
-		return "", quote(raw) + " is not an id of digits", "write the Application ID of the developer portal, such as 197038439483310086"
+		return "", quote(raw) + " is not an id of digits",
+			"write the Application ID of the developer portal, such as 197038439483310086"
 	}
 	return raw, "", ""
 }
 
 func publicKey(raw string) (value, what, mend string) {
 	if key, err := hex.DecodeString(raw); err != nil || len(key) != 32 {
-		return "", quote(raw) + " is not 32 bytes of hex", "write the 64 hex digits of Public Key in the developer portal"
+		return "", quote(raw) + " is not 32 bytes of hex",
+			"write the 64 hex digits of Public Key in the developer portal"
 	}
 	return raw, "", ""
 }
@@ -243,7 +251,8 @@ func isUserID(id string) bool { return isPrintableASCII(id) && len(id) <= 32 }
 
 func userID(raw string) (value, what, mend string) {
 	if !isUserID(raw) {
-		return "", quote(raw) + " is not a user id", "write an id of the Chat service: printable ASCII, 32 bytes at most"
+		return "", quote(raw) + " is not a user id",
+			"write an id of the Chat service: printable ASCII, 32 bytes at most"
 	}
 	return raw, "", ""
 }

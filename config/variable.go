@@ -36,57 +36,84 @@ const fileSuffix = "_FILE"
 var table = []entry{
 	{Variable{"CHAT_SDK_APP_ID", "", "required", "SDKAppID", false}, whole(1, 1<<32-1)},
 	{Variable{"CHAT_SECRET_KEY", "", "required, or `CHAT_USER_SIG`", "key that signs UserSigs", true}, secret},
-	{Variable{"CHAT_USER_SIG", "", "", "a ready-made UserSig, for those who do not hand out the key; its expiry is watched", true}, secret},
+	{Variable{"CHAT_USER_SIG", "", "",
+		"a ready-made UserSig, for those who do not hand out the key; its expiry is watched", true}, secret},
 	{Variable{"CHAT_ADMIN", "administrator", "", "the app admin account (identifier)", false}, userID},
-	{Variable{"CHAT_REGION", "", "required, or `CHAT_BASE_URL`", "`" + strings.Join(Regions, " ") + "`", false}, word(Regions...)},
+	{Variable{"CHAT_REGION", "", "required, or `CHAT_BASE_URL`", "`" + strings.Join(Regions, " ") + "`", false},
+		word(Regions...)},
 	{Variable{"CHAT_BASE_URL", "", "", "scheme and host, for a proxy or a test; by region without it", false}, baseURL},
 	{Variable{"CHAT_CALLS_PER_SECOND", "200", "", "quota of the recall API, 1 to 10000", false}, whole(1, 10000)},
-	{Variable{"CHAT_READS_PER_SECOND", "50", "", "share of the history quota that the bot takes, 1 to 200 (the lease holder; `find` on other replicas at most a fifth of it each)", false}, whole(1, 200)},
-	{Variable{"CHAT_WINDOW_GUARD", "20ms", "", "slack added to the one-second window, `0` to `1s`", false}, windowGuard},
+	{Variable{"CHAT_READS_PER_SECOND", "50", "",
+		"share of the history quota that the bot takes, 1 to 200 (the lease holder; `find` on other replicas at most a fifth of it each)", false}, whole(1, 200)},
+	{Variable{"CHAT_WINDOW_GUARD", "20ms", "", "slack added to the one-second window, `0` to `1s`", false},
+		windowGuard},
 	{Variable{"CHAT_TIMEOUT", "8s", "", "one call; more than the service's own 3 s", false}, callTimeout},
-	{Variable{"CHAT_REASON", "", "", "sent with each recall as `Reason` (100 bytes at most); what a requester writes as reason is never sent", false}, reason},
-	{Variable{"CHAT_WEBHOOK_TOKEN", "", "", "authentication token of the callbacks; the webhook endpoint is off without it", true}, secret},
+	{Variable{"CHAT_REASON", "", "",
+		"sent with each recall as `Reason` (100 bytes at most); what a requester writes as reason is never sent",
+		false}, reason},
+	{Variable{"CHAT_WEBHOOK_TOKEN", "", "",
+		"authentication token of the callbacks; the webhook endpoint is off without it", true}, secret},
 
 	{Variable{"SLACK_BOT_TOKEN", "", "", "`xoxb-`; Slack is off without it", true}, token("xoxb-")},
 	{Variable{"SLACK_APP_TOKEN", "", "", "`xapp-`; set: Socket Mode", true}, token("xapp-")},
-	{Variable{"SLACK_SIGNING_SECRET", "", "", "set (and no app token): HTTP mode; two, comma-separated, while one is rotated", true}, signingSecrets},
+	{Variable{"SLACK_SIGNING_SECRET", "", "",
+		"set (and no app token): HTTP mode; two, comma-separated, while one is rotated", true}, signingSecrets},
 	{Variable{"SLACK_API_URL", "https://slack.com/api/", "", "for a test", false}, apiURL},
-	{Variable{"SLACK_REQUESTERS", "", "", "who may ask: comma list of user ids and user-group ids (`S...`); empty means nobody", false}, slackPeople},
+	{Variable{"SLACK_REQUESTERS", "", "",
+		"who may ask: comma list of user ids and user-group ids (`S...`); empty means nobody", false}, slackPeople},
 	{Variable{"SLACK_APPROVERS", "", "", "who may approve: the same; empty means nobody", false}, slackPeople},
-	{Variable{"SLACK_CHANNELS", "", "required with it", "channel ids where it may be used, or `any`", false}, slackChannels},
+	{Variable{"SLACK_CHANNELS", "", "required with it", "channel ids where it may be used, or `any`", false},
+		slackChannels},
 
 	{Variable{"DISCORD_BOT_TOKEN", "", "", "Discord is off without it", true}, secret},
 	{Variable{"DISCORD_APPLICATION_ID", "", "required with it", "id of the application", false}, snowflake},
 	{Variable{"DISCORD_PUBLIC_KEY", "", "", "set: HTTP interactions; else the Gateway", false}, publicKey},
-	{Variable{"DISCORD_BASE_URL", "https://discord.com", "", "for a test; the Gateway's address comes from it", false}, baseURL},
+	{Variable{"DISCORD_BASE_URL", "https://discord.com", "", "for a test; the Gateway's address comes from it", false},
+		baseURL},
 	{Variable{"DISCORD_GUILDS", "", "required with it", "guild ids", false}, guilds},
-	{Variable{"DISCORD_REQUESTERS", "", "", "who may ask: comma list of `role:ID` and `user:ID`; empty means nobody", false}, discordPeople},
+	{Variable{"DISCORD_REQUESTERS", "", "", "who may ask: comma list of `role:ID` and `user:ID`; empty means nobody",
+		false}, discordPeople},
 	{Variable{"DISCORD_APPROVERS", "", "", "who may approve: the same; empty means nobody", false}, discordPeople},
 	{Variable{"DISCORD_CHANNELS", "", "required with it", "channel ids, or `any`", false}, discordChannels},
 
 	{Variable{"POLICY_APPROVALS", "1", "", "people needed besides the requester", false}, whole(1, 1000)},
-	{Variable{"POLICY_LARGE_FROM", "100", "", "from this many messages that would be sent, at least `POLICY_LARGE_APPROVALS`", false}, whole(1, 100000)},
-	{Variable{"POLICY_LARGE_APPROVALS", "2", "", "people needed besides the requester of a large request", false}, whole(1, 1000)},
-	{Variable{"POLICY_MAX_MESSAGES", "1000", "", "in one request, 1 to 100000: seqs at asking, matches at sealing", false}, whole(1, 100000)},
+	{Variable{"POLICY_LARGE_FROM", "100", "",
+		"from this many messages that would be sent, at least `POLICY_LARGE_APPROVALS`", false}, whole(1, 100000)},
+	{Variable{"POLICY_LARGE_APPROVALS", "2", "", "people needed besides the requester of a large request", false},
+		whole(1, 1000)},
+	{Variable{"POLICY_MAX_MESSAGES", "1000", "", "in one request, 1 to 100000: seqs at asking, matches at sealing",
+		false}, whole(1, 100000)},
 	{Variable{"POLICY_APPROVE_WITHIN", "30m", "", "then it expires", false}, span},
-	{Variable{"POLICY_START_WITHIN", "15m", "", "from asking: one whose messages could not be read is refused; from the approval: one that could not begin is \"not started\"; a running one with no outcome stored for this long stops", false}, span},
+	{Variable{"POLICY_START_WITHIN", "15m", "",
+		"from asking: one whose messages could not be read is refused; from the approval: one that could not begin is \"not started\"; a running one with no outcome stored for this long stops", false}, span},
 	{Variable{"POLICY_REMIND_AFTER", "10m", "", "one reminder, with the mention", false}, span},
 	{Variable{"POLICY_REASON", ReasonOptional, "", "or `required`", false}, word(ReasonOptional, ReasonRequired)},
-	{Variable{"POLICY_GROUPS", anyWord, "", "patterns of group ids that may be touched: `*` is any run of characters, `?` is any one", false}, groupPatterns},
-	{Variable{"POLICY_PROTECTED_SENDERS", "", "", "user ids whose messages are never recalled; a request whose senders cannot be read is then refused", false}, userIDs},
-	{Variable{"POLICY_ROSTER_FILE", "", "", "YAML: a person a line, with their accounts on both platforms", false}, anything},
+	{Variable{"POLICY_GROUPS", anyWord, "",
+		"patterns of group ids that may be touched: `*` is any run of characters, `?` is any one", false},
+		groupPatterns},
+	{Variable{"POLICY_PROTECTED_SENDERS", "", "",
+		"user ids whose messages are never recalled; a request whose senders cannot be read is then refused", false},
+		userIDs},
+	{Variable{"POLICY_ROSTER_FILE", "", "", "YAML: a person a line, with their accounts on both platforms", false},
+		anything},
 
-	{Variable{"EVIDENCE", KeepExcerpt, "", "`full`, `excerpt` or `hash`: what is kept of the messages; with `hash` cards carry no content (as `CARD_CONTENT=on-request`) and `Show all` reads history afresh, showing only what still matches the seal", false}, word(KeepFull, KeepExcerpt, KeepHash)},
-	{Variable{"EVIDENCE_TTL", "720h", "", "from the request's end: then the text and the HMAC key go, from the ledger and from cards and threads; after 24 h at most for requests that ended without a recall; never before the end", false}, span},
-	{Variable{"CARD_CONTENT", ContentShown, "", "or `on-request`: message content only in the ephemeral `Show all`", false}, word(ContentShown, ContentOnRequest)},
-	{Variable{"INDEX", IndexOff, "", "`hash` or `excerpt`: keep arriving messages of allowed groups, so that they can be found (needs the webhook)", false}, word(IndexOff, KeepHash, KeepExcerpt)},
+	{Variable{"EVIDENCE", KeepExcerpt, "",
+		"`full`, `excerpt` or `hash`: what is kept of the messages; with `hash` cards carry no content (as `CARD_CONTENT=on-request`) and `Show all` reads history afresh, showing only what still matches the seal", false}, word(KeepFull, KeepExcerpt, KeepHash)},
+	{Variable{"EVIDENCE_TTL", "720h", "",
+		"from the request's end: then the text and the HMAC key go, from the ledger and from cards and threads; after 24 h at most for requests that ended without a recall; never before the end", false}, span},
+	{Variable{"CARD_CONTENT", ContentShown, "", "or `on-request`: message content only in the ephemeral `Show all`",
+		false}, word(ContentShown, ContentOnRequest)},
+	{Variable{"INDEX", IndexOff, "",
+		"`hash` or `excerpt`: keep arriving messages of allowed groups, so that they can be found (needs the webhook)",
+		false}, word(IndexOff, KeepHash, KeepExcerpt)},
 	{Variable{"INDEX_TTL", "2h", "", "how long they are kept", false}, span},
 
 	{Variable{"DATABASE_URL", "sqlite:recallbot.db", "", "or `postgres://...`", true}, databaseURL},
 	{Variable{"HTTP_ADDR", ":8080", "", "events, health", false}, address},
 	{Variable{"ADMIN_ADDR", "127.0.0.1:9090", "", "metrics", false}, address},
 	{Variable{"LANGUAGE", "en", "", "of public words", false}, language},
-	{Variable{"LOG_LEVEL", "info", "", "`debug`, `info`, `warn` or `error`", false}, word("debug", "info", "warn", "error")},
+	{Variable{"LOG_LEVEL", "info", "", "`debug`, `info`, `warn` or `error`", false},
+		word("debug", "info", "warn", "error")},
 	{Variable{"LOG_FORMAT", LogJSON, "", "or `text`", false}, word(LogJSON, LogText)},
 }
 
@@ -113,7 +140,8 @@ func Table() string {
 		if v.Secret {
 			meaning += " (or `" + v.Name + fileSuffix + "`)"
 		}
-		b.WriteString(strings.Join(strings.Fields(fmt.Sprintf("| `%s` | %s | %s |", v.Name, fallback, meaning)), " ") + "\n")
+		b.WriteString(strings.Join(strings.Fields(fmt.Sprintf("| `%s` | %s | %s |", v.Name, fallback, meaning)),
+			" ") + "\n")
 	}
 	return b.String()
 }
@@ -150,7 +178,8 @@ func read(lookup envconfig.Lookuper) *reading {
 				}
 				var what string
 				if value, what = readSecret(path); what != "" {
-					r.problem(e.Name+fileSuffix, what, "write the path of a readable file that holds the value of "+e.Name)
+					r.problem(e.Name+fileSuffix, what, "write the path of a readable file that holds the value of "+
+						e.Name)
 					continue
 				}
 			}
@@ -240,15 +269,18 @@ func Unknown(environ []string) []Problem {
 		}
 		upper := strings.ToUpper(name)
 		if plain, cut := strings.CutSuffix(upper, fileSuffix); cut && known[plain] && !known[upper] {
-			problems = append(problems, Problem{name, "is not a variable of this program: only a secret can be given as a file", "write " + plain})
+			problems = append(problems, Problem{name,
+				"is not a variable of this program: only a secret can be given as a file", "write " + plain})
 			continue
 		}
 		near := nearest(upper)
 		switch {
 		case near != "":
-			problems = append(problems, Problem{name, "is not a variable of this program", "write " + near + " if you mean that one, else remove it"})
+			problems = append(problems, Problem{name, "is not a variable of this program",
+				"write " + near + " if you mean that one, else remove it"})
 		case ours.MatchString(upper):
-			problems = append(problems, Problem{name, "is not a variable of this program", "see recallbot --help for those that are, or remove it"})
+			problems = append(problems, Problem{name, "is not a variable of this program",
+				"see recallbot --help for those that are, or remove it"})
 		}
 	}
 	return problems

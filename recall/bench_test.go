@@ -18,12 +18,14 @@ func BenchmarkCallsOnLoopback(b *testing.B) {
 	s := newService(b, recalltest.Options{CallsPerSecond: -1})
 	url, stop := s.Start()
 	defer stop()
-	c := newClient(b, s, func(c *recall.Config) { c.BaseURL, c.HTTPClient, c.CallsPerSecond, c.Guard = url, nil, 1e9, -1 })
+	c := newClient(b, s,
+		func(c *recall.Config) { c.BaseURL, c.HTTPClient, c.CallsPerSecond, c.Guard = url, nil, 1e9, -1 })
 	b.SetParallelism(16)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			a, err := c.GroupMsgRecall(b.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}})
+			a, err := c.GroupMsgRecall(b.Context(),
+				recall.RecallRequest{Group: group, Seqs: []recall.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}})
 			if err != nil || len(a.Codes) != 10 {
 				b.Error(a, err)
 				return
@@ -37,7 +39,8 @@ func BenchmarkCallsOnLoopback(b *testing.B) {
 type constant string
 
 func (s constant) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(s))), ContentLength: int64(len(s)), Request: r}, nil
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(s))),
+		ContentLength: int64(len(s)), Request: r}, nil
 }
 
 const recallSample = `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`
@@ -45,7 +48,8 @@ const recallSample = `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallR
 func constantClient(t testing.TB, body string) *recall.Client {
 	t.Helper()
 	c, err := recall.New(recall.Config{
-		SDKAppID: 88888888, SecretKey: demoKey, Region: recall.RegionChina, CallsPerSecond: 1e9, ReadsPerSecond: 1e9, Guard: -1,
+		SDKAppID: 88888888, SecretKey: demoKey, Region: recall.RegionChina, CallsPerSecond: 1e9, ReadsPerSecond: 1e9,
+		Guard:      -1,
 		HTTPClient: &http.Client{Transport: constant(body)},
 	})
 	if err != nil {
@@ -58,7 +62,8 @@ func BenchmarkCallOnStub(b *testing.B) {
 	c := constantClient(b, recallSample)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.GroupMsgRecall(b.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{100, 101}}); err != nil {
+		if _, err := c.GroupMsgRecall(b.Context(),
+			recall.RecallRequest{Group: group, Seqs: []recall.Seq{100, 101}}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -67,7 +72,8 @@ func BenchmarkCallOnStub(b *testing.B) {
 func TestCallAllocations(t *testing.T) {
 	c := constantClient(t, recallSample)
 	n := testing.AllocsPerRun(200, func() {
-		if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{100, 101}}); err != nil {
+		if _, err := c.GroupMsgRecall(t.Context(),
+			recall.RecallRequest{Group: group, Seqs: []recall.Seq{100, 101}}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -79,9 +85,12 @@ func TestCallAllocations(t *testing.T) {
 func historyPage() string {
 	var entries []string
 	for i := range 20 {
-		entries = append(entries, fmt.Sprintf(`{"From_Account":"user-%d","IsPlaceMsg":0,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"message number %d, with a few words to it"}}],"MsgPriority":2,"MsgRandom":51083293,"MsgSeq":%d,"MsgTimeStamp":1458721802}`, i, i, 500-i))
+		entries = append(entries,
+			fmt.Sprintf(
+				`{"From_Account":"user-%d","IsPlaceMsg":0,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"message number %d, with a few words to it"}}],"MsgPriority":2,"MsgRandom":51083293,"MsgSeq":%d,"MsgTimeStamp":1458721802}`, i, i, 500-i))
 	}
-	return `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"IsFinished":1,"RspMsgList":[` + strings.Join(entries, ",") + `]}`
+	return `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"IsFinished":1,"RspMsgList":[` + strings.Join(entries,
+		",") + `]}`
 }
 
 func BenchmarkHistoryPage(b *testing.B) {
@@ -112,7 +121,8 @@ func BenchmarkPaceInRealTime(b *testing.B) {
 		for range 64 {
 			go func() {
 				for time.Since(start) < seconds*time.Second {
-					if _, err := c.GroupMsgRecall(b.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{1}}); err != nil {
+					if _, err := c.GroupMsgRecall(b.Context(),
+						recall.RecallRequest{Group: group, Seqs: []recall.Seq{1}}); err != nil {
 						b.Error(err)
 					}
 					calls.Add(1)

@@ -102,7 +102,8 @@ func (AfterSendMsg) Command() string { return CommandAfterSendMsg }
 // Message returns the message as the history would: it is normal, because it
 // was just sent.
 func (c AfterSendMsg) Message() Message {
-	return Message{Seq: c.Seq, From: c.From, Time: c.Time, Random: c.Random, Body: c.Body, RawBody: c.RawBody, CloudCustomData: c.CloudCustomData}
+	return Message{Seq: c.Seq, From: c.From, Time: c.Time, Random: c.Random, Body: c.Body, RawBody: c.RawBody,
+		CloudCustomData: c.CloudCustomData}
 }
 
 // AfterRecallMsg tells that messages were recalled, by a client or by REST.
@@ -182,7 +183,8 @@ func parseCallback(body []byte) (Callback, error) {
 			return nil, errors.New("the body has a name that is too long")
 		}
 	}
-	if len(j.GroupId) > MaxGroupIDBytes || len(j.MsgBody) > maxCallbackText || len(j.CloudCustomData) > maxCallbackText {
+	if len(j.GroupId) > MaxGroupIDBytes || len(j.MsgBody) > maxCallbackText ||
+		len(j.CloudCustomData) > maxCallbackText {
 		return nil, errors.New("the body has a GroupId, a MsgBody or CloudCustomData that is too long")
 	}
 	command, group, topic := string(j.CallbackCommand), GroupID(j.GroupId), TopicID(j.TopicId)
@@ -202,9 +204,12 @@ func parseCallback(body []byte) (Callback, error) {
 			return nil, errors.New("the body has no MsgSeq")
 		}
 		return AfterSendMsg{
-			Group: group, Topic: topic, Type: GroupType(j.Type), From: UserID(j.From_Account), Operator: UserID(j.Operator_Account),
-			Seq: seq, MsgID: string(j.MsgId), Time: j.MsgTime.asSeconds(), OnlineOnly: online, Random: j.Random.asUint32(),
-			Body: readBody(j.MsgBody), RawBody: j.MsgBody, CloudCustomData: string(j.CloudCustomData), EventTime: j.EventTime.asMillis(),
+			Group: group, Topic: topic, Type: GroupType(j.Type), From: UserID(j.From_Account),
+			Operator: UserID(j.Operator_Account),
+			Seq:      seq, MsgID: string(j.MsgId), Time: j.MsgTime.asSeconds(), OnlineOnly: online,
+			Random: j.Random.asUint32(),
+			Body:   readBody(j.MsgBody), RawBody: j.MsgBody, CloudCustomData: string(j.CloudCustomData),
+			EventTime: j.EventTime.asMillis(),
 		}, nil
 	}
 	var list []json.RawMessage
@@ -225,5 +230,6 @@ func parseCallback(body []byte) (Callback, error) {
 			return nil, fmt.Errorf("entry %d of MsgSeqList has no MsgSeq", i)
 		}
 	}
-	return AfterRecallMsg{Group: group, Topic: topic, Type: GroupType(j.Type), Operator: UserID(j.Operator_Account), Seqs: seqs, EventTime: j.EventTime.asMillis()}, nil
+	return AfterRecallMsg{Group: group, Topic: topic, Type: GroupType(j.Type), Operator: UserID(j.Operator_Account),
+		Seqs: seqs, EventTime: j.EventTime.asMillis()}, nil
 }

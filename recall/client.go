@@ -109,7 +109,8 @@ func New(c Config) (*Client, error) {
 			return nil, fmt.Errorf("configure recall client: %w", err)
 		}
 		if u.SDKAppID != c.SDKAppID || u.User != admin {
-			return nil, fmt.Errorf("configure recall client: the UserSig is of %q for app %d, not of %q for app %d", u.User, u.SDKAppID, admin, c.SDKAppID)
+			return nil, fmt.Errorf("configure recall client: the UserSig is of %q for app %d, not of %q for app %d",
+				u.User, u.SDKAppID, admin, c.SDKAppID)
 		}
 	}
 	if c.Timeout < 0 || c.CallsPerSecond < 0 || c.ReadsPerSecond < 0 {
@@ -127,9 +128,10 @@ func New(c Config) (*Client, error) {
 	// A redirect could lead to another region, and would be a call without a slot.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		http:    &client,
-		base:    base + "/v4/group_open_http_svc/",
-		query:   "?sdkappid=" + strconv.FormatUint(uint64(c.SDKAppID), 10) + "&identifier=" + url.QueryEscape(string(admin)) + "&contenttype=json",
+		http: &client,
+		base: base + "/v4/group_open_http_svc/",
+		query: "?sdkappid=" + strconv.FormatUint(uint64(c.SDKAppID), 10) + "&identifier=" +
+			url.QueryEscape(string(admin)) + "&contenttype=json",
 		timeout: timeout,
 		signer:  newSigner(c.SDKAppID, admin, c.SecretKey, c.UserSig),
 		recalls: NewPacer(calls, cmp.Or(c.Guard, DefaultGuard)),
@@ -171,7 +173,8 @@ func newTransport() *http.Transport {
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 5 * time.Second,
 		Protocols:           protocols,
-		MaxIdleConnsPerHost: 128, // 200 calls a second at 0.5 s, with room; the default of 2 would dial for nearly every call
+		// 200 calls a second at 0.5 s, with room; the default of 2 would dial for nearly every call
+		MaxIdleConnsPerHost: 128,
 		IdleConnTimeout:     55 * time.Second,
 		DisableCompression:  true,
 	}
@@ -233,7 +236,8 @@ func (c *Client) attempt(ctx context.Context, l call, body []byte) (a answer, si
 	address := c.base + l.op + c.query + "&usersig=" + sig + "&random=" + strconv.FormatUint(uint64(rand.Uint32()), 10)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return fault(FaultNotSent, errors.New("the address cannot be parsed")) // unreachable: New parsed the base; the error would quote it
+		// unreachable: New parsed the base; the error would quote it
+		return fault(FaultNotSent, errors.New("the address cannot be parsed"))
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := c.http.Do(request)
@@ -250,7 +254,8 @@ func (c *Client) attempt(ctx context.Context, l call, body []byte) (a answer, si
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again
-		return answer{}, sig, &Fault{Op: l.op, Kind: FaultNoAnswer, Status: response.StatusCode, Err: fmt.Errorf("HTTP status %d", response.StatusCode)}
+		return answer{}, sig, &Fault{Op: l.op, Kind: FaultNoAnswer, Status: response.StatusCode,
+			Err: fmt.Errorf("HTTP status %d", response.StatusCode)}
 	}
 	raw, err := readAnswer(response)
 	if err != nil {
@@ -293,7 +298,8 @@ func (c *Client) read(l call, raw []byte, sig string) (answer, error) {
 }
 
 func (c *Client) apiError(op string, code Code, info, request text, sig string) *Error {
-	return &Error{Op: op, Code: code, Info: cut(c.signer.withhold(string(info), sig), maxInfoBytes), RequestID: requestID(request)}
+	return &Error{Op: op, Code: code, Info: cut(c.signer.withhold(string(info), sig), maxInfoBytes),
+		RequestID: requestID(request)}
 }
 
 // requestID bounds what goes into log lines.

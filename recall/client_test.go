@@ -78,7 +78,8 @@ func TestRecallAnswersForEachMessage(t *testing.T) {
 	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
 		s.MakeUnrecallable(group, "", 3)
 		s.Delete(group, "", 4)
-		a, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{1, 99, 3, 4, 5}, Reason: "scam"})
+		a, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: []recall.Seq{1, 99, 3, 4, 5},
+			Reason: "scam"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,11 +101,13 @@ func TestRecallWhatTheAnswerLacksIsInNoCodes(t *testing.T) {
 		want   map[recall.Seq]recall.Code
 	}{
 		{"missing last", []recalltest.Fault{recalltest.Missing()}, map[recall.Seq]recall.Code{1: 0, 2: 0}},
-		{"missing one, reordered, extra fields", []recalltest.Fault{recalltest.Missing(2), recalltest.Reordered(), recalltest.ExtraFields(), recalltest.NoErrorInfo()}, map[recall.Seq]recall.Code{1: 0, 3: 0}},
+		{"missing one, reordered, extra fields", []recalltest.Fault{recalltest.Missing(2), recalltest.Reordered(),
+			recalltest.ExtraFields(), recalltest.NoErrorInfo()}, map[recall.Seq]recall.Code{1: 0, 3: 0}},
 		{"every entry twice", []recalltest.Fault{recalltest.Twice()}, map[recall.Seq]recall.Code{1: 0, 2: 0, 3: 0}},
 		{"no list", []recalltest.Fault{recalltest.NoList()}, map[recall.Seq]recall.Code{}},
 		{"two codes each", []recalltest.Fault{recalltest.TwoCodes(10031)}, map[recall.Seq]recall.Code{}},
-		{"a code", []recalltest.Fault{recalltest.PerMessage(10031, 2)}, map[recall.Seq]recall.Code{1: 0, 2: 10031, 3: 0}},
+		{"a code", []recalltest.Fault{recalltest.PerMessage(10031, 2)}, map[recall.Seq]recall.Code{1: 0, 2: 10031,
+			3: 0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
@@ -142,12 +145,14 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	if status == 0 {
 		status = 200
 	}
-	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(s.body)), ContentLength: -1, Header: http.Header{}, Request: r}, nil
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(s.body)), ContentLength: -1,
+		Header: http.Header{}, Request: r}, nil
 }
 
 func stubClient(t testing.TB, s *stub) *recall.Client {
 	t.Helper()
-	c, err := recall.New(recall.Config{SDKAppID: 88888888, SecretKey: demoKey, BaseURL: "https://chat.invalid", HTTPClient: &http.Client{Transport: s}, CallsPerSecond: 1e6, ReadsPerSecond: 1e6})
+	c, err := recall.New(recall.Config{SDKAppID: 88888888, SecretKey: demoKey, BaseURL: "https://chat.invalid",
+		HTTPClient: &http.Client{Transport: s}, CallsPerSecond: 1e6, ReadsPerSecond: 1e6})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,39 +174,79 @@ func TestRecallAnswerDecoding(t *testing.T) {
 		name, body string
 		want       map[recall.Seq]recall.Code // nil: an unreadable answer
 	}{
-		{"the page's sample", `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{100: 10030, 101: 0}},
+		{"the page's sample",
+			`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{100: 10030, 101: 0}},
 		{"under another key", `{` + ok + `,"Results":[{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
 		{"null list", `{` + ok + `,"RecallRetList":null}`, map[recall.Seq]recall.Code{}},
-		{"no code", `{` + ok + `,"RecallRetList":[{"MsgSeq":100},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"null code", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":null},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"no number", `{` + ok + `,"RecallRetList":[{"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"not asked for", `{` + ok + `,"RecallRetList":[{"MsgSeq":7,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"contradiction", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0},{"MsgSeq":100,"RetCode":10030},{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
-		{"two codes", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"two codes, any letter case", `{` + ok + `,"RecallRetList":[{"RetCode":0,"MsgSeq":100,"retCODE":10031},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"two codes, escaped", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031, "Ret\u0043ode" : 0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"two codes, a letter that folds", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031,"MſgSeq":100},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"the same code in one entry twice", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
-		{"a code and null", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":null,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
-		{"two numbers", `{` + ok + `,"RecallRetList":[{"MsgSeq":7,"MsgSeq":100,"msgseq":101,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
-		{"contradiction of entries that name it in two ways", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0},{"MsgSeq":"100","RetCode":10031}]}`, map[recall.Seq]recall.Code{}},
-		{"the same name at another depth", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0,"More":{"RetCode":5,"x":[{"RetCode":6}]}}]}`, map[recall.Seq]recall.Code{100: 0}},
-		{"code in quotes", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":"0"},{"MsgSeq":101,"RetCode":10032}]}`, map[recall.Seq]recall.Code{101: 10032}},
-		{"entry of another kind", `{` + ok + `,"RecallRetList":[100,{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{101: 0}},
-		{"number too large", `{` + ok + `,"RecallRetList":[{"MsgSeq":4294967396,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
-		{"ErrorInfo of another kind", `{"ActionStatus":"OK","ErrorInfo":{"a":1},"ErrorCode":0,"RequestId":5,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{100: 0}},
-		{"no ActionStatus", `{"ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{100: 0}},
+		{"no code", `{` + ok + `,"RecallRetList":[{"MsgSeq":100},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"null code", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":null},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"no number", `{` + ok + `,"RecallRetList":[{"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"not asked for", `{` + ok + `,"RecallRetList":[{"MsgSeq":7,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"contradiction",
+			`{` + ok +
+				`,"RecallRetList":[{"MsgSeq":100,"RetCode":0},{"MsgSeq":100,"RetCode":10030},{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
+		{"two codes",
+			`{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"two codes, any letter case",
+			`{` + ok + `,"RecallRetList":[{"RetCode":0,"MsgSeq":100,"retCODE":10031},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"two codes, escaped",
+			`{` + ok +
+				`,"RecallRetList":[{"MsgSeq":100,"RetCode":10031, "Ret\u0043ode" : 0},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"two codes, a letter that folds", `{` + ok +
+			`,"RecallRetList":[{"MsgSeq":100,"RetCode":10031,"MſgSeq":100},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"the same code in one entry twice", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{}},
+		{"a code and null", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":null,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{}},
+		{"two numbers",
+			`{` + ok +
+				`,"RecallRetList":[{"MsgSeq":7,"MsgSeq":100,"msgseq":101,"RetCode":0},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{}},
+		{"contradiction of entries that name it in two ways",
+			`{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0},{"MsgSeq":"100","RetCode":10031}]}`,
+			map[recall.Seq]recall.Code{}},
+		{"the same name at another depth", `{` + ok +
+			`,"RecallRetList":[{"MsgSeq":100,"RetCode":0,"More":{"RetCode":5,"x":[{"RetCode":6}]}}]}`,
+			map[recall.Seq]recall.Code{100: 0}},
+		{"code in quotes", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":"0"},{"MsgSeq":101,"RetCode":10032}]}`,
+			map[recall.Seq]recall.Code{101: 10032}},
+		{"entry of another kind", `{` + ok + `,"RecallRetList":[100,{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{101: 0}},
+		{"number too large", `{` + ok + `,"RecallRetList":[{"MsgSeq":4294967396,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{}},
+		{"ErrorInfo of another kind",
+			`{"ActionStatus":"OK","ErrorInfo":{"a":1},"ErrorCode":0,"RequestId":5,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{100: 0}},
+		{"no ActionStatus", `{"ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{100: 0}},
 
 		{"list is an object", `{` + ok + `,"RecallRetList":{"100":0}}`, nil},
 		{"no ErrorCode", `{"ActionStatus":"OK","RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"ErrorCode in quotes", `{"ActionStatus":"OK","ErrorCode":"0","RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"contradicting envelope", `{"ActionStatus":"FAIL","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"two ErrorCodes", `{"ActionStatus":"OK","ErrorCode":10002,"ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"two ErrorCodes, the last not 0", `{"ErrorCode":0,"errorcode":10007,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"two ActionStatus", `{"ActionStatus":"FAIL","ActionStatus":"OK","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"two lists", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCode":10031}],"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
-		{"two lists, one of them null", `{` + ok + `,"recallRetList":[{"MsgSeq":100,"RetCode":10031}],"RecallRetList":null}`, nil},
-		{"more fields than any answer has", `{` + ok + manyFields(300) + `,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"ErrorCode in quotes", `{"ActionStatus":"OK","ErrorCode":"0","RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`,
+			nil},
+		{"contradicting envelope", `{"ActionStatus":"FAIL","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`,
+			nil},
+		{"two ErrorCodes",
+			`{"ActionStatus":"OK","ErrorCode":10002,"ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two ErrorCodes, the last not 0",
+			`{"ErrorCode":0,"errorcode":10007,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two ActionStatus",
+			`{"ActionStatus":"FAIL","ActionStatus":"OK","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`,
+			nil},
+		{"two lists",
+			`{` + ok +
+				`,"RecallRetList":[{"MsgSeq":100,"RetCode":10031}],"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
+		{"two lists, one of them null", `{` + ok +
+			`,"recallRetList":[{"MsgSeq":100,"RetCode":10031}],"RecallRetList":null}`, nil},
+		{"more fields than any answer has", `{` + ok + manyFields(300) +
+			`,"RecallRetList":[{"MsgSeq":100,"RetCode":0}]}`, nil},
 		{"HTML", `<html><h1>200</h1></html>`, nil},
 		{"cut off", `{` + ok + `,"RecallRetList":[{"MsgSeq":100,"RetCo`, nil},
 		{"empty", ``, nil},
@@ -270,7 +315,8 @@ func TestFaultsAreToldApart(t *testing.T) {
 					t.Errorf("recalled: %v", !tt.acted)
 				}
 				// The next call is as good as new.
-				if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(3, 4)}); err != nil {
+				if _, err := c.GroupMsgRecall(t.Context(),
+					recall.RecallRequest{Group: group, Seqs: seqs(3, 4)}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -300,7 +346,8 @@ func TestFaultsOverTCP(t *testing.T) {
 			c := newClient(t, s, func(c *recall.Config) {
 				c.BaseURL, c.HTTPClient, c.Timeout = url, nil, 2*time.Second
 			})
-			if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1)}); err != nil {
+			if _, err := c.GroupMsgRecall(t.Context(),
+				recall.RecallRequest{Group: group, Seqs: seqs(1, 1)}); err != nil {
 				t.Fatal(err) // and there is a connection to reuse
 			}
 			s.Inject(recalltest.Recall, 1, tt.fault)
@@ -331,9 +378,11 @@ func TestNotSent(t *testing.T) {
 	no := errors.New("the lease is gone")
 	t.Run("Before refuses", func(t *testing.T) {
 		inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
-			_, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1), Before: func() error { return no }})
+			_, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1),
+				Before: func() error { return no }})
 			f, _ := errors.AsType[*recall.Fault](err)
-			if !errors.Is(err, recall.ErrNotSent) || !errors.Is(err, no) || f == nil || f.Retryable() || s.Calls("") != 0 {
+			if !errors.Is(err, recall.ErrNotSent) || !errors.Is(err, no) || f == nil || f.Retryable() ||
+				s.Calls("") != 0 {
 				t.Errorf("got %v after %d calls", err, s.Calls(""))
 			}
 		})
@@ -341,7 +390,8 @@ func TestNotSent(t *testing.T) {
 	t.Run("context ends in Before", func(t *testing.T) {
 		inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
 			ctx, cancel := context.WithCancel(t.Context())
-			_, err := c.GroupMsgRecall(ctx, recall.RecallRequest{Group: group, Seqs: seqs(1, 1), Before: func() error { cancel(); return nil }})
+			_, err := c.GroupMsgRecall(ctx, recall.RecallRequest{Group: group, Seqs: seqs(1, 1),
+				Before: func() error { cancel(); return nil }})
 			if !errors.Is(err, recall.ErrNotSent) || !errors.Is(err, context.Canceled) || s.Calls("") != 0 {
 				t.Errorf("got %v", err)
 			}
@@ -350,7 +400,8 @@ func TestNotSent(t *testing.T) {
 	t.Run("context ends while waiting for a slot", func(t *testing.T) {
 		inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, _ *recall.Client) {
 			c := newClient(t, s, func(c *recall.Config) { c.CallsPerSecond = 1 })
-			if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1)}); err != nil {
+			if _, err := c.GroupMsgRecall(t.Context(),
+				recall.RecallRequest{Group: group, Seqs: seqs(1, 1)}); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -367,7 +418,8 @@ func TestNotSent(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := c.GroupMsgRecall(ctx, recall.RecallRequest{Group: group, Seqs: seqs(1, 1)})
-			if f, ok := errors.AsType[*recall.Fault](err); !ok || f.Kind != recall.FaultNoAnswer || errors.Is(err, recall.ErrNotSent) {
+			if f, ok := errors.AsType[*recall.Fault](err); !ok || f.Kind != recall.FaultNoAnswer ||
+				errors.Is(err, recall.ErrNotSent) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -405,14 +457,16 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 			}
 		}
 		for _, n := range []int{0, 21, -1} {
-			if _, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: n}); !errors.Is(err, recall.ErrInvalidRequest) {
+			if _, err := c.GroupMsgGetSimple(t.Context(),
+				recall.HistoryRequest{Group: group, Number: n}); !errors.Is(err, recall.ErrInvalidRequest) {
 				t.Errorf("history of %d: got %v", n, err)
 			}
 		}
 		if _, err := c.GetGroupInfo(t.Context(), ""); !errors.Is(err, recall.ErrInvalidRequest) {
 			t.Error("get_group_info takes an empty group id")
 		}
-		if err := c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group}); !errors.Is(err, recall.ErrInvalidRequest) {
+		if err := c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group}); !errors.Is(err,
+			recall.ErrInvalidRequest) {
 			t.Error("a notification without content is sent")
 		}
 		if n := s.Calls(""); n != 0 {
@@ -430,12 +484,14 @@ func TestEveryCode(t *testing.T) {
 		c := newClient(t, s)
 		for _, code := range codes {
 			before := 0
-			r := recall.RecallRequest{Group: group, Seqs: []recall.Seq{1}, Before: func() error { before++; return nil }}
+			r := recall.RecallRequest{Group: group, Seqs: []recall.Seq{1},
+				Before: func() error { before++; return nil }}
 			s.Inject(recalltest.Recall, 2, recalltest.Answer(int(code), "words\n of the API"), recalltest.ExtraFields())
 			_, err := c.GroupMsgRecall(t.Context(), r)
 			s.ClearFaults()
 			e, ok := errors.AsType[*recall.Error](err)
-			if !ok || e.Code != code || e.Op != recalltest.Recall || e.Info != "words\n of the API" || !strings.HasPrefix(e.RequestID, "Id-") {
+			if !ok || e.Code != code || e.Op != recalltest.Recall || e.Info != "words\n of the API" ||
+				!strings.HasPrefix(e.RequestID, "Id-") {
 				t.Errorf("%d in the envelope: got %v", code, err)
 				continue
 			}
@@ -488,7 +544,8 @@ func TestExpiredUserSigIsSignedAgainOnce(t *testing.T) {
 		}
 		// Expired again at once: the caller learns it.
 		s.Inject(recalltest.Recall, 2, recalltest.Answer(70001, "expired"))
-		if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(2, 2)}); err == nil || s.Recalled(group, "", 2) {
+		if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(2, 2)}); err == nil ||
+			s.Recalled(group, "", 2) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -524,7 +581,8 @@ func TestUserSigIsRenewedBeforeItExpires(t *testing.T) {
 
 func TestReadyMadeUserSig(t *testing.T) {
 	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, _ *recall.Client) {
-		sig, err := recall.SignUserSig(recall.SDKAppID(s.SDKAppID()), s.SecretKey(), "administrator", time.Now(), time.Hour)
+		sig, err := recall.SignUserSig(recall.SDKAppID(s.SDKAppID()), s.SecretKey(), "administrator", time.Now(),
+			time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -573,14 +631,16 @@ func TestSecretsAreInNoErrorAndNoPrint(t *testing.T) {
 	}
 	echo := roundTripper(func(r *http.Request) (*http.Response, error) {
 		sig = r.URL.Query().Get("usersig")
-		body, _ := json.Marshal(map[string]any{"ActionStatus": "FAIL", "ErrorCode": 70003, "ErrorInfo": "bad signature " + sig})
+		body, _ := json.Marshal(map[string]any{"ActionStatus": "FAIL", "ErrorCode": 70003,
+			"ErrorInfo": "bad signature " + sig})
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, nil
 	})
 	c = newClient(t, s, func(c *recall.Config) { c.HTTPClient = &http.Client{Transport: echo} })
 	_, err = c.GetGroupInfo(t.Context(), group)
 	checkNoSecret(t, s, err, sig)
 
-	config := recall.Config{SDKAppID: 7, SecretKey: "very-secret-key", UserSig: "very-secret-sig", Region: recall.RegionTokyo}
+	config := recall.Config{SDKAppID: 7, SecretKey: "very-secret-key", UserSig: "very-secret-sig",
+		Region: recall.RegionTokyo}
 	asJSON, _ := json.Marshal(config)
 	text := fmt.Sprintf("%v %+v %#v %s %s %+v %#v", config, config, config, config, asJSON, &config, c)
 	if strings.Contains(text, "very-secret") || strings.Contains(text, s.SecretKey()) {
@@ -625,24 +685,29 @@ func TestNewRefuses(t *testing.T) {
 // documents it.
 func TestAddress(t *testing.T) {
 	want := map[recall.Region]string{
-		"china": "console.tim.qq.com", "singapore": "adminapisgp.im.qcloud.com", "seoul": "adminapikr.im.qcloud.com", "tokyo": "adminapijpn.im.qcloud.com",
-		"frankfurt": "adminapiger.im.qcloud.com", "silicon-valley": "adminapiusa.im.qcloud.com", "jakarta": "adminapiidn.im.qcloud.com",
+		"china": "console.tim.qq.com", "singapore": "adminapisgp.im.qcloud.com", "seoul": "adminapikr.im.qcloud.com",
+		"tokyo":     "adminapijpn.im.qcloud.com",
+		"frankfurt": "adminapiger.im.qcloud.com", "silicon-valley": "adminapiusa.im.qcloud.com",
+		"jakarta": "adminapiidn.im.qcloud.com",
 	}
 	got := map[recall.Region]string{}
 	for _, region := range recall.Regions() {
 		s := &stub{body: `{"ActionStatus":"OK","ErrorCode":0}`}
-		c, err := recall.New(recall.Config{SDKAppID: 88888888, Admin: "ad&min", SecretKey: demoKey, Region: region, HTTPClient: &http.Client{Transport: s}})
+		c, err := recall.New(recall.Config{SDKAppID: 88888888, Admin: "ad&min", SecretKey: demoKey, Region: region,
+			HTTPClient: &http.Client{Transport: s}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(100, 101)}); err != nil {
+		if _, err := c.GroupMsgRecall(t.Context(),
+			recall.RecallRequest{Group: group, Seqs: seqs(100, 101)}); err != nil {
 			t.Fatal(err)
 		}
 		r, _ := http.NewRequest("POST", s.seen[0], nil)
 		got[region] = r.URL.Host
 		q := r.URL.Query()
 		if r.URL.Scheme != "https" || r.URL.Path != "/v4/group_open_http_svc/group_msg_recall" || len(q) != 5 ||
-			q.Get("sdkappid") != "88888888" || q.Get("identifier") != "ad&min" || q.Get("contenttype") != "json" || q.Get("random") == "" {
+			q.Get("sdkappid") != "88888888" || q.Get("identifier") != "ad&min" || q.Get("contenttype") != "json" ||
+			q.Get("random") == "" {
 			t.Errorf("%s: the address is wrong", region)
 		}
 		if u, err := recall.ParseUserSig(q.Get("usersig")); err != nil || u.User != "ad&min" || !u.Verify(demoKey) {
@@ -661,7 +726,8 @@ func TestBodyIsThatOfThePage(t *testing.T) {
 		body = string(b)
 		return (&stub{body: `{"ActionStatus":"OK","ErrorCode":0,"RspMsgList":[]}`}).RoundTrip(r)
 	})
-	c, err := recall.New(recall.Config{SDKAppID: 1, SecretKey: "k", Region: recall.RegionChina, HTTPClient: &http.Client{Transport: keep}})
+	c, err := recall.New(recall.Config{SDKAppID: 1, SecretKey: "k", Region: recall.RegionChina,
+		HTTPClient: &http.Client{Transport: keep}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -676,7 +742,8 @@ func TestBodyIsThatOfThePage(t *testing.T) {
 		},
 			`{"GroupId":"@TGS#2J4SZEAEL","MsgSeqList":[{"MsgSeq":100},{"MsgSeq":101}]}`},
 		{func() error {
-			_, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: community, Topic: community + "@TOPIC#_1", Seqs: []recall.Seq{4294967295}, Reason: "scam"})
+			_, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: community,
+				Topic: community + "@TOPIC#_1", Seqs: []recall.Seq{4294967295}, Reason: "scam"})
 			return err
 		},
 			`{"GroupId":"@TGS#_@TGS#cQVLVHIM62CJ","TopicId":"@TGS#_@TGS#cQVLVHIM62CJ@TOPIC#_1","MsgSeqList":[{"MsgSeq":4294967295}],"Reason":"scam"}`},
@@ -686,12 +753,14 @@ func TestBodyIsThatOfThePage(t *testing.T) {
 		},
 			`{"GroupId":"@TGS#2J4SZEAEL","ReqMsgNumber":20}`},
 		{func() error {
-			_, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 5, Seq: 7, WithRecalled: true})
+			_, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 5, Seq: 7,
+				WithRecalled: true})
 			return err
 		},
 			`{"GroupId":"@TGS#2J4SZEAEL","ReqMsgNumber":5,"ReqMsgSeq":7,"WithRecalledMsg":1}`},
 		{func() error {
-			return c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group, Content: "hello", To: []recall.UserID{"anna"}})
+			return c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group, Content: "hello",
+				To: []recall.UserID{"anna"}})
 		},
 			`{"GroupId":"@TGS#2J4SZEAEL","Content":"hello","ToMembers_Account":["anna"]}`},
 	} {
@@ -732,7 +801,8 @@ func TestTooFrequentHalvesThePace(t *testing.T) {
 // guard, answers of 50 to 150 ms.
 func TestQuotaIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t, recalltest.Options{TransitJitter: recall.DefaultGuard, Latency: 50 * time.Millisecond, LatencyJitter: 100 * time.Millisecond})
+		s := newService(t, recalltest.Options{TransitJitter: recall.DefaultGuard, Latency: 50 * time.Millisecond,
+			LatencyJitter: 100 * time.Millisecond})
 		c := newClient(t, s)
 		start := time.Now()
 		done := make(chan int)
@@ -740,7 +810,8 @@ func TestQuotaIsKept(t *testing.T) {
 			go func() {
 				n := 0
 				for time.Since(start) < 10*time.Second {
-					if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 10)}); err != nil {
+					if _, err := c.GroupMsgRecall(t.Context(),
+						recall.RecallRequest{Group: group, Seqs: seqs(1, 10)}); err != nil {
 						t.Error(err)
 					}
 					n++
@@ -767,7 +838,8 @@ func TestGroupInfo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := recall.GroupInfo{Group: group, Type: recall.GroupPublic, Name: "Trading", Owner: "anna", Members: 12, MaxMembers: 2000, NextMsgSeq: 11, LastMsgTime: time.Unix(time.Now().Unix(), 0)}
+		want := recall.GroupInfo{Group: group, Type: recall.GroupPublic, Name: "Trading", Owner: "anna", Members: 12,
+			MaxMembers: 2000, NextMsgSeq: 11, LastMsgTime: time.Unix(time.Now().Unix(), 0)}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -807,7 +879,10 @@ func TestGroupInfo(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	i, err := stubClient(t, &stub{body: `{"ActionStatus":"FAIL","ErrorCode":10015,"GroupInfo":[{"GroupId":"g","ErrorCode":0,"Type":"Work"}]}`}).GetGroupInfo(t.Context(), "g")
+	i,
+		err := stubClient(t,
+		&stub{
+			body: `{"ActionStatus":"FAIL","ErrorCode":10015,"GroupInfo":[{"GroupId":"g","ErrorCode":0,"Type":"Work"}]}`}).GetGroupInfo(t.Context(), "g")
 	if err != nil || i.Type.Canonical() != recall.GroupPrivate {
 		t.Errorf("got %v, %v: the envelope's code says nothing about the group", i, err)
 	}
@@ -815,7 +890,8 @@ func TestGroupInfo(t *testing.T) {
 
 func TestNotification(t *testing.T) {
 	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
-		if err := c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group, Content: "cleaned up", To: []recall.UserID{"anna", "ben"}}); err != nil {
+		if err := c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group,
+			Content: "cleaned up", To: []recall.UserID{"anna", "ben"}}); err != nil {
 			t.Fatal(err)
 		}
 		want := []recalltest.Notification{{Group: group, Content: "cleaned up", To: []string{"anna", "ben"}}}
@@ -842,8 +918,10 @@ func TestTopicsCountForThemselves(t *testing.T) {
 		if s.Recalled(community, "", 1) || !s.Recalled(community, topic, 1) {
 			t.Error("the wrong message was recalled")
 		}
-		_, err = c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: community, Topic: community + "@TOPIC#_none", Seqs: seqs(1, 1)})
-		if e, ok := errors.AsType[*recall.Error](err); !ok || e.Code != 110013 || e.Code.Level() != recall.LevelRequest {
+		_, err = c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: community, Topic: community + "@TOPIC#_none",
+			Seqs: seqs(1, 1)})
+		if e, ok := errors.AsType[*recall.Error](err); !ok || e.Code != 110013 ||
+			e.Code.Level() != recall.LevelRequest {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -861,7 +939,8 @@ func TestGroupTypes(t *testing.T) {
 			if (err == nil) != history || groupType.HasHistory() != history {
 				t.Errorf("%s: history: %v", groupType, err)
 			}
-			if a, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: "g", Seqs: seqs(1, 1)}); err != nil || a.Codes[1] != 0 {
+			if a, err := c.GroupMsgRecall(t.Context(),
+				recall.RecallRequest{Group: "g", Seqs: seqs(1, 1)}); err != nil || a.Codes[1] != 0 {
 				t.Errorf("%s: recall: %v, %v", groupType, a, err)
 			}
 		})
@@ -885,7 +964,8 @@ func TestConnectionsAreKept(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 64 {
 			wg.Go(func() {
-				if _, err := c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1)}); err != nil {
+				if _, err := c.GroupMsgRecall(t.Context(),
+					recall.RecallRequest{Group: group, Seqs: seqs(1, 1)}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -915,7 +995,8 @@ func TestOldTLSIsRefused(t *testing.T) {
 	if !errors.Is(err, recall.ErrNotSent) {
 		t.Errorf("got %v", err)
 	}
-	for deadline := time.Now().Add(2 * time.Second); !strings.Contains(said.String(), "unsupported versions"); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Second); !strings.Contains(said.String(),
+		"unsupported versions"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the server says %q", said.String())
 		}
@@ -939,13 +1020,15 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// What the service says goes into log lines: it is bounded.
-// What is not HTTP may be a piece of another answer: the errors of net/http quote it, those of the client do not.
+// What the service says goes into log lines: it is bounded. What is not HTTP may be a piece of
+// another answer: the errors of net/http quote it, those of the client do not.
 func TestAnswerThatIsNotHTTPIsNotQuoted(t *testing.T) {
 	for _, raw := range []string{
-		"my home address\r\n\r\n", "HTTP/1.1 my home address\r\n\r\n", "HTTP/1.1 200 OK\r\nmy home address\r\n\r\n", "HTTP/my home address 200 OK\r\n\r\n",
+		"my home address\r\n\r\n", "HTTP/1.1 my home address\r\n\r\n", "HTTP/1.1 200 OK\r\nmy home address\r\n\r\n",
+		"HTTP/my home address 200 OK\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: my home\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: my home\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmy home address\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nmy home address\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmy home address\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nmy home address\r\n\r\n",
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -958,23 +1041,27 @@ func TestAnswerThatIsNotHTTPIsNotQuoted(t *testing.T) {
 				c.Close()
 			}
 		}()
-		c, err := recall.New(recall.Config{SDKAppID: 88888888, SecretKey: demoKey, BaseURL: "http://" + l.Addr().String()})
+		c, err := recall.New(recall.Config{SDKAppID: 88888888, SecretKey: demoKey,
+			BaseURL: "http://" + l.Addr().String()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = c.GroupMsgRecall(t.Context(), recall.RecallRequest{Group: group, Seqs: seqs(1, 1)})
 		l.Close()
-		if f, ok := errors.AsType[*recall.Fault](err); !ok || !f.MayHaveActed() || strings.Contains(err.Error(), "home") {
+		if f, ok := errors.AsType[*recall.Fault](err); !ok || !f.MayHaveActed() ||
+			strings.Contains(err.Error(), "home") {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
 }
 
 func TestWordsOfTheAPIAreBounded(t *testing.T) {
-	body, _ := json.Marshal(map[string]any{"ActionStatus": "FAIL", "ErrorCode": 10004, "ErrorInfo": "x" + strings.Repeat("é", 5000), "RequestId": "a\nb" + strings.Repeat("c", 5000)})
+	body, _ := json.Marshal(map[string]any{"ActionStatus": "FAIL", "ErrorCode": 10004,
+		"ErrorInfo": "x" + strings.Repeat("é", 5000), "RequestId": "a\nb" + strings.Repeat("c", 5000)})
 	_, err := stubClient(t, &stub{body: string(body)}).GetGroupInfo(t.Context(), group)
 	e, ok := errors.AsType[*recall.Error](err)
-	if !ok || len(e.Info) != 511 || !strings.HasSuffix(e.Info, "é") || len(e.RequestID) != 128 || !strings.HasPrefix(e.RequestID, "abc") {
+	if !ok || len(e.Info) != 511 || !strings.HasSuffix(e.Info, "é") || len(e.RequestID) != 128 ||
+		!strings.HasPrefix(e.RequestID, "abc") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,7 +1,6 @@
-// Package recall is a client of the part of the Tencent Cloud Chat REST API
-// (v4) that recalls group messages: it recalls them, reads them, asks about
-// groups, notifies them, and reads the callbacks that tell of messages. It
-// needs the standard library and a cache, and can be used by itself.
+// Package recall is a client of the part of the Tencent Cloud Chat REST API (v4) that recalls group
+// messages: it recalls them, reads them, asks about groups, notifies them, and reads the callbacks
+// that tell of messages. It needs the standard library and a cache, and can be used by itself.
 //
 //	client, err := recall.New(recall.Config{
 //		SDKAppID:  1400000000,
@@ -14,8 +13,8 @@
 //
 // # Three ways to fail, and a fourth
 //
-// A recall cannot be undone, and what became of each message must be known.
-// So failures are told apart by what may have happened:
+// A recall cannot be undone, and what became of each message must be known. So failures are told
+// apart by what may have happened:
 //
 //   - [*Fault]: there is no answer of the API. Its Kind says whether the
 //     request never left (FaultNotSent: nothing happened; errors.Is(err,
@@ -31,10 +30,9 @@
 //     that the answer lacks is unknown, and nothing in this package turns it
 //     into anything else.
 //
-// What a message's state is, its history tells: read it with
-// [HistoryRequest].WithRecalled and look at [Message].Status. A recalled
-// message has [StatusRecalled]. Which code a message that is recalled a second
-// time gets, no page says.
+// What a message's state is, its history tells: read it with [HistoryRequest].WithRecalled and look
+// at [Message].Status. A recalled message has [StatusRecalled]. Which code a message that is
+// recalled a second time gets, no page says.
 //
 // # Groups
 //
@@ -44,9 +42,8 @@
 //	AVChatRoom  recalls             online members only; China domain: up to one hour; native SDK 7.4.4634, web SDK 3.1.2
 //	Community   recalls, history    with topics, each with numbers of its own
 //
-// A message is named by group, topic and number ([Seq]). The numbers of
-// messages come from the history, from the after-send callback, or from
-// whoever sent them by REST.
+// A message is named by group, topic and number ([Seq]). The numbers of messages come from the
+// history, from the after-send callback, or from whoever sent them by REST.
 //
 // # Limits
 //
@@ -62,29 +59,27 @@
 //
 // # Pace
 //
-// Two pacers, one for recalls and one for everything else, keep the calls of
-// a client within the quota of every window of one second; see [Pacer] for
-// what exactly is promised. Each attempt takes a slot of its own. Which of the
-// waiting calls is next, the [Turn] in their contexts says: [InTurn]. When the
-// service says that calls come too often all the same, the pace is halved for
-// a second. A process that takes over from another should wait for one second
-// before its first recall: the quota is the app's.
+// Two pacers, one for recalls and one for everything else, keep the calls of a client within the
+// quota of every window of one second; see [Pacer] for what exactly is promised. Each attempt takes
+// a slot of its own. Which of the waiting calls is next, the [Turn] in their contexts says:
+// [InTurn]. When the service says that calls come too often all the same, the pace is halved for a
+// second. A process that takes over from another should wait for one second before its first
+// recall: the quota is the app's.
 //
-// Nothing is retried inside, so that nobody is surprised by a call, but for
-// one case: when the service says that the UserSig has expired and the client
-// holds the key, it signs a new one and tries once more.
+// Nothing is retried inside, so that nobody is surprised by a call, but for one case: when the
+// service says that the UserSig has expired and the client holds the key, it signs a new one and
+// tries once more.
 //
 // # Secrets
 //
-// The key and the UserSig made with it are a full credential of an app admin.
-// The UserSig is part of every address, so no error of this package holds an
-// address, and [Config] does not print. UserSigs are signed for 24 hours and
-// renewed at 90 % of that.
+// The key and the UserSig made with it are a full credential of an app admin. The UserSig is part
+// of every address, so no error of this package holds an address, and [Config] does not print.
+// UserSigs are signed for 24 hours and renewed at 90 % of that.
 //
 // # Callbacks
 //
-// [VerifyCallback] checks who called, [ParseCallback] reads what they say. The
-// signature covers neither the body nor the command.
+// [VerifyCallback] checks who called, [ParseCallback] reads what they say. The signature covers
+// neither the body nor the command.
 //
 // Package recalltest, below this one, is the service in memory.
 package recall

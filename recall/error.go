@@ -89,7 +89,8 @@ func (f *Fault) MayHaveActed() bool { return f.Kind != FaultNotSent }
 // (the context was cancelled, Before refused). A recall that
 // [Fault.MayHaveActed] should be looked up in the history first.
 func (f *Fault) Retryable() bool {
-	return !errors.Is(f.Err, ErrInvalidRequest) && !errors.Is(f.Err, context.Canceled) && !errors.As(f.Err, new(*refusal))
+	return !errors.Is(f.Err, ErrInvalidRequest) && !errors.Is(f.Err, context.Canceled) &&
+		!errors.As(f.Err, new(*refusal))
 }
 
 // ErrNotSent is what every error of a call is (errors.Is) when no byte of the

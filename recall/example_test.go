@@ -69,7 +69,8 @@ func ExampleFault() {
 	request := recall.RecallRequest{Group: "@TGS#2J4SZEAEL", Seqs: []recall.Seq{2}}
 
 	for _, fault := range []recalltest.Fault{
-		recalltest.Unreachable(), recalltest.ResetAfter(), recalltest.Answer(60007, "requests too frequent"), recalltest.Answer(10002, ""), recalltest.Answer(10041, ""),
+		recalltest.Unreachable(), recalltest.ResetAfter(), recalltest.Answer(60007, "requests too frequent"),
+		recalltest.Answer(10002, ""), recalltest.Answer(10041, ""),
 	} {
 		service.Inject(recalltest.Recall, 1, fault)
 		_, err := client.GroupMsgRecall(context.Background(), request)
@@ -162,7 +163,8 @@ func ExampleVerifyCallback() {
 		fmt.Fprint(w, recall.CallbackAnswer)
 		// read r.Body before, with a limit; then recall.ParseCallback
 	}
-	service := recalltest.New(recalltest.Options{Callbacks: recalltest.Callbacks{Handler: handler, Token: "the console's token"}})
+	service := recalltest.New(recalltest.Options{Callbacks: recalltest.Callbacks{Handler: handler,
+		Token: "the console's token"}})
 	defer service.Close()
 	service.AddGroup(recalltest.Group{ID: "g"})
 	service.Say("g", "", "anna", "hello")

@@ -11,7 +11,8 @@ import (
 )
 
 func FuzzRecallAnswer(f *testing.F) {
-	f.Add(`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`)
+	f.Add(
+		`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`)
 	f.Add(`{"ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":"0"},[],{"MsgSeq":-1}]}`)
 	f.Add(`{"ErrorCode":10002}`)
 	f.Fuzz(func(t *testing.T, body string) {
@@ -32,7 +33,8 @@ func FuzzRecallAnswer(f *testing.F) {
 }
 
 func FuzzHistoryAnswer(f *testing.F) {
-	f.Add(`[{"From_Account":"a","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Text":"x"},"MsgType":"TIMTextElem"}],"MsgPriority":1,"MsgRandom":5,"MsgSeq":7,"MsgTimeStamp":1458721802}]`, 10)
+	f.Add(
+		`[{"From_Account":"a","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Text":"x"},"MsgType":"TIMTextElem"}],"MsgPriority":1,"MsgRandom":5,"MsgSeq":7,"MsgTimeStamp":1458721802}]`, 10)
 	f.Add(`[{"MsgSeq":1,"MsgBody":{"a":1},"IsSystemMsg":1},{"MsgSeq":2,"MsgBody":[7]}]`, 3)
 	f.Fuzz(func(t *testing.T, list string, most int) {
 		c := stubClient(t, &stub{body: `{"ErrorCode":0,"RspMsgList":` + list + `}`})
@@ -50,17 +52,21 @@ func FuzzHistoryAnswer(f *testing.F) {
 }
 
 func FuzzExcerpt(f *testing.F) {
-	for _, kind := range []string{"TIMTextElem", "TIMFaceElem", "TIMLocationElem", "TIMCustomElem", "TIMSoundElem", "TIMImageElem", "TIMFileElem", "TIMVideoFileElem", "TIMRelayElem", ""} {
+	for _, kind := range []string{"TIMTextElem", "TIMFaceElem", "TIMLocationElem", "TIMCustomElem", "TIMSoundElem",
+		"TIMImageElem", "TIMFileElem", "TIMVideoFileElem", "TIMRelayElem", ""} {
 		f.Add(kind, `{"Text":"a\u202e\nb","FileName":"a/b","FileSize":1e3,"Index":1}`, 20)
 	}
 	f.Fuzz(func(t *testing.T, kind, content string, most int) {
-		checkExcerpt(t, recall.Message{Body: []recall.Element{{Type: kind, Content: []byte(content)}, {Type: kind, Content: []byte(content)}}}, most)
+		checkExcerpt(t, recall.Message{Body: []recall.Element{{Type: kind, Content: []byte(content)},
+			{Type: kind, Content: []byte(content)}}}, most)
 	})
 }
 
-// FuzzExcerptText: of a text everything is in its excerpt that is not a space, in its order, and nothing else.
+// FuzzExcerptText: of a text everything is in its excerpt that is not a space, in its order, and
+// nothing else.
 func FuzzExcerptText(f *testing.F) {
-	for _, text := range []string{"", "win  big\n", "a\x00b\x1b[31m\x7f\u0085\u009b", "\u202egnp\u2066\u200b", "世界 🎰 e\u0301", "\xff\xfe", "]"} {
+	for _, text := range []string{"", "win  big\n", "a\x00b\x1b[31m\x7f\u0085\u009b", "\u202egnp\u2066\u200b",
+		"世界 🎰 e\u0301", "\xff\xfe", "]"} {
 		f.Add(text, 5)
 	}
 	f.Fuzz(func(t *testing.T, text string, most int) {

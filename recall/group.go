@@ -131,7 +131,8 @@ type GroupInfo struct {
 
 // groupInfoFilter names what GetGroupInfo asks for. Without a filter the
 // service answers with every member, which ends in CodeAnswerTooLarge.
-var groupInfoFilter = []string{"Type", "Name", "Owner_Account", "MemberNum", "MaxMemberNum", "NextMsgSeq", "LastMsgTime"}
+var groupInfoFilter = []string{"Type", "Name", "Owner_Account", "MemberNum", "MaxMemberNum", "NextMsgSeq",
+	"LastMsgTime"}
 
 // GetGroupInfo calls get_group_info for one group: one attempt, one slot of
 // the read pacer. The answer has a code for each group, and that code is what
@@ -158,7 +159,8 @@ func (c *Client) GetGroupInfo(ctx context.Context, group GroupID) (GroupInfo, er
 	case !ok && err != nil:
 		return GroupInfo{}, err
 	case !ok:
-		return GroupInfo{}, &Fault{Op: op, Kind: FaultUnreadable, Err: errors.New("the answer does not speak of the group, or gives no code for it")}
+		return GroupInfo{}, &Fault{Op: op, Kind: FaultUnreadable,
+			Err: errors.New("the answer does not speak of the group, or gives no code for it")}
 	case code != CodeOK:
 		return GroupInfo{}, c.apiError(op, code, words, a.RequestId, "")
 	}

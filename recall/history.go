@@ -98,12 +98,11 @@ func (r HistoryRequest) answeredBy(group GroupID, topic TopicID, messages []Mess
 	return nil
 }
 
-// readRspMsgList reads the messages of a page, newest first. Whatever MsgBody
-// is, its message is kept; an entry without a number fails the page, because
-// a message that silently went missing would read as one that does not exist.
-// So does an answer without the list: it does not say that there are none. So
-// does an entry that has a field twice, whatever its values, and so do two entries that say different things of one message; of two that say
-// the same, one is kept.
+// readRspMsgList reads the messages of a page, newest first. Whatever MsgBody is, its message is
+// kept; an entry without a number fails the page, because a message that silently went missing
+// would read as one that does not exist. So does an answer without the list: it does not say that
+// there are none. So does an entry that has a field twice, whatever its values, and so do two
+// entries that say different things of one message; of two that say the same, one is kept.
 func readRspMsgList(raw json.RawMessage) ([]Message, error) {
 	switch string(raw) {
 	case "":
@@ -117,7 +116,8 @@ func readRspMsgList(raw json.RawMessage) ([]Message, error) {
 	}
 	if repeats(raw, true) { // it may be within a body, which concerns its own element alone
 		var singly []json.RawMessage
-		if json.Unmarshal(raw, &singly) != nil || slices.ContainsFunc(singly, func(one json.RawMessage) bool { return repeats(one, false) }) {
+		if json.Unmarshal(raw, &singly) != nil || slices.ContainsFunc(singly,
+			func(one json.RawMessage) bool { return repeats(one, false) }) {
 			return nil, errors.New("an entry of RspMsgList has a field twice")
 		}
 	}
@@ -157,7 +157,8 @@ func (c *Client) Messages(ctx context.Context, group GroupID, topic TopicID, fro
 		bottom := uint64(max(from, 1)) // 64 bits, because one past the last Seq is counted with
 		for top := uint64(to); top >= bottom; {
 			number := min(MaxHistoryPage, top-bottom+1)
-			page, err := c.GroupMsgGetSimple(ctx, HistoryRequest{Group: group, Topic: topic, Number: int(number), Seq: Seq(top), WithRecalled: true})
+			page, err := c.GroupMsgGetSimple(ctx, HistoryRequest{Group: group, Topic: topic, Number: int(number),
+				Seq: Seq(top), WithRecalled: true})
 			if err != nil {
 				yield(Message{}, err)
 				return
@@ -186,7 +187,8 @@ func (c *Client) Messages(ctx context.Context, group GroupID, topic TopicID, fro
 // MessagesSideBySide yields what [Client.Messages] yields, in the same order,
 // but reads up to width pages at a time (at least one). It suits ranges of
 // which most is there: every page of the range is asked for.
-func (c *Client) MessagesSideBySide(ctx context.Context, group GroupID, topic TopicID, from, to Seq, width int) iter.Seq2[Message, error] {
+func (c *Client) MessagesSideBySide(ctx context.Context, group GroupID, topic TopicID, from, to Seq,
+	width int) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
@@ -246,7 +248,8 @@ func (c *Client) Newest(ctx context.Context, group GroupID, topic TopicID, n int
 		if n < 1 {
 			return
 		}
-		page, err := c.GroupMsgGetSimple(ctx, HistoryRequest{Group: group, Topic: topic, Number: min(n, MaxHistoryPage), WithRecalled: true})
+		page, err := c.GroupMsgGetSimple(ctx, HistoryRequest{Group: group, Topic: topic, Number: min(n, MaxHistoryPage),
+			WithRecalled: true})
 		if err != nil {
 			yield(Message{}, err)
 			return

@@ -43,4 +43,5 @@ func Regions() []Region {
 	return slices.Clone(regions)
 }
 
-var regions = []Region{RegionChina, RegionSingapore, RegionSeoul, RegionTokyo, RegionFrankfurt, RegionSiliconValley, RegionJakarta}
+var regions = []Region{RegionChina, RegionSingapore, RegionSeoul, RegionTokyo, RegionFrankfurt, RegionSiliconValley,
+	RegionJakarta}

@@ -43,7 +43,8 @@ func admitted(t *testing.T, p *recall.Pacer, turns ...recall.Turn) (order []reca
 func TestTurnsByPurpose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []recall.Turn
-		for _, purpose := range []recall.Purpose{recall.ForSearch, recall.ForFilter, recall.ForNumbers, recall.ForProof} {
+		for _, purpose := range []recall.Purpose{recall.ForSearch, recall.ForFilter, recall.ForNumbers,
+			recall.ForProof} {
 			asked = append(asked, slices.Repeat([]recall.Turn{{For: purpose}}, 8)...)
 		}
 		var got []recall.Purpose

@@ -23,7 +23,8 @@ const UserSigLife = 24 * time.Hour
 
 // userSigEncoding is base64 with * - _ for + / =. It is not the URL-safe
 // alphabet, in which - and _ mean other things.
-var userSigEncoding = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789*-").WithPadding('_')
+var userSigEncoding = base64.NewEncoding(
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789*-").WithPadding('_')
 
 // Bounds of what ParseUserSig reads; a real one has about 200 characters and
 // inflates to as many bytes.
@@ -83,7 +84,8 @@ func SignUserSig(app SDKAppID, key string, user UserID, now time.Time, life time
 
 func userSigMAC(key string, u userSigJSON) []byte {
 	mac := hmac.New(sha256.New, []byte(key))
-	fmt.Fprintf(mac, "TLS.identifier:%s\nTLS.sdkappid:%d\nTLS.time:%d\nTLS.expire:%d\n", u.User, u.SDKAppID, u.Time, u.Life)
+	fmt.Fprintf(mac, "TLS.identifier:%s\nTLS.sdkappid:%d\nTLS.time:%d\nTLS.expire:%d\n", u.User, u.SDKAppID, u.Time,
+		u.Life)
 	return mac.Sum(nil)
 }
 

@@ -97,10 +97,12 @@ func FuzzUserSig(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sig, key, user string, app uint32, at, life int64) {
 		recall.ParseUserSig(sig)
-		if at < 0 || at > 1<<37 || life < 0 || life > 1<<32 || len(user) > 1000 || strings.ToValidUTF8(user, "") != user {
+		if at < 0 || at > 1<<37 || life < 0 || life > 1<<32 || len(user) > 1000 ||
+			strings.ToValidUTF8(user, "") != user {
 			return
 		}
-		made, err := recall.SignUserSig(recall.SDKAppID(app), key, recall.UserID(user), time.Unix(at, 0), time.Duration(life)*time.Second)
+		made, err := recall.SignUserSig(recall.SDKAppID(app), key, recall.UserID(user), time.Unix(at, 0),
+			time.Duration(life)*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +110,8 @@ func FuzzUserSig(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.User != recall.UserID(user) || u.SDKAppID != recall.SDKAppID(app) || u.Time.Unix() != at || u.Life != time.Duration(life)*time.Second || !u.Verify(key) {
+		if u.User != recall.UserID(user) || u.SDKAppID != recall.SDKAppID(app) || u.Time.Unix() != at ||
+			u.Life != time.Duration(life)*time.Second || !u.Verify(key) {
 			t.Fatalf("came back as %v", u)
 		}
 	})

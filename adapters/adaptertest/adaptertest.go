@@ -1,5 +1,6 @@
-// Package adaptertest says what every chat adapter promises, and tests it: an adapter's own tests call [Test] with a [Rig], which is its platform in
-// memory, the adapter at work there with a [Bot] of this package behind it, and the people in it.
+// Package adaptertest says what every chat adapter promises, and tests it: an adapter's own tests
+// call [Test] with a [Rig], which is its platform in memory, the adapter at work there with a [Bot]
+// of this package behind it, and the people in it.
 //
 //   - event.go: what people do reaches the bot once, whole, stored before it is acknowledged, and acknowledged in time.
 //   - answer.go: every kind of answer is shown as it must be, and a fault never ends in silence.
@@ -7,11 +8,13 @@
 //   - surface.go: cards, threads, files, and what becomes of a platform's refusals.
 //   - fact.go: the same card shows the same facts everywhere, and text that others wrote does nothing.
 //
-// Every promise runs in a testing/synctest bubble of its own, so open must make everything within the bubble and end it in t.Cleanup. What
-// a platform cannot do is said by the Rig and logged; nothing is left out silently.
+// Every promise runs in a testing/synctest bubble of its own, so open must make everything within
+// the bubble and end it in t.Cleanup. What a platform cannot do is said by the Rig and logged;
+// nothing is left out silently.
 //
-// Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is the real bot, [Golden] holds
-// what is shown to a file, [Findings] writes down what a check found, and load.go measures.
+// Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is
+// the real bot, [Golden] holds what is shown to a file, [Findings] writes down what a check found,
+// and load.go measures.
 package adaptertest
 
 import (
@@ -26,7 +29,8 @@ import (
 	"recallbot/bot/intake"
 )
 
-// World names who and what is in the rig. Mina is in the group Mods alone, Theo in Leads alone, Nobody in neither. The bot can post in Channel.
+// World names who and what is in the rig. Mina is in the group Mods alone, Theo in Leads alone,
+// Nobody in neither. The bot can post in Channel.
 type World struct {
 	Home               string // workspace or server: the Workspace of a Place
 	Team               string // the Workspace of an Account
@@ -40,7 +44,8 @@ type World struct {
 func Policy(p bot.Platform, w World) bot.Policy {
 	policy := bot.DefaultPolicy()
 	policy.Crowds = map[bot.Platform]bot.Crowd{p: {
-		Requesters: []bot.Principal{{Group: w.Mods}}, Approvers: []bot.Principal{{Group: w.Leads}}, Channels: []string{w.Channel},
+		Requesters: []bot.Principal{{Group: w.Mods}}, Approvers: []bot.Principal{{Group: w.Leads}},
+		Channels: []string{w.Channel},
 	}}
 	return policy
 }
@@ -49,7 +54,8 @@ func Policy(p bot.Platform, w World) bot.Policy {
 type Abilities struct {
 	// Typed: commands are typed options; else they are text.
 	Typed bool
-	// Confirms: the platform itself asks once more before Approve, so that the press approves; else the press asks for a form.
+	// Confirms: the platform itself asks once more before Approve, so that the press approves; else
+	// the press asks for a form.
 	Confirms bool
 	// KnowsRepeats: a message that is sent again with the same key is not there twice.
 	KnowsRepeats bool
@@ -57,7 +63,8 @@ type Abilities struct {
 	Completes bool
 	// CommandsInThreads: commands can be typed in a thread.
 	CommandsInThreads bool
-	// Checks: who acts is asked of the platform, so events are stored before that is known; else the event says it.
+	// Checks: who acts is asked of the platform, so events are stored before that is known; else
+	// the event says it.
 	Checks bool
 }
 
@@ -75,18 +82,21 @@ type Option struct{ Name, Value string }
 type Deed interface {
 	// Acknowledged is how long the acknowledgement took, and whether there was one in time.
 	Acknowledged() (after time.Duration, ok bool)
-	// Problem is what the platform itself told the person went wrong, or why they could not do it at all; "" for nothing.
+	// Problem is what the platform itself told the person went wrong, or why they could not do it
+	// at all; "" for nothing.
 	Problem() string
 }
 
 // Shown is something that can be read.
 type Shown struct {
-	// Text is what its readers read, a line a line, without marks of style; times as bot.Line.String writes them.
+	// Text is what its readers read, a line a line, without marks of style; times as
+	// bot.Line.String writes them.
 	Text string
 	// Notice is what a notification of it says.
 	Notice  string
 	Buttons []string // labels
-	// Live is what works in it: addresses that links lead to, and the ids of whom or what it mentions.
+	// Live is what works in it: addresses that links lead to, and the ids of whom or what it
+	// mentions.
 	Live []string
 	Own  any // the rig's own
 }
@@ -110,7 +120,8 @@ const (
 // Failure is how a call fails.
 type Failure string
 
-// The failures. Refused is for what was sent, Busy asks to wait for 20 s, Lost does what was asked and loses the answer.
+// The failures. Refused is for what was sent, Busy asks to wait for 20 s, Lost does what was asked
+// and loses the answer.
 const (
 	Gone      Failure = "gone"
 	Forbidden Failure = "forbidden"
@@ -129,7 +140,8 @@ type Case struct {
 	Set          func()
 }
 
-// Rig is a platform in memory, the adapter at work on it, and the people there. What people do returns at once; the suite waits.
+// Rig is a platform in memory, the adapter at work on it, and the people there. What people do
+// returns at once; the suite waits.
 type Rig interface {
 	World() World
 	Can() Abilities
@@ -141,7 +153,8 @@ type Rig interface {
 	Act(c Typed) intake.Act
 	// Complete types the beginning of a group and returns what is offered.
 	Complete(who, channel, typed string) []string
-	// Press presses a button of a card as it is shown; PressOlder as an older copy shows it; PressForged one that says what it likes.
+	// Press presses a button of a card as it is shown; PressOlder as an older copy shows it;
+	// PressForged one that says what it likes.
 	Press(who string, card bot.Ref, b bot.ButtonKind) Deed
 	PressOlder(who string, older Shown, b bot.ButtonKind) Deed
 	PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) Deed
@@ -153,7 +166,8 @@ type Rig interface {
 	// Again delivers the last deed once more, as the platform may.
 	Again()
 
-	// Look is a message as it is now; Channel and Thread what everybody sees there, oldest first; Alone what who alone sees.
+	// Look is a message as it is now; Channel and Thread what everybody sees there, oldest first;
+	// Alone what who alone sees.
 	Look(ref bot.Ref) (Shown, bool)
 	Channel(id string) []Shown
 	Thread(card bot.Ref) []Shown
@@ -166,7 +180,8 @@ type Rig interface {
 	Fail(c Call, f Failure, n int)
 	// Blind makes the platform silent about who acts; false where the event itself says it.
 	Blind() bool
-	// Troubles are the troubles that can be brought about; Lacks says of each other one why it cannot be met.
+	// Troubles are the troubles that can be brought about; Lacks says of each other one why it
+	// cannot be met.
 	Troubles() map[bot.Trouble]Case
 	Lacks() map[bot.Trouble]string
 	// Restart ends the adapter and starts another on the same bot and platform.
@@ -181,7 +196,8 @@ type Adapter interface {
 	Ready() error
 }
 
-// Start runs an adapter and returns when it is ready and, where there is not nil, the platform has what there looks for. stop ends it, once.
+// Start runs an adapter and returns when it is ready and, where there is not nil, the platform has
+// what there looks for. stop ends it, once.
 func Start(t testing.TB, a Adapter, there func() bool) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -396,7 +412,8 @@ func (s *suite) account(user string) bot.Account {
 	return bot.Account{Platform: s.Surface().Platform(), Workspace: s.w.Team, User: user}
 }
 
-// contains compares texts without regard to how their white space is laid out, and to the frames in which a drawing puts code.
+// contains compares texts without regard to how their white space is laid out, and to the frames in
+// which a drawing puts code.
 func contains(text, want string) bool { return strings.Contains(plain(text), plain(want)) }
 
 func plain(s string) string {

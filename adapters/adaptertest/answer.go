@@ -16,18 +16,22 @@ func answering(a intake.Answer) Script {
 	return Script{Answer: func(intake.Event, bot.Member) intake.Answer { return a }}
 }
 
-// whisper: what is said to one person, nobody else sees, however it was caused; all of it, in order.
+// whisper: what is said to one person, nobody else sees, however it was caused; all of it, in
+// order.
 func whisper(s *suite) {
 	var lines []bot.Line
 	for i := range 25 {
-		lines = append(lines, line(fmt.Sprintf("line %d: ", i)+"{} at {}", bot.Code("/recall @TGS#1 100"), bot.At(asked)))
+		lines = append(lines, line(fmt.Sprintf("line %d: ", i)+"{} at {}", bot.Code("/recall @TGS#1 100"),
+			bot.At(asked)))
 	}
 	s.b.Play(Script{Answer: func(e intake.Event, _ bot.Member) intake.Answer {
-		return intake.Answer{Kind: intake.Whisper, Lines: append(slices.Clone(lines), words("only "+e.By.User+" reads this")), Refused: "not_allowed"}
+		return intake.Answer{Kind: intake.Whisper,
+			Lines: append(slices.Clone(lines), words("only "+e.By.User+" reads this")), Refused: "not_allowed"}
 	}})
 	ref := s.post(fullCard(bot.Proposed, nil))
 	for who, d := range map[string]Deed{
-		s.w.Nobody: s.Type(s.w.Nobody, s.w.Channel, askCommand), s.w.Mina: s.Press(s.w.Mina, ref, bot.ButtonApprove), s.w.Theo: s.Press(s.w.Theo, ref, bot.ButtonReject),
+		s.w.Nobody: s.Type(s.w.Nobody, s.w.Channel, askCommand), s.w.Mina: s.Press(s.w.Mina, ref, bot.ButtonApprove),
+		s.w.Theo: s.Press(s.w.Theo, ref, bot.ButtonReject),
 	} {
 		s.done(d)
 		s.wantTold(who, "only "+who+" reads this")
@@ -60,7 +64,8 @@ func accepted(s *suite) {
 	s.wantTold(s.w.Mina, "The messages are being read.")
 }
 
-// changed: at the press that settles it the card shows so at once, before the teller comes, and nothing older comes back.
+// changed: at the press that settles it the card shows so at once, before the teller comes, and
+// nothing older comes back.
 func changed(s *suite) {
 	ref := s.post(fullCard(bot.Running, []string{s.w.Leads}))
 	after := fullCard(bot.Stopping, nil)
@@ -85,7 +90,8 @@ func stale(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	older := s.look(ref)
 	now := fullCard(bot.Done, nil)
-	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now, Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now,
+		Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
 	s.done(s.PressOlder(s.w.Mina, older, bot.ButtonReject))
 	s.wait(5 * time.Second)
 	s.reads(now, s.look(ref))
@@ -98,11 +104,13 @@ func stale(s *suite) {
 	}
 }
 
-// cardAlone: a request that one person asked to see stands before them alone, and its buttons work there.
+// cardAlone: a request that one person asked to see stands before them alone, and its buttons work
+// there.
 func cardAlone(s *suite) {
 	c := fullCard(bot.Proposed, []string{s.w.Leads})
 	s.b.Play(answering(intake.Answer{Kind: intake.ShowCard, Card: &c}))
-	s.done(s.Type(s.w.Theo, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
+	s.done(s.Type(s.w.Theo, s.w.Channel, Typed{Command: "recalls", Sub: "show",
+		Options: []Option{{"id", string(requestID)}}}))
 	alone := s.Alone(s.w.Theo)
 	if len(alone) != 1 {
 		s.Fatalf("%d things shown, want the card", len(alone))
@@ -112,7 +120,8 @@ func cardAlone(s *suite) {
 	after := fullCard(bot.Rejected, nil)
 	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Card: &after}))
 	s.done(s.PressAlone(s.w.Theo, "Reject"))
-	s.sameAct("press on it", s.last().Event.Act, intake.Act{Kind: intake.ActAskReject, Request: requestID, Digest: short})
+	s.sameAct("press on it", s.last().Event.Act, intake.Act{Kind: intake.ActAskReject, Request: requestID,
+		Digest: short})
 	if alone = s.Alone(s.w.Theo); len(alone) != 1 {
 		s.Fatalf("%d things shown, want the same card changed", len(alone))
 	}
@@ -122,8 +131,10 @@ func cardAlone(s *suite) {
 	}
 
 	// With lines below it: people, times and outcomes. None of them is lost.
-	s.b.Play(answering(intake.Answer{Kind: intake.ShowCard, Card: &c, Lines: []bot.Line{words("Receipt 1"), words("100: recalled")}}))
-	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
+	s.b.Play(answering(intake.Answer{Kind: intake.ShowCard, Card: &c,
+		Lines: []bot.Line{words("Receipt 1"), words("100: recalled")}}))
+	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show",
+		Options: []Option{{"id", string(requestID)}}}))
 	s.wait(5 * time.Second)
 	s.wantTold(s.w.Mina, "Receipt 1")
 	s.wantTold(s.w.Mina, "100: recalled")
@@ -133,7 +144,8 @@ func cardAlone(s *suite) {
 func samples(from, n int) []bot.Sample {
 	var l []bot.Sample
 	for i := range n {
-		l = append(l, bot.Sample{Seq: uint32(from + i), Sender: "casino_77", Sent: asked, Text: bot.Line{bot.Quote(fmt.Sprintf("message number %d", from+i))}})
+		l = append(l, bot.Sample{Seq: uint32(from + i), Sender: "casino_77", Sent: asked,
+			Text: bot.Line{bot.Quote(fmt.Sprintf("message number %d", from+i))}})
 	}
 	return l
 }
@@ -144,8 +156,9 @@ func page(s *suite) {
 	s.b.Play(Script{Answer: func(e intake.Event, _ bot.Member) intake.Answer {
 		n := e.Act.Page
 		return intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{
-			Title: words(fmt.Sprintf("R-7K3M9Q: the messages, page %d of 3", n+1)), Request: requestID, Digest: digest, Samples: samples(100+10*n, 10),
-			Notes: []bot.Line{words("kept until tomorrow")}, Number: n, Of: 3,
+			Title: words(fmt.Sprintf("R-7K3M9Q: the messages, page %d of 3", n+1)), Request: requestID, Digest: digest,
+			Samples: samples(100+10*n, 10),
+			Notes:   []bot.Line{words("kept until tomorrow")}, Number: n, Of: 3,
 		}}
 	}})
 	shows := func(n int) {
@@ -156,7 +169,8 @@ func page(s *suite) {
 		s.wantTold(s.w.Mina, "kept until tomorrow")
 		m := s.newest(s.w.Mina)
 		for word, wanted := range map[string]bool{"Previous": n > 0, "Next": n < 2} {
-			if has := slices.ContainsFunc(m.Buttons, func(l string) bool { return strings.HasPrefix(l, word) }); has != wanted {
+			if has := slices.ContainsFunc(m.Buttons,
+				func(l string) bool { return strings.HasPrefix(l, word) }); has != wanted {
 				s.Errorf("page %d has the buttons %q", n+1, m.Buttons)
 			}
 		}
@@ -168,7 +182,8 @@ func page(s *suite) {
 		to    int
 	}{{"Next", 1}, {"Next", 2}, {"Previous", 1}} {
 		s.done(s.PressAlone(s.w.Mina, turn.label))
-		s.sameAct(turn.label, s.last().Event.Act, intake.Act{Kind: intake.ActShowAll, Request: requestID, Digest: short, Page: turn.to})
+		s.sameAct(turn.label, s.last().Event.Act, intake.Act{Kind: intake.ActShowAll, Request: requestID, Digest: short,
+			Page: turn.to})
 		if e := s.last().Event; e.By != s.account(s.w.Mina) || e.Place.Channel != s.w.Channel {
 			s.Errorf("turn %d: by %v in %+v", i, e.By, e.Place)
 		}
@@ -179,8 +194,9 @@ func page(s *suite) {
 	}
 }
 
-// found: what a search found can be turned like any page, each press bearing the search; and be asked for by one button, whose label the bot gives. What takes
-// the bot a while is shown all the same, and so is a refusal.
+// found: what a search found can be turned like any page, each press bearing the search; and be
+// asked for by one button, whose label the bot gives. What takes the bot a while is shown all the
+// same, and so is a refusal.
 func found(s *suite) {
 	find := Typed{Command: "recalls", Sub: "find", Options: []Option{{"group", "@TGS#1"}, {"last", "57"}}}
 	var search bot.EventID
@@ -190,7 +206,8 @@ func found(s *suite) {
 		}
 		n := e.Act.Page
 		return intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{
-			Title: words(fmt.Sprintf("57 messages found, page %d of 3", n+1)), Samples: samples(100+20*n, 20), Number: n, Of: 3, Search: search, Recall: "Recall all 57",
+			Title: words(fmt.Sprintf("57 messages found, page %d of 3", n+1)), Samples: samples(100+20*n, 20),
+			Number: n, Of: 3, Search: search, Recall: "Recall all 57",
 		}}
 	}})
 	s.done(s.Type(s.w.Mina, s.w.Channel, find))
@@ -205,7 +222,8 @@ func found(s *suite) {
 		s.sameAct(turn.label, s.last().Event.Act, intake.Act{Kind: intake.ActTurnFind, Search: search, Page: turn.to})
 		s.wantRead(s.w.Mina, fmt.Sprintf("message number %d", 100+20*turn.to))
 	}
-	gone := answering(intake.Answer{Kind: intake.Whisper, Refused: "search_gone", Lines: []bot.Line{words("What was found then is no longer kept.")}})
+	gone := answering(intake.Answer{Kind: intake.Whisper, Refused: "search_gone",
+		Lines: []bot.Line{words("What was found then is no longer kept.")}})
 	turned := s.b.script()
 	s.b.Play(Script{})
 	s.done(s.PressAlone(s.w.Mina, "Recall all 57"))
@@ -272,13 +290,15 @@ func tried(s *suite, ref bot.Ref) {
 	s.reads(fullCard(bot.Proposed, nil), s.look(ref))
 }
 
-// blind: where the platform does not say who acts, the event is given up and the person told to repeat it.
+// blind: where the platform does not say who acts, the event is given up and the person told to
+// repeat it.
 func blind(s *suite) {
 	if !s.Blind() {
 		s.Log("the event itself says who acts")
 		return
 	}
-	d := s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "stop", Options: []Option{{"id", string(requestID)}}})
+	d := s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "stop",
+		Options: []Option{{"id", string(requestID)}}})
 	s.wait(10 * time.Second)
 	s.done(d)
 	s.wantTold(s.w.Mina, gaveUp)

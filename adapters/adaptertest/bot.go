@@ -17,7 +17,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// Bot stands in for *bottest.Engine behind an adapter. It keeps events as the bot does, answers them as the test says, and remembers what it was asked.
+// Bot stands in for *bottest.Engine behind an adapter. It keeps events as the bot does, answers
+// them as the test says, and remembers what it was asked.
 type Bot struct {
 	mu      sync.Mutex
 	policy  bot.Policy
@@ -34,7 +35,8 @@ type Bot struct {
 // Script is how a Bot behaves. The zero Script accepts everything at once.
 type Script struct {
 	Answer func(e intake.Event, m bot.Member) intake.Answer // nil: Accepted
-	// StoreTakes and StoreFails are of storing an event, DoTakes and DoFails of all that comes after. Every delay ends with the context.
+	// StoreTakes and StoreFails are of storing an event, DoTakes and DoFails of all that comes
+	// after. Every delay ends with the context.
 	StoreTakes, DoTakes time.Duration
 	StoreFails, DoFails error
 	Panics              bool
@@ -48,7 +50,8 @@ type Did struct {
 
 // NewBot returns a Bot under a policy.
 func NewBot(p bot.Policy) *Bot {
-	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}}
+	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, answers: map[bot.EventID]intake.Answer{},
+		memory: map[string]string{}}
 }
 
 // Play makes the bot behave so from now on.
@@ -140,7 +143,8 @@ func (b *Bot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, e
 	return first, nil, err
 }
 
-// Do handles an event, as bot.Bot.Do does: what Note has not stored is stored with its answer, or not at all, and a repeat gets the first answer.
+// Do handles an event, as bot.Bot.Do does: what Note has not stored is stored with its answer, or
+// not at all, and a repeat gets the first answer.
 func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	b.mu.Lock()
 	_, noted := b.stored[e.ID]
@@ -261,12 +265,14 @@ func linger(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Storing is the bot itself, its SQLite file on disk, and the Chat service that it calls. Run is not called.
+// Storing is the bot itself, its SQLite file on disk, and the Chat service that it calls. Run is
+// not called.
 func Storing(t testing.TB, policy bot.Policy) (*bottest.Engine, *recalltest.Service) {
 	t.Helper()
 	chat := recalltest.New(recalltest.Options{})
 	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), ReadsPerSecond: 200,
+		SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL,
+		HTTPClient: chat.Client(), ReadsPerSecond: 200,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +288,8 @@ func Storing(t testing.TB, policy bot.Policy) (*bottest.Engine, *recalltest.Serv
 		}
 	})
 	made, err := bottest.NewEngine(bot.Options{
-		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler),
+		App: recall.SDKAppID(chat.SDKAppID()), Ledger: memory, Chat: client, Policy: policy,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	askCommand  = Typed{Command: "recall", Options: []Option{{"group", "@TGS#2J4SZEAEL"}, {"seqs", "100 101"}, {"reason", "spam"}}}
+	askCommand = Typed{Command: "recall", Options: []Option{{"group", "@TGS#2J4SZEAEL"}, {"seqs", "100 101"},
+		{"reason", "spam"}}}
 	helpCommand = Typed{Command: "recalls", Sub: "help"}
 )
 
@@ -100,7 +101,10 @@ func twice(s *suite) {
 func pressTwice(s *suite) {
 	ref := s.post(fullCard(bot.Running, nil))
 	after := fullCard(bot.Stopping, nil)
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Changed, Card: &after}
+	}})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
 	s.Again()
 	s.wait(5 * time.Second)
@@ -115,7 +119,8 @@ func pressTwice(s *suite) {
 func typed(s *suite) {
 	for _, c := range []Typed{
 		askCommand,
-		{Command: "recall", Options: []Option{{"group", "@TGS#_g"}, {"from", "casino_77"}, {"since", "2h"}, {"until", "30m"}, {"text", "free coins"}, {"last", "50"}, {"topic", "@TGS#_g@TOPIC#_1"}}},
+		{Command: "recall", Options: []Option{{"group", "@TGS#_g"}, {"from", "casino_77"}, {"since", "2h"},
+			{"until", "30m"}, {"text", "free coins"}, {"last", "50"}, {"topic", "@TGS#_g@TOPIC#_1"}}},
 		{Command: "recalls", Sub: "find", Options: []Option{{"group", "@TGS#1"}, {"from", "u"}, {"last", "5"}}},
 		{Command: "recalls", Sub: "list", Options: []Option{{"which", "mine"}}},
 		{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}},
@@ -149,7 +154,8 @@ func (s *suite) sameAct(what string, got, want intake.Act) {
 func bareCommand(s *suite) {
 	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recall"}))
 	got := s.only().Event.Act
-	if got.Kind != intake.ActCommand || got.Command != "recall" || got.Text != "" || len(got.Options) != 0 || s.Can().Typed != (got.Options != nil) {
+	if got.Kind != intake.ActCommand || got.Command != "recall" || got.Text != "" || len(got.Options) != 0 ||
+		s.Can().Typed != (got.Options != nil) {
 		s.Errorf("the bot was told %+v", got)
 	}
 }
@@ -157,7 +163,8 @@ func bareCommand(s *suite) {
 // short is what a button carries of a digest.
 var short = digest[:bot.DigestShort]
 
-// presses: every button of a card tells the request, the seal that it shows, and the message that was pressed.
+// presses: every button of a card tells the request, the seal that it shows, and the message that
+// was pressed.
 func presses(s *suite) {
 	approve := intake.ActAskApprove
 	if s.Can().Confirms {
@@ -168,7 +175,8 @@ func presses(s *suite) {
 		button bot.ButtonKind
 		kind   intake.ActKind
 	}{
-		{bot.Proposed, bot.ButtonApprove, approve}, {bot.Proposed, bot.ButtonReject, intake.ActAskReject}, {bot.Proposed, bot.ButtonShowAll, intake.ActShowAll},
+		{bot.Proposed, bot.ButtonApprove, approve}, {bot.Proposed, bot.ButtonReject, intake.ActAskReject},
+		{bot.Proposed, bot.ButtonShowAll, intake.ActShowAll},
 		{bot.Running, bot.ButtonStop, intake.ActStop}, {bot.Done, bot.ButtonShowAll, intake.ActShowAll},
 	} {
 		s.wait(5 * time.Second)
@@ -193,7 +201,10 @@ func restarted(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	s.Restart()
 	after := fullCard(bot.Rejected, nil)
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Changed, Card: &after}
+	}})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonReject))
 	if e := s.only().Event; e.Act.Request != requestID || e.Act.Digest != short {
 		s.Errorf("the bot was told %+v", e.Act)
@@ -201,7 +212,8 @@ func restarted(s *suite) {
 	s.reads(after, s.look(ref))
 }
 
-// leftOver: an event that was acknowledged and then left by a process that ended is taken up, or given up when it is too old; the person hears.
+// leftOver: an event that was acknowledged and then left by a process that ended is taken up, or
+// given up when it is too old; the person hears.
 func leftOver(s *suite) {
 	if !s.Can().Checks {
 		s.Log("events are stored with their answer here, so none can be left over")
@@ -209,7 +221,8 @@ func leftOver(s *suite) {
 	}
 	ref := s.post(fullCard(bot.Running, nil))
 	s.b.Play(Script{Answer: whispering("taken up again")})
-	left := intake.Event{ID: "left", Place: s.place(), By: s.account(s.w.Theo), Act: intake.Act{Kind: intake.ActStop, Request: requestID, Digest: short, Card: ref}}
+	left := intake.Event{ID: "left", Place: s.place(), By: s.account(s.w.Theo),
+		Act: intake.Act{Kind: intake.ActStop, Request: requestID, Digest: short, Card: ref}}
 	s.b.Leave(intake.Unfinished{Event: left, Age: 10 * time.Second})
 	left.ID, left.By = "old", s.account(s.w.Mina)
 	s.b.Leave(intake.Unfinished{Event: left, Age: time.Hour})
@@ -225,14 +238,16 @@ func leftOver(s *suite) {
 	s.wantTold(s.w.Mina, gaveUp)
 }
 
-// forged: what a button carries is only what somebody says. It reaches the bot as that, or not at all; it never becomes the card's own.
+// forged: what a button carries is only what somebody says. It reaches the bot as that, or not at
+// all; it never becomes the card's own.
 func forged(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	for i, f := range []struct {
 		button          bot.ButtonKind
 		request, digest string
 	}{
-		{bot.ButtonStop, "R-ZZZZZZ", "ffffffffffffffff"}, {bot.ButtonReject, string(requestID), "ffffffffffffffff"}, {bot.ButtonReject, "R-ZZZZZZ", short},
+		{bot.ButtonStop, "R-ZZZZZZ", "ffffffffffffffff"}, {bot.ButtonReject, string(requestID), "ffffffffffffffff"},
+		{bot.ButtonReject, "R-ZZZZZZ", short},
 		{bot.ButtonReject, "", ""}, {bot.ButtonReject, "nobody", "<!channel>"}, {"explode", string(requestID), short},
 	} {
 		before := len(s.b.Did())
@@ -246,7 +261,8 @@ func forged(s *suite) {
 			continue
 		}
 		act := all[len(all)-1].Event.Act
-		if string(act.Request) != f.request && act.Request != "" || act.Digest != f.digest && act.Digest != "" || f.button == "explode" && act.Kind != intake.ActForged {
+		if string(act.Request) != f.request && act.Request != "" || act.Digest != f.digest && act.Digest != "" ||
+			f.button == "explode" && act.Kind != intake.ActForged {
 			s.Errorf("forged press %d became %+v", i, act)
 		}
 	}
@@ -254,11 +270,16 @@ func forged(s *suite) {
 
 // forms: a form is opened with its inputs, and what is filled in reaches the bot by their names.
 func forms(s *suite) {
-	form := intake.Form{Kind: intake.FormAsk, Title: "Recall messages of a group, with a title that is too long", Submit: "Ask", Inputs: []intake.Input{
-		{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100}, {Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
-		{Name: "topic", Label: "Topic", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
-	}}
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowForm, Form: &form} }})
+	form := intake.Form{Kind: intake.FormAsk, Title: "Recall messages of a group, with a title that is too long",
+		Submit: "Ask", Inputs: []intake.Input{
+			{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100},
+			{Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
+			{Name: "topic", Label: "Topic", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
+		}}
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.ShowForm, Form: &form}
+	}})
 	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recall"}))
 	f := s.form(s.w.Mina, form)
 	if _, other := s.Form(s.w.Theo); other {
@@ -270,14 +291,16 @@ func forms(s *suite) {
 	options := maps.Clone(e.Act.Options)
 	maps.DeleteFunc(options, func(_, v string) bool { return v == "" })
 	e.Act.Options = options
-	s.sameAct("form", e.Act, intake.Act{Kind: intake.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100-150", "reason": "one\ntwo <@x>"}})
+	s.sameAct("form", e.Act, intake.Act{Kind: intake.ActForm, Command: "recall",
+		Options: map[string]string{"group": "@TGS#1", "what": "100-150", "reason": "one\ntwo <@x>"}})
 	if e.Place.Channel != s.w.Channel {
 		s.Errorf("sent from %+v", e.Place)
 	}
 	s.wantTold(s.w.Mina, "understood")
 
 	// Reject: the reason is one of the act, and so is the card on which it was pressed.
-	reject := intake.Form{Kind: intake.FormReject, Title: "Reject R-7K3M9Q", Submit: "Reject", Request: requestID, Digest: digest, Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}}}
+	reject := intake.Form{Kind: intake.FormReject, Title: "Reject R-7K3M9Q", Submit: "Reject", Request: requestID,
+		Digest: digest, Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}}}
 	ref := s.post(fullCard(bot.Proposed, nil))
 	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer {
 		return intake.Answer{Kind: intake.ShowForm, Form: &reject}
@@ -285,7 +308,10 @@ func forms(s *suite) {
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonReject))
 	f = s.form(s.w.Theo, reject)
 	after := fullCard(bot.Rejected, nil)
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Changed, Card: &after}
+	}})
 	s.done(s.Send(s.w.Theo, f, map[string]string{"reason": "wrong group"}))
 	s.rejected(ref, "wrong group")
 	s.reads(after, s.look(ref))
@@ -295,7 +321,8 @@ func forms(s *suite) {
 func (s *suite) rejected(ref bot.Ref, reason string) {
 	s.Helper()
 	e := s.last().Event
-	if a := e.Act; a.Kind != intake.ActReject || a.Reason != reason || a.Request != requestID || a.Digest[:min(len(a.Digest), len(short))] != short ||
+	if a := e.Act; a.Kind != intake.ActReject || a.Reason != reason || a.Request != requestID ||
+		a.Digest[:min(len(a.Digest), len(short))] != short ||
 		a.Card.Message != ref.Message || a.Card.Channel != ref.Channel {
 		s.Errorf("the bot was told %+v", a)
 	}
@@ -309,7 +336,8 @@ func (s *suite) form(who string, want intake.Form) Form {
 		s.Fatalf("%s has no form open, and sees: %s", who, s.told(who))
 	}
 	title := []rune(f.Title)
-	if n := len(title); n == 0 || f.Title != want.Title && (title[n-1] != '…' || string(title[:n-1]) != string([]rune(want.Title)[:n-1])) {
+	if n := len(title); n == 0 || f.Title != want.Title &&
+		(title[n-1] != '…' || string(title[:n-1]) != string([]rune(want.Title)[:n-1])) {
 		s.Errorf("the title is %q, of %q", f.Title, want.Title)
 	}
 	for _, in := range want.Inputs {
@@ -322,18 +350,27 @@ func (s *suite) form(who string, want intake.Form) Form {
 
 // approveForm: the number of messages arrives as it was typed, for the bot to judge.
 func approveForm(s *suite) {
-	form := intake.Form{Kind: intake.FormApprove, Title: "Recall 338 messages?", Submit: "Approve", Request: requestID, Digest: digest, Inputs: []intake.Input{
-		{Name: "count", Label: "Type the number of messages", Placeholder: "338 in @TGS#_2J4SZEAEL", Required: true, Max: 20},
-	}}
+	form := intake.Form{Kind: intake.FormApprove, Title: "Recall 338 messages?", Submit: "Approve", Request: requestID,
+		Digest: digest, Inputs: []intake.Input{
+			{Name: "count", Label: "Type the number of messages", Placeholder: "338 in @TGS#_2J4SZEAEL", Required: true,
+				Max: 20},
+		}}
 	ref := s.post(fullCard(bot.Proposed, nil))
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowForm, Form: &form} }})
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.ShowForm, Form: &form}
+	}})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonApprove))
 	f := s.form(s.w.Theo, form)
 	after := fullCard(bot.Running, nil)
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.Changed, Card: &after} }})
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.Changed, Card: &after}
+	}})
 	s.done(s.Send(s.w.Theo, f, map[string]string{"count": " 338 "}))
 	a := s.last().Event.Act
-	if a.Kind != intake.ActApprove || !a.Typed || a.Count != " 338 " || a.Request != requestID || a.Digest[:min(len(a.Digest), len(short))] != short || a.Card.Message != ref.Message {
+	if a.Kind != intake.ActApprove || !a.Typed || a.Count != " 338 " || a.Request != requestID ||
+		a.Digest[:min(len(a.Digest), len(short))] != short || a.Card.Message != ref.Message {
 		s.Errorf("the bot was told %+v", a)
 	}
 	s.reads(after, s.look(ref))

@@ -42,24 +42,31 @@ func fullCard(state bot.State, notify []string) bot.Card {
 		ID: requestID, State: state, Version: 1 + slices.Index(bot.States(), state), Digest: digest, Notify: notify,
 		Title: line("{}: waiting for 1 more person to approve", id),
 		Notices: []bot.Line{
-			line("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."), line("The app is paused since {}: {}", bot.At(asked), bot.Code("60020")),
+			line("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."),
+			line("The app is paused since {}: {}", bot.At(asked), bot.Code("60020")),
 		},
 		Facts: []bot.Fact{
-			{Name: "Group", Value: line("{} {} (Community, 1,204 members)", bot.Code("@TGS#_2J4SZEAEL"), bot.Quote("Harbour market"))},
+			{Name: "Group", Value: line("{} {} (Community, 1,204 members)", bot.Code("@TGS#_2J4SZEAEL"),
+				bot.Quote("Harbour market"))},
 			{Name: "Topic", Value: bot.Line{bot.Code("@TGS#_2J4SZEAEL@TOPIC#_c1")}},
 			{Name: "Messages", Value: line("338 of 340 would be sent: {}", bot.Code("100-437, 4294967294-4294967295"))},
 			{Name: "Senders", Value: line("{} (300), {} (40)", bot.Quote("casino_77"), bot.Quote("长安_8"))},
-			{Name: "Sent", Value: line("{} to {}", bot.At(asked.Add(-90*time.Minute)), bot.At(asked.Add(-time.Minute)))},
+			{Name: "Sent", Value: line("{} to {}", bot.At(asked.Add(-90*time.Minute)),
+				bot.At(asked.Add(-time.Minute)))},
 		},
 		Samples: []bot.Sample{
-			{Seq: 100, Sender: "casino_77", Sent: asked.Add(-90 * time.Minute), Text: bot.Line{bot.Quote("free coins at casino dot example")}},
-			{Seq: 101, Sender: "长安_8", Sent: asked.Add(-80 * time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰"), {Kind: bot.Words, Text: " (edited)"}}, Marks: []bot.Line{words("sent by the app's admin"), words("from callback")}},
+			{Seq: 100, Sender: "casino_77", Sent: asked.Add(-90 * time.Minute),
+				Text: bot.Line{bot.Quote("free coins at casino dot example")}},
+			{Seq: 101, Sender: "长安_8", Sent: asked.Add(-80 * time.Minute),
+				Text:  bot.Line{bot.Quote("最后机会 🎰"), {Kind: bot.Words, Text: " (edited)"}},
+				Marks: []bot.Line{words("sent by the app's admin"), words("from callback")}},
 			{Seq: 4294967295, Sent: asked.Add(-time.Minute), Marks: []bot.Line{words("does not exist")}, Skipped: 337},
 		},
 		Showing:  words("showing 3 of 340"),
 		Warnings: []bot.Line{words("This bot never touched this group before."), words("2 senders.")},
 		Earlier: []bot.Line{
-			line("{} rejected by {} at {}: {}", bot.Code("R-AAAAAA"), bot.Quote("Lena"), bot.At(asked.Add(-24*time.Hour)), bot.Quote("wrong group")),
+			line("{} rejected by {} at {}: {}", bot.Code("R-AAAAAA"), bot.Quote("Lena"),
+				bot.At(asked.Add(-24*time.Hour)), bot.Quote("wrong group")),
 			line("{} done", bot.Code("R-BBBBBB")),
 		},
 		Closing: []bot.Fact{
@@ -76,7 +83,8 @@ func fullCard(state bot.State, notify []string) bot.Card {
 	switch state {
 	case bot.Proposed:
 		approve := button(bot.ButtonApprove, "Approve")
-		approve.Confirm = &bot.Confirm{Title: "Recall 338 messages?", Text: "338 messages in @TGS#_2J4SZEAEL. It cannot be undone.", Yes: "Recall", No: "Cancel"}
+		approve.Confirm = &bot.Confirm{Title: "Recall 338 messages?",
+			Text: "338 messages in @TGS#_2J4SZEAEL. It cannot be undone.", Yes: "Recall", No: "Cancel"}
 		c.Buttons = []bot.Button{approve, button(bot.ButtonReject, "Reject"), showAll}
 	case bot.Approved, bot.Running:
 		stop := button(bot.ButtonStop, "Stop")
@@ -96,7 +104,8 @@ func fullCard(state bot.State, notify []string) bot.Card {
 	return c
 }
 
-// readings are everything that a card says, each piece as it must be read on it, and in the order of a card. The progress stands apart.
+// readings are everything that a card says, each piece as it must be read on it, and in the order
+// of a card. The progress stands apart.
 func readings(c bot.Card) (list []string) {
 	say := func(l bot.Line) {
 		if len(l) > 0 {
@@ -140,7 +149,8 @@ func readings(c bot.Card) (list []string) {
 	return list
 }
 
-// reads fails unless everything on the card can be read in the drawing, in the card's order, and the buttons are its buttons.
+// reads fails unless everything on the card can be read in the drawing, in the card's order, and
+// the buttons are its buttons.
 func (s *suite) reads(c bot.Card, m Shown) {
 	s.Helper()
 	text, at := plain(m.Text), 0
@@ -173,7 +183,8 @@ func (s *suite) reads(c bot.Card, m Shown) {
 	}
 }
 
-// facts: the list of what a card says is made from the card alone, so it is the same on every platform; all of it must be read on each.
+// facts: the list of what a card says is made from the card alone, so it is the same on every
+// platform; all of it must be read on each.
 func facts(s *suite) {
 	c := fullCard(bot.Proposed, []string{s.w.Leads})
 	s.reads(c, s.look(s.post(c)))
@@ -204,7 +215,8 @@ func states(s *suite) {
 
 var cut = regexp.MustCompile(`… \(([0-9,]+) more\)`)
 
-// longCard: what is too long is cut between characters, and the card says how much is missing; state, names and buttons always stand.
+// longCard: what is too long is cut between characters, and the card says how much is missing;
+// state, names and buttons always stand.
 func longCard(s *suite) {
 	for name, unit := range map[string]string{"one byte": "x", "three bytes": "理", "four bytes": "🎰"} {
 		long := func(n int) bot.Line { return bot.Line{bot.Quote(strings.Repeat(unit, n))} }
@@ -216,7 +228,8 @@ func longCard(s *suite) {
 		c.Closing[1].Value = long(9000)
 		c.Samples = nil
 		for i := range 10 {
-			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(100 + i), Sender: strings.Repeat(unit, 300), Sent: asked, Text: long(4000)})
+			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(100 + i), Sender: strings.Repeat(unit, 300),
+				Sent: asked, Text: long(4000)})
 		}
 		c.Warnings = append(c.Warnings, long(3000))
 		c.Earlier = append(c.Earlier, long(3000))
@@ -229,7 +242,9 @@ func longCard(s *suite) {
 			s.Errorf("%s: a character is halved", name)
 		}
 		text := plain(m.Text)
-		want := []string{c.Title.String(), c.Facts[0].Value.String(), c.Facts[2].Name + ": " + c.Facts[2].Value.String(), c.Closing[0].Value.String(), c.Closing[2].Value.String()}
+		want := []string{c.Title.String(), c.Facts[0].Value.String(),
+			c.Facts[2].Name + ": " + c.Facts[2].Value.String(), c.Closing[0].Value.String(),
+			c.Closing[2].Value.String()}
 		for _, l := range want {
 			if !strings.Contains(text, plain(l)) {
 				s.Errorf("%s: %q gave way to what is long:\n%s", name, l, m.Text)
@@ -247,12 +262,14 @@ func longCard(s *suite) {
 			}
 			kept := utf8.RuneCountInString(after[:loc[0]])
 			left, err := strconv.Atoi(strings.ReplaceAll(after[loc[2]:loc[3]], ",", ""))
-			if whole := utf8.RuneCountInString(f.Value.String()); err != nil || kept+left != whole || strings.Trim(after[:loc[0]], unit) != "" {
+			if whole := utf8.RuneCountInString(f.Value.String()); err != nil || kept+left != whole ||
+				strings.Trim(after[:loc[0]], unit) != "" {
 				s.Errorf("%s: %s shows %d characters and says %d more, of %d", name, f.Name, kept, left, whole)
 			}
 		}
 		for _, sample := range c.Samples {
-			if n := strconv.Itoa(int(sample.Seq)); !strings.Contains(text, n) && !strings.Contains(text, "left out") && !strings.Contains(text, "not shown") && !strings.Contains(text, "more lines") {
+			if n := strconv.Itoa(int(sample.Seq)); !strings.Contains(text, n) && !strings.Contains(text, "left out") &&
+				!strings.Contains(text, "not shown") && !strings.Contains(text, "more lines") {
 				s.Errorf("%s: message %s is missing without a word", name, n)
 			}
 		}
@@ -260,15 +277,19 @@ func longCard(s *suite) {
 	}
 }
 
-// hostile is text of somebody who knows the markup of every platform, and the ids of those whom it would be worth waking.
+// hostile is text of somebody who knows the markup of every platform, and the ids of those whom it
+// would be worth waking.
 func (s *suite) hostile() string {
 	w := s.w
-	return fmt.Sprintf("✅ **Approved by Theo** _i_ ~~s~~ ||h|| `c` ```b``` <!channel> <!here> <!everyone> @everyone @here <@%[1]s> <@!%[1]s> <@&%[2]s> <!subteam^%[2]s> @leads <#%[3]s> #general </recall:1> "+
-		"https://evil.example http://evil.example/?a=b [click](https://evil.example) <https://evil.example|Approve> <https://evil.example> www.evil.example discord.gg/evil mailto:a@evil.example "+
-		":tada: <:x:123456789012345678> &amp; \u202egnitpyrc\u2066 \u200b\u00ad\n# head\n> quote\n- item\n✅ approved\\", w.Theo, w.Leads, w.Channel)
+	return fmt.Sprintf(
+		"✅ **Approved by Theo** _i_ ~~s~~ ||h|| `c` ```b``` <!channel> <!here> <!everyone> @everyone @here <@%[1]s> <@!%[1]s> <@&%[2]s> <!subteam^%[2]s> @leads <#%[3]s> #general </recall:1> "+
+			"https://evil.example http://evil.example/?a=b [click](https://evil.example) <https://evil.example|Approve> <https://evil.example> www.evil.example discord.gg/evil mailto:a@evil.example "+
+			":tada: <:x:123456789012345678> &amp; \u202egnitpyrc\u2066 \u200b\u00ad\n# head\n> quote\n- item\n✅ approved\\",
+		w.Theo, w.Leads, w.Channel)
 }
 
-// hostileText: text that others wrote is read as they wrote it, and does nothing, wherever it stands.
+// hostileText: text that others wrote is read as they wrote it, and does nothing, wherever it
+// stands.
 func hostileText(s *suite) {
 	evil := bot.Quote(s.hostile())
 	code := bot.Code(s.hostile())
@@ -276,7 +297,8 @@ func hostileText(s *suite) {
 	c.Title = line("{}: rejected by {}", bot.Code(string(requestID)), evil)
 	c.Notices = append(c.Notices, line("paused: {}", evil))
 	c.Facts = []bot.Fact{{Name: "Group", Value: line("{} {}", code, evil)}}
-	c.Samples = []bot.Sample{{Seq: 1, Sender: s.hostile(), Sent: asked, Text: bot.Line{evil}, Marks: []bot.Line{{evil}}}}
+	c.Samples = []bot.Sample{{Seq: 1, Sender: s.hostile(), Sent: asked, Text: bot.Line{evil},
+		Marks: []bot.Line{{evil}}}}
 	c.Warnings = []bot.Line{{evil}}
 	c.Earlier = []bot.Line{line("{} rejected: {}", code, evil)}
 	c.Closing = []bot.Fact{{Name: "Reason", Value: bot.Line{evil}}}
@@ -306,7 +328,8 @@ func hostileText(s *suite) {
 		s.Fatal(err)
 	}
 	inert("edit", s.look(ref), s.w.Leads)
-	if _, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: "evil", Lines: []bot.Line{{evil}, line("{}: {}", code, evil)}}); err != nil {
+	if _, err := s.Surface().Reply(s.Context(), ref,
+		bot.Note{Key: "evil", Lines: []bot.Line{{evil}, line("{}: {}", code, evil)}}); err != nil {
 		s.Fatal(err)
 	}
 	for _, m := range s.Thread(ref) {
@@ -315,7 +338,8 @@ func hostileText(s *suite) {
 	answers := []intake.Answer{
 		{Kind: intake.Whisper, Lines: []bot.Line{line("There is no group {}: {}", code, evil)}},
 		{Kind: intake.ShowCard, Card: &c},
-		{Kind: intake.ShowPage, Page: &intake.Page{Title: line("by {}", evil), Request: requestID, Digest: digest, Samples: c.Samples, Notes: []bot.Line{{evil}}, Of: 1}},
+		{Kind: intake.ShowPage, Page: &intake.Page{Title: line("by {}", evil), Request: requestID, Digest: digest,
+			Samples: c.Samples, Notes: []bot.Line{{evil}}, Of: 1}},
 	}
 	for _, a := range answers {
 		s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return a }})
@@ -354,8 +378,12 @@ func notices(s *suite) {
 			s.Errorf("a notification does not say %q: %s", want, m.Notice)
 		}
 	}
-	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowCard, Card: &c} }})
-	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show", Options: []Option{{"id", string(requestID)}}}))
+	s.b.Play(Script{Answer: func(intake.Event,
+		bot.Member) intake.Answer {
+		return intake.Answer{Kind: intake.ShowCard, Card: &c}
+	}})
+	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "show",
+		Options: []Option{{"id", string(requestID)}}}))
 	for _, m := range s.Alone(s.w.Mina) {
 		content(m)
 	}

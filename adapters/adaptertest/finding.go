@@ -26,7 +26,8 @@ func Findings(t testing.TB, found bot.Findings) string {
 		}
 		b.WriteByte('\n')
 	}
-	if strings.Contains(b.String(), " 1 accounts") || strings.Contains(b.String(), "  ->") || strings.Contains(b.String(), "BAD   ") {
+	if strings.Contains(b.String(), " 1 accounts") || strings.Contains(b.String(), "  ->") ||
+		strings.Contains(b.String(), "BAD   ") {
 		t.Errorf("it reads badly:\n%s", b.String())
 	}
 	return b.String()

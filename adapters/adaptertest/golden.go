@@ -11,7 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Golden holds got to the file of that name in testdata/cards of the package under test. With -update the file is written instead.
+// Golden holds got to the file of that name in testdata/cards of the package under test. With
+// -update the file is written instead.
 func Golden(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", "cards", name)

@@ -16,8 +16,8 @@ import (
 	"recallbot/bot"
 )
 
-// Alone runs the test that calls it in a process of its own, where what the tests before it left behind is not measured too. It is true in that process; where it is
-// false the test has been done.
+// Alone runs the test that calls it in a process of its own, where what the tests before it left
+// behind is not measured too. It is true in that process; where it is false the test has been done.
 func Alone(t *testing.T) bool {
 	t.Helper()
 	const alone = "RECALLBOT_TEST_ALONE"
@@ -34,7 +34,8 @@ func Alone(t *testing.T) bool {
 	return false
 }
 
-// Heap is how many bytes are kept: the least of some readings, before each of which settle is called, since what is pooled, or on its way, is not kept.
+// Heap is how many bytes are kept: the least of some readings, before each of which settle is
+// called, since what is pooled, or on its way, is not kept.
 func Heap(settle func()) uint64 {
 	least := uint64(math.MaxUint64)
 	for range 6 {
@@ -54,8 +55,9 @@ type Sent interface {
 	AckedAfter() time.Duration
 }
 
-// Acknowledgement measures what a person waits for the acknowledgement of what send sends, 100 times a second, while 20 copies of a card are edited ten times a
-// second each, as far as the adapter lets them be. Platforms wait 3 s; the aim is a p99 under 50 ms.
+// Acknowledgement measures what a person waits for the acknowledgement of what send sends, 100
+// times a second, while 20 copies of a card are edited ten times a second each, as far as the
+// adapter lets them be. Platforms wait 3 s; the aim is a p99 under 50 ms.
 func Acknowledgement(b *testing.B, s bot.Surface, at bot.Place, card bot.Card, send func() Sent) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())

@@ -7,8 +7,8 @@ import (
 	"recallbot/bot"
 )
 
-// member: the bot is told who acted by one account a person, by which of the policy's groups they are in, by the name that is shown, and how many others
-// could approve.
+// member: the bot is told who acted by one account a person, by which of the policy's groups they
+// are in, by the name that is shown, and how many others could approve.
 func member(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	for _, p := range []struct {
@@ -34,7 +34,8 @@ func member(s *suite) {
 			if got.Member.Trouble != "" || got.Event.Place.Trouble != "" {
 				s.Errorf("%s is in trouble: %q, %q", p.user, got.Member.Trouble, got.Event.Place.Trouble)
 			}
-			// Who could approve is told as far as the platform tells it, whoever acts left out: Theo alone could.
+			// Who could approve is told as far as the platform tells it, whoever acts left out:
+			// Theo alone could.
 			others := map[bool]int{true: 0, false: 1}[p.user == s.w.Theo]
 			if n := s.b.PolicyNow().Others(got.Member, bot.Roster{}); !got.Member.ApproversKnown || n != others {
 				s.Errorf("%s: %d others could approve, want %d: %+v", p.user, n, others, got.Member)
@@ -46,12 +47,14 @@ func member(s *suite) {
 	}
 }
 
-// troubles: each reason why an account or a place may not be used is told to the bot. One that the rig can neither bring about nor explain away
-// fails.
+// troubles: each reason why an account or a place may not be used is told to the bot. One that the
+// rig can neither bring about nor explain away fails.
 func troubles(s *suite) {
-	places := []bot.Trouble{bot.TroubleDirectMessage, bot.TroubleNotInChannel, bot.TroubleArchived, bot.TroubleExtShared}
+	places := []bot.Trouble{bot.TroubleDirectMessage, bot.TroubleNotInChannel, bot.TroubleArchived,
+		bot.TroubleExtShared}
 	accounts := []bot.Trouble{
-		bot.TroubleBot, bot.TroubleWorkflow, bot.TroubleDeactivated, bot.TroubleGuest, bot.TroubleForeign, bot.TroublePending, bot.TroubleTimedOut,
+		bot.TroubleBot, bot.TroubleWorkflow, bot.TroubleDeactivated, bot.TroubleGuest, bot.TroubleForeign,
+		bot.TroublePending, bot.TroubleTimedOut,
 		bot.TroubleWrongGuild, bot.TroubleUserInstalled, bot.TroubleUnknown,
 	}
 	can, lacks := s.Troubles(), s.Lacks()
@@ -99,13 +102,15 @@ func place(s *suite) {
 	}
 }
 
-// threadPlace: what is typed in a thread counts as typed in its channel, and its card stands in the thread.
+// threadPlace: what is typed in a thread counts as typed in its channel, and its card stands in the
+// thread.
 func threadPlace(s *suite) {
 	if !s.Can().CommandsInThreads {
 		s.Log("commands cannot be typed in threads here")
 		return
 	}
-	at, err := s.Surface().Reply(s.Context(), s.post(fullCard(bot.Done, nil)), bot.Note{Key: "n", Lines: []bot.Line{words("the thread")}})
+	at, err := s.Surface().Reply(s.Context(), s.post(fullCard(bot.Done, nil)),
+		bot.Note{Key: "n", Lines: []bot.Line{words("the thread")}})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -65,7 +65,8 @@ func sameKey(s *suite) {
 	}
 }
 
-// answerLost: an edit whose answer was lost is made again at once; a post may be, where a repeat is known, and is else an error.
+// answerLost: an edit whose answer was lost is made again at once; a post may be, where a repeat is
+// known, and is else an error.
 func answerLost(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	for _, f := range []Failure{Lost, Down} {
@@ -93,7 +94,9 @@ func answerLost(s *suite) {
 func thread(s *suite) {
 	ref := s.post(fullCard(bot.Running, nil))
 	for i := range 3 {
-		at, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: fmt.Sprint("n", i), Lines: []bot.Line{words(fmt.Sprintf("note %d", i)), line("{}: recalled", bot.Code("100"))}})
+		at, err := s.Surface().Reply(s.Context(), ref,
+			bot.Note{Key: fmt.Sprint("n", i), Lines: []bot.Line{words(fmt.Sprintf("note %d", i)),
+				line("{}: recalled", bot.Code("100"))}})
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -123,11 +126,14 @@ func thread(s *suite) {
 // reminder: a loud note is a new post in the channel that notifies the approvers again.
 func reminder(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, []string{s.w.Leads}))
-	at, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: "reminder", Lines: []bot.Line{words("still waiting for approval")}, Notify: []string{s.w.Leads}, Loud: true})
+	at, err := s.Surface().Reply(s.Context(), ref,
+		bot.Note{Key: "reminder", Lines: []bot.Line{words("still waiting for approval")}, Notify: []string{s.w.Leads},
+			Loud: true})
 	if err != nil {
 		s.Fatal(err)
 	}
-	if !slices.ContainsFunc(s.Channel(s.w.Channel), func(m Shown) bool { return contains(m.Text, "still waiting for approval") }) {
+	if !slices.ContainsFunc(s.Channel(s.w.Channel),
+		func(m Shown) bool { return contains(m.Text, "still waiting for approval") }) {
 		s.Errorf("the channel does not show the reminder at %+v", at)
 	}
 	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads, s.w.Leads}) {
@@ -135,12 +141,13 @@ func reminder(s *suite) {
 	}
 }
 
-// mentionOnce: a note that mentions the requester notifies them and nobody else, once, however many messages it needs; an account of another
-// platform is notified nowhere.
+// mentionOnce: a note that mentions the requester notifies them and nobody else, once, however many
+// messages it needs; an account of another platform is notified nowhere.
 func mentionOnce(s *suite) {
 	ref := s.post(fullCard(bot.Done, nil))
 	mina := s.account(s.w.Mina)
-	n := bot.Note{Key: "receipt", Mention: &mina, Lines: []bot.Line{{{Kind: bot.Mention, Text: "mina", Account: &mina}, {Kind: bot.Words, Text: " Receipt 1"}}}}
+	n := bot.Note{Key: "receipt", Mention: &mina, Lines: []bot.Line{{{Kind: bot.Mention, Text: "mina", Account: &mina},
+		{Kind: bot.Words, Text: " Receipt 1"}}}}
 	for i := range 60 {
 		n.Lines = append(n.Lines, line(fmt.Sprint(i)+": {}", bot.Quote(strings.Repeat("理由", 60))))
 	}
@@ -154,7 +161,8 @@ func mentionOnce(s *suite) {
 		s.Errorf("%d messages: the note should not fit into one", len(notes))
 	}
 	far := bot.Account{Platform: "elsewhere", Workspace: "T", User: s.w.Theo}
-	if _, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: "far", Mention: &far, Lines: []bot.Line{{{Kind: bot.Mention, Text: "theo", Account: &far}}, words("done")}}); err != nil {
+	if _, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: "far", Mention: &far,
+		Lines: []bot.Line{{{Kind: bot.Mention, Text: "theo", Account: &far}}, words("done")}}); err != nil {
 		s.Fatal(err)
 	}
 	if got := s.Notified(); !slices.Equal(got, []string{s.w.Mina}) {
@@ -165,9 +173,11 @@ func mentionOnce(s *suite) {
 // file: a file can be read where the note stands.
 func file(s *suite) {
 	ref := s.post(fullCard(bot.Done, nil))
-	body := []byte("seq,outcome,code,time,confirmed by\n" + strings.Repeat("4294967295,recalled,0,2026-11-23T12:00:00Z,answer\n", 2000))
+	body := []byte("seq,outcome,code,time,confirmed by\n" +
+		strings.Repeat("4294967295,recalled,0,2026-11-23T12:00:00Z,answer\n", 2000))
 	at, err := s.Surface().Reply(s.Context(), ref, bot.Note{
-		Key: "csv", Lines: []bot.Line{words("2,000 recalled")}, File: &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv", Title: "R-7K3M9Q: outcomes", Body: body},
+		Key: "csv", Lines: []bot.Line{words("2,000 recalled")}, File: &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv",
+			Title: "R-7K3M9Q: outcomes", Body: body},
 	})
 	if err != nil {
 		s.Fatal(err)
@@ -175,7 +185,8 @@ func file(s *suite) {
 	ref.Thread = at.Thread
 	s.settle()
 	files := s.Files(ref)
-	if len(files) != 1 || files[0].Name != "R-7K3M9Q.csv" || files[0].Title != "R-7K3M9Q: outcomes" || !bytes.Equal(files[0].Body, body) {
+	if len(files) != 1 || files[0].Name != "R-7K3M9Q.csv" || files[0].Title != "R-7K3M9Q: outcomes" ||
+		!bytes.Equal(files[0].Body, body) {
 		s.Errorf("%d files: %.200v", len(files), files)
 	}
 	if !slices.ContainsFunc(s.Thread(ref), func(m Shown) bool { return contains(m.Text, "2,000 recalled") }) {
@@ -188,7 +199,8 @@ func longNote(s *suite) {
 	ref := s.post(fullCard(bot.Done, nil))
 	n := bot.Note{Key: "outcomes"}
 	for i := range 50 {
-		n.Lines = append(n.Lines, line("{}: refused ({}: {}) #"+fmt.Sprint(i)+".", bot.Code(fmt.Sprint(4294967000+i)), bot.Code("20012"), bot.Quote(strings.Repeat("理由 ", 30))))
+		n.Lines = append(n.Lines, line("{}: refused ({}: {}) #"+fmt.Sprint(i)+".", bot.Code(fmt.Sprint(4294967000+i)),
+			bot.Code("20012"), bot.Quote(strings.Repeat("理由 ", 30))))
 	}
 	at, err := s.Surface().Reply(s.Context(), ref, n)
 	if err != nil {
@@ -210,14 +222,16 @@ func longNote(s *suite) {
 	}
 }
 
-// refusals: what the platform refuses for good, for now, or because it is gone, is told apart, and no call is repeated that cannot help.
+// refusals: what the platform refuses for good, for now, or because it is gone, is told apart, and
+// no call is repeated that cannot help.
 func refusals(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	version := 100
 	calls := map[Call]func() error{
 		Posting: func() error {
 			version++
-			_, err := s.Surface().Post(s.Context(), s.place(), fullCard(bot.Proposed, nil), fmt.Sprint("refused ", version))
+			_, err := s.Surface().Post(s.Context(), s.place(), fullCard(bot.Proposed, nil),
+				fmt.Sprint("refused ", version))
 			return err
 		},
 		Editing: func() error {
@@ -228,7 +242,8 @@ func refusals(s *suite) {
 		},
 	}
 	for call, f := range calls {
-		for failure, want := range map[Failure]error{Gone: bot.ErrGone, Forbidden: bot.ErrForbidden, Refused: bot.ErrRefused} {
+		for failure, want := range map[Failure]error{Gone: bot.ErrGone, Forbidden: bot.ErrForbidden,
+			Refused: bot.ErrRefused} {
 			s.wait(time.Minute)
 			s.Fail(call, failure, 1)
 			err := f()
@@ -245,7 +260,8 @@ func refusals(s *suite) {
 		s.Fail(call, Busy, 1)
 		began := time.Now()
 		err := f()
-		if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != BusyFor || errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
+		if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != BusyFor || errors.Is(err, bot.ErrGone) ||
+			errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
 			s.Errorf("%s, busy: %v, want to wait %v", call, err, BusyFor)
 		}
 		if took := time.Since(began); took > 5*time.Second {

@@ -42,16 +42,20 @@ type Bot interface {
 type Options struct {
 	BotToken      string // without "Bot "
 	ApplicationID string
-	// PublicKey is the application's, in hex. When it is set interactions come by HTTP (Handler), else over the Gateway.
+	// PublicKey is the application's, in hex. When it is set interactions come by HTTP (Handler),
+	// else over the Gateway.
 	PublicKey string
-	// BaseURL is scheme and host of the API; "" is https://discord.com. The Gateway's address comes from it.
+	// BaseURL is scheme and host of the API; "" is https://discord.com. The Gateway's address comes
+	// from it.
 	BaseURL string
 	// Guilds are the servers in which the bot may be used; its commands are registered in each.
 	Guilds []string
-	// HTTPClient makes the calls, with redirects switched off; nil for one of our own. Dial connects to the Gateway; nil for the network.
+	// HTTPClient makes the calls, with redirects switched off; nil for one of our own. Dial
+	// connects to the Gateway; nil for the network.
 	HTTPClient *http.Client
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Acked, where set, is told how long each interaction took until it was stored and its answer ready to be sent.
+	// Acked, where set, is told how long each interaction took until it was stored and its answer
+	// ready to be sent.
 	Acked func(time.Duration)
 	// Door bounds what strangers hold by the requests that Handler serves; nil for one of our own.
 	Door *inbound.Door
@@ -59,10 +63,12 @@ type Options struct {
 	Bot  Bot
 }
 
-// ErrOutage marks what Ready returns when Discord cannot be reached just now: nothing is wrong on this side.
+// ErrOutage marks what Ready returns when Discord cannot be reached just now: nothing is wrong on
+// this side.
 var ErrOutage = errors.New("no connection to Discord")
 
-// Adapter is Discord for the bot: it takes in interactions, and is the bot.Surface on which requests are shown.
+// Adapter is Discord for the bot: it takes in interactions, and is the bot.Surface on which
+// requests are shown.
 type Adapter struct {
 	o    Options
 	bot  Bot
@@ -85,7 +91,8 @@ type Adapter struct {
 	cancel  context.CancelFunc
 }
 
-// New returns an Adapter. It checks the options and calls nobody. Close ends what Run does not: without Run, followups in flight.
+// New returns an Adapter. It checks the options and calls nobody. Close ends what Run does not:
+// without Run, followups in flight.
 func New(o Options) (*Adapter, error) {
 	var wrong []error
 	if o.BotToken == "" {
@@ -115,8 +122,9 @@ func New(o Options) (*Adapter, error) {
 	}
 	if o.HTTPClient == nil {
 		o.HTTPClient = &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second,
-			DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ForceAttemptHTTP2: true,
+			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
+			TLSHandshakeTimeout: 5 * time.Second,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ForceAttemptHTTP2: true,
 		}}
 	}
 	client := *o.HTTPClient
@@ -138,9 +146,10 @@ func New(o Options) (*Adapter, error) {
 	return a, nil
 }
 
-// Run registers the commands where they have changed, keeps the Gateway connection up while no other replica does (unless interactions come by HTTP), and returns when ctx
-// has ended and what was being answered is answered. Where Discord refuses the bot for good it makes no more attempts, tells Ready, stays until ctx
-// ends, and returns why.
+// Run registers the commands where they have changed, keeps the Gateway connection up while no
+// other replica does (unless interactions come by HTTP), and returns when ctx has ended and what
+// was being answered is answered. Where Discord refuses the bot for good it makes no more attempts,
+// tells Ready, stays until ctx ends, and returns why.
 func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
@@ -160,7 +169,8 @@ func (a *Adapter) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close takes no more interactions and waits, for 3 s at most, until those being handled have their answer. Run ends with it.
+// Close takes no more interactions and waits, for 3 s at most, until those being handled have their
+// answer. Run ends with it.
 func (a *Adapter) Close() {
 	a.mu.Lock()
 	a.stopped = true
@@ -182,7 +192,8 @@ func (a *Adapter) enter() bool {
 	return true
 }
 
-// background does something that an interaction still needs after its first answer, for 15 s at most.
+// background does something that an interaction still needs after its first answer, for 15 s at
+// most.
 func (a *Adapter) background(within time.Duration, f func(ctx context.Context)) {
 	if !a.enter() {
 		return
@@ -195,10 +206,12 @@ func (a *Adapter) background(within time.Duration, f func(ctx context.Context)) 
 	}()
 }
 
-// Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is ErrOutage will pass by itself.
+// Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is
+// ErrOutage will pass by itself.
 func (a *Adapter) Ready() error { return a.status.err() }
 
-// Trouble is what Ready returns, in words of this program alone, "" for nothing, and whether it will pass by itself.
+// Trouble is what Ready returns, in words of this program alone, "" for nothing, and whether it
+// will pass by itself.
 func (a *Adapter) Trouble() (words string, passing bool) {
 	err := a.status.err()
 	if err == nil {
@@ -228,10 +241,12 @@ func (a *Adapter) Trouble() (words string, passing bool) {
 	return strings.Join(own, "; "), errors.Is(err, ErrOutage)
 }
 
-// StandsBy reports whether another replica holds the Gateway connection, and this one waits to take it over. That is no trouble: Ready returns nil.
+// StandsBy reports whether another replica holds the Gateway connection, and this one waits to take
+// it over. That is no trouble: Ready returns nil.
 func (a *Adapter) StandsBy() bool { return a.stands.Load() }
 
-// LastFrame is when Discord was last heard of: a frame of the Gateway, or a signed request. It is zero before the first, and while the adapter stands by.
+// LastFrame is when Discord was last heard of: a frame of the Gateway, or a signed request. It is
+// zero before the first, and while the adapter stands by.
 func (a *Adapter) LastFrame() time.Time {
 	n := a.last.Load()
 	if n == 0 {
@@ -242,7 +257,8 @@ func (a *Adapter) LastFrame() time.Time {
 
 func (a *Adapter) frame() { a.last.Store(time.Now().UnixNano()) }
 
-// judged is told of every answer of the API to a call with the bot token: nil where it did what it was asked.
+// judged is told of every answer of the API to a call with the bot token: nil where it did what it
+// was asked.
 func (a *Adapter) judged(e *apiError) {
 	switch {
 	case e == nil:
@@ -292,8 +308,8 @@ func (s *status) err() error {
 	return errors.Join(passing...)
 }
 
-// register puts the commands into every guild whose registered definition is another one. Discord allows 200 new commands a day and guild, so nothing
-// is sent where nothing has changed.
+// register puts the commands into every guild whose registered definition is another one. Discord
+// allows 200 new commands a day and guild, so nothing is sent where nothing has changed.
 func (a *Adapter) register(ctx context.Context) {
 	body, hash := definition()
 	left := slices.Clone(a.o.Guilds)
@@ -313,7 +329,8 @@ func (a *Adapter) register(ctx context.Context) {
 		if len(left) == 0 {
 			return
 		}
-		a.log.Warn("commands are not registered everywhere; this is tried again", "in", pause, "error", errors.Join(failed...))
+		a.log.Warn("commands are not registered everywhere; this is tried again", "in", pause, "error",
+			errors.Join(failed...))
 		if !sleep(ctx, pause) {
 			return
 		}
@@ -323,10 +340,13 @@ func (a *Adapter) register(ctx context.Context) {
 func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, hash string) error {
 	key := "discord.commands." + a.o.ApplicationID + "." + guild
 	if known, err := a.bot.Recollect(ctx, key); err == nil && known == hash {
-		// Discord forgets the commands of a server when the bot is taken out of it, so what is remembered is compared with what is there.
+		// Discord forgets the commands of a server when the bot is taken out of it, so what is
+		// remembered is compared with what is there.
 		var there json.RawMessage
-		err := a.rest.read(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", a.o.ApplicationID, guild)
-		if _, refused := errors.AsType[*apiError](err); err == nil && sameCommands(there, body) || err != nil && !refused {
+		err := a.rest.read(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", a.o.ApplicationID,
+			guild)
+		if _, refused := errors.AsType[*apiError](err); err == nil && sameCommands(there, body) || err != nil &&
+			!refused {
 			return nil
 		}
 	}
@@ -335,7 +355,9 @@ func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, has
 	switch {
 	case err == nil:
 	case refused && (e.Code == codeMissingAccess || e.Code == codeUnknownGuild || e.Status == http.StatusForbidden):
-		return &fatal{fmt.Sprintf("commands cannot be registered in guild %s: invite the bot there with the link of \"recallbot manifest discord\", or take the guild out of DISCORD_GUILDS", guild), err}
+		return &fatal{
+			fmt.Sprintf(
+				"commands cannot be registered in guild %s: invite the bot there with the link of \"recallbot manifest discord\", or take the guild out of DISCORD_GUILDS", guild), err}
 	case refused && e.Status < 500:
 		return &fatal{fmt.Sprintf("Discord refuses the commands in guild %s", guild), err}
 	default:

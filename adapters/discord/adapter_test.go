@@ -35,7 +35,8 @@ func both(t *testing.T, f func(t *testing.T, r *rig)) {
 func TestCommand(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		i := r.wait(t, r.Command(mina, trust, "recall",
-			discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("seqs", "100 101"), discordtest.Opt("last", 5), discordtest.Opt("reason", "spam")))
+			discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("seqs", "100 101"), discordtest.Opt("last", 5),
+			discordtest.Opt("reason", "spam")))
 		e, m := r.bot.last(t)
 		want := intake.Event{
 			ID: bot.EventID("discord:" + i.ID), Name: "mina",
@@ -58,10 +59,12 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%d public messages", n)
 		}
 
-		r.bot.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("You may not."), {bot.Code("/recall group:x")}}})
+		r.bot.answer(intake.Answer{Kind: intake.Whisper,
+			Lines: []bot.Line{line("You may not."), {bot.Code("/recall group:x")}}})
 		i = r.wait(t, r.Command(theo, trust, "recalls list", discordtest.Opt("which", "mine")))
 		e, m = r.bot.last(t)
-		if e.Act.Command != "recalls" || e.Act.Sub != "list" || e.Act.Options["which"] != "mine" || e.Name != "Theo T." {
+		if e.Act.Command != "recalls" || e.Act.Sub != "list" || e.Act.Options["which"] != "mine" ||
+			e.Name != "Theo T." {
 			t.Errorf("%+v", e)
 		}
 		if diff := cmp.Diff([]string{leads}, roles(m)); diff != "" {
@@ -76,7 +79,8 @@ func TestCommand(t *testing.T) {
 func TestForms(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		ask := intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Inputs: []intake.Input{
-			{Name: "group", Label: "Group id", Required: true, Max: 48}, {Name: "what", Label: "Seqs, or a filter", Required: true},
+			{Name: "group", Label: "Group id", Required: true, Max: 48}, {Name: "what", Label: "Seqs, or a filter",
+				Required: true},
 			{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 		}}
 		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &ask})
@@ -89,7 +93,8 @@ func TestForms(t *testing.T) {
 		r.bot.answer(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{line("Reading.")}})
 		i = r.wait(t, r.Submit(mina, form, map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}))
 		e, _ := r.bot.last(t)
-		if diff := cmp.Diff(intake.Act{Kind: intake.ActForm, Command: "recall", Options: map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}}, e.Act); diff != "" {
+		if diff := cmp.Diff(intake.Act{Kind: intake.ActForm, Command: "recall",
+			Options: map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}}, e.Act); diff != "" {
 			t.Error(diff)
 		}
 		if i.Ephemeral() != "Reading." {
@@ -119,7 +124,8 @@ func TestDecide(t *testing.T) {
 
 		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
 			Kind: intake.FormApprove, Title: "Recall 3 messages?", Submit: "Approve", Request: reqID, Digest: digest,
-			Inputs: []intake.Input{{Name: "count", Label: "Type the number of messages", Placeholder: "3 in @TGS#2J4SZEAEL", Required: true, Max: 10}},
+			Inputs: []intake.Input{{Name: "count", Label: "Type the number of messages",
+				Placeholder: "3 in @TGS#2J4SZEAEL", Required: true, Max: 10}},
 		}})
 		i := press(theo, "Approve")
 		want.Kind = intake.ActAskApprove
@@ -148,7 +154,8 @@ func TestDecide(t *testing.T) {
 			t.Errorf("Stop: %+v", b)
 		}
 
-		page := intake.Page{Title: line("R-7K3M9Q: the messages, page 1 of 3"), Request: reqID, Digest: digest, Samples: someCard(bot.Done).Samples, Of: 3}
+		page := intake.Page{Title: line("R-7K3M9Q: the messages, page 1 of 3"), Request: reqID, Digest: digest,
+			Samples: someCard(bot.Done).Samples, Of: 3}
 		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		i = press(mina, "Show all")
 		want.Kind = intake.ActShowAll
@@ -193,13 +200,15 @@ func TestReject(t *testing.T) {
 		if b.Style != 2 {
 			t.Errorf("style %d", b.Style)
 		}
-		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject, Title: "Reject R-7K3M9Q", Request: reqID, Digest: digest,
+		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
+			Title: "Reject R-7K3M9Q", Request: reqID, Digest: digest,
 			Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true}}}})
 		form, _ := r.wait(t, r.Press(theo, card, b.CustomID)).Modal()
 		after := someCard(bot.Rejected)
 		r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &after})
 		r.wait(t, r.Submit(theo, form, map[string]string{"reason": "wrong group"}))
-		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActReject || e.Act.Reason != "wrong group" || e.Act.Request != reqID {
+		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActReject || e.Act.Reason != "wrong group" ||
+			e.Act.Request != reqID {
 			t.Errorf("%+v", e.Act)
 		}
 		if m, _ = r.Message(card); len(m.Buttons()) != 0 {
@@ -208,7 +217,8 @@ func TestReject(t *testing.T) {
 	})
 }
 
-// TestStale presses a card that no longer shows the request: it is repaired, and the person is told.
+// TestStale presses a card that no longer shows the request: it is repaired, and the person is
+// told.
 func TestStale(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
@@ -219,9 +229,11 @@ func TestStale(t *testing.T) {
 		m, _ := r.Message(card)
 		b, _ := m.Button("Approve")
 		now := someCard(bot.Done)
-		r.bot.answer(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now, Lines: []bot.Line{line("Decided already.")}})
+		r.bot.answer(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now,
+			Lines: []bot.Line{line("Decided already.")}})
 		i := r.wait(t, r.Press(mina, card, b.CustomID))
-		if err := i.Until(t.Context(), func(i *discordtest.Interaction) bool { return len(i.Followups()) == 1 }); err != nil {
+		if err := i.Until(t.Context(),
+			func(i *discordtest.Interaction) bool { return len(i.Followups()) == 1 }); err != nil {
 			t.Fatal(err)
 		}
 		if m, _ = r.Message(card); strings.Contains(string(m.Raw), "approve:") {
@@ -233,8 +245,9 @@ func TestStale(t *testing.T) {
 	})
 }
 
-// TestPressedCardNotTaken presses a card that is deleted meanwhile, or as which Discord does not take what it is now: over the Gateway, where the refusal is known, the person reads
-// what came of it.
+// TestPressedCardNotTaken presses a card that is deleted meanwhile, or as which Discord does not
+// take what it is now: over the Gateway, where the refusal is known, the person reads what came of
+// it.
 func TestPressedCardNotTaken(t *testing.T) {
 	for _, why := range []string{"gone", "refused"} {
 		t.Run(why, func(t *testing.T) {
@@ -247,10 +260,12 @@ func TestPressedCardNotTaken(t *testing.T) {
 				if why == "gone" {
 					r.Delete(old.Ref())
 				} else {
-					r.Fail("POST /interactions/{interaction_id}/{interaction_token}/callback", 1, discordtest.APIError(400, 200000))
+					r.Fail("POST /interactions/{interaction_id}/{interaction_token}/callback", 1,
+						discordtest.APIError(400, 200000))
 				}
 				now := someCard(bot.Rejected)
-				r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &now, Lines: []bot.Line{{{Kind: bot.Words, Text: "R-7K3M9Q is rejected."}}}})
+				r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &now,
+					Lines: []bot.Line{{{Kind: bot.Words, Text: "R-7K3M9Q is rejected."}}}})
 				i := r.wait(t, r.PressStale(theo, old, b.CustomID))
 				if m, ok := i.Original(); !ok || m.Ephemeral != theo || m.Content != "R-7K3M9Q is rejected." {
 					t.Errorf("%+v", m)
@@ -261,7 +276,8 @@ func TestPressedCardNotTaken(t *testing.T) {
 	}
 }
 
-// TestReplaced: the bot is told of a card that an answer puts into the pressed message, once Discord must have taken the answer or does not any more.
+// TestReplaced: the bot is told of a card that an answer puts into the pressed message, once
+// Discord must have taken the answer or does not any more.
 func TestReplaced(t *testing.T) {
 	for by, within := range map[mode]time.Duration{overGateway: 500 * time.Millisecond, overHTTP: 3 * time.Second} {
 		t.Run(string(by), func(t *testing.T) {
@@ -279,7 +295,8 @@ func TestReplaced(t *testing.T) {
 				synctest.Wait()
 				r.bot.mu.Lock()
 				defer r.bot.mu.Unlock()
-				if told := r.bot.replaced[now.ID]; told.IsZero() || told.Sub(taken).Abs() > within || by == overHTTP && told.Sub(taken) < 2*time.Second {
+				if told := r.bot.replaced[now.ID]; told.IsZero() || told.Sub(taken).Abs() > within || by == overHTTP &&
+					told.Sub(taken) < 2*time.Second {
 					t.Errorf("told %v after the answer", told.Sub(taken))
 				}
 				r.stop()
@@ -295,7 +312,8 @@ func TestAutocomplete(t *testing.T) {
 		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActComplete || e.Act.Text != "2J4" {
 			t.Errorf("%+v", e.Act)
 		}
-		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL", Value: "@TGS#2J4SZEAEL"}, {Name: "group @TGS#_@TGS#c", Value: "@TGS#_@TGS#c"}}
+		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL", Value: "@TGS#2J4SZEAEL"},
+			{Name: "group @TGS#_@TGS#c", Value: "@TGS#_@TGS#c"}}
 		if diff := cmp.Diff(want, i.Choices()); diff != "" {
 			t.Error(diff)
 		}
@@ -337,20 +355,26 @@ func TestTroubles(t *testing.T) {
 			place  bot.Trouble
 		}{
 			{"none", func() {}, "", ""},
-			{"bot", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Bot: true}) }, bot.TroubleBot, ""},
-			{"pending", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Pending: true}) }, bot.TroublePending, ""},
-			{"guest", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Guest: true}) }, bot.TroubleGuest, ""},
+			{"bot", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Bot: true}) }, bot.TroubleBot,
+				""},
+			{"pending", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Pending: true}) },
+				bot.TroublePending, ""},
+			{"guest", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Guest: true}) },
+				bot.TroubleGuest, ""},
 			{"timed out", func() {
 				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", TimedOutUntil: now.Add(time.Hour)})
 			}, bot.TroubleTimedOut, ""},
 			{"timed out before", func() {
 				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", TimedOutUntil: now.Add(-time.Hour)})
 			}, "", ""},
-			{"administrator", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Admin: true}) }, "", ""},
+			{"administrator", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Admin: true}) }, "",
+				""},
 			{"other guild", func() { r.SetOrigin(discordtest.Origin{GuildID: "4242"}) }, bot.TroubleWrongGuild, ""},
-			{"user installed", func() { r.SetOrigin(discordtest.Origin{UserInstalled: true}) }, bot.TroubleUserInstalled, ""},
+			{"user installed", func() { r.SetOrigin(discordtest.Origin{UserInstalled: true}) },
+				bot.TroubleUserInstalled, ""},
 			{"direct message", func() { r.SetOrigin(discordtest.Origin{DM: true}) }, "", bot.TroubleDirectMessage},
-			{"no sending", func() { r.SetOrigin(discordtest.Origin{}); r.Deny(trust, discordtest.SendMessages) }, "", bot.TroubleNotInChannel},
+			{"no sending", func() { r.SetOrigin(discordtest.Origin{}); r.Deny(trust, discordtest.SendMessages) }, "",
+				bot.TroubleNotInChannel},
 			{"no embeds", func() { r.Deny(trust, discordtest.EmbedLinks) }, "", bot.TroubleNotInChannel},
 			{"admin bot", func() { r.Allow(trust, discordtest.Administrator) }, "", ""},
 		} {
@@ -367,7 +391,8 @@ func TestTroubles(t *testing.T) {
 	})
 }
 
-// TestForged sends what no message of the bot holds. It reaches the bot as that alone, which refuses it and puts it into the audit log, and is answered.
+// TestForged sends what no message of the bot holds. It reaches the bot as that alone, which
+// refuses it and puts it into the audit log, and is answered.
 func TestForged(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
@@ -376,11 +401,15 @@ func TestForged(t *testing.T) {
 		}
 		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
 		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
-			return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{bot.Say("refuse.forged")}, Refused: "forged"}, nil
+			return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{bot.Say("refuse.forged")}, Refused: "forged"},
+				nil
 		}
 		for n, id := range []string{
-			"x", "v1:", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz", "v1:approve:nobody:0123456789abcdef", "v2:approve:R-7K3M9Q:0123456789abcdef",
-			"v1:form:approve:R-7K3M9Q:0123456789abcdef", "v1:page:R-7K3M9Q:0123456789abcdef:-1", "v1:page", "v1:find:", "v1:find:group=g", "v1:find:discord:", "v1:find:discord:x", "v1:turn:discord:7", "v1:turn:-1:discord:7", "v1:turn:1:slack-00", "v1:form",
+			"x", "v1:", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz",
+			"v1:approve:nobody:0123456789abcdef", "v2:approve:R-7K3M9Q:0123456789abcdef",
+			"v1:form:approve:R-7K3M9Q:0123456789abcdef", "v1:page:R-7K3M9Q:0123456789abcdef:-1", "v1:page", "v1:find:",
+			"v1:find:group=g", "v1:find:discord:", "v1:find:discord:x", "v1:turn:discord:7", "v1:turn:-1:discord:7",
+			"v1:turn:1:slack-00", "v1:form",
 			"v1:approve:R-7K3M9Q:0123456789abcdef0", "v1:approve:R-7K3M9Q:0123456789abcdef:1",
 		} {
 			i := r.wait(t, r.PressForged(theo, card, id))
@@ -388,7 +417,8 @@ func TestForged(t *testing.T) {
 				t.Errorf("%q answered by %q", id, i.Ephemeral())
 			}
 			e, _ := r.bot.last(t)
-			if diff := cmp.Diff(intake.Act{Kind: intake.ActForged, Card: bot.Ref{Channel: ref.Channel, Message: ref.Message}}, e.Act); diff != "" || r.bot.count() != n+1 || e.By.User != theo {
+			if diff := cmp.Diff(intake.Act{Kind: intake.ActForged, Card: bot.Ref{Channel: ref.Channel,
+				Message: ref.Message}}, e.Act); diff != "" || r.bot.count() != n+1 || e.By.User != theo {
 				t.Errorf("%q reached the bot by %s as event %d:\n%s", id, e.By, r.bot.count(), diff)
 			}
 		}
@@ -400,7 +430,8 @@ func TestFault(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		panics := func(context.Context, intake.Event, bot.Member) (intake.Answer, error) { panic("a bug") }
 		for want, do := range map[string]func(context.Context, intake.Event, bot.Member) (intake.Answer, error){
-			"nothing was done. Please try again": func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+			"nothing was done. Please try again": func(context.Context, intake.Event, bot.Member) (intake.Answer,
+				error) {
 				return intake.Answer{}, errTest
 			},
 			"nothing was done": func(ctx context.Context, _ intake.Event, _ bot.Member) (intake.Answer, error) {
@@ -416,23 +447,27 @@ func TestFault(t *testing.T) {
 			}
 		}
 		r.bot.do = panics // in what takes a while, and is answered later
-		i := r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("text", "casino")))
+		i := r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "@TGS#2J4SZEAEL"),
+			discordtest.Opt("text", "casino")))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := i.Ephemeral(); !strings.Contains(got, "not certain whether this was done") || !strings.Contains(got, i.ID) {
+		if got := i.Ephemeral(); !strings.Contains(got, "not certain whether this was done") ||
+			!strings.Contains(got, i.ID) {
 			t.Errorf("told later: %q", got)
 		}
 	})
 }
 
-// TestUnsure: where nobody knows whether what a person did was stored, they are not told that nothing was done.
+// TestUnsure: where nobody knows whether what a person did was stored, they are not told that
+// nothing was done.
 func TestUnsure(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			return intake.Answer{}, fmt.Errorf("handle event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
 		}
 		i := r.wait(t, r.Command(mina, trust, "recalls stop", discordtest.Opt("id", "R-7K3M9Q")))
-		if got := i.Ephemeral(); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") || !strings.Contains(got, i.ID) {
+		if got := i.Ephemeral(); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") ||
+			!strings.Contains(got, i.ID) {
 			t.Errorf("told %q", got)
 		}
 	})
@@ -467,7 +502,8 @@ func TestRepeat(t *testing.T) {
 	})
 }
 
-// TestThreadPlace types a command in a thread: the channel is the thread's, and the card goes into the thread.
+// TestThreadPlace types a command in a thread: the channel is the thread's, and the card goes into
+// the thread.
 func TestThreadPlace(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		ref, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "k")
@@ -500,12 +536,15 @@ func TestThreadPlace(t *testing.T) {
 	})
 }
 
-// TestFound: a page of what was found is turned in its place though the bot takes a while, and what else is to be said stands below it.
+// TestFound: a page of what was found is turned in its place though the bot takes a while, and what
+// else is to be said stands below it.
 func TestFound(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		page := intake.Page{Title: line("57 messages found"), Of: 3, Samples: someCard(bot.Done).Samples, Search: "discord:123456789", Recall: "Recall all 57"}
+		page := intake.Page{Title: line("57 messages found"), Of: 3, Samples: someCard(bot.Done).Samples,
+			Search: "discord:123456789", Recall: "Recall all 57"}
 		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
-		shown := r.answered(t, r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 57))))
+		shown := r.answered(t, r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"),
+			discordtest.Opt("last", 57))))
 		b, ok := shown.Button("Next (2 of 3)")
 		if !ok {
 			t.Fatalf("no button: %s", shown.Raw)
@@ -524,14 +563,16 @@ func TestFound(t *testing.T) {
 		if all := r.Ephemerals(mina); len(all) != 1 || !strings.Contains(all[0].Content, "page 2 of 3") {
 			t.Fatalf("shown: %+v", all)
 		}
-		r.bot.answer(intake.Answer{Kind: intake.Whisper, Refused: "search_gone", Lines: []bot.Line{line("no longer kept")}})
+		r.bot.answer(intake.Answer{Kind: intake.Whisper, Refused: "search_gone",
+			Lines: []bot.Line{line("no longer kept")}})
 		shown = r.Ephemerals(mina)[0]
 		if b, ok = shown.Button("Next (3 of 3)"); !ok {
 			t.Fatalf("no button: %s", shown.Raw)
 		}
 		r.wait(t, r.Press(mina, shown.Ref(), b.CustomID))
 		time.Sleep(5 * time.Second)
-		if all := r.Ephemerals(mina); len(all) != 2 || !strings.Contains(all[0].Content, "page 2 of 3") || !strings.Contains(all[1].Content, "no longer kept") {
+		if all := r.Ephemerals(mina); len(all) != 2 || !strings.Contains(all[0].Content, "page 2 of 3") ||
+			!strings.Contains(all[1].Content, "no longer kept") {
 			t.Errorf("shown: %+v", all)
 		}
 		shown = r.Ephemerals(mina)[0]
@@ -546,14 +587,18 @@ func TestFound(t *testing.T) {
 	})
 }
 
-// TestFoundMessageGone: where the message that an answer was meant for is gone, the answer is said after it; and a short outage takes nothing away.
+// TestFoundMessageGone: where the message that an answer was meant for is gone, the answer is said
+// after it; and a short outage takes nothing away.
 func TestFoundMessageGone(t *testing.T) {
-	for name, f := range map[string]discordtest.Fault{"gone": discordtest.APIError(404, 10008), "outage": discordtest.Status(503)} {
+	for name, f := range map[string]discordtest.Fault{"gone": discordtest.APIError(404, 10008),
+		"outage": discordtest.Status(503)} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, r *rig) {
-				r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"), Of: 1, Samples: someCard(bot.Done).Samples}})
+				r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"),
+					Of: 1, Samples: someCard(bot.Done).Samples}})
 				r.Fail("PATCH /webhooks/**", 2, f)
-				r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"), discordtest.Opt("last", 2)))
+				r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"),
+					discordtest.Opt("last", 2)))
 				time.Sleep(30 * time.Second)
 				all := r.Ephemerals(mina)
 				if len(all) == 0 || !strings.Contains(all[len(all)-1].Content, "2 messages found") {
@@ -576,7 +621,8 @@ func TestTroubleInOwnWords(t *testing.T) {
 		{"gateway", fmt.Errorf("%w: %w", ErrOutage, foreign), "no connection to Discord; the log says more", true},
 		{"gateway", &fatal{mends[4014], foreign}, mends[4014] + "; the log says more", false},
 		{"token", &fatal{mends[4004], &apiError{Message: "foreign words"}}, mends[4004] + "; the log says more", false},
-		{"commands", errors.Join(&fatal{"one", foreign}, fmt.Errorf("a guild: %w", &fatal{"two", foreign})), "one; two; the log says more", false},
+		{"commands", errors.Join(&fatal{"one", foreign}, fmt.Errorf("a guild: %w", &fatal{"two", foreign})),
+			"one; two; the log says more", false},
 		{"commands", foreign, "the log says more", false},
 	} {
 		a := &Adapter{}

@@ -30,7 +30,8 @@ func TestAdapter(t *testing.T) {
 	})
 }
 
-// openAPI checks bodies against Discord's published document, where that is laid out beside the repository.
+// openAPI checks bodies against Discord's published document, where that is laid out beside the
+// repository.
 var openAPI = sync.OnceValue(func() func(method, route string, body []byte) error {
 	check, err := discordtest.OpenAPI(filepath.Join("..", "..", "..", "shared", "assets", "discord-openapi.json"))
 	if err != nil {
@@ -54,7 +55,8 @@ type discordRig struct {
 }
 
 var discordWorld = adaptertest.World{
-	Home: discordtest.New().ID, Team: "discord", Channel: "1001", Mods: "3001", Leads: "3002", Mina: "2001", Theo: "2002", Nobody: "2003", MinaName: "Mina K.",
+	Home: discordtest.New().ID, Team: "discord", Channel: "1001", Mods: "3001", Leads: "3002", Mina: "2001",
+	Theo: "2002", Nobody: "2003", MinaName: "Mina K.",
 }
 
 func openRig(t *testing.T, byHTTP bool) adaptertest.Rig {
@@ -81,7 +83,8 @@ func openRig(t *testing.T, byHTTP bool) adaptertest.Rig {
 func (r *discordRig) start() {
 	r.t.Helper()
 	o := discord.Options{
-		BotToken: r.g.BotToken, ApplicationID: r.g.ApplicationID, Guilds: []string{r.g.ID}, HTTPClient: r.g.Client(), Dial: r.g.Dial, Bot: r.bot,
+		BotToken: r.g.BotToken, ApplicationID: r.g.ApplicationID, Guilds: []string{r.g.ID}, HTTPClient: r.g.Client(),
+		Dial: r.g.Dial, Bot: r.bot,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if r.byHTTP {
@@ -191,7 +194,8 @@ func refOf(ref bot.Ref) discordtest.MessageRef {
 	return discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
 }
 
-var labels = map[bot.ButtonKind]string{bot.ButtonApprove: "Approve", bot.ButtonReject: "Reject", bot.ButtonShowAll: "Show all", bot.ButtonStop: "Stop"}
+var labels = map[bot.ButtonKind]string{bot.ButtonApprove: "Approve", bot.ButtonReject: "Reject",
+	bot.ButtonShowAll: "Show all", bot.ButtonStop: "Stop"}
 
 // button is the custom_id under a label.
 func (r *discordRig) button(m discordtest.Message, label string) string {
@@ -224,7 +228,8 @@ func (r *discordRig) PressForged(who string, card bot.Ref, b bot.ButtonKind, req
 func (r *discordRig) PressAlone(who, label string) adaptertest.Deed {
 	r.t.Helper()
 	for _, m := range slices.Backward(r.g.Ephemerals(who)) {
-		if slices.ContainsFunc(m.Buttons(), func(b discordtest.Button) bool { return strings.HasPrefix(b.Label, label) }) {
+		if slices.ContainsFunc(m.Buttons(),
+			func(b discordtest.Button) bool { return strings.HasPrefix(b.Label, label) }) {
 			return r.deed(r.g.Press(who, m.Ref(), r.button(m, label)))
 		}
 	}
@@ -300,9 +305,11 @@ func (r *discordRig) shown(m discordtest.Message) adaptertest.Shown {
 	return s
 }
 
-var lively = regexp.MustCompile(`^(?:<(?:@[&!]?|#)(\d+)>|<(/[^>]*:\d+)>|<(a?:\w+:\d+)>|<?(https?://[^\s>]*)|(www\.\S+)|(discord\.gg/\S+)|(mailto:\S+)|(\]\([^)]*\))|(@everyone|@here)|(\*\*Approved))`)
+var lively = regexp.MustCompile(
+	`^(?:<(?:@[&!]?|#)(\d+)>|<(/[^>]*:\d+)>|<(a?:\w+:\d+)>|<?(https?://[^\s>]*)|(www\.\S+)|(discord\.gg/\S+)|(mailto:\S+)|(\]\([^)]*\))|(@everyone|@here)|(\*\*Approved))`)
 
-// works finds what Discord makes work in a text: everything that is neither behind a backslash nor in code.
+// works finds what Discord makes work in a text: everything that is neither behind a backslash nor
+// in code.
 func works(s string) (live []string) {
 	for s != "" {
 		switch {
@@ -367,11 +374,14 @@ func (r *discordRig) Notified() (list []string) {
 
 func (r *discordRig) Fail(c adaptertest.Call, f adaptertest.Failure, n int) {
 	route := map[adaptertest.Call]string{
-		adaptertest.Posting: "POST /channels/{channel_id}/messages", adaptertest.Editing: "PATCH /channels/{channel_id}/messages/{message_id}",
+		adaptertest.Posting: "POST /channels/{channel_id}/messages",
+		adaptertest.Editing: "PATCH /channels/{channel_id}/messages/{message_id}",
 	}[c]
 	r.g.Fail(route, n, map[adaptertest.Failure]discordtest.Fault{
-		adaptertest.Gone: discordtest.APIError(404, 10003), adaptertest.Forbidden: discordtest.APIError(403, 50013), adaptertest.Refused: discordtest.APIError(400, 200000), adaptertest.Busy: discordtest.RateLimited(adaptertest.BusyFor),
-		adaptertest.Down: discordtest.Status(503), adaptertest.Lost: discordtest.ReplyLost(),
+		adaptertest.Gone: discordtest.APIError(404, 10003), adaptertest.Forbidden: discordtest.APIError(403, 50013),
+		adaptertest.Refused: discordtest.APIError(400, 200000),
+		adaptertest.Busy:    discordtest.RateLimited(adaptertest.BusyFor),
+		adaptertest.Down:    discordtest.Status(503), adaptertest.Lost: discordtest.ReplyLost(),
 	}[f])
 }
 
@@ -382,8 +392,10 @@ func (r *discordRig) Troubles() map[bot.Trouble]adaptertest.Case {
 	from := func(o discordtest.Origin) func() { return func() { r.g.SetOrigin(o) } }
 	here := from(discordtest.Origin{})
 	return map[bot.Trouble]adaptertest.Case{
-		bot.TroubleBot: {Who: "2004", Channel: w.Channel, Set: here}, bot.TroublePending: {Who: "2005", Channel: w.Channel, Set: here},
-		bot.TroubleTimedOut: {Who: "2006", Channel: w.Channel, Set: here}, bot.TroubleNotInChannel: {Who: w.Mina, Channel: "1002", Set: here},
+		bot.TroubleBot:           {Who: "2004", Channel: w.Channel, Set: here},
+		bot.TroublePending:       {Who: "2005", Channel: w.Channel, Set: here},
+		bot.TroubleTimedOut:      {Who: "2006", Channel: w.Channel, Set: here},
+		bot.TroubleNotInChannel:  {Who: w.Mina, Channel: "1002", Set: here},
 		bot.TroubleWrongGuild:    {Who: w.Mina, Channel: w.Channel, Set: from(discordtest.Origin{GuildID: "4242"})},
 		bot.TroubleUserInstalled: {Who: w.Mina, Channel: w.Channel, Set: from(discordtest.Origin{UserInstalled: true})},
 		bot.TroubleDirectMessage: {Who: w.Mina, Channel: directMessage},
@@ -393,9 +405,11 @@ func (r *discordRig) Troubles() map[bot.Trouble]adaptertest.Case {
 func (r *discordRig) Lacks() map[bot.Trouble]string {
 	none := "Discord knows nothing like it"
 	return map[bot.Trouble]string{
-		bot.TroubleWorkflow: none, bot.TroubleGuest: none, bot.TroubleExtShared: none, bot.TroubleDeactivated: "a deleted account sends nothing",
-		bot.TroubleForeign: "an account of another server is in the wrong guild", bot.TroubleArchived: "threads alone are archived, and writing opens them",
-		bot.TroubleUnknown: "an interaction of a server always names its member",
+		bot.TroubleWorkflow: none, bot.TroubleGuest: none, bot.TroubleExtShared: none,
+		bot.TroubleDeactivated: "a deleted account sends nothing",
+		bot.TroubleForeign:     "an account of another server is in the wrong guild",
+		bot.TroubleArchived:    "threads alone are archived, and writing opens them",
+		bot.TroubleUnknown:     "an interaction of a server always names its member",
 	}
 }
 

@@ -45,12 +45,13 @@ type reply struct {
 	instead *message
 	// card is what the first answer makes the pressed message show; nil for none.
 	card *bot.Card
-	// later makes the answer where the first one only said that it takes a while; nil for none. What does not belong into the place of the first one
-	// is said after it.
+	// later makes the answer where the first one only said that it takes a while; nil for none.
+	// What does not belong into the place of the first one is said after it.
 	later func(ctx context.Context) (answer, after *message)
 }
 
-// Discord takes a first answer within 3 s. The bot gets most of it, the way there and back the rest.
+// Discord takes a first answer within 3 s. The bot gets most of it, the way there and back the
+// rest.
 const (
 	actWithin    = 2 * time.Second
 	answerWithin = 2900 * time.Millisecond
@@ -72,7 +73,8 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	}()
 	e := a.event(in)
 	if e.Act.Kind == intake.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult,
+			Data: &choices{[]choice{}}}}
 	}
 	began := time.Now()
 	if a.bot.TakesLong(e.Act) {
@@ -80,7 +82,8 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	}
 	answer, err := a.bot.Do(ctx, e, a.member(in))
 	if err != nil {
-		a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
+		a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request",
+			e.Act.Request, "error", err)
 		return in.fault(err)
 	}
 	took := time.Since(began)
@@ -93,10 +96,12 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 
 // panicked tells the log of a bug; it is called where it was recovered from.
 func (a *Adapter) panicked(in *interaction, p any) {
-	a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	a.log.Error("a bug kept an interaction from being handled", "interaction", in.ID, "panic", fmt.Sprint(p), "stack",
+		string(debug.Stack()))
 }
 
-// wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has. A repeat of an event that has its answer gets that at once.
+// wait stores the event, lets Discord show that the bot is thinking, and answers when the bot has.
+// A repeat of an event that has its answer gets that at once.
 func (a *Adapter) wait(ctx context.Context, in *interaction, e intake.Event) reply {
 	e.Reply = in.Token // until the event has its answer
 	_, prior, err := a.bot.Note(ctx, e)
@@ -127,7 +132,8 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e intake.Event) rep
 		}()
 		answer, err := a.bot.Do(ctx, e, a.member(in))
 		if err != nil {
-			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request", e.Act.Request, "error", err)
+			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request",
+				e.Act.Request, "error", err)
 			answer = intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{trouble(in.ID, err)}}
 		}
 		m, ok := a.reply(in, e, answer).first.Data.(*message)
@@ -143,14 +149,16 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e intake.Event) rep
 }
 
 const (
-	// leftAfter is when an event that still has no answer has been left by a process that ended: laterWithin is over.
+	// leftAfter is when an event that still has no answer has been left by a process that ended:
+	// laterWithin is over.
 	leftAfter = 2 * time.Minute
 	// tokenLives is how long Discord takes answers to an interaction.
 	tokenLives = 15 * time.Minute
 )
 
-// takeUpLeft gives up the events that a process stored, told people to wait for, and then ended before it answered: their roles came with the
-// interaction, so that they cannot be asked for again. It looks every two minutes, because another process may end at any time.
+// takeUpLeft gives up the events that a process stored, told people to wait for, and then ended
+// before it answered: their roles came with the interaction, so that they cannot be asked for
+// again. It looks every two minutes, because another process may end at any time.
 func (a *Adapter) takeUpLeft(ctx context.Context) {
 	for {
 		for u, err := range a.bot.Unfinished(ctx, bot.Discord) {
@@ -195,15 +203,17 @@ func (a *Adapter) giveUp(ctx context.Context, u intake.Unfinished) {
 	a.follow(ctx, in, hide(m))
 }
 
-// turns reports whether a page that the person alone sees is to be turned: the new one takes its place.
+// turns reports whether a page that the person alone sees is to be turned: the new one takes its
+// place.
 func (in *interaction) turns() bool {
 	p, ok := readPress(in.Data.CustomID)
 	return ok && (p.verb == verbPage || p.verb == verbTurn) && in.Type == discordgo.InteractionMessageComponent &&
 		in.Message != nil && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0
 }
 
-// trouble is what a person reads when a fault of ours kept the bot from acting, or may have: where the ledger cannot tell whether it was stored, nobody is told that nothing
-// was done. The id finds the line in the log.
+// trouble is what a person reads when a fault of ours kept the bot from acting, or may have: where
+// the ledger cannot tell whether it was stored, nobody is told that nothing was done. The id finds
+// the line in the log.
 func trouble(fault string, err error) bot.Line {
 	key := "answer.fault"
 	if _, unsure := errors.AsType[*bot.Unsure](err); unsure {
@@ -215,7 +225,8 @@ func trouble(fault string, err error) bot.Line {
 // fault is the answer where err, or a bug, kept the bot from acting.
 func (in *interaction) fault(err error) reply {
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult,
+			Data: &choices{[]choice{}}}}
 	}
 	return whisper(drawLines([]bot.Line{trouble(in.ID, err)}))
 }
@@ -233,9 +244,11 @@ func hide(m *message) *message {
 	return m
 }
 
-// reply turns the bot's answer into Discord's. A message is changed in the answer when its own button was pressed.
+// reply turns the bot's answer into Discord's. A message is changed in the answer when its own
+// button was pressed.
 func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) reply {
-	pressed := in.Message != nil && (in.Type == discordgo.InteractionMessageComponent || in.Type == discordgo.InteractionModalSubmit)
+	pressed := in.Message != nil && (in.Type == discordgo.InteractionMessageComponent ||
+		in.Type == discordgo.InteractionModalSubmit)
 	update := func(m *message, instead *message) reply {
 		return reply{first: response{Type: discordgo.InteractionResponseUpdateMessage, Data: m}, instead: hide(instead)}
 	}
@@ -247,7 +260,8 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 		return drawLines(lines)
 	}
 	show := func(c *bot.Card) reply {
-		out := update(drawCard(*c, nil), said(bot.Say("answer.done"))) // not the card again, which may be what Discord refuses
+		// not the card again, which may be what Discord refuses
+		out := update(drawCard(*c, nil), said(bot.Say("answer.done")))
 		out.card = c
 		return out
 	}
@@ -298,7 +312,8 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 		return whisper(said(bot.Say("answer.taken")))
 	}
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
-		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}}
+		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult,
+			Data: &choices{[]choice{}}}}
 	}
 	return whisper(said(bot.Say("answer.done")))
 }
@@ -313,10 +328,12 @@ func drawForm(f intake.Form) *modal {
 		if in.Long {
 			style = discordgo.TextInputParagraph
 		}
-		m.Components = append(m.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{discordgo.TextInput{
-			CustomID: in.Name, Label: clip(in.Label, maxInputLabel), Style: style, Placeholder: clip(in.Placeholder, maxPlaceholder),
-			Required: in.Required, MaxLength: min(cmp.Or(in.Max, maxInput), maxInput),
-		}}})
+		m.Components = append(m.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{
+			discordgo.TextInput{
+				CustomID: in.Name, Label: clip(in.Label, maxInputLabel), Style: style,
+				Placeholder: clip(in.Placeholder, maxPlaceholder),
+				Required:    in.Required, MaxLength: min(cmp.Or(in.Max, maxInput), maxInput),
+			}}})
 	}
 	return m
 }
@@ -360,8 +377,9 @@ func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
 	a.more(in, out)
 }
 
-// shown lets the bot look, after a while, whether the card that an answer put in the place of another hides a newer one: the teller edits the message too, and
-// nothing but time tells which of the two Discord took last.
+// shown lets the bot look, after a while, whether the card that an answer put in the place of
+// another hides a newer one: the teller edits the message too, and nothing but time tells which of
+// the two Discord took last.
 func (a *Adapter) shown(in *interaction, out reply, after time.Duration) {
 	if out.card == nil {
 		return
@@ -371,13 +389,14 @@ func (a *Adapter) shown(in *interaction, out reply, after time.Duration) {
 			return
 		}
 		if err := a.bot.Replaced(ctx, *out.card); err != nil {
-			a.log.Warn("a pressed card may show how the request stood before", "interaction", in.ID, "request", out.card.ID, "error", err)
+			a.log.Warn("a pressed card may show how the request stood before", "interaction", in.ID, "request",
+				out.card.ID, "error", err)
 		}
 	})
 }
 
-// more says what is left to say after the first answer. Where that came in the HTTP response Discord may not have read it yet, so
-// an unknown token means to wait.
+// more says what is left to say after the first answer. Where that came in the HTTP response
+// Discord may not have read it yet, so an unknown token means to wait.
 func (a *Adapter) more(in *interaction, out reply) {
 	if out.later != nil {
 		a.background(laterWithin, func(ctx context.Context) {
@@ -387,7 +406,8 @@ func (a *Adapter) more(in *interaction, out reply) {
 				if err == nil {
 					return
 				}
-				a.log.Warn("could not put an answer that took a while into its place", "interaction", in.ID, "error", err)
+				a.log.Warn("could not put an answer that took a while into its place", "interaction", in.ID, "error",
+					err)
 				after = hide(m) // where the message that it was meant for is gone
 			}
 			a.follow(ctx, in, after)

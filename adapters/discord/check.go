@@ -17,8 +17,9 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// Check tries the configuration against the real servers and says what is missing. It counts people by the roster. It reads only, and opens no connection
-// of the Gateway. An error means that Discord could not be asked.
+// Check tries the configuration against the real servers and says what is missing. It counts people
+// by the roster. It reads only, and opens no connection of the Gateway. An error means that Discord
+// could not be asked.
 func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
 	c := &checkup{a: a, policy: a.bot.PolicyNow(), roster: roster, homes: map[string]*home{}}
 	err := c.run(ctx)
@@ -80,7 +81,8 @@ func (c *checkup) run(ctx context.Context) error {
 	return c.people(ctx, crowd)
 }
 
-// application looks at the token, and at whether application id, public key and endpoint go with it. It is false when nothing else can be asked.
+// application looks at the token, and at whether application id, public key and endpoint go with
+// it. It is false when nothing else can be asked.
 func (c *checkup) application(ctx context.Context) (bool, error) {
 	var app struct {
 		ID       string `json:"id"`
@@ -89,7 +91,8 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 	}
 	if err := c.get(ctx, &app, "/applications/@me"); err != nil {
 		if refusal(err, http.StatusUnauthorized) {
-			c.found.Bad("set DISCORD_BOT_TOKEN to the token of the application's Bot page", "Discord refuses the bot token")
+			c.found.Bad("set DISCORD_BOT_TOKEN to the token of the application's Bot page",
+				"Discord refuses the bot token")
 			return false, nil
 		}
 		return false, fmt.Errorf("asking Discord about the application: %w", err)
@@ -110,7 +113,8 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 		if strings.EqualFold(app.Key, c.a.o.PublicKey) {
 			c.found.Well("the public key is the application's")
 		} else {
-			c.found.Bad("copy DISCORD_PUBLIC_KEY from the application's General Information page", "the public key is not the application's: every interaction would be refused")
+			c.found.Bad("copy DISCORD_PUBLIC_KEY from the application's General Information page",
+				"the public key is not the application's: every interaction would be refused")
 		}
 	}
 	u, err := url.Parse(app.Endpoint)
@@ -122,20 +126,25 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 	case !byHTTP && app.Endpoint == "":
 		c.found.Well("interactions come over the Gateway")
 	case !byHTTP:
-		c.found.Bad("clear Interactions Endpoint URL on the application's General Information page, or set DISCORD_PUBLIC_KEY",
-			"the portal has interactions sent to %s, which makes the Gateway silent: nothing would reach the bot", where)
+		c.found.Bad(
+			"clear Interactions Endpoint URL on the application's General Information page, or set DISCORD_PUBLIC_KEY",
+			"the portal has interactions sent to %s, which makes the Gateway silent: nothing would reach the bot",
+			where)
 	case app.Endpoint == "":
-		c.found.Bad("set Interactions Endpoint URL on the application's General Information page to this bot's /discord/interactions (start the bot first: Discord asks it at once), or take DISCORD_PUBLIC_KEY away",
+		c.found.Bad(
+			"set Interactions Endpoint URL on the application's General Information page to this bot's /discord/interactions (start the bot first: Discord asks it at once), or take DISCORD_PUBLIC_KEY away",
 			"the portal has no endpoint for interactions, and the bot waits for them by HTTP: nothing would reach it")
 	case !strings.HasSuffix(u.Path, "/discord/interactions"):
-		c.found.Hint("it should end in /discord/interactions unless a proxy changes the path", "interactions are sent to %s", where)
+		c.found.Hint("it should end in /discord/interactions unless a proxy changes the path",
+			"interactions are sent to %s", where)
 	default:
 		c.found.Well("interactions are sent to %s", where)
 	}
 	return true, nil
 }
 
-// guild looks at one server: that the bot is in it, and that its commands are registered there as they are now.
+// guild looks at one server: that the bot is in it, and that its commands are registered there as
+// they are now.
 func (c *checkup) guild(ctx context.Context, id string) error {
 	var g struct {
 		Name  string `json:"name"`
@@ -144,7 +153,9 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 	}
 	if err := c.get(ctx, &g, "/guilds/{guild_id}", id); err != nil {
 		if refusal(err, http.StatusNotFound, http.StatusForbidden) {
-			c.found.Bad("invite the bot with the link of \"recallbot manifest discord\", or take the id out of DISCORD_GUILDS", "the bot is not in the server %s", id)
+			c.found.Bad(
+				"invite the bot with the link of \"recallbot manifest discord\", or take the id out of DISCORD_GUILDS",
+				"the bot is not in the server %s", id)
 			return nil
 		}
 		return fmt.Errorf("asking Discord about the server %s: %w", id, err)
@@ -172,19 +183,22 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 	wanted, _ := definition()
 	switch {
 	case refusal(err, http.StatusForbidden, http.StatusNotFound):
-		c.found.Bad("invite the bot with the link of \"recallbot manifest discord\", whose scope applications.commands is needed", "commands cannot be registered in the server %s", id)
+		c.found.Bad(
+			"invite the bot with the link of \"recallbot manifest discord\", whose scope applications.commands is needed", "commands cannot be registered in the server %s", id)
 	case err != nil:
 		return fmt.Errorf("asking Discord for the commands of the server %s: %w", id, err)
 	case sameCommands(there, wanted):
 		c.found.Well("the commands are registered in the server %s", id)
 	default:
 		// Before the first start that is as it must be.
-		c.found.Hint("the bot registers them when it starts", "the commands of the server %s are missing or of another version", id)
+		c.found.Hint("the bot registers them when it starts",
+			"the commands of the server %s are missing or of another version", id)
 	}
 	return nil
 }
 
-// needed are the permissions that the bot has a use for, by the names that Discord's settings give them.
+// needed are the permissions that the bot has a use for, by the names that Discord's settings give
+// them.
 var needed = []struct {
 	bit  int64
 	name string
@@ -217,7 +231,8 @@ func (c *checkup) everywhere() {
 		}
 		may := h.may(c.self, nil)
 		if names := lacking(may); len(names) > 0 {
-			c.found.Bad("grant them to the bot's role", "in the server %s the bot may not: %s", g, strings.Join(names, ", "))
+			c.found.Bad("grant them to the bot's role", "in the server %s the bot may not: %s", g,
+				strings.Join(names, ", "))
 		} else {
 			c.found.Well("the bot may be used in every channel of the server %s that does not shut it out", g)
 		}
@@ -236,7 +251,8 @@ func (c *checkup) channel(ctx context.Context, channelID string) error {
 	h := c.homes[ch.Guild]
 	switch {
 	case refusal(err, http.StatusNotFound):
-		c.found.Bad("correct the id in DISCORD_CHANNELS, or invite the bot to its server", "the channel %s does not exist, or is in a server that the bot is not in", channelID)
+		c.found.Bad("correct the id in DISCORD_CHANNELS, or invite the bot to its server",
+			"the channel %s does not exist, or is in a server that the bot is not in", channelID)
 		return nil
 	case refusal(err, http.StatusForbidden):
 		c.found.Bad("grant the bot's role View Channel there", "the bot may not see the channel %s", channelID)
@@ -244,21 +260,26 @@ func (c *checkup) channel(ctx context.Context, channelID string) error {
 	case err != nil:
 		return fmt.Errorf("asking Discord about the channel %s: %w", channelID, err)
 	case h == nil:
-		c.found.Bad("take it out of DISCORD_CHANNELS, or add its server to DISCORD_GUILDS", "the channel %s is in none of the servers", channelID)
+		c.found.Bad("take it out of DISCORD_CHANNELS, or add its server to DISCORD_GUILDS",
+			"the channel %s is in none of the servers", channelID)
 		return nil
 	}
 	switch ch.Type {
 	case discordgo.ChannelTypeGuildText, discordgo.ChannelTypeGuildNews:
-	case discordgo.ChannelTypeGuildNewsThread, discordgo.ChannelTypeGuildPublicThread, discordgo.ChannelTypeGuildPrivateThread:
-		c.found.Bad("name the channel that it belongs to", "%s in DISCORD_CHANNELS is a thread: a command in a thread counts as in its channel", channelID)
+	case discordgo.ChannelTypeGuildNewsThread, discordgo.ChannelTypeGuildPublicThread,
+		discordgo.ChannelTypeGuildPrivateThread:
+		c.found.Bad("name the channel that it belongs to",
+			"%s in DISCORD_CHANNELS is a thread: a command in a thread counts as in its channel", channelID)
 		return nil
 	default:
-		c.found.Bad("use a text channel", "the channel %s is of a kind in which the bot cannot show a card with its thread", channelID)
+		c.found.Bad("use a text channel",
+			"the channel %s is of a kind in which the bot cannot show a card with its thread", channelID)
 		return nil
 	}
 	may := h.may(c.self, ch.Overwrites)
 	if names := lacking(may); len(names) > 0 {
-		c.found.Bad("grant them to the bot's role there, and look at the channel's own settings", "in the channel %s the bot may not: %s", channelID, strings.Join(names, ", "))
+		c.found.Bad("grant them to the bot's role there, and look at the channel's own settings",
+			"in the channel %s the bot may not: %s", channelID, strings.Join(names, ", "))
 	} else {
 		c.found.Well("the channel %s can be used", channelID)
 	}
@@ -280,8 +301,9 @@ func (c *checkup) ring(h *home, may int64, where string) {
 	}
 }
 
-// may is what the bot may do, by Discord's order: everybody's role (which bears the server's id) and the bot's own together, then what the channel
-// changes for everybody, for the bot's roles together, and for the bot itself.
+// may is what the bot may do, by Discord's order: everybody's role (which bears the server's id)
+// and the bot's own together, then what the channel changes for everybody, for the bot's roles
+// together, and for the bot itself.
 func (h *home) may(self string, changes []overwrite) int64 {
 	const all = int64(1)<<53 - 1
 	may := bits(h.roles[h.id].Permissions)
@@ -336,23 +358,30 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	} else {
 		c.found.Well("at most %s may ask for a recall", bot.CountAccounts(requesters))
 	}
-	// As a request would be refused, whoever asks it; who is in the roles is not told, so whoever asks may be one of them.
-	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: bot.Discord}, Approvers: approvers, UnnamedApprovers: inRoles}, c.roster)
+	// As a request would be refused, whoever asks it; who is in the roles is not told, so whoever
+	// asks may be one of them.
+	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: bot.Discord}, Approvers: approvers,
+		UnnamedApprovers: inRoles}, c.roster)
 	switch need := max(c.policy.Approvals, c.policy.LargeApprovals); {
 	case len(approvers)+inRoles == 0:
 		c.found.Bad("set DISCORD_APPROVERS", "nobody on Discord may approve")
 	case have < need:
-		c.found.Bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "at most %s may approve, and as many as %d approvals are needed: such requests are refused", bot.CountPeople(have), need)
+		c.found.Bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS",
+			"at most %s may approve, and as many as %d approvals are needed: such requests are refused",
+			bot.CountPeople(have), need)
 	case have == need && requesters > 0:
-		c.found.Hint("add an approver", "at most %s may approve, just as many as are needed: a request by one of them is refused", bot.CountPeople(have))
+		c.found.Hint("add an approver",
+			"at most %s may approve, just as many as are needed: a request by one of them is refused",
+			bot.CountPeople(have))
 	default:
-		c.found.Well("at most %s may approve, and as many as %d approvals are needed", bot.CountAccounts(len(approvers)+inRoles), need)
+		c.found.Well("at most %s may approve, and as many as %d approvals are needed",
+			bot.CountAccounts(len(approvers)+inRoles), need)
 	}
 	return nil
 }
 
-// count says which accounts a list names, and how many are in its roles, at most: who is in two roles is counted twice, for Discord tells only numbers without a
-// privilege.
+// count says which accounts a list names, and how many are in its roles, at most: who is in two
+// roles is counted twice, for Discord tells only numbers without a privilege.
 func (c *checkup) count(ctx context.Context, list []bot.Principal) (named []bot.Account, inRoles int, err error) {
 	for _, p := range list {
 		if p.Group != "" {
@@ -387,7 +416,8 @@ func (c *checkup) role(role string) int {
 			c.found.Bad("name another role", "the role %s is everybody in the server, and counts for nothing", role)
 			return 0
 		case h.members[role] == 0:
-			c.found.Bad("give it to somebody, or take it out", "nobody is in the role %s (%s)", role, bot.Visible(r.Name))
+			c.found.Bad("give it to somebody, or take it out", "nobody is in the role %s (%s)", role,
+				bot.Visible(r.Name))
 		}
 		return h.members[role]
 	}
@@ -433,7 +463,8 @@ func refusal(err error, statuses ...int) bool {
 	return ok && slices.Contains(statuses, e.Status)
 }
 
-// registered is what counts of a command or option when definitions are compared. Discord adds ids and versions to what it was given.
+// registered is what counts of a command or option when definitions are compared. Discord adds ids
+// and versions to what it was given.
 type registered struct {
 	Name         string       `json:"name"`
 	Type         int          `json:"type"`

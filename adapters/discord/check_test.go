@@ -30,7 +30,8 @@ func (r *rig) checked(t *testing.T) string {
 // allowed is a policy for Discord.
 func allowed(channels []string, requesters, approvers []bot.Principal) bot.Policy {
 	p := bot.DefaultPolicy()
-	p.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {Requesters: requesters, Approvers: approvers, Channels: channels, AnyChannel: channels == nil}}
+	p.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {Requesters: requesters, Approvers: approvers,
+		Channels: channels, AnyChannel: channels == nil}}
 	return p
 }
 
@@ -44,13 +45,15 @@ func (r *rig) wants(t *testing.T, name string, wants ...string) {
 	}
 }
 
-// checkupIn runs f with a configuration in which nothing is wrong, and fails when Check does more than read.
+// checkupIn runs f with a configuration in which nothing is wrong, and fails when Check does more
+// than read.
 func checkupIn(t *testing.T, by mode, f func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, by, func(r *rig, _ *Options) {
 			r.AddMember(discordtest.Member{UserID: "42", Name: "lena"})
-			r.AddRole(discordtest.Role{ID: leads, Name: "leads", Mentionable: true, Members: []string{mina, theo, "42"}})
+			r.AddRole(discordtest.Role{ID: leads, Name: "leads", Mentionable: true,
+				Members: []string{mina, theo, "42"}})
 			r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
 		})
 		r.ready(t)
@@ -61,13 +64,16 @@ func checkupIn(t *testing.T, by mode, f func(t *testing.T, r *rig)) {
 
 func TestCheckWell(t *testing.T) {
 	for by, how := range map[mode]string{
-		overGateway: "ok   interactions come over the Gateway", overHTTP: "ok   interactions are sent to bot.example/discord/interactions",
+		overGateway: "ok   interactions come over the Gateway",
+		overHTTP:    "ok   interactions are sent to bot.example/discord/interactions",
 	} {
 		checkupIn(t, by, func(t *testing.T, r *rig) {
 			got := r.checked(t)
 			for _, want := range []string{
-				"ok   the bot token works and belongs to the application " + r.ApplicationID, how, "ok   the bot is in the server " + r.ID,
-				"ok   the commands are registered", "ok   the channel 100 can be used", "ok   at most 1 account may ask", "ok   at most 3 accounts may approve, and as many as 2 approvals",
+				"ok   the bot token works and belongs to the application " + r.ApplicationID, how,
+				"ok   the bot is in the server " + r.ID,
+				"ok   the commands are registered", "ok   the channel 100 can be used",
+				"ok   at most 1 account may ask", "ok   at most 3 accounts may approve, and as many as 2 approvals",
 			} {
 				if !strings.Contains(got, want) {
 					t.Errorf("want %q in:\n%s", want, got)
@@ -83,11 +89,13 @@ func TestCheckWell(t *testing.T) {
 func TestCheckApplication(t *testing.T) {
 	checkupIn(t, overGateway, func(t *testing.T, r *rig) {
 		r.adapter.o.ApplicationID = "5"
-		r.wants(t, "another application", "BAD  the bot token belongs to the application "+r.ApplicationID+", not to 5 -> set DISCORD_APPLICATION_ID to "+r.ApplicationID,
+		r.wants(t, "another application", "BAD  the bot token belongs to the application "+r.ApplicationID+
+			", not to 5 -> set DISCORD_APPLICATION_ID to "+r.ApplicationID,
 			"BAD  commands cannot be registered")
 		r.adapter.o.ApplicationID = r.ApplicationID
 		r.Deliver(r.adapter.Handler())
-		r.wants(t, "an endpoint beside the Gateway", "BAD  the portal has interactions sent to bot.example/discord/interactions, which makes the Gateway silent")
+		r.wants(t, "an endpoint beside the Gateway",
+			"BAD  the portal has interactions sent to bot.example/discord/interactions, which makes the Gateway silent")
 		r.Deliver(nil)
 
 		r.Fail("GET /applications/@me", 3, discordtest.Status(503))
@@ -95,7 +103,9 @@ func TestCheckApplication(t *testing.T) {
 			t.Error("an outage is called a finding")
 		}
 		r.Fail("GET /applications/@me", 1, discordtest.APIError(401, 0))
-		if got := r.checked(t); !strings.HasPrefix(got, "BAD  Discord refuses the bot token -> set DISCORD_BOT_TOKEN") || strings.Count(got, "\n") != 1 || strings.Contains(got, r.BotToken) {
+		if got := r.checked(t); !strings.HasPrefix(got,
+			"BAD  Discord refuses the bot token -> set DISCORD_BOT_TOKEN") || strings.Count(got, "\n") != 1 ||
+			strings.Contains(got, r.BotToken) {
 			t.Errorf("with a refused token:\n%s", got)
 		}
 	})
@@ -121,23 +131,29 @@ func TestCheckPlaces(t *testing.T) {
 		r.AddChannel(discordtest.Channel{ID: "200", Name: "voice", Type: 2})
 		r.AddChannel(discordtest.Channel{ID: "201", Name: "closed"})
 		r.Deny("201", discordtest.ViewChannel)
-		r.bot.policy = allowed([]string{trust, "200", "201", "202", at.Thread}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
+		r.bot.policy = allowed([]string{trust, "200", "201", "202", at.Thread}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{Group: leads}})
 		r.Deny(trust, discordtest.AttachFiles|discordtest.SendMessagesInThreads)
-		r.wants(t, "channels", "BAD  in the channel 100 the bot may not: Send Messages in Threads, Attach Files -> ", "BAD  the channel 200 is of a kind",
-			"BAD  the bot may not see the channel 201", "BAD  the channel 202 does not exist", "BAD  "+at.Thread+" in DISCORD_CHANNELS is a thread")
+		r.wants(t, "channels", "BAD  in the channel 100 the bot may not: Send Messages in Threads, Attach Files -> ",
+			"BAD  the channel 200 is of a kind",
+			"BAD  the bot may not see the channel 201", "BAD  the channel 202 does not exist",
+			"BAD  "+at.Thread+" in DISCORD_CHANNELS is a thread")
 		r.Allow(trust, discordtest.AttachFiles|discordtest.SendMessagesInThreads)
 		r.wants(t, "a channel mended", "ok   the channel 100 can be used")
 
 		r.AddRole(discordtest.Role{ID: leads, Name: "leads", Members: []string{mina, theo, "42"}})
-		r.wants(t, "a role that cannot be mentioned", "BAD  in the channel 100 a card would not notify the role "+leads+" (leads)")
+		r.wants(t, "a role that cannot be mentioned", "BAD  in the channel 100 a card would not notify the role "+leads+
+			" (leads)")
 		r.Allow(trust, discordtest.MentionEveryone)
 		if got := r.checked(t); strings.Contains(got, "would not notify") {
 			t.Errorf("the bot may mention all roles:\n%s", got)
 		}
 
 		r.bot.policy = allowed(nil, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
-		r.wants(t, "any channel", "BAD  in the server "+r.ID+" the bot may not: Create Public Threads, Embed Links, Attach Files")
-		r.AddRole(discordtest.Role{ID: "77", Name: "recallbot", Members: []string{r.BotUserID}, Permissions: Permissions})
+		r.wants(t, "any channel", "BAD  in the server "+r.ID+
+			" the bot may not: Create Public Threads, Embed Links, Attach Files")
+		r.AddRole(discordtest.Role{ID: "77", Name: "recallbot", Members: []string{r.BotUserID},
+			Permissions: Permissions})
 		r.wants(t, "any channel, with its role", "ok   the bot may be used in every channel")
 
 		r.adapter.o.Guilds = []string{r.ID, "9"}
@@ -151,12 +167,16 @@ func TestCheckPlaces(t *testing.T) {
 func TestCheckPeople(t *testing.T) {
 	checkupIn(t, overGateway, func(t *testing.T, r *rig) {
 		r.AddRole(discordtest.Role{ID: "78", Name: "empty", Mentionable: true})
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: "9999"}}, []bot.Principal{{Group: "78"}, {Group: "79"}, {Group: r.ID}, {User: theo}})
-		r.wants(t, "people", "BAD  nobody is in the role 78 (empty)", "BAD  the role 79 does not exist", "BAD  the role "+r.ID+" is everybody",
-			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask", "BAD  at most 1 person may approve, and as many as 2 approvals are needed: such requests are refused")
+		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: "9999"}},
+			[]bot.Principal{{Group: "78"}, {Group: "79"}, {Group: r.ID}, {User: theo}})
+		r.wants(t, "people", "BAD  nobody is in the role 78 (empty)", "BAD  the role 79 does not exist",
+			"BAD  the role "+r.ID+" is everybody",
+			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask",
+			"BAD  at most 1 person may approve, and as many as 2 approvals are needed: such requests are refused")
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, nil)
 		r.wants(t, "nobody", "BAD  nobody on Discord may approve -> set DISCORD_APPROVERS")
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: mina}, {User: theo}})
+		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{User: mina}, {User: theo}})
 		r.wants(t, "just enough", "hint at most 2 people may approve, just as many")
 
 		// People count, not accounts.
@@ -166,9 +186,11 @@ func TestCheckPeople(t *testing.T) {
 			}
 			return l
 		}
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: mina}, {User: theo}, {User: "42"}})
+		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{User: mina}, {User: theo}, {User: "42"}})
 		r.wants(t, "three accounts", "ok   at most 3 accounts may approve")
-		r.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: discord(mina)}, {Name: "Theo", Accounts: discord(theo, "42")}}}
+		r.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: discord(mina)},
+			{Name: "Theo", Accounts: discord(theo, "42")}}}
 		r.wants(t, "three accounts of two people", "hint at most 2 people may approve, just as many")
 		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
 		r.wants(t, "a role of three, and two people", "hint at most 2 people may approve, just as many")
@@ -180,19 +202,25 @@ func TestPermissions(t *testing.T) {
 	n := func(bits int64) string { return strconv.FormatInt(bits, 10) }
 	const view, send, embed = discordtest.ViewChannel, discordtest.SendMessages, discordtest.EmbedLinks
 	h := &home{id: "g", own: []string{"a", "b"}, roles: map[string]role{
-		"g": {ID: "g", Permissions: n(view)}, "a": {ID: "a", Permissions: n(send)}, "b": {ID: "b"}, "c": {ID: "c", Permissions: n(discordtest.Administrator)},
+		"g": {ID: "g", Permissions: n(view)}, "a": {ID: "a", Permissions: n(send)}, "b": {ID: "b"},
+		"c": {ID: "c", Permissions: n(discordtest.Administrator)},
 	}}
 	for name, tt := range map[string]struct {
 		by   []overwrite
 		want int64
 	}{
-		"nothing changed":                  {nil, view | send},
-		"denied to everybody":              {[]overwrite{{ID: "g", Deny: n(view | send)}}, 0},
-		"denied to everybody, not to it":   {[]overwrite{{ID: "self", Type: 1, Allow: n(view)}, {ID: "g", Deny: n(view | send)}}, view},
-		"allowed by one role, denied by b": {[]overwrite{{ID: "a", Allow: n(embed)}, {ID: "b", Deny: n(embed)}}, view | send | embed},
-		"denied by a role, allowed to all": {[]overwrite{{ID: "g", Allow: n(embed)}, {ID: "a", Deny: n(embed)}}, view | send},
-		"denied to itself":                 {[]overwrite{{ID: "a", Allow: n(embed)}, {ID: "self", Type: 1, Deny: n(embed | send)}}, view},
-		"of roles and users of others":     {[]overwrite{{ID: "c", Deny: n(view)}, {ID: "other", Type: 1, Deny: n(view)}, {ID: "self", Type: 0, Deny: n(view)}}, view | send},
+		"nothing changed":     {nil, view | send},
+		"denied to everybody": {[]overwrite{{ID: "g", Deny: n(view | send)}}, 0},
+		"denied to everybody, not to it": {[]overwrite{{ID: "self", Type: 1, Allow: n(view)},
+			{ID: "g", Deny: n(view | send)}}, view},
+		"allowed by one role, denied by b": {[]overwrite{{ID: "a", Allow: n(embed)}, {ID: "b", Deny: n(embed)}},
+			view | send | embed},
+		"denied by a role, allowed to all": {[]overwrite{{ID: "g", Allow: n(embed)}, {ID: "a", Deny: n(embed)}},
+			view | send},
+		"denied to itself": {[]overwrite{{ID: "a", Allow: n(embed)},
+			{ID: "self", Type: 1, Deny: n(embed | send)}}, view},
+		"of roles and users of others": {[]overwrite{{ID: "c", Deny: n(view)},
+			{ID: "other", Type: 1, Deny: n(view)}, {ID: "self", Type: 0, Deny: n(view)}}, view | send},
 	} {
 		if got := h.may("self", tt.by); got != tt.want {
 			t.Errorf("%s: %b, want %b", name, got, tt.want)

@@ -1,19 +1,25 @@
-// Package discord is how the bot meets people on Discord: slash commands, buttons and forms come in, cards and notes go out.
+// Package discord is how the bot meets people on Discord: slash commands, buttons and forms come
+// in, cards and notes go out.
 //
 // # Coming in
 //
-// Interactions come over the Gateway (gateway.go) or as signed HTTP requests (endpoint.go). interaction.go decodes one into a bot.Event and says who
-// acted, by the member object that Discord put into this very interaction; answer.go gives it to the bot and turns the bot's answer into
-// Discord's. The bot stores an event before it answers, so what Discord sees as acknowledged is never lost. Discord waits 3 seconds for a first answer.
-// headcount.go keeps how many are in the approvers' roles, so that a request which nobody could grant is refused without a call.
+// Interactions come over the Gateway (gateway.go) or as signed HTTP requests (endpoint.go).
+// interaction.go decodes one into a bot.Event and says who acted, by the member object that Discord
+// put into this very interaction; answer.go gives it to the bot and turns the bot's answer into
+// Discord's. The bot stores an event before it answers, so what Discord sees as acknowledged is
+// never lost. Discord waits 3 seconds for a first answer. headcount.go keeps how many are in the
+// approvers' roles, so that a request which nobody could grant is refused without a call.
 //
 // # Going out
 //
-// surface.go implements bot.Surface with the bot token, never with an interaction's token, which dies after 15 minutes. message.go draws cards, pages and notes
-// within Discord's limits, cut by characters and honest about it; markup.go keeps what others wrote inert. rest.go makes the calls.
+// surface.go implements bot.Surface with the bot token, never with an interaction's token, which
+// dies after 15 minutes. message.go draws cards, pages and notes within Discord's limits, cut by
+// characters and honest about it; markup.go keeps what others wrote inert. rest.go makes the calls.
 //
 // # The library
 //
-// discordgo speaks the Gateway's protocol, checks signatures and names Discord's types. It is trusted neither with reconnecting nor with calls: it can
-// hang for ever, repeats what must not be repeated, ignores contexts while it waits, and keeps a bucket for every interaction that ever was.
+// discordgo speaks the Gateway's protocol, checks signatures and names Discord's types. It is
+// trusted neither with reconnecting nor with calls: it can hang for ever, repeats what must not be
+// repeated, ignores contexts while it waits, and keeps a bucket for every interaction that ever
+// was.
 package discord

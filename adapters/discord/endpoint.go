@@ -13,11 +13,13 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// maxSkew is how far a request's timestamp may be from now. It narrows replays; the event id stops those that are left.
+// maxSkew is how far a request's timestamp may be from now. It narrows replays; the event id stops
+// those that are left.
 const maxSkew = 5 * time.Minute
 
-// Handler serves POST /discord/interactions: it checks the ed25519 signature over the raw body and answers in the response. Everything
-// that is not signed by the application's key gets 401, which Discord itself tries out from time to time. Without a key it answers 404.
+// Handler serves POST /discord/interactions: it checks the ed25519 signature over the raw body and
+// answers in the response. Everything that is not signed by the application's key gets 401, which
+// Discord itself tries out from time to time. Without a key it answers 404.
 func (a *Adapter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if len(a.key) == 0 {

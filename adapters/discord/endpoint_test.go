@@ -37,7 +37,8 @@ func TestSignatures(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		now := time.Now()
 		for _, s := range []discordtest.Signature{
-			{Bad: true}, {Missing: true}, {Timestamp: now.Add(-6 * time.Minute)}, {Timestamp: now.Add(6 * time.Minute)}, {Timestamp: time.Unix(1, 0)},
+			{Bad: true}, {Missing: true}, {Timestamp: now.Add(-6 * time.Minute)}, {Timestamp: now.Add(6 * time.Minute)},
+			{Timestamp: time.Unix(1, 0)},
 		} {
 			r.SignNext(s)
 			i := r.Command(mina, trust, "recalls help")
@@ -66,14 +67,16 @@ func TestBadRequests(t *testing.T) {
 			method, path, body, signature, timestamp string
 			want                                     int
 		}{
-			"get":              {"GET", "/discord/interactions", "", "", "", 405},
-			"elsewhere":        {"POST", "/discord", "", "", "", 404},
-			"empty":            {"POST", "/discord/interactions", "", "", "", 401},
-			"not hex":          {"POST", "/discord/interactions", "{}", "zz", "1", 401},
-			"short":            {"POST", "/discord/interactions", "{}", "00", "1", 401},
-			"no timestamp":     {"POST", "/discord/interactions", "{}", strings.Repeat("00", 64), "", 401},
-			"more than a MiB":  {"POST", "/discord/interactions", strings.Repeat(" ", 1<<20+1), strings.Repeat("00", 64), "1", 413},
-			"exactly one MiB-": {"POST", "/discord/interactions", strings.Repeat(" ", 1<<20-1), strings.Repeat("00", 64), "1", 401},
+			"get":          {"GET", "/discord/interactions", "", "", "", 405},
+			"elsewhere":    {"POST", "/discord", "", "", "", 404},
+			"empty":        {"POST", "/discord/interactions", "", "", "", 401},
+			"not hex":      {"POST", "/discord/interactions", "{}", "zz", "1", 401},
+			"short":        {"POST", "/discord/interactions", "{}", "00", "1", 401},
+			"no timestamp": {"POST", "/discord/interactions", "{}", strings.Repeat("00", 64), "", 401},
+			"more than a MiB": {"POST", "/discord/interactions", strings.Repeat(" ", 1<<20+1),
+				strings.Repeat("00", 64), "1", 413},
+			"exactly one MiB-": {"POST", "/discord/interactions", strings.Repeat(" ", 1<<20-1),
+				strings.Repeat("00", 64), "1", 401},
 		} {
 			req := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
 			req.Header.Set("X-Signature-Ed25519", tt.signature)
@@ -100,8 +103,10 @@ func TestBodyUnread(t *testing.T) {
 		at := func(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).Unix(), 10) }
 		sign := strings.Repeat("00", 64)
 		for name, h := range map[string][2]string{
-			"nothing": {"", ""}, "no signature": {at(0), ""}, "no time": {"", sign}, "a time that is none": {"now", sign}, "old": {at(-301 * time.Second), sign},
-			"ahead": {at(301 * time.Second), sign}, "short": {at(0), sign[2:]}, "long": {at(0), sign + "00"}, "not hex": {at(0), strings.Repeat("x", 128)},
+			"nothing": {"", ""}, "no signature": {at(0), ""}, "no time": {"", sign},
+			"a time that is none": {"now", sign}, "old": {at(-301 * time.Second), sign},
+			"ahead": {at(301 * time.Second), sign}, "short": {at(0), sign[2:]}, "long": {at(0), sign + "00"},
+			"not hex": {at(0), strings.Repeat("x", 128)},
 		} {
 			req := httptest.NewRequest(http.MethodPost, "/discord/interactions", unread{t})
 			req.Header.Set("X-Signature-Timestamp", h[0])
@@ -128,8 +133,8 @@ func TestGatewayModeHasNoEndpoint(t *testing.T) {
 	}
 }
 
-// TestPublishedExamples sends every example payload of Discord's documentation, signed: each is answered or refused, and none makes a panic. Those that
-// are interactions are all understood.
+// TestPublishedExamples sends every example payload of Discord's documentation, signed: each is
+// answered or refused, and none makes a panic. Those that are interactions are all understood.
 func TestPublishedExamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(asset(t, "discord-docs-examples"), "*.json"))
 	if err != nil || len(files) == 0 {
@@ -141,7 +146,8 @@ func TestPublishedExamples(t *testing.T) {
 	}
 	var log safeBuffer
 	a, err := New(Options{
-		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, PublicKey: hex.EncodeToString(public), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, PublicKey: hex.EncodeToString(public),
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
 		Bot: &testBot{answers: map[bot.EventID]intake.Answer{}},
 	})
 	if err != nil {
@@ -158,7 +164,8 @@ func TestPublishedExamples(t *testing.T) {
 			Type      int
 			Data      json.RawMessage
 		}
-		interaction := json.Unmarshal(raw, &looks) == nil && looks.ID != "" && looks.Token != "" && looks.Type != 0 && looks.Data != nil
+		interaction := json.Unmarshal(raw, &looks) == nil && looks.ID != "" && looks.Token != "" && looks.Type != 0 &&
+			looks.Data != nil
 		w := httptest.NewRecorder()
 		a.Handler().ServeHTTP(w, signed(private, raw))
 		switch {
@@ -180,9 +187,15 @@ func TestPublishedExamples(t *testing.T) {
 }
 
 func FuzzInteraction(f *testing.F) {
-	f.Add([]byte(`{"id":"1","token":"t","type":2,"data":{"name":"recall","options":[{"name":"group","type":3,"value":"x"}]},"app_permissions":"0","member":{"user":{"id":"3"}}}`))
-	f.Add([]byte(`{"id":"1","token":"t","type":3,"data":{"custom_id":"v1:approve:R-7K3M9Q:0123456789abcdef"},"message":{"id":"4"}}`))
-	f.Add([]byte(`{"id":"1","token":"t","type":5,"data":{"custom_id":"v1:form:approve:R-7K3M9Q:0","components":[{"component":{"custom_id":"count","value":"3"}}]}}`))
+	f.Add(
+		[]byte(
+			`{"id":"1","token":"t","type":2,"data":{"name":"recall","options":[{"name":"group","type":3,"value":"x"}]},"app_permissions":"0","member":{"user":{"id":"3"}}}`))
+	f.Add(
+		[]byte(
+			`{"id":"1","token":"t","type":3,"data":{"custom_id":"v1:approve:R-7K3M9Q:0123456789abcdef"},"message":{"id":"4"}}`))
+	f.Add(
+		[]byte(
+			`{"id":"1","token":"t","type":5,"data":{"custom_id":"v1:form:approve:R-7K3M9Q:0","components":[{"component":{"custom_id":"count","value":"3"}}]}}`))
 	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
 	if err != nil {
 		f.Fatal(err)

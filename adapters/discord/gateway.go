@@ -23,7 +23,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// pace holds the times of the Gateway's supervisor. They are fields so that tests can make them short.
+// pace holds the times of the Gateway's supervisor. They are fields so that tests can make them
+// short.
 type pace struct {
 	open    time.Duration // until READY
 	silence time.Duration // without a frame: two of Discord's heartbeat intervals of 41.25 s
@@ -33,7 +34,8 @@ type pace struct {
 	reserve int           // identifies a day that are left alone, because one too many resets the token
 }
 
-var usualPace = pace{open: 10 * time.Second, silence: 90 * time.Second, apart: 5 * time.Second, least: time.Second, most: time.Minute, reserve: 3}
+var usualPace = pace{open: 10 * time.Second, silence: 90 * time.Second, apart: 5 * time.Second, least: time.Second,
+	most: time.Minute, reserve: 3}
 
 // fatal is a reason why there is no use in connecting again before somebody has changed something.
 type fatal struct {
@@ -58,29 +60,32 @@ var mends = map[int]string{
 // errGivenUp ends a connection that another replica may hold from now on.
 var errGivenUp = errors.New("the right to the Gateway connection could not be kept")
 
-// supervise keeps a Gateway connection up until ctx ends, in one replica at a time: each connection is made under a lease, so that another replica
-// may have more luck with the next. The library opens one connection and
-// is never let reconnect: by itself it can hang for ever (an op 7 before READY, no HELLO), come back after it was closed, and try for ever what cannot
-// succeed. A connection that is lost loses no more than the interactions of that moment, which would be dead after 3 seconds anyway, so nothing is resumed.
+// supervise keeps a Gateway connection up until ctx ends, in one replica at a time: each connection
+// is made under a lease, so that another replica may have more luck with the next. The library
+// opens one connection and is never let reconnect: by itself it can hang for ever (an op 7 before
+// READY, no HELLO), come back after it was closed, and try for ever what cannot succeed. A
+// connection that is lost loses no more than the interactions of that moment, which would be dead
+// after 3 seconds anyway, so nothing is resumed.
 func (a *Adapter) supervise(ctx context.Context) error {
 	pause := a.pace.least
 	for ctx.Err() == nil {
 		var l *link
 		var wait time.Duration
 		var began, ended time.Time
-		err := a.bot.Alone(ctx, "gateway/discord/"+a.o.ApplicationID, a.standBy, func(held context.Context) (err error) {
-			a.stands.Store(false)
-			began = time.Now()
-			l, wait, err = a.connect(held)
-			ended = time.Now()
-			if _, lasting := errors.AsType[*fatal](err); !lasting {
-				a.status.set("gateway", fmt.Errorf("%w: %w", ErrOutage, err))
-				if l != nil { // Discord lets nobody identify so soon again, whichever replica it is
-					sleep(held, time.Until(began.Add(a.pace.apart)))
+		err := a.bot.Alone(ctx, "gateway/discord/"+a.o.ApplicationID, a.standBy,
+			func(held context.Context) (err error) {
+				a.stands.Store(false)
+				began = time.Now()
+				l, wait, err = a.connect(held)
+				ended = time.Now()
+				if _, lasting := errors.AsType[*fatal](err); !lasting {
+					a.status.set("gateway", fmt.Errorf("%w: %w", ErrOutage, err))
+					if l != nil { // Discord lets nobody identify so soon again, whichever replica it is
+						sleep(held, time.Until(began.Add(a.pace.apart)))
+					}
 				}
-			}
-			return err
-		})
+				return err
+			})
 		if ctx.Err() != nil {
 			if l != nil {
 				l.wait()
@@ -114,7 +119,8 @@ func (a *Adapter) standBy() {
 	a.log.Info("another replica holds the Gateway connection; this one waits for it")
 }
 
-// connect opens one connection and returns it when its socket is closed; nil when none was tried. When wait is not 0 Discord said how long to stay away.
+// connect opens one connection and returns it when its socket is closed; nil when none was tried.
+// When wait is not 0 Discord said how long to stay away.
 func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err error) {
 	b, err := a.rest.gateway(ctx)
 	if err != nil {
@@ -128,17 +134,24 @@ func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err
 	}
 	if b.Limit.Remaining <= a.pace.reserve {
 		wait = max(time.Duration(b.Limit.ResetAfter)*time.Millisecond, a.pace.apart)
-		return nil, wait, fmt.Errorf("only %d connections are left for today, which are not used up: one too many would reset the token", b.Limit.Remaining)
+		return nil, wait,
+			fmt.Errorf(
+				"only %d connections are left for today, which are not used up: one too many would reset the token",
+				b.Limit.Remaining)
 	}
 
 	if !a.isGateway(b.URL) {
-		return nil, 0, errors.New("the address that Discord names for the Gateway is not one of its own, or not encrypted; the bot token is not sent there")
+		return nil, 0,
+			errors.New(
+				"the address that Discord names for the Gateway is not one of its own, or not encrypted; the bot token is not sent there")
 	}
 
 	l := &link{a: a, ended: make(chan error, 1), ready: make(chan struct{}), over: make(chan struct{})}
-	// The library logs this address with what happens to the connection. The fragment tells whose it is; it is never sent. What the library
-	// itself appends for version and encoding lands in the fragment too.
-	l.url = fmt.Sprintf("%s/?v=%s&encoding=json#%d/", strings.TrimSuffix(b.URL, "/"), discordgo.APIVersion, linkCount.Add(1))
+	// The library logs this address with what happens to the connection. The fragment tells whose
+	// it is; it is never sent. What the library itself appends for version and encoding lands in
+	// the fragment too.
+	l.url = fmt.Sprintf("%s/?v=%s&encoding=json#%d/", strings.TrimSuffix(b.URL, "/"), discordgo.APIVersion,
+		linkCount.Add(1))
 	s, err := a.session(ctx, l)
 	if err != nil {
 		return nil, 0, err
@@ -173,7 +186,8 @@ func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err
 	}
 }
 
-// isGateway reports whether an address may be sent the bot token: Discord's own, encrypted, or the host of the API where that is another one.
+// isGateway reports whether an address may be sent the bot token: Discord's own, encrypted, or the
+// host of the API where that is another one.
 func (a *Adapter) isGateway(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -187,10 +201,12 @@ func (a *Adapter) isGateway(address string) bool {
 		return true
 	}
 	host := "." + u.Hostname()
-	return (strings.HasSuffix(host, ".discord.gg") || strings.HasSuffix(host, ".discord.com")) && (u.Scheme == "wss" || a.o.Dial != nil)
+	return (strings.HasSuffix(host, ".discord.gg") || strings.HasSuffix(host, ".discord.com")) &&
+		(u.Scheme == "wss" || a.o.Dial != nil)
 }
 
-// session is the library set up for one connection: no reconnecting, no cache, no events but those without an intent, no calls.
+// session is the library set up for one connection: no reconnecting, no cache, no events but those
+// without an intent, no calls.
 func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, error) {
 	s, err := discordgo.New("Bot " + a.o.BotToken)
 	if err != nil {
@@ -205,7 +221,8 @@ func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, err
 	s.Compress, s.Identify.Compress = false, false
 	s.Identify.Intents = discordgo.IntentsNone
 	s.Client = &http.Client{Transport: l}
-	s.Dialer = &websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: a.pace.open, NetDialContext: l.dial}
+	s.Dialer = &websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: a.pace.open,
+		NetDialContext: l.dial}
 	s.AddHandler(func(_ *discordgo.Session, e *discordgo.Event) {
 		switch e.Type {
 		case "READY":
@@ -221,7 +238,8 @@ func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, err
 	return s, nil
 }
 
-// handle runs an interaction in the goroutine that the library started for it. Once the program stops none is begun.
+// handle runs an interaction in the goroutine that the library started for it. Once the program
+// stops none is begun.
 func (a *Adapter) handle(ctx context.Context, raw []byte) {
 	if ctx.Err() != nil || !a.enter() {
 		return
@@ -323,7 +341,8 @@ func (l *link) hangUp() {
 	}
 }
 
-// RoundTrip answers the one call that the library makes when it opens a connection: where the Gateway is. That is known already.
+// RoundTrip answers the one call that the library makes when it opens a connection: where the
+// Gateway is. That is known already.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasSuffix(r.URL.Path, "/gateway") {
 		return nil, errors.New("discord: the library makes no calls here")
@@ -334,11 +353,13 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(body))), ContentLength: int64(len(body)),
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(body))),
+		ContentLength: int64(len(body)),
 	}, nil
 }
 
-// wire is the socket with a deadline on every read and write, so that a peer that has gone silent is noticed.
+// wire is the socket with a deadline on every read and write, so that a peer that has gone silent
+// is noticed.
 type wire struct {
 	net.Conn
 	l *link
@@ -359,7 +380,8 @@ func (w *wire) Read(b []byte) (int, error) {
 
 const settle = 10 * time.Millisecond
 
-// Write hides that it failed: the socket is closed, and the reader tells. The library must not close a connection twice at once.
+// Write hides that it failed: the socket is closed, and the reader tells. The library must not
+// close a connection twice at once.
 func (w *wire) Write(b []byte) (int, error) {
 	w.Conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	if _, err := w.Conn.Write(b); err != nil {
@@ -378,7 +400,8 @@ func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
 // ---- what the library logs ----
 
-// linkSet is every connection of this process. The library logs to one place for all sessions; the address in a line says whose it is.
+// linkSet is every connection of this process. The library logs to one place for all sessions; the
+// address in a line says whose it is.
 type linkSet struct {
 	mu   sync.Mutex
 	list []*link
@@ -414,10 +437,12 @@ func (s *linkSet) of(args []any) *link {
 	return nil
 }
 
-// The library's log is the only place where it tells what a live connection was closed with. It is set once, before there are goroutines.
+// The library's log is the only place where it tells what a live connection was closed with. It is
+// set once, before there are goroutines.
 func init() { discordgo.Logger = heard }
 
-// heard takes in a line of the library's log. Of what is in it only numbers are passed on: strings and errors can hold payloads.
+// heard takes in a line of the library's log. Of what is in it only numbers are passed on: strings
+// and errors can hold payloads.
 func heard(level, _ int, format string, args ...any) {
 	l := links.of(args)
 	if l == nil {

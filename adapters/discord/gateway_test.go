@@ -18,10 +18,11 @@ import (
 	"recallbot/bot/intake"
 )
 
-// These tests run in real time: the library sleeps while it holds a lock that its other goroutine waits for, which fake time cannot pass.
-// The supervisor's own times are short instead.
+// These tests run in real time: the library sleeps while it holds a lock that its other goroutine
+// waits for, which fake time cannot pass. The supervisor's own times are short instead.
 func shortPace(r *rig, a *Adapter) {
-	a.pace = pace{open: 400 * time.Millisecond, silence: 400 * time.Millisecond, apart: time.Millisecond, least: time.Millisecond, most: 5 * time.Millisecond, reserve: 3}
+	a.pace = pace{open: 400 * time.Millisecond, silence: 400 * time.Millisecond, apart: time.Millisecond,
+		least: time.Millisecond, most: 5 * time.Millisecond, reserve: 3}
 }
 
 // live is a rig over the Gateway in real time whose first connections meet faults.
@@ -54,16 +55,18 @@ func (r *rig) acts(t *testing.T) {
 // TestGatewayFaults meets each fault that a connection can begin with, and comes back from it.
 func TestGatewayFaults(t *testing.T) {
 	for name, faults := range map[string][]discordtest.GatewayFault{
-		"handshake refused":   {discordtest.RefuseUpgrade(503), discordtest.RefuseUpgrade(429)},
-		"dropped on open":     {discordtest.DropOnOpen(), discordtest.DropOnOpen()},
-		"no HELLO":            {discordtest.NoHello()},
-		"no READY":            {discordtest.NoReady()},
-		"op 7 before READY":   {discordtest.ReconnectBeforeReady(), discordtest.ReconnectBeforeReady()},
-		"op 9 before READY":   {discordtest.InvalidSession()},
-		"4000 on open":        {discordtest.CloseOnOpen(4000, "Unknown error.")},
-		"4000 on identify":    {discordtest.CloseOnIdentify(4000, "Unknown error.")},
-		"4009 then 1001":      {discordtest.CloseOnIdentify(4009, "Session timed out."), discordtest.CloseOnOpen(1001, "Going away")},
-		"several, one by one": {discordtest.NoHello(), discordtest.ReconnectBeforeReady(), discordtest.DropOnOpen(), discordtest.CloseOnIdentify(4000, "")},
+		"handshake refused": {discordtest.RefuseUpgrade(503), discordtest.RefuseUpgrade(429)},
+		"dropped on open":   {discordtest.DropOnOpen(), discordtest.DropOnOpen()},
+		"no HELLO":          {discordtest.NoHello()},
+		"no READY":          {discordtest.NoReady()},
+		"op 7 before READY": {discordtest.ReconnectBeforeReady(), discordtest.ReconnectBeforeReady()},
+		"op 9 before READY": {discordtest.InvalidSession()},
+		"4000 on open":      {discordtest.CloseOnOpen(4000, "Unknown error.")},
+		"4000 on identify":  {discordtest.CloseOnIdentify(4000, "Unknown error.")},
+		"4009 then 1001": {discordtest.CloseOnIdentify(4009, "Session timed out."),
+			discordtest.CloseOnOpen(1001, "Going away")},
+		"several, one by one": {discordtest.NoHello(), discordtest.ReconnectBeforeReady(), discordtest.DropOnOpen(),
+			discordtest.CloseOnIdentify(4000, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +105,8 @@ func TestGatewayEnds(t *testing.T) {
 	}
 }
 
-// TestFatalCodes: where Discord will never let the bot in there is one attempt, and Ready has the mend.
+// TestFatalCodes: where Discord will never let the bot in there is one attempt, and Ready has the
+// mend.
 func TestFatalCodes(t *testing.T) {
 	patient := func(r *rig) { // a busy machine is no reason for a second attempt
 		r.pace = func(r *rig, a *Adapter) {
@@ -166,18 +170,21 @@ func (r *rig) refusedFor(t *testing.T, code int) {
 	t.Fatalf("Ready says %v\n%s", r.adapter.Ready(), r.log)
 }
 
-// TestIdentifyBudget leaves the last identifies of the day alone, because one too many resets the token.
+// TestIdentifyBudget leaves the last identifies of the day alone, because one too many resets the
+// token.
 func TestIdentifyBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, overGateway, func(r *rig, _ *Options) {
 			r.IdentifyBudget = 5
-			r.GatewayNext(discordtest.DropOnOpen(), discordtest.CloseOnIdentify(4000, ""), discordtest.CloseOnIdentify(4000, ""), discordtest.CloseOnIdentify(4000, ""))
+			r.GatewayNext(discordtest.DropOnOpen(), discordtest.CloseOnIdentify(4000, ""),
+				discordtest.CloseOnIdentify(4000, ""), discordtest.CloseOnIdentify(4000, ""))
 		})
 		time.Sleep(time.Hour)
 		if n := r.Identifies(); n != 2 {
 			t.Errorf("%d identifies of 5", n)
 		}
-		if err := r.adapter.Ready(); !errors.Is(err, ErrOutage) || !strings.Contains(err.Error(), "connections are left") {
+		if err := r.adapter.Ready(); !errors.Is(err, ErrOutage) ||
+			!strings.Contains(err.Error(), "connections are left") {
 			t.Errorf("Ready: %v", err)
 		}
 		if n := r.Count("GET /gateway/bot"); n > 10 {
@@ -191,7 +198,8 @@ func TestIdentifyBudget(t *testing.T) {
 	})
 }
 
-// TestReconnects loses the connection 200 times under 2,000 interactions. What arrived was acted on once.
+// TestReconnects loses the connection 200 times under 2,000 interactions. What arrived was acted on
+// once.
 func TestReconnects(t *testing.T) {
 	reconnects, each := 200, 10
 	if testing.Short() {
@@ -251,14 +259,17 @@ func TestReconnects(t *testing.T) {
 	}
 }
 
-// TestUnreadable sends what cannot be decoded. Nobody is answered, nothing breaks, and the log holds nothing of it.
+// TestUnreadable sends what cannot be decoded. Nobody is answered, nothing breaks, and the log
+// holds nothing of it.
 func TestUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, overGateway)
 		r.ready(t)
 		for _, s := range []string{
-			`{}`, `null`, `[]`, `"x"`, `{"id":"1"}`, `{"id":1,"token":"secret"}`, `{"id":"1","token":"secret","type":"x"}`, `{"id":"1","token":"secret","type":3,"data":"secret"}`,
-			`{"id":"1","token":"secret","type":5,"data":{"components":[{"type":99}]}}`, `{"id":"1","token":"secret","type":2}`, `{"id":"../..","token":"secret","type":2}`,
+			`{}`, `null`, `[]`, `"x"`, `{"id":"1"}`, `{"id":1,"token":"secret"}`,
+			`{"id":"1","token":"secret","type":"x"}`, `{"id":"1","token":"secret","type":3,"data":"secret"}`,
+			`{"id":"1","token":"secret","type":5,"data":{"components":[{"type":99}]}}`,
+			`{"id":"1","token":"secret","type":2}`, `{"id":"../..","token":"secret","type":2}`,
 			`{"id":"2","token":"secret","type":3,"message":{"components":[{"type":77,"x":{}}]},"data":{"custom_id":"v1:stop:R-7K3M9Q:0"}}`,
 		} {
 			r.Dispatch("INTERACTION_CREATE", json.RawMessage(s))
@@ -314,7 +325,8 @@ func TestRegistration(t *testing.T) {
 
 		// Another process on the same server: nothing is sent again.
 		second, err := New(Options{
-			BotToken: r.BotToken, ApplicationID: r.ApplicationID, PublicKey: r.PublicKey, Guilds: []string{r.ID}, HTTPClient: r.Client(), Bot: r.bot,
+			BotToken: r.BotToken, ApplicationID: r.ApplicationID, PublicKey: r.PublicKey, Guilds: []string{r.ID},
+			HTTPClient: r.Client(), Bot: r.bot,
 			Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
@@ -334,7 +346,8 @@ func TestRegistration(t *testing.T) {
 		r.clean(t)
 		r.stop()
 
-		// The server has forgotten them, as when the bot was thrown out and invited again: what is remembered does not count.
+		// The server has forgotten them, as when the bot was thrown out and invited again: what is
+		// remembered does not count.
 		r = start(func(*rig) {})
 		time.Sleep(time.Minute)
 		if n := r.Count(put); n != 1 || len(r.Commands()) == 0 {
@@ -345,7 +358,8 @@ func TestRegistration(t *testing.T) {
 		clear(memory)
 		r = start(func(r *rig) { r.Fail(put, 6, discordtest.APIError(403, 50001)) })
 		time.Sleep(time.Second)
-		if err := r.adapter.Ready(); err == nil || !strings.Contains(err.Error(), "invite the bot") || errors.Is(err, ErrOutage) {
+		if err := r.adapter.Ready(); err == nil || !strings.Contains(err.Error(), "invite the bot") ||
+			errors.Is(err, ErrOutage) {
 			t.Errorf("Ready: %v", err)
 		}
 		time.Sleep(time.Hour)

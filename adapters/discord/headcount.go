@@ -15,7 +15,8 @@ const (
 	countedFor = 2 * time.Minute
 )
 
-// headcount is how many are in each role, as Discord last told. It tells no names without a privileged intent, and numbers without one.
+// headcount is how many are in each role, as Discord last told. It tells no names without a
+// privileged intent, and numbers without one.
 type headcount struct {
 	mu     sync.Mutex
 	guilds map[string]counted
@@ -43,7 +44,8 @@ func (h *headcount) of(guild string) (roles map[string]int, ok bool) {
 	return c.roles, ok && time.Since(c.at) < countedFor
 }
 
-// count keeps the headcount, so that a request which nobody could grant is refused without a call. Where no role may approve there is nothing to count.
+// count keeps the headcount, so that a request which nobody could grant is refused without a call.
+// Where no role may approve there is nothing to count.
 func (a *Adapter) count(ctx context.Context) {
 	named := func(p bot.Principal) bool { return p.Group != "" }
 	if !slices.ContainsFunc(a.bot.PolicyNow().Crowds[bot.Discord].Approvers, named) {
@@ -70,8 +72,9 @@ func (a *Adapter) membersByRole(ctx context.Context, guild string) (roles map[st
 	return roles, err
 }
 
-// countApprovers tells who could approve just now: those named, and how many are in the roles. The member's own roles are known, so that their account is left out;
-// somebody else in two of the roles is counted twice, so that it is never too few.
+// countApprovers tells who could approve just now: those named, and how many are in the roles. The
+// member's own roles are known, so that their account is left out; somebody else in two of the
+// roles is counted twice, so that it is never too few.
 func (a *Adapter) countApprovers(guild string, m *bot.Member) {
 	roles, known := a.heads.of(guild)
 	for _, p := range a.bot.PolicyNow().Crowds[bot.Discord].Approvers {

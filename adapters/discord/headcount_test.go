@@ -9,18 +9,21 @@ import (
 	"recallbot/bot"
 )
 
-// TestHeadcount: how many could approve is counted by roles and names, whoever asks left out, and is known only while it is fresh.
+// TestHeadcount: how many could approve is counted by roles and names, whoever asks left out, and
+// is known only while it is fresh.
 func TestHeadcount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, overGateway, func(r *rig, _ *Options) {
 			r.AddMember(discordtest.Member{UserID: "42", Name: "lena"})
 			r.AddRole(discordtest.Role{ID: leads, Name: "leads", Members: []string{mina, theo, "42"}})
 			r.AddRole(discordtest.Role{ID: "78", Name: "empty"})
-			r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}, {Group: "78"}, {Group: r.ID}})
+			r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
+				[]bot.Principal{{Group: leads}, {Group: "78"}, {Group: r.ID}})
 		})
 		defer r.stop()
 		others := func(guild, user string, groups ...string) (int, bool) {
-			m := bot.Member{Account: bot.Account{Platform: bot.Discord, Workspace: "discord", User: user}, Groups: groups}
+			m := bot.Member{Account: bot.Account{Platform: bot.Discord, Workspace: "discord", User: user},
+				Groups: groups}
 			r.adapter.countApprovers(guild, &m)
 			return r.bot.policy.Others(m, bot.Roster{}), m.ApproversKnown
 		}
@@ -42,7 +45,8 @@ func TestHeadcount(t *testing.T) {
 		time.Sleep(countEvery)
 		n, known = others(r.ID, mina)
 		is("after two have left", 1, true, n, known)
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}, {User: "42"}, {User: mina}})
+		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{Group: leads}, {User: "42"}, {User: mina}})
 		n, known = others(r.ID, mina)
 		is("a role and two by name, oneself among them", 2, true, n, known)
 		r.Fail("GET /guilds/{guild_id}/roles/member-counts", -1, discordtest.Status(503))

@@ -16,8 +16,9 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// interaction is what Discord sends when somebody types a command, presses a button or sends a form: the part of it that is used. It is decoded
-// here and not by the library, which does not know the channel's parent and gives up on a message that holds a component it has never seen.
+// interaction is what Discord sends when somebody types a command, presses a button or sends a
+// form: the part of it that is used. It is decoded here and not by the library, which does not know
+// the channel's parent and gives up on a message that holds a component it has never seen.
 type interaction struct {
 	ID            string                    `json:"id"`
 	Type          discordgo.InteractionType `json:"type"`
@@ -55,7 +56,8 @@ type member struct {
 	Flags    int64      `json:"flags"`
 }
 
-// flagGuest marks a member who was let in by an invitation to one voice channel, and is gone when they leave it.
+// flagGuest marks a member who was let in by an invitation to one voice channel, and is gone when
+// they leave it.
 const flagGuest = 1 << 4
 
 // pressed is the message whose component was used.
@@ -104,7 +106,8 @@ type component struct {
 // errEmpty: what came is no interaction that could be answered.
 var errEmpty = errors.New("an interaction without id or token")
 
-// readInteraction decodes an interaction. One that could not even be answered is an error; its text holds nothing of the payload.
+// readInteraction decodes an interaction. One that could not even be answered is an error; its text
+// holds nothing of the payload.
 func readInteraction(raw []byte) (*interaction, error) {
 	var in interaction
 	if err := json.Unmarshal(raw, &in); err != nil {
@@ -175,13 +178,15 @@ func first(names ...string) string {
 	return ""
 }
 
-// place is where it happened. For a thread the channel is the one that it belongs to: that is what a policy names.
+// place is where it happened. For a thread the channel is the one that it belongs to: that is what
+// a policy names.
 func (in *interaction) place() bot.Place {
 	p := bot.Place{Platform: bot.Discord, Workspace: in.GuildID, Channel: in.ChannelID}
 	thread := false
 	if c := in.Channel; c != nil {
 		switch c.Type {
-		case discordgo.ChannelTypeGuildNewsThread, discordgo.ChannelTypeGuildPublicThread, discordgo.ChannelTypeGuildPrivateThread:
+		case discordgo.ChannelTypeGuildNewsThread, discordgo.ChannelTypeGuildPublicThread,
+			discordgo.ChannelTypeGuildPrivateThread:
 			thread = true
 			if isSnowflake(c.ParentID) {
 				p.Channel, p.Thread = c.ParentID, first(c.ID, in.ChannelID)
@@ -190,7 +195,8 @@ func (in *interaction) place() bot.Place {
 	}
 	if in.GuildID == "" {
 		p.Trouble = bot.TroubleDirectMessage
-	} else if may, err := strconv.ParseInt(strings.Trim(string(in.AppPermission), `"`), 10, 64); err == nil && !mayPost(may, thread) {
+	} else if may, err := strconv.ParseInt(strings.Trim(string(in.AppPermission), `"`), 10, 64); err == nil &&
+		!mayPost(may, thread) {
 		p.Trouble = bot.TroubleNotInChannel
 	}
 	return p
@@ -208,7 +214,8 @@ func mayPost(may int64, thread bool) bool {
 // eventPrefix stands before an interaction's id in an event's.
 const eventPrefix = "discord:"
 
-// event is the interaction as the bot takes it. What none of its commands, buttons and forms sends is forged: the bot refuses it, so that it stands in the audit log.
+// event is the interaction as the bot takes it. What none of its commands, buttons and forms sends
+// is forged: the bot refuses it, so that it stands in the audit log.
 func (a *Adapter) event(in *interaction) intake.Event {
 	m := a.member(in)
 	e := intake.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
@@ -278,8 +285,9 @@ func (o option) text() (string, bool) {
 
 var mention = regexp.MustCompile(`<(@&|@!?|#)(\d{1,20})>`)
 
-// undo gives back what was typed where Discord's client turned "@name" or "#name" into a mention, as far as the payload says
-// whose it is. What it does not say stays, and the bot tells the person how to type it.
+// undo gives back what was typed where Discord's client turned "@name" or "#name" into a mention,
+// as far as the payload says whose it is. What it does not say stays, and the bot tells the person
+// how to type it.
 func (r resolved) undo(s string) string {
 	return mention.ReplaceAllStringFunc(s, func(m string) string {
 		parts := mention.FindStringSubmatch(m)

@@ -59,11 +59,13 @@ type accepting struct{}
 
 func (accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 	io.Copy(io.Discard, r.Body)
-	return &http.Response{StatusCode: 204, Header: http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset-After": {"0.001"}}, Body: http.NoBody, Request: r}, nil
+	return &http.Response{StatusCode: 204, Header: http.Header{"X-Ratelimit-Remaining": {"0"},
+		"X-Ratelimit-Reset-After": {"0.001"}}, Body: http.NoBody, Request: r}, nil
 }
 
 func payload(id int) []byte {
-	return fmt.Appendf(nil, `{"id":"%d","token":"token%d","type":2,"guild_id":"2","channel_id":"3","data":{"name":"recall","options":[{"name":"group","type":3,"value":"@TGS#1"}]},"app_permissions":"8","member":{"user":{"id":"4"},"roles":["5"]}}`, id, id)
+	return fmt.Appendf(nil,
+		`{"id":"%d","token":"token%d","type":2,"guild_id":"2","channel_id":"3","data":{"name":"recall","options":[{"name":"group","type":3,"value":"@TGS#1"}]},"app_permissions":"8","member":{"user":{"id":"4"},"roles":["5"]}}`, id, id)
 }
 
 func loadAdapter(t testing.TB) (*Adapter, ed25519.PrivateKey) {
@@ -72,7 +74,8 @@ func loadAdapter(t testing.TB) (*Adapter, ed25519.PrivateKey) {
 		t.Fatal(err)
 	}
 	a, err := New(Options{
-		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: oblivious{}, PublicKey: hex.EncodeToString(public),
+		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: oblivious{},
+		PublicKey:  hex.EncodeToString(public),
 		HTTPClient: &http.Client{Transport: accepting{}}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -89,7 +92,8 @@ func signed(key ed25519.PrivateKey, body []byte) *http.Request {
 	return r
 }
 
-// TestHeap handles 10,000 interactions in both ways, and as many edits: nothing is kept for any of them.
+// TestHeap handles 10,000 interactions in both ways, and as many edits: nothing is kept for any of
+// them.
 func TestHeap(t *testing.T) {
 	if !adaptertest.Alone(t) {
 		return
@@ -109,7 +113,8 @@ func TestHeap(t *testing.T) {
 				continue
 			}
 			a.overGateway(t.Context(), payload(n+1))
-			if err := a.Edit(t.Context(), bot.Ref{Channel: strconv.Itoa(n + 1), Message: strconv.Itoa(n%500 + 1)}, bot.Card{ID: reqID, State: bot.Running}); err != nil {
+			if err := a.Edit(t.Context(), bot.Ref{Channel: strconv.Itoa(n + 1), Message: strconv.Itoa(n%500 + 1)},
+				bot.Card{ID: reqID, State: bot.Running}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -125,7 +130,8 @@ func TestHeap(t *testing.T) {
 	runtime.KeepAlive(a)
 }
 
-// BenchmarkAcknowledgement measures what a person waits for the answer to a command, over the loopback network and with every event stored on disk.
+// BenchmarkAcknowledgement measures what a person waits for the answer to a command, over the
+// loopback network and with every event stored on disk.
 func BenchmarkAcknowledgement(b *testing.B) {
 	for _, by := range []mode{overGateway, overHTTP} {
 		b.Run(string(by), func(b *testing.B) {
@@ -136,7 +142,8 @@ func BenchmarkAcknowledgement(b *testing.B) {
 			defer stop()
 			policy := bot.DefaultPolicy()
 			policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
-				Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust},
+				Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}},
+				Channels: []string{trust},
 			}}
 			stored, _ := adaptertest.Storing(b, policy)
 			o := Options{
@@ -155,9 +162,11 @@ func BenchmarkAcknowledgement(b *testing.B) {
 				defer server.Close()
 				g.InteractionsURL = server.URL + "/discord/interactions"
 			}
-			defer adaptertest.Start(b, a, func() bool { return len(g.Commands()) > 0 && (by == overHTTP || len(g.Sessions()) > 0) })()
+			defer adaptertest.Start(b, a,
+				func() bool { return len(g.Commands()) > 0 && (by == overHTTP || len(g.Sessions()) > 0) })()
 			at := bot.Place{Platform: bot.Discord, Workspace: g.ID, Channel: trust}
-			adaptertest.Acknowledgement(b, a, at, someCard(bot.Running), func() adaptertest.Sent { return g.Command(mina, trust, "recalls list") })
+			adaptertest.Acknowledgement(b, a, at, someCard(bot.Running),
+				func() adaptertest.Sent { return g.Command(mina, trust, "recalls list") })
 		})
 	}
 }

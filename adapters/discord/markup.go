@@ -10,7 +10,8 @@ import (
 	"recallbot/bot"
 )
 
-// size is how long Discord takes s to be. Its limits are in characters; UTF-16 units are never fewer, so what fits by them fits.
+// size is how long Discord takes s to be. Its limits are in characters; UTF-16 units are never
+// fewer, so what fits by them fits.
 func size(s string) int {
 	n := 0
 	for _, r := range s {
@@ -19,7 +20,8 @@ func size(s string) int {
 	return n
 }
 
-// active are the ASCII characters that can begin or end markup, a mention, a link or a list. A backslash before one shows it as it is.
+// active are the ASCII characters that can begin or end markup, a mention, a link or a list. A
+// backslash before one shows it as it is.
 const active = "\\`*_~|>#-+[]()<:@./"
 
 // inert shows text that others wrote as it is: no markup, link or mention in it works, and it stays on one line.
@@ -86,7 +88,8 @@ const (
 	linesSize = 48
 )
 
-// fit is a line in at most limit characters of markup. What is left out is said; a character, or an escape, is never halved.
+// fit is a line in at most limit characters of markup. What is left out is said; a character, or an
+// escape, is never halved.
 func fit(l bot.Line, limit int) string {
 	if measure(l, limit) <= limit {
 		return markup(l)
@@ -168,8 +171,9 @@ type row struct {
 	line bot.Line
 }
 
-// rows writes lines in at most limit characters together, and each in at most every. Where they do not fit, all keep the same share, so that
-// short ones stay whole and long ones are cut; lines that do not fit even so are counted.
+// rows writes lines in at most limit characters together, and each in at most every. Where they do
+// not fit, all keep the same share, so that short ones stay whole and long ones are cut; lines that
+// do not fit even so are counted.
 func rows(list []row, limit, every int) []string {
 	const least = 40 // less of a line says nothing
 	sizes, heads := make([]int, len(list)), 0

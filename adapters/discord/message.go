@@ -27,8 +27,9 @@ const (
 	maxChoices     = 25
 )
 
-// message is what is sent, edited and answered with. allowed_mentions is always there: without it Discord would ring for every
-// mention that a text happens to hold. Lists that are empty clear what an edited message had.
+// message is what is sent, edited and answered with. allowed_mentions is always there: without it
+// Discord would ring for every mention that a text happens to hold. Lists that are empty clear what
+// an edited message had.
 type message struct {
 	Content         string                           `json:"content"`
 	Embeds          []*discordgo.MessageEmbed        `json:"embeds"`
@@ -94,15 +95,17 @@ func color(s bot.State) int {
 	return 0x80848E
 }
 
-// drawCard is the whole card. The title, the notices and the facts are the content, which no setting of a reader hides; what messages said
-// is in an embed, which notifications do not show. notify holds the roles that the message rings for.
+// drawCard is the whole card. The title, the notices and the facts are the content, which no
+// setting of a reader hides; what messages said is in an embed, which notifications do not show.
+// notify holds the roles that the message rings for.
 func drawCard(c bot.Card, notify []string) *message {
 	m := newMessage("")
 	list := []row{{"", c.Title}}
 	list[0].head, list[0].line = "**"+fit(plain(c.Title), 600)+"**", nil
 	if text := m.mentionRoles(notify); text != "" {
 		list = append(list, row{head: text})
-	} else if text := new(message).mentionRoles(c.Notify); text != "" && (c.State == bot.Preparing || c.State == bot.Proposed) {
+	} else if text := new(message).mentionRoles(c.Notify); text != "" &&
+		(c.State == bot.Preparing || c.State == bot.Proposed) {
 		list = append(list, row{head: text}) // an edit rings for nobody
 	}
 	for _, l := range c.Notices {
@@ -153,7 +156,8 @@ func (m *message) bullets(lines []bot.Line, limit, color int) {
 	m.embed(strings.Join(rows(list, limit, limit), "\n"), color)
 }
 
-// samples are the messages, each in a frame of its own: a head by the bot, and what was said as a quotation on one line.
+// samples are the messages, each in a frame of its own: a head by the bot, and what was said as a
+// quotation on one line.
 func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int) {
 	var lines []row
 	for _, s := range list {
@@ -191,7 +195,8 @@ func (m *message) buttons(c bot.Card) {
 		if b.Kind == bot.ButtonApprove || b.Kind == bot.ButtonStop {
 			style = discordgo.DangerButton
 		}
-		line = append(line, discordgo.Button{Label: clip(b.Label, maxLabel), Style: style, CustomID: press{verb: string(b.Kind), request: c.ID, digest: short(c.Digest)}.String()})
+		line = append(line, discordgo.Button{Label: clip(b.Label, maxLabel), Style: style,
+			CustomID: press{verb: string(b.Kind), request: c.ID, digest: short(c.Digest)}.String()})
 	}
 	m.row(line)
 }
@@ -233,13 +238,15 @@ func drawPage(p intake.Page) *message {
 		turn("page.next.of", p.Number+1)
 	}
 	if p.Search != "" && p.Recall != "" {
-		line = append(line, discordgo.Button{Label: clip(p.Recall, maxLabel), Style: discordgo.SecondaryButton, CustomID: press{verb: verbFind, search: p.Search}.String()})
+		line = append(line, discordgo.Button{Label: clip(p.Recall, maxLabel), Style: discordgo.SecondaryButton,
+			CustomID: press{verb: verbFind, search: p.Search}.String()})
 	}
 	m.row(line)
 	return m
 }
 
-// drawLines is what is said in as many lines as it takes: the content holds what fits, embeds the rest.
+// drawLines is what is said in as many lines as it takes: the content holds what fits, embeds the
+// rest.
 func drawLines(lines []bot.Line) *message {
 	list := make([]row, len(lines))
 	for i, l := range lines {
@@ -265,11 +272,15 @@ func drawNote(n bot.Note, before bot.Line) []*message {
 	for _, l := range n.Lines {
 		list = append(list, row{"", l})
 	}
-	// Whom it mentions stands in the first message, and a word on a file that may not be attached, where there is one, in the last.
+	// Whom it mentions stands in the first message, and a word on a file that may not be attached,
+	// where there is one, in the last.
 	first := newMessage("")
 	if n.Mention != nil && n.Mention.Platform == bot.Discord && isSnowflake(n.Mention.User) {
 		first.AllowedMentions.Users = []string{n.Mention.User}
-		mentioned := func(s bot.Span) bool { return s.Kind == bot.Mention && s.Account != nil && *s.Account == *n.Mention }
+		mentioned := func(
+			s bot.Span) bool {
+			return s.Kind == bot.Mention && s.Account != nil && *s.Account == *n.Mention
+		}
 		if !slices.ContainsFunc(n.Lines, func(l bot.Line) bool { return slices.ContainsFunc(l, mentioned) }) {
 			first.Content = "<@" + n.Mention.User + "> "
 		}

@@ -27,7 +27,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestCards holds the card of every state, as an edit of the first post shows it, to a picture and to what is sent.
+// TestCards holds the card of every state, as an edit of the first post shows it, to a picture and
+// to what is sent.
 func TestCards(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		for _, c := range adaptertest.Cards([]string{leads}) {
@@ -54,9 +55,12 @@ func TestCards(t *testing.T) {
 
 // hostile is text that would get out of its frame.
 var hostile = []string{
-	"**bold** __u__ ~~s~~ ||spoiler|| *i* _i_", "# heading", "> quote\n>>> all", "- list", "1. list", "-# small", "[click](https://evil.example)",
-	"https://evil.example/x", "<https://evil.example>", "discord.gg/evil", "@everyone @here", "<@1> <@!1> <@&2> <#3> </recall:4> <t:0:R> <id:guide> <a:x:5>", ":smile:",
-	"`code`", "```\nblock\n```", "``a`b``", "\\`\\*\\", "\u202ereversed\u2066", "zero\u200bwidth", "a\nAPPROVED by theo\nb", "\r\nx", "tab\tx", "\x00\x1b[31m",
+	"**bold** __u__ ~~s~~ ||spoiler|| *i* _i_", "# heading", "> quote\n>>> all", "- list", "1. list", "-# small",
+	"[click](https://evil.example)",
+	"https://evil.example/x", "<https://evil.example>", "discord.gg/evil", "@everyone @here",
+	"<@1> <@!1> <@&2> <#3> </recall:4> <t:0:R> <id:guide> <a:x:5>", ":smile:",
+	"`code`", "```\nblock\n```", "``a`b``", "\\`\\*\\", "\u202ereversed\u2066", "zero\u200bwidth",
+	"a\nAPPROVED by theo\nb", "\r\nx", "tab\tx", "\x00\x1b[31m",
 	"🏴󠁧󠁢󠁥󠁮󠁧󠁿", "{\"content\":\"x\"}", "`\u200b`", "ˋ", strings.Repeat("`", 9),
 }
 
@@ -75,18 +79,21 @@ func TestInert(t *testing.T) {
 		if got := code(s); !inCode.MatchString(got) {
 			t.Errorf("%q gets out of code: %q", s, got)
 		}
-		if got := markup(bot.Line{bot.Bold(s)}); alive.MatchString(escaped.ReplaceAllString(strings.TrimSuffix(strings.TrimPrefix(got, "**"), "**"), "")) {
+		if got := markup(bot.Line{bot.Bold(s)}); alive.MatchString(
+			escaped.ReplaceAllString(strings.TrimSuffix(strings.TrimPrefix(got, "**"), "**"), "")) {
 			t.Errorf("%q is alive in bold: %q", s, got)
 		}
 	}
 }
 
-// TestInertOnCards puts hostile text wherever others' text stands, and has the guild draw what readers see.
+// TestInertOnCards puts hostile text wherever others' text stands, and has the guild draw what
+// readers see.
 func TestInertOnCards(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		c := someCard(bot.Proposed)
 		for _, s := range hostile {
-			c.Facts = append(c.Facts, bot.Fact{Name: "F", Value: bot.Line{bot.Quote(s), {Kind: bot.Words, Text: " "}, bot.Code(s)}})
+			c.Facts = append(c.Facts, bot.Fact{Name: "F", Value: bot.Line{bot.Quote(s), {Kind: bot.Words, Text: " "},
+				bot.Code(s)}})
 		}
 		c.Samples = nil
 		for i, s := range hostile[:10] {
@@ -106,8 +113,9 @@ func TestInertOnCards(t *testing.T) {
 	})
 }
 
-// FuzzForeign puts what others may write wherever their text stands, and lets the guild carry the Markdown out: what readers see is what was written, each
-// character of it seen, nothing of it at work, on a card that is otherwise the same.
+// FuzzForeign puts what others may write wherever their text stands, and lets the guild carry the
+// Markdown out: what readers see is what was written, each character of it seen, nothing of it at
+// work, on a card that is otherwise the same.
 func FuzzForeign(f *testing.F) {
 	for i, s := range hostile {
 		f.Add(s, hostile[(i+7)%len(hostile)])
@@ -117,7 +125,8 @@ func FuzzForeign(f *testing.F) {
 	f.Cleanup(g.Close)
 	picture := func(t *testing.T, m *message) string {
 		t.Helper()
-		if len(m.AllowedMentions.Parse)+len(m.AllowedMentions.Users)+len(m.AllowedMentions.Roles) > 0 || m.AllowedMentions.Parse == nil {
+		if len(m.AllowedMentions.Parse)+len(m.AllowedMentions.Users)+len(m.AllowedMentions.Roles) > 0 ||
+			m.AllowedMentions.Parse == nil {
 			t.Fatalf("somebody may be rung for: %+v", m.AllowedMentions)
 		}
 		raw, err := json.Marshal(m)
@@ -130,18 +139,25 @@ func FuzzForeign(f *testing.F) {
 		t.Helper()
 		c := someCard(bot.Proposed)
 		c.Notify = nil
-		c.Title = bot.Line{bot.Code("R-1"), {Kind: bot.Words, Text: ": rejected by "}, bot.Quote(name), {Kind: bot.Words, Text: " at "}, bot.At(time.Unix(5, 0))}
+		c.Title = bot.Line{bot.Code("R-1"), {Kind: bot.Words, Text: ": rejected by "}, bot.Quote(name),
+			{Kind: bot.Words, Text: " at "}, bot.At(time.Unix(5, 0))}
 		c.Notices = []bot.Line{{{Kind: bot.Words, Text: "Reason: "}, bot.Quote(text)}}
-		c.Facts = []bot.Fact{{Name: "Reason", Value: bot.Line{bot.Quote(text), {Kind: bot.Words, Text: " "}, bot.Bold(name)}}}
-		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Text: bot.Line{bot.Quote(text)}, Marks: []bot.Line{{bot.Quote(name)}}}}
-		c.Warnings, c.Earlier = []bot.Line{{bot.Quote(text)}}, []bot.Line{{bot.Quote(name), {Kind: bot.Words, Text: " stands."}}}
-		p := intake.Page{Title: bot.Line{bot.Quote(name)}, Samples: c.Samples, Notes: []bot.Line{{bot.Quote(text)}}, Of: 1}
-		return picture(t, drawCard(c, nil)) + picture(t, drawPage(p)) + picture(t, drawLines([]bot.Line{{bot.Quote(text)}, {bot.Quote(name)}}))
+		c.Facts = []bot.Fact{{Name: "Reason", Value: bot.Line{bot.Quote(text), {Kind: bot.Words, Text: " "},
+			bot.Bold(name)}}}
+		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Text: bot.Line{bot.Quote(text)},
+			Marks: []bot.Line{{bot.Quote(name)}}}}
+		c.Warnings, c.Earlier = []bot.Line{{bot.Quote(text)}},
+			[]bot.Line{{bot.Quote(name), {Kind: bot.Words, Text: " stands."}}}
+		p := intake.Page{Title: bot.Line{bot.Quote(name)}, Samples: c.Samples, Notes: []bot.Line{{bot.Quote(text)}},
+			Of: 1}
+		return picture(t, drawCard(c, nil)) + picture(t, drawPage(p)) + picture(t,
+			drawLines([]bot.Line{{bot.Quote(text)}, {bot.Quote(name)}}))
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
 		shown := draw(t, text, name)
 		for _, r := range shown {
-			if r != '\n' && r != '\ufe0f' && (!unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Variation_Selector)) {
+			if r != '\n' && r != '\ufe0f' && (!unicode.IsGraphic(r) ||
+				unicode.In(r, unicode.Cf, unicode.Variation_Selector)) {
 				t.Fatalf("%U is not seen in:\n%s", r, shown)
 			}
 		}
@@ -173,7 +189,8 @@ func FuzzForeign(f *testing.F) {
 
 // TestLimits draws cards, pages, notes and forms with far too much on them, in many scripts, and holds them to every limit.
 func TestLimits(t *testing.T) {
-	for name, s := range map[string]string{"ascii": "spam ", "escaped": "*[]", "han": "漢字がな", "emoji": "🎰", "combining": "e\u0301\u0302"} {
+	for name, s := range map[string]string{"ascii": "spam ", "escaped": "*[]", "han": "漢字がな", "emoji": "🎰",
+		"combining": "e\u0301\u0302"} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				long := strings.Repeat(s, 5000/len([]rune(s)))
@@ -181,11 +198,13 @@ func TestLimits(t *testing.T) {
 				c.Title = foreign(long)
 				c.Notices = []bot.Line{foreign(long), foreign(long)}
 				for i := range 12 {
-					c.Facts = append(c.Facts, bot.Fact{Name: fmt.Sprint("Fact ", i), Value: bot.Line{bot.Code(long), bot.Quote(long)}})
+					c.Facts = append(c.Facts, bot.Fact{Name: fmt.Sprint("Fact ", i),
+						Value: bot.Line{bot.Code(long), bot.Quote(long)}})
 				}
 				c.Samples = nil
 				for i := range 10 {
-					c.Samples = append(c.Samples, bot.Sample{Seq: uint32(4294967290 + i%5), Sender: long, Text: foreign(long), Marks: []bot.Line{foreign(long)}, Sent: time.Unix(1, 0), Skipped: i})
+					c.Samples = append(c.Samples, bot.Sample{Seq: uint32(4294967290 + i%5), Sender: long,
+						Text: foreign(long), Marks: []bot.Line{foreign(long)}, Sent: time.Unix(1, 0), Skipped: i})
 				}
 				for range 12 {
 					c.Warnings, c.Earlier = append(c.Warnings, foreign(long)), append(c.Earlier, foreign(long))
@@ -201,17 +220,23 @@ func TestLimits(t *testing.T) {
 				if !strings.Contains(m.Content, "more)") || strings.Contains(string(m.Raw), "\ufffd") {
 					t.Errorf("cut in silence or in half: %s", m.Raw)
 				}
-				n := bot.Note{Key: "n", Lines: c.Notices, Mention: &bot.Account{Platform: bot.Discord, User: mina}, Notify: []string{leads},
-					File: &bot.File{Name: "x.csv", Type: "text/csv", Title: long, Body: []byte("x")}}
+				n := bot.Note{Key: "n", Lines: c.Notices, Mention: &bot.Account{Platform: bot.Discord, User: mina},
+					Notify: []string{leads},
+					File:   &bot.File{Name: "x.csv", Type: "text/csv", Title: long, Body: []byte("x")}}
 				if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
 					t.Fatal(err)
 				}
 				for _, a := range []intake.Answer{
 					{Kind: intake.ShowCard, Card: &c}, {Kind: intake.Whisper, Lines: append(c.Warnings, c.Notices...)},
-					{Kind: intake.ShowPage, Page: &intake.Page{Title: foreign(long), Samples: c.Samples, Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999, Search: "discord:18446744073709551615", Recall: long}},
-					{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormApprove, Title: long, Request: reqID, Digest: digest, Inputs: []intake.Input{
-						{Name: "count", Label: long, Placeholder: long, Max: 99999}, {Name: "b", Label: "b"}, {Name: "c", Label: "c"}, {Name: "d", Label: "d"}, {Name: "e", Label: "e"}, {Name: "f", Label: "f"},
-					}}},
+					{Kind: intake.ShowPage, Page: &intake.Page{Title: foreign(long), Samples: c.Samples,
+						Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999,
+						Search: "discord:18446744073709551615", Recall: long}},
+					{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormApprove, Title: long, Request: reqID,
+						Digest: digest, Inputs: []intake.Input{
+							{Name: "count", Label: long, Placeholder: long, Max: 99999}, {Name: "b", Label: "b"},
+							{Name: "c", Label: "c"}, {Name: "d", Label: "d"}, {Name: "e", Label: "e"},
+							{Name: "f", Label: "f"},
+						}}},
 				} {
 					r.bot.answer(a)
 					r.wait(t, r.Command(mina, trust, "recalls help"))
@@ -226,7 +251,8 @@ func TestLimits(t *testing.T) {
 }
 
 func TestFit(t *testing.T) {
-	l := bot.Line{{Kind: bot.Words, Text: "by "}, bot.Quote("***"), {Kind: bot.Words, Text: " at "}, bot.At(time.Unix(5, 0)), bot.Code("100-200")}
+	l := bot.Line{{Kind: bot.Words, Text: "by "}, bot.Quote("***"), {Kind: bot.Words, Text: " at "},
+		bot.At(time.Unix(5, 0)), bot.Code("100-200")}
 	for limit, want := range map[int]string{
 		200: `by \*\*\* at <t:5:f>` + "`100-200`", 34: `by \*\*\* at <t:5:f>` + "`100-200`",
 	} {
@@ -241,7 +267,8 @@ func TestFit(t *testing.T) {
 	for range 500 {
 		var l bot.Line
 		for range 1 + rand.N(5) {
-			l = append(l, []bot.Span{bot.Quote(allHostile), bot.Code(allHostile), bot.Bold("x"), bot.At(time.Unix(1, 0)), {Kind: bot.Words, Text: "漢字 🎰 words "}}[rand.N(5)])
+			l = append(l, []bot.Span{bot.Quote(allHostile), bot.Code(allHostile), bot.Bold("x"),
+				bot.At(time.Unix(1, 0)), {Kind: bot.Words, Text: "漢字 🎰 words "}}[rand.N(5)])
 		}
 		limit := 30 + rand.N(900)
 		got := fit(l, limit)
@@ -253,8 +280,10 @@ func TestFit(t *testing.T) {
 
 func TestPress(t *testing.T) {
 	for _, p := range []press{
-		{verb: "approve", request: reqID, digest: digest[:16]}, {verb: "show_all", request: reqID}, {verb: verbPage, request: reqID, digest: "0f", page: 12},
-		{verb: verbForm, form: intake.FormAsk}, {verb: verbForm, form: intake.FormReject, request: reqID, digest: digest[:16]},
+		{verb: "approve", request: reqID, digest: digest[:16]}, {verb: "show_all", request: reqID},
+		{verb: verbPage, request: reqID, digest: "0f", page: 12},
+		{verb: verbForm, form: intake.FormAsk}, {verb: verbForm, form: intake.FormReject, request: reqID,
+			digest: digest[:16]},
 		{verb: verbFind, search: "discord:123456789"}, {verb: verbTurn, search: "discord:123456789", page: 3},
 	} {
 		got, ok := readPress(p.String())
@@ -274,7 +303,8 @@ func FuzzPress(f *testing.F) {
 			return
 		}
 		again, ok := readPress(p.String())
-		if diff := cmp.Diff(p, again, cmp.AllowUnexported(press{})); len(p.String()) <= maxCustomID && (!ok || diff != "") {
+		if diff := cmp.Diff(p, again, cmp.AllowUnexported(press{})); len(p.String()) <= maxCustomID &&
+			(!ok || diff != "") {
 			t.Errorf("%q is not read again: %s", s, diff)
 		}
 	})
@@ -334,9 +364,12 @@ func TestGoldensUsed(t *testing.T) {
 
 // TestBrokenAnswerIsNotQuoted: the errors of net/http quote what is not HTTP, which may be a piece of another answer.
 func TestBrokenAnswerIsNotQuoted(t *testing.T) {
-	for _, words := range []string{"malformed HTTP response \"my home\"", "malformed MIME header line: my home", "bad Content-Length \"my home\""} {
-		err := (&rest{}).broken(call{method: "GET", route: "/x"}, &url.Error{Op: "Get", URL: "https://secret", Err: errors.New(words)})
-		if s := err.Error(); strings.Contains(s, "home") || strings.Contains(s, "secret") || !strings.Contains(s, "GET /x") {
+	for _, words := range []string{"malformed HTTP response \"my home\"", "malformed MIME header line: my home",
+		"bad Content-Length \"my home\""} {
+		err := (&rest{}).broken(call{method: "GET", route: "/x"}, &url.Error{Op: "Get", URL: "https://secret",
+			Err: errors.New(words)})
+		if s := err.Error(); strings.Contains(s, "home") || strings.Contains(s, "secret") ||
+			!strings.Contains(s, "GET /x") {
 			t.Errorf("%s is told as %s", words, s)
 		}
 	}
@@ -349,7 +382,8 @@ func TestLibraryWordsAreWithheld(t *testing.T) {
 	l := &link{a: a, url: "wss://gateway.invalid", ended: make(chan error, 1)}
 	links.add(l)
 	defer links.remove(l)
-	heard(discordgo.LogError, 0, "%s: %s, %v, %d, %v", l.url, "my home", errors.New("my home"), 7, &websocket.CloseError{Code: 4004, Text: "my home"})
+	heard(discordgo.LogError, 0, "%s: %s, %v, %d, %v", l.url, "my home", errors.New("my home"), 7,
+		&websocket.CloseError{Code: 4004, Text: "my home"})
 	if s := b.String(); strings.Contains(s, "home") || !strings.Contains(s, "7, close 4004") {
 		t.Errorf("the log has %s", s)
 	}

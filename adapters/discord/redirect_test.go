@@ -61,8 +61,8 @@ func (e *reached) dials(o *Options) {
 	}
 }
 
-// TestRedirects: whatever call Discord, or something before it, answers with a redirect, the call fails, is no refusal of Discord, and nothing goes to
-// where it leads.
+// TestRedirects: whatever call Discord, or something before it, answers with a redirect, the call
+// fails, is no refusal of Discord, and nothing goes to where it leads.
 func TestRedirects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &reached{}
@@ -85,7 +85,8 @@ func TestRedirects(t *testing.T) {
 			"where the Gateway is": func() error { _, err := r.adapter.rest.gateway(t.Context()); return err },
 			"followup": func() error {
 				return r.adapter.rest.do(t.Context(), call{
-					method: http.MethodPost, route: "/webhooks/{application_id}/{token}", path: "/webhooks/" + r.ApplicationID + "/x", body: struct{}{}, interaction: true,
+					method: http.MethodPost, route: "/webhooks/{application_id}/{token}",
+					path: "/webhooks/" + r.ApplicationID + "/x", body: struct{}{}, interaction: true,
 				})
 			},
 		} {
@@ -155,7 +156,8 @@ func TestGatewayHost(t *testing.T) {
 	}
 }
 
-// TestResumeElsewhere: READY names an address to resume at. It is not used: the next connection begins anew, where the API says.
+// TestResumeElsewhere: READY names an address to resume at. It is not used: the next connection
+// begins anew, where the API says.
 func TestResumeElsewhere(t *testing.T) {
 	e := &reached{}
 	r := newRig(t, overGateway, func(r *rig, o *Options) {

@@ -15,13 +15,15 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestRefusedPeople shows what people read who may not do what they try, in the bot's own words, and holds it to a golden file.
+// TestRefusedPeople shows what people read who may not do what they try, in the bot's own words,
+// and holds it to a golden file.
 func TestRefusedPeople(t *testing.T) {
 	var seen strings.Builder
 	synctest.Test(t, func(t *testing.T) {
 		policy := bot.DefaultPolicy()
 		policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
-			Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust},
+			Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}},
+			Channels: []string{trust},
 		}}
 		made, chat := adaptertest.Storing(t, policy)
 		chat.AddGroup(recalltest.Group{ID: "@TGS#2J4SZEAEL", Type: "Public", Name: "Lounge", Members: 3})
@@ -58,7 +60,8 @@ func TestRefusedPeople(t *testing.T) {
 		}
 		asks := func(what, user, channel string) {
 			t.Helper()
-			note(what, r.Command(user, channel, "recall", discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("seqs", "1 2")))
+			note(what, r.Command(user, channel, "recall", discordtest.Opt("group", "@TGS#2J4SZEAEL"),
+				discordtest.Opt("seqs", "1 2")))
 		}
 		member := func(m discordtest.Member) {
 			m.UserID, m.Name = mina, "mina"

@@ -84,7 +84,8 @@ type replica struct {
 func replicas(t *testing.T, g *discordtest.Guild, n int) []*replica {
 	t.Helper()
 	chat := recalltest.New(recalltest.Options{})
-	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client()})
+	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(),
+		BaseURL: recalltest.URL, HTTPClient: chat.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,16 +94,19 @@ func replicas(t *testing.T, g *discordtest.Guild, n int) []*replica {
 		t.Fatal(err)
 	}
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust}}}
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {Requesters: []bot.Principal{{User: mina}},
+		Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust}}}
 	var all []*replica
 	for i := range n {
 		r := &replica{ledger: &tether{Ledger: l}, log: &safeBuffer{}}
 		log := slog.New(slog.NewTextHandler(r.log, nil))
-		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: r.ledger, Chat: client, Policy: policy, Holder: fmt.Sprint("replica ", i), Log: log})
+		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: r.ledger, Chat: client,
+			Policy: policy, Holder: fmt.Sprint("replica ", i), Log: log})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Adapter, err = New(Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: log})
+		r.Adapter, err = New(Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID},
+			HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: log})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +133,8 @@ func replicas(t *testing.T, g *discordtest.Guild, n int) []*replica {
 	return all
 }
 
-// alone passes time until cond holds, and fails when two connections are open meanwhile, or it takes longer than within.
+// alone passes time until cond holds, and fails when two connections are open meanwhile, or it
+// takes longer than within.
 func alone(t *testing.T, g *discordtest.Guild, within time.Duration, cond func() bool) {
 	t.Helper()
 	for began := time.Now(); !cond(); time.Sleep(10 * time.Millisecond) {
@@ -142,8 +147,8 @@ func alone(t *testing.T, g *discordtest.Guild, within time.Duration, cond func()
 	}
 }
 
-// TestReplicasGateway: of two replicas one is connected. The other is ready, says that it stands by, and takes over at once after an ordered stop, and within 15 s
-// of a death.
+// TestReplicasGateway: of two replicas one is connected. The other is ready, says that it stands
+// by, and takes over at once after an ordered stop, and within 15 s of a death.
 func TestReplicasGateway(t *testing.T) {
 	for name, test := range map[string]struct {
 		end    func(r *replica)
@@ -163,14 +168,16 @@ func TestReplicasGateway(t *testing.T) {
 				}
 				for i, r := range all {
 					if err := r.Ready(); err != nil || r.StandsBy() != (i == 1) || r.LastFrame().IsZero() != (i == 1) {
-						t.Errorf("replica %d: ready %v, stands by %v, last frame %v", i, err, r.StandsBy(), r.LastFrame())
+						t.Errorf("replica %d: ready %v, stands by %v, last frame %v", i, err, r.StandsBy(),
+							r.LastFrame())
 					}
 				}
 				first := g.Sessions()[0].ID
 				test.end(all[0])
 				alone(t, g, test.within, func() bool { s := g.Sessions(); return len(s) == 1 && s[0].ID != first })
 				if all[1].StandsBy() || all[1].Ready() != nil || g.Identifies() != 2 {
-					t.Errorf("the other: stands by %v, ready %v, %d identifies", all[1].StandsBy(), all[1].Ready(), g.Identifies())
+					t.Errorf("the other: stands by %v, ready %v, %d identifies", all[1].StandsBy(), all[1].Ready(),
+						g.Identifies())
 				}
 				i := g.Command(mina, trust, "recalls whoami")
 				if err := i.Wait(t.Context()); err != nil {
@@ -181,7 +188,8 @@ func TestReplicasGateway(t *testing.T) {
 	}
 }
 
-// TestReplicaCutOff: a replica that cannot reach the ledger gives its connection up, says so, and waits behind the one that took over once it can.
+// TestReplicaCutOff: a replica that cannot reach the ledger gives its connection up, says so, and
+// waits behind the one that took over once it can.
 func TestReplicaCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuild()
@@ -201,7 +209,8 @@ func TestReplicaCutOff(t *testing.T) {
 	})
 }
 
-// TestReplicaPaused: a replica that was stopped for long finds its lease taken, and closes its connection.
+// TestReplicaPaused: a replica that was stopped for long finds its lease taken, and closes its
+// connection.
 func TestReplicaPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuild()
@@ -220,7 +229,8 @@ func TestReplicaPaused(t *testing.T) {
 	})
 }
 
-// TestReplicasBudget: where no identifies are left to be used, no replica uses one, and each says so.
+// TestReplicasBudget: where no identifies are left to be used, no replica uses one, and each says
+// so.
 func TestReplicasBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuild()
@@ -238,7 +248,8 @@ func TestReplicasBudget(t *testing.T) {
 	})
 }
 
-// TestReplicasFatal: where Discord refuses for good each replica finds out by one attempt, and none keeps the others from it.
+// TestReplicasFatal: where Discord refuses for good each replica finds out by one attempt, and none
+// keeps the others from it.
 func TestReplicasFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuild()
@@ -256,7 +267,8 @@ func TestReplicasFatal(t *testing.T) {
 	})
 }
 
-// TestReplicasGiveUpOnce: of two replicas that find an event which a third has left, one tells the person: the one that closed it, even where the news of that was lost.
+// TestReplicasGiveUpOnce: of two replicas that find an event which a third has left, one tells the
+// person: the one that closed it, even where the news of that was lost.
 func TestReplicasGiveUpOnce(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,8 @@ const (
 	codeHarmfulLink    = 240000
 )
 
-// apiError is Discord saying no. It names the route and never the address, which can hold an interaction's token.
+// apiError is Discord saying no. It names the route and never the address, which can hold an
+// interaction's token.
 type apiError struct {
 	Route   string
 	Status  int
@@ -60,13 +61,15 @@ func (e *apiError) Error() string {
 	return s
 }
 
-// rest calls Discord's API. It honours contexts, pauses where Discord asks for it, and repeats only what may be repeated.
+// rest calls Discord's API. It honours contexts, pauses where Discord asks for it, and repeats only
+// what may be repeated.
 type rest struct {
 	base  string // scheme, host and /api/v10
 	token string
 	http  *http.Client
 	log   *slog.Logger
-	// judged is told of every answer to a call with the bot token, nil where it was done: so that a token that Discord refuses is known at once.
+	// judged is told of every answer to a call with the bot token, nil where it was done: so that a
+	// token that Discord refuses is known at once.
 	judged func(*apiError)
 
 	mu     sync.Mutex
@@ -91,10 +94,12 @@ type call struct {
 	each  time.Duration
 }
 
-// Waits shorter than this are waited for here, within the context; longer ones are handed back as *bot.Later.
+// Waits shorter than this are waited for here, within the context; longer ones are handed back as
+// *bot.Later.
 const shortWait = 3 * time.Second
 
-// do makes a call. Its error is a *bot.Later, an *apiError, the context's, or that of the network; none holds a secret.
+// do makes a call. Its error is a *bot.Later, an *apiError, the context's, or that of the network;
+// none holds a secret.
 func (r *rest) do(ctx context.Context, c call) error {
 	tries, each := c.tries, c.each
 	if tries == 0 {
@@ -197,7 +202,8 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 				after = granted(n)
 			}
 		}
-		// A page instead of JSON comes from the network before Discord, which has shut the whole address out.
+		// A page instead of JSON comes from the network before Discord, which has shut the whole
+		// address out.
 		everywhere := said.Global || !isJSON || resp.Header.Get("X-RateLimit-Global") != ""
 		r.hold(c, after, everywhere)
 		return true, &bot.Later{After: after, Err: e}
@@ -210,7 +216,8 @@ func (r *rest) broken(c call, err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
-	if words := err.Error(); strings.Contains(words, "malformed ") || strings.Contains(words, `"`) { // it quotes what came
+	// it quotes what came
+	if words := err.Error(); strings.Contains(words, "malformed ") || strings.Contains(words, `"`) {
 		err = errors.New("the answer is not HTTP")
 	}
 	return fmt.Errorf("%s %s: %w", c.method, c.route, err)
@@ -228,7 +235,8 @@ func (c call) key() string {
 	return c.method + " " + c.route + " " + part
 }
 
-// pause waits where Discord asked for it, when that is short, and returns a *bot.Later when it is not.
+// pause waits where Discord asked for it, when that is short, and returns a *bot.Later when it is
+// not.
 func (r *rest) pause(ctx context.Context, c call) error {
 	if c.interaction {
 		return ctx.Err()
@@ -283,7 +291,8 @@ func (r *rest) hold(c call, after time.Duration, everywhere bool) {
 	r.pauses[c.key()] = until
 }
 
-// learn takes in what Discord says of the budget, so that the call after the last one waits instead of being refused.
+// learn takes in what Discord says of the budget, so that the call after the last one waits instead
+// of being refused.
 func (r *rest) learn(c call, h http.Header) {
 	if h.Get("X-RateLimit-Remaining") != "0" || c.interaction {
 		return
@@ -316,7 +325,8 @@ func (c call) encode() (body []byte, kind string, err error) {
 	}
 	if err == nil {
 		part, err = w.CreatePart(textproto.MIMEHeader{
-			"Content-Disposition": {fmt.Sprintf(`form-data; name="files[0]"; filename=%q`, c.file.Name)}, "Content-Type": {c.file.Type},
+			"Content-Disposition": {fmt.Sprintf(`form-data; name="files[0]"; filename=%q`, c.file.Name)},
+			"Content-Type":        {c.file.Type},
 		})
 	}
 	if err == nil {
@@ -358,7 +368,8 @@ type id struct {
 	ID string `json:"id"`
 }
 
-// post sends a message, once however often it is repeated with the same nonce within a few minutes, and returns its id.
+// post sends a message, once however often it is repeated with the same nonce within a few minutes,
+// and returns its id.
 func (r *rest) post(ctx context.Context, channel string, m *message) (string, error) {
 	var made id
 	err := r.do(ctx, call{
@@ -371,16 +382,19 @@ func (r *rest) post(ctx context.Context, channel string, m *message) (string, er
 // edit replaces a message.
 func (r *rest) edit(ctx context.Context, channel, message string, m *message) error {
 	return r.do(ctx, call{
-		method: http.MethodPatch, route: "/channels/{channel_id}/messages/{message_id}", path: channelPath(channel, "messages", message),
+		method: http.MethodPatch, route: "/channels/{channel_id}/messages/{message_id}",
+		path: channelPath(channel, "messages", message),
 		body: m, again: true,
 	})
 }
 
-// thread makes a public thread on a message; made reports whether there was none. A thread always bears the id of its message.
+// thread makes a public thread on a message; made reports whether there was none. A thread always
+// bears the id of its message.
 func (r *rest) thread(ctx context.Context, channel, message, name string) (at string, made bool, err error) {
 	var thread id
 	err = r.do(ctx, call{
-		method: http.MethodPost, route: "/channels/{channel_id}/messages/{message_id}/threads", path: channelPath(channel, "messages", message, "threads"),
+		method: http.MethodPost, route: "/channels/{channel_id}/messages/{message_id}/threads",
+		path: channelPath(channel, "messages", message, "threads"),
 		body: map[string]any{"name": name, "auto_archive_duration": 1440}, into: &thread, again: true,
 	})
 	if e, ok := errors.AsType[*apiError](err); ok && e.Code == codeThreadThere {
@@ -392,7 +406,8 @@ func (r *rest) thread(ctx context.Context, channel, message, name string) (at st
 // unarchive opens an archived thread that is not locked.
 func (r *rest) unarchive(ctx context.Context, thread string) error {
 	return r.do(ctx, call{
-		method: http.MethodPatch, route: "/channels/{channel_id}", path: channelPath(thread), body: map[string]any{"archived": false}, again: true,
+		method: http.MethodPatch, route: "/channels/{channel_id}", path: channelPath(thread),
+		body: map[string]any{"archived": false}, again: true,
 	})
 }
 
@@ -418,8 +433,8 @@ func (r *rest) follow(ctx context.Context, application string, in *interaction, 
 	})
 }
 
-// complete puts the answer in the place of the one that said it takes a while. Where that came in the HTTP response Discord may not have read it yet,
-// so an unknown token means to wait.
+// complete puts the answer in the place of the one that said it takes a while. Where that came in
+// the HTTP response Discord may not have read it yet, so an unknown token means to wait.
 func (r *rest) complete(ctx context.Context, application string, in *interaction, m *message) error {
 	wait := 200 * time.Millisecond
 	for {

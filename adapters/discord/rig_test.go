@@ -20,7 +20,8 @@ import (
 	"recallbot/bot/intake"
 )
 
-// asset is the path of a published document of Discord's. Where they are not laid out beside the repository the test is skipped.
+// asset is the path of a published document of Discord's. Where they are not laid out beside the
+// repository the test is skipped.
 func asset(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join("..", "..", "..", "shared", "assets", name)
@@ -33,7 +34,8 @@ func asset(t *testing.T, name string) string {
 	return path
 }
 
-// specification checks bodies against Discord's published document. Where that is not laid out beside the repository, as it is in CI, it is nil.
+// specification checks bodies against Discord's published document. Where that is not laid out
+// beside the repository, as it is in CI, it is nil.
 var specification = sync.OnceValue(func() func(method, route string, body []byte) error {
 	check, err := discordtest.OpenAPI(filepath.Join("..", "..", "..", "shared", "assets", "discord-openapi.json"))
 	if err != nil {
@@ -45,7 +47,8 @@ var specification = sync.OnceValue(func() func(method, route string, body []byte
 	return check
 })
 
-// testBot remembers what it was asked and answers by do. Like the bot it gives a repeat the first answer.
+// testBot remembers what it was asked and answers by do. Like the bot it gives a repeat the first
+// answer.
 type testBot struct {
 	mu      sync.Mutex
 	events  []intake.Event
@@ -54,7 +57,8 @@ type testBot struct {
 	memory  map[string]string
 	policy  bot.Policy
 	do      func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
-	// replaced are the cards that answers have put into messages, with the time at which the bot was told.
+	// replaced are the cards that answers have put into messages, with the time at which the bot
+	// was told.
 	replaced map[bot.RequestID]time.Time
 }
 
@@ -218,7 +222,8 @@ func newRig(t *testing.T, by mode, change ...func(*rig, *Options)) *rig {
 		bot: &testBot{answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}},
 	}
 	o := Options{
-		BotToken: r.BotToken, ApplicationID: r.ApplicationID, Guilds: []string{r.ID}, HTTPClient: r.Client(), Dial: r.Dial, Bot: r.bot,
+		BotToken: r.BotToken, ApplicationID: r.ApplicationID, Guilds: []string{r.ID}, HTTPClient: r.Client(),
+		Dial: r.Dial, Bot: r.bot,
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if by == overHTTP {
@@ -259,7 +264,8 @@ func (r *rig) ready(t *testing.T) {
 		return len(r.adapter.key) > 0 || len(r.Sessions()) > 0
 	})
 	r.until(t, func() bool {
-		return slices.ContainsFunc(r.Log(), func(c discordtest.Call) bool { return c.Method == "PUT" && c.Status == 200 })
+		return slices.ContainsFunc(r.Log(),
+			func(c discordtest.Call) bool { return c.Method == "PUT" && c.Status == 200 })
 	})
 }
 
@@ -294,7 +300,8 @@ func (r *rig) answered(t *testing.T, i *discordtest.Interaction) discordtest.Mes
 	return m
 }
 
-// clean fails the test where the adapter sent what Discord does not know, logged a secret, or left mentions to Discord's defaults.
+// clean fails the test where the adapter sent what Discord does not know, logged a secret, or left
+// mentions to Discord's defaults.
 func (r *rig) clean(t *testing.T) {
 	t.Helper()
 	if bad := r.SpecErrors(); len(bad) > 0 {
@@ -342,7 +349,8 @@ func someCard(state bot.State) bot.Card {
 		Title:   bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": waiting for 1 more person to approve"}},
 		Notices: []bot.Line{line("BLIND: 1 message could not be read.")},
 		Facts: []bot.Fact{
-			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "}, bot.Quote("Casino fans")}},
+			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "},
+				bot.Quote("Casino fans")}},
 			{Name: "Messages", Value: bot.Line{{Kind: bot.Words, Text: "3: "}, bot.Code("100-102")}},
 			{Name: "Asked by", Value: bot.Line{bot.Quote("mina"), {Kind: bot.Words, Text: " at "}, bot.At(at)}},
 			{Name: "Reason", Value: foreign("spam *everywhere*")},
@@ -353,14 +361,17 @@ func someCard(state bot.State) bot.Card {
 		},
 		Showing:  line("showing 2 of 3"),
 		Warnings: []bot.Line{line("This bot never touched this group before.")},
-		Earlier:  []bot.Line{{bot.Code("R-AAAAAA"), {Kind: bot.Words, Text: " rejected ("}, bot.Quote("theo"), {Kind: bot.Words, Text: ")"}}},
-		Notify:   []string{leads},
+		Earlier: []bot.Line{{bot.Code("R-AAAAAA"), {Kind: bot.Words, Text: " rejected ("}, bot.Quote("theo"),
+			{Kind: bot.Words, Text: ")"}}},
+		Notify: []string{leads},
 	}
 	switch state {
 	case bot.Proposed:
-		c.Buttons = []bot.Button{{Kind: bot.ButtonApprove, Label: "Approve"}, {Kind: bot.ButtonReject, Label: "Reject"}, {Kind: bot.ButtonShowAll, Label: "Show all"}}
+		c.Buttons = []bot.Button{{Kind: bot.ButtonApprove, Label: "Approve"}, {Kind: bot.ButtonReject, Label: "Reject"},
+			{Kind: bot.ButtonShowAll, Label: "Show all"}}
 	case bot.Approved, bot.Running:
-		c.Title = bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": recalling, approved by "}, bot.Quote("theo")}
+		c.Title = bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": recalling, approved by "},
+			bot.Quote("theo")}
 		c.Progress = line("1 of 3; about 1s left")
 		c.Buttons = []bot.Button{{Kind: bot.ButtonStop, Label: "Stop"}, {Kind: bot.ButtonShowAll, Label: "Show all"}}
 	case bot.Done:

@@ -20,7 +20,8 @@ var _ bot.Surface = (*Adapter)(nil)
 // Platform is bot.Discord.
 func (a *Adapter) Platform() bot.Platform { return bot.Discord }
 
-// Post puts up a card, ringing for its approver roles. In a thread the card stands in the thread, and what follows does too.
+// Post puts up a card, ringing for its approver roles. In a thread the card stands in the thread,
+// and what follows does too.
 func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
 	m := drawCard(c, c.Notify)
 	m.Nonce, m.EnforceNonce = nonce(key), true
@@ -33,19 +34,21 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	return bot.Ref{Channel: where, Message: id, Thread: at.Thread}, nil
 }
 
-// oldMessage is from when on Discord counts the edits of a message, with a limit that it does not document; progress is then shown in a
-// message of its own.
+// oldMessage is from when on Discord counts the edits of a message, with a limit that it does not
+// document; progress is then shown in a message of its own.
 const oldMessage = 55 * time.Minute
 
-// oldEditPause is how long to wait at least where Discord allows no more edits of an old message for now (30046): a shorter wait that it names has been
-// seen to be of no use.
+// oldEditPause is how long to wait at least where Discord allows no more edits of an old message
+// for now (30046): a shorter wait that it names has been seen to be of no use.
 const oldEditPause = 10 * time.Minute
 
-// Edit makes the message show the card as it is now. While a request runs on a card that is an hour old, its progress is posted in the thread
-// instead, because Discord soon refuses edits of old messages (30046); the card itself is edited when the state changes.
+// Edit makes the message show the card as it is now. While a request runs on a card that is an hour
+// old, its progress is posted in the thread instead, because Discord soon refuses edits of old
+// messages (30046); the card itself is edited when the state changes.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	known := a.seen.get(ref.Message)
-	if known.state == c.State && (c.State == bot.Running || c.State == bot.Stopping) && len(c.Progress) > 0 && age(ref.Message) > oldMessage {
+	if known.state == c.State && (c.State == bot.Running || c.State == bot.Stopping) && len(c.Progress) > 0 &&
+		age(ref.Message) > oldMessage {
 		return a.progress(ctx, ref, c, known)
 	}
 	m := drawCard(c, nil)
@@ -62,7 +65,8 @@ func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	return nil
 }
 
-// progress shows how far a request is in a message of the thread, which is edited until it is old itself.
+// progress shows how far a request is in a message of the thread, which is edited until it is old
+// itself.
 func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known sight) error {
 	line := bot.Say("note.progress", "id", c.ID, "progress", c.Progress)
 	m := newMessage(fit(line, maxContent))
@@ -96,8 +100,9 @@ const silent = 1 << 12
 // longWait is from when on a thread that may not be made yet is done without.
 const longWait = 60 * time.Second
 
-// Reply puts a note into the thread of the card, which is made at need. Where Discord refuses the thread (a missing permission, too many threads, a
-// wait of more than a minute, a lock), the note is a reply to the card in the channel and says so. A loud note is always such a reply.
+// Reply puts a note into the thread of the card, which is made at need. Where Discord refuses the
+// thread (a missing permission, too many threads, a wait of more than a minute, a lock), the note
+// is a reply to the card in the channel and says so. A loud note is always such a reply.
 func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
 	if n.Loud {
 		return a.say(ctx, ref.Channel, ref, n, nil, ref)
@@ -140,9 +145,11 @@ func threadRefused(err error) bool {
 	return isCode(err, codeMissingAccess, codeMissingRight, codeChannelType, codeThreadLocked, codeTooManyThreads)
 }
 
-// say posts a note in as many messages as it needs, and returns where its first one stands. When replyTo names a message it is answered to. When it is tried again
-// after an error, this process goes on where it stopped: Discord knows a repeat by its nonce for some minutes only.
-func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bot.Note, before bot.Line, result bot.Ref) (bot.Ref, error) {
+// say posts a note in as many messages as it needs, and returns where its first one stands. When
+// replyTo names a message it is answered to. When it is tried again after an error, this process
+// goes on where it stopped: Discord knows a repeat by its nonce for some minutes only.
+func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bot.Note, before bot.Line,
+	result bot.Ref) (bot.Ref, error) {
 	note := a.posted.Key(channel, n)
 	sent := a.posted.Of(note) // the messages that stand already
 	for i, m := range drawNote(n, before) {
@@ -159,7 +166,8 @@ func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bo
 		}
 		id, err := a.send(ctx, channel, m)
 		if err != nil {
-			if isCode(err, codeUnknownChannel) { // what stood in the thread went with it; the next one bears the same id
+			// what stood in the thread went with it; the next one bears the same id
+			if isCode(err, codeUnknownChannel) {
 				a.posted.Forget(note)
 			}
 			return bot.Ref{}, fmt.Errorf("posting a note: %w", verdict(err))
@@ -170,8 +178,8 @@ func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bo
 	return bot.Ref{Channel: channel, Thread: result.Thread, Message: sent[0]}, nil
 }
 
-// send posts a message, doing without what Discord refuses beside the text: an archived thread is opened, a reply becomes a message, a file is
-// left out and said to be.
+// send posts a message, doing without what Discord refuses beside the text: an archived thread is
+// opened, a reply becomes a message, a file is left out and said to be.
 func (a *Adapter) send(ctx context.Context, channel string, m *message) (id string, err error) {
 	for range 4 {
 		id, err = a.rest.post(ctx, channel, m)
@@ -191,7 +199,8 @@ func (a *Adapter) send(ctx context.Context, channel string, m *message) (id stri
 	return id, err
 }
 
-// threadName says what a thread is of. A name is seen by all and can hold no markup, so no word of others is in it.
+// threadName says what a thread is of. A name is seen by all and can hold no markup, so no word of
+// others is in it.
 func (a *Adapter) threadName(ref bot.Ref) string {
 	return strings.TrimSpace(bot.Say("thread.name", "id", a.seen.get(ref.Message).request).String())
 }
@@ -217,7 +226,8 @@ func isCode(err error, codes ...int) bool {
 	return ok && slices.Contains(codes, e.Code)
 }
 
-// verdict adds to an error what the teller should make of it: bot.ErrGone, bot.ErrForbidden or bot.ErrRefused. A *bot.Later says so itself.
+// verdict adds to an error what the teller should make of it: bot.ErrGone, bot.ErrForbidden or
+// bot.ErrRefused. A *bot.Later says so itself.
 func verdict(err error) error {
 	if _, wait := errors.AsType[*bot.Later](err); wait {
 		return err
@@ -231,9 +241,11 @@ func verdict(err error) error {
 	case isCode(err, codeAutoModerated, codeTitleModerated, codeHarmfulLink):
 		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	case e.Status == http.StatusForbidden,
-		isCode(err, codeMissingAccess, codeMissingRight, codeNotForText, codeChannelType, codeArchived, codeThreadLocked, codeTooManyThreads):
+		isCode(err, codeMissingAccess, codeMissingRight, codeNotForText, codeChannelType, codeArchived,
+			codeThreadLocked, codeTooManyThreads):
 		return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
-	case e.Status == http.StatusBadRequest, e.Status == http.StatusRequestEntityTooLarge: // whatever the code: the same will never be taken
+	// whatever the code: the same will never be taken
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	}
 	return err

@@ -51,12 +51,14 @@ func note(key string, texts ...string) bot.Note {
 	return n
 }
 
-// TestMentions: the first post and the reminder ring for the approvers, the end for the requester, and nothing else for anybody.
+// TestMentions: the first post and the reminder ring for the approvers, the end for the requester,
+// and nothing else for anybody.
 func TestMentions(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
 		c := someCard(bot.Proposed)
-		c.Facts = append(c.Facts, bot.Fact{Name: "Evil", Value: foreign("<@&" + leads + "> <@" + mina + "> @everyone @here")})
+		c.Facts = append(c.Facts, bot.Fact{Name: "Evil",
+			Value: foreign("<@&" + leads + "> <@" + mina + "> @everyone @here")})
 		for _, state := range []bot.State{bot.Proposed, bot.Running, bot.Done} {
 			c.State = state
 			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
@@ -69,7 +71,8 @@ func TestMentions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m, ok := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message}); !ok || m.ReplyTo != ref.Message || m.ChannelID != trust {
+		if m, ok := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message}); !ok ||
+			m.ReplyTo != ref.Message || m.ChannelID != trust {
 			t.Errorf("the reminder is no reply in the channel: %+v", m)
 		}
 		ended := note("receipt", "Receipt 1")
@@ -78,7 +81,8 @@ func TestMentions(t *testing.T) {
 		if at, err = r.adapter.Reply(t.Context(), ref, ended); err != nil {
 			t.Fatal(err)
 		}
-		if _, err = r.adapter.Reply(t.Context(), bot.Ref{Channel: ref.Channel, Message: ref.Message, Thread: at.Thread}, note("more", "more")); err != nil {
+		if _, err = r.adapter.Reply(t.Context(), bot.Ref{Channel: ref.Channel, Message: ref.Message, Thread: at.Thread},
+			note("more", "more")); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -104,17 +108,20 @@ func TestLostAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Fail(postRoute, 1, discordtest.ReplyLost())
-		if _, err = r.adapter.Reply(t.Context(), bot.Ref{Channel: ref.Channel, Message: ref.Message, Thread: at.Thread}, note("b", "two")); err != nil {
+		if _, err = r.adapter.Reply(t.Context(), bot.Ref{Channel: ref.Channel, Message: ref.Message, Thread: at.Thread},
+			note("b", "two")); err != nil {
 			t.Fatal(err)
 		}
 		r.Fail(postRoute, 1, discordtest.Status(502))
 		if _, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "another"); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "R-7K3M9Q"); err != nil || again != ref {
+		if again, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "R-7K3M9Q"); err != nil ||
+			again != ref {
 			t.Errorf("the same key made %+v (%v), not %+v", again, err, ref)
 		}
-		if got := []int{len(r.Messages(trust)), len(r.Threads(trust)), len(r.Thread(trust))}; !cmp.Equal(got, []int{2, 1, 2}) {
+		if got := []int{len(r.Messages(trust)), len(r.Threads(trust)), len(r.Thread(trust))}; !cmp.Equal(got,
+			[]int{2, 1, 2}) {
 			t.Errorf("messages, threads, notes: %v", got)
 		}
 		if at.Thread != ref.Message {
@@ -164,8 +171,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestOldEdits: where Discord allows no more edits of an old message for now, it is asked again after minutes, whatever shorter wait it tells, and other messages of the channel may
-// be edited meanwhile.
+// TestOldEdits: where Discord allows no more edits of an old message for now, it is asked again
+// after minutes, whatever shorter wait it tells, and other messages of the channel may be edited
+// meanwhile.
 func TestOldEdits(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		edit := func(ref bot.Ref) error { return r.adapter.Edit(t.Context(), ref, someCard(bot.Done)) }
@@ -201,7 +209,8 @@ func TestOldEdits(t *testing.T) {
 	})
 }
 
-// TestLimits429 meets every shape of a rate limit. Short ones are waited for, long ones handed back, and a global one holds back everything.
+// TestLimits429 meets every shape of a rate limit. Short ones are waited for, long ones handed
+// back, and a global one holds back everything.
 func TestLimits429(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
@@ -215,7 +224,8 @@ func TestLimits429(t *testing.T) {
 		}
 		for name, f := range map[string]discordtest.Fault{
 			"route": discordtest.RateLimited(20 * time.Second), "shared": discordtest.SharedLimited(30 * time.Second),
-			"global": discordtest.GlobalLimited(40 * time.Second), "cloudflare": discordtest.CloudflareLimited(50 * time.Second),
+			"global":     discordtest.GlobalLimited(40 * time.Second),
+			"cloudflare": discordtest.CloudflareLimited(50 * time.Second),
 		} {
 			r.Fail(editRoute, 1, f)
 			err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done))
@@ -225,10 +235,12 @@ func TestLimits429(t *testing.T) {
 				continue
 			}
 			n := len(r.Log())
-			if err = r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.As(err, &later) || len(r.Log()) != n {
+			if err = r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.As(err, &later) ||
+				len(r.Log()) != n {
 				t.Errorf("%s: asked again at once: %v", name, err)
 			}
-			_, err = r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: other}, someCard(bot.Proposed), name)
+			_, err = r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: other},
+				someCard(bot.Proposed), name)
 			if everything := name == "global" || name == "cloudflare"; everything != errors.As(err, &later) {
 				t.Errorf("%s: another channel: %v", name, err)
 			}
@@ -244,11 +256,13 @@ func TestLimits429(t *testing.T) {
 	})
 }
 
-// TestRetryAfterBounded: whatever Discord asks for, it is asked again after ten minutes, and what it then does not refuse goes on.
+// TestRetryAfterBounded: whatever Discord asks for, it is asked again after ten minutes, and what
+// it then does not refuse goes on.
 func TestRetryAfterBounded(t *testing.T) {
 	for name, f := range map[string]discordtest.Fault{
 		"route": discordtest.RateLimited(24 * time.Hour), "shared": discordtest.SharedLimited(1e6 * time.Hour),
-		"global": discordtest.GlobalLimited(24 * time.Hour), "cloudflare": discordtest.CloudflareLimited(1e6 * time.Hour),
+		"global":     discordtest.GlobalLimited(24 * time.Hour),
+		"cloudflare": discordtest.CloudflareLimited(1e6 * time.Hour),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -297,21 +311,26 @@ func TestBudgets(t *testing.T) {
 	})
 }
 
-// TestTokenRefused: a token that Discord refuses is told at once by Ready and once in the log, with the mend, and forgotten once it works.
+// TestTokenRefused: a token that Discord refuses is told at once by Ready and once in the log, with
+// the mend, and forgotten once it works.
 func TestTokenRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
-		time.Sleep(time.Second) // what the adapter asks at its start has its answers: one that came between would say that the token works
+		// what the adapter asks at its start has its answers: one that came between would say that
+		// the token works
+		time.Sleep(time.Second)
 		r.Fail(editRoute, 3, discordtest.APIError(401, 0))
 		for range 3 {
 			if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running)); err == nil {
 				t.Fatal("an edit with a refused token was made")
 			}
 		}
-		if err := r.adapter.Ready(); err == nil || errors.Is(err, ErrOutage) || !strings.Contains(err.Error(), "set DISCORD_BOT_TOKEN") {
+		if err := r.adapter.Ready(); err == nil || errors.Is(err, ErrOutage) ||
+			!strings.Contains(err.Error(), "set DISCORD_BOT_TOKEN") {
 			t.Errorf("Ready: %v", err)
 		}
-		if log := r.log.String(); strings.Count(log, "set DISCORD_BOT_TOKEN") != 1 || strings.Contains(log, r.BotToken) {
+		if log := r.log.String(); strings.Count(log, "set DISCORD_BOT_TOKEN") != 1 ||
+			strings.Contains(log, r.BotToken) {
 			t.Errorf("the log:\n%s", log)
 		}
 		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running)); err != nil {
@@ -345,7 +364,10 @@ func TestThreadRefused(t *testing.T) {
 		"not in threads": func(r *rig, _ bot.Ref) { r.Deny(trust, discordtest.SendMessagesInThreads) },
 		"its name":       func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.APIError(400, 200001)) },
 		"too many":       func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.APIError(400, 160006)) },
-		"long wait":      func(r *rig, _ bot.Ref) { r.Fail(threadRoute, -1, discordtest.SharedLimited(240*time.Second)) },
+		"long wait": func(r *rig,
+			_ bot.Ref) {
+			r.Fail(threadRoute, -1, discordtest.SharedLimited(240*time.Second))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -356,7 +378,8 @@ func TestThreadRefused(t *testing.T) {
 					t.Fatal(err)
 				}
 				m, _ := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message})
-				if m.ChannelID != trust || m.ReplyTo != ref.Message || !strings.Contains(m.Content, "refused a thread") || !strings.Contains(m.Content, "100: recalled") {
+				if m.ChannelID != trust || m.ReplyTo != ref.Message ||
+					!strings.Contains(m.Content, "refused a thread") || !strings.Contains(m.Content, "100: recalled") {
 					t.Errorf("%+v", m)
 				}
 			})
@@ -412,7 +435,8 @@ func TestCardInArchivedThread(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ref, err := r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: trust, Thread: at.Thread}, someCard(bot.Proposed), "in")
+		ref, err := r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: trust, Thread: at.Thread},
+			someCard(bot.Proposed), "in")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -431,13 +455,15 @@ func TestFile(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
 		n := note("receipt", "Receipt 1")
-		n.File = &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv", Title: "R-7K3M9Q: outcomes", Body: []byte("seq,outcome\n100,recalled\n")}
+		n.File = &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv", Title: "R-7K3M9Q: outcomes",
+			Body: []byte("seq,outcome\n100,recalled\n")}
 		at, err := r.adapter.Reply(t.Context(), ref, n)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files := r.Files(at.Thread)
-		if len(files) != 1 || files[0].Name != "R-7K3M9Q.csv" || string(files[0].Data) != string(n.File.Body) || files[0].Description != n.File.Title {
+		if len(files) != 1 || files[0].Name != "R-7K3M9Q.csv" || string(files[0].Data) != string(n.File.Body) ||
+			files[0].Description != n.File.Title {
 			t.Errorf("%+v", files)
 		}
 		r.Deny(trust, discordtest.AttachFiles)
@@ -446,7 +472,8 @@ func TestFile(t *testing.T) {
 		if at, err = r.adapter.Reply(t.Context(), ref, n); err != nil {
 			t.Fatal(err)
 		}
-		if m, _ := r.Message(discordtest.MessageRef{ChannelID: at.Channel, ID: at.Message}); !strings.Contains(m.Content, "could not be attached") {
+		if m, _ := r.Message(discordtest.MessageRef{ChannelID: at.Channel,
+			ID: at.Message}); !strings.Contains(m.Content, "could not be attached") {
 			t.Errorf("%+v", m)
 		}
 	})
@@ -459,7 +486,8 @@ func TestLongNote(t *testing.T) {
 		var n bot.Note
 		n.Key = "outcomes"
 		for i := range 50 {
-			n.Lines = append(n.Lines, bot.Line{{Kind: bot.Words, Text: fmt.Sprintf("%d: ", i)}, bot.Quote(strings.Repeat("理由", 40))})
+			n.Lines = append(n.Lines, bot.Line{{Kind: bot.Words, Text: fmt.Sprintf("%d: ", i)},
+				bot.Quote(strings.Repeat("理由", 40))})
 		}
 		r.Fail(postRoute, 1, discordtest.ReplyLost())
 		for range 2 { // the teller tries again after a crash
@@ -481,7 +509,8 @@ func TestLongNote(t *testing.T) {
 	})
 }
 
-// TestLongNoteAgain: what stands of a note is not posted again, however often and however long after it is tried. In a thread that was deleted nothing stands.
+// TestLongNoteAgain: what stands of a note is not posted again, however often and however long
+// after it is tried. In a thread that was deleted nothing stands.
 func TestLongNoteAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
@@ -550,11 +579,14 @@ func TestLongNoteAgain(t *testing.T) {
 	})
 }
 
-// TestFewestMessages: a note takes as few messages as its lines fit into, to the last character that Discord takes.
+// TestFewestMessages: a note takes as few messages as its lines fit into, to the last character
+// that Discord takes.
 func TestFewestMessages(t *testing.T) {
 	who := &bot.Account{Platform: bot.Discord, User: mina}
-	for _, n := range []bot.Note{{}, {Mention: who}, {Notify: []string{"900000000000000009"}}, {File: &bot.File{Name: "x.csv", Body: []byte("x")}}} {
-		for _, words := range []string{"recalled", "recalled (answer lost, verified by history)", "refused (20012: something_of_the_service)"} {
+	for _, n := range []bot.Note{{}, {Mention: who}, {Notify: []string{"900000000000000009"}},
+		{File: &bot.File{Name: "x.csv", Body: []byte("x")}}} {
+		for _, words := range []string{"recalled", "recalled (answer lost, verified by history)",
+			"refused (20012: something_of_the_service)"} {
 			n.Lines = nil
 			total := 0
 			for i := range 50 {
@@ -563,13 +595,15 @@ func TestFewestMessages(t *testing.T) {
 				total += size(markup(l)) + 1
 			}
 			messages := drawNote(n, nil)
-			// What stands beside the lines is no more than 100 characters, and a message is left unfilled by less than a line.
+			// What stands beside the lines is no more than 100 characters, and a message is left
+			// unfilled by less than a line.
 			if least := (total+100)/(maxContent-160) + 1; len(messages) > least {
 				t.Errorf("%q: %d messages for %d characters", words, len(messages), total)
 			}
 			var all []string
 			for i, m := range messages {
-				if size(m.Content) > maxContent || m.file != nil && size(m.Content+"\n"+markup(bot.Say("file.permission"))) > maxContent {
+				if size(m.Content) > maxContent || m.file != nil &&
+					size(m.Content+"\n"+markup(bot.Say("file.permission"))) > maxContent {
 					t.Errorf("%q: message %d has %d characters", words, i, size(m.Content))
 				}
 				all = append(all, strings.Split(m.Content, "\n")...)
@@ -581,7 +615,8 @@ func TestFewestMessages(t *testing.T) {
 	}
 }
 
-// TestOldProgress shows the progress of a request whose card is more than an hour old in a message of its own.
+// TestOldProgress shows the progress of a request whose card is more than an hour old in a message
+// of its own.
 func TestOldProgress(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		time.Sleep(27 * 365 * 24 * time.Hour) // ids tell their time only from 2015 on

@@ -11,16 +11,20 @@ import (
 
 const (
 	maxConns       = 1000
-	maxHeaderBytes = 8 << 10                // of a request line and its headers; net/http grants 4 KiB more
-	maxHeaderLines = 100                    // a short line takes far more memory than its bytes
-	lingerFor      = 500 * time.Millisecond // how long what a client still sends is thrown away, so that it reads its answer
+	maxHeaderBytes = 8 << 10 // of a request line and its headers; net/http grants 4 KiB more
+	maxHeaderLines = 100     // a short line takes far more memory than its bytes
+	// how long what a client still sends is thrown away, so that it reads its answer
+	lingerFor = 500 * time.Millisecond
 )
 
-// Guard bounds the connections, the headers and what is left unread on a server. It returns the listener that the server is to serve; it must
-// be called before that.
+// Guard bounds the connections, the headers and what is left unread on a server. It returns the
+// listener that the server is to serve; it must be called before that.
 func (d *Door) Guard(s *http.Server, l net.Listener) net.Listener {
 	s.MaxHeaderBytes = maxHeaderBytes
-	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
+	s.ConnContext = func(ctx context.Context,
+		c net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, c)
+	}
 	next := s.Handler
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !d.knows(r) {
@@ -28,7 +32,8 @@ func (d *Door) Guard(s *http.Server, l net.Listener) net.Listener {
 		}
 		next.ServeHTTP(w, r)
 		if w.Header().Get("Connection") == "close" {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerFor)) // a server's connections have deadlines
+			// a server's connections have deadlines
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerFor))
 		}
 	})
 	return &listener{l, d}
@@ -81,8 +86,8 @@ func (d *Door) verified(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// admit counts a new connection in. Where there are too many it closes the oldest without a verified event; where all have brought one, that
-// whose last one is the longest ago.
+// admit counts a new connection in. Where there are too many it closes the oldest without a
+// verified event; where all have brought one, that whose last one is the longest ago.
 func (d *Door) admit(nc net.Conn) *conn {
 	c := &conn{Conn: nc, door: d}
 	d.mu.Lock()
@@ -123,7 +128,8 @@ func (c *conn) Close() error {
 
 var errLines = errors.New("the header has too many lines")
 
-// Read reads from the connection. It fails where the first header has too many lines; a later one belongs to a connection that has brought an event.
+// Read reads from the connection. It fails where the first header has too many lines; a later one
+// belongs to a connection that has brought an event.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	for _, char := range b[:n] {
@@ -143,7 +149,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite ends what is sent, so that the client has time to read it before the connection is closed.
+// CloseWrite ends what is sent, so that the client has time to read it before the connection is
+// closed.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

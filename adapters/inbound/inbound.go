@@ -1,6 +1,8 @@
-// Package inbound bounds what strangers can take of the process by the address that events come in at. Whoever knows that address can open
-// connections and send requests; only a signature tells them from Slack, Discord and the Chat service, and it covers a body that has to be
-// read first. So a Door is between the address and the adapters: Guard bounds the connections and the headers, Read the bodies.
+// Package inbound bounds what strangers can take of the process by the address that events come in
+// at. Whoever knows that address can open connections and send requests; only a signature tells
+// them from Slack, Discord and the Chat service, and it covers a body that has to be read first. So
+// a Door is between the address and the adapters: Guard bounds the connections and the headers,
+// Read the bodies.
 //
 // What strangers hold, at most:
 //
@@ -57,12 +59,13 @@ func New(log *slog.Logger) *Door {
 
 // Signed says how a request proves that it is no stranger's.
 type Signed struct {
-	// Plausible says that the headers can be those of a signed request: none is missing, the time is near, the signature is as long as one is.
-	// Where they cannot the body is not read.
+	// Plausible says that the headers can be those of a signed request: none is missing, the time
+	// is near, the signature is as long as one is. Where they cannot the body is not read.
 	Plausible bool
 	// Before stands before the body in what is signed.
 	Before string
-	// Fits reports whether the signature is that of Before and the body. Nil: the headers have proved it.
+	// Fits reports whether the signature is that of Before and the body. Nil: the headers have
+	// proved it.
 	Fits func(signed []byte) bool
 }
 
@@ -74,9 +77,11 @@ type body struct {
 	status int    // why its reading was ended; 0: it was not
 }
 
-// Read reads the body of r into one buffer and has it verified. It returns status 0 and the body, or the status that w is to be answered with:
-// 401 where the request is not signed, 413 where the body is over MaxBody, 408 where it was not complete after 3 s, 503 where it was dropped
-// for others, 400 where it ended early. With 401 it returns the body too, if it was read. Parse nothing else of it than what a stranger may say.
+// Read reads the body of r into one buffer and has it verified. It returns status 0 and the body,
+// or the status that w is to be answered with: 401 where the request is not signed, 413 where the
+// body is over MaxBody, 408 where it was not complete after 3 s, 503 where it was dropped for
+// others, 400 where it ended early. With 401 it returns the body too, if it was read. Parse nothing
+// else of it than what a stranger may say.
 func (d *Door) Read(w http.ResponseWriter, r *http.Request, s Signed) (text []byte, status int) {
 	defer func() {
 		switch {
@@ -116,7 +121,8 @@ func (d *Door) Read(w http.ResponseWriter, r *http.Request, s Signed) (text []by
 	return signed[len(s.Before):], status
 }
 
-// read reads a body, after the text before. Its buffer grows with what has come: a stranger pays in bytes for what it holds.
+// read reads a body, after the text before. Its buffer grows with what has come: a stranger pays in
+// bytes for what it holds.
 func (d *Door) read(b *body, r *http.Request, before string) (buf []byte, status int) {
 	limit := MaxBody
 	if r.ContentLength >= 0 {
@@ -156,8 +162,8 @@ func (d *Door) enter(b *body) {
 	d.bodies = append(d.bodies, b)
 }
 
-// reserve lets b hold n bytes more. Where there is no room the largest of the others are dropped, and what they held is awaited. It returns false
-// where the reading of b was ended meanwhile.
+// reserve lets b hold n bytes more. Where there is no room the largest of the others are dropped,
+// and what they held is awaited. It returns false where the reading of b was ended meanwhile.
 func (d *Door) reserve(b *body, n int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,7 +184,8 @@ func (d *Door) reserve(b *body, n int) bool {
 	return true
 }
 
-// largest is the largest body other than b whose reading can be ended, the oldest of several. d.mu is held.
+// largest is the largest body other than b whose reading can be ended, the oldest of several. d.mu
+// is held.
 func (d *Door) largest(b *body) (largest *body) {
 	for _, o := range d.bodies {
 		if o != b && !o.whole && o.status == 0 && (largest == nil || o.size > largest.size) {
@@ -204,7 +211,8 @@ func (d *Door) late(b *body) {
 	}
 }
 
-// complete ends a body's being read, with the status of its reading. From now on it is not ended from outside.
+// complete ends a body's being read, with the status of its reading. From now on it is not ended
+// from outside.
 func (d *Door) complete(b *body, status int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -244,7 +252,8 @@ type refusals struct {
 	logged time.Time
 }
 
-// refuse counts a refusal. Strangers must not fill the log either: it tells of each sort once a minute.
+// refuse counts a refusal. Strangers must not fill the log either: it tells of each sort once a
+// minute.
 func (d *Door) refuse(status int) { d.note(http.StatusText(status)) }
 
 func (d *Door) note(why string) {

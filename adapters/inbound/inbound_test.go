@@ -22,9 +22,10 @@ func event(d *Door) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	mux.HandleFunc("POST /event", func(w http.ResponseWriter, r *http.Request) {
-		body, status := d.Read(w, r, Signed{Plausible: r.Header.Get("Sign") != "", Before: "before:", Fits: func(signed []byte) bool {
-			return r.Header.Get("Sign") == "good" && bytes.HasPrefix(signed, []byte("before:"))
-		}})
+		body, status := d.Read(w, r, Signed{Plausible: r.Header.Get("Sign") != "", Before: "before:",
+			Fits: func(signed []byte) bool {
+				return r.Header.Get("Sign") == "good" && bytes.HasPrefix(signed, []byte("before:"))
+			}})
 		if status != 0 {
 			http.Error(w, http.StatusText(status), status)
 			return
@@ -73,7 +74,8 @@ func TestRead(t *testing.T) {
 			if w.Code != tc.status {
 				t.Errorf("status %d, want %d", w.Code, tc.status)
 			}
-			if want := fmt.Sprintf("%d bytes", tc.length); tc.status == 200 && tc.length >= 0 && w.Body.String() != want {
+			if want := fmt.Sprintf("%d bytes", tc.length); tc.status == 200 && tc.length >= 0 &&
+				w.Body.String() != want {
 				t.Errorf("%s were read, want %s", w.Body, want)
 			}
 			if d.held != 0 || d.leaving != 0 || len(d.bodies) != 0 {
@@ -98,7 +100,8 @@ type front struct {
 func inFront(t *testing.T, f func(t *testing.T, x *front)) {
 	synctest.Test(t, func(t *testing.T) {
 		x := &front{t, New(nil), &wire{conns: make(chan net.Conn), closed: make(chan struct{})}}
-		s := &http.Server{Handler: event(x.door), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+		s := &http.Server{Handler: event(x.door), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+			IdleTimeout: 2 * time.Minute}
 		l := x.door.Guard(s, x.net)
 		served := make(chan error)
 		go func() { served <- s.Serve(l) }()
@@ -108,7 +111,8 @@ func inFront(t *testing.T, f func(t *testing.T, x *front)) {
 		time.Sleep(time.Second) // who was refused has time to read it
 		synctest.Wait()
 		if x.door.held != 0 || len(x.door.bodies) != 0 || x.door.strangers.Len()+x.door.known.Len() != 0 {
-			t.Errorf("%d bytes of %d bodies and %d connections are still counted", x.door.held, len(x.door.bodies), x.door.strangers.Len()+x.door.known.Len())
+			t.Errorf("%d bytes of %d bodies and %d connections are still counted", x.door.held, len(x.door.bodies),
+				x.door.strangers.Len()+x.door.known.Len())
 		}
 	})
 }
@@ -163,13 +167,15 @@ func (x *front) dial() *client {
 	return c
 }
 
-// send sends text and waits until nothing more happens. A server that does not read any more is not waited for.
+// send sends text and waits until nothing more happens. A server that does not read any more is not
+// waited for.
 func (c *client) send(text string) {
 	go io.WriteString(c.Conn, text)
 	synctest.Wait()
 }
 
-// status is that of the last answer, 0 where there is none; open is whether the server keeps the connection.
+// status is that of the last answer, 0 where there is none; open is whether the server keeps the
+// connection.
 func (c *client) status() (status int, open bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,7 +226,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestLargestDropped: where unverified bodies fill their 8 MiB, one that asks for room gets it from the largest, the oldest of several.
+// TestLargestDropped: where unverified bodies fill their 8 MiB, one that asks for room gets it from
+// the largest, the oldest of several.
 func TestLargestDropped(t *testing.T) {
 	inFront(t, func(t *testing.T, x *front) {
 		var strangers []*client
@@ -264,7 +271,8 @@ func TestLargestDropped(t *testing.T) {
 		if x.door.held != maxUnverified-512<<10 {
 			t.Errorf("%d bytes are held", x.door.held)
 		}
-		// A stranger that grows takes the room of others that are larger than the rest, and is the next to be dropped.
+		// A stranger that grows takes the room of others that are larger than the rest, and is the
+		// next to be dropped.
 		strangers[0].send(xs(768 << 10))
 		gone(1, 2, 3)
 		event.send(headers("good", 600<<10) + xs(600<<10))
@@ -273,7 +281,8 @@ func TestLargestDropped(t *testing.T) {
 	})
 }
 
-// TestSmallKept: an event under 4 KiB that comes slowly is answered, whatever 999 others do meanwhile.
+// TestSmallKept: an event under 4 KiB that comes slowly is answered, whatever 999 others do
+// meanwhile.
 func TestSmallKept(t *testing.T) {
 	inFront(t, func(t *testing.T, x *front) {
 		event := x.dial()
@@ -301,7 +310,8 @@ func TestSmallKept(t *testing.T) {
 	})
 }
 
-// TestBounded: whatever strangers send, in whatever order, the bodies never hold more than they may, and all of it is let go.
+// TestBounded: whatever strangers send, in whatever order, the bodies never hold more than they
+// may, and all of it is let go.
 func TestBounded(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -361,8 +371,8 @@ func TestBounded(t *testing.T) {
 	})
 }
 
-// TestConnections: there are at most 1,000. For a new one the oldest without a verified event is closed, and only where there is none the one
-// whose last event is the longest ago.
+// TestConnections: there are at most 1,000. For a new one the oldest without a verified event is
+// closed, and only where there is none the one whose last event is the longest ago.
 func TestConnections(t *testing.T) {
 	inFront(t, func(t *testing.T, x *front) {
 		sends := func(c *client) { c.send(headers("good", 1) + "x") }
@@ -379,7 +389,8 @@ func TestConnections(t *testing.T) {
 			synctest.Wait()
 			for j, c := range strangers {
 				if _, open := c.status(); open != (j != 0 && (j != 2 || i < 1) && (j != 3 || i < 2)) {
-					t.Fatalf("after connection %d, which closes stranger %d: stranger %d open: %v", maxConns+1+i, want, j, open)
+					t.Fatalf("after connection %d, which closes stranger %d: stranger %d open: %v", maxConns+1+i, want,
+						j, open)
 				}
 			}
 		}
@@ -417,11 +428,13 @@ func TestConnections(t *testing.T) {
 	})
 }
 
-// TestKeepAlive: the connection of a stranger takes one request; that of an event takes more, whatever comes of them.
+// TestKeepAlive: the connection of a stranger takes one request; that of an event takes more,
+// whatever comes of them.
 func TestKeepAlive(t *testing.T) {
 	inFront(t, func(t *testing.T, x *front) {
 		for request, status := range map[string]int{
-			"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n": 200, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n": 404, headers("bad", 3) + "abc": 401,
+			"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n": 200, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n": 404,
+			headers("bad", 3) + "abc": 401,
 			headers("bad", MaxBody+1): 413,
 		} {
 			c := x.dial()
@@ -443,7 +456,8 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
-// TestAnsweredAtOnce: who sends no signature is answered before the body comes, and has half a second to read it.
+// TestAnsweredAtOnce: who sends no signature is answered before the body comes, and has half a
+// second to read it.
 func TestAnsweredAtOnce(t *testing.T) {
 	inFront(t, func(t *testing.T, x *front) {
 		c := x.dial()
@@ -483,7 +497,8 @@ func TestHeaders(t *testing.T) {
 			time.Sleep(time.Second)
 			c.want(t, tc.name, tc.status, false)
 		}
-		// The lines of a body do not count, nor do those of what an event's connection brings later.
+		// The lines of a body do not count, nor do those of what an event's connection brings
+		// later.
 		c := x.dial()
 		c.send(headers("good", 3000) + strings.Repeat("\n", 3000))
 		c.want(t, "lines in a body", 200, true)
@@ -506,13 +521,15 @@ func TestLog(t *testing.T) {
 		h := event(d)
 		refuse := func(n int) {
 			for range n {
-				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/event", strings.NewReader("secret")))
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/event",
+					strings.NewReader("secret")))
 			}
 		}
 		refuse(500)
 		time.Sleep(time.Minute)
 		refuse(1)
-		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "why=Unauthorized times=1\n") || !strings.Contains(got, "times=500\n") {
+		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "why=Unauthorized times=1\n") ||
+			!strings.Contains(got, "times=500\n") {
 			t.Errorf("the log is\n%s", got)
 		}
 	})

@@ -1,5 +1,6 @@
-// Package metrics tells an operator's Prometheus how the bot does: what waits, what is in doubt, what the Chat service answers, and whether the
-// platforms are heard. No label holds a group, a user or a message.
+// Package metrics tells an operator's Prometheus how the bot does: what waits, what is in doubt,
+// what the Chat service answers, and whether the platforms are heard. No label holds a group, a
+// user or a message.
 package metrics
 
 import (
@@ -30,16 +31,21 @@ func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "recallbot_chat_calls_total", Help: "Calls of the Chat service by command and code; fault is a call without an answer that could be read.",
+			Name: "recallbot_chat_calls_total",
+			Help: "Calls of the Chat service by command and code; fault is a call without an answer that could be read.",
 		}, []string{"command", "code"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "recallbot_chat_call_seconds", Help: "Time of a call of the Chat service, the wait for its slot included.", Buckets: []float64{.05, .1, .2, .5, 1, 2, 5, 10, 30},
+			Name:    "recallbot_chat_call_seconds",
+			Help:    "Time of a call of the Chat service, the wait for its slot included.",
+			Buckets: []float64{.05, .1, .2, .5, 1, 2, 5, 10, 30},
 		}, []string{"command"}),
 		acks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "recallbot_acknowledgement_seconds", Help: "Time from an event's arrival to its acknowledgement.", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 3},
+			Name: "recallbot_acknowledgement_seconds", Help: "Time from an event's arrival to its acknowledgement.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 3},
 		}, []string{"platform"}),
 	}
-	m.registry.MustRegister(m.calls, m.latency, m.acks, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.calls, m.latency, m.acks, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -56,10 +62,12 @@ func (m *Metrics) Acked(p bot.Platform) func(time.Duration) {
 	return func(d time.Duration) { o.Observe(d.Seconds()) }
 }
 
-// Heard watches when a platform was last heard of. last returns the zero time before the first frame, and while another replica holds the connection.
+// Heard watches when a platform was last heard of. last returns the zero time before the first
+// frame, and while another replica holds the connection.
 func (m *Metrics) Heard(p bot.Platform, last func() time.Time) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "recallbot_last_frame_age_seconds", Help: "Time since a platform was last heard of; -1 before the first frame, and while another replica holds the connection.", ConstLabels: prometheus.Labels{"platform": string(p)},
+		Name: "recallbot_last_frame_age_seconds",
+		Help: "Time since a platform was last heard of; -1 before the first frame, and while another replica holds the connection.", ConstLabels: prometheus.Labels{"platform": string(p)},
 	}, func() float64 {
 		if t := last(); !t.IsZero() {
 			return time.Since(t).Seconds()
@@ -75,10 +83,13 @@ func (m *Metrics) Watch(b *bot.Bot) { m.registry.MustRegister(&state{b}) }
 type state struct{ b *bot.Bot }
 
 var (
-	open    = prometheus.NewDesc("recallbot_requests_open", "Open requests by state.", []string{"state"}, nil)
-	oldest  = prometheus.NewDesc("recallbot_oldest_open_seconds", "How long the oldest open request has waited.", nil, nil)
-	doubt   = prometheus.NewDesc("recallbot_messages_in_doubt", "Messages that may have been recalled, whose answer was lost and is being found out.", nil, nil)
-	paused  = prometheus.NewDesc("recallbot_app_paused", "1 while the Chat service refuses the app and nothing is sent.", nil, nil)
+	open   = prometheus.NewDesc("recallbot_requests_open", "Open requests by state.", []string{"state"}, nil)
+	oldest = prometheus.NewDesc("recallbot_oldest_open_seconds", "How long the oldest open request has waited.", nil,
+		nil)
+	doubt = prometheus.NewDesc("recallbot_messages_in_doubt",
+		"Messages that may have been recalled, whose answer was lost and is being found out.", nil, nil)
+	paused = prometheus.NewDesc("recallbot_app_paused",
+		"1 while the Chat service refuses the app and nothing is sent.", nil, nil)
 	unshown = prometheus.NewDesc("recallbot_views_unshown", "Cards that do not show what is stored yet.", nil, nil)
 )
 

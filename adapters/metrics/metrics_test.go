@@ -26,7 +26,8 @@ func (c chat) GroupMsgRecall(context.Context, recall.RecallRequest) (recall.Reca
 	return recall.RecallAnswer{}, c.err
 }
 
-// TestMetrics scrapes what a bot with one open request tells, and finds no group, user or message in it.
+// TestMetrics scrapes what a bot with one open request tells, and finds no group, user or message
+// in it.
 func TestMetrics(t *testing.T) {
 	l, err := ledger.Open(t.Context(), "sqlite:"+t.TempDir()+"/bot.db", ledger.Options{})
 	if err != nil {
@@ -40,14 +41,16 @@ func TestMetrics(t *testing.T) {
 	m.Acked(bot.Slack)(3 * time.Millisecond)
 	m.Heard(bot.Slack, func() time.Time { return time.Time{} })
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}}, AnyChannel: true}}
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}},
+		AnyChannel: true}}
 	b, err := bottest.NewEngine(bot.Options{App: 1, Ledger: l, Chat: chat{}, Policy: policy})
 	if err != nil {
 		t.Fatal(err)
 	}
 	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
 	answer, err := b.Do(t.Context(), intake.Event{
-		ID: "e1", By: by, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: "@TGS#2J4SZEAEL 100"},
+		ID: "e1", By: by, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: "@TGS#2J4SZEAEL 100"},
 	}, bot.Member{Account: by, Name: "mina"})
 	if err != nil || answer.Kind != intake.Accepted {
 		t.Fatalf("ask: %+v %v", answer, err)

@@ -22,8 +22,9 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// arena is a sandbox in which somebody tries what they must not. Beside its people there are second accounts, in the approvers' group like all who attack, so
-// that nothing but the guard under test stands in the way.
+// arena is a sandbox in which somebody tries what they must not. Beside its people there are second
+// accounts, in the approvers' group like all who attack, so that nothing but the guard under test
+// stands in the way.
 type arena struct {
 	*testing.T
 	*Sandbox
@@ -35,22 +36,27 @@ type arena struct {
 // hands are what people can do on a platform, an honest client or not.
 type hands interface {
 	hears(user string) []string
-	// move lets everything that follows happen in another channel; "" is the one of the policy. A press is then on a message there.
+	// move lets everything that follows happen in another channel; "" is the one of the policy. A
+	// press is then on a message there.
 	move(channel string)
 	typed(user, line string) error
-	// press presses a button of the request's card in the channel, or, with alone, of the newest message that only user sees. A button that is not there
-	// is pressed all the same, as a manipulated client may.
+	// press presses a button of the request's card in the channel, or, with alone, of the newest
+	// message that only user sees. A button that is not there is pressed all the same, as a
+	// manipulated client may.
 	press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error
-	// send sends the form of a verdict, whether or not it was ever opened, and returns what it is answered with in place.
+	// send sends the form of a verdict, whether or not it was ever opened, and returns what it is
+	// answered with in place.
 	send(user string, r bot.Request, v bot.Verdict, digest string) (string, error)
 	// again delivers the last deed once more: as it was, and signed anew.
 	again() error
 	// leads are the approvers from now on.
 	leads(users ...string)
-	// ask sends the form of /recall, recallFound presses the button under the result of find, neither of which was ever shown.
+	// ask sends the form of /recall, recallFound presses the button under the result of find,
+	// neither of which was ever shown.
 	ask(user string) (string, error)
 	recallFound(user string) error
-	// completes are the groups that are offered to a user who begins to type one; filling says whether they have a form open.
+	// completes are the groups that are offered to a user who begins to type one; filling says
+	// whether they have a form open.
 	completes(user string) []string
 	filling(user string) bool
 }
@@ -81,7 +87,8 @@ func (a *arena) account(user string, on bot.Platform) bot.Account {
 	return bot.Account{Platform: on, Workspace: a.team, User: user}
 }
 
-// joined is a roster in which each of these has the accounts of those named behind the colon: "Mina:mina mina2".
+// joined is a roster in which each of these has the accounts of those named behind the colon:
+// "Mina:mina mina2".
 func joined(people_ ...string) (r bot.Roster) {
 	for _, entry := range people_ {
 		name, accounts, _ := strings.Cut(entry, ":")
@@ -89,7 +96,8 @@ func joined(people_ ...string) (r bot.Roster) {
 		for _, own := range strings.Fields(accounts) {
 			at := slices.IndexFunc(slices.Concat(people, second), func(p person) bool { return p.name == own })
 			who := slices.Concat(people, second)[at]
-			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who.slack}, bot.Account{Platform: bot.Discord, Workspace: "discord", User: who.discord})
+			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who.slack},
+				bot.Account{Platform: bot.Discord, Workspace: "discord", User: who.discord})
 		}
 		r.People = append(r.People, p)
 	}
@@ -218,7 +226,8 @@ func (a *arena) sealed(name string) bot.Request {
 
 func small(r bot.Request) string { return r.Digest[:min(len(r.Digest), bot.DigestShort)] }
 
-// decides holds that a decision takes effect, so that a case in which all is refused proves something.
+// decides holds that a decision takes effect, so that a case in which all is refused proves
+// something.
 func (a *arena) decides(name string, on bot.Platform, r bot.Request, v bot.Verdict) bot.Request {
 	a.Helper()
 	said, err := a.hands[on].send(a.of(name, on), r, v, small(r))
@@ -227,8 +236,10 @@ func (a *arena) decides(name string, on bot.Platform, r bot.Request, v bot.Verdi
 	}
 	a.pass(time.Second)
 	after := a.request(r.ID)
-	if v == bot.Approve && len(after.Approvals) != len(r.Approvals)+1 || v == bot.Reject && after.State != bot.Rejected {
-		a.Fatalf("%s by %s made it %s with %d approvals: %s %q", v, name, after.State, len(after.Approvals), said, a.hands[on].hears(a.of(name, on)))
+	if v == bot.Approve && len(after.Approvals) != len(r.Approvals)+1 || v == bot.Reject &&
+		after.State != bot.Rejected {
+		a.Fatalf("%s by %s made it %s with %d approvals: %s %q", v, name, after.State, len(after.Approvals), said,
+			a.hands[on].hears(a.of(name, on)))
 	}
 	a.hands[on].hears(a.of(name, on))
 	return after
@@ -309,8 +320,10 @@ var phrases = map[string]string{
 	"trouble.ext_shared":     "This channel is shared with another organisation",
 }
 
-// refused lets a user try every path on a platform, and holds each to this: nothing is recalled, no request changes, the person reads why, and the audit
-// log has one more refusal, which names them and never the bot. want is the reason, or those of approving and of rejecting with a space between.
+// refused lets a user try every path on a platform, and holds each to this: nothing is recalled, no
+// request changes, the person reads why, and the audit log has one more refusal, which names them
+// and never the bot. want is the reason, or those of approving and of rejecting with a space
+// between.
 func (a *arena) refused(user string, on bot.Platform, r bot.Request, want string, only ...bot.Verdict) {
 	a.Helper()
 	a.refusedOn(user, on, r, small(r), want, only...)
@@ -330,8 +343,9 @@ func (a *arena) refusedOn(user string, on bot.Platform, r bot.Request, digest, w
 	}
 }
 
-// reads lets a user try everything that reads, or asks, and holds each to being refused and to telling nothing: not a word of a message, not who sent it, not
-// even what the group is called. only names what is tried; nothing is all.
+// reads lets a user try everything that reads, or asks, and holds each to being refused and to
+// telling nothing: not a word of a message, not who sent it, not even what the group is called.
+// only names what is tried; nothing is all.
 func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
 	a.Helper()
 	h := a.hands[a.p]
@@ -354,7 +368,8 @@ func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
 		{"list of a group", false, "", line("/recalls list " + Group)},
 		{"show", false, r.ID, line("/recalls show " + string(r.ID))},
 		{"show of one that is not there", false, "R-000000", line("/recalls show R-000000")},
-		{"Show all", false, r.ID, func() (string, error) { return "", h.press(user, r, bot.ButtonShowAll, small(r), false) }},
+		{"Show all", false, r.ID,
+			func() (string, error) { return "", h.press(user, r, bot.ButtonShowAll, small(r), false) }},
 		{"withdraw", false, r.ID, line("/recalls withdraw " + string(r.ID))},
 		{"stop", false, r.ID, line("/recalls stop " + string(r.ID))},
 	} {
@@ -385,7 +400,8 @@ func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
 }
 
 // nothing holds a deed to having done nothing but to be refused, and returns what the person reads.
-func (a *arena) nothing(name, user string, on bot.Platform, id bot.RequestID, want string, do func() (string, error)) (said string) {
+func (a *arena) nothing(name, user string, on bot.Platform, id bot.RequestID, want string,
+	do func() (string, error)) (said string) {
 	a.Helper()
 	name = fmt.Sprintf("%s by %s on %s", name, user, on)
 	before, logged := a.everything(), a.logged()
@@ -418,7 +434,8 @@ func (a *arena) nothing(name, user string, on bot.Platform, id bot.RequestID, wa
 		if e.What == "api" && e.Actor == "bot" { // a request that is being prepared goes on being read
 			continue
 		}
-		if e.Actor != a.account(user, on).String() || e.Event == "" || e.What != "read" && e.What != "refused" && e.What != "api" {
+		if e.Actor != a.account(user, on).String() || e.Event == "" || e.What != "read" && e.What != "refused" &&
+			e.What != "api" {
 			a.Errorf("%s: audited as %s by %s: %s", name, e.What, e.Actor, e.Detail)
 		}
 		if e.What == "refused" {
@@ -443,7 +460,8 @@ func flat(s string) string {
 func (a *arena) everything() any {
 	a.Helper()
 	var all []bot.Request
-	if err := a.view(func(tx bot.Tx) (err error) { all, err = tx.Requests(bot.Query{Limit: 1000}); return err }); err != nil {
+	if err := a.view(
+		func(tx bot.Tx) (err error) { all, err = tx.Requests(bot.Query{Limit: 1000}); return err }); err != nil {
 		a.Fatal(err)
 	}
 	return struct {
@@ -505,7 +523,8 @@ func (h *slackHands) press(user string, r bot.Request, b bot.ButtonKind, digest 
 	if alone {
 		e := h.w.Ephemerals(user)
 		ref := e[len(e)-1].Ref()
-		if slices.ContainsFunc(e[len(e)-1].Buttons(), func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
+		if slices.ContainsFunc(e[len(e)-1].Buttons(),
+			func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
 			return h.done(h.w.Press(user, ref, string(b)))
 		}
 		return h.done(h.w.PressForged(user, ref, string(b), value))
@@ -514,7 +533,8 @@ func (h *slackHands) press(user string, r bot.Request, b bot.ButtonKind, digest 
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(m.Buttons(), func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
+	if slices.ContainsFunc(m.Buttons(),
+		func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
 		return h.done(h.w.Press(user, m.Ref(), string(b)))
 	}
 	return h.done(h.w.PressForged(user, m.Ref(), string(b), value))
@@ -544,8 +564,10 @@ func (h *slackHands) submit(user, callback string, carries map[string]any, fille
 	}
 	h.forms++
 	body, err := json.Marshal(object{
-		"type": "view_submission", "trigger_id": fmt.Sprint("forged.", h.forms), "team": object{"id": h.w.TeamID}, "user": object{"id": user, "name": user, "team_id": h.w.TeamID},
-		"view": object{"id": "V0FORGED", "type": "modal", "callback_id": callback, "private_metadata": string(metadata), "hash": "1.a", "state": object{"values": values}},
+		"type": "view_submission", "trigger_id": fmt.Sprint("forged.", h.forms), "team": object{"id": h.w.TeamID},
+		"user": object{"id": user, "name": user, "team_id": h.w.TeamID},
+		"view": object{"id": "V0FORGED", "type": "modal", "callback_id": callback, "private_metadata": string(metadata),
+			"hash": "1.a", "state": object{"values": values}},
 	})
 	if err != nil {
 		return "", err
@@ -556,7 +578,8 @@ func (h *slackHands) submit(user, callback string, carries map[string]any, fille
 }
 
 func (h *slackHands) ask(user string) (string, error) {
-	return h.submit(user, "ask", map[string]any{"c": cmp.Or(h.at, slackChannel)}, map[string]string{"group": Group, "what": "103"})
+	return h.submit(user, "ask", map[string]any{"c": cmp.Or(h.at, slackChannel)},
+		map[string]string{"group": Group, "what": "103"})
 }
 
 func (h *slackHands) recallFound(user string) error {
@@ -634,11 +657,13 @@ func (h *discordHands) send(user string, r bot.Request, v bot.Verdict, digest st
 	if v == bot.Approve {
 		values = map[string]string{"count": fmt.Sprint(r.Tally.Send)}
 	}
-	return "", h.done(h.g.SubmitForged(user, h.message(r).Ref(), "v1:form:"+string(v)+":"+string(r.ID)+":"+digest, values))
+	return "", h.done(h.g.SubmitForged(user, h.message(r).Ref(), "v1:form:"+string(v)+":"+string(r.ID)+":"+digest,
+		values))
 }
 
 func (h *discordHands) ask(user string) (string, error) {
-	return "", h.done(h.g.SubmitForged(user, h.message(bot.Request{}).Ref(), "v1:form:ask::", map[string]string{"group": Group, "what": "103"}))
+	return "", h.done(h.g.SubmitForged(user, h.message(bot.Request{}).Ref(), "v1:form:ask::",
+		map[string]string{"group": Group, "what": "103"}))
 }
 
 func (h *discordHands) recallFound(user string) error {
@@ -664,7 +689,8 @@ func (h *discordHands) again() error {
 	defer cancel()
 	for _, d := range []discordtest.Delivery{h.g.Replay(ctx, h.last), h.g.Resend(ctx, h.last)} {
 		if d.Status != http.StatusOK || string(d.Body) != string(h.last.Response()) {
-			return fmt.Errorf("a repeat is answered with %d %s, the first was with %s", d.Status, d.Body, h.last.Response())
+			return fmt.Errorf("a repeat is answered with %d %s, the first was with %s", d.Status, d.Body,
+				h.last.Response())
 		}
 	}
 	return nil
@@ -675,22 +701,25 @@ var deliveries = []struct {
 	name   string
 	p      bot.Platform
 	byHTTP bool
-}{{"Slack Socket Mode", bot.Slack, false}, {"Slack HTTP", bot.Slack, true}, {"Discord Gateway", bot.Discord, false}, {"Discord HTTP", bot.Discord, true}}
+}{{"Slack Socket Mode", bot.Slack, false}, {"Slack HTTP", bot.Slack, true}, {"Discord Gateway", bot.Discord, false},
+	{"Discord HTTP", bot.Discord, true}}
 
-// TestAttack tries every attack of the one door over the wire: with the real adapters, bot and ledger, on both platforms and by both kinds of delivery.
+// TestAttack tries every attack of the one door over the wire: with the real adapters, bot and
+// ledger, on both platforms and by both kinds of delivery.
 func TestAttack(t *testing.T) {
 	for _, delivery := range deliveries {
 		for _, attack := range attacks {
 			t.Run(delivery.name+"/"+attack.name, func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { attack.try(enter(t, delivery.p, delivery.byHTTP, attack.roster)) })
+				synctest.Test(t,
+					func(t *testing.T) { attack.try(enter(t, delivery.p, delivery.byHTTP, attack.roster)) })
 			})
 		}
 	}
 }
 
-// TestTooFewApprovers: where the approvers' group is too small for the policy, whoever asks left out, a new request is refused with the reason, and one that waits
-// already goes on waiting.
+// TestTooFewApprovers: where the approvers' group is too small for the policy, whoever asks left
+// out, a new request is refused with the reason, and one that waits already goes on waiting.
 func TestTooFewApprovers(t *testing.T) {
 	for _, delivery := range deliveries {
 		t.Run(delivery.name, func(t *testing.T) {
@@ -702,7 +731,8 @@ func TestTooFewApprovers(t *testing.T) {
 				h.leads(mina, a.of("theo", a.p))
 				a.pass(time.Minute) // so long it may take to be noticed
 				for _, what := range []string{"103", "from:mallory last:1"} {
-					a.nothing("asking for "+what, mina, a.p, "", "too_few_approvers", func() (string, error) { return "", h.typed(mina, "/recall "+Group+" "+what) })
+					a.nothing("asking for "+what, mina, a.p, "", "too_few_approvers",
+						func() (string, error) { return "", h.typed(mina, "/recall "+Group+" "+what) })
 				}
 				if r := a.request(waiting.ID); r.State != bot.Proposed {
 					t.Errorf("the one that waited is %s", r.State)
@@ -779,7 +809,8 @@ var attacks = []struct {
 				a.refused(a.of(who, on), on, r, "approved_already", bot.Approve)
 			}
 		}
-		if r = a.decides("ines", otherThan(a.p), r, bot.Approve); r.State != bot.Approved && r.State != bot.Running && r.State != bot.Done {
+		if r = a.decides("ines", otherThan(a.p), r, bot.Approve); r.State != bot.Approved && r.State != bot.Running &&
+			r.State != bot.Done {
 			a.Errorf("a second person's approval left it %s", r.State)
 		}
 	}},
@@ -803,9 +834,10 @@ var attacks = []struct {
 		r = a.decides("theo", a.p, r, bot.Reject)
 		a.refused(a.of("ines", a.p), a.p, r, "decided_already")
 		for who, button := range map[string]bot.ButtonKind{"ines": bot.ButtonApprove, "theo": bot.ButtonReject} {
-			a.nothing("the old card's "+string(button), a.of(who, a.p), a.p, r.ID, "decided_already", func() (string, error) {
-				return "", a.sides[a.p].pressKept(who, string(button), string(r.ID), nil)
-			})
+			a.nothing("the old card's "+string(button), a.of(who, a.p), a.p, r.ID, "decided_already",
+				func() (string, error) {
+					return "", a.sides[a.p].pressKept(who, string(button), string(r.ID), nil)
+				})
 		}
 	}},
 	{"after it ran", nil, func(a *arena) {
@@ -819,7 +851,8 @@ var attacks = []struct {
 	{"the card of an older request for the same messages", nil, func(a *arena) {
 		old := a.decides("theo", a.p, a.sealed("mina"), bot.Reject)
 		r := a.sealed("mina")
-		if len(r.Earlier) == 0 || r.Earlier[0].ID != old.ID || r.Earlier[0].State != bot.Rejected || r.Earlier[0].Reason != "no" || r.Earlier[0].By.Account != old.EndedBy.Account {
+		if len(r.Earlier) == 0 || r.Earlier[0].ID != old.ID || r.Earlier[0].State != bot.Rejected ||
+			r.Earlier[0].Reason != "no" || r.Earlier[0].By.Account != old.EndedBy.Account {
 			a.Errorf("earlier requests: %+v", r.Earlier)
 		}
 		a.refusedOn(a.of("theo", a.p), a.p, r, small(old), "stale_card")
@@ -830,21 +863,26 @@ var attacks = []struct {
 		none.ID = "R-000000"
 		h, theo := a.hands[a.p], a.of("theo", a.p)
 		for _, v := range []bot.Verdict{bot.Approve, bot.Reject} {
-			a.nothing("a request that is not there", theo, a.p, none.ID, "no_such_request", func() (string, error) { return h.send(theo, none, v, small(r)) })
+			a.nothing("a request that is not there", theo, a.p, none.ID, "no_such_request",
+				func() (string, error) { return h.send(theo, none, v, small(r)) })
 		}
 		many := r
 		many.Tally.Send++
-		a.nothing("a wrong number", theo, a.p, r.ID, "wrong_count", func() (string, error) { return h.send(theo, many, bot.Approve, small(r)) })
-		// What the bot never writes reaches nothing, whatever it is answered. Where a client can send it, it is audited.
+		a.nothing("a wrong number", theo, a.p, r.ID, "wrong_count",
+			func() (string, error) { return h.send(theo, many, bot.Approve, small(r)) })
+		// What the bot never writes reaches nothing, whatever it is answered. Where a client can
+		// send it, it is audited.
 		before := a.everything()
-		for _, b := range []bot.ButtonKind{"", "grant", "form", "form:approve", "v1:approve", bot.ButtonKind(strings.Repeat("x", 60))} {
+		for _, b := range []bot.ButtonKind{"", "grant", "form", "form:approve", "v1:approve",
+			bot.ButtonKind(strings.Repeat("x", 60))} {
 			for _, digest := range []string{"", small(r), small(r) + ":1", "' OR 1=1 --"} {
 				logged := a.logged()
 				if err := h.press(theo, r, b, digest, false); err != nil {
 					a.Fatal(err)
 				}
 				a.pass(100 * time.Millisecond)
-				if log := a.since(logged); a.p == bot.Discord && (len(log) != 1 || log[0].What != "refused" || log[0].Actor != a.account(theo, a.p).String() || log[0].Event == "") {
+				if log := a.since(logged); a.p == bot.Discord && (len(log) != 1 || log[0].What != "refused" ||
+					log[0].Actor != a.account(theo, a.p).String() || log[0].Event == "") {
 					a.Errorf("the button %q with %q was audited as %+v", b, digest, log)
 				}
 				if diff := gocmp.Diff(before, a.everything()); diff != "" {
@@ -922,12 +960,14 @@ func (a *arena) places(try func(want string)) {
 	theo := a.of("theo", a.p)
 	switch side := a.sides[a.p].(type) {
 	case *slackSide:
-		for _, c := range []slacktest.Channel{{ID: "C0OTHER", Name: "other", BotIn: true}, {ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true}, {ID: "D0THEO", IM: true, BotIn: true},
+		for _, c := range []slacktest.Channel{{ID: "C0OTHER", Name: "other", BotIn: true},
+			{ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true}, {ID: "D0THEO", IM: true, BotIn: true},
 			{ID: "C0SEVERAL", Name: "theo-mina", MPIM: true, Private: true, BotIn: true}} {
 			c.Members = []string{theo}
 			side.w.AddChannel(c)
 		}
-		kinds = []kind{{"C0OTHER", "wrong_channel"}, {"C0SHARED", "trouble.ext_shared"}, {"D0THEO", "trouble.direct_message"}, {"C0SEVERAL", "trouble.direct_message"}}
+		kinds = []kind{{"C0OTHER", "wrong_channel"}, {"C0SHARED", "trouble.ext_shared"},
+			{"D0THEO", "trouble.direct_message"}, {"C0SEVERAL", "trouble.direct_message"}}
 	case *discordSide:
 		side.g.AddChannel(discordtest.Channel{ID: "200000000000000002", Name: "other"})
 		kinds = []kind{{"200000000000000002", "wrong_channel"}}
@@ -939,7 +979,8 @@ func (a *arena) places(try func(want string)) {
 	a.hands[a.p].move("")
 }
 
-// kinds brings about each kind of account and of place that is refused, in the approvers' group, and calls try for it.
+// kinds brings about each kind of account and of place that is refused, in the approvers' group,
+// and calls try for it.
 func (a *arena) kinds(try func(user, want string)) {
 	switch side := a.sides[a.p].(type) {
 	case *slackSide:
@@ -948,9 +989,12 @@ func (a *arena) kinds(try func(user, want string)) {
 			u    slacktest.User
 			want string
 		}{
-			{slacktest.User{Bot: true}, "trouble.bot"}, {slacktest.User{ConnectorBot: true}, "trouble.bot"}, {slacktest.User{WorkflowBot: true}, "trouble.workflow"},
-			{slacktest.User{Deleted: true}, "trouble.deactivated"}, {slacktest.User{Restricted: true}, "trouble.guest"}, {slacktest.User{UltraRestricted: true, Restricted: true}, "trouble.guest"},
-			{slacktest.User{Invited: true}, "trouble.guest"}, {slacktest.User{TeamID: "T0OTHER"}, "trouble.foreign"}, {slacktest.User{Stranger: true}, "trouble.foreign"},
+			{slacktest.User{Bot: true}, "trouble.bot"}, {slacktest.User{ConnectorBot: true}, "trouble.bot"},
+			{slacktest.User{WorkflowBot: true}, "trouble.workflow"},
+			{slacktest.User{Deleted: true}, "trouble.deactivated"}, {slacktest.User{Restricted: true}, "trouble.guest"},
+			{slacktest.User{UltraRestricted: true, Restricted: true}, "trouble.guest"},
+			{slacktest.User{Invited: true}, "trouble.guest"}, {slacktest.User{TeamID: "T0OTHER"}, "trouble.foreign"},
+			{slacktest.User{Stranger: true}, "trouble.foreign"},
 			{slacktest.User{TeamID: "T0OTHER", EnterpriseID: "E0OTHER"}, "trouble.foreign"},
 		}
 		for i := range kinds {
@@ -972,7 +1016,8 @@ func (a *arena) kinds(try func(user, want string)) {
 			m    discordtest.Member
 			want string
 		}{
-			{discordtest.Member{Bot: true}, "trouble.bot"}, {discordtest.Member{Pending: true}, "trouble.pending"}, {discordtest.Member{Guest: true}, "trouble.guest"},
+			{discordtest.Member{Bot: true}, "trouble.bot"}, {discordtest.Member{Pending: true}, "trouble.pending"},
+			{discordtest.Member{Guest: true}, "trouble.guest"},
 			{discordtest.Member{TimedOutUntil: time.Now().Add(time.Hour)}, "trouble.timed_out"},
 		} {
 			kind.m.UserID, kind.m.Name = fmt.Sprint("30000000000000009", i), fmt.Sprint("kind", i)
@@ -985,7 +1030,8 @@ func (a *arena) kinds(try func(user, want string)) {
 			o    discordtest.Origin
 			want string
 		}{
-			{discordtest.Origin{GuildID: "4242"}, "trouble.wrong_guild"}, {discordtest.Origin{UserInstalled: true}, "trouble.user_installed"}, {discordtest.Origin{DM: true}, "trouble.direct_message"},
+			{discordtest.Origin{GuildID: "4242"}, "trouble.wrong_guild"}, {discordtest.Origin{UserInstalled: true},
+				"trouble.user_installed"}, {discordtest.Origin{DM: true}, "trouble.direct_message"},
 		} {
 			g.SetOrigin(from.o)
 			try(theo, from.want)

@@ -22,7 +22,8 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// TestAuditExport: every filter, as JSON lines and as CSV, with times in UTC whatever the zone of the machine, and nothing that a spreadsheet would carry out.
+// TestAuditExport: every filter, as JSON lines and as CSV, with times in UTC whatever the zone of
+// the machine, and nothing that a spreadsheet would carry out.
 func TestAuditExport(t *testing.T) {
 	binary, err := build()
 	if err != nil {
@@ -37,9 +38,11 @@ func TestAuditExport(t *testing.T) {
 	var log []bot.Entry
 	for _, e := range []bot.Entry{
 		{Actor: "bot", What: "started"},
-		{Actor: "slack:T1:UMINA", Person: "=Mina", Event: "e1", What: "asked", Request: "R-000001", Detail: []byte(`{"group":"@TGS#A"}`)},
+		{Actor: "slack:T1:UMINA", Person: "=Mina", Event: "e1", What: "asked", Request: "R-000001",
+			Detail: []byte(`{"group":"@TGS#A"}`)},
 		{Actor: "slack:T1:UTHEO", Person: "Theo", Event: "@e2", What: "approved", Request: "R-000001"},
-		{Actor: "slack:T1:UMINA", Person: "=Mina", Event: "e3", What: "asked", Request: "R-000002", Detail: []byte(`{"group":"@TGS#B"}`)},
+		{Actor: "slack:T1:UMINA", Person: "=Mina", Event: "e3", What: "asked", Request: "R-000002",
+			Detail: []byte(`{"group":"@TGS#B"}`)},
 		{Actor: "discord:discord:2", Person: "Theo", Event: "+e4", What: "refused", Request: "R-000002"},
 	} {
 		e.Process = time.Now().In(east)
@@ -88,7 +91,8 @@ func TestAuditExport(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
 				t.Fatalf("%v: %q: %v", test.args, line, err)
 			}
-			if bot.Link(e, e.N, e.Prev).Hash != e.Hash || !strings.Contains(line, `"hash":"`+log[e.N-1].Hash) || strings.Contains(line, "+08:00") {
+			if bot.Link(e, e.N, e.Prev).Hash != e.Hash || !strings.Contains(line, `"hash":"`+log[e.N-1].Hash) ||
+				strings.Contains(line, "+08:00") {
 				t.Errorf("%v: not as it was written, or not in UTC: %s", test.args, line)
 			}
 			got = append(got, e.N)
@@ -133,8 +137,8 @@ var databases = []struct {
 	}},
 }
 
-// TestAuditVerify: the command finds whatever was done to the log, names the first entry that does not fit, and ends with 1. What it can tell only by a receipt it
-// tells by any later one.
+// TestAuditVerify: the command finds whatever was done to the log, names the first entry that does
+// not fit, and ends with 1. What it can tell only by a receipt it tells by any later one.
 func TestAuditVerify(t *testing.T) {
 	binary, err := build()
 	if err != nil {
@@ -150,7 +154,8 @@ func TestAuditVerify(t *testing.T) {
 			}
 			for i := range 5 {
 				err := l.Tx(t.Context(), func(tx bot.Tx) error {
-					e, err := tx.Append(bot.Entry{Process: time.Now(), Actor: "slack:T1:UTHEO", Event: "e", What: fmt.Sprint("step ", i), Request: "R-000001"})
+					e, err := tx.Append(bot.Entry{Process: time.Now(), Actor: "slack:T1:UTHEO", Event: "e",
+						What: fmt.Sprint("step ", i), Request: "R-000001"})
 					log = append(log, e)
 					return err
 				})
@@ -176,7 +181,8 @@ func TestAuditVerify(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := db.Exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, e.N, e.At.UnixMilli(), e.Hash, string(body)); err != nil {
+					if _, err := db.Exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, e.N,
+						e.At.UnixMilli(), e.Hash, string(body)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -209,7 +215,8 @@ func TestAuditVerify(t *testing.T) {
 			head := func(e bot.Entry) string { return fmt.Sprint(e.N, " ", e.Hash) }
 			holds("as it was written", "--receipt", head(log[2]))
 			for _, change := range []string{
-				`body = REPLACE(body, 'step 2', 'step 9')`, `body = REPLACE(body, 'UTHEO', 'UMINA')`, `body = REPLACE(body, '"what"', '"What"')`, `body = ''`,
+				`body = REPLACE(body, 'step 2', 'step 9')`, `body = REPLACE(body, 'UTHEO', 'UMINA')`,
+				`body = REPLACE(body, '"what"', '"What"')`, `body = ''`,
 				`at = at + 1`, `hash = REPLACE(hash, SUBSTR(hash, 1, 1), 'x')`, `n = 9`,
 			} {
 				if _, err := db.Exec(`UPDATE audit SET ` + change + ` WHERE n = 3`); err != nil {
@@ -253,7 +260,8 @@ func TestAuditVerify(t *testing.T) {
 	}
 }
 
-// TestAuditVerifyNamed: without a receipt the command finds that a log was emptied, cut, begun anew or computed anew, by what the ledger's own requests name of it.
+// TestAuditVerifyNamed: without a receipt the command finds that a log was emptied, cut, begun anew
+// or computed anew, by what the ledger's own requests name of it.
 func TestAuditVerifyNamed(t *testing.T) {
 	binary, err := build()
 	if err != nil {
@@ -285,7 +293,8 @@ func TestAuditVerifyNamed(t *testing.T) {
 			nothing := func(bot.Tx, bot.Entry) error { return nil }
 			asked := func(id bot.RequestID) func(tx bot.Tx, e bot.Entry) error {
 				return func(tx bot.Tx, e bot.Entry) error {
-					return tx.AddRequest(bot.Request{ID: id, App: 1, State: bot.Preparing, By: bot.Actor{Person: "Mina"}, Asked: tx.Now()})
+					return tx.AddRequest(bot.Request{ID: id, App: 1, State: bot.Preparing,
+						By: bot.Actor{Person: "Mina"}, Asked: tx.Now()})
 				}
 			}
 			step("started", "", nothing)
@@ -326,13 +335,17 @@ func TestAuditVerifyNamed(t *testing.T) {
 				found string // "": the chain holds
 			}{
 				{"as it was written", log, ""},
-				{"emptied", nil, "audit entry 1: missing: the log ends before entry 3, which receipt 1, of R-000001, names"},
+				{"emptied", nil,
+					"audit entry 1: missing: the log ends before entry 3, which receipt 1, of R-000001, names"},
 				{"cut after the start", log[:1], "audit entry 2: missing: the log ends before "},
 				{"cut before the receipt", log[:2], "audit entry 3: missing: the log ends before "},
-				{"cut before the newest request", log[:4], "audit entry 5: missing: the log ends before R-000002 is preparing"},
+				{"cut before the newest request", log[:4],
+					"audit entry 5: missing: the log ends before R-000002 is preparing"},
 				{"cut where nothing is named", log[:5], ""},
-				{"computed anew", anew(0, "stopped"), "audit entry 3: is not the entry that receipt 1, of R-000001, names"},
-				{"begun anew before anything is named", anew(1, "asked"), "audit entry 3: is not the entry that receipt 1, of R-000001, names"},
+				{"computed anew", anew(0, "stopped"),
+					"audit entry 3: is not the entry that receipt 1, of R-000001, names"},
+				{"begun anew before anything is named", anew(1, "asked"),
+					"audit entry 3: is not the entry that receipt 1, of R-000001, names"},
 				{"begun anew after the receipt", anew(3, "started"), "audit entry "},
 			} {
 				if _, err := db.Exec(`DELETE FROM audit`); err != nil {
@@ -343,7 +356,8 @@ func TestAuditVerifyNamed(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := db.Exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, e.N, e.At.UnixMilli(), e.Hash, string(body)); err != nil {
+					if _, err := db.Exec(`INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, e.N,
+						e.At.UnixMilli(), e.Hash, string(body)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -353,8 +367,10 @@ func TestAuditVerifyNamed(t *testing.T) {
 				switch {
 				case test.found == "" && (err != nil || !strings.Contains(string(out), "the chain holds")):
 					t.Errorf("%s: %v:\n%s", test.name, err, out)
-				case test.found != "" && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), test.found)):
-					t.Errorf("%s: exit code %d, want 1 and %q:\n%s", test.name, cmd.ProcessState.ExitCode(), test.found, out)
+				case test.found != "" && (cmd.ProcessState.ExitCode() != 1 ||
+					!strings.Contains(string(out), test.found)):
+					t.Errorf("%s: exit code %d, want 1 and %q:\n%s", test.name, cmd.ProcessState.ExitCode(), test.found,
+						out)
 				}
 			}
 		})

@@ -31,7 +31,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// These tests run the program as a user does: the built binary, as a process of its own, over loopback, in real time.
+// These tests run the program as a user does: the built binary, as a process of its own, over
+// loopback, in real time.
 
 const floodGroup = "@TGS#2J4SZEAEL"
 
@@ -74,7 +75,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// site is a place for the binary to run: a Slack workspace and a Chat service on loopback, a database in a folder of its own.
+// site is a place for the binary to run: a Slack workspace and a Chat service on loopback, a
+// database in a folder of its own.
 type site struct {
 	t     testing.TB
 	file  string
@@ -99,7 +101,9 @@ func newSite(t testing.TB, env ...string) *site {
 
 // newSiteOf is a site for the program in file.
 func newSiteOf(t testing.TB, file string, env ...string) *site {
-	s := &site{t: t, file: file, dir: t.TempDir(), slack: newWorkspace(), chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond}), log: &bytes.Buffer{}}
+	s := &site{t: t, file: file, dir: t.TempDir(), slack: newWorkspace(),
+		chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond}),
+		log:  &bytes.Buffer{}}
 	s.slack.RateLimits = false
 	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	slackURL, stopSlack := s.slack.Start()
@@ -107,8 +111,10 @@ func newSiteOf(t testing.TB, file string, env ...string) *site {
 	s.addr = freeAddress(t)
 	s.env = append([]string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"),
-		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(s.chat.SDKAppID())), "CHAT_SECRET_KEY=" + s.chat.SecretKey(), "CHAT_BASE_URL=" + chatURL,
-		"SLACK_BOT_TOKEN=" + s.slack.BotToken, "SLACK_APP_TOKEN=" + s.slack.AppToken, "SLACK_API_URL=" + slackURL + "/api/",
+		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(s.chat.SDKAppID())), "CHAT_SECRET_KEY=" + s.chat.SecretKey(),
+		"CHAT_BASE_URL=" + chatURL,
+		"SLACK_BOT_TOKEN=" + s.slack.BotToken, "SLACK_APP_TOKEN=" + s.slack.AppToken,
+		"SLACK_API_URL=" + slackURL + "/api/",
 		"SLACK_REQUESTERS=UMINA", "SLACK_APPROVERS=UTHEO", "SLACK_CHANNELS=CTRUST", "POLICY_LARGE_APPROVALS=1",
 		"HTTP_ADDR=" + s.addr, "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 	}, env...)
@@ -127,7 +133,8 @@ func newSiteOf(t testing.TB, file string, env ...string) *site {
 	return s
 }
 
-// freeAddress is an address that nobody listens on. It is none that the system gives out, since a process which is started again needs it again.
+// freeAddress is an address that nobody listens on. It is none that the system gives out, since a
+// process which is started again needs it again.
 func freeAddress(t testing.TB) string {
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
@@ -204,7 +211,8 @@ func (s *site) until(what string, ok func() bool) {
 	}
 }
 
-// types types a command until the platform says that it was taken: a person whose command failed types it again.
+// types types a command until the platform says that it was taken: a person whose command failed
+// types it again.
 func (s *site) types(user, command, text string) {
 	s.t.Helper()
 	s.until(command+" taken", func() bool {
@@ -218,7 +226,8 @@ func (s *site) types(user, command, text string) {
 // cards are the cards in the channel.
 func (s *site) cards() []slacktest.Message { return s.slack.Messages("CTRUST") }
 
-// approve presses Approve on the newest card as soon as it has the button, again if the press was lost.
+// approve presses Approve on the newest card as soon as it has the button, again if the press was
+// lost.
 func (s *site) approve() {
 	s.t.Helper()
 	s.until("approved", func() bool {
@@ -244,7 +253,8 @@ func (s *site) approve() {
 // approvable reports whether the newest card has the button.
 func (s *site) approvable() bool {
 	cards := s.cards()
-	return len(cards) > 0 && slices.ContainsFunc(cards[len(cards)-1].Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })
+	return len(cards) > 0 && slices.ContainsFunc(cards[len(cards)-1].Buttons(),
+		func(b slacktest.Button) bool { return b.Text == "Approve" })
 }
 
 // receipts are the receipts in the threads of all cards.
@@ -256,8 +266,8 @@ func (s *site) say(n int) {
 	}
 }
 
-// TestBinaryKilled kills the process with SIGKILL at random moments of a request's life and starts it again: nothing is lost, nothing is sent that was not approved,
-// and the receipt adds up.
+// TestBinaryKilled kills the process with SIGKILL at random moments of a request's life and starts
+// it again: nothing is lost, nothing is sent that was not approved, and the receipt adds up.
 func TestBinaryKilled(t *testing.T) {
 	const points, messages = 6, 300
 	seed := cmp.Or(*killSeed, uint64(time.Now().UnixNano()))
@@ -290,7 +300,8 @@ func TestBinaryKilled(t *testing.T) {
 	if len(receipts) > 1+kills {
 		t.Errorf("%d receipts after %d kills", len(receipts), kills)
 	}
-	sum := regexp.MustCompile(`300 messages were requested = (\d+) recalled \+ (\d+) already recalled \+ (\d+) not found \+ (\d+) refused \+ (\d+) not sent \+ (\d+) unknown`)
+	sum := regexp.MustCompile(
+		`300 messages were requested = (\d+) recalled \+ (\d+) already recalled \+ (\d+) not found \+ (\d+) refused \+ (\d+) not sent \+ (\d+) unknown`)
 	for _, r := range receipts {
 		m := sum.FindStringSubmatch(strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " "))
 		if m == nil {
@@ -311,7 +322,8 @@ func TestBinaryKilled(t *testing.T) {
 	}
 }
 
-// TestBinaryStops sends SIGTERM while a request runs: the process ends within 10 s, gives its lease up, and the next one goes on.
+// TestBinaryStops sends SIGTERM while a request runs: the process ends within 10 s, gives its lease
+// up, and the next one goes on.
 func TestBinaryStops(t *testing.T) {
 	s := newSite(t, "CHAT_CALLS_PER_SECOND=20")
 	s.say(200)
@@ -335,8 +347,9 @@ func TestBinaryStops(t *testing.T) {
 	}
 }
 
-// TestBinaryGateway runs two replicas on one PostgreSQL and one Discord server, with the times that people get. One is connected; the other is ready, says that it
-// waits, and takes over after a kill, and after a SIGTERM.
+// TestBinaryGateway runs two replicas on one PostgreSQL and one Discord server, with the times that
+// people get. One is connected; the other is ready, says that it waits, and takes over after a
+// kill, and after a SIGTERM.
 func TestBinaryGateway(t *testing.T) {
 	t.Parallel()
 	f := newDiscordFront(t)
@@ -411,13 +424,17 @@ func TestCommandLine(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"no configuration", nil, nil, 2, []string{"CHAT_SDK_APP_ID", "CHAT_SECRET_KEY", "CHAT_REGION", "SLACK_BOT_TOKEN"}},
+		{"no configuration", nil, nil, 2, []string{"CHAT_SDK_APP_ID", "CHAT_SECRET_KEY", "CHAT_REGION",
+			"SLACK_BOT_TOKEN"}},
 		{"help", nil, []string{"--help"}, 0, []string{"recallbot demo", "exit codes"}},
 		{"unknown command", nil, []string{"recall"}, 2, []string{"unknown command", "usage"}},
 		{"version", nil, []string{"version"}, 0, []string{"go1"}},
-		{"manifest for Socket Mode", nil, []string{"manifest", "slack"}, 0, []string{`"/recall"`, `"should_escape": false`, `"socket_mode_enabled": true`}},
-		{"manifest for HTTP", nil, []string{"manifest", "slack", "--http", "https://bot.example.com"}, 0, []string{"https://bot.example.com/slack/commands"}},
-		{"manifest for Discord", []string{"DISCORD_APPLICATION_ID=123456789012345678"}, []string{"manifest", "discord"}, 0, []string{"client_id=123456789012345678", `"recalls"`}},
+		{"manifest for Socket Mode", nil, []string{"manifest", "slack"}, 0,
+			[]string{`"/recall"`, `"should_escape": false`, `"socket_mode_enabled": true`}},
+		{"manifest for HTTP", nil, []string{"manifest", "slack", "--http", "https://bot.example.com"}, 0,
+			[]string{"https://bot.example.com/slack/commands"}},
+		{"manifest for Discord", []string{"DISCORD_APPLICATION_ID=123456789012345678"}, []string{"manifest", "discord"},
+			0, []string{"client_id=123456789012345678", `"recalls"`}},
 		{"health of nobody", []string{"HTTP_ADDR=" + s.addr}, []string{"health"}, 1, nil},
 		{"audit of no ledger", nil, []string{"audit", "verify"}, 1, []string{"recallbot.db"}},
 	} {
@@ -433,13 +450,16 @@ func TestCommandLine(t *testing.T) {
 			}
 		})
 	}
-	if out, code := s.run(s.env, "check"); code != 0 || !strings.Contains(out, "there is none yet") || !strings.Contains(out, "ok   chat") {
+	if out, code := s.run(s.env, "check"); code != 0 || !strings.Contains(out, "there is none yet") ||
+		!strings.Contains(out, "ok   chat") {
 		t.Errorf("check before the first start: %d\n%s", code, out)
 	}
-	if out, code := s.run(append(s.env, "TMPDIR=/nonexistent", "SQLITE_TMPDIR=/nonexistent"), "check"); code != 0 || !strings.Contains(out, "ok   chat") {
+	if out, code := s.run(append(s.env, "TMPDIR=/nonexistent", "SQLITE_TMPDIR=/nonexistent"), "check"); code != 0 ||
+		!strings.Contains(out, "ok   chat") {
 		t.Errorf("check without a folder for temporary files: %d\n%s", code, out)
 	}
-	if out, code := s.run(append(s.env, "CHAT_SECRET_KEY=wrong"), "check"); code != 1 || !strings.Contains(out, "BAD  chat") {
+	if out, code := s.run(append(s.env, "CHAT_SECRET_KEY=wrong"), "check"); code != 1 ||
+		!strings.Contains(out, "BAD  chat") {
 		t.Errorf("check with a wrong key: %d\n%s", code, out)
 	}
 	s.start()
@@ -453,10 +473,12 @@ func TestCommandLine(t *testing.T) {
 	if out, code := s.run(s.env, "audit", "verify"); code != 0 || !strings.Contains(out, "the chain holds") {
 		t.Errorf("audit verify beside a serving process: %d\n%s", code, out)
 	}
-	if out, code := s.run(s.env, "audit", "export"); code != 0 || !strings.Contains(out, `"what":"approved"`) || strings.Contains(out, "win big") {
+	if out, code := s.run(s.env, "audit", "export"); code != 0 || !strings.Contains(out, `"what":"approved"`) ||
+		strings.Contains(out, "win big") {
 		t.Errorf("audit export: %d\n%s", code, out)
 	}
-	if out, code := s.run(s.env, "audit", "export", "--csv", "--person", "slack:"+s.slack.TeamID+":UTHEO"); code != 0 || strings.Count(out, "\n") != 2 {
+	if out, code := s.run(s.env, "audit", "export", "--csv", "--person", "slack:"+s.slack.TeamID+":UTHEO"); code != 0 ||
+		strings.Count(out, "\n") != 2 {
 		t.Errorf("audit export of what Theo did: %d\n%s", code, out)
 	}
 	if out, code := s.run(s.env, "audit", "export", "--from", "yesterday"); code != 2 {
@@ -474,7 +496,8 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// BenchmarkBinary measures the process when it has nothing to do: megabytes resident after a second, milliseconds from start to ready, megabytes on disk.
+// BenchmarkBinary measures the process when it has nothing to do: megabytes resident after a
+// second, milliseconds from start to ready, megabytes on disk.
 func BenchmarkBinary(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("memory is read from /proc")
@@ -497,7 +520,8 @@ func BenchmarkBinary(b *testing.B) {
 	}
 }
 
-// resident is a line of the process's status, in megabytes: VmRSS is what it has in memory now, VmHWM the most that it ever had.
+// resident is a line of the process's status, in megabytes: VmRSS is what it has in memory now,
+// VmHWM the most that it ever had.
 func (s *site) resident(line string) float64 {
 	s.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
@@ -515,8 +539,10 @@ func (s *site) resident(line string) float64 {
 	return float64(kb) / 1000
 }
 
-// BenchmarkBinaryFlood recalls 100,000 messages with the built binary, from the command in Slack to the receipt. x-limit is the time from the first call to the
-// last over the time that the quota allows for that many; peak-MB is the most memory that the process ever had resident, its code included.
+// BenchmarkBinaryFlood recalls 100,000 messages with the built binary, from the command in Slack to
+// the receipt. x-limit is the time from the first call to the last over the time that the quota
+// allows for that many; peak-MB is the most memory that the process ever had resident, its code
+// included.
 func BenchmarkBinaryFlood(b *testing.B) {
 	onEachDatabase(b, func(b *testing.B, database string) {
 		s := newFloodSite(b, database)
@@ -541,9 +567,10 @@ func BenchmarkBinaryFlood(b *testing.B) {
 	})
 }
 
-// BenchmarkBinaryLongMessages is BenchmarkBinaryFlood with messages of 9 kB that are kept in full. It approves a day after they were read, so that each is read again
-// before it is sent. seal-MB and run-MB are the most memory that the process had resident until it had sealed them, and a second process after that; each is to stay
-// under 100 MB.
+// BenchmarkBinaryLongMessages is BenchmarkBinaryFlood with messages of 9 kB that are kept in full.
+// It approves a day after they were read, so that each is read again before it is sent. seal-MB and
+// run-MB are the most memory that the process had resident until it had sealed them, and a second
+// process after that; each is to stay under 100 MB.
 func BenchmarkBinaryLongMessages(b *testing.B) {
 	onEachDatabase(b, func(b *testing.B, database string) {
 		s := newFloodSite(b, database, "EVIDENCE=full")
@@ -591,8 +618,10 @@ func onEachDatabase(b *testing.B, run func(b *testing.B, database string)) {
 }
 
 func newFloodSite(b *testing.B, database string, env ...string) *site {
-	s := newSite(b, append(env, "POLICY_MAX_MESSAGES="+strconv.Itoa(floodMessages), "CHAT_READS_PER_SECOND=200", "DATABASE_URL="+database)...)
-	s.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+	s := newSite(b, append(env, "POLICY_MAX_MESSAGES="+strconv.Itoa(floodMessages), "CHAT_READS_PER_SECOND=200",
+		"DATABASE_URL="+database)...)
+	s.chat.Change(
+		func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 	return s
 }
 

@@ -17,7 +17,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// furnish puts the group and its messages into the Chat service: a day of small talk, and in the last quarter of an hour what it is about.
+// furnish puts the group and its messages into the Chat service: a day of small talk, and in the
+// last quarter of an hour what it is about.
 func (s *Sandbox) furnish() {
 	s.chat.AddGroup(recalltest.Group{ID: Group, Type: s.o.GroupType, Name: "Lounge", Members: 1203})
 	for i := range 99 {
@@ -40,13 +41,17 @@ func (s *Sandbox) say(from, text string, at time.Time) {
 
 // faults are those that need no more than a name.
 var faults = map[string]recalltest.Fault{
-	"bad_gateway": recalltest.BadGateway(), "bad_gateway_after": recalltest.BadGatewayAfter(), "reset_before": recalltest.ResetBefore(),
-	"reset_after": recalltest.ResetAfter(), "lost": recalltest.AnswerLost(), "truncated": recalltest.Truncated(), "cut_json": recalltest.CutJSON(),
-	"html": recalltest.HTML(), "no_list": recalltest.NoList(), "reordered": recalltest.Reordered(), "no_error_info": recalltest.NoErrorInfo(),
-	"unreachable": recalltest.Unreachable(),
+	"bad_gateway": recalltest.BadGateway(), "bad_gateway_after": recalltest.BadGatewayAfter(),
+	"reset_before": recalltest.ResetBefore(),
+	"reset_after":  recalltest.ResetAfter(), "lost": recalltest.AnswerLost(), "truncated": recalltest.Truncated(),
+	"cut_json": recalltest.CutJSON(),
+	"html":     recalltest.HTML(), "no_list": recalltest.NoList(), "reordered": recalltest.Reordered(),
+	"no_error_info": recalltest.NoErrorInfo(),
+	"unreachable":   recalltest.Unreachable(),
 }
 
-var commands = map[string]string{"recall": recalltest.Recall, "history": recalltest.History, "info": recalltest.Info, "any": ""}
+var commands = map[string]string{"recall": recalltest.Recall, "history": recalltest.History, "info": recalltest.Info,
+	"any": ""}
 
 // Chat makes something happen in the Chat service:
 //
@@ -95,7 +100,8 @@ func (s *Sandbox) Chat(words ...string) error {
 		}
 		return -1
 	}
-	least := map[string]int{"say": 2, "flood": 3, "aged": 3, "send": 2, "edit": 2, "callbacks": 1, "forged": 1, "recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
+	least := map[string]int{"say": 2, "flood": 3, "aged": 3, "send": 2, "edit": 2, "callbacks": 1, "forged": 1,
+		"recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
 		"fault": 3, "slow": 1, "quota": 1, "already": 1, "dismiss": 0, "heal": 0}
 	if n, ok := least[verb]; !ok || len(args) < n {
 		return fmt.Errorf("sandbox: %q cannot happen in the Chat service", strings.Join(words, " "))
@@ -168,13 +174,14 @@ const hookToken = "sandbox-callbacks-token"
 
 // callbacks lets callbacks come in to the process that runs, a moment after what they tell of.
 func (s *Sandbox) callbacks() recalltest.Callbacks {
-	return recalltest.Callbacks{Token: hookToken, Delay: latency / 2, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if hook := s.hook.Load(); hook != nil {
-			hook.ServeHTTP(w, r)
-			return
-		}
-		http.Error(w, "nobody is there", http.StatusBadGateway)
-	})}
+	return recalltest.Callbacks{Token: hookToken, Delay: latency / 2,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if hook := s.hook.Load(); hook != nil {
+				hook.ServeHTTP(w, r)
+				return
+			}
+			http.Error(w, "nobody is there", http.StatusBadGateway)
+		})}
 }
 
 func (s *Sandbox) turnCallbacks(words []string) error {
@@ -197,10 +204,12 @@ func (s *Sandbox) turnCallbacks(words []string) error {
 	return nil
 }
 
-// Recalls are the calls of group_msg_recall that reached the service, a line each, and the most that came in any second.
+// Recalls are the calls of group_msg_recall that reached the service, a line each, and the most
+// that came in any second.
 func (s *Sandbox) Recalls() (calls []string, pace string) {
 	log := s.chat.Log()
-	slices.SortStableFunc(log, func(a, b recalltest.Call) int { // those of one second by their messages: which goes first is nobody's concern
+	// those of one second by their messages: which goes first is nobody's concern
+	slices.SortStableFunc(log, func(a, b recalltest.Call) int {
 		return cmp.Or(a.At.Truncate(time.Second).Compare(b.At.Truncate(time.Second)), slices.Compare(a.Seqs, b.Seqs))
 	})
 	for _, c := range log {
@@ -264,7 +273,8 @@ func (s *Sandbox) Audit() ([]string, error) {
 	return l, err
 }
 
-// sortCalls puts calls, and what they showed, that are told one after the other into an order of their own: they were made side by side, and any may be answered first.
+// sortCalls puts calls, and what they showed, that are told one after the other into an order of
+// their own: they were made side by side, and any may be answered first.
 func sortCalls(l []string) {
 	call := func(line string) bool {
 		_, what, _ := strings.Cut(line, ": ")

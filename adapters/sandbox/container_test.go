@@ -20,7 +20,8 @@ func TestImagesArePinned(t *testing.T) {
 	}
 	stages := map[string]bool{"scratch": true}
 	from := regexp.MustCompile(`(?m)^FROM (\S+)(?: AS (\S+))?$`).FindAllStringSubmatch(string(body), -1)
-	if len(from) != strings.Count(string(body), "FROM ") || len(from) == 0 || strings.HasPrefix(string(body), "# syntax=") {
+	if len(from) != strings.Count(string(body), "FROM ") || len(from) == 0 ||
+		strings.HasPrefix(string(body), "# syntax=") {
 		t.Fatalf("cannot read all images of the Dockerfile: %q", from)
 	}
 	for _, f := range from {
@@ -39,10 +40,12 @@ func TestImagesArePinned(t *testing.T) {
 	}
 }
 
-// TestComposeIsNarrow: the bot runs on a root that is read only, without privileges, and has a small folder for temporary files all the same.
+// TestComposeIsNarrow: the bot runs on a root that is read only, without privileges, and has a
+// small folder for temporary files all the same.
 func TestComposeIsNarrow(t *testing.T) {
 	s, ok := compose(t)["recallbot"]
-	if !ok || !s.ReadOnly || len(s.Tmpfs) != 1 || !strings.HasPrefix(s.Tmpfs[0], "/tmp:size=") || len(s.Drop) != 1 || s.Drop[0] != "ALL" {
+	if !ok || !s.ReadOnly || len(s.Tmpfs) != 1 || !strings.HasPrefix(s.Tmpfs[0], "/tmp:size=") || len(s.Drop) != 1 ||
+		s.Drop[0] != "ALL" {
 		t.Errorf("the service is %+v", s)
 	}
 }

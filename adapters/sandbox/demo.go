@@ -18,14 +18,17 @@ import (
 // demoWithin is how long the demo may take.
 const demoWithin = 10 * time.Second
 
-// lookFor is how long the second call of each story takes: until the card, which is edited every three seconds at most, tells how far it is.
+// lookFor is how long the second call of each story takes: until the card, which is edited every
+// three seconds at most, tells how far it is.
 const lookFor = 3400 * time.Millisecond
 
-// Demo plays the whole flow on both platforms and prints it as the people in it see it: somebody asks, cannot approve it alone, somebody
-// else does, and every message gets its outcome, one that the Chat service refuses and some whose answer is lost among them.
+// Demo plays the whole flow on both platforms and prints it as the people in it see it: somebody
+// asks, cannot approve it alone, somebody else does, and every message gets its outcome, one that
+// the Chat service refuses and some whose answer is lost among them.
 //
-// The services listen on 127.0.0.1, the ledger is a file in a temporary folder, and the bot is the real one. Nothing leaves the machine and nothing is
-// left behind. What is printed is checked: Demo returns an error that says what is wrong, and when it takes more than ten seconds.
+// The services listen on 127.0.0.1, the ledger is a file in a temporary folder, and the bot is the
+// real one. Nothing leaves the machine and nothing is left behind. What is printed is checked: Demo
+// returns an error that says what is wrong, and when it takes more than ten seconds.
 func Demo(ctx context.Context, out io.Writer) (err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, demoWithin, fmt.Errorf("it took more than %v", demoWithin))
@@ -42,7 +45,8 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 			err = fmt.Errorf("demo: it took %v, more than %v", time.Since(began).Round(time.Millisecond), demoWithin)
 		}
 		if err == nil {
-			fmt.Fprintf(out, "\nAll of it was checked and holds. It took %.1f s. Nothing left this machine, and nothing is left on it.\n", time.Since(began).Seconds())
+			fmt.Fprintf(out,
+				"\nAll of it was checked and holds. It took %.1f s. Nothing left this machine, and nothing is left on it.\n", time.Since(began).Seconds())
 		}
 	}()
 	for i := range 20 {
@@ -53,7 +57,8 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 		{s: s, on: bot.Discord, name: "Discord", from: 112, fails: 113},
 	}
 
-	// Of the two calls of each story the second loses its answer, after a while in which people see how far it is.
+	// Of the two calls of each story the second loses its answer, after a while in which people see
+	// how far it is.
 	refused := recalltest.PerMessage(10030, stories[0].fails, stories[1].fails)
 	for range stories {
 		s.chat.Inject(recalltest.Recall, 1, refused)
@@ -61,8 +66,9 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 	}
 	s.chat.Inject(recalltest.Recall, -1, refused)
 
-	fmt.Fprintf(out, "recallbot demo. Slack, Discord and the Chat service run in this process, on 127.0.0.1; the bot on them is the real one.\n"+
-		"A flood of scam runs through the group %s. Mina sees it; Theo may approve.\n", Group)
+	fmt.Fprintf(out,
+		"recallbot demo. Slack, Discord and the Chat service run in this process, on 127.0.0.1; the bot on them is the real one.\n"+
+			"A flood of scam runs through the group %s. Mina sees it; Theo may approve.\n", Group)
 	var turn sync.Mutex
 	var playing sync.WaitGroup
 	for _, st := range stories {
@@ -86,7 +92,8 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 	return nil
 }
 
-// demoRecalled checks what the Chat service did: every message that was asked for is recalled but those that it refused, and no other.
+// demoRecalled checks what the Chat service did: every message that was asked for is recalled but
+// those that it refused, and no other.
 func (s *Sandbox) demoRecalled(stories []*story) error {
 	var want []recalltest.Seq
 	for _, st := range stories {
@@ -160,7 +167,8 @@ func (st *story) shown(ctx context.Context, words ...string) error {
 	return nil
 }
 
-// progress waits until the card tells how far it is, and prints it. On a machine that is very slow it may be over before.
+// progress waits until the card tells how far it is, and prints it. On a machine that is very slow
+// it may be over before.
 func (st *story) progress(ctx context.Context) error {
 	var card string
 	over := false
@@ -168,7 +176,8 @@ func (st *story) progress(ctx context.Context) error {
 		var err error
 		card, err = st.s.sides[st.on].card(st.id)
 		over = holds(card, []string{"done, approved by"})
-		return err == nil && (over || holds(card, []string{"recalling, approved by", "10 of 12; 9 recalled, 1 not found", "Stop"})), err
+		return err == nil && (over || holds(card, []string{"recalling, approved by",
+			"10 of 12; 9 recalled, 1 not found", "Stop"})), err
 	})
 	if err != nil {
 		return fmt.Errorf("%w; the card is\n%s", err, card)
@@ -217,7 +226,8 @@ func (st *story) play(ctx context.Context, turn *sync.Mutex) error {
 		return err
 	}
 	st.tell("\nEverybody sees:")
-	if err := st.shown(ctx, "waiting for 1 more person to approve", "Approve", "Reject", "showing 6 of 12", "scam"); err != nil {
+	if err := st.shown(ctx, "waiting for 1 more person to approve", "Approve", "Reject", "showing 6 of 12",
+		"scam"); err != nil {
 		return err
 	}
 
@@ -234,11 +244,13 @@ func (st *story) play(ctx context.Context, turn *sync.Mutex) error {
 
 	turn.Lock()
 	st.tell("\nTheo presses Approve%s. While it runs, everybody sees:", map[bot.Platform]string{
-		bot.Slack: ", and again in the question that appears", bot.Discord: fmt.Sprintf(", and types %d into the form that appears", demoMessages),
+		bot.Slack:   ", and again in the question that appears",
+		bot.Discord: fmt.Sprintf(", and types %d into the form that appears", demoMessages),
 	}[st.on])
 	err := side.press("theo", "approve", st.id, nil, true)
 	if err == nil {
-		err = until(ctx, "both calls are on their way", func() (bool, error) { return len(st.s.demoCalls(st)) >= 2, nil })
+		err = until(ctx, "both calls are on their way",
+			func() (bool, error) { return len(st.s.demoCalls(st)) >= 2, nil })
 	}
 	turn.Unlock()
 	if err != nil {
@@ -248,7 +260,8 @@ func (st *story) play(ctx context.Context, turn *sync.Mutex) error {
 		return err
 	}
 
-	st.tell("\nOne message is not found by the service, and one answer is lost on the way: what became of its messages is found out by reading. In the thread:")
+	st.tell(
+		"\nOne message is not found by the service, and one answer is lost on the way: what became of its messages is found out by reading. In the thread:")
 	var thread string
 	err = until(ctx, "the thread holds the receipt", func() (bool, error) {
 		var err error

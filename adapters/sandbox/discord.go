@@ -20,7 +20,8 @@ import (
 type discordSide struct {
 	g   *discordtest.Guild
 	url string // of the listener
-	// more are guilds beside g that the bot serves from its next start on. They are nowhere, so it can register no commands there.
+	// more are guilds beside g that the bot serves from its next start on. They are nowhere, so it
+	// can register no commands there.
 	more []string
 
 	mu   sync.Mutex
@@ -30,7 +31,8 @@ type discordSide struct {
 }
 
 func newDiscordSide(s *Sandbox) *discordSide {
-	side := &discordSide{g: discordtest.New(), url: "http://discord.invalid", seen: map[string]string{}, kept: map[string]discordtest.Message{}}
+	side := &discordSide{g: discordtest.New(), url: "http://discord.invalid", seen: map[string]string{},
+		kept: map[string]discordtest.Message{}}
 	g := side.g
 	g.Limits, g.Validate = true, s.o.Validate
 	g.AddChannel(discordtest.Channel{ID: discordChannel, Name: "trust"})
@@ -48,7 +50,8 @@ func newDiscordSide(s *Sandbox) *discordSide {
 
 func (k *discordSide) serve(p *process) (bot.Surface, error) {
 	opts := discord.Options{
-		BotToken: k.g.BotToken, ApplicationID: k.g.ApplicationID, BaseURL: k.url, Guilds: append([]string{k.g.ID}, k.more...),
+		BotToken: k.g.BotToken, ApplicationID: k.g.ApplicationID, BaseURL: k.url,
+		Guilds:     append([]string{k.g.ID}, k.more...),
 		HTTPClient: p.client(k.g.Client()), Dial: p.dial(k.g.Dial), Log: p.log, Bot: p.bot,
 	}
 	if p.s.o.HTTP {
@@ -88,8 +91,8 @@ func (k *discordSide) write(who, line string) error {
 	return k.done(k.g.Command(user, discordChannel, command, options...))
 }
 
-// typedOptions turns a line as it is typed on Slack into what is filled in on Discord: NAME:VALUE into that option, the words before into
-// those that come first.
+// typedOptions turns a line as it is typed on Slack into what is filled in on Discord: NAME:VALUE
+// into that option, the words before into those that come first.
 func typedOptions(line string) (command string, options []discordtest.Option, err error) {
 	command, rest, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
 	words := fields(rest)
@@ -153,7 +156,8 @@ func fields(s string) []string {
 	})
 }
 
-// find returns the card of a request: a message of the bot in the channel itself that is no answer to another.
+// find returns the card of a request: a message of the bot in the channel itself that is no answer
+// to another.
 func (k *discordSide) find(id string) (discordtest.Message, error) {
 	for _, m := range slices.Backward(k.g.Messages(discordChannel)) {
 		if m.Author == k.g.BotUserID && m.ReplyTo == "" && about(k.g.Picture(m)) == id {
@@ -165,13 +169,15 @@ func (k *discordSide) find(id string) (discordtest.Message, error) {
 
 // labels are the buttons by what they say.
 var labels = map[string]string{
-	"approve": "Approve", "reject": "Reject", "show_all": "Show all", "stop": "Stop", "next": "Next", "previous": "Previous", "recall": "Recall ",
+	"approve": "Approve", "reject": "Reject", "show_all": "Show all", "stop": "Stop", "next": "Next",
+	"previous": "Previous", "recall": "Recall ",
 }
 
 // labelled finds a button of a message by the beginning of its label.
 func labelled(m discordtest.Message, label string) (discordtest.Button, bool) {
 	buttons := m.Buttons()
-	i := slices.IndexFunc(buttons, func(b discordtest.Button) bool { return label != "" && strings.HasPrefix(b.Label, label) })
+	i := slices.IndexFunc(buttons,
+		func(b discordtest.Button) bool { return label != "" && strings.HasPrefix(b.Label, label) })
 	if i < 0 {
 		return discordtest.Button{}, false
 	}
@@ -222,7 +228,8 @@ func (k *discordSide) finish(user string, i *discordtest.Interaction, values map
 
 var number = regexp.MustCompile(`[0-9][0-9,]*`)
 
-// send fills in a form. The number of messages is read off its title, as a person would, where values does not name it.
+// send fills in a form. The number of messages is read off its title, as a person would, where
+// values does not name it.
 func (k *discordSide) send(user string, modal discordtest.Modal, values map[string]string) error {
 	in := map[string]string{}
 	for _, i := range modal.Inputs {

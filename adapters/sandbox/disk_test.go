@@ -15,9 +15,11 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestBinaryDiskFull fills the disk under the built binary, to the last byte, while it runs a request and another waits for its approval: once it lives on, once it is killed
-// with the disk full and cannot even start. Who asks or approves is told to try again and nothing of it is done, calls end, what was recalled is known; when there is room
-// again all of it goes on, and every request ends with the receipt that is true.
+// TestBinaryDiskFull fills the disk under the built binary, to the last byte, while it runs a
+// request and another waits for its approval: once it lives on, once it is killed with the disk
+// full and cannot even start. Who asks or approves is told to try again and nothing of it is done,
+// calls end, what was recalled is known; when there is room again all of it goes on, and every
+// request ends with the receipt that is true.
 func TestBinaryDiskFull(t *testing.T) {
 	t.Parallel()
 	file, err := build()
@@ -77,13 +79,15 @@ func TestBinaryDiskFull(t *testing.T) {
 				}
 			}
 			cards := len(s.cards())
-			if said := types("UMINA", "/recall", fmt.Sprintf("%s %d", floodGroup, asked+1)); !strings.Contains(said, again) {
+			if said := types("UMINA", "/recall", fmt.Sprintf("%s %d", floodGroup, asked+1)); !strings.Contains(said,
+				again) {
 				t.Errorf("Mina is told: %s", said)
 			}
 			if said := presses(small); !strings.Contains(said, again) {
 				t.Errorf("Theo is told: %s", said)
 			}
-			s.until("end of the calls", func() bool { before := calls(); time.Sleep(3 * time.Second); return calls() == before })
+			s.until("end of the calls",
+				func() bool { before := calls(); time.Sleep(3 * time.Second); return calls() == before })
 			if calls() == began+many/10 {
 				t.Fatal("all calls are made already: this shows nothing")
 			}
@@ -147,7 +151,8 @@ func TestBinaryDiskFull(t *testing.T) {
 			}
 		}
 		for _, r := range s.receipts() {
-			if flat := strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " "); !receiptOK.MatchString(flat) {
+			if flat := strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")),
+				" "); !receiptOK.MatchString(flat) {
 				t.Errorf("a receipt that does not call every message recalled:\n%s", r)
 			}
 		}

@@ -18,7 +18,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// ends waits until the process has ended by itself, and returns what /readyz said meanwhile beside 200.
+// ends waits until the process has ended by itself, and returns what /readyz said meanwhile beside
+// 200.
 func (s *site) ends() (unready string) {
 	s.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
@@ -54,10 +55,12 @@ func (s *site) said() string {
 	return s.log.String()
 }
 
-// content is every row of the tables that a bot writes to, but for what gives its leases up and counts transactions.
+// content is every row of the tables that a bot writes to, but for what gives its leases up and
+// counts transactions.
 func content(t *testing.T, db *sql.DB) (rows []string) {
 	t.Helper()
-	for _, table := range []string{"event", "request", "approval", `"grant"`, "batch", "message", "evidence", "view", "post", "due", "note", "audit"} {
+	for _, table := range []string{"event", "request", "approval", `"grant"`, "batch", "message", "evidence", "view",
+		"post", "due", "note", "audit"} {
 		found, err := db.Query("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)
@@ -89,8 +92,10 @@ func content(t *testing.T, db *sql.DB) (rows []string) {
 	return rows
 }
 
-// TestBinaryNewerSchema: the schema becomes that of a newer version while the program runs a request. It stores nothing more, lets the calls in flight end, gives its lease
-// up, tells why in the log and at /readyz, and ends with 1; started again it is refused. Once it may go on, what it had sent is read back, and the receipt is true.
+// TestBinaryNewerSchema: the schema becomes that of a newer version while the program runs a
+// request. It stores nothing more, lets the calls in flight end, gives its lease up, tells why in
+// the log and at /readyz, and ends with 1; started again it is refused. Once it may go on, what it
+// had sent is read back, and the receipt is true.
 func TestBinaryNewerSchema(t *testing.T) {
 	for _, database := range []struct {
 		name, driver string
@@ -128,7 +133,8 @@ func TestBinaryNewerSchema(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer migration.Rollback() // does nothing once committed
-			for _, step := range []string{`UPDATE counter SET n = n WHERE name = 'writer'`, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`} {
+			for _, step := range []string{`UPDATE counter SET n = n WHERE name = 'writer'`,
+				`INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`} {
 				if _, err := migration.Exec(step); err != nil {
 					t.Fatal(err)
 				}
@@ -143,7 +149,8 @@ func TestBinaryNewerSchema(t *testing.T) {
 				t.Errorf("it ended after %v", took)
 			}
 			if after := content(t, db); !slices.Equal(before, after) {
-				t.Errorf("%d rows before, %d after, or others: it was written to a newer schema", len(before), len(after))
+				t.Errorf("%d rows before, %d after, or others: it was written to a newer schema", len(before),
+					len(after))
 			}
 			for where, text := range map[string]string{"/readyz": unready, "the log": s.said()} {
 				if !strings.Contains(text, "another version") || !strings.Contains(text, "it is 999") {
@@ -154,11 +161,13 @@ func TestBinaryNewerSchema(t *testing.T) {
 				t.Fatal("all calls were made: this shows nothing")
 			}
 			var held int
-			if err := db.QueryRow(`SELECT COUNT(*) FROM lease WHERE name LIKE 'app/%' AND till > 0`).Scan(&held); err != nil || held > 0 && database.name == "PostgreSQL" {
+			if err := db.QueryRow(`SELECT COUNT(*) FROM lease WHERE name LIKE 'app/%' AND till > 0`).Scan(
+				&held); err != nil || held > 0 && database.name == "PostgreSQL" {
 				t.Errorf("%d leases are still held, %v", held, err)
 			}
 			for _, args := range [][]string{nil, {"audit", "verify"}} {
-				if out, code := s.run(s.env, args...); code != 1 || !strings.Contains(out, "newer version of the program") {
+				if out, code := s.run(s.env, args...); code != 1 ||
+					!strings.Contains(out, "newer version of the program") {
 					t.Errorf("%q on a newer schema: %d\n%s", args, code, out)
 				}
 			}
@@ -178,15 +187,17 @@ func TestBinaryNewerSchema(t *testing.T) {
 			if n := len(s.chat.RecalledMoreThanOnce()); n > 0 {
 				t.Errorf("%d messages were recalled twice", n)
 			}
-			if flat := strings.Join(strings.Fields(strings.ReplaceAll(s.receipts()[0], "│", " ")), " "); !receiptOK.MatchString(flat) {
+			if flat := strings.Join(strings.Fields(strings.ReplaceAll(s.receipts()[0], "│", " ")),
+				" "); !receiptOK.MatchString(flat) {
 				t.Errorf("the receipt:\n%s", s.receipts()[0])
 			}
 		})
 	}
 }
 
-// TestBinaryFileTakenAway: the lock file is removed, and then the database replaced, under the program. It ends with 1 and says why, also where it has nothing to do; a second
-// process by another name is refused all the time; and who may read the file is told.
+// TestBinaryFileTakenAway: the lock file is removed, and then the database replaced, under the
+// program. It ends with 1 and says why, also where it has nothing to do; a second process by
+// another name is refused all the time; and who may read the file is told.
 func TestBinaryFileTakenAway(t *testing.T) {
 	s := newSite(t)
 	file := filepath.Join(s.dir, "recallbot.db")
@@ -205,7 +216,8 @@ func TestBinaryFileTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	another(file+".link", "would have two names", "hard links")
-	if out, code := s.run(s.env, "check"); code != 1 || !strings.Contains(out, "BAD  database") || !strings.Contains(out, "hard links") {
+	if out, code := s.run(s.env, "check"); code != 1 || !strings.Contains(out, "BAD  database") ||
+		!strings.Contains(out, "hard links") {
 		t.Errorf("check of a file with two names: %d\n%s", code, out)
 	}
 	if err := errors.Join(os.Remove(file+".link"), os.Remove(file+".lock")); err != nil {
@@ -218,7 +230,8 @@ func TestBinaryFileTakenAway(t *testing.T) {
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, code := s.run(s.env, "check"); code != 0 || !strings.Contains(out, "note database: others can read or write "+file) || !strings.Contains(out, "chmod 600") {
+	if out, code := s.run(s.env, "check"); code != 0 ||
+		!strings.Contains(out, "note database: others can read or write "+file) || !strings.Contains(out, "chmod 600") {
 		t.Errorf("check of a file that others may read: %d\n%s", code, out)
 	}
 	s.start()

@@ -13,7 +13,8 @@ import (
 	"recallbot/bot"
 )
 
-// front is a platform as the people of a herd use it: they do a thing, and look whether it was taken.
+// front is a platform as the people of a herd use it: they do a thing, and look whether it was
+// taken.
 type front interface {
 	// asks types /recall once and reports whether the platform took it.
 	asks(ctx context.Context, group, seqs string) bool
@@ -64,7 +65,8 @@ func (f slackFront) cards() []shownCard {
 	var all []shownCard
 	for _, c := range f.w.Messages("CTRUST") {
 		p := f.w.Picture(c)
-		all = append(all, shownCard{id: requestID.FindString(p), picture: p, approvable: slices.ContainsFunc(c.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })})
+		all = append(all, shownCard{id: requestID.FindString(p), picture: p,
+			approvable: slices.ContainsFunc(c.Buttons(), func(b slacktest.Button) bool { return b.Text == "Approve" })})
 	}
 	return all
 }
@@ -119,13 +121,15 @@ func newDiscordFront(t testing.TB) *discordFront {
 // env is the configuration of the binary too.
 func (f *discordFront) env() []string {
 	return []string{
-		"DISCORD_BOT_TOKEN=" + f.g.BotToken, "DISCORD_APPLICATION_ID=" + f.g.ApplicationID, "DISCORD_BASE_URL=" + f.url, "DISCORD_GUILDS=" + f.g.ID,
+		"DISCORD_BOT_TOKEN=" + f.g.BotToken, "DISCORD_APPLICATION_ID=" + f.g.ApplicationID, "DISCORD_BASE_URL=" + f.url,
+		"DISCORD_GUILDS=" + f.g.ID,
 		"DISCORD_REQUESTERS=user:" + guildMina, "DISCORD_APPROVERS=user:" + guildTheo, "DISCORD_CHANNELS=" + guildTrust,
 	}
 }
 
 func (f *discordFront) asks(ctx context.Context, group, seqs string) bool {
-	return f.g.Command(guildMina, guildTrust, "recall", discordtest.Opt("group", group), discordtest.Opt("seqs", seqs)).Wait(ctx) == nil
+	return f.g.Command(guildMina, guildTrust, "recall", discordtest.Opt("group", group),
+		discordtest.Opt("seqs", seqs)).Wait(ctx) == nil
 }
 
 func (f *discordFront) press(ctx context.Context) {
@@ -147,9 +151,11 @@ func (f *discordFront) press(ctx context.Context) {
 
 var wholeNumber = regexp.MustCompile(`[0-9,]+`)
 
-// messages are the cards: what the bot wrote in the channel itself that is no answer to another message.
+// messages are the cards: what the bot wrote in the channel itself that is no answer to another
+// message.
 func (f *discordFront) messages() []discordtest.Message {
-	return slices.DeleteFunc(f.g.Messages(guildTrust), func(m discordtest.Message) bool { return m.Author != f.g.BotUserID || m.ReplyTo != "" })
+	return slices.DeleteFunc(f.g.Messages(guildTrust),
+		func(m discordtest.Message) bool { return m.Author != f.g.BotUserID || m.ReplyTo != "" })
 }
 
 func (f *discordFront) cards() []shownCard {
@@ -196,12 +202,14 @@ func newWorkspace() *slacktest.Workspace {
 
 // slackCrowd is who may do what in a workspace of these tests.
 func slackCrowd() bot.Crowd {
-	return bot.Crowd{Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, Channels: []string{"CTRUST"}}
+	return bot.Crowd{Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}},
+		Channels: []string{"CTRUST"}}
 }
 
 // discordCrowd is who may do what in a guild of these tests.
 func discordCrowd() bot.Crowd {
-	return bot.Crowd{Requesters: []bot.Principal{{User: guildMina}}, Approvers: []bot.Principal{{User: guildTheo}}, Channels: []string{guildTrust}}
+	return bot.Crowd{Requesters: []bot.Principal{{User: guildMina}}, Approvers: []bot.Principal{{User: guildTheo}},
+		Channels: []string{guildTrust}}
 }
 
 // phase is where in its life the newest request of a herd is.
@@ -218,10 +226,12 @@ const (
 )
 
 func (p phase) String() string {
-	return [...]string{"asking", "preparing", "posting its card", "deciding", "running", "finishing", "between requests"}[p]
+	return [...]string{"asking", "preparing", "posting its card", "deciding", "running", "finishing",
+		"between requests"}[p]
 }
 
 // lingers is how much later than its beginning a kill may come that is meant for the phase.
 func (p phase) lingers() time.Duration {
-	return [...]time.Duration{8 * time.Millisecond, 30 * time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond, 250 * time.Millisecond, 60 * time.Millisecond}[p]
+	return [...]time.Duration{8 * time.Millisecond, 30 * time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond,
+		250 * time.Millisecond, 60 * time.Millisecond}[p]
 }

@@ -37,7 +37,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Replicas in these tests are processes, so that they can be killed: this test program, run again with replicaName set, is a bot with short leases and short calls.
+// Replicas in these tests are processes, so that they can be killed: this test program, run again
+// with replicaName set, is a bot with short leases and short calls.
 const (
 	replicaName = "RECALLBOT_TEST_REPLICA"
 	sentFile    = "RECALLBOT_TEST_SENT" // names the file in which a replica notes when it sent each recall
@@ -74,11 +75,12 @@ func serveReplica() int {
 	client, err := recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(app), SecretKey: os.Getenv("CHAT_SECRET_KEY"), BaseURL: os.Getenv("CHAT_BASE_URL"),
 		CallsPerSecond: quota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond,
-		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			var d net.Dialer
-			c, err := d.DialContext(ctx, network, addr)
-			return &notedConn{Conn: c, sent: sent}, err
-		}}},
+		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128,
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				var d net.Dialer
+				c, err := d.DialContext(ctx, network, addr)
+				return &notedConn{Conn: c, sent: sent}, err
+			}}},
 	})
 	if err != nil {
 		return fail(err)
@@ -87,9 +89,10 @@ func serveReplica() int {
 	policy.LargeApprovals, policy.MaxMessages = 1, 20_000
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
 	b, err := bottest.NewEngine(bot.Options{
-		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy, CallsPerSecond: quota,
-		Holder:   os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
-		LeaseTTL: killTTL, Window: time.Second + recall.DefaultGuard, Log: log,
+		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy,
+		CallsPerSecond: quota,
+		Holder:         os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
+		LeaseTTL:       killTTL, Window: time.Second + recall.DefaultGuard, Log: log,
 	})
 	if err != nil {
 		return fail(err)
@@ -100,11 +103,13 @@ func serveReplica() int {
 	}
 	if token := os.Getenv("DISCORD_BOT_TOKEN"); token != "" {
 		a, err = discord.New(discord.Options{
-			BotToken: token, ApplicationID: os.Getenv("DISCORD_APPLICATION_ID"), BaseURL: os.Getenv("DISCORD_BASE_URL"), Guilds: []string{os.Getenv("DISCORD_GUILDS")}, Log: log, Bot: b,
+			BotToken: token, ApplicationID: os.Getenv("DISCORD_APPLICATION_ID"), BaseURL: os.Getenv("DISCORD_BASE_URL"),
+			Guilds: []string{os.Getenv("DISCORD_GUILDS")}, Log: log, Bot: b,
 		})
 	} else {
 		a, err = slack.New(slack.Options{
-			BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"), APIURL: os.Getenv("SLACK_API_URL"), Log: log, Bot: b,
+			BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"),
+			APIURL: os.Getenv("SLACK_API_URL"), Log: log, Bot: b,
 		})
 	}
 	if err != nil {
@@ -117,8 +122,9 @@ func serveReplica() int {
 	return fail(<-failed)
 }
 
-// notedConn is a connection to the Chat service on which a replica notes each recall, just before it leaves. When it arrives says less of who kept the quota: a busy machine
-// delays one call more than another, and by more than the guard.
+// notedConn is a connection to the Chat service on which a replica notes each recall, just before
+// it leaves. When it arrives says less of who kept the quota: a busy machine delays one call more
+// than another, and by more than the guard.
 type notedConn struct {
 	net.Conn
 	sent *os.File
@@ -180,7 +186,8 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 func (r *replica) start() {
 	r.cmd = exec.Command(r.h.file)
 	r.cmd.Dir, r.cmd.Stderr = r.h.dir, r.h.site
-	r.cmd.Env = append(slices.Concat(r.h.env, r.h.front.env()), replicaName+"="+r.name, sentFile+"="+r.noted(), "DATABASE_URL="+r.h.database)
+	r.cmd.Env = append(slices.Concat(r.h.env, r.h.front.env()), replicaName+"="+r.name, sentFile+"="+r.noted(),
+		"DATABASE_URL="+r.h.database)
 	if err := r.cmd.Start(); err != nil {
 		r.h.t.Error(err)
 	}
@@ -196,7 +203,8 @@ func (r *replica) kill() {
 	<-r.done
 }
 
-// attempt lets somebody do something, and look up when the process is killed meanwhile: a person who gets no answer does it again.
+// attempt lets somebody do something, and look up when the process is killed meanwhile: a person
+// who gets no answer does it again.
 func (h *herd) attempt(f func(ctx context.Context) bool) bool {
 	ctx, cancel := context.WithTimeout(h.t.Context(), 5*time.Second)
 	defer cancel()
@@ -234,7 +242,8 @@ type request struct {
 	approved    time.Time // before the first press
 }
 
-// recalls lets people ask for the messages first to last, approve, and wait for the receipt; what is lost they do again.
+// recalls lets people ask for the messages first to last, approve, and wait for the receipt; what
+// is lost they do again.
 func (h *herd) recalls(first, last int) request {
 	h.t.Helper()
 	enter := func(p phase) {
@@ -242,12 +251,14 @@ func (h *herd) recalls(first, last int) request {
 		h.steps.Add(1)
 	}
 	defer enter(phases)
-	// Whoever asks again, since no answer came, may have two requests in the end: the first was left by a process that was killed, is taken up ten seconds later, and finds the messages
+	// Whoever asks again, since no answer came, may have two requests in the end: the first was
+	// left by a process that was killed, is taken up ten seconds later, and finds the messages
 	// being recalled or gone. So may the one who asked before.
 	asked := regexp.MustCompile(fmt.Sprintf(`\b%d-%d\b`, first, last))
 	some := func(ok func(c shownCard) bool) func() bool {
 		return func() bool {
-			return slices.ContainsFunc(h.front.cards(), func(c shownCard) bool { return asked.MatchString(c.picture) && ok(c) })
+			return slices.ContainsFunc(h.front.cards(),
+				func(c shownCard) bool { return asked.MatchString(c.picture) && ok(c) })
 		}
 	}
 	approved := some(shownCard.approved)
@@ -299,7 +310,8 @@ func (h *herd) recalls(first, last int) request {
 
 var (
 	receiptOf = regexp.MustCompile("Receipt (\\d+) for [`‹]?(R-[0-9A-HJKMNP-TV-Z]{6})")
-	receiptOK = regexp.MustCompile(`([\d,]+) messages were requested = ([\d,]+) recalled \+ 0 already recalled \+ 0 not found \+ 0 refused \+ 0 not sent \+ 0 unknown`)
+	receiptOK = regexp.MustCompile(
+		`([\d,]+) messages were requested = ([\d,]+) recalled \+ 0 already recalled \+ 0 not found \+ 0 refused \+ 0 not sent \+ 0 unknown`)
 )
 
 func receiptIDs(receipts []string) []string {
@@ -387,7 +399,8 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	if most > h.quota+h.late {
 		t.Errorf("%d calls sent in one second; the quota is %d", most, h.quota)
 	}
-	t.Logf("in one second at most %d of %d calls were sent, %d arrived; the quota is %d", most, len(sent), arrived, h.quota)
+	t.Logf("in one second at most %d of %d calls were sent, %d arrived; the quota is %d", most, len(sent), arrived,
+		h.quota)
 	// The audit log is whole, and has an approval before the first call.
 	l, err := ledger.Open(t.Context(), h.database, ledger.Options{ReadOnly: true})
 	if err != nil {
@@ -430,14 +443,16 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 func isRecall(e bot.Entry) bool { return bytes.Contains(e.Detail, []byte(`"op":"group_msg_recall"`)) }
 
 var (
-	long       = flag.Bool("long", false, "the long forms of the tests that kill and pause: 1,000 kills in each run of TestKilled, 30 s of pause in TestPaused")
+	long = flag.Bool("long", false,
+		"the long forms of the tests that kill and pause: 1,000 kills in each run of TestKilled, 30 s of pause in TestPaused")
 	killPoints = flag.Int("kills", 0, "kills in each run of TestKilled; 0: 30, of those on Discord 12")
 	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled and TestBinaryKilled; 0: a new one, which is printed")
 )
 
 // again tells the command that draws the same in this test again.
 func again(t *testing.T, name string, seed uint64) {
-	command := fmt.Sprintf("go test ./adapters/sandbox -run '^%s$' -%s %d", strings.ReplaceAll(t.Name(), "/", "$/^"), name, seed)
+	command := fmt.Sprintf("go test ./adapters/sandbox -run '^%s$' -%s %d", strings.ReplaceAll(t.Name(), "/", "$/^"),
+		name, seed)
 	if *long {
 		command += " -long -timeout 6h"
 	}
@@ -484,7 +499,8 @@ func TestKilled(t *testing.T) {
 			room <- struct{}{}
 			defer func() { <-room }()
 			t.Run(run.name, func(t *testing.T) {
-				killedOften(t, points, seed, uint64(n), func() *herd { return newHerd(t, run.platform, run.database(t), run.replicas) })
+				killedOften(t, points, seed, uint64(n),
+					func() *herd { return newHerd(t, run.platform, run.database(t), run.replicas) })
 			})
 		})
 	}
@@ -548,7 +564,8 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 				time.Sleep(time.Duration(moments.Int64N(int64(killTTL))))
 			}
 			r.start()
-			time.Sleep(time.Duration(moments.Int64N(int64(300 * time.Millisecond)))) // killed again while it starts, too
+			time.Sleep(time.Duration(moments.Int64N(
+				int64(300 * time.Millisecond)))) // killed again while it starts, too
 		}
 	}()
 	defer func() {
@@ -573,7 +590,8 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 		next += n
 	}
 	doubts := h.holds(requests, kills)
-	t.Logf("%d requests, %d kills, of which %d left calls in doubt; %d messages recalled twice", len(requests), kills, doubts, len(h.chat.RecalledMoreThanOnce()))
+	t.Logf("%d requests, %d kills, of which %d left calls in doubt; %d messages recalled twice", len(requests), kills,
+		doubts, len(h.chat.RecalledMoreThanOnce()))
 }
 
 // TestPaused stops the process that runs a request for three times its lease (SIGSTOP), or for 30 s with -long, and lets it go on. It finds the lease taken, writes nothing,

@@ -11,7 +11,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestAnswerAfterNewer: on Discord the answer to a press draws the card anew, beside the edits of the teller. One that arrives after a newer card does not hide it for long.
+// TestAnswerAfterNewer: on Discord the answer to a press draws the card anew, beside the edits of
+// the teller. One that arrives after a newer card does not hide it for long.
 func TestAnswerAfterNewer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := enter(t, bot.Discord, false, nil)

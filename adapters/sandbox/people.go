@@ -80,11 +80,13 @@ func asks(p person) bool { return p.asks }
 
 func approves(p person) bool { return p.approves }
 
-// crowd is who may ask and approve on a platform, and where: Slack names its requesters one by one, Discord by a role.
+// crowd is who may ask and approve on a platform, and where: Slack names its requesters one by one,
+// Discord by a role.
 func crowd(platform bot.Platform) bot.Crowd {
 	if platform == bot.Discord {
 		return bot.Crowd{
-			Requesters: []bot.Principal{{Group: discordMods}}, Approvers: []bot.Principal{{Group: discordLeads}}, Channels: []string{discordChannel},
+			Requesters: []bot.Principal{{Group: discordMods}}, Approvers: []bot.Principal{{Group: discordLeads}},
+			Channels: []string{discordChannel},
 		}
 	}
 	c := bot.Crowd{Approvers: []bot.Principal{{Group: slackLeads}}, Channels: []string{slackChannel}}

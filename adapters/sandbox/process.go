@@ -20,7 +20,8 @@ import (
 	"recallbot/recall"
 )
 
-// process is one run of the bot, with everything that a process has: its ledger, its connections, its loops.
+// process is one run of the bot, with everything that a process has: its ledger, its connections,
+// its loops.
 type process struct {
 	s      *Sandbox
 	cut    *cut
@@ -53,15 +54,18 @@ func (s *Sandbox) start() (*process, error) {
 	p.ledger = &gate{Ledger: l}
 	fail := func(err error) (*process, error) { return nil, errors.Join(err, p.kill()) }
 	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: s.chatURL, CallsPerSecond: s.o.Quota,
-		HTTPClient: p.client(s.chat.Client()),
+		SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: s.chatURL,
+		CallsPerSecond: s.o.Quota,
+		HTTPClient:     p.client(s.chat.Client()),
 	})
 	if err != nil {
 		return fail(fmt.Errorf("make the Chat client: %w", err))
 	}
 	o := bot.Options{
-		App: recall.SDKAppID(s.chat.SDKAppID()), Admin: "administrator", Ledger: p.ledger, Chat: client, Policy: s.o.Policy,
-		Roster: s.roster, Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest, Callbacks: s.o.Callbacks, Index: s.o.Index,
+		App: recall.SDKAppID(s.chat.SDKAppID()), Admin: "administrator", Ledger: p.ledger, Chat: client,
+		Policy: s.o.Policy,
+		Roster: s.roster, Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest,
+		Callbacks: s.o.Callbacks, Index: s.o.Index,
 		CallsPerSecond: s.o.Quota, Log: p.log,
 	}
 	if p.bot, err = bottest.NewEngine(o); err != nil {
@@ -139,7 +143,8 @@ func (p *process) hangUp() {
 	}
 }
 
-// client returns an HTTP client that a kill cuts off: the service's own in process, else one that reaches loopback alone.
+// client returns an HTTP client that a kill cuts off: the service's own in process, else one that
+// reaches loopback alone.
 func (p *process) client(inProcess *http.Client) *http.Client {
 	c := &http.Client{Transport: &wire{cut: p.cut, base: inProcess.Transport}}
 	if p.s.o.Loopback {
@@ -150,8 +155,10 @@ func (p *process) client(inProcess *http.Client) *http.Client {
 	return c
 }
 
-// dial returns how sockets are opened, so that a kill breaks them: by inProcess, else to loopback alone.
-func (p *process) dial(inProcess func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
+// dial returns how sockets are opened, so that a kill breaks them: by inProcess, else to loopback
+// alone.
+func (p *process) dial(inProcess func(ctx context.Context, network, addr string) (net.Conn,
+	error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	if p.s.o.Loopback {
 		inProcess = dialLoopback
 	}

@@ -12,14 +12,16 @@ import (
 	"recallbot/adapters/slack/slacktest"
 )
 
-// TestReadyz: what only an admin can mend makes /readyz fail, and is told there and in the log, with the mend.
+// TestReadyz: what only an admin can mend makes /readyz fail, and is told there and in the log,
+// with the mend.
 func TestReadyz(t *testing.T) {
 	guild := discordtest.New()
 	defer guild.Close()
 	discordURL, stop := guild.Start()
 	defer stop()
 	discord := []string{
-		"DISCORD_BASE_URL=" + discordURL, "DISCORD_BOT_TOKEN=refused", "DISCORD_APPLICATION_ID=" + guild.ApplicationID, "DISCORD_GUILDS=" + guild.ID,
+		"DISCORD_BASE_URL=" + discordURL, "DISCORD_BOT_TOKEN=refused", "DISCORD_APPLICATION_ID=" + guild.ApplicationID,
+		"DISCORD_GUILDS=" + guild.ID,
 		"DISCORD_CHANNELS=any", "DISCORD_REQUESTERS=user:7", "DISCORD_APPROVERS=user:8",
 	}
 	for _, test := range []struct {
@@ -28,12 +30,15 @@ func TestReadyz(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		{"Socket Mode is off, Discord refuses the token", func(w *slacktest.Workspace) { w.SocketModeOff = true }, discord,
-			[]string{"link_disabled", "switch Socket Mode on in the app's settings", "set DISCORD_BOT_TOKEN to the token of the application's Bot page"}},
+		{"Socket Mode is off, Discord refuses the token", func(w *slacktest.Workspace) { w.SocketModeOff = true },
+			discord,
+			[]string{"link_disabled", "switch Socket Mode on in the app's settings",
+				"set DISCORD_BOT_TOKEN to the token of the application's Bot page"}},
 		{"Slack refuses the token", func(*slacktest.Workspace) {}, []string{"SLACK_BOT_TOKEN=xoxb-refused"},
 			[]string{"auth.test: invalid_auth", "set SLACK_BOT_TOKEN to the Bot User OAuth Token"}},
 		{"a scope is missing", func(w *slacktest.Workspace) {
-			w.Scopes = []string{"commands", "chat:write", "usergroups:read", "users:read", "channels:read", "groups:read"}
+			w.Scopes = []string{"commands", "chat:write", "usergroups:read", "users:read", "channels:read",
+				"groups:read"}
 		}, nil, []string{"lacks the scopes files:write", "install the app to the workspace again"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,14 +1,17 @@
-// Package sandbox is the bot with a world around it: the real adapters, libraries and ledger, on a Slack workspace, a Discord guild and a
-// Chat service in memory, and the people who use them.
+// Package sandbox is the bot with a world around it: the real adapters, libraries and ledger, on a
+// Slack workspace, a Discord guild and a Chat service in memory, and the people who use them.
 //
-// It serves two. Conversations (package bottest) are told in it, in process, within a synctest bubble; Sandbox is their bottest.World. And
-// Demo, which is "recallbot demo", plays the whole flow on loopback TCP in real time.
+// It serves two. Conversations (package bottest) are told in it, in process, within a synctest
+// bubble; Sandbox is their bottest.World. And Demo, which is "recallbot demo", plays the whole flow
+// on loopback TCP in real time.
 //
-// In it live Mina and Ines, who may ask and approve; Theo, who may approve; Remy, who may ask; and Ola, who may do neither. They share the
-// channel #trust on both platforms. In the Chat service the group @TGS#2J4SZEAEL has the messages 1 to 103, and it is about the last four.
+// In it live Mina and Ines, who may ask and approve; Theo, who may approve; Remy, who may ask; and
+// Ola, who may do neither. They share the channel #trust on both platforms. In the Chat service the
+// group @TGS#2J4SZEAEL has the messages 1 to 103, and it is about the last four.
 //
-// The process of the bot can be killed: from that moment on nothing that it does reaches the ledger, the network or anybody, as with kill -9,
-// and whatever of it still runs is only waited for. A call that is on its way goes on without it.
+// The process of the bot can be killed: from that moment on nothing that it does reaches the
+// ledger, the network or anybody, as with kill -9, and whatever of it still runs is only waited
+// for. A call that is on its way goes on without it.
 package sandbox
 
 import (
@@ -33,13 +36,15 @@ import (
 // Group is the group that the people of the sandbox look after.
 const Group = "@TGS#2J4SZEAEL"
 
-// Options is what a Sandbox is made of. The zero value has both platforms, in process, and the default policy.
+// Options is what a Sandbox is made of. The zero value has both platforms, in process, and the
+// default policy.
 type Options struct {
 	Platforms []bot.Platform // none: both
-	// Loopback puts the three services on TCP ports of 127.0.0.1. Otherwise nothing needs a network, and the sandbox may be used
-	// in a synctest bubble.
+	// Loopback puts the three services on TCP ports of 127.0.0.1. Otherwise nothing needs a
+	// network, and the sandbox may be used in a synctest bubble.
 	Loopback bool
-	// HTTP has the platforms post what people do, signed, in place of Socket Mode and the Gateway. Not with Loopback.
+	// HTTP has the platforms post what people do, signed, in place of Socket Mode and the Gateway.
+	// Not with Loopback.
 	HTTP     bool
 	Policy   bot.Policy // the zero Policy: the default one; who may do what is set by the sandbox
 	Roster   bool       // joins the accounts that one person has on both platforms
@@ -47,16 +52,20 @@ type Options struct {
 	// EvidenceTTL is how long text is kept; 0: 720 h. OnRequest keeps it off the cards.
 	EvidenceTTL time.Duration
 	OnRequest   bool
-	// Callbacks lets the Chat service's callbacks come in, and Index says what is kept of messages that they tell of; "": nothing.
+	// Callbacks lets the Chat service's callbacks come in, and Index says what is kept of messages
+	// that they tell of; "": nothing.
 	Callbacks bool
 	Index     bot.Index
 	// GroupType is the type of Group; "": Public.
 	GroupType string
-	// Quota is how many recalls a second the bot thinks it may make; 0: 200. The service's own quota is 200 calls of each command.
+	// Quota is how many recalls a second the bot thinks it may make; 0: 200. The service's own
+	// quota is 200 calls of each command.
 	Quota int
-	// Folder is where the ledger's folder is made; "": the system's for temporary files. One in memory saves waiting for the disk.
+	// Folder is where the ledger's folder is made; "": the system's for temporary files. One in
+	// memory saves waiting for the disk.
 	Folder string
-	// Resends says that a message may be recalled twice: where history cannot be read, a lost answer leaves no other way.
+	// Resends says that a message may be recalled twice: where history cannot be read, a lost
+	// answer leaves no other way.
 	Resends bool
 	// Validate checks what is sent to Discord; see discordtest.Guild.
 	Validate func(method, route string, body []byte) error
@@ -159,7 +168,8 @@ type Sandbox struct {
 	past []*process                      // killed; what is left of them is waited for at the end
 }
 
-// latency is how long a call of the Chat service takes. It is not nothing, so that what people see of the time in between is the same each time.
+// latency is how long a call of the Chat service takes. It is not nothing, so that what people see
+// of the time in between is the same each time.
 const latency = 40 * time.Millisecond
 
 // side is one platform: what people do and see there.
@@ -197,7 +207,8 @@ func (p ping) String() string {
 	return "@" + p.who + " in the channel"
 }
 
-// New makes a world and starts the bot in it. It returns once the bot is connected everywhere. Close it.
+// New makes a world and starts the bot in it. It returns once the bot is connected everywhere.
+// Close it.
 func New(o Options) (*Sandbox, error) {
 	if len(o.Platforms) == 0 {
 		o.Platforms = []bot.Platform{bot.Slack, bot.Discord}
@@ -264,7 +275,8 @@ func (s *Sandbox) Kill() error {
 	return err
 }
 
-// Start starts the bot's process on what the ledger holds, and returns once it is connected everywhere.
+// Start starts the bot's process on what the ledger holds, and returns once it is connected
+// everywhere.
 func (s *Sandbox) Start() error {
 	if s.now != nil {
 		return errors.New("sandbox: the bot runs already")
@@ -277,9 +289,10 @@ func (s *Sandbox) Start() error {
 	return nil
 }
 
-// Close stops everything and removes what was stored. It returns an error that names what nobody would have noticed in this world: what a
-// platform only swallowed, a ping that was not promised, a message recalled twice, an audit log that does not hold
-// together, a secret or a message's text in the log.
+// Close stops everything and removes what was stored. It returns an error that names what nobody
+// would have noticed in this world: what a platform only swallowed, a ping that was not promised, a
+// message recalled twice, an audit log that does not hold together, a secret or a message's text in
+// the log.
 func (s *Sandbox) Close() error {
 	var wrong []error
 	add := func(what string, found ...string) {
@@ -322,7 +335,8 @@ func (s *Sandbox) Close() error {
 		s.stops[i]()
 	}
 	s.chat.Close()
-	add("in the log", s.log.holds(append(secrets, s.chat.SecretKey(), hookToken, "hooks.slack.com", "response_url", "usersig="))...)
+	add("in the log", s.log.holds(append(secrets, s.chat.SecretKey(), hookToken, "hooks.slack.com", "response_url",
+		"usersig="))...)
 	if err := os.RemoveAll(s.dir); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -400,7 +414,8 @@ func (s *Sandbox) pressed(on, who, button, id string, values map[string]string, 
 	if err != nil {
 		return err
 	}
-	if onPage := slices.Contains([]string{"next", "previous", "recall"}, button); !onPage { // a page of a search is about no request
+	// a page of a search is about no request
+	if onPage := slices.Contains([]string{"next", "previous", "recall"}, button); !onPage {
 		if id, err = s.newest(id); err != nil {
 			return err
 		}
@@ -494,7 +509,8 @@ var anyRequest = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
 // about is the request that a picture of a card is about: the first that it names.
 func about(picture string) string { return anyRequest.FindString(picture) }
 
-// patience is how long a person looks at the screen before they take it that nothing more comes. A second is what the bot may need to open a form.
+// patience is how long a person looks at the screen before they take it that nothing more comes. A
+// second is what the bot may need to open a form.
 const patience = 2 * time.Second
 
 // await waits until seen is true, and reports whether it became so.

@@ -16,7 +16,8 @@ import (
 
 var _ bottest.World = (*sandbox.Sandbox)(nil)
 
-// TestDemo runs the demo as "recallbot demo" does: on loopback, in real time. It leaves nothing behind.
+// TestDemo runs the demo as "recallbot demo" does: on loopback, in real time. It leaves nothing
+// behind.
 func TestDemo(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -26,7 +27,8 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v\nafter printing:\n%s", err, out.String())
 	}
 	for _, words := range []string{
-		"Mina types: /recall", "someone else has to approve", "not found (10030)", "answer lost, verified", "Receipt 1 for", "Receipt 2 for", "All of it was checked",
+		"Mina types: /recall", "someone else has to approve", "not found (10030)", "answer lost, verified",
+		"Receipt 1 for", "Receipt 2 for", "All of it was checked",
 	} {
 		if !strings.Contains(out.String(), words) {
 			t.Errorf("the demo does not print %q", words)
@@ -56,9 +58,11 @@ func TestDemoCanceled(t *testing.T) {
 	}
 }
 
-// TestStaged: a stage direction that is unknown or wrong is an error, not a world that is not the one meant.
+// TestStaged: a stage direction that is unknown or wrong is an error, not a world that is not the
+// one meant.
 func TestStaged(t *testing.T) {
-	for _, wrong := range [][2]string{{"aprovals", "2"}, {"approvals", "two"}, {"approve_within", "5"}, {"index", "on"}, {"callbacks", "yes"}, {"card", "hidden"}, {"evidence_ttl", "1"}} {
+	for _, wrong := range [][2]string{{"aprovals", "2"}, {"approvals", "two"}, {"approve_within", "5"}, {"index", "on"},
+		{"callbacks", "yes"}, {"card", "hidden"}, {"evidence_ttl", "1"}} {
 		if _, err := sandbox.Staged([]string{"slack"}, [][2]string{wrong}); err == nil {
 			t.Errorf("stage %v is taken", wrong)
 		}

@@ -32,7 +32,8 @@ func newSlackSide(s *Sandbox) *slackSide {
 		side.w.AddUser(slacktest.User{ID: p.slack, Name: p.name, RealName: title(p.name)})
 		everybody = append(everybody, p.slack)
 	}
-	side.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: those(approves, bot.Slack)})
+	side.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads",
+		Members: those(approves, bot.Slack)})
 	side.w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: everybody, BotIn: true})
 	if s.o.Loopback {
 		url, stop := side.w.Start()
@@ -43,7 +44,8 @@ func newSlackSide(s *Sandbox) *slackSide {
 
 func (k *slackSide) serve(p *process) (bot.Surface, error) {
 	opts := slack.Options{
-		BotToken: k.w.BotToken, HTTPClient: p.client(k.w.Client()), Dial: p.dial(k.w.DialContext), Log: p.log, Bot: p.bot,
+		BotToken: k.w.BotToken, HTTPClient: p.client(k.w.Client()), Dial: p.dial(k.w.DialContext), Log: p.log,
+		Bot: p.bot,
 	}
 	if p.s.o.HTTP {
 		opts.SigningSecrets = []string{k.w.SigningSecret}
@@ -112,7 +114,8 @@ func (k *slackSide) press(who, button, id string, values map[string]string, fini
 	return k.finish(user, button, before, values, finish)
 }
 
-// where is the card of a request as somebody sees it: the one in the channel, else one that was shown to them alone.
+// where is the card of a request as somebody sees it: the one in the channel, else one that was
+// shown to them alone.
 func (k *slackSide) where(user, id string) (slacktest.MessageRef, error) {
 	card, err := k.find(id)
 	if err == nil {
@@ -141,7 +144,8 @@ func (k *slackSide) pressInWindow(user, action string) error {
 	return fmt.Errorf("sandbox: %s sees no button %s", nameOf(user), action)
 }
 
-// finish sends the form of Reject, once it is open. Where another answer comes in its place there is none.
+// finish sends the form of Reject, once it is open. Where another answer comes in its place there
+// is none.
 func (k *slackSide) finish(user, button string, before int, values map[string]string, finish bool) error {
 	if button != string(bot.ButtonReject) {
 		return nil

@@ -31,7 +31,8 @@ func openSite(t testing.TB) (*site, *discordFront) {
 	s := newSite(t)
 	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "SLACK_APP_TOKEN=") })
 	s.env = append(s.env, f.env()...)
-	s.env = append(s.env, "SLACK_SIGNING_SECRET="+s.slack.SigningSecret, "DISCORD_PUBLIC_KEY="+f.g.PublicKey, "CHAT_WEBHOOK_TOKEN="+callbackToken)
+	s.env = append(s.env, "SLACK_SIGNING_SECRET="+s.slack.SigningSecret, "DISCORD_PUBLIC_KEY="+f.g.PublicKey,
+		"CHAT_WEBHOOK_TOKEN="+callbackToken)
 	s.slack.RequestURL = "http://" + s.addr
 	f.g.InteractionsURL = "http://" + s.addr + "/discord/interactions"
 	return s, f
@@ -40,9 +41,11 @@ func openSite(t testing.TB) (*site, *discordFront) {
 // callback posts one as the Chat service does, and returns the status of its answer.
 func (s *site) callback() (int, error) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	query := url.Values{"SdkAppid": {strconv.Itoa(int(s.chat.SDKAppID()))}, "RequestTime": {now}, "Sign": {recall.SignCallback(callbackToken, now)}}
+	query := url.Values{"SdkAppid": {strconv.Itoa(int(s.chat.SDKAppID()))}, "RequestTime": {now},
+		"Sign": {recall.SignCallback(callbackToken, now)}}
 	answer, err := http.Post("http://"+s.addr+"/chat/webhook?"+query.Encode(), "application/json",
-		strings.NewReader(`{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"@TGS#1","Operator_Account":"a","MsgSeqList":[{"MsgSeq":7}]}`))
+		strings.NewReader(
+			`{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"@TGS#1","Operator_Account":"a","MsgSeqList":[{"MsgSeq":7}]}`))
 	if err != nil {
 		return 0, err
 	}
@@ -54,11 +57,14 @@ func (s *site) callback() (int, error) {
 // large is the body that strangers send: under 1 MiB, as what they announce.
 var large = strings.Repeat("a=b&", 200_000)
 
-// hostile is what strangers send and then leave as it is, as large as they can make it. Their signatures are as long as real ones.
+// hostile is what strangers send and then leave as it is, as large as they can make it. Their
+// signatures are as long as real ones.
 func hostile(i int) (header, body string) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	slack := "POST /slack/interactions HTTP/1.1\r\nHost: x\r\nX-Slack-Request-Timestamp: " + now + "\r\nX-Slack-Signature: v0=" + strings.Repeat("0", 64) + "\r\n"
-	discord := "POST /discord/interactions HTTP/1.1\r\nHost: x\r\nX-Signature-Timestamp: " + now + "\r\nX-Signature-Ed25519: " + strings.Repeat("0", 128) + "\r\n"
+	slack := "POST /slack/interactions HTTP/1.1\r\nHost: x\r\nX-Slack-Request-Timestamp: " + now +
+		"\r\nX-Slack-Signature: v0=" + strings.Repeat("0", 64) + "\r\n"
+	discord := "POST /discord/interactions HTTP/1.1\r\nHost: x\r\nX-Signature-Timestamp: " + now +
+		"\r\nX-Signature-Ed25519: " + strings.Repeat("0", 128) + "\r\n"
 	switch i % 8 {
 	case 0:
 		return slack + "Content-Length: 1048576\r\n\r\n", large
@@ -69,22 +75,26 @@ func hostile(i int) (header, body string) {
 	case 3:
 		return discord + "Transfer-Encoding: chunked\r\n\r\nfffff\r\n", large
 	case 4:
-		return "POST /chat/webhook?SdkAppid=1&Sign=" + strings.Repeat("0", 64) + "&RequestTime=" + now + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n", large
+		return "POST /chat/webhook?SdkAppid=1&Sign=" + strings.Repeat("0", 64) + "&RequestTime=" + now +
+			" HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n", large
 	case 5:
-		return "POST /slack/commands HTTP/1.1\r\n" + strings.Repeat("a:"+strings.Repeat("b", 110)+"\r\n", 99), "" // a header without an end
+		// a header without an end
+		return "POST /slack/commands HTTP/1.1\r\n" + strings.Repeat("a:"+strings.Repeat("b", 110)+"\r\n", 99), ""
 	case 6:
 		return "GET /readyz HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("c:\n", 3000), ""
 	}
 	return "", ""
 }
 
-// besieged is where a process of this test program, which is started with it, sends strangers: they are not to slow down those who measure.
+// besieged is where a process of this test program, which is started with it, sends strangers: they
+// are not to slow down those who measure.
 const besieged = "RECALLBOT_TEST_BESIEGED"
 
 const strangers = 2000
 
-// beStrangers does the worst to a server until the process is killed. Each stranger connects, sends what is hostile, stays for as long as it may, and comes again a
-// second later. The number of connections so far is a line on standard output, ten times a second.
+// beStrangers does the worst to a server until the process is killed. Each stranger connects, sends
+// what is hostile, stays for as long as it may, and comes again a second later. The number of
+// connections so far is a line on standard output, ten times a second.
 func beStrangers(addr string) {
 	var connections atomic.Int64
 	for i := range strangers {
@@ -140,11 +150,13 @@ func besiege(t testing.TB, addr string) (connections *atomic.Int64, end func()) 
 	return connections, end
 }
 
-// TestBinaryStrangers: while 2,000 hostile connections come again and again, what Slack, Discord and the Chat service send is acknowledged, a request is decided and
-// runs, and the process is alive and ready.
+// TestBinaryStrangers: while 2,000 hostile connections come again and again, what Slack, Discord
+// and the Chat service send is acknowledged, a request is decided and runs, and the process is
+// alive and ready.
 func TestBinaryStrangers(t *testing.T) {
 	s, f := openSite(t)
-	s.slack.AckWithin, f.g.AckWithin = time.Minute, time.Minute // how soon is measured by the benchmark, on a quiet machine
+	// how soon is measured by the benchmark, on a quiet machine
+	s.slack.AckWithin, f.g.AckWithin = time.Minute, time.Minute
 	s.say(5)
 	s.start()
 	ctx := t.Context()
@@ -183,10 +195,14 @@ func TestBinaryPaths(t *testing.T) {
 	s.start()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for request, want := range map[string]int{
-		"POST /chat/webhook": 401, "GET /chat/webhook": 405, "POST /chat/": 404, "POST /chat": 404, "POST /chat/webhook/": 404, "POST /chat/webhook/x": 404,
-		"POST /chat//webhook": 404, "POST /x/../chat/webhook": 404, "POST /CHAT/WEBHOOK": 404, "POST //chat/webhook": 404,
-		"POST /slack/commands": 401, "POST /slack/interactions": 401, "POST /slack/": 404, "POST /slack": 404, "POST /slack/events": 404,
-		"POST /discord/interactions": 401, "POST /discord/": 404, "POST /discord": 404, "POST /": 404, "GET /": 404, "GET /healthz/": 404, "GET /healthz": 200,
+		"POST /chat/webhook": 401, "GET /chat/webhook": 405, "POST /chat/": 404, "POST /chat": 404,
+		"POST /chat/webhook/": 404, "POST /chat/webhook/x": 404,
+		"POST /chat//webhook": 404, "POST /x/../chat/webhook": 404, "POST /CHAT/WEBHOOK": 404,
+		"POST //chat/webhook":  404,
+		"POST /slack/commands": 401, "POST /slack/interactions": 401, "POST /slack/": 404, "POST /slack": 404,
+		"POST /slack/events":         404,
+		"POST /discord/interactions": 401, "POST /discord/": 404, "POST /discord": 404, "POST /": 404, "GET /": 404,
+		"GET /healthz/": 404, "GET /healthz": 200,
 		"GET /readyz": 200, "GET /metrics": 404, "GET /debug/pprof/": 404,
 	} {
 		method, path, _ := strings.Cut(request, " ")
@@ -207,7 +223,8 @@ func TestBinaryPaths(t *testing.T) {
 	}
 }
 
-// TestBinaryHealthRedirect: a program at the address that redirects is not this one, and not healthy.
+// TestBinaryHealthRedirect: a program at the address that redirects is not this one, and not
+// healthy.
 func TestBinaryHealthRedirect(t *testing.T) {
 	s := newSite(t)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -216,13 +233,16 @@ func TestBinaryHealthRedirect(t *testing.T) {
 		}
 	}))
 	defer other.Close()
-	if out, code := s.run([]string{"HTTP_ADDR=" + other.Listener.Addr().String()}, "health"); code != 1 || !strings.Contains(out, "302") {
+	if out, code := s.run([]string{"HTTP_ADDR=" + other.Listener.Addr().String()}, "health"); code != 1 ||
+		!strings.Contains(out, "302") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
 
-// BenchmarkBinaryStrangers measures what 2,000 hostile connections, which come again and again for 20 s, cost the built binary: more-MB is the most memory that it ever
-// had resident, over what it had before; the limit is 64. late is how many of the signed events that came meanwhile were not acknowledged within 3 s.
+// BenchmarkBinaryStrangers measures what 2,000 hostile connections, which come again and again for
+// 20 s, cost the built binary: more-MB is the most memory that it ever had resident, over what it
+// had before; the limit is 64. late is how many of the signed events that came meanwhile were not
+// acknowledged within 3 s.
 func BenchmarkBinaryStrangers(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("memory is read from /proc")

@@ -156,14 +156,17 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 // replica makes the bot of one.
 func (s *scene) replica(name string) *bottest.Engine {
 	s.t.Helper()
-	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
+	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(),
+		BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	policy := bot.DefaultPolicy()
 	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
-	b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()), Ledger: distant{Ledger: s.ledger, away: &s.away, silent: &s.silent}, Chat: client, Policy: policy, CallsPerSecond: 10, Holder: name})
+	b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()),
+		Ledger: distant{Ledger: s.ledger, away: &s.away, silent: &s.silent}, Chat: client, Policy: policy,
+		CallsPerSecond: 10, Holder: name})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -182,14 +185,16 @@ func (s *scene) adapter(b *bottest.Engine, byHTTP bool) (a adapter) {
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
 	if w := s.slack; w != nil {
-		o := slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: b, Log: quiet}
+		o := slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext,
+			Bot: b, Log: quiet}
 		if byHTTP {
 			o.AppToken, o.SigningSecrets = "", []string{w.SigningSecret}
 		}
 		a, err = slack.New(o)
 	} else {
 		g := s.discord
-		o := discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet}
+		o := discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID},
+			HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet}
 		if byHTTP {
 			o.PublicKey = g.PublicKey
 		}
@@ -210,8 +215,8 @@ func (s *scene) until(what string, within time.Duration, ok func() bool) {
 	}
 }
 
-// recalls lets people ask for messages and approve, again until it is taken, and returns the request's id. The trouble strikes before each of their acts and while the
-// request runs.
+// recalls lets people ask for messages and approve, again until it is taken, and returns the
+// request's id. The trouble strikes before each of their acts and while the request runs.
 func (s *scene) recalls(first, last int, strike func()) string {
 	s.t.Helper()
 	for range last - first + 1 {
@@ -274,7 +279,8 @@ func (s *scene) state(id string) bot.State {
 	return c.State
 }
 
-// holds checks that each request ended with one outcome a message and, where it can still be shown, one receipt: on Slack copies of it are allowed, that are the same.
+// holds checks that each request ended with one outcome a message and, where it can still be shown,
+// one receipt: on Slack copies of it are allowed, that are the same.
 func (s *scene) holds(ids []string, shown bool, copies bool) {
 	s.t.Helper()
 	for _, id := range ids {
@@ -298,7 +304,8 @@ func (s *scene) holds(ids []string, shown bool, copies bool) {
 			s.t.Errorf("%s has %d receipts:\n%s", id, n, strings.Join(receipts, "\n"))
 		}
 		cards := slices.DeleteFunc(s.front.cards(), func(c shownCard) bool { return c.id != id })
-		if shown && (len(cards) == 0 || !strings.Contains(cards[len(cards)-1].picture, "done") || cards[len(cards)-1].approvable) {
+		if shown && (len(cards) == 0 || !strings.Contains(cards[len(cards)-1].picture, "done") ||
+			cards[len(cards)-1].approvable) {
 			s.t.Errorf("the card of %s shows %v", id, cards)
 		}
 	}
@@ -410,7 +417,8 @@ func (s *scene) strike(x trouble) {
 	}
 }
 
-// TestTrouble lets one thing go wrong with the platform, before each act of the people and while the request runs. Everything is done once, and everybody is told.
+// TestTrouble lets one thing go wrong with the platform, before each act of the people and while
+// the request runs. Everything is done once, and everybody is told.
 func TestTrouble(t *testing.T) {
 	for _, x := range troubles {
 		t.Run(x.name, func(t *testing.T) {
@@ -489,7 +497,8 @@ func TestEventsTwice(t *testing.T) {
 	})
 }
 
-// TestAnyReplica has three replicas on one ledger. Whichever of them gets an event, and whichever gets it again, acts on it; together they act once.
+// TestAnyReplica has three replicas on one ledger. Whichever of them gets an event, and whichever
+// gets it again, acts on it; together they act once.
 func TestAnyReplica(t *testing.T) {
 	for name, byHTTP := range map[string]bool{"connected": false, "by HTTP": true} {
 		t.Run(name, func(t *testing.T) {
@@ -531,8 +540,9 @@ func TestAnyReplica(t *testing.T) {
 	}
 }
 
-// TestEventsOutOfOrder delivers a stop before the approval that it was meant for, and the approval of an older card after the newer one's. Each is answered by what is
-// so when it comes; nothing runs that was not approved, and nothing twice.
+// TestEventsOutOfOrder delivers a stop before the approval that it was meant for, and the approval
+// of an older card after the newer one's. Each is answered by what is so when it comes; nothing
+// runs that was not approved, and nothing twice.
 func TestEventsOutOfOrder(t *testing.T) {
 	each(t, func(t *testing.T, p bot.Platform) {
 		s := newScene(t, p)
@@ -574,7 +584,8 @@ func TestEventsOutOfOrder(t *testing.T) {
 	})
 }
 
-// TestDeleted lets somebody delete the card, the thread, or the whole channel while a request runs. It runs to its end, and is told wherever that is possible.
+// TestDeleted lets somebody delete the card, the thread, or the whole channel while a request runs.
+// It runs to its end, and is told wherever that is possible.
 func TestDeleted(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -610,7 +621,8 @@ func TestDeleted(t *testing.T) {
 		{
 			"channel", false,
 			func(w *slacktest.Workspace) {
-				w.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"}, Archived: true})
+				w.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"},
+					Archived: true})
 			},
 			func(g *discordtest.Guild) { g.DeleteChannel(guildTrust) },
 		},
@@ -636,12 +648,14 @@ func TestDeleted(t *testing.T) {
 	}
 }
 
-// TestDatabaseAway takes the database away for 30 s while a request runs and another waits for its approval. Who presses meanwhile is told to try again, and nothing of it is
-// done; over the Gateway, which no replica holds without the database for longer than its lease, the first seconds count. All of it goes on by itself. Once the database refuses,
-// once it does not answer at all.
+// TestDatabaseAway takes the database away for 30 s while a request runs and another waits for its
+// approval. Who presses meanwhile is told to try again, and nothing of it is done; over the
+// Gateway, which no replica holds without the database for longer than its lease, the first seconds
+// count. All of it goes on by itself. Once the database refuses, once it does not answer at all.
 func TestDatabaseAway(t *testing.T) {
 	for name, test := range map[string]struct{ byHTTP, silent bool }{
-		"connected": {false, false}, "by HTTP": {true, false}, "connected, silent": {false, true}, "by HTTP, silent": {true, true},
+		"connected": {false, false}, "by HTTP": {true, false}, "connected, silent": {false, true},
+		"by HTTP, silent": {true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, p bot.Platform) {
@@ -651,10 +665,12 @@ func TestDatabaseAway(t *testing.T) {
 				for range 10 {
 					s.chat.Say(floodGroup, "", "alice", "win big")
 				}
-				s.until("request taken", time.Minute, func() bool { return s.front.asks(t.Context(), floodGroup, "201-210") })
+				s.until("request taken", time.Minute,
+					func() bool { return s.front.asks(t.Context(), floodGroup, "201-210") })
 				s.until("request stored", time.Minute, func() bool { return len(s.stored()) == 2 })
 				waiting := string(s.stored()[0])
-				s.until("card", time.Minute, func() bool { c := s.front.cards(); return c[len(c)-1].id == waiting && c[len(c)-1].approvable })
+				s.until("card", time.Minute,
+					func() bool { c := s.front.cards(); return c[len(c)-1].id == waiting && c[len(c)-1].approvable })
 				if s.state(running) == bot.Done {
 					t.Fatal("it is done already: this shows nothing")
 				}
@@ -671,7 +687,8 @@ func TestDatabaseAway(t *testing.T) {
 					t.Errorf("a press that could not be stored made it %s", got)
 				}
 				time.Sleep(5 * time.Second)
-				s.until("approved", time.Minute, func() bool { s.front.press(t.Context()); return s.state(waiting) != bot.Proposed })
+				s.until("approved", time.Minute,
+					func() bool { s.front.press(t.Context()); return s.state(waiting) != bot.Proposed })
 				for _, id := range []string{running, waiting} {
 					s.until("end", 10*time.Minute, func() bool { return s.state(id) == bot.Done })
 				}

@@ -19,12 +19,14 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// ephemeral is a message for one person alone, as an acknowledgement or an answer to a response_url takes it.
+// ephemeral is a message for one person alone, as an acknowledgement or an answer to a response_url
+// takes it.
 func ephemeral(lines []bot.Line) *response {
 	return message(summary(lines...), lineBlocks(lines, messageSize))
 }
 
-// response is a message for an acknowledgement or a response_url, whose text is plain: the library lacks that field.
+// response is a message for an acknowledgement or a response_url, whose text is plain: the library
+// lacks that field.
 type response struct {
 	*slackgo.WebhookMessage
 	Markdown bool `json:"mrkdwn"`
@@ -39,12 +41,14 @@ func message(text string, blocks []slackgo.Block) *response {
 	}}
 }
 
-// again is what a person reads when their event could not be stored. fault is in the operator's log line of it.
+// again is what a person reads when their event could not be stored. fault is in the operator's log
+// line of it.
 func again(fault bot.EventID) []bot.Line {
 	return []bot.Line{bot.Say("answer.fault", "fault", bot.Code(string(fault)))}
 }
 
-// uncertain is what a person reads when their event was stored, or may have been, and could not be handled: it stays open, and may yet take effect.
+// uncertain is what a person reads when their event was stored, or may have been, and could not be
+// handled: it stays open, and may yet take effect.
 func uncertain(fault bot.EventID) []bot.Line {
 	return []bot.Line{bot.Say("answer.fault.open", "fault", bot.Code(string(fault)))}
 }
@@ -54,7 +58,8 @@ func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
-// answerDirectly gives the answer in the acknowledgement where that is possible, and else acknowledges and gives it apart.
+// answerDirectly gives the answer in the acknowledgement where that is possible, and else
+// acknowledges and gives it apart.
 func (a *Adapter) answerDirectly(d delivery, answer intake.Answer, done ack) {
 	payload := directly(d, answer)
 	err := done(payload)
@@ -169,7 +174,8 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) er
 		}
 		return a.whisper(ctx, d, message(summary(answer.Page.Title), pageBlocks(*answer.Page, messageSize)), alone)
 	case answer.Kind == intake.ShowCard && answer.Card != nil:
-		if err := a.whisper(ctx, d, message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize)), alone); err != nil {
+		if err := a.whisper(ctx, d, message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize)),
+			alone); err != nil {
 			return err
 		}
 		for i, part := range noteParts(bot.Note{Lines: answer.Lines}) {
@@ -202,13 +208,15 @@ func (a *Adapter) tell(ctx context.Context, d delivery, lines []bot.Line) error 
 // mostParts is how many messages follow a card that only one person sees.
 const mostParts = 4
 
-// Where a message may go when Slack no longer shows it to the person alone. What holds messages of the group stays with the person.
+// Where a message may go when Slack no longer shows it to the person alone. What holds messages of
+// the group stays with the person.
 const (
 	alone      = false
 	orInThread = true
 )
 
-// whisper shows a message to the person alone: by the response_url, else as an ephemeral message, else, where it may, in the thread of the card.
+// whisper shows a message to the person alone: by the response_url, else as an ephemeral message,
+// else, where it may, in the thread of the card.
 func (a *Adapter) whisper(ctx context.Context, d delivery, m *response, inThread bool) error {
 	err := errNoReply
 	if d.event.Reply != "" {
@@ -218,7 +226,8 @@ func (a *Adapter) whisper(ctx context.Context, d delivery, m *response, inThread
 	}
 	channel := d.event.Place.Channel
 	options := []slackgo.MsgOption{
-		slackgo.MsgOptionText(m.Text, false), slackgo.MsgOptionBlocks(m.Blocks.BlockSet...), slackgo.MsgOptionParse(false), slackgo.MsgOptionDisableMarkdown(),
+		slackgo.MsgOptionText(m.Text, false), slackgo.MsgOptionBlocks(m.Blocks.BlockSet...),
+		slackgo.MsgOptionParse(false), slackgo.MsgOptionDisableMarkdown(),
 		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
 	}
 	if !isDirect(channel) {
@@ -240,7 +249,8 @@ var (
 	errReplyEnded = errors.New("the response_url is not taken any more")
 )
 
-// respond posts to a response_url, again after a failure that may pass. Its errors do not name the address.
+// respond posts to a response_url, again after a failure that may pass. Its errors do not name the
+// address.
 func (a *Adapter) respond(ctx context.Context, to string, m *response) error {
 	u, err := url.Parse(to)
 	if err != nil || !a.responses(u) {
@@ -294,7 +304,8 @@ func (a *Adapter) respondOnce(ctx context.Context, to string, body []byte) (paus
 	return 0, fmt.Errorf("%w: status %d", errReplyEnded, resp.StatusCode)
 }
 
-// repair makes the message whose button was pressed show the request as it is, where the answer says that it does not.
+// repair makes the message whose button was pressed show the request as it is, where the answer
+// says that it does not.
 func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) {
 	if answer.Card == nil || !answer.Stale && answer.Kind != intake.Changed {
 		return
@@ -304,8 +315,8 @@ func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) 
 	}
 }
 
-// replace makes the message whose button was pressed show c. It does so by the response_url, which costs nothing of the edits of the
-// minute, and by an edit where that fails.
+// replace makes the message whose button was pressed show c. It does so by the response_url, which
+// costs nothing of the edits of the minute, and by an edit where that fails.
 func (a *Adapter) replace(ctx context.Context, d delivery, c bot.Card) error {
 	ref := d.event.Act.Card
 	if !d.ephemeral && ref.Message == "" {
@@ -320,13 +331,15 @@ func (a *Adapter) replace(ctx context.Context, d delivery, c bot.Card) error {
 		return a.respond(ctx, d.event.Reply, m)
 	}
 	m.ResponseType = ""
-	if d.event.Reply != "" && a.shown.show(ref, c, true, func() error { return a.respond(ctx, d.event.Reply, m) }) == nil {
+	if d.event.Reply != "" && a.shown.show(ref, c, true,
+		func() error { return a.respond(ctx, d.event.Reply, m) }) == nil {
 		return nil
 	}
 	return a.edit(ctx, ref, c, true)
 }
 
-// recent remembers the last few events whose answer has reached the person. What it forgets would be said twice.
+// recent remembers the last few events whose answer has reached the person. What it forgets would
+// be said twice.
 type recent struct {
 	mu   sync.Mutex
 	ids  [512]bot.EventID

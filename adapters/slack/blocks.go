@@ -24,7 +24,8 @@ const (
 	maxPlaceholder = 150
 	maxMetadata    = 3000 // of what a modal carries
 
-	// Slack publishes no number for msg_blocks_too_long; messages of 13,200 bytes of JSON were seen to pass and to fail. Bytes.
+	// Slack publishes no number for msg_blocks_too_long; messages of 13,200 bytes of JSON were seen
+	// to pass and to fail. Bytes.
 	messageSize = 9500
 	// What is tried when Slack finds a message too long all the same. Bytes.
 	messageSizeSmall = 4000
@@ -32,16 +33,20 @@ const (
 	modalSize = 60_000
 )
 
-// room is how much of a text there is room for: characters of a message's text and of any other line, messages, and lines of a kind.
+// room is how much of a text there is room for: characters of a message's text and of any other
+// line, messages, and lines of a kind.
 type room struct{ text, line, samples, lines int }
 
 // rooms are tried in order until the whole fits. The messages' own text gives way first.
 var rooms = []room{
-	{3000, 1500, 40, 60}, {1000, 1000, 40, 60}, {500, 500, 30, 50}, {300, 400, 20, 50}, {200, 300, 20, 40}, {120, 300, 16, 40},
-	{80, 200, 12, 30}, {60, 150, 10, 20}, {40, 150, 10, 15}, {20, 120, 10, 10}, {10, 100, 10, 8}, {10, 80, 6, 5}, {10, 60, 4, 4}, {10, 20, 2, 3},
+	{3000, 1500, 40, 60}, {1000, 1000, 40, 60}, {500, 500, 30, 50}, {300, 400, 20, 50}, {200, 300, 20, 40},
+	{120, 300, 16, 40},
+	{80, 200, 12, 30}, {60, 150, 10, 20}, {40, 150, 10, 15}, {20, 120, 10, 10}, {10, 100, 10, 8}, {10, 80, 6, 5},
+	{10, 60, 4, 4}, {10, 20, 2, 3},
 }
 
-// fit returns what build makes of the first room in which it is at most limit bytes of JSON, or of the smallest room.
+// fit returns what build makes of the first room in which it is at most limit bytes of JSON, or of
+// the smallest room.
 func fit(limit int, build func(room) []slackgo.Block) []slackgo.Block {
 	var blocks []slackgo.Block
 	for _, r := range rooms {
@@ -62,8 +67,8 @@ func size(blocks []slackgo.Block) int {
 	return len(body)
 }
 
-// cardBlocks shows a card: state, notices, facts, messages, warnings, earlier requests, closing facts, progress, whom it mentions, buttons.
-// Only the first post of a card mentions anybody.
+// cardBlocks shows a card: state, notices, facts, messages, warnings, earlier requests, closing
+// facts, progress, whom it mentions, buttons. Only the first post of a card mentions anybody.
 func cardBlocks(c bot.Card, first bool, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		var blocks []slackgo.Block
@@ -140,7 +145,8 @@ func sampleBlocks(samples []bot.Sample, r room) []slackgo.Block {
 	return []slackgo.Block{slackgo.NewRichTextBlock("", elements...)}
 }
 
-// thin leaves samples out of the middle until at most n are left, and says so in the one that follows.
+// thin leaves samples out of the middle until at most n are left, and says so in the one that
+// follows.
 func thin(samples []bot.Sample, n int) []bot.Sample {
 	n = max(n, 1)
 	if len(samples) <= n {
@@ -174,7 +180,8 @@ func buttonBlock(c bot.Card) *slackgo.ActionBlock {
 		}
 		if b.Confirm != nil {
 			e.Confirm = slackgo.NewConfirmationBlockObject(
-				plainText(b.Confirm.Title, 100), plainText(b.Confirm.Text, maxConfirm), plainText(b.Confirm.Yes, 30), plainText(b.Confirm.No, 30))
+				plainText(b.Confirm.Title, 100), plainText(b.Confirm.Text, maxConfirm), plainText(b.Confirm.Yes, 30),
+				plainText(b.Confirm.No, 30))
 			e.Confirm.Style = slackgo.StyleDanger
 		}
 		elements = append(elements, e)
@@ -198,7 +205,8 @@ func lineBlocks(lines []bot.Line, limit int) []slackgo.Block {
 		if b := p.block(); b != nil {
 			return []slackgo.Block{b}
 		}
-		return []slackgo.Block{slackgo.NewRichTextBlock("", slackgo.NewRichTextSection(slackgo.NewRichTextSectionTextElement(" ", nil)))}
+		return []slackgo.Block{slackgo.NewRichTextBlock("",
+			slackgo.NewRichTextSection(slackgo.NewRichTextSectionTextElement(" ", nil)))}
 	})
 }
 
@@ -214,11 +222,13 @@ func noteBlocks(n bot.Note, limit int) []slackgo.Block {
 		if b := p.block(); b != nil {
 			return []slackgo.Block{b}
 		}
-		return []slackgo.Block{slackgo.NewRichTextBlock("", slackgo.NewRichTextSection(slackgo.NewRichTextSectionTextElement(" ", nil)))}
+		return []slackgo.Block{slackgo.NewRichTextBlock("",
+			slackgo.NewRichTextSection(slackgo.NewRichTextSectionTextElement(" ", nil)))}
 	})
 }
 
-// noteParts parts a note into as few as are needed for every line to be shown. Only the first mentions anybody.
+// noteParts parts a note into as few as are needed for every line to be shown. Only the first
+// mentions anybody.
 func noteParts(n bot.Note) []bot.Note {
 	const mentions = 500 // bytes that they take beside the lines
 	fits := func(lines []bot.Line) bool {
@@ -239,7 +249,8 @@ func noteParts(n bot.Note) []bot.Note {
 	}
 }
 
-// cardText is a card in words, for who has it read aloud, and for notifications: all that is needed to decide, but never what a message says.
+// cardText is a card in words, for who has it read aloud, and for notifications: all that is needed
+// to decide, but never what a message says.
 func cardText(c bot.Card) string {
 	lines := append([]bot.Line{c.Title}, c.Notices...)
 	facts := func(list []bot.Fact) {
@@ -259,8 +270,8 @@ func cardText(c bot.Card) string {
 	return summary(lines...)
 }
 
-// summary is the text that stands for blocks in notifications and for screen readers. It holds no message content, and the caller sends
-// it escaped.
+// summary is the text that stands for blocks in notifications and for screen readers. It holds no
+// message content, and the caller sends it escaped.
 func summary(lines ...bot.Line) string {
 	parts := make([]string, 0, len(lines))
 	for _, l := range lines {
@@ -274,8 +285,8 @@ func summary(lines ...bot.Line) string {
 	}
 }
 
-// withoutEmoji is l with another colon in what others wrote, so that no :code: of theirs becomes a picture: in a message's text Slack makes
-// emoji of them even where its markup is off.
+// withoutEmoji is l with another colon in what others wrote, so that no :code: of theirs becomes a
+// picture: in a message's text Slack makes emoji of them even where its markup is off.
 func withoutEmoji(l bot.Line) bot.Line {
 	l = slices.Clone(l)
 	for i, s := range l {
@@ -362,7 +373,8 @@ func (p *paragraph) lines(lines []bot.Line, r room) {
 	}
 }
 
-// spans adds the pieces of l, at most limit characters of it. What others wrote is in italics, and nothing else is.
+// spans adds the pieces of l, at most limit characters of it. What others wrote is in italics, and
+// nothing else is.
 func (p *paragraph) spans(l bot.Line, limit int) {
 	for _, s := range cutLine(l, limit) {
 		switch s.Kind {
@@ -423,7 +435,8 @@ func (p *paragraph) sample(s bot.Sample, r room) {
 	}
 }
 
-// cutLine returns at most limit characters of l, and says how many it left out. A time and a mention count as 20.
+// cutLine returns at most limit characters of l, and says how many it left out. A time and a
+// mention count as 20.
 func cutLine(l bot.Line, limit int) bot.Line {
 	used := 0
 	for i, s := range l {
@@ -451,7 +464,8 @@ func cutLine(l bot.Line, limit int) bot.Line {
 	return l
 }
 
-// cutTail parts what bot.Cut kept from what it says about the rest, so that others' text cannot end in the bot's words.
+// cutTail parts what bot.Cut kept from what it says about the rest, so that others' text cannot end
+// in the bot's words.
 func cutTail(s string) (head, tail string, ok bool) {
 	i := strings.LastIndex(s, "… (")
 	if i < 0 {
@@ -468,7 +482,8 @@ func plainText(s string, limit int) *slackgo.TextBlockObject {
 	return slackgo.NewTextBlockObject(slackgo.PlainTextType, ellipsis(s, limit), false, false)
 }
 
-// ellipsis returns at most limit characters of s, the last of them an ellipsis when some were left out.
+// ellipsis returns at most limit characters of s, the last of them an ellipsis when some were left
+// out.
 func ellipsis(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s

@@ -41,9 +41,12 @@ func say(words string, spans ...bot.Span) bot.Line {
 func buttons(kinds ...bot.ButtonKind) []bot.Button {
 	var list []bot.Button
 	for _, k := range kinds {
-		b := bot.Button{Kind: k, Label: map[bot.ButtonKind]string{"approve": "Approve", "reject": "Reject", "show_all": "Show all", "stop": "Stop"}[k], Speech: string(k) + " request R-7K3M9Q"}
+		b := bot.Button{Kind: k, Label: map[bot.ButtonKind]string{"approve": "Approve", "reject": "Reject",
+			"show_all": "Show all", "stop": "Stop"}[k], Speech: string(k) + " request R-7K3M9Q"}
 		if k == bot.ButtonApprove {
-			b.Confirm = &bot.Confirm{Title: "Recall 2 messages?", Text: "2 messages in @TGS#2J4SZEAEL will be recalled. This cannot be undone.", Yes: "Recall", No: "Cancel"}
+			b.Confirm = &bot.Confirm{Title: "Recall 2 messages?",
+				Text: "2 messages in @TGS#2J4SZEAEL will be recalled. This cannot be undone.", Yes: "Recall",
+				No: "Cancel"}
 		}
 		list = append(list, b)
 	}
@@ -55,13 +58,16 @@ func card(state bot.State) bot.Card {
 		ID: "R-7K3M9Q", State: state, Version: 3, Digest: digest,
 		Title: say("{}: waiting for 1 more person to approve", bot.Code("R-7K3M9Q")),
 		Facts: []bot.Fact{
-			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "}, bot.Quote("Harbour market")}},
+			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "},
+				bot.Quote("Harbour market")}},
 			{Name: "Messages", Value: say("2: {}", bot.Code("100-101"))},
 			{Name: "Sent", Value: say("{} to {}", bot.At(noon.Add(-time.Hour)), bot.At(noon.Add(-time.Minute)))},
 		},
 		Samples: []bot.Sample{
-			{Seq: 100, Sender: "casino_77", Sent: noon.Add(-time.Hour), Text: bot.Line{bot.Quote("free coins at http://example.com")}},
-			{Seq: 101, Sender: "casino_77", Sent: noon.Add(-time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰")}, Marks: []bot.Line{say("sent by the app's admin")}},
+			{Seq: 100, Sender: "casino_77", Sent: noon.Add(-time.Hour),
+				Text: bot.Line{bot.Quote("free coins at http://example.com")}},
+			{Seq: 101, Sender: "casino_77", Sent: noon.Add(-time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰")},
+				Marks: []bot.Line{say("sent by the app's admin")}},
 		},
 		Showing:  say("all 2 shown"),
 		Warnings: []bot.Line{say("This bot never touched this group before.")},
@@ -83,7 +89,8 @@ func cards() map[string]bot.Card {
 	many.Samples = nil
 	for i := range 20 {
 		many.Samples = append(many.Samples, bot.Sample{
-			Seq: uint32(i + 1), Sender: strings.Repeat("长", 40), Sent: noon, Text: bot.Line{bot.Quote(strings.Repeat("很长的消息", 400))},
+			Seq: uint32(i + 1), Sender: strings.Repeat("长", 40), Sent: noon,
+			Text: bot.Line{bot.Quote(strings.Repeat("很长的消息", 400))},
 		})
 	}
 	many.Samples[10].Skipped = 320
@@ -95,21 +102,26 @@ func cards() map[string]bot.Card {
 	evil.Title = say("{}: rejected by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote(hostile), bot.At(noon))
 
 	blind := card(bot.Proposed)
-	blind.Notices = []bot.Line{say("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."), say("Groups of this type keep no history.")}
+	blind.Notices = []bot.Line{
+		say("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."),
+		say("Groups of this type keep no history.")}
 	blind.Samples = nil
 
 	endless := card(bot.Proposed)
 	endless.Samples, endless.Warnings = nil, nil
 	for i := range 300 {
-		endless.Warnings = append(endless.Warnings, bot.Line{bot.Quote(fmt.Sprintf("%d %s", i, strings.Repeat("w", 500)))})
+		endless.Warnings = append(endless.Warnings,
+			bot.Line{bot.Quote(fmt.Sprintf("%d %s", i, strings.Repeat("w", 500)))})
 	}
 	for range 20 {
-		endless.Facts = append(endless.Facts, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(strings.Repeat("é", 3000))}})
+		endless.Facts = append(endless.Facts, bot.Fact{Name: "Reason",
+			Value: bot.Line{bot.Quote(strings.Repeat("é", 3000))}})
 	}
 	for i := range endless.Buttons {
 		endless.Buttons[i].Label, endless.Buttons[i].Speech = strings.Repeat("按", 200), strings.Repeat("按", 200)
 	}
-	endless.Buttons[0].Confirm = &bot.Confirm{Title: strings.Repeat("x", 400), Text: strings.Repeat("y", 400), Yes: strings.Repeat("z", 40), No: ""}
+	endless.Buttons[0].Confirm = &bot.Confirm{Title: strings.Repeat("x", 400), Text: strings.Repeat("y", 400),
+		Yes: strings.Repeat("z", 40), No: ""}
 
 	all := map[string]bot.Card{"many": many, "hostile": evil, "blind": blind, "endless": endless}
 	for _, c := range adaptertest.Cards([]string{"S0LEADS"}) {
@@ -118,7 +130,8 @@ func cards() map[string]bot.Card {
 	return all
 }
 
-// TestCards holds the blocks of every card to its golden file, and what people see of it to the picture below.
+// TestCards holds the blocks of every card to its golden file, and what people see of it to the
+// picture below.
 func TestCards(t *testing.T) {
 	w := slacktest.New()
 	defer w.Close()
@@ -191,7 +204,8 @@ func TestCards(t *testing.T) {
 	}
 }
 
-// TestCardText: what a screen reader reads of a card, and a notification shows, is all that is needed to decide, and nothing that a message says.
+// TestCardText: what a screen reader reads of a card, and a notification shows, is all that is
+// needed to decide, and nothing that a message says.
 func TestCardText(t *testing.T) {
 	for _, c := range adaptertest.Cards(nil) {
 		text := cardText(c)
@@ -258,8 +272,9 @@ func FuzzCardFits(f *testing.F) {
 	})
 }
 
-// FuzzForeign puts what others may write wherever their text stands, and lets the workspace read it as Slack does: nobody is called, nothing is a link, an
-// emoji or markup, no line is added, each character is seen, and where nothing is cut it is what was written.
+// FuzzForeign puts what others may write wherever their text stands, and lets the workspace read it
+// as Slack does: nobody is called, nothing is a link, an emoji or markup, no line is added, each
+// character is seen, and where nothing is cut it is what was written.
 func FuzzForeign(f *testing.F) {
 	f.Add(hostile, "mallory")
 	f.Add("@here #trust https://evil.example &lt;!channel&gt; <!date^0^{date}|Approved>", "<@U0THEO|Theo>")
@@ -279,7 +294,8 @@ func FuzzForeign(f *testing.F) {
 		c.Title = say("{}: rejected by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote(name), bot.At(noon))
 		c.Notices = []bot.Line{say("Reason of the rejection: {}", bot.Quote(text))}
 		c.Facts = append(c.Facts, bot.Fact{Name: "Seqs", Value: bot.Line{bot.Code(text)}})
-		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Sent: noon, Text: bot.Line{bot.Quote(text)}, Marks: []bot.Line{{bot.Quote(name)}}}}
+		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Sent: noon, Text: bot.Line{bot.Quote(text)},
+			Marks: []bot.Line{{bot.Quote(name)}}}}
 		c.Warnings = []bot.Line{{bot.Quote(text)}}
 		n++
 		a.posts = newPacer(0, 1)
@@ -288,7 +304,8 @@ func FuzzForeign(f *testing.F) {
 			t.Fatalf("Slack does not take it: %v", err)
 		}
 		m, _ := w.Message(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message})
-		if strings.ContainsAny(m.Text, "<>") || strings.Count(m.Text, "&") != strings.Count(m.Text, "&amp;")+strings.Count(m.Text, "&lt;")+strings.Count(m.Text, "&gt;") {
+		if strings.ContainsAny(m.Text, "<>") || strings.Count(m.Text, "&") != strings.Count(m.Text,
+			"&amp;")+strings.Count(m.Text, "&lt;")+strings.Count(m.Text, "&gt;") {
 			t.Fatalf("the notification's text is not escaped: %q", m.Text)
 		}
 		var blocks any
@@ -341,7 +358,8 @@ func FuzzForeign(f *testing.F) {
 		}
 		for _, s := range said {
 			for _, r := range s {
-				if r != '\u200c' && r != '\u200d' && r != '\ufe0f' && (!unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Variation_Selector)) {
+				if r != '\u200c' && r != '\u200d' && r != '\ufe0f' &&
+					(!unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Variation_Selector)) {
 					t.Fatalf("%U is not seen in %q", r, s)
 				}
 			}
@@ -355,7 +373,8 @@ func FuzzForeign(f *testing.F) {
 			t.Fatalf("the card has another shape (-want +got):\n%s", d)
 		}
 		for _, s := range said {
-			if s != bot.Visible(text) && s != bot.Visible(name) && !slices.Contains([]string{"R-7K3M9Q", "@TGS#2J4SZEAEL", "Harbour market", "100-101", "1", "Mina"}, s) {
+			if s != bot.Visible(text) && s != bot.Visible(name) &&
+				!slices.Contains([]string{"R-7K3M9Q", "@TGS#2J4SZEAEL", "Harbour market", "100-101", "1", "Mina"}, s) {
 				t.Fatalf("%q is nobody's text", s)
 			}
 		}
@@ -364,15 +383,21 @@ func FuzzForeign(f *testing.F) {
 
 // TestWindows holds the windows to their golden files.
 func TestWindows(t *testing.T) {
-	d := delivery{event: intake.Event{Place: bot.Place{Channel: "C0TRUST"}, Act: intake.Act{Request: "R-7K3M9Q", Digest: digest[:16]}, Reply: "https://hooks.slack.com/actions/x"}}
+	d := delivery{event: intake.Event{Place: bot.Place{Channel: "C0TRUST"},
+		Act: intake.Act{Request: "R-7K3M9Q", Digest: digest[:16]}, Reply: "https://hooks.slack.com/actions/x"}}
 	find := page(0)
 	find.Request, find.Of, find.Search, find.Recall = "", 3, "slack-0123", "Recall all 57"
 	for name, v := range map[string]any{
-		"window-ask": formView(d, intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
-			{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100}, {Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
-			{Name: "topic", Label: "Topic (communities only)", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
-		}}),
-		"window-page": pageView(d, *page(1)), "window-find": pageView(d, *find), "window-lines": linesView(d, []bot.Line{say("You may not: {}", bot.Quote(hostile))}),
+		"window-ask": formView(d, intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Submit: "Ask",
+			Inputs: []intake.Input{
+				{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100},
+				{Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
+				{Name: "topic", Label: "Topic (communities only)", Max: 200},
+				{Name: "reason", Label: "Reason", Long: true,
+					Max: 500},
+			}}),
+		"window-page": pageView(d, *page(1)), "window-find": pageView(d, *find),
+		"window-lines": linesView(d, []bot.Line{say("You may not: {}", bot.Quote(hostile))}),
 	} {
 		body, err := json.MarshalIndent(v, "", " ")
 		if err != nil {
@@ -386,8 +411,10 @@ func TestWindows(t *testing.T) {
 func TestTitles(t *testing.T) {
 	const most = 100_000 // messages that a policy can allow
 	for _, l := range []bot.Line{
-		bot.Say("window.title"), bot.Say("window.page", "id", bot.RequestID("R-7K3M9Q")), bot.Say("window.find"), bot.Say("window.close"), bot.Say("window.cancel"),
-		bot.Say("form.ask.title"), bot.Say("form.ask.submit"), bot.Say("form.approve.title", "n", most), bot.Say("form.approve.submit"),
+		bot.Say("window.title"), bot.Say("window.page", "id", bot.RequestID("R-7K3M9Q")), bot.Say("window.find"),
+		bot.Say("window.close"), bot.Say("window.cancel"),
+		bot.Say("form.ask.title"), bot.Say("form.ask.submit"), bot.Say("form.approve.title", "n", most),
+		bot.Say("form.approve.submit"),
 		bot.Say("form.reject.title", "id", bot.RequestID("R-7K3M9Q")), bot.Say("form.reject.submit"),
 	} {
 		if got := plainText(l.String(), maxModalTitle).Text; got != l.String() {

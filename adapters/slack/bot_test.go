@@ -118,7 +118,8 @@ func (b *fakeBot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, erro
 		return repeated, nil
 	}
 	b.gaveUp = append(b.gaveUp, e)
-	a := intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
+	a := intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{
+		say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
 	b.events[e.ID] = &a
 	delete(b.noted, e.ID)
 	return a, nil
@@ -127,7 +128,8 @@ func (b *fakeBot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, erro
 func (b *fakeBot) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfinished, error] {
 	return func(yield func(intake.Unfinished, error) bool) {
 		b.mu.Lock()
-		left := slices.DeleteFunc(slices.Clone(b.waiting), func(u intake.Unfinished) bool { return b.events[u.Event.ID] != nil })
+		left := slices.DeleteFunc(slices.Clone(b.waiting),
+			func(u intake.Unfinished) bool { return b.events[u.Event.ID] != nil })
 		for _, n := range b.noted {
 			left = append(left, intake.Unfinished{Event: n.event, Age: time.Since(n.at)})
 		}
@@ -207,20 +209,28 @@ const (
 
 func people(w *slacktest.Workspace) {
 	for _, u := range []slacktest.User{
-		{ID: "U0MINA", Name: "mina"}, {ID: "U0THEO", Name: "theo"}, {ID: "U0LENA", Name: "lena"}, {ID: "U0NOBODY", Name: "nobody"},
-		{ID: "U0GONE", Name: "gone", Deleted: true}, {ID: "U0GUEST", Name: "guest", Restricted: true}, {ID: "U0SINGLE", Name: "single", UltraRestricted: true},
-		{ID: "U0ALIEN", Name: "alien", TeamID: "T0OTHER"}, {ID: "U0STRANGE", Name: "strange", Stranger: true}, {ID: "U0ROBOT", Name: "robot", Bot: true},
+		{ID: "U0MINA", Name: "mina"}, {ID: "U0THEO", Name: "theo"}, {ID: "U0LENA", Name: "lena"},
+		{ID: "U0NOBODY", Name: "nobody"},
+		{ID: "U0GONE", Name: "gone", Deleted: true}, {ID: "U0GUEST", Name: "guest", Restricted: true},
+		{ID: "U0SINGLE", Name: "single", UltraRestricted: true},
+		{ID: "U0ALIEN", Name: "alien", TeamID: "T0OTHER"}, {ID: "U0STRANGE", Name: "strange", Stranger: true},
+		{ID: "U0ROBOT", Name: "robot", Bot: true},
 		{ID: "U0FLOW", Name: "flow", WorkflowBot: true}, {ID: "U0INVITED", Name: "invited", Invited: true},
 	} {
 		w.AddUser(u)
 	}
-	everybody := []string{"U0MINA", "U0THEO", "U0LENA", "U0NOBODY", "U0GONE", "U0GUEST", "U0SINGLE", "U0ALIEN", "U0STRANGE", "U0ROBOT", "U0FLOW", "U0INVITED"}
+	everybody := []string{"U0MINA", "U0THEO", "U0LENA", "U0NOBODY", "U0GONE", "U0GUEST", "U0SINGLE", "U0ALIEN",
+		"U0STRANGE", "U0ROBOT", "U0FLOW", "U0INVITED"}
 	w.AddGroup(slacktest.UserGroup{ID: "S0MODS", Handle: "mods", Members: []string{"U0MINA", "U0THEO"}})
-	w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: []string{"U0THEO", "U0LENA", "U0GUEST", "U0ALIEN"}})
+	w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: []string{"U0THEO", "U0LENA", "U0GUEST",
+		"U0ALIEN"}})
 	for _, c := range []slacktest.Channel{
-		{ID: "C0TRUST", Name: "trust", BotIn: true}, {ID: "C0PUBLIC", Name: "public"}, {ID: "C0PRIVATE", Name: "private", Private: true},
-		{ID: "C0OLD", Name: "old", BotIn: true, Archived: true}, {ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true},
-		{ID: "D0MINA", IM: true, BotIn: true}, {ID: "C0SEVERAL", Name: "mina-theo", Private: true, MPIM: true, BotIn: true},
+		{ID: "C0TRUST", Name: "trust", BotIn: true}, {ID: "C0PUBLIC", Name: "public"},
+		{ID: "C0PRIVATE", Name: "private", Private: true},
+		{ID: "C0OLD", Name: "old", BotIn: true, Archived: true}, {ID: "C0SHARED", Name: "shared", BotIn: true,
+			ExtShared: true},
+		{ID: "D0MINA", IM: true, BotIn: true}, {ID: "C0SEVERAL", Name: "mina-theo", Private: true, MPIM: true,
+			BotIn: true},
 	} {
 		c.Members = everybody
 		w.AddChannel(c)
@@ -235,7 +245,8 @@ func inSlack(t *testing.T, m mode, f func(x *world), with ...func(x *world, o *O
 		defer w.Close()
 		people(w)
 		x := &world{t: t, w: w, bot: newFakeBot()}
-		o := Options{BotToken: w.BotToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: x.bot, Log: slog.New(slog.DiscardHandler)}
+		o := Options{BotToken: w.BotToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: x.bot,
+			Log: slog.New(slog.DiscardHandler)}
 		if m == httpMode {
 			o.SigningSecrets = []string{w.SigningSecret}
 		} else {

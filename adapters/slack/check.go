@@ -9,8 +9,9 @@ import (
 	"recallbot/bot"
 )
 
-// Check tries the configuration against the real workspace and says what is missing. It counts people by the roster. It reads only; in Socket Mode it
-// asks for the address of a connection, but opens none. An error means that Slack could not be asked at all.
+// Check tries the configuration against the real workspace and says what is missing. It counts
+// people by the roster. It reads only; in Socket Mode it asks for the address of a connection, but
+// opens none. An error means that Slack could not be asked at all.
 func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
 	var found bot.Findings
 	if err := a.identify(ctx); err != nil {
@@ -59,7 +60,8 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	if crowd.AnyChannel {
 		found.Well("the bot may be used in every channel")
 	}
-	// What Slack refuses to tell is a finding, and nothing more can be said of it; what it could not tell just now is an error.
+	// What Slack refuses to tell is a finding, and nothing more can be said of it; what it could
+	// not tell just now is an error.
 	unasked := func(what string, err error) error {
 		if u := unready(what, err); !u.Remote {
 			found.Bad(u.Mend, "%s could not be looked at: %s", what, code(err))
@@ -119,9 +121,12 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	case len(approvers) == 0:
 		found.Bad("set SLACK_APPROVERS", "nobody on Slack may approve")
 	case most < need:
-		found.Bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS", "%s besides whoever asks may approve, and as many as %d approvals are needed: such requests are refused", bot.CountPeople(most), need)
+		found.Bad("add approvers, or lower POLICY_APPROVALS or POLICY_LARGE_APPROVALS",
+			"%s besides whoever asks may approve, and as many as %d approvals are needed: such requests are refused",
+			bot.CountPeople(most), need)
 	case len(short) > 0:
-		found.Hint("add an approver", "%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s", bot.CountPeople(least), need, strings.Join(short, ", "))
+		found.Hint("add an approver",
+			"%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s", bot.CountPeople(least), need, strings.Join(short, ", "))
 	default:
 		found.Well("%s may approve, and as many as %d approvals are needed", bot.CountAccounts(len(approvers)), need)
 	}
@@ -130,21 +135,26 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 
 // placeTroubles say what is wrong with a channel, and what to do about it.
 var placeTroubles = map[bot.Trouble]struct{ what, mend string }{
-	bot.TroubleNotInChannel:  {"does not exist, or the bot is not in it", "invite the bot there (/invite @recallbot), and compare the id with SLACK_CHANNELS"},
-	bot.TroubleArchived:      {"is archived", "take it out of SLACK_CHANNELS, or unarchive it"},
-	bot.TroubleExtShared:     {"is shared with another organisation, whose members would see the messages", "use a channel that no other organisation sees"},
+	bot.TroubleNotInChannel: {"does not exist, or the bot is not in it",
+		"invite the bot there (/invite @recallbot), and compare the id with SLACK_CHANNELS"},
+	bot.TroubleArchived: {"is archived", "take it out of SLACK_CHANNELS, or unarchive it"},
+	bot.TroubleExtShared: {"is shared with another organisation, whose members would see the messages",
+		"use a channel that no other organisation sees"},
 	bot.TroubleDirectMessage: {"is a direct message", "use a channel; direct messages are refused"},
 	bot.TroubleUnknown:       {"could not be looked at", "look at the id in SLACK_CHANNELS"},
 }
 
 // userTroubles say why an account that is named counts for nothing.
 var userTroubles = map[bot.Trouble]string{
-	bot.TroubleBot: "is a bot", bot.TroubleWorkflow: "is a workflow", bot.TroubleDeactivated: "is deactivated", bot.TroubleGuest: "is a guest",
+	bot.TroubleBot: "is a bot", bot.TroubleWorkflow: "is a workflow", bot.TroubleDeactivated: "is deactivated",
+	bot.TroubleGuest:   "is a guest",
 	bot.TroubleForeign: "is nobody of this workspace", bot.TroubleUnknown: "could not be looked at",
 }
 
-// checkPeople resolves principals to the accounts that may really act. known is false when Slack would not tell of all.
-func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *bot.Findings, unasked func(what string, err error) error) (able []string, known bool, err error) {
+// checkPeople resolves principals to the accounts that may really act. known is false when Slack
+// would not tell of all.
+func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *bot.Findings,
+	unasked func(what string, err error) error) (able []string, known bool, err error) {
 	var ids []string
 	known = true
 	for _, p := range list {
@@ -161,7 +171,8 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *
 			continue
 		}
 		if len(members) == 0 {
-			found.Bad("enable it, put people into it, or correct the id", "the user group %s has nobody in it, is disabled, or does not exist", p.Group)
+			found.Bad("enable it, put people into it, or correct the id",
+				"the user group %s has nobody in it, is disabled, or does not exist", p.Group)
 		}
 		ids = append(ids, members...)
 	}
@@ -176,7 +187,8 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *
 			continue
 		}
 		if f.trouble != "" {
-			found.Bad("correct the id, or take the account out", "the account %s %s, so it may neither ask nor approve", id, userTroubles[f.trouble])
+			found.Bad("correct the id, or take the account out", "the account %s %s, so it may neither ask nor approve",
+				id, userTroubles[f.trouble])
 			continue
 		}
 		able = append(able, id)

@@ -23,42 +23,53 @@ func TestCheck(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		time.Sleep(time.Minute)
 		got := x.check()
-		for _, want := range []string{"ok   the bot token works", "ok   the app token works", "ok   the channel C0TRUST can be posted to", "BAD  the account U0GUEST is a guest, so it may neither ask nor approve -> correct",
+		for _, want := range []string{"ok   the bot token works", "ok   the app token works",
+			"ok   the channel C0TRUST can be posted to",
+			"BAD  the account U0GUEST is a guest, so it may neither ask nor approve -> correct",
 			"hint 1 person besides them may approve what these accounts ask, and as many as 2 approvals are needed, so that it is refused: U0THEO -> add an approver", "hint the scope im:read is not needed"} {
 			if !strings.Contains(got, want) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
 		}
 		x.bot.policy.Crowds[bot.Slack] = bot.Crowd{
-			Requesters: []bot.Principal{{User: "U0UNHEARD"}}, Approvers: []bot.Principal{{Group: "S0UNHEARD"}, {User: "U0THEO"}}, Channels: []string{"C0PRIVATE", "C0OLD", "C0SHARED", "C0UNHEARD"},
+			Requesters: []bot.Principal{{User: "U0UNHEARD"}}, Approvers: []bot.Principal{{Group: "S0UNHEARD"},
+				{User: "U0THEO"}}, Channels: []string{"C0PRIVATE", "C0OLD", "C0SHARED", "C0UNHEARD"},
 		}
 		x.w.Set(func(w *slacktest.Workspace) {
-			w.Scopes = []string{"commands", "chat:write", "users:read", "usergroups:read", "channels:read", "groups:read"}
+			w.Scopes = []string{"commands", "chat:write", "users:read", "usergroups:read", "channels:read",
+				"groups:read"}
 			w.AppScopes = nil
 		})
 		time.Sleep(time.Minute)
 		got = x.check()
 		for _, want := range []string{
-			"BAD  the scope files:write is missing", "connections:write", "BAD  the channel C0PRIVATE does not exist, or the bot is not in it -> invite", "BAD  the channel C0OLD is archived -> take it out",
+			"BAD  the scope files:write is missing", "connections:write",
+			"BAD  the channel C0PRIVATE does not exist, or the bot is not in it -> invite",
+			"BAD  the channel C0OLD is archived -> take it out",
 			"BAD  the channel C0SHARED is shared with another organisation, whose members would see the messages -> use", "BAD  the channel C0UNHEARD does not exist", "BAD  the user group S0UNHEARD has nobody",
-			"BAD  the account U0UNHEARD is nobody of this workspace", "BAD  nobody on Slack may ask", "BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed: such requests are refused",
+			"BAD  the account U0UNHEARD is nobody of this workspace", "BAD  nobody on Slack may ask",
+			"BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed: such requests are refused",
 		} {
 			if !strings.Contains(got, want) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
 		}
 		x.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{
-			{Platform: bot.Slack, User: "U0MINA"}, {Platform: bot.Slack, Workspace: x.w.TeamID, User: "U0MINA2"}, {Platform: bot.Slack, Workspace: "E0GRID", User: "W0MINA"},
+			{Platform: bot.Slack, User: "U0MINA"}, {Platform: bot.Slack, Workspace: x.w.TeamID, User: "U0MINA2"},
+			{Platform: bot.Slack, Workspace: "E0GRID", User: "W0MINA"},
 		}}}}
 		got = x.check()
-		if want := "hint the account E0GRID/W0MINA of Mina in the roster is of another workspace"; !strings.Contains(got, want) || strings.Count(got, "of another workspace than the bot's") != 1 {
+		if want := "hint the account E0GRID/W0MINA of Mina in the roster is of another workspace"; !strings.Contains(
+			got, want) || strings.Count(got, "of another workspace than the bot's") != 1 {
 			x.t.Errorf("want %q, of that account alone, in:\n%s", want, got)
 		}
 		// People count, and whoever asks does not.
 		missing := x.bot.policy.Crowds[bot.Slack]
 		x.w.AddUser(slacktest.User{ID: "U0OLA", Name: "ola"})
-		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: []string{"U0MINA", "U0THEO", "U0NOBODY"}})
-		x.bot.policy.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}}, Approvers: []bot.Principal{{Group: "S0LEADS"}}, Channels: []string{"C0TRUST"}}
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads",
+			Members: []string{"U0MINA", "U0THEO", "U0NOBODY"}})
+		x.bot.policy.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}},
+			Approvers: []bot.Principal{{Group: "S0LEADS"}}, Channels: []string{"C0TRUST"}}
 		for _, test := range []struct {
 			name       string
 			people     [][]string
@@ -66,10 +77,13 @@ func TestCheck(t *testing.T) {
 			want       string
 		}{
 			{"three accounts", nil, nil, "ok   3 accounts may approve, and as many as 2 approvals are needed"},
-			{"three accounts of two people", [][]string{{"U0MINA"}, {"U0THEO", "U0NOBODY"}}, nil, "BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed"},
-			{"one who is not in the roster", [][]string{{"U0MINA"}, {"U0THEO"}}, nil, "BAD  1 person besides whoever asks may approve"},
+			{"three accounts of two people", [][]string{{"U0MINA"}, {"U0THEO", "U0NOBODY"}}, nil,
+				"BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed"},
+			{"one who is not in the roster", [][]string{{"U0MINA"}, {"U0THEO"}}, nil,
+				"BAD  1 person besides whoever asks may approve"},
 			{"three people", [][]string{{"U0MINA"}, {"U0THEO"}, {"U0NOBODY"}}, nil, "ok   3 accounts may approve"},
-			{"somebody else asks", [][]string{{"U0MINA"}, {"U0THEO", "U0NOBODY"}, {"U0OLA"}}, []bot.Principal{{User: "U0OLA"}, {User: "U0MINA"}},
+			{"somebody else asks", [][]string{{"U0MINA"}, {"U0THEO", "U0NOBODY"}, {"U0OLA"}},
+				[]bot.Principal{{User: "U0OLA"}, {User: "U0MINA"}},
 				"hint 1 person besides them may approve what these accounts ask, and as many as 2 approvals are needed, so that it is refused: U0MINA"},
 		} {
 			x.roster = bot.Roster{}
@@ -91,15 +105,18 @@ func TestCheck(t *testing.T) {
 		}
 
 		x.bot.policy.Crowds[bot.Slack], x.roster = missing, bot.Roster{}
-		// Without the scopes to look at them there is no saying what channels and groups are, but that is no outage.
+		// Without the scopes to look at them there is no saying what channels and groups are, but
+		// that is no outage.
 		x.w.Set(func(w *slacktest.Workspace) {
 			w.Scopes, w.AppScopes = []string{"commands", "chat:write"}, []string{"connections:write"}
 		})
 		time.Sleep(time.Minute)
 		got = x.check()
 		for _, want := range []string{
-			"BAD  the scope usergroups:read is missing", "BAD  the channel C0PRIVATE could not be looked at: missing_scope -> give the bot token the scopes of the manifest",
-			"BAD  the user group S0UNHEARD could not be looked at: missing_scope", "BAD  the account U0THEO could not be looked at",
+			"BAD  the scope usergroups:read is missing",
+			"BAD  the channel C0PRIVATE could not be looked at: missing_scope -> give the bot token the scopes of the manifest",
+			"BAD  the user group S0UNHEARD could not be looked at: missing_scope",
+			"BAD  the account U0THEO could not be looked at",
 		} {
 			if !strings.Contains(got, want) {
 				x.t.Errorf("want %q in:\n%s", want, got)
@@ -109,7 +126,8 @@ func TestCheck(t *testing.T) {
 			x.t.Errorf("more is said than is known:\n%s", got)
 		}
 		x.w.Fail("auth.test", 1, slacktest.Code("token_revoked"))
-		if got := x.check(); !strings.Contains(got, "BAD  Slack refuses the bot (auth.test: token_revoked) -> the token was revoked") {
+		if got := x.check(); !strings.Contains(got,
+			"BAD  Slack refuses the bot (auth.test: token_revoked) -> the token was revoked") {
 			x.t.Errorf("with a revoked token:\n%s", got)
 		}
 		x.w.Fail("auth.test", 1, slacktest.ServerError(503))
@@ -118,7 +136,8 @@ func TestCheck(t *testing.T) {
 		}
 		for method := range x.w.Counts() {
 			switch method {
-			case "auth.test", "apps.connections.open", "conversations.info", "users.info", "usergroups.users.list", "link":
+			case "auth.test", "apps.connections.open", "conversations.info", "users.info", "usergroups.users.list",
+				"link":
 			default:
 				x.t.Errorf("%s was called: more than reading", method)
 			}

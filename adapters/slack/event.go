@@ -18,8 +18,8 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// delivery is one event as it came in, with what is needed to answer it at once. Of an event that is taken up again after
-// a restart only event is known.
+// delivery is one event as it came in, with what is needed to answer it at once. Of an event that
+// is taken up again after a restart only event is known.
 type delivery struct {
 	event   intake.Event
 	at      time.Time
@@ -35,7 +35,8 @@ type delivery struct {
 // errIgnored marks what Slack sends that asks for nothing but an acknowledgement.
 var errIgnored = errors.New("nothing to do")
 
-// errMalformed marks a payload that cannot be read. Its text is not repeated: it may hold what people wrote.
+// errMalformed marks a payload that cannot be read. Its text is not repeated: it may hold what
+// people wrote.
 var errMalformed = errors.New("payload cannot be read")
 
 // The windows that the adapter opens, as their callback_id.
@@ -57,8 +58,8 @@ const (
 // inputAction is the action_id of every input; its block_id is the input's name.
 const inputAction = "value"
 
-// carried is what a window carries from the press or command that opened it to what is done in it. It comes back with Slack's
-// word that it was not changed, and is seen by nobody.
+// carried is what a window carries from the press or command that opened it to what is done in it.
+// It comes back with Slack's word that it was not changed, and is seen by nobody.
 type carried struct {
 	Channel   string        `json:"c"`
 	Message   string        `json:"m,omitempty"` // of the card whose button was pressed
@@ -76,9 +77,10 @@ func (a *Adapter) place(channel string) bot.Place {
 	return p
 }
 
-// account names who acted by the bot's own workspace, whatever the payload says of theirs: one human must not be two accounts because Slack
-// names the team in one payload and the organisation in another. User ids are unique across Slack, and accounts of
-// other workspaces are found out by users.info.
+// account names who acted by the bot's own workspace, whatever the payload says of theirs: one
+// human must not be two accounts because Slack names the team in one payload and the organisation
+// in another. User ids are unique across Slack, and accounts of other workspaces are found out by
+// users.info.
 func (a *Adapter) account(user string) bot.Account {
 	acc := bot.Account{Platform: bot.Slack, User: user}
 	if h := a.home.Load(); h != nil {
@@ -115,8 +117,9 @@ func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (deliver
 	}, nil
 }
 
-// interaction is what the adapter reads of an interaction payload. It is not the library's type: that one decodes the whole message that
-// was pressed, and refuses the press when Slack returns one block of it in a form that the library does not know.
+// interaction is what the adapter reads of an interaction payload. It is not the library's type:
+// that one decodes the whole message that was pressed, and refuses the press when Slack returns one
+// block of it in a form that the library does not know.
 type interaction struct {
 	Type    string `json:"type"`
 	Trigger string `json:"trigger_id"`
@@ -190,7 +193,8 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 		d.event.Act = act
 		d.event.ID = eventID("press", in.Trigger)
 		if in.Trigger == "" {
-			d.event.ID = eventID("press", action.TS, in.Container.Message, in.View.ID, in.User.ID, action.ID, action.Value)
+			d.event.ID = eventID("press", action.TS, in.Container.Message, in.View.ID, in.User.ID, action.ID,
+				action.Value)
 		}
 	case "view_submission":
 		d.form = true
@@ -205,7 +209,8 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 			if err != nil {
 				return delivery{}, errMalformed // unreachable: it was just read
 			}
-			// The same window may be sent again with other values after a mistake: without the values that would be the same event.
+			// The same window may be sent again with other values after a mistake: without the
+			// values that would be the same event.
 			d.event.ID = eventID("form", in.View.ID, in.View.Hash, in.User.ID, string(values))
 		}
 	default:
@@ -219,9 +224,11 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 	return d, nil
 }
 
-// press says what pressing a button asks for. A value that the bot did not write names no request, and is refused by the bot.
+// press says what pressing a button asks for. A value that the bot did not write names no request,
+// and is refused by the bot.
 func press(action, value string) (intake.Act, error) {
-	if search, ok := strings.CutPrefix(value, "v1:find:"); ok && (action == actionRecall || action == actionPrevious || action == actionNext) {
+	if search, ok := strings.CutPrefix(value, "v1:find:"); ok && (action == actionRecall || action == actionPrevious ||
+		action == actionNext) {
 		page, id, _ := strings.Cut(search, ":")
 		act := intake.Act{Kind: intake.ActTurnFind, Search: bot.EventID(id)}
 		if n, err := strconv.Atoi(page); err == nil && n >= 0 {
@@ -280,7 +287,8 @@ func form(in interaction, kept carried) (intake.Act, []string, error) {
 	return act, inputs, nil
 }
 
-// opens reports whether the answer is expected to be a window, which must be opened within three seconds.
+// opens reports whether the answer is expected to be a window, which must be opened within three
+// seconds.
 func (d delivery) opens() bool {
 	if d.trigger == "" || d.view != "" {
 		return false

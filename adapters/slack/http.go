@@ -12,16 +12,18 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// Handler serves POST /slack/commands and POST /slack/interactions in HTTP mode. Each request must bear a signature over its raw body
-// that is at most five minutes old; the same request again is known by its event. Without signing secrets, and with an app token, it
-// answers 404 to everything: one app cannot have both.
+// Handler serves POST /slack/commands and POST /slack/interactions in HTTP mode. Each request must
+// bear a signature over its raw body that is at most five minutes old; the same request again is
+// known by its event. Without signing secrets, and with an app token, it answers 404 to everything:
+// one app cannot have both.
 func (a *Adapter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if len(a.o.SigningSecrets) == 0 || a.sockets != nil {
 		return mux
 	}
 	mux.HandleFunc("POST /slack/commands", a.signed(func(form url.Values, at time.Time) (delivery, error) {
-		// Parsed by the library from the form that was verified, so that nothing beside the body counts.
+		// Parsed by the library from the form that was verified, so that nothing beside the body
+		// counts.
 		c, err := slackgo.SlashCommandParse(&http.Request{Method: http.MethodPost, PostForm: form, Form: form})
 		if err != nil {
 			return delivery{}, errMalformed
@@ -68,7 +70,8 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 			return
 		}
 
-		// What follows the acknowledgement outlives the request, so it may not stay in this goroutine.
+		// What follows the acknowledgement outlives the request, so it may not stay in this
+		// goroutine.
 		answered := make(chan any, 1)
 		if !a.begin(func() {
 			a.take(d, func(payload any) error {
@@ -93,8 +96,9 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 	}
 }
 
-// signature says how a request proves that it is Slack's: one of the signing secrets made its signature. The library checks the headers when it is
-// given them, so that none of the secrets is left to try where they cannot be right.
+// signature says how a request proves that it is Slack's: one of the signing secrets made its
+// signature. The library checks the headers when it is given them, so that none of the secrets is
+// left to try where they cannot be right.
 func (a *Adapter) signature(h http.Header) inbound.Signed {
 	var verifiers []slackgo.SecretsVerifier
 	for _, secret := range a.o.SigningSecrets {
@@ -112,7 +116,8 @@ func (a *Adapter) signature(h http.Header) inbound.Signed {
 	}}
 }
 
-// maxSSLCheck is the longest body that is looked at for being a check of the certificate, which may bear no signature of ours. Bytes.
+// maxSSLCheck is the longest body that is looked at for being a check of the certificate, which may
+// bear no signature of ours. Bytes.
 const maxSSLCheck = 1 << 10
 
 func isSSLCheck(body []byte) bool {

@@ -21,7 +21,8 @@ import (
 )
 
 // send sends a request to the adapter as anybody on the network could.
-func (x *world) send(path, secret string, age time.Duration, body string, change func(*http.Request)) *httptest.ResponseRecorder {
+func (x *world) send(path, secret string, age time.Duration, body string,
+	change func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	ts := strconv.FormatInt(time.Now().Add(-age).Unix(), 10)
@@ -45,7 +46,8 @@ func (x *world) sendTo(h http.Handler, path, body string) {
 }
 
 func typedCommand(text string) string {
-	return url.Values{"command": {"/recall"}, "text": {text}, "user_id": {"U0MINA"}, "channel_id": {"C0TRUST"}, "team_id": {"T0TEAM"}, "trigger_id": {"1.2." + text}}.Encode()
+	return url.Values{"command": {"/recall"}, "text": {text}, "user_id": {"U0MINA"}, "channel_id": {"C0TRUST"},
+		"team_id": {"T0TEAM"}, "trigger_id": {"1.2." + text}}.Encode()
 }
 
 func TestHTTP(t *testing.T) {
@@ -58,26 +60,35 @@ func TestHTTP(t *testing.T) {
 			change       func(*http.Request)
 			want         int
 		}{
-			"signed":                 {"/slack/commands", secret, 0, typedCommand("a"), nil, 200},
-			"older secret":           {"/slack/commands", "the older secret", 0, typedCommand("b"), nil, 200},
-			"nearly five minutes":    {"/slack/commands", secret, 290 * time.Second, typedCommand("c"), nil, 200},
-			"too old":                {"/slack/commands", secret, 301 * time.Second, typedCommand("d"), nil, 401},
-			"of the future":          {"/slack/commands", secret, -310 * time.Second, typedCommand("d"), nil, 401},
-			"wrong secret":           {"/slack/commands", "guess", 0, typedCommand("d"), nil, 401},
-			"no secret":              {"/slack/commands", "", 0, typedCommand("d"), nil, 401},
-			"no signature":           {"/slack/commands", secret, 0, typedCommand("d"), func(r *http.Request) { r.Header.Del("X-Slack-Signature") }, 401},
-			"no timestamp":           {"/slack/commands", secret, 0, typedCommand("d"), func(r *http.Request) { r.Header.Del("X-Slack-Request-Timestamp") }, 401},
-			"signature of v1":        {"/slack/commands", secret, 0, typedCommand("d"), func(r *http.Request) { r.Header.Set("X-Slack-Signature", "v1=00") }, 401},
-			"too large":              {"/slack/commands", secret, 0, typedCommand(strings.Repeat("x", inbound.MaxBody)), nil, 413},
-			"check of ssl":           {"/slack/commands", "", 0, "ssl_check=1", nil, 200},
-			"no such command":        {"/slack/commands", secret, 0, strings.Replace(typedCommand("d"), "recall", "remind", 1), nil, 400},
-			"payload in the address": {"/slack/interactions?payload=%7B%22type%22%3A%22block_actions%22%7D", secret, 0, "x=1", nil, 400},
-			"no payload":             {"/slack/interactions", secret, 0, "", nil, 400},
-			"broken payload":         {"/slack/interactions", secret, 0, "payload=%7B", nil, 400},
-			"shortcut":               {"/slack/interactions", secret, 0, url.Values{"payload": {`{"type":"shortcut","user":{"id":"U0MINA"}}`}}.Encode(), nil, 200},
-			"closed window":          {"/slack/interactions", secret, 0, url.Values{"payload": {`{"type":"view_closed","user":{"id":"U0MINA"}}`}}.Encode(), nil, 200},
-			"events":                 {"/slack/events", secret, 0, "", nil, 404},
-			"get":                    {"/slack/commands", secret, 0, "", func(r *http.Request) { r.Method = http.MethodGet }, 405},
+			"signed":              {"/slack/commands", secret, 0, typedCommand("a"), nil, 200},
+			"older secret":        {"/slack/commands", "the older secret", 0, typedCommand("b"), nil, 200},
+			"nearly five minutes": {"/slack/commands", secret, 290 * time.Second, typedCommand("c"), nil, 200},
+			"too old":             {"/slack/commands", secret, 301 * time.Second, typedCommand("d"), nil, 401},
+			"of the future":       {"/slack/commands", secret, -310 * time.Second, typedCommand("d"), nil, 401},
+			"wrong secret":        {"/slack/commands", "guess", 0, typedCommand("d"), nil, 401},
+			"no secret":           {"/slack/commands", "", 0, typedCommand("d"), nil, 401},
+			"no signature": {"/slack/commands", secret, 0, typedCommand("d"),
+				func(r *http.Request) { r.Header.Del("X-Slack-Signature") }, 401},
+			"no timestamp": {"/slack/commands", secret, 0, typedCommand("d"),
+				func(r *http.Request) { r.Header.Del("X-Slack-Request-Timestamp") }, 401},
+			"signature of v1": {"/slack/commands", secret, 0, typedCommand("d"),
+				func(r *http.Request) { r.Header.Set("X-Slack-Signature", "v1=00") }, 401},
+			"too large": {"/slack/commands", secret, 0, typedCommand(strings.Repeat("x", inbound.MaxBody)),
+				nil, 413},
+			"check of ssl": {"/slack/commands", "", 0, "ssl_check=1", nil, 200},
+			"no such command": {"/slack/commands", secret, 0, strings.Replace(typedCommand("d"), "recall",
+				"remind", 1), nil, 400},
+			"payload in the address": {"/slack/interactions?payload=%7B%22type%22%3A%22block_actions%22%7D", secret, 0,
+				"x=1", nil, 400},
+			"no payload":     {"/slack/interactions", secret, 0, "", nil, 400},
+			"broken payload": {"/slack/interactions", secret, 0, "payload=%7B", nil, 400},
+			"shortcut": {"/slack/interactions", secret, 0,
+				url.Values{"payload": {`{"type":"shortcut","user":{"id":"U0MINA"}}`}}.Encode(), nil, 200},
+			"closed window": {"/slack/interactions", secret, 0,
+				url.Values{"payload": {`{"type":"view_closed","user":{"id":"U0MINA"}}`}}.Encode(), nil, 200},
+			"events": {"/slack/events", secret, 0, "", nil, 404},
+			"get": {"/slack/commands", secret, 0, "",
+				func(r *http.Request) { r.Method = http.MethodGet }, 405},
 		} {
 			before := x.bot.stored()
 			w := x.send(test.path, test.secret, test.age, test.body, test.change)
@@ -121,7 +132,8 @@ func TestBodyUnread(t *testing.T) {
 			"nothing": {"", ""}, "no signature": {now, ""}, "no time": {"", sign}, "a time that is none": {"now", sign},
 			"old":   {strconv.FormatInt(time.Now().Add(-301*time.Second).Unix(), 10), sign},
 			"ahead": {strconv.FormatInt(time.Now().Add(301*time.Second).Unix(), 10), sign},
-			"short": {now, sign[:len(sign)-2]}, "long": {now, sign + "00"}, "not hex": {now, "v0=" + strings.Repeat("x", 64)}, "another version": {now, "v1" + sign[2:]},
+			"short": {now, sign[:len(sign)-2]}, "long": {now, sign + "00"},
+			"not hex": {now, "v0=" + strings.Repeat("x", 64)}, "another version": {now, "v1" + sign[2:]},
 		} {
 			r := httptest.NewRequest(http.MethodPost, "/slack/commands", unread{x.t})
 			r.Header.Set("X-Slack-Request-Timestamp", h[0])
@@ -144,10 +156,12 @@ func TestNotBoth(t *testing.T) {
 	}, func(x *world, o *Options) { o.SigningSecrets = []string{x.w.SigningSecret} })
 }
 
-// TestHTTPBeforeArrival: until Slack has said whose token it is, nobody can be told apart, and nothing is taken.
+// TestHTTPBeforeArrival: until Slack has said whose token it is, nobody can be told apart, and
+// nothing is taken.
 func TestHTTPBeforeArrival(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
-		if w := x.send("/slack/commands", x.w.SigningSecret, 0, typedCommand("a"), nil); w.Code != http.StatusServiceUnavailable {
+		if w := x.send("/slack/commands", x.w.SigningSecret, 0, typedCommand("a"),
+			nil); w.Code != http.StatusServiceUnavailable {
 			x.t.Errorf("status %d, want 503", w.Code)
 		}
 		x.w.Heal("*")
@@ -187,7 +201,8 @@ func TestPublishedSamples(t *testing.T) {
 	dir := assets(t, "slack-samples")
 	inSlack(t, socketMode, func(x *world) {
 		for name, want := range map[string]error{
-			"AttachmentActionPayload": errIgnored, "MessageShortcutPayload": errIgnored, "ViewClosedPayload": errIgnored,
+			"AttachmentActionPayload": errIgnored, "MessageShortcutPayload": errIgnored,
+			"ViewClosedPayload": errIgnored,
 			// The published samples hold empty ids.
 			"BlockActionPayload": errIgnored, "ViewSubmissionPayload": errIgnored, "SlashCommandPayload": errMalformed,
 		} {
@@ -247,8 +262,12 @@ func TestPublishedSamples(t *testing.T) {
 }
 
 func FuzzInteraction(f *testing.F) {
-	f.Add([]byte(`{"type":"block_actions","user":{"id":"U"},"channel":{"id":"C"},"actions":[{"action_id":"page_next","value":"v1:a:b:9"}]}`))
-	f.Add([]byte(`{"type":"view_submission","user":{"id":"U"},"view":{"callback_id":"ask","private_metadata":"{\"c\":\"C\"}","state":{"values":{"a":{"value":{"value":"x"}}}}}}`))
+	f.Add(
+		[]byte(
+			`{"type":"block_actions","user":{"id":"U"},"channel":{"id":"C"},"actions":[{"action_id":"page_next","value":"v1:a:b:9"}]}`))
+	f.Add(
+		[]byte(
+			`{"type":"view_submission","user":{"id":"U"},"view":{"callback_id":"ask","private_metadata":"{\"c\":\"C\"}","state":{"values":{"a":{"value":{"value":"x"}}}}}}`))
 	a, err := New(Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newFakeBot()})
 	if err != nil {
 		f.Fatal(err)

@@ -13,18 +13,23 @@ import (
 )
 
 const (
-	// commandDirect is how long a command whose right is already known may take to be answered in the acknowledgement itself.
+	// commandDirect is how long a command whose right is already known may take to be answered in
+	// the acknowledgement itself.
 	commandDirect = time.Second
-	// formDirect is the same for a sent form, whose mistakes can only be shown in place by the acknowledgement.
+	// formDirect is the same for a sent form, whose mistakes can only be shown in place by the
+	// acknowledgement.
 	formDirect = 2 * time.Second
-	// openAfter is how long an answer that opens a window is awaited before an empty one is opened: what opens it is good for three seconds.
+	// openAfter is how long an answer that opens a window is awaited before an empty one is opened:
+	// what opens it is good for three seconds.
 	openAfter = 600 * time.Millisecond
 
-	// leftAfter is when an event that still has no answer was left by a process that ended: checking and handling it take less. It is looked for as often.
+	// leftAfter is when an event that still has no answer was left by a process that ended:
+	// checking and handling it take less. It is looked for as often.
 	leftAfter = 10 * time.Second
 	// longLeftAfter is the same where messages are read for the answer: workWithin is over.
 	longLeftAfter = 90 * time.Second
-	// checkedAgain is how old an event may be that is still checked again. An older one is given up: its person has long gone on.
+	// checkedAgain is how old an event may be that is still checked again. An older one is given
+	// up: its person has long gone on.
 	checkedAgain = time.Minute
 )
 
@@ -34,7 +39,8 @@ var errPanicked = errors.New("handling an event panicked")
 // ack acknowledges a delivery. payload, where not nil, is shown to the person at once.
 type ack func(payload any) error
 
-// take handles a delivery from storing it to answering it. It acknowledges exactly once, and returns when the person has been answered.
+// take handles a delivery from storing it to answering it. It acknowledges exactly once, and
+// returns when the person has been answered.
 func (a *Adapter) take(d delivery, acknowledge ack) {
 	acked := false
 	done := func(payload any) error {
@@ -46,7 +52,8 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			a.log.Error("handling an event panicked", "event", d.event.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			a.log.Error("handling an event panicked", "event", d.event.ID, "panic", fmt.Sprint(v), "stack",
+				string(debug.Stack()))
 			if !acked {
 				_ = done(inAcknowledgement(d, uncertain(d.event.ID))) // the socket may be gone with the rest
 			}
@@ -91,7 +98,8 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 
 	if d.form {
 		// The window says that the answer follows; it is then put into it.
-		_ = done(updateResponse(linesView(d, []bot.Line{bot.Say("window.checking")}))) // a lost acknowledgement changes nothing
+		// a lost acknowledgement changes nothing
+		_ = done(updateResponse(linesView(d, []bot.Line{bot.Say("window.checking")})))
 	} else {
 		_ = done(nil) // as above
 	}
@@ -109,13 +117,16 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	}
 	late := <-result
 	if late.Repeated && d.view == "" {
-		return // another process closed it meanwhile, and tells unless it died at once; but a window that waits for the answer none but this one can fill
+		// another process closed it meanwhile, and tells unless it died at once; but a window that
+		// waits for the answer none but this one can fill
+		return
 	}
 	a.answer(d, late)
 }
 
-// settle finds out who acted, has the bot handle the event, and returns what to answer. Where that fails the event stays open, and is taken up as one that was left:
-// the answer is that nothing is certain yet.
+// settle finds out who acted, has the bot handle the event, and returns what to answer. Where that
+// fails the event stays open, and is taken up as one that was left: the answer is that nothing is
+// certain yet.
 func (a *Adapter) settle(d delivery) intake.Answer {
 	answer, err := a.handle(d)
 	if err != nil {
@@ -129,7 +140,8 @@ func (a *Adapter) handle(d delivery) (answer intake.Answer, err error) {
 	e := d.event
 	defer func() {
 		if v := recover(); v != nil {
-			a.log.Error("handling an event panicked", "event", e.ID, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			a.log.Error("handling an event panicked", "event", e.ID, "panic", fmt.Sprint(v), "stack",
+				string(debug.Stack()))
 			err = errPanicked
 		}
 	}()
@@ -174,12 +186,15 @@ func (a *Adapter) giveUp(e intake.Event) (intake.Answer, error) {
 	})
 }
 
-// persist has try close an event, and again where that fails: it may be closed all the same, and would then be found by nobody. It logs the error it returns.
-func (a *Adapter) persist(ctx context.Context, e intake.Event, try func() (intake.Answer, error)) (intake.Answer, error) {
+// persist has try close an event, and again where that fails: it may be closed all the same, and
+// would then be found by nobody. It logs the error it returns.
+func (a *Adapter) persist(ctx context.Context, e intake.Event, try func() (intake.Answer, error)) (intake.Answer,
+	error) {
 	for attempt := 0; ; attempt++ {
 		answer, err := try()
 		if err == nil {
-			answer.Repeated = answer.Repeated && attempt == 0 // an attempt of this process may have closed it, and the news been lost
+			// an attempt of this process may have closed it, and the news been lost
+			answer.Repeated = answer.Repeated && attempt == 0
 			return answer, nil
 		}
 		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
@@ -189,8 +204,8 @@ func (a *Adapter) persist(ctx context.Context, e intake.Event, try func() (intak
 	}
 }
 
-// repeat answers an event that was stored before: by its first answer, unless that has reached the person already, or is still
-// being found.
+// repeat answers an event that was stored before: by its first answer, unless that has reached the
+// person already, or is still being found.
 func (a *Adapter) repeat(d delivery, answer *intake.Answer, done ack) {
 	if answer == nil {
 		_ = done(nil) // a lost acknowledgement changes nothing
@@ -203,8 +218,9 @@ func (a *Adapter) repeat(d delivery, answer *intake.Answer, done ack) {
 	a.answerDirectly(d, *answer, done)
 }
 
-// notStored tells a person that nothing was stored. Where the ledger itself does not know that, and only then (a context that ended in time stores nothing), they hear that
-// it is not certain: if it was stored after all it is taken up as one that was left.
+// notStored tells a person that nothing was stored. Where the ledger itself does not know that, and
+// only then (a context that ended in time stores nothing), they hear that it is not certain: if it
+// was stored after all it is taken up as one that was left.
 func (a *Adapter) notStored(d delivery, err error, done ack) {
 	lines := again(d.event.ID)
 	if _, unsure := errors.AsType[*bot.Unsure](err); unsure {
@@ -217,7 +233,8 @@ func (a *Adapter) notStored(d delivery, err error, done ack) {
 	a.answer(d, intake.Answer{Kind: intake.Whisper, Lines: lines})
 }
 
-// inAcknowledgement is the acknowledgement that says lines, nil for a press, which is answered apart.
+// inAcknowledgement is the acknowledgement that says lines, nil for a press, which is answered
+// apart.
 func inAcknowledgement(d delivery, lines []bot.Line) any {
 	switch {
 	case d.command:
@@ -228,8 +245,10 @@ func inAcknowledgement(d delivery, lines []bot.Line) any {
 	return nil
 }
 
-// takeUpLeft takes up the events that a process stored and acknowledged, and then ended before it answered: the one that this one follows, or another replica, at any time.
-// So it looks again and again, and always leaves alone what a process may still be at work on. One that takes long holds up none of the others.
+// takeUpLeft takes up the events that a process stored and acknowledged, and then ended before it
+// answered: the one that this one follows, or another replica, at any time. So it looks again and
+// again, and always leaves alone what a process may still be at work on. One that takes long holds
+// up none of the others.
 func (a *Adapter) takeUpLeft(ctx context.Context) {
 	var taking sync.Map // by id, what is being taken up: it is found again until it is closed
 	for first := true; ; first = false {
@@ -262,7 +281,8 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 	}
 }
 
-// takeUp checks a young event again and gives an old one up. Where another process was quicker, that one tells the person; where it fails the event is found again.
+// takeUp checks a young event again and gives an old one up. Where another process was quicker,
+// that one tells the person; where it fails the event is found again.
 func (a *Adapter) takeUp(u intake.Unfinished) {
 	d := delivery{event: u.Event, at: time.Now()}
 	d.ephemeral = u.Event.Act.Card.Channel != "" && u.Event.Act.Card.Message == ""

@@ -70,7 +70,8 @@ func TestApprove(t *testing.T) {
 		edits := x.w.Calls("chat.update")
 		x.acked(x.w.Press("U0THEO", at, "approve"))
 		d := x.onlyDid()
-		if d.event.Act.Kind != intake.ActApprove || d.event.Act.Request != "R-7K3M9Q" || d.event.Act.Digest != digest[:bot.DigestShort] || d.event.Act.Card != ref {
+		if d.event.Act.Kind != intake.ActApprove || d.event.Act.Request != "R-7K3M9Q" ||
+			d.event.Act.Digest != digest[:bot.DigestShort] || d.event.Act.Card != ref {
 			x.t.Errorf("act: %+v", d.event.Act)
 		}
 		if got := x.picture(at); strings.Contains(got, "[Approve]") || !strings.Contains(got, "approved by") {
@@ -87,14 +88,16 @@ func TestApprove(t *testing.T) {
 			x.t.Errorf("Edit: %v, %d calls", err, x.w.Calls("chat.update")-edits)
 		}
 		// Something older never comes back.
-		if err := x.a.Edit(x.t.Context(), ref, card(bot.Proposed)); err != nil || strings.Contains(x.picture(at), "[Approve]") {
+		if err := x.a.Edit(x.t.Context(), ref, card(bot.Proposed)); err != nil ||
+			strings.Contains(x.picture(at), "[Approve]") {
 			x.t.Errorf("Edit: %v; an older state came back", err)
 		}
 		x.quiet()
 	})
 }
 
-// TestDecisionIsAskedAfresh: what was known of an account a moment ago does not count for a decision.
+// TestDecisionIsAskedAfresh: what was known of an account a moment ago does not count for a
+// decision.
 func TestDecisionIsAskedAfresh(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
@@ -125,8 +128,9 @@ func TestDecisionIsAskedAfresh(t *testing.T) {
 	})
 }
 
-// TestApproversThen: for a decision the groups are asked about that counted when it was asked for, afresh like those of now, so that a changed policy takes the
-// decision from nobody who may decide by both.
+// TestApproversThen: for a decision the groups are asked about that counted when it was asked for,
+// afresh like those of now, so that a changed policy takes the decision from nobody who may decide
+// by both.
 func TestApproversThen(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
@@ -158,7 +162,8 @@ func TestApproversThen(t *testing.T) {
 }
 
 func TestWhichCommandsDecide(t *testing.T) {
-	for text, fresh := range map[string]bool{"stop R-1": true, "  STOP R-1": true, "withdraw R-1": true, "find @g": false, "": false, "list": false, "show R-1": false, "sotp": true} {
+	for text, fresh := range map[string]bool{"stop R-1": true, "  STOP R-1": true, "withdraw R-1": true,
+		"find @g": false, "": false, "list": false, "show R-1": false, "sotp": true} {
 		if got := needsFresh(intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: text}); got != fresh {
 			t.Errorf("needsFresh(%q) = %v, want %v", text, got, fresh)
 		}
@@ -172,7 +177,8 @@ func TestReject(t *testing.T) {
 			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActAskReject {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
-						Kind: intake.FormReject, Title: "Reject R-7K3M9Q, whatever that is called", Submit: "Reject", Request: e.Act.Request, Digest: e.Act.Digest,
+						Kind: intake.FormReject, Title: "Reject R-7K3M9Q, whatever that is called", Submit: "Reject",
+						Request: e.Act.Request, Digest: e.Act.Digest,
 						Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true, Max: 500}},
 					}}
 				}
@@ -187,7 +193,8 @@ func TestReject(t *testing.T) {
 		x.acked(x.w.Submit("U0LENA", v.ID, map[string]string{"reason": "wrong group"}))
 		all := x.bot.did()
 		last := all[len(all)-1].event
-		if last.Act.Kind != intake.ActReject || last.Act.Reason != "wrong group" || last.Act.Request != "R-7K3M9Q" || last.Act.Card != ref || last.Place.Channel != "C0TRUST" {
+		if last.Act.Kind != intake.ActReject || last.Act.Reason != "wrong group" || last.Act.Request != "R-7K3M9Q" ||
+			last.Act.Card != ref || last.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", last)
 		}
 		if n := len(x.w.Views("U0LENA")); n != 0 {
@@ -207,9 +214,11 @@ func TestRejectRefused(t *testing.T) {
 		x.bot.set(func(b *fakeBot) {
 			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActAskReject {
-					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject, Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
+						Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
 				}
-				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
+				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver",
+					Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
 			}
 		})
 		x.acked(x.w.Press("U0NOBODY", at, "reject"))
@@ -221,19 +230,24 @@ func TestRejectRefused(t *testing.T) {
 	})
 }
 
-// TestForm: the form of /recall shows a mistake in place, and the same window sent again is another event.
+// TestForm: the form of /recall shows a mistake in place, and the same window sent again is another
+// event.
 func TestForm(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
 			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				switch {
 				case e.Act.Kind == intake.ActCommand:
-					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
-						{Name: "group", Label: "Group id", Required: true, Max: 60}, {Name: "what", Label: "Seqs, or a filter", Placeholder: "100 101", Required: true, Max: 1000},
-						{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
-					}}}
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormAsk,
+						Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
+							{Name: "group", Label: "Group id", Required: true, Max: 60},
+							{Name: "what", Label: "Seqs, or a filter", Placeholder: "100 101", Required: true,
+								Max: 1000},
+							{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
+						}}}
 				case e.Act.Options["what"] == "100-x":
-					return intake.Answer{Kind: intake.Whisper, Refused: "mistake", Lines: []bot.Line{{{Kind: bot.Words, Text: "100-x is no range"}}}}
+					return intake.Answer{Kind: intake.Whisper, Refused: "mistake",
+						Lines: []bot.Line{{{Kind: bot.Words, Text: "100-x is no range"}}}}
 				}
 				return intake.Answer{Kind: intake.Accepted}
 			}
@@ -253,23 +267,27 @@ func TestForm(t *testing.T) {
 			x.t.Fatalf("the bot was asked %d times, want 3", len(all))
 		}
 		e := all[2].event
-		if e.Act.Kind != intake.ActForm || e.Act.Options["what"] != "100-101" || e.Act.Options["reason"] != "spam" || e.Act.Options["group"] != "@TGS#1" || e.Place.Channel != "C0TRUST" {
+		if e.Act.Kind != intake.ActForm || e.Act.Options["what"] != "100-101" || e.Act.Options["reason"] != "spam" ||
+			e.Act.Options["group"] != "@TGS#1" || e.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
 	})
 }
 
-// TestSlowForm: a form whose answer takes long is acknowledged in time, and the answer comes into its window.
+// TestSlowForm: a form whose answer takes long is acknowledged in time, and the answer comes into
+// its window.
 func TestSlowForm(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
 		x.bot.set(func(b *fakeBot) {
 			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActAskReject {
-					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject, Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
+					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
+						Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
 				}
-				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver", Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
+				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver",
+					Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
 			}
 		})
 		x.acked(x.w.Press("U0LENA", at, "reject"))
@@ -290,9 +308,11 @@ func TestSlowForm(t *testing.T) {
 }
 
 func page(n int) *intake.Page {
-	p := &intake.Page{Title: say("{}: the messages", bot.Code("R-7K3M9Q")), Request: "R-7K3M9Q", Digest: digest, Number: n, Of: 3}
+	p := &intake.Page{Title: say("{}: the messages", bot.Code("R-7K3M9Q")), Request: "R-7K3M9Q", Digest: digest,
+		Number: n, Of: 3}
 	for i := range 10 {
-		p.Samples = append(p.Samples, bot.Sample{Seq: uint32(10*n + i), Sender: "casino_77", Sent: noon, Text: bot.Line{bot.Quote(hostile)}})
+		p.Samples = append(p.Samples, bot.Sample{Seq: uint32(10*n + i), Sender: "casino_77", Sent: noon,
+			Text: bot.Line{bot.Quote(hostile)}})
 	}
 	return p
 }
@@ -307,11 +327,13 @@ func TestShowAll(t *testing.T) {
 		})
 		x.acked(x.w.Press("U0THEO", at, "show_all"))
 		v := x.front("U0THEO")
-		if got := x.w.Picture(v); !strings.Contains(got, "`9`") || !strings.Contains(got, "[Next]") || strings.Contains(got, "[Previous]") {
+		if got := x.w.Picture(v); !strings.Contains(got, "`9`") || !strings.Contains(got, "[Next]") ||
+			strings.Contains(got, "[Previous]") {
 			x.t.Errorf("page 1:\n%s", got)
 		}
 		x.acked(x.w.PressInView("U0THEO", v.ID, "page_next"))
-		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "`19`") || !strings.Contains(got, "[Previous] [Next]") {
+		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "`19`") ||
+			!strings.Contains(got, "[Previous] [Next]") {
 			x.t.Errorf("page 2:\n%s", got)
 		}
 		x.acked(x.w.PressInView("U0THEO", v.ID, "page_next"))
@@ -319,7 +341,8 @@ func TestShowAll(t *testing.T) {
 			x.t.Errorf("page 3:\n%s", got)
 		}
 		all := x.bot.did()
-		if e := all[2].event; e.Act.Kind != intake.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" || e.Place.Channel != "C0TRUST" {
+		if e := all[2].event; e.Act.Kind != intake.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" ||
+			e.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", e)
 		}
 		if len(x.w.Ephemerals("U0THEO")) != 0 || len(x.w.Notified()) != 1 {
@@ -329,7 +352,8 @@ func TestShowAll(t *testing.T) {
 	})
 }
 
-// TestSlowWindow: what opens a window is good for three seconds, so one is opened before the answer is there.
+// TestSlowWindow: what opens a window is good for three seconds, so one is opened before the answer
+// is there.
 func TestSlowWindow(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
@@ -353,7 +377,8 @@ func TestSlowWindow(t *testing.T) {
 	})
 }
 
-// TestFind: a command that takes long shows its page as a message, for no window can be opened any more; its button asks for a recall.
+// TestFind: a command that takes long shows its page as a message, for no window can be opened any
+// more; its button asks for a recall.
 func TestFind(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
@@ -378,14 +403,16 @@ func TestFind(t *testing.T) {
 		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionRecall))
 		time.Sleep(6 * time.Second)
 		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" || e.Act.Card.Message != "" {
+		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" ||
+			e.Act.Card.Message != "" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
 	})
 }
 
-// TestFound: in the window that a search opened its pages are turned, and its button asks for a recall of it.
+// TestFound: in the window that a search opened its pages are turned, and its button asks for a
+// recall of it.
 func TestFound(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
@@ -404,10 +431,12 @@ func TestFound(t *testing.T) {
 		x.acked(x.w.PressInView("U0MINA", v.ID, actionNext))
 		time.Sleep(4 * time.Second)
 		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != intake.ActTurnFind || e.Act.Search != "slack-0123" || e.Act.Page != 1 {
+		if e := did[len(did)-1].event; e.Act.Kind != intake.ActTurnFind || e.Act.Search != "slack-0123" ||
+			e.Act.Page != 1 {
 			x.t.Errorf("event: %+v", e)
 		}
-		if got := x.w.Picture(x.front("U0MINA")); !strings.Contains(got, "`19`") || !strings.Contains(got, "[Previous] [Next] [Recall all 57]") {
+		if got := x.w.Picture(x.front("U0MINA")); !strings.Contains(got, "`19`") ||
+			!strings.Contains(got, "[Previous] [Next] [Recall all 57]") {
 			x.t.Errorf("page 2:\n%s", got)
 		}
 		x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
@@ -420,16 +449,21 @@ func TestFound(t *testing.T) {
 	})
 }
 
-// TestStale: a card that is out of date is repaired under the finger that pressed it, also one that only this person sees.
+// TestStale: a card that is out of date is repaired under the finger that pressed it, also one that
+// only this person sees.
 func TestStale(t *testing.T) {
 	inBoth(t, func(x *world) {
 		fresh := card(bot.Expired)
 		fresh.Version, fresh.Buttons = 9, nil
-		stale := intake.Answer{Kind: intake.Whisper, Refused: "stale_card", Lines: []bot.Line{say("This card does not show what is waiting now.")}, Card: &fresh, Stale: true}
+		stale := intake.Answer{Kind: intake.Whisper, Refused: "stale_card",
+			Lines: []bot.Line{say("This card does not show what is waiting now.")}, Card: &fresh, Stale: true}
 		old := card(bot.Proposed)
 
 		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return intake.Answer{Kind: intake.ShowCard, Card: &old} }
+			b.answer = func(intake.Event,
+				bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.ShowCard, Card: &old}
+			}
 		})
 		x.acked(x.w.Command("U0THEO", "C0TRUST", "/recalls", "show R-7K3M9Q"))
 		if got := x.told("U0THEO"); !strings.Contains(got, "[Approve]") {
@@ -477,7 +511,8 @@ func TestForged(t *testing.T) {
 func TestWho(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		for user, want := range map[string]bot.Trouble{
-			"U0MINA": "", "U0GUEST": bot.TroubleGuest, "U0SINGLE": bot.TroubleGuest, "U0INVITED": bot.TroubleGuest, "U0ALIEN": bot.TroubleForeign,
+			"U0MINA": "", "U0GUEST": bot.TroubleGuest, "U0SINGLE": bot.TroubleGuest, "U0INVITED": bot.TroubleGuest,
+			"U0ALIEN":   bot.TroubleForeign,
 			"U0STRANGE": bot.TroubleForeign, "U0ROBOT": bot.TroubleBot, "U0FLOW": bot.TroubleWorkflow,
 		} {
 			before := len(x.bot.did())
@@ -505,8 +540,8 @@ func TestWho(t *testing.T) {
 	})
 }
 
-// TestEnterprise: on Enterprise Grid an account of another workspace of the same organisation is one of ours, and is the same account
-// whatever a payload says.
+// TestEnterprise: on Enterprise Grid an account of another workspace of the same organisation is
+// one of ours, and is the same account whatever a payload says.
 func TestEnterprise(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.w.AddUser(slacktest.User{ID: "W0SISTER", TeamID: "T0SISTER", EnterpriseID: "E0ORG"})
@@ -527,7 +562,8 @@ func TestEnterprise(t *testing.T) {
 func TestWhere(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		for channel, want := range map[string]bot.Trouble{
-			"C0TRUST": "", "C0PUBLIC": "", "C0PRIVATE": bot.TroubleNotInChannel, "C0OLD": bot.TroubleArchived, "C0SHARED": bot.TroubleExtShared, "D0MINA": bot.TroubleDirectMessage,
+			"C0TRUST": "", "C0PUBLIC": "", "C0PRIVATE": bot.TroubleNotInChannel, "C0OLD": bot.TroubleArchived,
+			"C0SHARED": bot.TroubleExtShared, "D0MINA": bot.TroubleDirectMessage,
 			"C0SEVERAL": bot.TroubleDirectMessage,
 		} {
 			got, err := x.a.placeTrouble(x.t.Context(), channel)
@@ -538,7 +574,8 @@ func TestWhere(t *testing.T) {
 		// Typed where the bot is not: the answer comes all the same.
 		x.bot.set(func(b *fakeBot) {
 			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
-				return intake.Answer{Kind: intake.Whisper, Refused: "trouble", Lines: []bot.Line{say(string(e.Place.Trouble))}}
+				return intake.Answer{Kind: intake.Whisper, Refused: "trouble",
+					Lines: []bot.Line{say(string(e.Place.Trouble))}}
 			}
 		})
 		for _, channel := range []string{"C0PRIVATE", "D0MINA", "C0SHARED"} {
@@ -552,8 +589,9 @@ func TestWhere(t *testing.T) {
 	})
 }
 
-// TestDirectMessageOfSeveral: a direct message of several people is known as one with the scope to look at it, and without, which is how the bot is installed.
-// Where a scope for channels is missing nothing is known, and nothing is done.
+// TestDirectMessageOfSeveral: a direct message of several people is known as one with the scope to
+// look at it, and without, which is how the bot is installed. Where a scope for channels is missing
+// nothing is known, and nothing is done.
 func TestDirectMessageOfSeveral(t *testing.T) {
 	few := slices.DeleteFunc(slices.Clone(Scopes), func(s string) bool { return s == "groups:read" })
 	for _, test := range []struct {
@@ -635,7 +673,8 @@ func TestSlowStore(t *testing.T) {
 	})
 }
 
-// TestRedelivery: the same event acts once, however often and by whichever way it comes, and its answer is shown once.
+// TestRedelivery: the same event acts once, however often and by whichever way it comes, and its
+// answer is shown once.
 func TestRedelivery(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
@@ -684,11 +723,13 @@ func TestDuplicates(t *testing.T) {
 	}, func(x *world, _ *Options) { x.w.Duplicate = true })
 }
 
-// TestCouldNotCheck: where Slack does not say who acted, the press is given up in time, and the person told.
+// TestCouldNotCheck: where Slack does not say who acted, the press is given up in time, and the
+// person told.
 func TestCouldNotCheck(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
-		for _, f := range []slacktest.Fault{slacktest.Hang(), slacktest.ServerError(503), slacktest.RateLimited(time.Minute), slacktest.Code("missing_scope"), slacktest.Reset()} {
+		for _, f := range []slacktest.Fault{slacktest.Hang(), slacktest.ServerError(503),
+			slacktest.RateLimited(time.Minute), slacktest.Code("missing_scope"), slacktest.Reset()} {
 			x.w.Fail("usergroups.users.list", -1, f)
 			before := x.bot.givenUp()
 			d := x.w.Press("U0THEO", at, "approve")
@@ -739,7 +780,8 @@ func TestPanic(t *testing.T) {
 	})
 }
 
-// TestDirectAnswer: once the account is known, a command is answered in its acknowledgement, without any call.
+// TestDirectAnswer: once the account is known, a command is answered in its acknowledgement,
+// without any call.
 func TestDirectAnswer(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
@@ -774,7 +816,8 @@ func TestDirectAnswer(t *testing.T) {
 	})
 }
 
-// TestShowWithOutcomes: a request is shown whole, its card and below it everything that became of it.
+// TestShowWithOutcomes: a request is shown whole, its card and below it everything that became of
+// it.
 func TestShowWithOutcomes(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
@@ -813,7 +856,8 @@ func TestAccepted(t *testing.T) {
 		})
 		for i := range 2 {
 			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", fmt.Sprint("x ", i)))
-			if got := x.told("U0MINA"); !strings.Contains(got, "reading the messages") || len(x.w.Ephemerals("U0MINA")) != i+1 {
+			if got := x.told("U0MINA"); !strings.Contains(got, "reading the messages") ||
+				len(x.w.Ephemerals("U0MINA")) != i+1 {
 				x.t.Errorf("told:\n%s", got)
 			}
 		}
@@ -821,7 +865,8 @@ func TestAccepted(t *testing.T) {
 	})
 }
 
-// TestAnswerByOtherMeans: where a response_url is not taken, the person is told otherwise, and what holds messages stays with them.
+// TestAnswerByOtherMeans: where a response_url is not taken, the person is told otherwise, and what
+// holds messages stays with them.
 func TestAnswerByOtherMeans(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
@@ -869,11 +914,13 @@ func TestUnfinished(t *testing.T) {
 	}, func(x *world, _ *Options) {
 		event := func(id bot.EventID) intake.Event {
 			return intake.Event{
-				ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"}, By: bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
+				ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"},
+				By:  bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
 				Act: intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "list"},
 			}
 		}
 		x.bot.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
-		x.bot.waiting = []intake.Unfinished{{Event: event("old"), Age: time.Hour}, {Event: event("young"), Age: 10 * time.Second}}
+		x.bot.waiting = []intake.Unfinished{{Event: event("old"), Age: time.Hour},
+			{Event: event("young"), Age: 10 * time.Second}}
 	})
 }

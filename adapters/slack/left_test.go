@@ -16,7 +16,8 @@ import (
 	"recallbot/bot/intake"
 )
 
-// These tests are about events that one replica has stored and acknowledged, and others find without an answer.
+// These tests are about events that one replica has stored and acknowledged, and others find
+// without an answer.
 
 // counting is a Bot that counts what adapters have it do.
 type counting struct {
@@ -75,7 +76,8 @@ func (b *counting) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[int
 // replica runs another adapter in x's workspace.
 func (x *world) replica(b Bot) {
 	x.t.Helper()
-	a, err := New(Options{BotToken: x.w.BotToken, SigningSecrets: []string{x.w.SigningSecret}, HTTPClient: x.w.Client(), Bot: b})
+	a, err := New(Options{BotToken: x.w.BotToken, SigningSecrets: []string{x.w.SigningSecret}, HTTPClient: x.w.Client(),
+		Bot: b})
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -85,12 +87,14 @@ func (x *world) replica(b Bot) {
 // leftEvent is Mina's command as a process left it.
 func leftEvent(text string) intake.Event {
 	return intake.Event{
-		ID: "left", Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"}, By: bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
+		ID: "left", Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"},
+		By:  bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
 		Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: text},
 	}
 }
 
-// TestLeftByAnother: a replica runs on while another ends for good. What that one left is checked again, or given up when it is found too late.
+// TestLeftByAnother: a replica runs on while another ends for good. What that one left is checked
+// again, or given up when it is found too late.
 func TestLeftByAnother(t *testing.T) {
 	for age, want := range map[time.Duration]string{0: "asked", 5 * time.Minute: "did not tell in time"} {
 		t.Run(age.String(), func(t *testing.T) {
@@ -113,7 +117,8 @@ func TestLeftByAnother(t *testing.T) {
 	}
 }
 
-// TestLeftByTheOneBefore: where no other process can be at work, what the one before has left is taken up at the start, what messages are read for too.
+// TestLeftByTheOneBefore: where no other process can be at work, what the one before has left is
+// taken up at the start, what messages are read for too.
 func TestLeftByTheOneBefore(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		t.Run(fmt.Sprint("alone ", alone), func(t *testing.T) {
@@ -144,7 +149,8 @@ func TestLeftByTheOneBefore(t *testing.T) {
 	}
 }
 
-// TestLeftTakenUpOnce: two replicas that find the same event at the same time act once, and the person hears once.
+// TestLeftTakenUpOnce: two replicas that find the same event at the same time act once, and the
+// person hears once.
 func TestLeftTakenUpOnce(t *testing.T) {
 	for name, age := range map[string]time.Duration{"checked again": leftAfter, "given up": checkedAgain} {
 		t.Run(name, func(t *testing.T) {
@@ -172,17 +178,23 @@ func TestLeftTakenUpOnce(t *testing.T) {
 	}
 }
 
-// TestAtWorkIsNotLeft: an event that a replica is still checking or reading for is left to it, by those that run and by one that starts meanwhile.
+// TestAtWorkIsNotLeft: an event that a replica is still checking or reading for is left to it, by
+// those that run and by one that starts meanwhile.
 func TestAtWorkIsNotLeft(t *testing.T) {
 	for name, test := range map[string]struct {
 		command, text string
 		slow          func(x *world)
 		starts        time.Duration // when another replica starts
 	}{
-		"checking":           {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }, time.Second},
-		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100", func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }, time.Second},
-		"reading":            {"/recalls", "find @TGS#2J4SZEAEL", func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, time.Second},
-		"reading for long":   {"/recalls", "find @TGS#2J4SZEAEL", func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, checkedAgain + time.Second},
+		"checking": {"/recall", "@TGS#2J4SZEAEL 100",
+			func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }, time.Second},
+		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100",
+			func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }, time.Second},
+		"reading": {"/recalls", "find @TGS#2J4SZEAEL",
+			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, time.Second},
+		"reading for long": {"/recalls", "find @TGS#2J4SZEAEL",
+			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) },
+			checkedAgain + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &counting{}
@@ -226,7 +238,8 @@ func (b slow) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answ
 	return b.Bot.Do(ctx, e, m)
 }
 
-// TestClosedByAnother: where a replica closes an event that another is still at work on after all, the person hears once. A window that waits for the answer is filled.
+// TestClosedByAnother: where a replica closes an event that another is still at work on after all,
+// the person hears once. A window that waits for the answer is filled.
 func TestClosedByAnother(t *testing.T) {
 	for name, test := range map[string]struct {
 		act     func(x *world)
@@ -269,8 +282,8 @@ func TestClosedByAnother(t *testing.T) {
 	}
 }
 
-// TestLeftSlowly: what is being taken up, however slowly, is not taken up a second time by the same replica; and where the news is lost that it was handled, the
-// person hears all the same.
+// TestLeftSlowly: what is being taken up, however slowly, is not taken up a second time by the same
+// replica; and where the news is lost that it was handled, the person hears all the same.
 func TestLeftSlowly(t *testing.T) {
 	for _, newsLost := range []bool{false, true} {
 		b := &counting{newsLost: newsLost}
@@ -298,7 +311,8 @@ func TestLeftSlowly(t *testing.T) {
 	}
 }
 
-// TestGivenUpNewsLost: where the news is lost that an event was given up, it is found by nobody any more, and the person hears all the same.
+// TestGivenUpNewsLost: where the news is lost that an event was given up, it is found by nobody any
+// more, and the person hears all the same.
 func TestGivenUpNewsLost(t *testing.T) {
 	for name, event := range map[string]func(x *world){
 		"left": func(x *world) {
@@ -330,7 +344,8 @@ func TestGivenUpNewsLost(t *testing.T) {
 	}
 }
 
-// TestLeftBesideSlow: while one event is being taken up slowly, what is left after it is still checked again, not given up for having waited.
+// TestLeftBesideSlow: while one event is being taken up slowly, what is left after it is still
+// checked again, not given up for having waited.
 func TestLeftBesideSlow(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
@@ -355,25 +370,34 @@ func TestLeftBesideSlow(t *testing.T) {
 	})
 }
 
-// TestUncertain: a person whose event was stored and could not be handled is not told that nothing was done, because it is handled when the bot is well again soon, and
-// given up when that takes longer. They hear which, and nothing in between.
+// TestUncertain: a person whose event was stored and could not be handled is not told that nothing
+// was done, because it is handled when the bot is well again soon, and given up when that takes
+// longer. They hear which, and nothing in between.
 func TestUncertain(t *testing.T) {
-	for until, want := range map[time.Duration]string{30 * time.Second: "asked", 10 * time.Minute: "did not tell in time"} {
+	for until, want := range map[time.Duration]string{30 * time.Second: "asked",
+		10 * time.Minute: "did not tell in time"} {
 		for name, trouble := range map[string]func(b *fakeBot){
-			"fails":  func(b *fakeBot) { b.doErr = errors.New("disk full") },
-			"panics": func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") } },
+			"fails": func(b *fakeBot) { b.doErr = errors.New("disk full") },
+			"panics": func(
+				b *fakeBot) {
+				b.answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") }
+			},
 		} {
 			t.Run(name+" for "+until.String(), func(t *testing.T) {
 				inBoth(t, func(x *world) {
 					x.bot.set(trouble)
 					x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100"))
 					time.Sleep(5 * time.Second)
-					if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") {
+					if got := x.told("U0MINA"); !strings.Contains(got, "not certain") ||
+						strings.Contains(got, "nothing was done") {
 						x.t.Errorf("told:\n%s", got)
 					}
 					time.Sleep(until - 5*time.Second)
 					x.bot.set(func(b *fakeBot) {
-						b.doErr, b.answer = nil, func(intake.Event, bot.Member) intake.Answer { return whisper("asked") }
+						b.doErr, b.answer = nil, func(intake.Event,
+							bot.Member) intake.Answer {
+							return whisper("asked")
+						}
 					})
 					time.Sleep(time.Minute)
 					if got := x.told("U0MINA"); !strings.Contains(got, want) {
@@ -388,7 +412,8 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// unsureNote is a Bot that stores what it is to note, and cannot tell that it did: the answer to the commit was lost.
+// unsureNote is a Bot that stores what it is to note, and cannot tell that it did: the answer to
+// the commit was lost.
 type unsureNote struct{ Bot }
 
 func (b unsureNote) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
@@ -398,7 +423,8 @@ func (b unsureNote) Note(ctx context.Context, e intake.Event) (bool, *intake.Ans
 	return false, nil, fmt.Errorf("store event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
 }
 
-// TestUnsureNote: where nobody knows whether an event was stored, the person is not told that nothing was done: it was, and is carried out soon.
+// TestUnsureNote: where nobody knows whether an event was stored, the person is not told that
+// nothing was done: it was, and is carried out soon.
 func TestUnsureNote(t *testing.T) {
 	for name, act := range map[string]func(x *world) *slacktest.Delivery{
 		"command": func(x *world) *slacktest.Delivery {
@@ -415,7 +441,8 @@ func TestUnsureNote(t *testing.T) {
 					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("carried out") }
 				})
 				x.acked(act(x))
-				if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") {
+				if got := x.told("U0MINA"); !strings.Contains(got, "not certain") ||
+					strings.Contains(got, "nothing was done") {
 					x.t.Errorf("told:\n%s", got)
 				}
 				time.Sleep(time.Minute)

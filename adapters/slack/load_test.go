@@ -12,7 +12,8 @@ import (
 	"recallbot/bot/intake"
 )
 
-// BenchmarkAcknowledgement measures what a person waits for the acknowledgement of a command, over the loopback network and with every event stored on disk.
+// BenchmarkAcknowledgement measures what a person waits for the acknowledgement of a command, over
+// the loopback network and with every event stored on disk.
 func BenchmarkAcknowledgement(b *testing.B) {
 	w := slacktest.New()
 	defer w.Close()
@@ -51,7 +52,8 @@ func TestHeap(t *testing.T) {
 			ref := bot.Ref{Channel: "C0TRUST", Message: fmt.Sprint(i)}
 			x.a.shown.posted(ref, card(bot.Proposed))
 			x.a.given.add(bot.EventID(fmt.Sprint(i)))
-			// The runtime keeps every goroutine that ever lived beside others; how many do must not depend on the machine.
+			// The runtime keeps every goroutine that ever lived beside others; how many do must not
+			// depend on the machine.
 			synctest.Wait()
 			if i%100 == 99 {
 				x.bot.set(func(b *fakeBot) { clear(b.events); b.order, b.done = nil, nil })

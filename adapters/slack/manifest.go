@@ -9,7 +9,8 @@ import (
 	"recallbot/bot"
 )
 
-// manifest is Slack's app manifest, as far as the bot needs one (docs.slack.dev/reference/app-manifest).
+// manifest is Slack's app manifest, as far as the bot needs one
+// (docs.slack.dev/reference/app-manifest).
 type manifest struct {
 	Display struct {
 		Name            string `json:"name"`
@@ -40,7 +41,8 @@ type manifest struct {
 	} `json:"settings"`
 }
 
-// manifestCommand is a slash command. should_escape is off: with it on, the @ and # of a group id may arrive as something else.
+// manifestCommand is a slash command. should_escape is off: with it on, the @ and # of a group id
+// may arrive as something else.
 type manifestCommand struct {
 	Command      string `json:"command"`
 	URL          string `json:"url,omitempty"`
@@ -49,8 +51,9 @@ type manifestCommand struct {
 	ShouldEscape bool   `json:"should_escape"`
 }
 
-// Manifest returns the app manifest in JSON, to be pasted where an app is made: for Socket Mode, or where httpURL is not empty for HTTP
-// requests to that address, which must be https (http on this machine alone) and may have a path before /slack/.
+// Manifest returns the app manifest in JSON, to be pasted where an app is made: for Socket Mode, or
+// where httpURL is not empty for HTTP requests to that address, which must be https (http on this
+// machine alone) and may have a path before /slack/.
 func Manifest(httpURL string) ([]byte, error) {
 	var commands, interactions string
 	if httpURL != "" {

@@ -12,7 +12,8 @@ import (
 )
 
 func TestManifest(t *testing.T) {
-	for _, address := range []string{"", "https://bot.example.com", "https://bot.example.com/recallbot/", "http://localhost:8080"} {
+	for _, address := range []string{"", "https://bot.example.com", "https://bot.example.com/recallbot/",
+		"http://localhost:8080"} {
 		body, err := Manifest(address)
 		if err != nil {
 			t.Fatalf("Manifest(%q): %v", address, err)
@@ -51,11 +52,13 @@ func TestManifest(t *testing.T) {
 		if address != "" && m.Settings.Interactivity.URL != base+"/slack/interactions" {
 			t.Errorf("%q: interactivity goes to %q", address, m.Settings.Interactivity.URL)
 		}
-		if !slices.Equal(m.OAuth.Scopes.Bot, []string{"commands", "chat:write", "files:write", "usergroups:read", "users:read", "channels:read", "groups:read"}) {
+		if !slices.Equal(m.OAuth.Scopes.Bot, []string{"commands", "chat:write", "files:write", "usergroups:read",
+			"users:read", "channels:read", "groups:read"}) {
 			t.Errorf("%q: scopes %v", address, m.OAuth.Scopes.Bot)
 		}
 	}
-	for _, address := range []string{"bot.example.com", "http://bot.example.com", "https://", "https://a@b.example", "https://bot.example.com/?x=1", "ftp://bot.example.com", "::"} {
+	for _, address := range []string{"bot.example.com", "http://bot.example.com", "https://", "https://a@b.example",
+		"https://bot.example.com/?x=1", "ftp://bot.example.com", "::"} {
 		if _, err := Manifest(address); err == nil {
 			t.Errorf("Manifest(%q) is made", address)
 		}
@@ -67,7 +70,8 @@ func TestManifestSchema(t *testing.T) {
 	for _, name := range []string{"slack-manifest.schema.1.json", "slack-manifest.schema.2.json"} {
 		c := jsonschema.NewCompiler()
 		c.UseRegexpEngine(func(s string) (jsonschema.Regexp, error) {
-			// Lookaheads, which this engine does not have, stand in fields that the manifest does not use.
+			// Lookaheads, which this engine does not have, stand in fields that the manifest does
+			// not use.
 			r, err := regexp.Compile(strings.TrimPrefix(s, `^(?![\.\-])`))
 			return r, err
 		})

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// askedFor is how long what Slack said about an account or a channel may be used for asking and reading. A decision asks afresh.
+// askedFor is how long what Slack said about an account or a channel may be used for asking and
+// reading. A decision asks afresh.
 const askedFor = 55 * time.Second
 
 // face is what Slack says of a user, without any group.
@@ -23,8 +24,8 @@ type face struct {
 	trouble bot.Trouble
 }
 
-// needsFresh reports whether an act may settle something, so that who does it must be asked afresh. A command counts unless
-// its first word shows that it only asks or reads.
+// needsFresh reports whether an act may settle something, so that who does it must be asked afresh.
+// A command counts unless its first word shows that it only asks or reads.
 func needsFresh(a intake.Act) bool {
 	switch a.Kind {
 	case intake.ActApprove, intake.ActReject, intake.ActStop:
@@ -39,7 +40,8 @@ func needsFresh(a intake.Act) bool {
 	return false
 }
 
-// approversThen are the groups that count for a decision beside those of the policy of now: those that counted when it was asked for.
+// approversThen are the groups that count for a decision beside those of the policy of now: those
+// that counted when it was asked for.
 func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, error) {
 	switch act.Kind {
 	case intake.ActApprove, intake.ActAskApprove, intake.ActReject, intake.ActAskReject:
@@ -48,7 +50,8 @@ func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, 
 	return nil, nil
 }
 
-// cached returns who acted and where, when everything that counts was asked within the last minute. then are groups that count beside the policy's. It makes no calls.
+// cached returns who acted and where, when everything that counts was asked within the last minute.
+// then are groups that count beside the policy's. It makes no calls.
 func (a *Adapter) cached(e intake.Event, then []string) (bot.Member, bot.Place, bool) {
 	m := bot.Member{Account: e.By}
 	v, ok := a.asked.Get("user " + e.By.User)
@@ -73,15 +76,18 @@ func (a *Adapter) cached(e intake.Event, then []string) (bot.Member, bot.Place, 
 	return m, place, ok
 }
 
-// resolve asks Slack who acted and where, within ctx. With fresh the account and the approvers' groups are asked whatever was known before; who
-// else is in the requesters' groups settles nothing, and Slack allows about 20 such questions a minute. An error means that Slack
-// could not tell.
-func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fresh bool) (bot.Member, bot.Place, error) {
+// resolve asks Slack who acted and where, within ctx. With fresh the account and the approvers'
+// groups are asked whatever was known before; who else is in the requesters' groups settles
+// nothing, and Slack allows about 20 such questions a minute. An error means that Slack could not
+// tell.
+func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fresh bool) (bot.Member, bot.Place,
+	error) {
 	m, place := bot.Member{Account: e.By, Name: e.Name}, e.Place
 	groups := a.groups(then)
 	approvers := a.o.Bot.PolicyNow().Crowds[bot.Slack].Approvers
 	decides := func(group string) bool {
-		return slices.Contains(then, group) || slices.ContainsFunc(approvers, func(p bot.Principal) bool { return p.Group == group })
+		return slices.Contains(then, group) || slices.ContainsFunc(approvers,
+			func(p bot.Principal) bool { return p.Group == group })
 	}
 	in := make([]bool, len(groups))
 	asking, ctx := errgroup.WithContext(ctx)
@@ -174,8 +180,9 @@ func (a *Adapter) face(ctx context.Context, user string, fresh bool) (face, erro
 	return f, nil
 }
 
-// userTrouble says what speaks against an account. A member is of the bot's own workspace or organisation; is_stranger alone proves
-// nothing, for it is false for everybody who shares a channel with us.
+// userTrouble says what speaks against an account. A member is of the bot's own workspace or
+// organisation; is_stranger alone proves nothing, for it is false for everybody who shares a
+// channel with us.
 func (a *Adapter) userTrouble(u *slackgo.User) bot.Trouble {
 	h := a.home.Load()
 	ours := h != nil && u.TeamID != "" && u.TeamID == h.team
@@ -216,7 +223,8 @@ func (a *Adapter) groupMembers(ctx context.Context, group string, fresh bool) ([
 		if err != nil {
 			return nil, err
 		}
-	case "no_such_subteam", "subteam_not_found", "subteam_disabled", "usergroup_disabled", "usergroup_not_found", "no_users":
+	case "no_such_subteam", "subteam_not_found", "subteam_disabled", "usergroup_disabled", "usergroup_not_found",
+		"no_users":
 		members = nil
 	default:
 		return nil, err
@@ -261,7 +269,8 @@ func (a *Adapter) placeTrouble(ctx context.Context, channel string) (bot.Trouble
 		// A private channel that the bot was not invited to does not exist for it.
 		t = bot.TroubleNotInChannel
 	case "missing_scope":
-		// With the scopes for public and for private channels what is left is a direct message of several people.
+		// With the scopes for public and for private channels what is left is a direct message of
+		// several people.
 		if h := a.home.Load(); h == nil || !h.has("channels:read") || !h.has("groups:read") {
 			return bot.TroubleUnknown, err
 		}
@@ -300,7 +309,8 @@ func (a *Adapter) keep(key string, v any) {
 	a.asked.SetDefault(key, v)
 }
 
-// patiently makes a reading call, again after a failure that may pass, for as long as ctx has time for it.
+// patiently makes a reading call, again after a failure that may pass, for as long as ctx has time
+// for it.
 func (a *Adapter) patiently(ctx context.Context, call func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := call()

@@ -9,7 +9,8 @@ import (
 	"recallbot/bot"
 )
 
-// TestCountApprovers: who could approve is told with every command, each account once, from the groups as they were last read; what was never read is not known.
+// TestCountApprovers: who could approve is told with every command, each account once, from the
+// groups as they were last read; what was never read is not known.
 func TestCountApprovers(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		if m := (bot.Member{}); true {

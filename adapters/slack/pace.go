@@ -11,11 +11,12 @@ import (
 	"recallbot/bot"
 )
 
-// budget is the share of chat.update that the adapter takes: Slack allows about 50 edits a minute for a whole workspace (Tier 3), whatever
-// the number of cards. It never admits more than burst + perMinute edits in any minute.
+// budget is the share of chat.update that the adapter takes: Slack allows about 50 edits a minute
+// for a whole workspace (Tier 3), whatever the number of cards. It never admits more than burst +
+// perMinute edits in any minute.
 //
-// Edits that only show progress leave the last few tokens to those that show a change of state, so that a finished
-// card never waits behind those that run.
+// Edits that only show progress leave the last few tokens to those that show a change of state, so
+// that a finished card never waits behind those that run.
 type budget struct {
 	mu       sync.Mutex
 	tokens   float64 // may be negative: edits that wait their turn
@@ -26,13 +27,14 @@ type budget struct {
 }
 
 func newBudget(perMinute, burst, reserved int) *budget {
-	return &budget{tokens: float64(burst), burst: float64(burst), reserved: float64(reserved), every: time.Minute / time.Duration(perMinute)}
+	return &budget{tokens: float64(burst), burst: float64(burst), reserved: float64(reserved),
+		every: time.Minute / time.Duration(perMinute)}
 }
 
 var errBusy = errors.New("the edits of this minute are used up")
 
-// take takes one edit. For progress it returns a *bot.Later at once when there is none to spare; other edits wait for their turn,
-// and get a *bot.Later when it does not come within ctx.
+// take takes one edit. For progress it returns a *bot.Later at once when there is none to spare;
+// other edits wait for their turn, and get a *bot.Later when it does not come within ctx.
 func (b *budget) take(ctx context.Context, progress bool) error {
 	b.mu.Lock()
 	b.refill(time.Now())
@@ -122,7 +124,8 @@ const (
 	backoffTo   = 30 * time.Second
 )
 
-// backoff is how long to wait after the attempt of that number, from 0, has failed: anything up to a bound that doubles, but at least half a second.
+// backoff is how long to wait after the attempt of that number, from 0, has failed: anything up to
+// a bound that doubles, but at least half a second.
 func backoff(attempt int) time.Duration {
 	bound := backoffTo
 	if attempt < 6 {

@@ -48,7 +48,8 @@ func (e *elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.base.RoundTrip(r)
 }
 
-// TestRedirects: whatever call Slack, or something before it, answers with a redirect, the call fails and nothing goes to where it leads.
+// TestRedirects: whatever call Slack, or something before it, answers with a redirect, the call
+// fails and nothing goes to where it leads.
 func TestRedirects(t *testing.T) {
 	e := &elsewhere{}
 	inSlack(t, socketMode, func(x *world) {
@@ -56,7 +57,8 @@ func TestRedirects(t *testing.T) {
 		d := x.w.Command("U0MINA", "C0TRUST", "/recalls", "help")
 		x.settle()
 		ctx := x.t.Context()
-		note := bot.Note{Key: "csv", Lines: []bot.Line{say("2 recalled")}, File: &bot.File{Name: "a.csv", Type: "text/csv", Title: "outcomes", Body: []byte("seq\n1\n")}}
+		note := bot.Note{Key: "csv", Lines: []bot.Line{say("2 recalled")},
+			File: &bot.File{Name: "a.csv", Type: "text/csv", Title: "outcomes", Body: []byte("seq\n1\n")}}
 		for _, test := range []struct {
 			name, method string
 			call         func() error

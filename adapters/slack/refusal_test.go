@@ -14,7 +14,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestRefusedPeople shows what people read who may not do what they try, in the bot's own words, and holds it to a golden file.
+// TestRefusedPeople shows what people read who may not do what they try, in the bot's own words,
+// and holds it to a golden file.
 func TestRefusedPeople(t *testing.T) {
 	var seen strings.Builder
 	inSlack(t, socketMode, func(x *world) {
@@ -82,16 +83,19 @@ func TestRefusedPeople(t *testing.T) {
 		x.w.Fail("users.info", -1, slacktest.Hang())
 		presses("Slack does not say in time who presses", "U0LENA", "approve", value)
 		x.w.Heal("*")
-		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: []string{"U0THEO", "U0LENA"}, Disabled: true})
+		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: []string{"U0THEO", "U0LENA"},
+			Disabled: true})
 		presses("the approvers' group is disabled", "U0LENA", "approve", value)
 		time.Sleep(time.Minute) // what was asked of the channel is forgotten
-		x.w.AddChannel(slacktest.Channel{ID: "C0TRUST", Name: "trust", BotIn: true, Archived: true, Members: []string{"U0LENA"}})
+		x.w.AddChannel(slacktest.Channel{ID: "C0TRUST", Name: "trust", BotIn: true, Archived: true,
+			Members: []string{"U0LENA"}})
 		presses("the channel was archived meanwhile", "U0LENA", "approve", value)
 		x.quiet()
 	}, func(x *world, o *Options) {
 		policy := x.bot.policy
-		policy.Crowds[bot.Slack] = bot.Crowd{Requesters: policy.Crowds[bot.Slack].Requesters, Approvers: policy.Crowds[bot.Slack].Approvers,
-			Channels: []string{"C0TRUST", "D0MINA", "C0PRIVATE", "C0PUBLIC", "C0SHARED"}}
+		policy.Crowds[bot.Slack] = bot.Crowd{Requesters: policy.Crowds[bot.Slack].Requesters,
+			Approvers: policy.Crowds[bot.Slack].Approvers,
+			Channels:  []string{"C0TRUST", "D0MINA", "C0PRIVATE", "C0PUBLIC", "C0SHARED"}}
 		made, chat := adaptertest.Storing(x.t, policy)
 		chat.AddGroup(recalltest.Group{ID: "@TGS#2J4SZEAEL", Type: "Public", Name: "Lounge", Members: 3})
 		chat.Say("@TGS#2J4SZEAEL", "", "mallory", "one")

@@ -1,5 +1,5 @@
-// Package slack puts the bot on Slack: it takes commands, presses and forms in over Socket Mode or HTTP, finds out who acts, and shows
-// requests as Block Kit messages.
+// Package slack puts the bot on Slack: it takes commands, presses and forms in over Socket Mode or
+// HTTP, finds out who acts, and shows requests as Block Kit messages.
 //
 // In reading order:
 //
@@ -16,9 +16,9 @@
 //   - manifest.go: the app manifest.
 //   - check.go: what is missing in a real workspace.
 //
-// An event that could not be stored is acknowledged all the same, with the answer that the person should try again: Slack promises to
-// deliver neither commands nor presses a second time, and without an acknowledgement the person would read only a
-// general error.
+// An event that could not be stored is acknowledged all the same, with the answer that the person
+// should try again: Slack promises to deliver neither commands nor presses a second time, and
+// without an acknowledgement the person would read only a general error.
 package slack
 
 import (
@@ -61,7 +61,8 @@ type Bot interface {
 
 var _ Bot = (*intake.Intake)(nil)
 
-// Options is what an Adapter is made of. BotToken and Bot are needed, and AppToken (Socket Mode) or SigningSecrets (HTTP).
+// Options is what an Adapter is made of. BotToken and Bot are needed, and AppToken (Socket Mode) or
+// SigningSecrets (HTTP).
 type Options struct {
 	BotToken string
 	// AppToken turns Socket Mode on. Handler then answers 404.
@@ -70,13 +71,16 @@ type Options struct {
 	SigningSecrets []string
 	// APIURL is where the Web API is; "" is https://slack.com/api/.
 	APIURL string
-	// HTTPClient makes every call, with redirects switched off; nil is one of the adapter's own. One without a timeout gets CallTimeout.
+	// HTTPClient makes every call, with redirects switched off; nil is one of the adapter's own.
+	// One without a timeout gets CallTimeout.
 	HTTPClient *http.Client
-	// Dial opens the connections of Socket Mode; nil dials as the system does, by the proxy of the environment.
+	// Dial opens the connections of Socket Mode; nil dials as the system does, by the proxy of the
+	// environment.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Acked, where set, is told how long each event took from its arrival to its acknowledgement.
 	Acked func(time.Duration)
-	// Door bounds what strangers hold by the requests that Handler serves; nil is one of the adapter's own.
+	// Door bounds what strangers hold by the requests that Handler serves; nil is one of the
+	// adapter's own.
 	Door *inbound.Door
 	Log  *slog.Logger
 	Bot  Bot
@@ -95,11 +99,13 @@ const (
 	stopWithin = 8 * time.Second
 )
 
-// openMethod asks where a connection of Socket Mode is to be opened. It alone is called with the app-level token.
+// openMethod asks where a connection of Socket Mode is to be opened. It alone is called with the
+// app-level token.
 const openMethod = "apps.connections.open"
 
 // Scopes are the bot scopes that the adapter needs.
-var Scopes = []string{"commands", "chat:write", "files:write", "usergroups:read", "users:read", "channels:read", "groups:read"}
+var Scopes = []string{"commands", "chat:write", "files:write", "usergroups:read", "users:read", "channels:read",
+	"groups:read"}
 
 // Adapter is the bot on Slack. It is a bot.Surface.
 type Adapter struct {
@@ -109,7 +115,8 @@ type Adapter struct {
 	door      *inbound.Door
 	api       *slackgo.Client
 	responses func(*url.URL) bool // whether a response_url may be called
-	// socketHost is whether a connection of Socket Mode may be opened there: the acknowledgements on it hold what people are told.
+	// socketHost is whether a connection of Socket Mode may be opened there: the acknowledgements
+	// on it hold what people are told.
 	socketHost func(*url.URL) bool
 
 	home atomic.Pointer[home] // nil until Slack has said it
@@ -143,7 +150,8 @@ type home struct {
 	scopes           []string
 }
 
-// has reports whether the token has a scope. Where Slack did not say which it has, every scope counts as there.
+// has reports whether the token has a scope. Where Slack did not say which it has, every scope
+// counts as there.
 func (h *home) has(scope string) bool { return len(h.scopes) == 0 || slices.Contains(h.scopes, scope) }
 
 // New returns an Adapter. It calls nobody and starts nothing.
@@ -214,7 +222,8 @@ func New(o Options) (*Adapter, error) {
 			return true
 		}
 		host := "." + u.Hostname()
-		return (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com")) && (u.Scheme == "wss" || o.Dial != nil)
+		return (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com")) &&
+			(u.Scheme == "wss" || o.Dial != nil)
 	}
 	a.ctx, a.stopping = context.WithCancel(context.Background())
 	if o.AppToken != "" {
@@ -231,9 +240,10 @@ func (quiet) Output(int, string) error { return nil }
 // Platform is bot.Slack.
 func (a *Adapter) Platform() bot.Platform { return bot.Slack }
 
-// Run learns which workspace the token belongs to, takes up the events that a process which ended left without an answer, and in Socket Mode
-// holds the connections. It returns when ctx has ended and the events in work are answered, after 8 s at most. What
-// Slack refuses is no reason to return: it is told by Ready, and tried again.
+// Run learns which workspace the token belongs to, takes up the events that a process which ended
+// left without an answer, and in Socket Mode holds the connections. It returns when ctx has ended
+// and the events in work are answered, after 8 s at most. What Slack refuses is no reason to
+// return: it is told by Ready, and tried again.
 func (a *Adapter) Run(ctx context.Context) error {
 	defer a.stopping()
 	if err := a.arrive(ctx); err != nil {
@@ -267,8 +277,8 @@ func (a *Adapter) Run(ctx context.Context) error {
 	return nil
 }
 
-// begin runs f in a goroutine that Run waits for. It reports false when the adapter has stopped. What f starts itself it starts with
-// work.Go.
+// begin runs f in a goroutine that Run waits for. It reports false when the adapter has stopped.
+// What f starts itself it starts with work.Go.
 func (a *Adapter) begin(f func()) bool {
 	a.workMu.Lock()
 	defer a.workMu.Unlock()
@@ -367,8 +377,8 @@ func (u *Unready) Error() string {
 	return "slack: " + u.What + ": " + u.Mend
 }
 
-// Ready returns an *Unready while something keeps the adapter from working: a refused token, a missing scope, Socket Mode switched off,
-// or no connection. It makes no calls.
+// Ready returns an *Unready while something keeps the adapter from working: a refused token, a
+// missing scope, Socket Mode switched off, or no connection. It makes no calls.
 func (a *Adapter) Ready() error {
 	if u := a.unready.Load(); u != nil {
 		return u
@@ -384,7 +394,8 @@ func (a *Adapter) Ready() error {
 	return nil
 }
 
-// Trouble is what Ready returns, in words of this program and error codes of Slack alone, "" for nothing, and whether it will pass by itself.
+// Trouble is what Ready returns, in words of this program and error codes of Slack alone, "" for
+// nothing, and whether it will pass by itself.
 func (a *Adapter) Trouble() (words string, passing bool) {
 	u, ok := errors.AsType[*Unready](a.Ready())
 	if !ok {
@@ -393,7 +404,8 @@ func (a *Adapter) Trouble() (words string, passing bool) {
 	return u.Error(), u.Remote
 }
 
-// LastFrame is when something last came in over any socket; the zero time in HTTP mode, or before the first.
+// LastFrame is when something last came in over any socket; the zero time in HTTP mode, or before
+// the first.
 func (a *Adapter) LastFrame() time.Time {
 	if a.sockets == nil {
 		return time.Time{}
@@ -456,10 +468,12 @@ func unready(method string, err error) *Unready {
 	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
 }
 
-// errorCode is how Slack's errors look. /readyz shows them to anybody, so that nothing else may stand in their place.
+// errorCode is how Slack's errors look. /readyz shows them to anybody, so that nothing else may
+// stand in their place.
 var errorCode = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
-// clean takes the address out of an error, for some hold a secret, and what it quotes of an answer that is not HTTP.
+// clean takes the address out of an error, for some hold a secret, and what it quotes of an answer
+// that is not HTTP.
 func clean(err error) error {
 	e, ok := errors.AsType[*url.Error](err)
 	if !ok {

@@ -29,7 +29,8 @@ func TestCommand(t *testing.T) {
 		if e.Act.Kind != intake.ActCommand || e.Act.Command != "recall" || e.Act.Text != "@TGS#2J4SZEAEL 100 101" {
 			x.t.Errorf("act: %+v", e.Act)
 		}
-		if want := (bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}); e.By != want || m.Account != want {
+		if want := (bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}); e.By != want ||
+			m.Account != want {
 			x.t.Errorf("by %v and %v, want %v", e.By, m.Account, want)
 		}
 		if e.Place.Channel != "C0TRUST" || e.Place.Trouble != "" {
@@ -45,7 +46,8 @@ func TestCommand(t *testing.T) {
 	})
 }
 
-// TestCleanErrors: neither the address, which may hold a secret, nor what came in place of an answer is in an error.
+// TestCleanErrors: neither the address, which may hold a secret, nor what came in place of an
+// answer is in an error.
 func TestCleanErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,10 +71,12 @@ func TestCleanErrors(t *testing.T) {
 	}
 }
 
-// TestTroubleInOwnWords: /readyz shows it to anybody, so of what Slack answers only what looks as an error code does is in it.
+// TestTroubleInOwnWords: /readyz shows it to anybody, so of what Slack answers only what looks as
+// an error code does is in it.
 func TestTroubleInOwnWords(t *testing.T) {
 	for code, want := range map[string]string{
-		"fatal_error": "auth.test: fatal_error", "foreign words": "auth.test: an answer that Slack does not document", "invalid_auth": "auth.test: invalid_auth",
+		"fatal_error": "auth.test: fatal_error", "foreign words": "auth.test: an answer that Slack does not document",
+		"invalid_auth": "auth.test: invalid_auth",
 	} {
 		a := &Adapter{}
 		a.unready.Store(unready("auth.test", slackgo.SlackErrorResponse{Err: code}))

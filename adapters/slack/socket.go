@@ -16,17 +16,19 @@ import (
 )
 
 const (
-	// lanes is how many connections are held at once. Slack sends each payload to any one of them, so that while one is renewed
-	// the other takes what comes. Slack allows ten an app, all replicas together.
+	// lanes is how many connections are held at once. Slack sends each payload to any one of them,
+	// so that while one is renewed the other takes what comes. Slack allows ten an app, all
+	// replicas together.
 	lanes = 2
 	// lingering is how many connections that Slack is about to close a lane still reads.
 	lingering = 2
-	// lingerFor is how long after its successor works an old connection is read; Slack closes it about ten seconds after its warning.
+	// lingerFor is how long after its successor works an old connection is read; Slack closes it
+	// about ten seconds after its warning.
 	lingerFor = 12 * time.Second
 	// helloWithin is how long a new connection may take to say hello.
 	helloWithin = 10 * time.Second
-	// pingEvery is how often the adapter pings. A connection on which nothing came for two such intervals, not even the answer
-	// to a ping, is given up.
+	// pingEvery is how often the adapter pings. A connection on which nothing came for two such
+	// intervals, not even the answer to a ping, is given up.
 	pingEvery = 5 * time.Second
 	idleFor   = 2*pingEvery + time.Second
 	// writeWithin is how long an acknowledgement may take to be written.
@@ -37,18 +39,21 @@ const (
 	wellAfter = 2 * time.Second
 	// permanentPause is the time between tries of what no try mends.
 	permanentPause = time.Minute
-	// maxAck is the largest acknowledgement that Slack takes: larger ones, and ones in several frames, are dropped without a word. Bytes.
+	// maxAck is the largest acknowledgement that Slack takes: larger ones, and ones in several
+	// frames, are dropped without a word. Bytes.
 	maxAck = 19_000
 	// maxFrame is the largest frame that is read. Bytes.
 	maxFrame = 4 << 20
-	// maxTaking is how many events may wait to be stored at once, so that a slow disk holds the sockets up rather than memory.
+	// maxTaking is how many events may wait to be stored at once, so that a slow disk holds the
+	// sockets up rather than memory.
 	maxTaking = 128
 )
 
 // sockets holds the connections of Socket Mode.
 //
-// Each lane keeps one connection. When Slack says that it will close one, the lane opens the next while it goes on reading the old: what
-// Slack still sends there is not lost. An event is acknowledged on the connection it came by, for an acknowledgement elsewhere may not count.
+// Each lane keeps one connection. When Slack says that it will close one, the lane opens the next
+// while it goes on reading the old: what Slack still sends there is not lost. An event is
+// acknowledged on the connection it came by, for an acknowledgement elsewhere may not count.
 type sockets struct {
 	a      *Adapter
 	dialer *websocket.Dialer
@@ -182,7 +187,8 @@ func (s *sockets) lane(ctx context.Context) {
 			pause = s.failed(ctx, "Socket Mode", slackgo.SlackErrorResponse{Err: reason}, failures)
 			failures++
 		case reason == "warning" || reason == "refresh_requested":
-			// At once, while the old one still works; but a service that renews without end is not hammered.
+			// At once, while the old one still works; but a service that renews without end is not
+			// hammered.
 			if failures > 0 {
 				pause = backoff(failures - 1)
 			}
@@ -197,7 +203,8 @@ func (s *sockets) lane(ctx context.Context) {
 	}
 }
 
-// trim ends the oldest connections until no more than lingering are left, and forgets those that have ended.
+// trim ends the oldest connections until no more than lingering are left, and forgets those that
+// have ended.
 func trim(old []*socket) []*socket {
 	live := old[:0:0]
 	for _, c := range old {
@@ -233,13 +240,15 @@ func (s *sockets) failed(ctx context.Context, what string, err error, failures i
 	pause := backoff(failures)
 	if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
 		pause = max(pause, granted(limited))
-	} else if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok && status.Code == http.StatusTooManyRequests {
+	} else if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok &&
+		status.Code == http.StatusTooManyRequests {
 		pause = max(pause, defaultLater)
 	}
 	return pause
 }
 
-var errNotSlacks = errors.New("the address it names for the connection is not one of Slack's, or not encrypted; it is not connected to")
+var errNotSlacks = errors.New(
+	"the address it names for the connection is not one of Slack's, or not encrypted; it is not connected to")
 
 // connect opens a connection and returns it when it has said hello. It is being read then.
 func (s *sockets) connect(ctx context.Context) (*socket, error) {
@@ -260,7 +269,8 @@ func (s *sockets) connect(ctx context.Context) (*socket, error) {
 		return nil, fmt.Errorf("dialling: %w", clean(err)) // the address holds a ticket
 	}
 	c := &socket{
-		s: s, conn: conn, hello: make(chan struct{}), leaving: make(chan struct{}), ended: make(chan struct{}), writing: make(chan struct{}, 1),
+		s: s, conn: conn, hello: make(chan struct{}), leaving: make(chan struct{}), ended: make(chan struct{}),
+		writing: make(chan struct{}, 1),
 	}
 	conn.SetReadLimit(maxFrame)
 	go c.read()
@@ -333,7 +343,8 @@ func (c *socket) end() {
 	case <-acknowledged:
 	case <-t.C:
 	}
-	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""),
+		time.Now().Add(time.Second))
 	_ = c.conn.Close() // both are a courtesy: the other side may be gone
 	<-c.ended
 }
@@ -383,7 +394,9 @@ func (c *socket) read() {
 		switch f.Type {
 		case "hello":
 			if f.Sockets > 8 {
-				c.s.a.log.Warn("nearly all connections of this Slack app are in use: every deployment needs an app of its own", "connections", f.Sockets)
+				c.s.a.log.Warn(
+					"nearly all connections of this Slack app are in use: every deployment needs an app of its own",
+					"connections", f.Sockets)
 			}
 			c.helloOnce.Do(func() { close(c.hello) })
 		case "disconnect":
@@ -471,7 +484,8 @@ func (a *Adapter) envelope(f frame, at time.Time) (delivery, error) {
 	return delivery{}, errIgnored
 }
 
-// acknowledge writes an acknowledgement. An error means that it has not left whole, or without its payload.
+// acknowledge writes an acknowledgement. An error means that it has not left whole, or without its
+// payload.
 func (c *socket) acknowledge(envelope string, payload any) error {
 	answer := map[string]any{"envelope_id": envelope}
 	if payload != nil {

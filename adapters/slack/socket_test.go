@@ -16,8 +16,9 @@ import (
 	"recallbot/bot/intake"
 )
 
-// deliverThrough sends n commands and presses while sockets are taken away in every way there is, and returns the deliveries and how many
-// disconnects there were. None of them waits for an acknowledgement.
+// deliverThrough sends n commands and presses while sockets are taken away in every way there is,
+// and returns the deliveries and how many disconnects there were. None of them waits for an
+// acknowledgement.
 func (x *world) deliverThrough(n, disconnects int, dead bool) []*slacktest.Delivery {
 	x.t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -58,14 +59,16 @@ func (x *world) deliverThrough(n, disconnects int, dead bool) []*slacktest.Deliv
 	return all
 }
 
-// TestSocketBar is the bar of delivery: what was delivered on a socket that could still be read is acted on exactly once, what never reached
-// the adapter changes nothing, both where Slack delivers again and where it does not.
+// TestSocketBar is the bar of delivery: what was delivered on a socket that could still be read is
+// acted on exactly once, what never reached the adapter changes nothing, both where Slack delivers
+// again and where it does not.
 func TestSocketBar(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		dead  bool // half-open connections too: Slack itself loses what it sends there
 		again bool
-	}{{"told", false, false}, {"told, redelivery", false, true}, {"half-open too", true, false}, {"half-open too, redelivery", true, true}} {
+	}{{"told", false, false}, {"told, redelivery", false, true}, {"half-open too", true, false},
+		{"half-open too, redelivery", true, true}} {
 		t.Run(test.name, func(t *testing.T) {
 			inSlack(t, socketMode, func(x *world) {
 				x.bot.set(func(b *fakeBot) {
@@ -88,11 +91,13 @@ func TestSocketBar(t *testing.T) {
 					}
 					seen[d.event.ID] = true
 				}
-				x.t.Logf("%d delivered, %d acknowledged, %d acted on, %d connections opened; not acknowledged: %v", len(all), acked, len(did), x.w.Calls("link"), failed)
+				x.t.Logf("%d delivered, %d acknowledged, %d acted on, %d connections opened; not acknowledged: %v",
+					len(all), acked, len(did), x.w.Calls("link"), failed)
 				if len(did) < acked {
 					x.t.Errorf("%d acknowledged, but %d acted on", acked, len(did))
 				}
-				// What went to a socket that could be read has an acknowledgement: all that is missing found no socket, or a dead one.
+				// What went to a socket that could be read has an acknowledgement: all that is
+				// missing found no socket, or a dead one.
 				if n := failed["operation_timeout"]; n > 0 && !test.dead {
 					x.t.Errorf("%d were lost on sockets that could be read", n)
 				}
@@ -109,7 +114,8 @@ func TestSocketBar(t *testing.T) {
 	}
 }
 
-// TestWarning: what still comes on a socket that Slack is about to close is taken, and acknowledged there.
+// TestWarning: what still comes on a socket that Slack is about to close is taken, and acknowledged
+// there.
 func TestWarning(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		for _, reason := range []string{slacktest.Warning, slacktest.RefreshRequested} {
@@ -155,7 +161,8 @@ func TestTwoSockets(t *testing.T) {
 	})
 }
 
-// TestHalfOpen: a connection that is dead without anybody being told is noticed, also when it takes nothing that is written.
+// TestHalfOpen: a connection that is dead without anybody being told is noticed, also when it takes
+// nothing that is written.
 func TestHalfOpen(t *testing.T) {
 	for name, die := range map[string]func(*slacktest.Socket){"half open": (*slacktest.Socket).HalfOpen, "stalled": (*slacktest.Socket).Stall} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +184,8 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// TestNoHammering: what no repetition mends is tried once a minute, logged once with the mend, and told by Ready.
+// TestNoHammering: what no repetition mends is tried once a minute, logged once with the mend, and
+// told by Ready.
 func TestNoHammering(t *testing.T) {
 	for name, test := range map[string]struct {
 		set   func(*world)
@@ -215,7 +223,8 @@ func TestNoHammering(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				x.settle()
 				err := x.a.Ready()
-				if err == nil || !strings.Contains(err.Error(), test.what) || !strings.Contains(err.Error(), test.mend) {
+				if err == nil || !strings.Contains(err.Error(), test.what) ||
+					!strings.Contains(err.Error(), test.mend) {
 					x.t.Errorf("Ready: %v", err)
 				}
 				if u, ok := err.(*Unready); !ok || u.Remote { //nolint:errorlint // exactly this type
@@ -247,7 +256,8 @@ func TestNoHammering(t *testing.T) {
 	}
 }
 
-// TestRefusedThroughOutage: what Slack refuses is logged once, also where it does not answer at all in between.
+// TestRefusedThroughOutage: what Slack refuses is logged once, also where it does not answer at all
+// in between.
 func TestRefusedThroughOutage(t *testing.T) {
 	var log bytes.Buffer
 	inSlack(t, socketMode, func(x *world) {
@@ -255,7 +265,8 @@ func TestRefusedThroughOutage(t *testing.T) {
 		x.w.Fail("apps.connections.open", 1, slacktest.Reset())
 		time.Sleep(7 * time.Minute)
 		x.settle()
-		if out, told := strings.Count(log.String(), "cannot connect"), strings.Count(log.String(), "Socket Mode on"); out == 0 || told != 1 {
+		if out, told := strings.Count(log.String(), "cannot connect"),
+			strings.Count(log.String(), "Socket Mode on"); out == 0 || told != 1 {
 			x.t.Errorf("the outage is logged %d times, the mend %d times:\n%s", out, told, log.String())
 		}
 	}, func(x *world, o *Options) {
@@ -283,7 +294,8 @@ func TestInstantDisconnects(t *testing.T) {
 // TestMissingScope: a scope that the bot token lacks is told, with the mend.
 func TestMissingScope(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
-		if err := x.a.Ready(); err == nil || !strings.Contains(err.Error(), "usergroups:read") || !strings.Contains(err.Error(), "install") {
+		if err := x.a.Ready(); err == nil || !strings.Contains(err.Error(), "usergroups:read") ||
+			!strings.Contains(err.Error(), "install") {
 			x.t.Errorf("Ready: %v", err)
 		}
 	}, func(x *world, _ *Options) {
@@ -313,7 +325,8 @@ func TestOutage(t *testing.T) {
 func TestBrokenEnvelopes(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		for _, kind := range []string{"interactive", "slash_commands", "events_api", "no_such_type"} {
-			for _, payload := range []string{`{}`, `[]`, `"x"`, `{"type":"block_actions","actions":[]}`, `{"type":"block_actions","actions":[{"action_id":7}]}`, `{"user_id":9}`} {
+			for _, payload := range []string{`{}`, `[]`, `"x"`, `{"type":"block_actions","actions":[]}`,
+				`{"type":"block_actions","actions":[{"action_id":7}]}`, `{"user_id":9}`} {
 				d := x.w.Send(kind, []byte(payload))
 				x.settle()
 				if !d.Acked() {
@@ -337,7 +350,8 @@ func TestStop(t *testing.T) {
 		b := newFakeBot()
 		b.slowDo = 3 * time.Second
 		b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
-		a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: b})
+		a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext,
+			Bot: b})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,15 +22,18 @@ import (
 // defaultLater is how long to wait where Slack says that it is too much, but not for how long.
 const defaultLater = 30 * time.Second
 
-// Post puts up a card. A post whose answer was lost may stand twice; either is repaired when it is pressed.
+// Post puts up a card. A post whose answer was lost may stand twice; either is repaired when it is
+// pressed.
 func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
 	if err := a.posts.wait(ctx, at.Channel); err != nil {
 		return bot.Ref{}, fmt.Errorf("waiting to post to Slack: %w", err)
 	}
 	var ref bot.Ref
 	err := a.within(func(limit int) error {
-		channel, ts, err := a.api.PostMessageContext(ctx, at.Channel, append(options(cardText(c), cardBlocks(c, true, limit)),
-			slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_card", EventPayload: map[string]any{"key": key}}))...)
+		channel, ts, err := a.api.PostMessageContext(ctx, at.Channel,
+			append(options(cardText(c), cardBlocks(c, true, limit)),
+				slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_card",
+					EventPayload: map[string]any{"key": key}}))...)
 		ref = bot.Ref{Channel: channel, Message: ts}
 		return err
 	})
@@ -41,7 +44,8 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	return ref, nil
 }
 
-// Edit makes a message show c. Edits that only show progress get a *bot.Later when the edits of this minute are needed for others.
+// Edit makes a message show c. Edits that only show progress get a *bot.Later when the edits of
+// this minute are needed for others.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	return a.edit(ctx, ref, c, false)
 }
@@ -55,7 +59,8 @@ func (a *Adapter) edit(ctx context.Context, ref bot.Ref, c bot.Card, force bool)
 	}
 	err := a.shown.show(ref, c, force, func() error {
 		update := func(limit int) error {
-			_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message, options(cardText(c), cardBlocks(c, false, limit))...)
+			_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message,
+				options(cardText(c), cardBlocks(c, false, limit))...)
 			return err
 		}
 		err := a.within(update)
@@ -70,8 +75,9 @@ func (a *Adapter) edit(ctx context.Context, ref bot.Ref, c bot.Card, force bool)
 	return nil
 }
 
-// Reply puts a note into the thread of a card, and its file after it. A note that is too long for one message becomes several, the first of which
-// is returned. When it is tried again after an error, this process goes on where it stopped.
+// Reply puts a note into the thread of a card, and its file after it. A note that is too long for
+// one message becomes several, the first of which is returned. When it is tried again after an
+// error, this process goes on where it stopped.
 func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
 	thread := firstOf(ref.Thread, ref.Message)
 	key := a.posted.Key(ref.Channel+" "+thread, n)
@@ -87,7 +93,8 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 		var ts string
 		err := a.within(func(limit int) (err error) {
 			o := append(options(summary(part.Lines...), noteBlocks(part, limit)), slackgo.MsgOptionTS(thread),
-				slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_note", EventPayload: map[string]any{"key": n.Key, "part": i}}))
+				slackgo.MsgOptionMetadata(slackgo.SlackMetadata{EventType: "recallbot_note",
+					EventPayload: map[string]any{"key": n.Key, "part": i}}))
 			if part.Loud {
 				o = append(o, slackgo.MsgOptionBroadcast())
 			}
@@ -109,14 +116,16 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 		Channel: ref.Channel, ThreadTimestamp: thread,
 	})
 	if err = classify(err); errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
-		// The account of what happened stands; the file alone is not worth an error that nothing mends.
+		// The account of what happened stands; the file alone is not worth an error that nothing
+		// mends.
 		a.log.Warn("a file could not be uploaded", "error", err)
 		why := bot.Say("file.refused")
 		if code(err) == "missing_scope" {
 			why = bot.Say("file.scope")
 		}
-		if _, _, err := a.api.PostMessageContext(ctx, ref.Channel, append(options(summary(why), lineBlocks([]bot.Line{why}, messageSize)),
-			slackgo.MsgOptionTS(thread))...); err != nil {
+		if _, _, err := a.api.PostMessageContext(ctx, ref.Channel,
+			append(options(summary(why), lineBlocks([]bot.Line{why}, messageSize)),
+				slackgo.MsgOptionTS(thread))...); err != nil {
 			return bot.Ref{}, fmt.Errorf("posting to a thread on Slack: %w", classify(err))
 		}
 	} else if err != nil {
@@ -129,7 +138,8 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 // options are those of every message: its text stands for the blocks, and nothing in it works.
 func options(text string, blocks []slackgo.Block) []slackgo.MsgOption {
 	return []slackgo.MsgOption{
-		slackgo.MsgOptionText(text, true), slackgo.MsgOptionBlocks(blocks...), slackgo.MsgOptionParse(false), slackgo.MsgOptionDisableMarkdown(),
+		slackgo.MsgOptionText(text, true), slackgo.MsgOptionBlocks(blocks...), slackgo.MsgOptionParse(false),
+		slackgo.MsgOptionDisableMarkdown(),
 		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
 	}
 }
@@ -144,7 +154,8 @@ func (a *Adapter) within(send func(limit int) error) error {
 	return err
 }
 
-// broken reports whether a call failed on its way, or in a way that passes, so that it may or may not have been done.
+// broken reports whether a call failed on its way, or in a way that passes, so that it may or may
+// not have been done.
 func broken(err error) bool {
 	if err == nil {
 		return false
@@ -167,19 +178,24 @@ func broken(err error) bool {
 // passing reports whether an error code is one that a later call may not get.
 func passing(c string) bool {
 	switch c {
-	case "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org":
+	case "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
+		"team_added_to_org":
 		return true
 	}
 	return false
 }
 
-// barred reports whether an error code speaks of the channel, or of what the bot may do there, and not of what was sent.
+// barred reports whether an error code speaks of the channel, or of what the bot may do there, and
+// not of what was sent.
 func barred(c string) bool {
 	switch c {
-	case "not_in_channel", "channel_not_found", // the latter too: Slack says it of a private channel that the bot was put out of
-		"is_archived", "is_inactive", "channel_type_not_supported", "external_channel_migrating", "messages_tab_disabled", "posting_to_general_channel_denied",
+	// the latter too: Slack says it of a private channel that the bot was put out of
+	case "not_in_channel", "channel_not_found",
+		"is_archived", "is_inactive", "channel_type_not_supported", "external_channel_migrating",
+		"messages_tab_disabled", "posting_to_general_channel_denied",
 		"cant_update_message", "edit_window_closed",
-		"missing_scope", "no_permission", "user_is_restricted", "accesslimited", "enterprise_is_restricted", "forbidden_team", "team_not_found", "two_factor_setup_required":
+		"missing_scope", "no_permission", "user_is_restricted", "accesslimited", "enterprise_is_restricted",
+		"forbidden_team", "team_not_found", "two_factor_setup_required":
 		return true
 	}
 	return strings.HasPrefix(c, "restricted_action")
@@ -203,7 +219,8 @@ func classify(err error) error {
 		return &bot.Later{After: defaultLater, Err: err}
 	case "message_not_found", "thread_not_found":
 		return fmt.Errorf("%w: %w", bot.ErrGone, err)
-	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "org_login_required", "access_denied",
+	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
+		"org_login_required", "access_denied",
 		"team_access_not_granted", "ekm_access_denied":
 		// The token is at fault, not this message: it is shown once the token is mended.
 		return &bot.Later{After: time.Minute, Err: err}
@@ -214,11 +231,13 @@ func classify(err error) error {
 		case barred(c):
 			return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
 		}
-		return fmt.Errorf("%w: %w", bot.ErrRefused, err) // one that is not known too: what is sent in its place shows whether it was what was said
+		// one that is not known too: what is sent in its place shows whether it was what was said
+		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	}
 }
 
-// granted is how long is waited for Slack. What the library's arithmetic made negative was very long.
+// granted is how long is waited for Slack. What the library's arithmetic made negative was very
+// long.
 func granted(limited *slackgo.RateLimitedError) time.Duration {
 	if limited.RetryAfter < 0 {
 		return bot.LaterMost
@@ -235,15 +254,18 @@ func retryAfter(h http.Header) time.Duration {
 	return min(time.Duration(min(n, 3600))*time.Second, bot.LaterMost)
 }
 
-// shown remembers what the messages show, as far as this process brought it about: so that an older state never follows a newer one, and
-// the same is not sent twice. What it forgets is sent once more.
+// shown remembers what the messages show, as far as this process brought it about: so that an older
+// state never follows a newer one, and the same is not sent twice. What it forgets is sent once
+// more.
 type shown struct {
 	mu       sync.Mutex
 	messages map[string]*shownMessage
 }
 
 type shownMessage struct {
-	held    chan struct{} // by the call that reads or changes the message; a channel, for it is held while Slack is called
+	// by the call that reads or changes the message; a channel, for it is held while Slack is
+	// called
+	held    chan struct{}
 	version int
 	state   bot.State
 	hash    [sha256.Size]byte
@@ -287,7 +309,8 @@ func hashOf(c bot.Card) [sha256.Size]byte {
 	return sha256.Sum256(body)
 }
 
-// posted remembers a message that was just put up. It mentions the approver groups, which the next edit takes away.
+// posted remembers a message that was just put up. It mentions the approver groups, which the next
+// edit takes away.
 func (s *shown) posted(ref bot.Ref, c bot.Card) {
 	m := s.of(ref)
 	m.held <- struct{}{}
@@ -295,7 +318,8 @@ func (s *shown) posted(ref bot.Ref, c bot.Card) {
 	m.version, m.state = c.Version, c.State
 }
 
-// older reports whether c is older than what m shows. A card that is drawn for an answer bears no version; states never go back.
+// older reports whether c is older than what m shows. A card that is drawn for an answer bears no
+// version; states never go back.
 func (m *shownMessage) older(c bot.Card) bool {
 	if m.state != "" && slices.Index(bot.States(), c.State) < slices.Index(bot.States(), m.state) {
 		return true
@@ -319,7 +343,8 @@ func (s *shown) progress(ref bot.Ref, c bot.Card) bool {
 	return m.state == c.State && len(c.Progress) > 0
 }
 
-// show sends c to a message, one at a time for each, unless something newer is there. With force it is sent though it is there already.
+// show sends c to a message, one at a time for each, unless something newer is there. With force it
+// is sent though it is there already.
 func (s *shown) show(ref bot.Ref, c bot.Card, force bool, send func() error) error {
 	m := s.of(ref)
 	m.held <- struct{}{}

@@ -34,12 +34,14 @@ func TestPostAndReply(t *testing.T) {
 			x.t.Errorf("metadata: %s", m.Metadata)
 		}
 		mina := bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}
-		n := bot.Note{Key: "n1", Mention: &mina, Lines: []bot.Line{say("Receipt 1"), say("{}: recalled", bot.Code("100"))}}
+		n := bot.Note{Key: "n1", Mention: &mina, Lines: []bot.Line{say("Receipt 1"),
+			say("{}: recalled", bot.Code("100"))}}
 		got, err := x.a.Reply(x.t.Context(), ref, n)
 		if err != nil || got.Thread != ref.Message || got.Message == "" {
 			x.t.Fatalf("Reply: %+v, %v", got, err)
 		}
-		if _, err := x.a.Reply(x.t.Context(), got, bot.Note{Key: "n2", Loud: true, Notify: []string{"S0LEADS"}, Lines: []bot.Line{say("still waiting")}}); err != nil {
+		if _, err := x.a.Reply(x.t.Context(), got, bot.Note{Key: "n2", Loud: true, Notify: []string{"S0LEADS"},
+			Lines: []bot.Line{say("still waiting")}}); err != nil {
 			x.t.Fatalf("Reply: %v", err)
 		}
 		thread := x.w.Thread("C0TRUST", ref.Message)
@@ -63,7 +65,8 @@ func TestFortyLines(t *testing.T) {
 		ref, _ := x.post(card(bot.Proposed))
 		n := bot.Note{Key: "n"}
 		for i := range 40 {
-			n.Lines = append(n.Lines, say("{}: refused ({}: {})", bot.Code(fmt.Sprint(4294967000+i)), bot.Code("20012"), bot.Quote("the service says something about it")))
+			n.Lines = append(n.Lines, say("{}: refused ({}: {})", bot.Code(fmt.Sprint(4294967000+i)), bot.Code("20012"),
+				bot.Quote("the service says something about it")))
 		}
 		if _, err := x.a.Reply(x.t.Context(), ref, n); err != nil {
 			x.t.Fatal(err)
@@ -105,9 +108,11 @@ func TestFortyLines(t *testing.T) {
 	})
 }
 
-// TestFewestMessages: a note takes as few messages as its lines fit into, and no line is ever left out.
+// TestFewestMessages: a note takes as few messages as its lines fit into, and no line is ever left
+// out.
 func TestFewestMessages(t *testing.T) {
-	for words, want := range map[string]int{"recalled": 1, "recalled (answer lost, verified by history)": 1, strings.Repeat("long ", 40): 2, strings.Repeat("字", 200): 5} {
+	for words, want := range map[string]int{"recalled": 1, "recalled (answer lost, verified by history)": 1,
+		strings.Repeat("long ", 40): 2, strings.Repeat("字", 200): 5} {
 		n := bot.Note{Key: "n", Mention: &bot.Account{Platform: bot.Slack, User: "U0MINA"}}
 		for i := range 50 {
 			n.Lines = append(n.Lines, say("{}: "+words, bot.Code(fmt.Sprint(4294967000+i))))
@@ -125,7 +130,8 @@ func TestFewestMessages(t *testing.T) {
 			if i+1 < len(parts) {
 				p.Lines = append(slices.Clone(p.Lines), parts[i+1].Lines[0])
 				if body := size(noteBlocks(p, modalSize)); body < messageSize-500 {
-					t.Errorf("%q: message %d of %d has room for another line: it would have %d bytes", words, i, len(parts), body)
+					t.Errorf("%q: message %d of %d has room for another line: it would have %d bytes", words, i,
+						len(parts), body)
 				}
 			}
 			if (p.Mention != nil) != (i == 0) {
@@ -141,7 +147,8 @@ func TestFewestMessages(t *testing.T) {
 		many.Lines = append(many.Lines, say("x"))
 	}
 	for _, p := range noteParts(many) {
-		if body, err := json.Marshal(noteBlocks(p, messageSize)); err != nil || strings.Contains(string(body), "not shown") {
+		if body, err := json.Marshal(noteBlocks(p, messageSize)); err != nil ||
+			strings.Contains(string(body), "not shown") {
 			t.Errorf("short lines are left out: %s, %v", body, err)
 		}
 	}
@@ -150,7 +157,8 @@ func TestFewestMessages(t *testing.T) {
 func TestFile(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		ref, _ := x.post(card(bot.Proposed))
-		n := bot.Note{Key: "csv", Lines: []bot.Line{say("2 recalled")}, File: &bot.File{Name: "R-7K3M9Q.csv", Type: "text/csv", Title: "outcomes", Body: []byte("seq,outcome\n1,recalled\n")}}
+		n := bot.Note{Key: "csv", Lines: []bot.Line{say("2 recalled")}, File: &bot.File{Name: "R-7K3M9Q.csv",
+			Type: "text/csv", Title: "outcomes", Body: []byte("seq,outcome\n1,recalled\n")}}
 		x.w.Fail("files.completeUploadExternal", 1, slacktest.ServerError(503))
 		if _, err := x.a.Reply(x.t.Context(), ref, n); err == nil {
 			x.t.Fatal("the upload failed and nobody says so")
@@ -201,13 +209,15 @@ func TestFile(t *testing.T) {
 // TestRetryAfterBounded: whatever Slack asks for, it is tried again after ten minutes at most.
 func TestRetryAfterBounded(t *testing.T) {
 	for said, want := range map[string]time.Duration{
-		"0": time.Second, "7": 7 * time.Second, "600": bot.LaterMost, "601": bot.LaterMost, "86400": bot.LaterMost, "9223372036": bot.LaterMost, "9223372037": bot.LaterMost,
+		"0": time.Second, "7": 7 * time.Second, "600": bot.LaterMost, "601": bot.LaterMost, "86400": bot.LaterMost,
+		"9223372036": bot.LaterMost, "9223372037": bot.LaterMost,
 	} {
 		seconds, err := strconv.ParseInt(said, 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := granted(&slackgo.RateLimitedError{RetryAfter: time.Duration(seconds) * time.Second}); got != want { // as the library computes it
+		// as the library computes it
+		if got := granted(&slackgo.RateLimitedError{RetryAfter: time.Duration(seconds) * time.Second}); got != want {
 			t.Errorf("a call that is told %s s: %v, want %v", said, got, want)
 		}
 		if got := retryAfter(http.Header{"Retry-After": {said}}); said != "0" && got != want {
@@ -268,7 +278,8 @@ func TestSurfaceErrors(t *testing.T) {
 				}
 			}
 		}
-		for _, f := range []slacktest.Fault{slacktest.ServerError(503), slacktest.Reset(), slacktest.LoseReply(), slacktest.Garbled(), slacktest.GarbledReply()} {
+		for _, f := range []slacktest.Fault{slacktest.ServerError(503), slacktest.Reset(), slacktest.LoseReply(),
+			slacktest.Garbled(), slacktest.GarbledReply()} {
 			time.Sleep(time.Minute)
 			version++
 			x.w.Fail("chat.update", 1, f)
@@ -294,8 +305,9 @@ func TestSurfaceErrors(t *testing.T) {
 	})
 }
 
-// TestEditBudget: twenty cards show progress every three seconds for ten minutes, and one of them ends every half minute. Slack never has to say
-// that it is too much, and every end is shown within seconds.
+// TestEditBudget: twenty cards show progress every three seconds for ten minutes, and one of them
+// ends every half minute. Slack never has to say that it is too much, and every end is shown within
+// seconds.
 func TestEditBudget(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		const n = 20
@@ -354,7 +366,8 @@ func TestEditBudget(t *testing.T) {
 			}
 		}
 		for _, ref := range refs {
-			if got := x.picture(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message}); strings.Contains(got, "of 1,000") {
+			if got := x.picture(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message}); strings.Contains(got,
+				"of 1,000") {
 				x.t.Errorf("a card that ended still shows:\n%s", got)
 			}
 		}
@@ -362,7 +375,8 @@ func TestEditBudget(t *testing.T) {
 	})
 }
 
-// TestEnds: thirty cards end in the same moment. All are shown within a minute, and Slack is not asked too often.
+// TestEnds: thirty cards end in the same moment. All are shown within a minute, and Slack is not
+// asked too often.
 func TestEnds(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		var refs []bot.Ref
@@ -403,7 +417,8 @@ func TestEnds(t *testing.T) {
 	})
 }
 
-// TestPostPace: posts to one channel come at about one a second after a few, those to another do not wait for them.
+// TestPostPace: posts to one channel come at about one a second after a few, those to another do
+// not wait for them.
 func TestPostPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(time.Second, 3)

@@ -60,12 +60,14 @@ func view(kind string, title bot.Line, c carried) slackgo.ModalViewRequest {
 		kept = nil // unreachable: strings always marshal
 	}
 	return slackgo.ModalViewRequest{
-		Type: slackgo.VTModal, CallbackID: kind, Title: plainText(title.String(), maxModalTitle), Close: label("window.close", maxModalTitle),
+		Type: slackgo.VTModal, CallbackID: kind, Title: plainText(title.String(), maxModalTitle),
+		Close:           label("window.close", maxModalTitle),
 		PrivateMetadata: string(kept),
 	}
 }
 
-// pageBlocks shows a page: its title, its messages, what is to be said about them, and the buttons to the other pages.
+// pageBlocks shows a page: its title, its messages, what is to be said about them, and the buttons
+// to the other pages.
 func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		title := &paragraph{bold: true}
@@ -97,7 +99,8 @@ func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 			}
 		}
 		if p.Search != "" && p.Recall != "" {
-			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, searchValue(p.Search, 0), plainText(p.Recall, maxButton)))
+			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, searchValue(p.Search, 0),
+				plainText(p.Recall, maxButton)))
 		}
 		if len(buttons) > 0 {
 			blocks = append(blocks, slackgo.NewActionBlock("", buttons...))

@@ -1,6 +1,7 @@
-// Package webhook takes in the callbacks of the Chat service: POST /chat/webhook. It verifies them, answers at once, and hands those that are of use to the
-// bot in batches. What waits is bounded: a callback for which there is no room is dropped and counted, and no sender of messages can make the
-// process grow.
+// Package webhook takes in the callbacks of the Chat service: POST /chat/webhook. It verifies them,
+// answers at once, and hands those that are of use to the bot in batches. What waits is bounded: a
+// callback for which there is no room is dropped and counted, and no sender of messages can make
+// the process grow.
 package webhook
 
 import (
@@ -18,9 +19,10 @@ import (
 )
 
 const (
-	maxWaiting = 64 << 20               // bytes of all callbacks that wait
-	batchMost  = 1000                   // callbacks handed over at once
-	batchEvery = 250 * time.Millisecond // how long the first of a batch waits for others: a commit to disk holds up the runner's
+	maxWaiting = 64 << 20 // bytes of all callbacks that wait
+	batchMost  = 1000     // callbacks handed over at once
+	// how long the first of a batch waits for others: a commit to disk holds up the runner's
+	batchEvery = 250 * time.Millisecond
 	retryPause = 500 * time.Millisecond // before a batch that could not be handed over is tried again
 	retries    = 10                     // tries of a batch before it is dropped
 	handWithin = 10 * time.Second       // how long one try may take
@@ -40,14 +42,16 @@ type Options struct {
 	App   recall.SDKAppID
 	Token string // the authentication token of the console; a secret
 	Bot   Bot
-	// Sends and Recalls are how many callbacks of each kind may wait; 0: 10,000. They wait apart: a flood of messages does not push out recalls.
+	// Sends and Recalls are how many callbacks of each kind may wait; 0: 10,000. They wait apart: a
+	// flood of messages does not push out recalls.
 	Sends, Recalls int
 	// Door bounds what strangers hold by the requests; nil is one of the Webhook's own.
 	Door *inbound.Door
 	Log  *slog.Logger
 }
 
-// Webhook is the http.Handler of the callbacks, and the loop that hands them over. It is made by New.
+// Webhook is the http.Handler of the callbacks, and the loop that hands them over. It is made by
+// New.
 type Webhook struct {
 	o              Options
 	log            *slog.Logger
@@ -64,7 +68,8 @@ type callback struct {
 	size int64 // bytes of its body
 }
 
-// New returns a Webhook. Its Run must be running for callbacks to reach the bot. It returns an error that names what is missing from the options.
+// New returns a Webhook. Its Run must be running for callbacks to reach the bot. It returns an
+// error that names what is missing from the options.
 func New(o Options) (*Webhook, error) {
 	switch {
 	case o.App == 0:
@@ -97,13 +102,16 @@ type Counts struct {
 
 // Counts returns how many callbacks there were.
 func (w *Webhook) Counts() Counts {
-	return Counts{Taken: w.taken.Load(), Handed: w.handed.Load(), Dropped: w.dropped.Load(), Refused: w.refused.Load(), Waiting: len(w.sends) + len(w.recalls)}
+	return Counts{Taken: w.taken.Load(), Handed: w.handed.Load(), Dropped: w.dropped.Load(), Refused: w.refused.Load(),
+		Waiting: len(w.sends) + len(w.recalls)}
 }
 
-// ServeHTTP answers a callback at once; nothing is stored meanwhile. The path does not matter to it.
+// ServeHTTP answers a callback at once; nothing is stored meanwhile. The path does not matter to
+// it.
 //
-// 200 and the service's own answer: taken, of no use, or dropped for want of room. 401: not signed by the token within 60 s, or of another app. 405: not a
-// POST. 413: over 1 MiB. 408, 503: it was too slow, or dropped for others. 400: it cannot be read.
+// 200 and the service's own answer: taken, of no use, or dropped for want of room. 401: not signed
+// by the token within 60 s, or of another app. 405: not a POST. 413: over 1 MiB. 408, 503: it was
+// too slow, or dropped for others. 400: it cannot be read.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, why string) {
 		w.refused.Add(1)
@@ -114,7 +122,8 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusMethodNotAllowed, "callbacks are posted")
 		return
 	}
-	// The address alone is signed; the body is bounded all the same, for who saw one address can send any body to it.
+	// The address alone is signed; the body is bounded all the same, for who saw one address can
+	// send any body to it.
 	failed := recall.VerifyCallback(r.URL.Query(), w.o.App, w.o.Token, time.Now())
 	body, status := w.o.Door.Read(rw, r, inbound.Signed{Plausible: failed == nil})
 	switch {
@@ -207,7 +216,8 @@ func (w *Webhook) batch() []recall.Callback {
 	return batch
 }
 
-// hand gives a batch to the bot, several times where that fails. It is given up when ctx ends; a try under calls is not cut off by that.
+// hand gives a batch to the bot, several times where that fails. It is given up when ctx ends; a
+// try under calls is not cut off by that.
 func (w *Webhook) hand(ctx, calls context.Context, batch []recall.Callback) {
 	for try := 1; ; try++ {
 		call, cancel := context.WithTimeout(calls, handWithin)

@@ -83,7 +83,8 @@ const recalled = `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"@
 // address is where the service posts a callback at that time.
 func address(at time.Time) url.Values {
 	seconds := strconv.FormatInt(at.Unix(), 10)
-	return url.Values{"SdkAppid": {strconv.Itoa(app)}, "CallbackCommand": {"x"}, "contenttype": {"json"}, "RequestTime": {seconds}, "Sign": {recall.SignCallback(token, seconds)}}
+	return url.Values{"SdkAppid": {strconv.Itoa(app)}, "CallbackCommand": {"x"}, "contenttype": {"json"},
+		"RequestTime": {seconds}, "Sign": {recall.SignCallback(token, seconds)}}
 }
 
 func post(w http.Handler, query url.Values, body string) *httptest.ResponseRecorder {
@@ -151,7 +152,8 @@ func TestVerified(t *testing.T) {
 	}
 	t.Run("another method", func(t *testing.T) {
 		rw := httptest.NewRecorder()
-		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw, httptest.NewRequest(http.MethodGet, "/?"+address(now).Encode(), nil))
+		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw,
+			httptest.NewRequest(http.MethodGet, "/?"+address(now).Encode(), nil))
 		if rw.Code != http.StatusMethodNotAllowed {
 			t.Errorf("status %d", rw.Code)
 		}
@@ -172,11 +174,13 @@ func TestBodyUnread(t *testing.T) {
 		return q
 	}
 	for name, query := range map[string]url.Values{
-		"nothing": {}, "another sign": change("Sign", strings.Repeat("0", 64)), "no sign": change("Sign", ""), "another app": change("SdkAppid", "1"),
-		"old": address(time.Now().Add(-2 * time.Minute)), "ahead": address(time.Now().Add(2 * time.Minute)),
+		"nothing": {}, "another sign": change("Sign", strings.Repeat("0", 64)), "no sign": change("Sign", ""),
+		"another app": change("SdkAppid", "1"),
+		"old":         address(time.Now().Add(-2 * time.Minute)), "ahead": address(time.Now().Add(2 * time.Minute)),
 	} {
 		rw := httptest.NewRecorder()
-		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw, httptest.NewRequest(http.MethodPost, "/chat/webhook?"+query.Encode(), unread{t: t}))
+		open(t, webhook.Options{Bot: &ear{}}).ServeHTTP(rw,
+			httptest.NewRequest(http.MethodPost, "/chat/webhook?"+query.Encode(), unread{t: t}))
 		if rw.Code != http.StatusUnauthorized {
 			t.Errorf("%s: status %d", name, rw.Code)
 		}
@@ -184,7 +188,8 @@ func TestBodyUnread(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []webhook.Options{{Token: token, Bot: &ear{}}, {App: app, Bot: &ear{}}, {App: app, Token: token}} {
+	for _, o := range []webhook.Options{{Token: token, Bot: &ear{}}, {App: app, Bot: &ear{}},
+		{App: app, Token: token}} {
 		if _, err := webhook.New(o); err == nil {
 			t.Errorf("%+v passes", o)
 		}
@@ -213,7 +218,8 @@ func TestBatches(t *testing.T) {
 	})
 }
 
-// What waits is bounded: by number for each kind, and in bytes. What is beyond is answered, dropped and counted.
+// What waits is bounded: by number for each kind, and in bytes. What is beyond is answered, dropped
+// and counted.
 func TestBounded(t *testing.T) {
 	t.Run("in number", func(t *testing.T) {
 		w := open(t, webhook.Options{Bot: &ear{}, Sends: 10, Recalls: 5})
@@ -288,13 +294,16 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// BenchmarkIntake sends callbacks over loopback HTTP, from 16 connections that are kept, to a webhook before a real bot with its SQLite file on disk.
-// callbacks/s is how many are stored, over the time until the last one is; p99-ms is how long an answer takes; dropped is how many there was no room for.
+// BenchmarkIntake sends callbacks over loopback HTTP, from 16 connections that are kept, to a
+// webhook before a real bot with its SQLite file on disk. callbacks/s is how many are stored, over
+// the time until the last one is; p99-ms is how long an answer takes; dropped is how many there was
+// no room for.
 func BenchmarkIntake(b *testing.B) {
 	b.Run("messages", func(b *testing.B) { benchmarkIntake(b, sent) })
 	b.Run("recalls", func(b *testing.B) {
 		benchmarkIntake(b, func(seq int) string {
-			return fmt.Sprintf(`{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"@TGS#1","Type":"Public","Operator_Account":"alice","MsgSeqList":[{"MsgSeq":%d}],"EventTime":1700000000000}`, seq)
+			return fmt.Sprintf(
+				`{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"@TGS#1","Type":"Public","Operator_Account":"alice","MsgSeqList":[{"MsgSeq":%d}],"EventTime":1700000000000}`, seq)
 		})
 	})
 }
@@ -305,7 +314,8 @@ func benchmarkIntake(b *testing.B, body func(seq int) string) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	bt, err := bottest.NewEngine(bot.Options{App: app, Ledger: l, Chat: nobody{}, Policy: bot.DefaultPolicy(), Callbacks: true, Index: bot.IndexExcerpt, Log: slog.New(slog.DiscardHandler)})
+	bt, err := bottest.NewEngine(bot.Options{App: app, Ledger: l, Chat: nobody{}, Policy: bot.DefaultPolicy(),
+		Callbacks: true, Index: bot.IndexExcerpt, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -326,7 +336,8 @@ func benchmarkIntake(b *testing.B, body func(seq int) string) {
 			wg.Go(func() {
 				for n := range next {
 					at := time.Now()
-					r, err := client.Post(server.URL+"/?"+address(at).Encode(), "application/json", strings.NewReader(body(n)))
+					r, err := client.Post(server.URL+"/?"+address(at).Encode(), "application/json",
+						strings.NewReader(body(n)))
 					if err != nil {
 						b.Error(err)
 						return

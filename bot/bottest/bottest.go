@@ -1,10 +1,11 @@
-// Package bottest tells conversations: scripts in which people type commands and press buttons, with what each of them then sees. They
-// stand in bot/testdata/talk, one story a file.
+// Package bottest tells conversations: scripts in which people type commands and press buttons,
+// with what each of them then sees. They stand in bot/testdata/talk, one story a file.
 //
-// A script is a txtar file. Its comment begins with the rule that the story shows, in a sentence; stage directions follow, one a line. Its
-// sections hold what people saw. Run plays the script on each platform, in a synctest bubble of its own that begins on 2000-01-01 at
-// midnight UTC, and compares; with the flag -update, which the test registers, it rewrites the sections instead. A section NAME holds for both platforms,
-// NAME.slack and NAME.discord for one.
+// A script is a txtar file. Its comment begins with the rule that the story shows, in a sentence;
+// stage directions follow, one a line. Its sections hold what people saw. Run plays the script on
+// each platform, in a synctest bubble of its own that begins on 2000-01-01 at midnight UTC, and
+// compares; with the flag -update, which the test registers, it rewrites the sections instead. A
+// section NAME holds for both platforms, NAME.slack and NAME.discord for one.
 //
 //	# Recalling takes two people.
 //	mina '/recall @TGS#2J4SZEAEL 100 101'
@@ -14,9 +15,10 @@
 //
 // # Stage directions
 //
-// A word with spaces stands in single quotes, a quote in it is written twice; \n, \t and \u{202E} stand for the character. What begins with # is
-// a comment. Each direction below that lets something happen takes one second, so that what follows from it has happened before the next.
-// A direction that begins with slack or discord is followed on that platform only.
+// A word with spaces stands in single quotes, a quote in it is written twice; \n, \t and \u{202E}
+// stand for the character. What begins with # is a comment. Each direction below that lets
+// something happen takes one second, so that what follows from it has happened before the next. A
+// direction that begins with slack or discord is followed on that platform only.
 //
 //	stage KEY VALUE...              how the world is set up; before everything else. Keys are those of the World
 //	stage together                  one world with both platforms: every direction for people then begins with a platform
@@ -48,8 +50,8 @@
 //	calls NAME | calls 3            the recalls that the Chat service was asked for, or only their number
 //	calls most 5                    the most of them in any second
 //
-// Request ids, which are random, are R-1, R-2 and so on in the order of asking, in what is seen and in what is typed; digests and
-// hashes are …
+// Request ids, which are random, are R-1, R-2 and so on in the order of asking, in what is seen and
+// in what is typed; digests and hashes are …
 package bottest
 
 import (
@@ -68,20 +70,24 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// World is where a conversation takes place: people on chat platforms, the bot, and the Chat service. on names a platform, who a person, id a request;
-// an empty id is the newest request's. What people do returns once the platform has told them that it was taken; what follows from it may still be on its way.
-// An error means that the script asks for what cannot be done there (no such person, no such button).
+// World is where a conversation takes place: people on chat platforms, the bot, and the Chat
+// service. on names a platform, who a person, id a request; an empty id is the newest request's.
+// What people do returns once the platform has told them that it was taken; what follows from it
+// may still be on its way. An error means that the script asks for what cannot be done there (no
+// such person, no such button).
 type World interface {
 	// Type sends a line beginning with /recall or /recalls.
 	Type(on, who, line string) error
-	// Press presses a button of a request's card and does what the platform then asks. values are typed into the form that appears, by the
-	// names of its inputs; the number of messages is typed rightly where values does not name it.
+	// Press presses a button of a request's card and does what the platform then asks. values are
+	// typed into the form that appears, by the names of its inputs; the number of messages is typed
+	// rightly where values does not name it.
 	Press(on, who, button, id string, values map[string]string) error
 	// Open presses a button and leaves the form open that appears.
 	Open(on, who, button, id string) error
 	// Fill fills in the form that the person has open and sends it.
 	Fill(on, who string, values map[string]string) error
-	// Keep remembers the cards as they are shown now; PressKept presses a button of one as it was shown then.
+	// Keep remembers the cards as they are shown now; PressKept presses a button of one as it was
+	// shown then.
 	Keep(on string)
 	PressKept(on, who, button, id string, values map[string]string) error
 	// Redeliver delivers the last thing that somebody did once more.
@@ -97,7 +103,8 @@ type World interface {
 
 	// Chat makes something happen in the Chat service.
 	Chat(words ...string) error
-	// Recalls are the calls of group_msg_recall that the Chat service got, a line each, and "at most N in any second".
+	// Recalls are the calls of group_msg_recall that the Chat service got, a line each, and "at
+	// most N in any second".
 	Recalls() (calls []string, pace string)
 
 	// Requests are the ids of all requests, oldest first.
@@ -105,12 +112,13 @@ type World interface {
 	// Audit is the audit log, a line for each entry, without what varies.
 	Audit() ([]string, error)
 
-	// Kill ends the bot's process without an ordered stop: only what was stored is left. Start starts another.
+	// Kill ends the bot's process without an ordered stop: only what was stored is left. Start
+	// starts another.
 	Kill() error
 	Start() error
 
-	// Close ends the world and returns an error naming what nobody would have noticed there: what a platform swallowed, a message that was recalled
-	// twice, text in a log that must not be there.
+	// Close ends the world and returns an error naming what nobody would have noticed there: what a
+	// platform swallowed, a message that was recalled twice, text in a log that must not be there.
 	Close() error
 }
 
@@ -124,7 +132,8 @@ type Stage struct {
 // Platforms are those on which each script is played, in this order.
 var Platforms = []string{"slack", "discord"}
 
-// Run plays the script in file. open opens a world; it is called within the bubble and stops the test where it cannot.
+// Run plays the script in file. open opens a world; it is called within the bubble and stops the
+// test where it cannot.
 func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
@@ -204,7 +213,8 @@ func compare(t *testing.T, telling string, want map[string]string, got []section
 	}
 }
 
-// merge makes sections of what was seen, in the order in which it was seen: one where all saw the same, else one each.
+// merge makes sections of what was seen, in the order in which it was seen: one where all saw the
+// same, else one each.
 func merge(tellings []string, seen map[string][]section) []txtar.File {
 	var order []string
 	texts := map[string]map[string]string{}

@@ -28,7 +28,8 @@ func (d direction) String() string { return strings.TrimSpace(d.on + " " + strin
 // verbs that show something, and which word names the section.
 var shows = map[string]int{"card": 1, "thread": 1, "whisper": 2, "notified": 1, "ledger": 1, "calls": 1}
 
-// shows reports whether a direction of the script shows the section, whose name may end in a platform's.
+// shows reports whether a direction of the script shows the section, whose name may end in a
+// platform's.
 func (s script) shows(name string) bool {
 	for _, p := range append(slices.Clone(Platforms), together) {
 		name = strings.TrimSuffix(name, "."+p)
@@ -128,7 +129,8 @@ func split(line string) ([]string, error) {
 	return words, nil
 }
 
-// escaped reads what a backslash stands for at the beginning of s, and how long it is. A backslash before anything else stands for itself.
+// escaped reads what a backslash stands for at the beginning of s, and how long it is. A backslash
+// before anything else stands for itself.
 func escaped(s string) (string, int, error) {
 	switch {
 	case strings.HasPrefix(s, `\n`):

@@ -71,7 +71,8 @@ card asked
 	}
 }
 
-// TestMerge: what both platforms saw alike is one section, what they saw apart stands side by side, in the order of the story.
+// TestMerge: what both platforms saw alike is one section, what they saw apart stands side by side,
+// in the order of the story.
 func TestMerge(t *testing.T) {
 	files := merge([]string{"slack", "discord"}, map[string][]section{
 		"slack":   {{"asked", "A\n"}, {"done", "same\n"}},

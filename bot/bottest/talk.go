@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// beat is how long a direction takes that lets something happen. It is more than the shortest of the bot's and the adapters' pauses.
+// beat is how long a direction takes that lets something happen. It is more than the shortest of
+// the bot's and the adapters' pauses.
 const beat = time.Second
 
 // talk is one telling of a script.
@@ -24,8 +25,8 @@ type talk struct {
 	seen     []section
 }
 
-// settle lets what was set off take its course for d, give or take, to the middle of a second: then a pause of some random milliseconds
-// on the way does not show in the times that people see.
+// settle lets what was set off take its course for d, give or take, to the middle of a second: then
+// a pause of some random milliseconds on the way does not show in the times that people see.
 func settle(d time.Duration) {
 	middle := time.Now().Add(d).Truncate(time.Second).Add(time.Second / 2)
 	time.Sleep(time.Until(middle))
@@ -229,7 +230,8 @@ func (k *talk) learn() error {
 	return nil
 }
 
-// plain replaces what is random by what is the same each time. A request's id in lower case (a file's name) is replaced too.
+// plain replaces what is random by what is the same each time. A request's id in lower case (a
+// file's name) is replaced too.
 func (k *talk) plain(s string) string {
 	for id, name := range k.ids {
 		s = strings.ReplaceAll(s, id, name)

@@ -154,7 +154,8 @@ func checkBack(t testing.TB, c Command) {
 
 var typedOption = regexp.MustCompile("(?:^| )(" + strings.Join(names(options), "|") + "):")
 
-// typedForm splits a command in Discord's typed form at its options, as Discord's client does when one is pasted.
+// typedForm splits a command in Discord's typed form at its options, as Discord's client does when
+// one is pasted.
 func typedForm(s string) (name, sub string, options map[string]string) {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(s, "/"), " ")
 	if name == "recalls" {
@@ -278,17 +279,21 @@ func TestCommandFields(t *testing.T) {
 	if m != nil {
 		t.Fatal(m)
 	}
-	want := Command{Verb: VerbRecall, Reason: "spam", Scope: Scope{Group: "@TGS#_a", Topic: "@TGS#_a@TOPIC#_b", Seqs: Ranges{{100, 102}}}}
+	want := Command{Verb: VerbRecall, Reason: "spam", Scope: Scope{Group: "@TGS#_a", Topic: "@TGS#_a@TOPIC#_b",
+		Seqs: Ranges{{100, 102}}}}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("by seqs (-want +got):\n%s", diff)
 	}
 
-	c, m = parseCommand(t, `/recall my-group from:alice since:2h until:2026-11-23T10:00:00+01:00 text:"Casino Links" last:50`)
+	c,
+		m = parseCommand(t,
+		`/recall my-group from:alice since:2h until:2026-11-23T10:00:00+01:00 text:"Casino Links" last:50`)
 	if m != nil {
 		t.Fatal(m)
 	}
-	want = Command{Verb: VerbRecall, Scope: Scope{Group: "my-group", Filter: Filter{From: "alice", Since: When{Ago: 2 * time.Hour},
-		Until: When{At: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, Text: "Casino Links", Last: 50}}}
+	want = Command{Verb: VerbRecall, Scope: Scope{Group: "my-group",
+		Filter: Filter{From: "alice", Since: When{Ago: 2 * time.Hour},
+			Until: When{At: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, Text: "Casino Links", Last: 50}}}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("by filter (-want +got):\n%s", diff)
 	}
@@ -326,20 +331,25 @@ func TestParseOptions(t *testing.T) {
 		{"recall", "", nil, "/recall"},
 		{"recall", "", o{"group": "", "reason": ""}, "/recall"},
 		{"/recall", "", o{"group": sampleGroup, "seqs": "100 101"}, "/recall @TGS#2J4SZEAEL 100-101"},
-		{"recall", "", o{"group": sampleGroup, "seqs": "100,101\u30002-3\uff0c9"}, "/recall @TGS#2J4SZEAEL 2-3,9,100-101"},
+		{"recall", "", o{"group": sampleGroup, "seqs": "100,101\u30002-3\uff0c9"},
+			"/recall @TGS#2J4SZEAEL 2-3,9,100-101"},
 		{"recall", "", o{"group": " " + sampleGroup + " ", "seqs": "7"}, "/recall @TGS#2J4SZEAEL 7"},
 		{"recall", "", o{"group": "my group", "seqs": "7"}, `/recall "my group" 7`},
 		{"recall", "", o{"group": `"my group"`, "seqs": "7"}, `/recall "my group" 7`},
 		{"recall", "", o{"group": "“my group”", "seqs": "7"}, `/recall "my group" 7`},
 		{"recall", "", o{"group": "list", "seqs": "7"}, `/recall "list" 7`},
 		{"recall", "", o{"group": "room:5", "seqs": "7"}, `/recall "room:5" 7`},
-		{"recall", "", o{"group": "g", "seqs": "7", "reason": `spam "wave" last:5`}, `/recall g 7 reason:"spam \"wave\" last:5"`},
-		{"recall", "", o{"group": "g", "seqs": "7", "reason": `"spam" and "scam"`}, `/recall g 7 reason:"\"spam\" and \"scam\""`},
+		{"recall", "", o{"group": "g", "seqs": "7", "reason": `spam "wave" last:5`},
+			`/recall g 7 reason:"spam \"wave\" last:5"`},
+		{"recall", "", o{"group": "g", "seqs": "7", "reason": `"spam" and "scam"`},
+			`/recall g 7 reason:"\"spam\" and \"scam\""`},
 		{"recall", "", o{"group": "g", "seqs": "7", "reason": `"spam wave"`}, `/recall g 7 reason:"spam wave"`},
 		{"recall", "", o{"group": "g", "seqs": "7", "reason": `"unfinished`}, `/recall g 7 reason:"\"unfinished"`},
-		{"recall", "", o{"group": "g", "from": "user one", "since": "2h", "until": "30m", "text": "casino links", "last": "5"},
+		{"recall", "", o{"group": "g", "from": "user one", "since": "2h", "until": "30m", "text": "casino links",
+			"last": "5"},
 			`/recall g from:"user one" since:2h until:30m text:"casino links" last:5`},
-		{"recall", "", o{"group": "@TGS#_a", "seqs": "7", "topic": "@TGS#_a@TOPIC#_b c"}, `/recall @TGS#_a 7 topic:"@TGS#_a@TOPIC#_b c"`},
+		{"recall", "", o{"group": "@TGS#_a", "seqs": "7", "topic": "@TGS#_a@TOPIC#_b c"},
+			`/recall @TGS#_a 7 topic:"@TGS#_a@TOPIC#_b c"`},
 		{"recalls", "find", o{"group": "g", "last": "５"}, "/recalls find g last:5"},
 		{"recalls", "list", nil, "/recalls list open"},
 		{"recalls", "list", o{"which": "mine"}, "/recalls list mine"},
@@ -354,32 +364,42 @@ func TestParseOptions(t *testing.T) {
 		{"recall", "", o{"seqs": "100 101"}, "! group_missing > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
 		{"recall", "", o{"reason": "spam"}, "! group_missing > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
 		{"recall", "", o{"group": " ", "seqs": "7"}, "! option_empty > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
-		{"recall", "", o{"group": `"my group`, "seqs": "7"}, "! quote_open > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
-		{"recall", "", o{"group": "<@&123>#2J4SZEAEL", "seqs": "7"}, "! mention_role > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
-		{"recall", "", o{"group": "<@!123>#2J4SZEAEL", "seqs": "7"}, "! mention_user > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
+		{"recall", "", o{"group": `"my group`, "seqs": "7"},
+			"! quote_open > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
+		{"recall", "", o{"group": "<@&123>#2J4SZEAEL", "seqs": "7"},
+			"! mention_role > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
+		{"recall", "", o{"group": "<@!123>#2J4SZEAEL", "seqs": "7"},
+			"! mention_user > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
 		{"recall", "", o{"group": "@TGS#", "seqs": "7"}, "! group_cut > /recall group:@TGS#2J4SZEAEL seqs:100 101"},
 		{"recall", "", o{"group": "g"}, "! seqs_missing > /recalls find group:g last:20"},
 		{"recall", "", o{"group": "100-150"}, "! seqs_missing > /recalls find group:100-150 last:20"},
 		{"recall", "", o{"group": "g", "reason": "spam 100"}, "! seqs_missing > /recalls find group:g last:20"},
 		{"recall", "", o{"group": "g", "text": " "}, "! option_empty > /recalls find group:g last:20"},
 		{"recall", "", o{"group": "g", "seqs": "7", "reason": "\u200b"}, "! option_empty > /recall group:g seqs:7"},
-		{"recall", "", o{"group": "my group", "seqs": "150-100", "reason": "spam wave"}, "! seq_backwards > /recall group:my group seqs:100-150 reason:spam wave"},
+		{"recall", "", o{"group": "my group", "seqs": "150-100", "reason": "spam wave"},
+			"! seq_backwards > /recall group:my group seqs:100-150 reason:spam wave"},
 		{"recall", "", o{"group": "g", "seqs": "100 - 150"}, "! seq_spaces > /recall group:g seqs:100-150"},
 		{"recall", "", o{"group": "g", "seqs": "0 7"}, "! seq_zero > /recall group:g seqs:7"},
 		{"recall", "", o{"group": "g", "seqs": "7", "last": "5"}, "! seqs_and_filter > /recall group:g seqs:7"},
 		{"recall", "", o{"group": "g", "seqs": "7", "colour": "red"}, "! option_unknown > /recall group:g seqs:7"},
-		{"recall", "", o{"group": "g", "last": "7", "colour": "red"}, "! option_unknown > /recalls find group:g last:7"},
+		{"recall", "", o{"group": "g", "last": "7", "colour": "red"},
+			"! option_unknown > /recalls find group:g last:7"},
 		{"recall", "", o{"group": "g", "since": "yesterday"}, "! when_form > /recalls find group:g last:20"},
-		{"recall", "", o{"group": "g", "topic": "h@TOPIC#_b", "seqs": "7"}, "! topic_group > /recalls find group:g last:20"},
+		{"recall", "", o{"group": "g", "topic": "h@TOPIC#_b", "seqs": "7"},
+			"! topic_group > /recalls find group:g last:20"},
 		{"recall", "", o{"group": "g", "seqs": "100 to"}, "! seq_word > /recall group:g seqs:100"},
 		{"recall", "", o{"group": "g", "from": "<@5>", "last": "5"}, "! mention_user > /recalls find group:g last:5"},
 		{"recall", "", o{"group": "g", "until": "5m"}, "! filter_wide > /recalls find group:g until:5m last:20"},
-		{"recall", "", o{"group": "g", "since": "5m", "until": "1h"}, "! window_backwards > /recall group:g since:1h until:5m"},
-		{"recall", "", o{"group": "@TGS#_a@TOPIC#_b", "seqs": "7"}, "! group_is_topic > /recall group:@TGS#_a seqs:7 topic:@TGS#_a@TOPIC#_b"},
-		{"recall", "", o{"group": "g", "seqs": "5-4", "reason": "see seqs:9"}, "! seq_backwards > /recalls find group:g last:20"},
+		{"recall", "", o{"group": "g", "since": "5m", "until": "1h"},
+			"! window_backwards > /recall group:g since:1h until:5m"},
+		{"recall", "", o{"group": "@TGS#_a@TOPIC#_b", "seqs": "7"},
+			"! group_is_topic > /recall group:@TGS#_a seqs:7 topic:@TGS#_a@TOPIC#_b"},
+		{"recall", "", o{"group": "g", "seqs": "5-4", "reason": "see seqs:9"},
+			"! seq_backwards > /recalls find group:g last:20"},
 		{"recalls", "find", nil, "! group_missing > /recalls find group:@TGS#2J4SZEAEL last:20"},
 		{"recalls", "find", o{"group": "g"}, "! filter_missing > /recalls find group:g last:20"},
-		{"recalls", "find", o{"group": "g", "seqs": "7", "last": "5"}, "! option_unknown > /recalls find group:g last:5"},
+		{"recalls", "find", o{"group": "g", "seqs": "7", "last": "5"},
+			"! option_unknown > /recalls find group:g last:5"},
 		{"recalls", "show", nil, "! request_missing > /recalls show id:R-7K2M9Q"},
 		{"recalls", "stop", o{"id": "R-UUUUUU"}, "! request_id > /recalls stop id:R-7K2M9Q"},
 		{"recalls", "list", o{"which": "<#1>"}, "! mention_channel > /recalls list which:open"},
@@ -450,7 +470,8 @@ func TestRanges(t *testing.T) {
 	}
 
 	a := Ranges{{10, 20}, {30, 40}}
-	for other, want := range map[string]bool{"": false, "1-9": false, "21-29,41": false, "20": true, "1-100": true, "5,29,40-50": true} {
+	for other, want := range map[string]bool{"": false, "1-9": false, "21-29,41": false, "20": true, "1-100": true,
+		"5,29,40-50": true} {
 		b, err := ParseRanges(other)
 		if err != nil || a.Overlaps(b) != want || b.Overlaps(a) != want {
 			t.Errorf("%s overlaps %s: %v, %v (%v), want %v", a, b, a.Overlaps(b), b.Overlaps(a), err, want)
@@ -470,7 +491,8 @@ func TestRanges(t *testing.T) {
 		t.Errorf("the last of nothing begin with %d", got)
 	}
 
-	for _, bad := range []string{"0", "0-5", "5-4", "1,2", "2,1", "1-5,5-9", "4294967296", "-1", "1-", "x", "1,", " 1", "01", "5-5", "1..5"} {
+	for _, bad := range []string{"0", "0-5", "5-4", "1,2", "2,1", "1-5,5-9", "4294967296", "-1", "1-", "x", "1,", " 1",
+		"01", "5-5", "1..5"} {
 		if rs, err := ParseRanges(bad); err == nil {
 			t.Errorf("ParseRanges(%q) is %v", bad, rs)
 		}
@@ -513,7 +535,8 @@ func TestWhen(t *testing.T) {
 		{When{Ago: 48 * time.Hour}, now.Add(-48 * time.Hour), "2d"},
 		{When{At: now}, now, "2026-11-23T12:00:00Z"},
 	} {
-		if got := tt.w.Resolve(now); !got.Equal(tt.want) || tt.w.String() != tt.text || tt.w.IsZero() != (tt.text == "") {
+		if got := tt.w.Resolve(now); !got.Equal(tt.want) || tt.w.String() != tt.text ||
+			tt.w.IsZero() != (tt.text == "") {
 			t.Errorf("%+v is %v, written %s", tt.w, got, tt.w)
 		}
 	}
@@ -522,13 +545,15 @@ func TestWhen(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	for s, want := range map[string]RequestID{
 		"R-7K2M9Q": "R-7K2M9Q", "r-7k2m9q": "R-7K2M9Q", "7k2m9q": "R-7K2M9Q", " R-7K2M9Q\n": "R-7K2M9Q",
-		"R-OIL0oi": "R-011001", "r-ilo111": "R-110111", "R–7K2M9Q": "R-7K2M9Q", "\u200bR-７K２M9Q": "R-7K2M9Q", "RRRRRR": "R-RRRRRR",
+		"R-OIL0oi": "R-011001", "r-ilo111": "R-110111", "R–7K2M9Q": "R-7K2M9Q", "\u200bR-７K２M9Q": "R-7K2M9Q",
+		"RRRRRR": "R-RRRRRR",
 	} {
 		if got, ok := ParseRequestID(s); !ok || got != want {
 			t.Errorf("ParseRequestID(%q) is %q, %v, want %q", s, got, ok, want)
 		}
 	}
-	for _, s := range []string{"", "R-", "R-7K2M9", "R-7K2M9QQ", "R-7K2M9U", "R-7K2M9é", "7K2-M9Q", "R7K2M9Q", "R--7K2M9", "R-7K 2M9", "R-R-7K2M", "R-٧K2M9Q"} {
+	for _, s := range []string{"", "R-", "R-7K2M9", "R-7K2M9QQ", "R-7K2M9U", "R-7K2M9é", "7K2-M9Q", "R7K2M9Q",
+		"R--7K2M9", "R-7K 2M9", "R-R-7K2M", "R-٧K2M9Q"} {
 		if got, ok := ParseRequestID(s); ok {
 			t.Errorf("ParseRequestID(%q) is %q", s, got)
 		}
@@ -583,7 +608,8 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	for line := range strings.Lines(string(b) + string(more)) {
-		if name, text, _ := strings.Cut(unhide(strings.TrimSuffix(line, "\n")), " "); strings.HasPrefix(line, "/recall") {
+		if name, text, _ := strings.Cut(unhide(strings.TrimSuffix(line, "\n")), " "); strings.HasPrefix(line,
+			"/recall") {
 			f.Add(name == "/recalls", text)
 		}
 	}
@@ -602,7 +628,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkBack(t, c)
-		if len(c.Scope.Group) > maxGroupID || !printable(string(c.Scope.Group)+string(c.Scope.Topic)+string(c.Scope.Filter.From)) {
+		if len(c.Scope.Group) > maxGroupID || !printable(string(c.Scope.Group)+string(c.Scope.Topic)+string(
+			c.Scope.Filter.From)) {
 			t.Errorf("%s holds an id that the service has not", c)
 		}
 	})
@@ -614,7 +641,8 @@ func FuzzParseOptions(f *testing.F) {
 	f.Add("recalls", "list", "", "", "", "", "", "", "", "", "", `"open"`)
 	f.Add("recalls", "show", "", "", "", "", "", "", "", "", "", "R-7K2M9Q")
 	f.Fuzz(func(t *testing.T, name, sub, g, seqs, topic, from, since, until, text, last, reason, other string) {
-		options := map[string]string{"group": g, "seqs": seqs, "topic": topic, "from": from, "since": since, "until": until, "text": text, "last": last,
+		options := map[string]string{"group": g, "seqs": seqs, "topic": topic, "from": from, "since": since,
+			"until": until, "text": text, "last": last,
 			"reason": reason, "which": other, "id": other}
 		c, m := parseTyped(t, name, sub, options)
 		if m != nil {
@@ -643,7 +671,8 @@ func ExampleParse() {
 }
 
 func ExampleParseOptions() {
-	c, _ := ParseOptions("recall", "", map[string]string{"group": "my group", "from": "alice", "since": "2h", "text": "casino links"})
+	c, _ := ParseOptions("recall", "", map[string]string{"group": "my group", "from": "alice", "since": "2h",
+		"text": "casino links"})
 	fmt.Println(c)
 
 	_, err := ParseOptions("recall", "", map[string]string{"group": "<@&123>#2J4SZEAEL", "seqs": "100"})

@@ -15,8 +15,8 @@
 //
 // What cannot be read is a [Mistake]: which one, what is wrong, what would be right, and a whole
 // command to copy, which the reader accepts. It names only messages whose numbers were typed. Where
-// what was meant cannot be told it is a search, which changes nothing, or a sample with a group that
-// does not exist.
+// what was meant cannot be told it is a search, which changes nothing, or a sample with a group
+// that does not exist.
 //
 // table.go has the two tables from which the rest follows: the verbs, and the options with their
 // names, their samples and how each is read and written. A new option is a row there and a field.

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTable holds the tables to what SURFACE.md promises: which options a verb takes, in which order,
-// what it needs, and whether it reads messages before it is answered.
+// TestTable holds the tables to what SURFACE.md promises: which options a verb takes, in which
+// order, what it needs, and whether it reads messages before it is answered.
 func TestTable(t *testing.T) {
 	for _, tt := range []struct {
 		verb    Verb
@@ -45,8 +45,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestRows holds each row of the table of options to what the rest of the package takes for granted:
-// its sample is read, under each of its names, and written back in both forms.
+// TestRows holds each row of the table of options to what the rest of the package takes for
+// granted: its sample is read, under each of its names, and written back in both forms.
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range options {

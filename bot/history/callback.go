@@ -13,8 +13,8 @@ import (
 	"recallbot/recall"
 )
 
-// Wants reports whether a callback is of any use here: it is of a group that may be touched, and tells of a recall, or of a
-// message while the index is on. It reads nothing.
+// Wants reports whether a callback is of any use here: it is of a group that may be touched, and
+// tells of a recall, or of a message while the index is on. It reads nothing.
 func (h *History) Wants(c recall.Callback) bool {
 	switch c := c.(type) {
 	case recall.AfterSendMsg:
@@ -25,11 +25,13 @@ func (h *History) Wants(c recall.Callback) bool {
 	return false
 }
 
-// Hear takes in callbacks, in one transaction. What Wants does not want is left out. A callback that comes twice changes nothing.
+// Hear takes in callbacks, in one transaction. What Wants does not want is left out. A callback
+// that comes twice changes nothing.
 //
-// The signature of a callback does not cover what it says. So a message it tells of is marked as known from a callback alone, and a recall it tells of
-// does three things and no other: it confirms what the API has answered, it settles what else would be told as unknown because the service itself can say nothing, and it is
-// shown. What comes for a request that has ended is audited.
+// The signature of a callback does not cover what it says. So a message it tells of is marked as
+// known from a callback alone, and a recall it tells of does three things and no other: it confirms
+// what the API has answered, it settles what else would be told as unknown because the service
+// itself can say nothing, and it is shown. What comes for a request that has ended is audited.
 func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	var arrivals []bot.Arrival
 	removals := map[talk][]bot.Removal{}
@@ -48,7 +50,8 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 			}
 			t := talk{c.Group, c.Topic}
 			for _, s := range c.Seqs {
-				removals[t] = append(removals[t], bot.Removal{Group: c.Group, Topic: c.Topic, Seq: s, By: c.Operator, At: at})
+				removals[t] = append(removals[t], bot.Removal{Group: c.Group, Topic: c.Topic, Seq: s, By: c.Operator,
+					At: at})
 			}
 		}
 	}
@@ -95,7 +98,8 @@ func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
 		seqs, by[r.By] = append(seqs, r.Seq), true
 	}
 	these := command.MakeRanges(seqs...)
-	held := bot.Query{App: h.App, Group: t.group, Topic: &t.topic, States: []bot.State{bot.Proposed, bot.Approved, bot.Running, bot.Stopping}, Seqs: these, Limit: 1000}
+	held := bot.Query{App: h.App, Group: t.group, Topic: &t.topic, States: []bot.State{bot.Proposed, bot.Approved,
+		bot.Running, bot.Stopping}, Seqs: these, Limit: 1000}
 	open, err := tx.Requests(held)
 	if err != nil {
 		return err
@@ -110,7 +114,8 @@ func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
 		if !r.State.Open() {
 			who := slices.Sorted(maps.Keys(by))
 			runs := shared[:min(len(shared), auditedRuns)]
-			err := h.Audit(tx, "callback after the end", r.ID, r.Digest, map[string]any{"n": shared.Count(), "seqs": runs.String(), "by": who[:min(len(who), auditedBy)]})
+			err := h.Audit(tx, "callback after the end", r.ID, r.Digest,
+				map[string]any{"n": shared.Count(), "seqs": runs.String(), "by": who[:min(len(who), auditedBy)]})
 			if err != nil {
 				return err
 			}
@@ -128,8 +133,9 @@ func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
 	return nil
 }
 
-// settleTold does what callbacks may do for a request that runs: it confirms those of the seqs that the API has answered, where a callback since the beginning told that they were
-// recalled and history does not show them as still there. What is in doubt the service itself is asked about.
+// settleTold does what callbacks may do for a request that runs: it confirms those of the seqs that
+// the API has answered, where a callback since the beginning told that they were recalled and
+// history does not show them as still there. What is in doubt the service itself is asked about.
 func (h *History) SettleTold(tx bot.Tx, r bot.Request, seqs []recall.Seq) error {
 	told, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, r.Begun)
 	if err != nil || len(told) == 0 {
@@ -145,11 +151,13 @@ func (h *History) SettleTold(tx bot.Tx, r bot.Request, seqs []recall.Seq) error 
 	return err
 }
 
-// unlessTold makes an outcome unknown, whose answer was lost, recalled where a callback has told so since the request began.
+// unlessTold makes an outcome unknown, whose answer was lost, recalled where a callback has told so
+// since the request began.
 func (h *History) UnlessTold(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]bot.Outcome) error {
 	var unknown []recall.Seq
 	for s, o := range outcomes {
-		if o.Class == bot.ClassUnknown && o.Why == bot.WhyNoAnswer { // what history shows, or lacks, no callback takes away
+		// what history shows, or lacks, no callback takes away
+		if o.Class == bot.ClassUnknown && o.Why == bot.WhyNoAnswer {
 			unknown = append(unknown, s)
 		}
 	}
@@ -163,8 +171,8 @@ func (h *History) UnlessTold(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]b
 	return err
 }
 
-// forgetCallbacks takes from memory what callbacks told long ago, or beyond what is kept. While the index is off nothing of it is kept.
-// Where that was done less than every ago it does nothing.
+// forgetCallbacks takes from memory what callbacks told long ago, or beyond what is kept. While the
+// index is off nothing of it is kept. Where that was done less than every ago it does nothing.
 func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) error {
 	last, now := h.forgot.Load(), time.Now().UnixNano()
 	if now-last < int64(every) || !h.forgot.CompareAndSwap(last, now) {

@@ -38,7 +38,8 @@ func JudgeRead(err error) (kind Fault, api *recall.Error) {
 	return readLater, api
 }
 
-// pauses reports whether a code in the envelope says that the app cannot be served until somebody mends it: no retry helps.
+// pauses reports whether a code in the envelope says that the app cannot be served until somebody
+// mends it: no retry helps.
 func Pauses(c recall.Code) bool {
 	if c.Level() != recall.LevelApp {
 		return false

@@ -14,8 +14,10 @@ const (
 	forgetAtOnce = 50_000              // rows that one transaction forgets at most
 	forgetEvery  = 5 * time.Second     // between two looks for what to forget, while callbacks come
 	lateLookedAt = 50                  // requests with the same messages that a late callback is audited for
-	auditedRuns  = 100                 // runs of seqs that an entry about late callbacks names at most; beside them stands how many seqs it is about
-	auditedBy    = 10                  // accounts that it names at most
+	// runs of seqs that an entry about late callbacks names at most; beside them stands how many
+	// seqs it is about
+	auditedRuns = 100
+	auditedBy   = 10 // accounts that it names at most
 )
 
 const (

@@ -16,7 +16,8 @@ func (h *History) Indexing() bool { return h.Index == bot.IndexHash || h.Index =
 // arrival is what the index keeps of a message.
 func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 	m := c.Message()
-	a := bot.Arrival{Group: c.Group, Topic: c.Topic, Seq: c.Seq, Sender: c.From, Sent: c.Time, HMAC: bot.ContentHMAC(h.indexKey, m)}
+	a := bot.Arrival{Group: c.Group, Topic: c.Topic, Seq: c.Seq, Sender: c.From, Sent: c.Time,
+		HMAC: bot.ContentHMAC(h.indexKey, m)}
 	if h.Index == bot.IndexExcerpt {
 		a.Excerpt = m.Excerpt(MaxExcerpt)
 	}
@@ -25,7 +26,8 @@ func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 
 // sealArrived fixes one message as a callback told of it.
 func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.Time) bot.Message {
-	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true, Admin: h.Admin != "" && a.Sender == h.Admin}
+	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true,
+		Admin: h.Admin != "" && a.Sender == h.Admin}
 	if p.IsProtected(a.Sender) {
 		out.Status = bot.SealProtected
 	}
@@ -38,8 +40,10 @@ func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.
 	return out
 }
 
-// arrived returns what the index has of those messages. What callbacks contradict each other about it does not know.
-func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ranges) (map[recall.Seq]bot.Arrival, error) {
+// arrived returns what the index has of those messages. What callbacks contradict each other about
+// it does not know.
+func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ranges) (map[recall.Seq]bot.Arrival,
+	error) {
 	if !h.Indexing() {
 		return nil, nil
 	}
@@ -61,8 +65,9 @@ func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ran
 	return found, err
 }
 
-// searchArrived searches the index as search does history, below the number that the service gives next, where that is known. It is complete only back to when the index begins;
-// what a lost callback would have told it cannot know, and where callbacks contradict each other it refuses.
+// searchArrived searches the index as search does history, below the number that the service gives
+// next, where that is known. It is complete only back to when the index begins; what a lost
+// callback would have told it cannot know, and where callbacks contradict each other it refuses.
 func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recall.Seq) (Searched, error) {
 	f := s.Filter
 	if f.Text != "" && h.Index != bot.IndexExcerpt {
@@ -114,7 +119,8 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 	return out, err
 }
 
-// nextSeq is the number that the service gives next, 0 where that is not known: it does not say it of topics, and a group that stores nothing may not count either.
+// nextSeq is the number that the service gives next, 0 where that is not known: it does not say it
+// of topics, and a group that stores nothing may not count either.
 func NextSeq(info recall.GroupInfo, s command.Scope) recall.Seq {
 	if s.Topic != "" || info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
 		return 0

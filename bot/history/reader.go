@@ -22,7 +22,8 @@ const (
 	MaxFull       = 20000 // with EVIDENCE=full
 )
 
-// reading makes the calls of one reading of the service, and keeps what each was answered for the audit log.
+// reading makes the calls of one reading of the service, and keeps what each was answered for the
+// audit log.
 type Reader struct {
 	b     *History
 	Scope command.Scope
@@ -38,8 +39,8 @@ type Reader struct {
 	Ledger time.Time // the ledger's time when it began, where what is read is dated
 	mu     sync.Mutex
 	Traces []bot.Trace
-	// store, where it is set, stores what was told so far whenever that has become much more: a long reading that is cut short leaves what it did. Where it
-	// fails, all is kept for later.
+	// store, where it is set, stores what was told so far whenever that has become much more: a
+	// long reading that is cut short leaves what it did. Where it fails, all is kept for later.
 	Store func(ctx context.Context, told []bot.Trace) error
 	next  int // after a failure to store: how much there must be for another try
 }
@@ -47,19 +48,22 @@ type Reader struct {
 // toldAtOnce is how many calls a reading keeps before they are stored.
 const toldAtOnce = 100
 
-// reading begins a reading of the scope's group or topic, on behalf of by. why is told with every call.
+// reading begins a reading of the scope's group or topic, on behalf of by. why is told with every
+// call.
 func (h *History) Reader(s command.Scope, why string, is recall.Purpose, by bot.PersonID) *Reader {
 	return &Reader{b: h, Scope: s, why: why, turn: recall.Turn{For: is, Person: string(by)}, began: time.Now()}
 }
 
-// inTurn returns the context for calls that are part of so many. Where another process may hold the app's lease, a search leaves most of the quota to it.
+// inTurn returns the context for calls that are part of so many. Where another process may hold the
+// app's lease, a search leaves most of the quota to it.
 func (rd *Reader) inTurn(ctx context.Context, calls int) context.Context {
 	t := rd.turn
 	t.Size, t.Aside = calls, t.For == recall.ForSearch && rd.b.Ledger.Shared() && !rd.b.Leads.Load()
 	return recall.InTurn(ctx, t)
 }
 
-// at returns a moment of this process by the ledger's clock: what that said when the reading began, and the time that has passed since.
+// at returns a moment of this process by the ledger's clock: what that said when the reading began,
+// and the time that has passed since.
 func (rd *Reader) At(t time.Time) time.Time {
 	return rd.Ledger.Add(t.Sub(rd.began)).Truncate(time.Millisecond)
 }
@@ -87,7 +91,8 @@ func (rd *Reader) note(ctx context.Context, op string, more map[string]any, err 
 	rd.Traces = nil
 }
 
-// storeTold stores what was told and is not stored yet, even where the reading was cut short. store must be set.
+// storeTold stores what was told and is not stored yet, even where the reading was cut short. store
+// must be set.
 func (rd *Reader) StoreTraces(ctx context.Context) error {
 	if len(rd.Traces) == 0 {
 		return nil
@@ -108,10 +113,12 @@ func (rd *Reader) Group(ctx context.Context) (recall.GroupInfo, error) {
 	return info, err
 }
 
-// tooOften is how often a page is asked for that the service does not give because it is asked too often. There is no pause: the client halves its pace.
+// tooOften is how often a page is asked for that the service does not give because it is asked too
+// often. There is no pause: the client halves its pace.
 const tooOften = 20
 
-// page reads one page of history from a seq down, or from the newest message where that is 0. Recalled messages are asked for as well.
+// page reads one page of history from a seq down, or from the newest message where that is 0.
+// Recalled messages are asked for as well.
 func (rd *Reader) page(ctx context.Context, from recall.Seq) (page recall.HistoryPage, err error) {
 	for range tooOften {
 		page, err = rd.b.Chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
@@ -157,8 +164,10 @@ func InWords(shows map[string][]recall.Seq) map[string]string {
 	return said
 }
 
-// findOut reads those messages and keeps, for the audit log, what history showed of each. more says what of.
-func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[string]any) (map[recall.Seq]recall.Message, error) {
+// findOut reads those messages and keeps, for the audit log, what history showed of each. more says
+// what of.
+func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[string]any) (map[recall.Seq]recall.Message,
+	error) {
 	found, err := rd.Seqs(ctx, command.MakeRanges(seqs...))
 	if err != nil {
 		return nil, err
@@ -174,7 +183,8 @@ func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[strin
 	return found, nil
 }
 
-// seqs reads those messages. One that the service certainly does not have is not in the answer: every seq was covered by a page.
+// seqs reads those messages. One that the service certainly does not have is not in the answer:
+// every seq was covered by a page.
 func (rd *Reader) Seqs(ctx context.Context, seqs command.Ranges) (map[recall.Seq]recall.Message, error) {
 	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
 	err := rd.Each(ctx, seqs, func(m recall.Message, _ time.Time) {
@@ -186,8 +196,9 @@ func (rd *Reader) Seqs(ctx context.Context, seqs command.Ranges) (map[recall.Seq
 	return found, err
 }
 
-// each is seqs for who keeps less of each message than all of it. keep is called for one message at a time, and where pages overlap more than once for the same. asked is when
-// its page was asked for: what the message became while the answer was on its way is not in it.
+// each is seqs for who keeps less of each message than all of it. keep is called for one message at
+// a time, and where pages overlap more than once for the same. asked is when its page was asked
+// for: what the message became while the answer was on its way is not in it.
 func (rd *Reader) Each(ctx context.Context, seqs command.Ranges, keep func(m recall.Message, asked time.Time)) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
@@ -208,7 +219,8 @@ func (rd *Reader) Each(ctx context.Context, seqs command.Ranges, keep func(m rec
 	return g.Wait()
 }
 
-// windows cuts seqs into spans of at most one page of history, from the highest down, leaving out pages that hold none of them.
+// windows cuts seqs into spans of at most one page of history, from the highest down, leaving out
+// pages that hold none of them.
 func windows(seqs command.Ranges) []command.Range {
 	var spans []command.Range
 	for _, r := range slices.Backward(seqs) {
@@ -232,7 +244,8 @@ func windows(seqs command.Ranges) []command.Range {
 	return spans
 }
 
-// down reads history from hi down to lo, both included, until every seq between is covered by a page, and hands each message to see.
+// down reads history from hi down to lo, both included, until every seq between is covered by a
+// page, and hands each message to see.
 func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall.Message, asked time.Time)) error {
 	for {
 		asked := time.Now()
@@ -260,7 +273,8 @@ func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall
 			return errOtherMessages
 		}
 		// Covered: a page reached lo; or the service has nothing older; or the page is empty.
-		if lowest <= lo || len(page.Messages) == 0 || page.Finished == recall.FinishedWhole && len(page.Messages) < recall.MaxHistoryPage {
+		if lowest <= lo || len(page.Messages) == 0 || page.Finished == recall.FinishedWhole &&
+			len(page.Messages) < recall.MaxHistoryPage {
 			return nil
 		}
 		hi = lowest - 1

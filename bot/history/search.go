@@ -35,8 +35,9 @@ func once(messages []recall.Message) []recall.Message {
 	return kept
 }
 
-// search reads history from the newest message down until the scope's filter is satisfied: before since, N found, or the beginning. It stops
-// incomplete after maxSearched messages. Pages are read side by side, and what one wave found decides on the next.
+// search reads history from the newest message down until the scope's filter is satisfied: before
+// since, N found, or the beginning. It stops incomplete after maxSearched messages. Pages are read
+// side by side, and what one wave found decides on the next.
 func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 	var out Searched
 	first, err := rd.page(rd.inTurn(ctx, 1), 0)
@@ -62,7 +63,8 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 	lowest := slices.Min(slices.Collect(maps.Keys(looked)))
 	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)
 	for {
-		for _, m := range slices.SortedFunc(maps.Values(looked), func(a, b lookedAt) int { return cmp.Compare(b.seq, a.seq) }) {
+		for _, m := range slices.SortedFunc(maps.Values(looked),
+			func(a, b lookedAt) int { return cmp.Compare(b.seq, a.seq) }) {
 			if !f.Since.IsZero() && !m.sent.IsZero() && m.sent.Before(f.Since.At.Truncate(time.Second)) {
 				out.Complete = true
 				break
@@ -89,8 +91,9 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 		if out.Read >= maxSearched {
 			return out, nil
 		}
-		// The next wave, below what is known: a page for each reader at first, then twice as many each time, so that a long search seldom waits for the slowest
-		// page and a short one reads little in vain.
+		// The next wave, below what is known: a page for each reader at first, then twice as many
+		// each time, so that a long search seldom waits for the slowest page and a short one reads
+		// little in vain.
 		hi := lowest - 1
 		lo := recall.Seq(1)
 		if wave = min(wave, recall.Seq(maxSearched-out.Read)); hi > wave {

@@ -16,15 +16,16 @@ type act struct {
 	noted time.Time // when the event was first stored
 }
 
-// allowedThen reports whether the place is where an open request was asked, so that a changed list of channels takes nobody's decision away. What
-// speaks against the place itself counts as ever.
+// allowedThen reports whether the place is where an open request was asked, so that a changed list
+// of channels takes nobody's decision away. What speaks against the place itself counts as ever.
 func (a *act) allowedThen(id bot.RequestID) bool {
 	if id == "" || a.e.Place.Trouble != "" {
 		return false
 	}
 	r, err := a.tx.Request(id)
 	return err == nil && r.App == a.in.App && r.State.Open() && r.Policy.MayBeUsedIn(a.e.Place) == nil &&
-		r.Place.Platform == a.e.Place.Platform && r.Place.Workspace == a.e.Place.Workspace && r.Place.Channel == a.e.Place.Channel
+		r.Place.Platform == a.e.Place.Platform && r.Place.Workspace == a.e.Place.Workspace &&
+		r.Place.Channel == a.e.Place.Channel
 }
 
 // request reads a request that m may see.
@@ -51,7 +52,8 @@ func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	return r, err
 }
 
-// stale says that the card which was pressed must be repaired, when a refusal comes from what it showed.
+// stale says that the card which was pressed must be repaired, when a refusal comes from what it
+// showed.
 func (a *act) stale(r bot.Request, no *bot.Refusal) Answer {
 	switch no.Key {
 	case "stale_card", "decided_already", "too_late", "expired_while_checked", "still_preparing":
@@ -65,7 +67,8 @@ func (a *act) stale(r bot.Request, no *bot.Refusal) Answer {
 	return Answer{Card: &c, Stale: true}
 }
 
-// changed wakes the teller for a request that a person has just changed, and answers with the card as it is now.
+// changed wakes the teller for a request that a person has just changed, and answers with the card
+// as it is now.
 func (a *act) changed(r bot.Request, said bot.Line) (Answer, error) {
 	if err := a.in.Show(a.tx, r.ID); err != nil {
 		return Answer{}, err

@@ -11,8 +11,9 @@ import (
 	"recallbot/recall"
 )
 
-// pageAfresh answers Show all where only hashes are kept: it reads the messages of the page from history, and shows those that are still what was
-// sealed. The event is stored first; the reading follows, without a transaction.
+// pageAfresh answers Show all where only hashes are kept: it reads the messages of the page from
+// history, and shows those that are still what was sealed. The event is stored first; the reading
+// follows, without a transaction.
 func (in *Intake) pageAfresh(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	var r bot.Request
 	var pg Page
@@ -60,7 +61,8 @@ func (in *Intake) pageAfresh(ctx context.Context, e Event, m bot.Member) (Answer
 			detail["error"] = err.Error()
 			pg.Notes = append(pg.Notes, in.readingFailed(err))
 		} else {
-			pg.Notes = append(pg.Notes, bot.Say("answer.page.afresh", "n", showSealed(&pg, messages, found, key), "of", len(wanted)))
+			pg.Notes = append(pg.Notes, bot.Say("answer.page.afresh", "n", showSealed(&pg, messages, found, key), "of",
+				len(wanted)))
 		}
 	}
 	return in.settle(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
@@ -68,7 +70,8 @@ func (in *Intake) pageAfresh(ctx context.Context, e Event, m bot.Member) (Answer
 	})
 }
 
-// showSealed puts the text of those messages on the page that are still what was sealed, marks the others, and returns how many are.
+// showSealed puts the text of those messages on the page that are still what was sealed, marks the
+// others, and returns how many are.
 func showSealed(pg *Page, messages []bot.Message, found map[recall.Seq]recall.Message, key []byte) (n int) {
 	for i, was := range messages {
 		if was.HMAC == nil || was.Callback {

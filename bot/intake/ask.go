@@ -22,14 +22,17 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	if p.ReasonRequired && strings.TrimSpace(cmd.Reason) == "" {
 		with := cmd
 		with.Reason = "spam"
-		return Answer{}, bot.NewRefusal("reason_required", "corrected", bot.Code(with.Write(a.e.Place.Platform.TypesOptions())))
+		return Answer{}, bot.NewRefusal("reason_required", "corrected",
+			bot.Code(with.Write(a.e.Place.Platform.TypesOptions())))
 	}
 	if n := cmd.Scope.Seqs.Count(); n > p.MaxMessages {
 		less := cmd
 		less.Scope.Seqs = cmd.Scope.Seqs.First(p.MaxMessages)
-		return Answer{}, bot.NewRefusal("too_many", "n", n, "max", p.MaxMessages, "corrected", bot.Code(less.Write(a.e.Place.Platform.TypesOptions())))
+		return Answer{}, bot.NewRefusal("too_many", "n", n, "max", p.MaxMessages, "corrected",
+			bot.Code(less.Write(a.e.Place.Platform.TypesOptions())))
 	}
-	// How many would be sent is not known yet: the numbers as asked are the most, and a filter needs the ordinary approvals at least.
+	// How many would be sent is not known yet: the numbers as asked are the most, and a filter
+	// needs the ordinary approvals at least.
 	var others *int
 	if a.m.ApproversKnown {
 		others = new(p.Others(a.m, b.Roster))
@@ -74,7 +77,8 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	told := cmd.WithoutReason()
 	told.Scope.Filter = told.Scope.Filter.WithoutText() // the seal names what it found
 	err = b.audit(a.tx, a.e, "asked", r.ID, "", map[string]any{
-		"command": told.String(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster, "policy": r.Policy,
+		"command": told.String(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster,
+		"policy": r.Policy,
 	})
 	if err != nil {
 		return Answer{}, err
@@ -83,7 +87,8 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	return Answer{Kind: Accepted, Lines: []bot.Line{bot.Say("answer.asked", "id", r.ID)}}, nil
 }
 
-// openRequests counts the open requests of a person, those asked from an account of theirs under another name among them.
+// openRequests counts the open requests of a person, those asked from an account of theirs under
+// another name among them.
 func (a *act) openRequests(person bot.PersonID) (n int, err error) {
 	open, err := a.tx.Askers(a.in.App)
 	mine := a.in.Roster.Accounts(a.e.By)

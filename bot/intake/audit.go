@@ -17,7 +17,8 @@ func (in *Intake) audit(tx bot.Tx, e Event, what string, id bot.RequestID, diges
 	return err
 }
 
-// auditRefused appends an entry about what a person tried and was refused: which request, on the word of which card, why.
+// auditRefused appends an entry about what a person tried and was refused: which request, on the
+// word of which card, why.
 func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
 	cmd, _ := commandOf(e.Act, e.Place.Platform)
 	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
@@ -28,12 +29,15 @@ func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
 		more["group"] = string(group)
 	}
 	// What a button carried proves nothing, and may be of any length.
-	id, card := bot.Cut(bot.Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40), bot.Cut(bot.Visible(e.Act.Digest), 80)
+	id, card := bot.Cut(bot.Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40),
+		bot.Cut(bot.Visible(e.Act.Digest), 80)
 	return in.audit(tx, e, "refused", bot.RequestID(id), card, more)
 }
 
-// auditRead appends that the event's person was shown what messages say, after the calls that were made for it. more says what.
-func (in *Intake) auditRead(tx bot.Tx, e Event, id bot.RequestID, digest string, calls []bot.Trace, more map[string]any) error {
+// auditRead appends that the event's person was shown what messages say, after the calls that were
+// made for it. more says what.
+func (in *Intake) auditRead(tx bot.Tx, e Event, id bot.RequestID, digest string, calls []bot.Trace,
+	more map[string]any) error {
 	person, _ := in.Roster.Of(e.By)
 	for _, t := range append(calls, bot.NewTrace("read", more)) {
 		_, err := tx.Append(bot.Entry{

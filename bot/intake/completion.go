@@ -7,7 +7,8 @@ import (
 	"recallbot/bot"
 )
 
-// complete answers an autocompletion with the groups that this bot has touched and that fit what was typed so far. Nothing is stored.
+// complete answers an autocompletion with the groups that this bot has touched and that fit what
+// was typed so far. Nothing is stored.
 func (in *Intake) complete(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	if in.Policy.MayBeUsedIn(e.Place) != nil || in.Policy.MayRead(m, in.Roster) != nil {
 		return Answer{Kind: Choices}, nil
@@ -17,7 +18,8 @@ func (in *Intake) complete(ctx context.Context, e Event, m bot.Member) (Answer, 
 	err := in.Ledger.View(ctx, func(tx bot.Tx) error {
 		recent, err := tx.Touched(in.App, groupsScanned)
 		for _, g := range recent {
-			if len(a.Groups) < 25 && strings.Contains(strings.ToLower(string(g.Group)+" "+g.Name), typed) && in.Policy.MayTouch(g.Group) == nil {
+			if len(a.Groups) < 25 && strings.Contains(strings.ToLower(string(g.Group)+" "+g.Name), typed) &&
+				in.Policy.MayTouch(g.Group) == nil {
 				a.Groups = append(a.Groups, string(g.Group))
 			}
 		}

@@ -19,7 +19,8 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	d := bot.Decision{Verdict: v, By: a.m, Place: a.e.Place, Digest: wholeDigest(r, a.e.Act.Digest), Reason: strings.TrimSpace(a.e.Act.Reason), Event: a.e.ID}
+	d := bot.Decision{Verdict: v, By: a.m, Place: a.e.Place, Digest: wholeDigest(r, a.e.Act.Digest),
+		Reason: strings.TrimSpace(a.e.Act.Reason), Event: a.e.ID}
 	next, err := bot.Decide(r, d, now)
 	if no, ok := errors.AsType[*bot.Refusal](err); ok {
 		if no.Key == "too_late" && a.noted.Before(r.Deadline) {
@@ -32,7 +33,8 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 	}
 	if v == bot.Approve && a.e.Act.Typed {
 		if n, ok := typedNumber(a.e.Act.Count); !ok || n != r.Tally.Send {
-			return Answer{}, bot.NewRefusal("wrong_count", "typed", bot.Quote(bot.Cut(a.e.Act.Count, 30)), "n", r.Tally.Send)
+			return Answer{}, bot.NewRefusal("wrong_count", "typed", bot.Quote(bot.Cut(a.e.Act.Count, 30)), "n",
+				r.Tally.Send)
 		}
 	}
 	if err := a.tx.PutRequest(next); err != nil {
@@ -52,21 +54,24 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 	default:
 		key = "answer.approved_more"
 	}
-	err = a.in.audit(a.tx, a.e, what, r.ID, r.Digest, map[string]any{"state": string(next.State), "have": len(next.Approvals), "need": next.Needed, "reason_given": d.Reason != ""})
+	err = a.in.audit(a.tx, a.e, what, r.ID, r.Digest, map[string]any{"state": string(next.State),
+		"have": len(next.Approvals), "need": next.Needed, "reason_given": d.Reason != ""})
 	if err != nil {
 		return Answer{}, err
 	}
 	return a.changed(next, bot.Say(key, "id", r.ID, "n", next.Awaits()))
 }
 
-// typedNumber reads a number as a person types it: spaces and thousands separators aside, any full-width digits folded.
+// typedNumber reads a number as a person types it: spaces and thousands separators aside, any
+// full-width digits folded.
 func typedNumber(s string) (int, bool) {
 	s = strings.NewReplacer(",", "", ".", "", " ", "", "'", "").Replace(command.FoldString(s))
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n >= 0
 }
 
-// wholeDigest is the sealed digest when the card's is the beginning of it, DigestShort characters at least; else what the card carried.
+// wholeDigest is the sealed digest when the card's is the beginning of it, DigestShort characters
+// at least; else what the card carried.
 func wholeDigest(r bot.Request, onCard string) string {
 	if len(onCard) >= bot.DigestShort && r.Digest != "" && strings.HasPrefix(r.Digest, onCard) {
 		return r.Digest
@@ -82,14 +87,16 @@ func (in *Intake) granted(tx bot.Tx, r bot.Request) error {
 	if err := tx.ClearDue(r.ID); err != nil {
 		return err
 	}
-	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart, At: r.Granted.Add(r.Policy.StartWithin)}); err != nil {
+	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart,
+		At: r.Granted.Add(r.Policy.StartWithin)}); err != nil {
 		return err
 	}
 	tx.Wake(bot.WakeRunner, bot.WakeTimer)
 	return nil
 }
 
-// askOnceMore answers a press with the form that asks once more. It decides nothing; what it can refuse already, it does.
+// askOnceMore answers a press with the form that asks once more. It decides nothing; what it can
+// refuse already, it does.
 func (a *act) askOnceMore() (Answer, error) {
 	r, err := a.request(a.e.Act.Request)
 	if err != nil {
@@ -103,7 +110,8 @@ func (a *act) askOnceMore() (Answer, error) {
 	if a.e.Act.Kind == ActAskReject {
 		v = bot.Reject
 	}
-	if _, err := bot.Decide(r, bot.Decision{Verdict: v, By: a.m, Place: a.e.Place, Digest: wholeDigest(r, a.e.Act.Digest)}, now); err != nil {
+	if _, err := bot.Decide(r, bot.Decision{Verdict: v, By: a.m, Place: a.e.Place,
+		Digest: wholeDigest(r, a.e.Act.Digest)}, now); err != nil {
 		if no, ok := errors.AsType[*bot.Refusal](err); ok {
 			return a.stale(r, no), err
 		}

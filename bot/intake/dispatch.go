@@ -53,10 +53,12 @@ func (a *act) do(cmd command.Command) (Answer, error) {
 	return Answer{}, bot.NewRefusal("forged") // ActForged, and what no adapter sends
 }
 
-// Do handles an event: it is stored, takes effect and gets its answer in one transaction. A repeat of an event changes nothing and gets the
-// first answer. An event stored by Note is closed by Do. m is what the platform says of the account now.
+// Do handles an event: it is stored, takes effect and gets its answer in one transaction. A repeat
+// of an event changes nothing and gets the first answer. An event stored by Note is closed by Do. m
+// is what the platform says of the account now.
 //
-// A Refusal or a Mistake is an Answer, not an error. An error means that the event is not known to have been handled: one that Note has stored stays Unfinished.
+// A Refusal or a Mistake is an Answer, not an error. An error means that the event is not known to
+// have been handled: one that Note has stored stays Unfinished.
 func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	if e.Act.Kind == ActComplete {
 		return in.complete(ctx, e, m)
@@ -80,7 +82,8 @@ func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error)
 	})
 }
 
-// TakesLong reports whether Do reads messages from the service before it answers such an act: a platform that waits for a short time only is to be told first.
+// TakesLong reports whether Do reads messages from the service before it answers such an act: a
+// platform that waits for a short time only is to be told first.
 func (in *Intake) TakesLong(a Act) bool {
 	switch a.Kind {
 	case ActTurnFind:

@@ -1,12 +1,13 @@
-// Package intake handles what people do: an event comes from an adapter, is stored, takes effect and
-// gets its answer, all in one transaction. An event that comes twice acts once.
+// Package intake handles what people do: an event comes from an adapter, is stored, takes effect
+// and gets its answer, all in one transaction. An event that comes twice acts once.
 //
 // Adapters call Do (dispatch.go), or first Note, where a platform wants its acknowledgement before
-// the person's right is known (store.go). event.go has what a person did and what they are answered.
-// act.go is an event on its way through its transaction: ask.go stores a request, decide.go brings
-// every verdict to bot.Decide, stop.go ends requests, list.go shows them, finder.go searches.
-// afresh.go shows content that is not kept. audit.go tells the audit log who did what.
+// the person's right is known (store.go). event.go has what a person did and what they are
+// answered. act.go is an event on its way through its transaction: ask.go stores a request,
+// decide.go brings every verdict to bot.Decide, stop.go ends requests, list.go shows them,
+// finder.go searches. afresh.go shows content that is not kept. audit.go tells the audit log who
+// did what.
 //
-// A refusal or a mistake is an answer, not an error. Before a person is shown or told anything, it is
-// checked that they may ask, approve or read; nothing here calls the recall API.
+// A refusal or a mistake is an answer, not an error. Before a person is shown or told anything, it
+// is checked that they may ask, approve or read; nothing here calls the recall API.
 package intake

@@ -11,20 +11,22 @@ import (
 	"recallbot/recall"
 )
 
-// Event is something a person did on a platform: typed a command, pressed a button, sent a form. Its id is the platform's, so that
-// the same event delivered twice acts once.
+// Event is something a person did on a platform: typed a command, pressed a button, sent a form.
+// Its id is the platform's, so that the same event delivered twice acts once.
 type Event struct {
 	ID    bot.EventID `json:"id"`
 	Place bot.Place   `json:"place"`
 	Act   Act         `json:"act"`
-	// Reply is what the adapter needs to answer the person later (on Slack the response_url, on Discord the interaction's token). It is a secret, kept only until the
-	// event has its answer.
+	// Reply is what the adapter needs to answer the person later (on Slack the response_url, on
+	// Discord the interaction's token). It is a secret, kept only until the event has its answer.
 	Reply string `json:"reply,omitempty"`
-	// By is the account that acted. Its groups and troubles are not asked of the platform yet; Bot.Do gets them as a Member.
+	// By is the account that acted. Its groups and troubles are not asked of the platform yet;
+	// Bot.Do gets them as a Member.
 	By bot.Account `json:"by"`
 	// Name is what the platform shows for that account.
 	Name string `json:"name,omitempty"`
-	// Progress, where it is set, is called once when a search takes longer than 2 s, with what to say to the person alone. Bot.Do returns after it has.
+	// Progress, where it is set, is called once when a search takes longer than 2 s, with what to
+	// say to the person alone. Bot.Do returns after it has.
 	Progress func(bot.Line) `json:"-"`
 }
 
@@ -33,9 +35,10 @@ type ActKind string
 
 // The acts. Those that decide end in Decide whatever their shape: button, form or command.
 const (
-	ActCommand    ActKind = "command"     // typed: Command and Text, or Command, Sub and Options
-	ActForm       ActKind = "form"        // sent the form of /recall: Options
-	ActApprove    ActKind = "approve"     // pressed Approve where the platform itself asked once more, or sent the form of it
+	ActCommand ActKind = "command" // typed: Command and Text, or Command, Sub and Options
+	ActForm    ActKind = "form"    // sent the form of /recall: Options
+	// pressed Approve where the platform itself asked once more, or sent the form of it
+	ActApprove    ActKind = "approve"
 	ActAskApprove ActKind = "ask approve" // pressed Approve where the bot must ask once more: answered by a form
 	ActReject     ActKind = "reject"      // sent the form of Reject, or rejected without one
 	ActAskReject  ActKind = "ask reject"  // pressed Reject: answered by a form
@@ -44,7 +47,8 @@ const (
 	ActTurnFind   ActKind = "turn find"   // turned a page of what a search found: Search and Page
 	ActRecallFind ActKind = "recall find" // pressed the button that asks for a recall of what a search found: Search
 	ActComplete   ActKind = "complete"    // types a group: Text so far. Never stored; answered from what is known
-	ActForged     ActKind = "forged"      // used a button, form or command that the bot never made: refused, and audited
+	// used a button, form or command that the bot never made: refused, and audited
+	ActForged ActKind = "forged"
 )
 
 // Act is what a person did, as the adapter understood it.
@@ -56,13 +60,14 @@ type Act struct {
 	Options map[string]string `json:"options,omitempty"` // typed options by name; nil where commands are text
 
 	Request bot.RequestID `json:"request,omitempty"`
-	Digest  string        `json:"digest,omitempty"` // of the card that was pressed: the first DigestShort characters, or all
-	Reason  string        `json:"reason,omitempty"`
-	Count   string        `json:"count,omitempty"` // the number of messages, as the person typed it; checked when Typed
-	Typed   bool          `json:"typed,omitempty"`
-	Page    int           `json:"page,omitempty"`   // of Show all, or of a search, from 0
-	Search  bot.EventID   `json:"search,omitempty"` // Page.Search of the page whose button was pressed
-	Card    bot.Ref       `json:"card,omitzero"`    // the message whose button was pressed
+	// of the card that was pressed: the first DigestShort characters, or all
+	Digest string      `json:"digest,omitempty"`
+	Reason string      `json:"reason,omitempty"`
+	Count  string      `json:"count,omitempty"` // the number of messages, as the person typed it; checked when Typed
+	Typed  bool        `json:"typed,omitempty"`
+	Page   int         `json:"page,omitempty"`   // of Show all, or of a search, from 0
+	Search bot.EventID `json:"search,omitempty"` // Page.Search of the page whose button was pressed
+	Card   bot.Ref     `json:"card,omitzero"`    // the message whose button was pressed
 }
 
 // command reads what was typed or filled in, where the act is a command.
@@ -91,15 +96,18 @@ type AnswerKind string
 // The kinds of answer. All but Accepted and Changed are seen by the person alone.
 const (
 	Accepted AnswerKind = "accepted" // a card follows in the channel; nothing need be said
-	Changed  AnswerKind = "changed"  // the press took effect; Card is the request as it is now, for platforms that update the card in the answer
-	Whisper  AnswerKind = "whisper"  // Lines, to the person alone
-	ShowForm AnswerKind = "form"     // open Form
-	ShowCard AnswerKind = "card"     // Card, to the person alone, with its buttons
-	ShowPage AnswerKind = "page"     // Page, to the person alone
-	Choices  AnswerKind = "choices"  // Groups, for autocompletion
+	// the press took effect; Card is the request as it is now, for platforms that update the card
+	// in the answer
+	Changed  AnswerKind = "changed"
+	Whisper  AnswerKind = "whisper" // Lines, to the person alone
+	ShowForm AnswerKind = "form"    // open Form
+	ShowCard AnswerKind = "card"    // Card, to the person alone, with its buttons
+	ShowPage AnswerKind = "page"    // Page, to the person alone
+	Choices  AnswerKind = "choices" // Groups, for autocompletion
 )
 
-// Answer is what the bot says to the person who acted. The first answer to an event is stored, and is the answer to every repeat of it.
+// Answer is what the bot says to the person who acted. The first answer to an event is stored, and
+// is the answer to every repeat of it.
 type Answer struct {
 	Kind   AnswerKind `json:"kind"`
 	Lines  []bot.Line `json:"lines,omitempty"`
@@ -107,13 +115,17 @@ type Answer struct {
 	Card   *bot.Card  `json:"card,omitempty"`
 	Page   *Page      `json:"page,omitempty"`
 	Groups []string   `json:"groups,omitempty"`
-	// Found is kept with the answer to a search, for the buttons of its pages; adapters leave it alone.
+	// Found is kept with the answer to a search, for the buttons of its pages; adapters leave it
+	// alone.
 	Found *Found `json:"found,omitempty"`
-	// Stale says that the card which was pressed no longer shows the request as it is: the adapter repairs that very message (Act.Card) with Card.
+	// Stale says that the card which was pressed no longer shows the request as it is: the adapter
+	// repairs that very message (Act.Card) with Card.
 	Stale bool `json:"stale,omitempty"`
-	// Repeated says that the event had its answer already: this is that one, and whoever closed the event gives it to the person.
+	// Repeated says that the event had its answer already: this is that one, and whoever closed the
+	// event gives it to the person.
 	Repeated bool `json:"-"`
-	// Refused names the reason when the answer is a Refusal or a Mistake; "" otherwise. For tests, metrics and the audit.
+	// Refused names the reason when the answer is a Refusal or a Mistake; "" otherwise. For tests,
+	// metrics and the audit.
 	Refused string `json:"refused,omitempty"`
 }
 
@@ -156,9 +168,11 @@ type Page struct {
 	Notes   []bot.Line    `json:"notes,omitempty"`
 	Number  int           `json:"number"` // from 0
 	Of      int           `json:"of"`
-	// Search names the search that found these, "" for none: the buttons that turn the page and ask for a recall carry it. It proves nothing.
+	// Search names the search that found these, "" for none: the buttons that turn the page and ask
+	// for a recall carry it. It proves nothing.
 	Search bot.EventID `json:"search,omitempty"`
-	// Recall is the label of the button that asks for a recall of exactly what the search found, on all its pages; "" for no such button.
+	// Recall is the label of the button that asks for a recall of exactly what the search found, on
+	// all its pages; "" for no such button.
 	Recall string `json:"recall,omitempty"`
 }
 
@@ -168,7 +182,8 @@ const (
 	findShown  = 20               // messages shown at a time
 )
 
-// Found is what a search found, kept with its answer for a day: which messages, nothing that they say.
+// Found is what a search found, kept with its answer for a day: which messages, nothing that they
+// say.
 type Found struct {
 	By       bot.Account    `json:"by"`
 	Group    recall.GroupID `json:"group"`
@@ -177,7 +192,8 @@ type Found struct {
 	Callback bool           `json:"callback,omitempty"` // the index was searched, not history
 }
 
-// page returns the seqs of page n, newest first, and the number of that page, which is the nearest that there is.
+// page returns the seqs of page n, newest first, and the number of that page, which is the nearest
+// that there is.
 func (f Found) page(n int) ([]recall.Seq, int) {
 	all := slices.Collect(f.Seqs.All())
 	slices.Reverse(all)

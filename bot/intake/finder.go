@@ -13,7 +13,8 @@ import (
 	"recallbot/recall"
 )
 
-// find shows the messages that match, to the one who asks alone. The event is stored first; the reading follows, without a transaction.
+// find shows the messages that match, to the one who asks alone. The event is stored first; the
+// reading follows, without a transaction.
 func (in *Intake) find(ctx context.Context, e Event, m bot.Member, cmd command.Command) (Answer, error) {
 	var scope command.Scope
 	end, refused, err := in.beginSearch(ctx, e, func(tx bot.Tx) error {
@@ -50,7 +51,8 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member, cmd command.C
 	} else {
 		answer = in.foundAnswer(e, scope, found)
 	}
-	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Matches), "read": found.Read}
+	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Matches),
+		"read": found.Read}
 	if err != nil {
 		detail["error"] = err.Error()
 	}
@@ -70,23 +72,27 @@ func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader) (histo
 		return found, err
 	}
 	info, again := rd.Group(ctx)
-	if kind == history.ReadRefused && (again != nil || info.Type == "" || info.Type.HasHistory()) { // not every group without history is refused as such
+	// not every group without history is refused as such
+	if kind == history.ReadRefused && (again != nil || info.Type == "" || info.Type.HasHistory()) {
 		return found, err
 	}
 	return in.SearchArrived(ctx, rd.Scope, history.NextSeq(info, rd.Scope))
 }
 
-// foundAnswer shows what was found: the newest first page of it, and a button that asks for a recall of exactly what is on all of them.
+// foundAnswer shows what was found: the newest first page of it, and a button that asks for a
+// recall of exactly what is on all of them.
 func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched) Answer {
 	read := bot.Say("answer.find.read", "n", found.Read, "reached", found.Reached)
 	if found.Read == 0 {
 		read = bot.Say("answer.find.read.none")
 	}
 	if !found.Complete {
-		read = append(append(read, bot.Span{Kind: bot.Words, Text: " "}), bot.Say("answer.find.early", "n", found.Read, "reached", found.Reached)...)
+		read = append(append(read, bot.Span{Kind: bot.Words, Text: " "}), bot.Say("answer.find.early", "n", found.Read,
+			"reached", found.Reached)...)
 	}
 	if len(found.Matches) == 0 {
-		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.find.none", "group", bot.Code(string(s.Group)), "read", read)}}
+		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.find.none", "group", bot.Code(string(s.Group)),
+			"read", read)}}
 	}
 	f := Found{By: e.By, Group: s.Group, Topic: s.Topic, Callback: found.Arrived != nil}
 	messages := make(map[recall.Seq]bot.Message, len(found.Matches))
@@ -113,14 +119,18 @@ func shown(m recall.Message) bot.Message {
 	return out
 }
 
-// foundPage draws one page of what a search found. Of a message that is in neither map it says that it is no longer there.
-func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[recall.Seq]bot.Message, arrived map[recall.Seq]bot.Arrival) Page {
+// foundPage draws one page of what a search found. Of a message that is in neither map it says that
+// it is no longer there.
+func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[recall.Seq]bot.Message,
+	arrived map[recall.Seq]bot.Arrival) Page {
 	seqs, n := f.page(n)
 	total := f.Seqs.Count()
 	of := (total + findShown - 1) / findShown
-	pg := Page{Title: bot.Say("answer.find.title", "n", total, "group", bot.Code(string(f.Group))), Search: search, Number: n, Of: of}
+	pg := Page{Title: bot.Say("answer.find.title", "n", total, "group", bot.Code(string(f.Group))), Search: search,
+		Number: n, Of: of}
 	if of > 1 {
-		pg.Title = bot.Say("answer.find.title.of", "n", total, "group", bot.Code(string(f.Group)), "page", n+1, "of", of)
+		pg.Title = bot.Say("answer.find.title.of", "n", total, "group", bot.Code(string(f.Group)), "page", n+1, "of",
+			of)
 	}
 	for _, seq := range seqs {
 		s := bot.Sample{Seq: uint32(seq)}
@@ -129,7 +139,8 @@ func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[rec
 		text := ""
 		switch {
 		case told:
-			s.Sender, s.Sent, text, s.Marks = string(a.Sender), a.Sent, a.Excerpt, []bot.Line{bot.Say("card.mark.callback")}
+			s.Sender, s.Sent, text, s.Marks = string(a.Sender), a.Sent, a.Excerpt,
+				[]bot.Line{bot.Say("card.mark.callback")}
 		case !read:
 			s.Marks = []bot.Line{bot.Say("answer.find.lost")}
 		default:
@@ -184,7 +195,8 @@ func (a *act) found(id bot.EventID) (Found, error) {
 	return *first.Found, a.in.Policy.MayTouch(first.Found.Group)
 }
 
-// turnFound answers with another page of what a search found, read afresh. The event is stored first; the reading follows, without a transaction.
+// turnFound answers with another page of what a search found, read afresh. The event is stored
+// first; the reading follows, without a transaction.
 func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	var f Found
 	end, refused, err := in.beginSearch(ctx, e, func(tx bot.Tx) (err error) {
@@ -222,7 +234,8 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 		pg := in.foundPage(f, e.Act.Search, e.Act.Page, messages, arrived)
 		answer = Answer{Kind: ShowPage, Page: &pg}
 	}
-	detail := map[string]any{"how": "find", "group": string(f.Group), "search": string(e.Act.Search), "page": e.Act.Page}
+	detail := map[string]any{"how": "find", "group": string(f.Group), "search": string(e.Act.Search),
+		"page": e.Act.Page}
 	if err != nil {
 		detail["error"] = err.Error()
 	}
@@ -240,5 +253,6 @@ func (a *act) recallFound() (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return a.ask(command.Command{Verb: command.VerbRecall, Scope: command.Scope{Group: f.Group, Topic: f.Topic, Seqs: f.Seqs}})
+	return a.ask(command.Command{Verb: command.VerbRecall, Scope: command.Scope{Group: f.Group, Topic: f.Topic,
+		Seqs: f.Seqs}})
 }

@@ -16,7 +16,8 @@ func help(on bot.Platform) Answer {
 			if name, text, _ := strings.Cut(c, " "); on == bot.Discord { // where text after a command means nothing
 				cmd, err := command.Parse(name, text)
 				if err != nil {
-					panic("bot: the help has an example that cannot be read: " + c) // unreachable: the conversations ask for help
+					// unreachable: the conversations ask for help
+					panic("bot: the help has an example that cannot be read: " + c)
 				}
 				c = cmd.Write(on.TypesOptions())
 			}
@@ -26,7 +27,8 @@ func help(on bot.Platform) Answer {
 	}
 	lines := slices.Concat(
 		example("answer.help.1", `/recall @TGS#2J4SZEAEL 100 101`, `/recall @TGS#2J4SZEAEL 100-150 reason:"doxxing"`),
-		example("answer.help.2", `/recall @TGS#2J4SZEAEL from:spammer since:2h`, `/recall @TGS#2J4SZEAEL text:"casino" last:50`),
+		example("answer.help.2", `/recall @TGS#2J4SZEAEL from:spammer since:2h`,
+			`/recall @TGS#2J4SZEAEL text:"casino" last:50`),
 		example("answer.help.3", `/recalls find @TGS#2J4SZEAEL from:spammer since:30m`),
 		example("answer.help.4", `/recalls list open`, `/recalls show R-7K3M9Q`),
 		example("answer.help.5", `/recalls withdraw R-7K3M9Q`, `/recalls stop R-7K3M9Q`),
@@ -41,6 +43,7 @@ func help(on bot.Platform) Answer {
 
 // answerMistake is what a person sees who typed something that cannot be read.
 func answerMistake(m *command.Mistake) Answer {
-	l := bot.Say("mistake."+m.Key, "quoted", bot.Quote(bot.Cut(m.Quoted, 100)), "expected", bot.Code(m.Expected), "corrected", bot.Code(m.Corrected), "count", m.Count, "max", m.Max)
+	l := bot.Say("mistake."+m.Key, "quoted", bot.Quote(bot.Cut(m.Quoted, 100)), "expected", bot.Code(m.Expected),
+		"corrected", bot.Code(m.Corrected), "count", m.Count, "max", m.Max)
 	return Answer{Kind: Whisper, Lines: []bot.Line{l}, Refused: "mistake." + m.Key}
 }

@@ -13,8 +13,9 @@ import (
 	"recallbot/bot/history"
 )
 
-// ApproversThen returns the groups of a platform whose members might approve by the policy that a request was asked under; none where there is no such request. That
-// policy counts beside the one of now, so an adapter that asks its platform who is in which group asks about these as well.
+// ApproversThen returns the groups of a platform whose members might approve by the policy that a
+// request was asked under; none where there is no such request. That policy counts beside the one
+// of now, so an adapter that asks its platform who is in which group asks about these as well.
 func (in *Intake) ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) (groups []string, err error) {
 	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
 		r, err := tx.Request(id)
@@ -33,8 +34,9 @@ type Unfinished struct {
 	Age   time.Duration
 }
 
-// Unfinished yields the events of a platform that were stored by Note and have no answer, oldest first, with their age. One that is so
-// old that no process can be at work on it was left by one that has ended, and an adapter takes it up.
+// Unfinished yields the events of a platform that were stored by Note and have no answer, oldest
+// first, with their age. One that is so old that no process can be at work on it was left by one
+// that has ended, and an adapter takes it up.
 func (in *Intake) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfinished, error] {
 	return func(yield func(Unfinished, error) bool) {
 		var found []Unfinished
@@ -62,7 +64,8 @@ func (in *Intake) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfi
 	}
 }
 
-// ShowingNow returns the card of a request as it is now, for an adapter that repairs a stale message.
+// ShowingNow returns the card of a request as it is now, for an adapter that repairs a stale
+// message.
 func (in *Intake) ShowingNow(ctx context.Context, id bot.RequestID) (c bot.Card, err error) {
 	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
 		r, err := tx.Request(id)
@@ -74,8 +77,9 @@ func (in *Intake) ShowingNow(ctx context.Context, id bot.RequestID) (c bot.Card,
 	return c, err
 }
 
-// Replaced is told by an adapter whose answer to a press has put a card into a message, beside what the teller shows there. Where the request has moved on since that card was
-// made, it is shown once more: the answer may have arrived after something newer, and would hide it.
+// Replaced is told by an adapter whose answer to a press has put a card into a message, beside what
+// the teller shows there. Where the request has moved on since that card was made, it is shown once
+// more: the answer may have arrived after something newer, and would hide it.
 func (in *Intake) Replaced(ctx context.Context, c bot.Card) error {
 	if now, err := in.ShowingNow(ctx, c.ID); err != nil || reflect.DeepEqual(now, c) {
 		return err
@@ -83,7 +87,8 @@ func (in *Intake) Replaced(ctx context.Context, c bot.Card) error {
 	return in.Ledger.Tx(ctx, func(tx bot.Tx) error { return in.Show(tx, c.ID) })
 }
 
-// Shared reports whether other processes may be at work on the same ledger. Where none is, what was begun before this one was has been left.
+// Shared reports whether other processes may be at work on the same ledger. Where none is, what was
+// begun before this one was has been left.
 func (in *Intake) Shared() bool { return in.Ledger.Shared() }
 
 // Remember keeps a small value for an adapter between starts (the hash of its registered commands).

@@ -29,7 +29,8 @@ func (a *act) list(cmd command.Command) (Answer, error) {
 		return Answer{}, err
 	}
 	all := len(found) < listScanned
-	found = slices.DeleteFunc(found, func(r bot.Request) bool { return !r.State.Open() && a.in.Policy.MayTouch(r.Scope.Group) != nil })
+	found = slices.DeleteFunc(found,
+		func(r bot.Request) bool { return !r.State.Open() && a.in.Policy.MayTouch(r.Scope.Group) != nil })
 	if len(found) == 0 {
 		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.list.none")}}, nil
 	}
@@ -41,12 +42,15 @@ func (a *act) list(cmd command.Command) (Answer, error) {
 		l[0] = bot.Say("answer.list.head.of", "shown", listShown, "n", len(found))
 	}
 	for _, r := range found[:min(len(found), listShown)] {
-		l = append(l, bot.BlindFirst(r, bot.Say("answer.list.row", "id", r.ID, "state", bot.Say("state."+string(r.State)), "n", r.Covers.Count(), "group", bot.Code(string(r.Scope.Group)), "who", bot.ActorName(r.By), "when", r.Asked)))
+		l = append(l, bot.BlindFirst(r, bot.Say("answer.list.row", "id", r.ID, "state",
+			bot.Say("state."+string(r.State)), "n", r.Covers.Count(), "group", bot.Code(string(r.Scope.Group)), "who",
+			bot.ActorName(r.By), "when", r.Asked)))
 	}
 	return Answer{Kind: Whisper, Lines: l}, nil
 }
 
-// show answers with the whole of one request: its card, with the buttons that can be pressed now, and below it people, times and every outcome.
+// show answers with the whole of one request: its card, with the buttons that can be pressed now,
+// and below it people, times and every outcome.
 func (a *act) show(id bot.RequestID) (Answer, error) {
 	r, err := a.readable(id)
 	if err != nil {

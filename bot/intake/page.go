@@ -10,13 +10,16 @@ const (
 	pageSize  = 10  // messages on one page of Show all
 	pageRunes = 500 // characters of one of them
 
-	listShown   = 20 // requests that list shows
-	listScanned = 60 // that it looks at, for those of groups that may still be touched: each is read whole, and somebody waits
+	listShown = 20 // requests that list shows
+	// that it looks at, for those of groups that may still be touched: each is read whole, and
+	// somebody waits
+	listScanned = 60
 
 	groupsScanned = 1000 // groups that an autocompletion looks through, those asked about last
 )
 
-// pageOf is page n of the messages of a request, from 0, with what is kept of them, and the messages themselves.
+// pageOf is page n of the messages of a request, from 0, with what is kept of them, and the
+// messages themselves.
 func (in *Intake) pageOf(tx bot.Tx, r bot.Request, n int) (Page, []bot.Message, error) {
 	of := max(1, (r.Tally.Total+pageSize-1)/pageSize)
 	n = min(max(n, 0), of-1)
@@ -28,7 +31,8 @@ func (in *Intake) pageOf(tx bot.Tx, r bot.Request, n int) (Page, []bot.Message, 
 	if err != nil {
 		return Page{}, nil, err
 	}
-	pg := Page{Title: bot.BlindFirst(r, bot.Say("answer.page.title", "id", r.ID, "page", n+1, "of", of)), Request: r.ID, Digest: r.Digest, Number: n, Of: of}
+	pg := Page{Title: bot.BlindFirst(r, bot.Say("answer.page.title", "id", r.ID, "page", n+1, "of", of)), Request: r.ID,
+		Digest: r.Digest, Number: n, Of: of}
 	for _, m := range messages {
 		pg.Samples = append(pg.Samples, in.Sample(m, r, removals, pageRunes, true))
 	}

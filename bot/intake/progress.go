@@ -20,7 +20,8 @@ func (in *Intake) readingFailed(err error) bot.Line {
 	return bot.Say("answer.find.failed", "words", bot.Quote(bot.Cut(words, 300)))
 }
 
-// sayAfter tells the person that their command takes longer, unless stop is called within d. stop returns when nothing more will be said.
+// sayAfter tells the person that their command takes longer, unless stop is called within d. stop
+// returns when nothing more will be said.
 func (e Event) sayAfter(d time.Duration, l bot.Line) (stop func()) {
 	if e.Progress == nil {
 		return func() {}

@@ -11,15 +11,17 @@ const (
 	searchesOfAll = 8 // of everybody, in this process
 )
 
-// searches counts who reads messages just now: by a search, by turning its pages, or by a page of a request that is read afresh. Each holds what it found, and calls the service
-// as long as it takes. Its zero value is empty.
+// searches counts who reads messages just now: by a search, by turning its pages, or by a page of a
+// request that is read afresh. Each holds what it found, and calls the service as long as it takes.
+// Its zero value is empty.
 type searches struct {
 	mu     sync.Mutex
 	of     map[bot.PersonID]int
 	events map[bot.EventID]chan struct{} // closed when it has ended
 }
 
-// begin counts one more search until end is called. It returns a Refusal where there are as many as may be; or, where the same event is at it already, what is closed when that has ended.
+// begin counts one more search until end is called. It returns a Refusal where there are as many as
+// may be; or, where the same event is at it already, what is closed when that has ended.
 func (s *searches) begin(by bot.PersonID, id bot.EventID) (end func(), already <-chan struct{}, no error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

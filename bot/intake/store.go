@@ -11,8 +11,9 @@ import (
 	"recallbot/bot"
 )
 
-// Note stores an event as being checked, so that it can be acknowledged before the person's right is known. Where the event is known already,
-// first is false and answer is the stored one, or nil while it is being checked.
+// Note stores an event as being checked, so that it can be acknowledged before the person's right
+// is known. Where the event is known already, first is false and answer is the stored one, or nil
+// while it is being checked.
 func (in *Intake) Note(ctx context.Context, e Event) (first bool, answer *Answer, err error) {
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -36,16 +37,19 @@ func (in *Intake) Note(ctx context.Context, e Event) (first bool, answer *Answer
 	return first, answer, nil
 }
 
-// GiveUp closes an event that Note stored, because the platform could not tell in time who may do what. The answer says so.
+// GiveUp closes an event that Note stored, because the platform could not tell in time who may do
+// what. The answer says so.
 func (in *Intake) GiveUp(ctx context.Context, e Event) (Answer, error) {
 	return in.settle(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
 		return Answer{}, bot.NewRefusal("could_not_check")
 	})
 }
 
-// settle runs fn in the transaction that stores the event and its answer. A Refusal becomes the answer and is audited; whatever fn wrote
-// before it refused is part of the same transaction, so fn refuses before it writes.
-func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted time.Time) (Answer, error)) (Answer, error) {
+// settle runs fn in the transaction that stores the event and its answer. A Refusal becomes the
+// answer and is audited; whatever fn wrote before it refused is part of the same transaction, so fn
+// refuses before it writes.
+func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted time.Time) (Answer, error)) (Answer,
+	error) {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return Answer{}, fmt.Errorf("write event: %w", err)
@@ -70,7 +74,8 @@ func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted 
 		answer, err = fn(tx, noted)
 		if no, ok := errors.AsType[*bot.Refusal](err); ok {
 			stale := answer
-			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: stale.Card, Stale: stale.Stale}
+			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: stale.Card,
+				Stale: stale.Stale}
 			err = in.auditRefused(tx, e, no)
 		}
 		if err != nil {
@@ -88,9 +93,11 @@ func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted 
 	return answer, nil
 }
 
-// beginSearch stores the event of a search and counts it until end is called. answer is set instead where the event has its answer already, or where allowed or the number of searches
-// refuses it: that is one transaction, since a hundred may be refused while others wait for theirs.
-func (in *Intake) beginSearch(ctx context.Context, e Event, allowed func(tx bot.Tx) error) (end func(), answer *Answer, err error) {
+// beginSearch stores the event of a search and counts it until end is called. answer is set instead
+// where the event has its answer already, or where allowed or the number of searches refuses it:
+// that is one transaction, since a hundred may be refused while others wait for theirs.
+func (in *Intake) beginSearch(ctx context.Context, e Event, allowed func(tx bot.Tx) error) (end func(), answer *Answer,
+	err error) {
 	by, _ := in.Roster.Of(e.By)
 	for {
 		var refusal error

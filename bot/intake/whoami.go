@@ -16,9 +16,11 @@ func (a *act) whoami() Answer {
 	case !ok:
 		l = append(l, bot.Say("answer.whoami.unknown"))
 	case roster.Empty():
-		l = append(l, bot.Say("answer.whoami.person", "person", bot.Quote(a.m.Name), "account", bot.Code(a.e.By.String())), bot.Say("answer.whoami.alone"))
+		l = append(l, bot.Say("answer.whoami.person", "person", bot.Quote(a.m.Name), "account",
+			bot.Code(a.e.By.String())), bot.Say("answer.whoami.alone"))
 	default:
-		l = append(l, bot.Say("answer.whoami.person", "person", bot.Quote(string(person)), "account", bot.Code(a.e.By.String())))
+		l = append(l, bot.Say("answer.whoami.person", "person", bot.Quote(string(person)), "account",
+			bot.Code(a.e.By.String())))
 		var others []string
 		for _, own := range roster.Accounts(a.e.By) {
 			if own != a.e.By {
@@ -49,7 +51,8 @@ func (a *act) whoami() Answer {
 		return "no"
 	}
 	read := p.MayRead(a.m, roster)
-	l = append(l, bot.Say("answer.whoami.ask."+yes(p.MayAsk(a.m, roster))), bot.Say("answer.whoami.approve."+yes(p.MayApprove(a.m, roster))), bot.Say("answer.whoami.read."+yes(read)))
+	l = append(l, bot.Say("answer.whoami.ask."+yes(p.MayAsk(a.m, roster))),
+		bot.Say("answer.whoami.approve."+yes(p.MayApprove(a.m, roster))), bot.Say("answer.whoami.read."+yes(read)))
 	if read == nil && len(p.Groups) > 0 {
 		l = append(l, bot.Say("answer.whoami.touch", "patterns", bot.Code(strings.Join(p.Groups, ", "))))
 	}

@@ -12,13 +12,15 @@ import (
 	"recallbot/bot"
 )
 
-// auditHead is the last entry of the audit log, as this transaction knows it: nobody else writes before it ends.
+// auditHead is the last entry of the audit log, as this transaction knows it: nobody else writes
+// before it ends.
 type auditHead struct {
 	n    int64
 	hash string
 }
 
-// Append adds an entry to the audit log. The entry is hashed as it will be read back: its JSON is what is stored, with both times in UTC.
+// Append adds an entry to the audit log. The entry is hashed as it will be read back: its JSON is
+// what is stored, with both times in UTC.
 func (t *tx) Append(e bot.Entry) (bot.Entry, error) {
 	const do = "append to audit log"
 	e.At, e.Process = t.now.UTC(), e.Process.UTC()
@@ -38,7 +40,8 @@ func (t *tx) Append(e bot.Entry) (bot.Entry, error) {
 	if text, err = encode(stored); err != nil {
 		return bot.Entry{}, t.fail(do, err)
 	}
-	_, err = t.exec(do, `INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, stored.N, millis(stored.At), stored.Hash, text)
+	_, err = t.exec(do, `INSERT INTO audit (n, at, hash, body) VALUES ($1, $2, $3, $4)`, stored.N, millis(stored.At),
+		stored.Hash, text)
 	t.last = &auditHead{stored.N, stored.Hash}
 	return stored, err
 }
@@ -66,18 +69,21 @@ type row struct {
 	wrong string // why it is no entry; "" while nothing is known against it
 }
 
-// Entries returns entries as they are stored, whether or not they fit together. Each must be, to the byte, what Append wrote.
+// Entries returns entries as they are stored, whether or not they fit together. Each must be, to
+// the byte, what Append wrote.
 func (t *tx) Entries(n int64, limit int) ([]bot.Entry, error) {
 	const do = "read audit log"
 	var rows []row
-	err := t.each(do, `SELECT n, at, hash, body FROM audit WHERE n >= $1 ORDER BY n LIMIT $2 + 0`, []any{n, max(limit, 0)}, func(scan *sql.Rows) error {
-		var r row
-		if err := scan.Scan(&r.n, &r.at, &r.hash, &r.body); err != nil { // a column that holds something else, which SQLite lets pass
-			r.n, r.wrong = n+int64(len(rows)), "was changed: "+err.Error()
-		}
-		rows = append(rows, r)
-		return nil
-	})
+	err := t.each(do, `SELECT n, at, hash, body FROM audit WHERE n >= $1 ORDER BY n LIMIT $2 + 0`,
+		[]any{n, max(limit, 0)}, func(scan *sql.Rows) error {
+			var r row
+			// a column that holds something else, which SQLite lets pass
+			if err := scan.Scan(&r.n, &r.at, &r.hash, &r.body); err != nil {
+				r.n, r.wrong = n+int64(len(rows)), "was changed: "+err.Error()
+			}
+			rows = append(rows, r)
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +110,8 @@ func (r *row) entry() (e bot.Entry) {
 		r.wrong = "was changed: it cannot be read"
 		return e
 	}
-	// Reading is forgiving (of the case of a name, of a name twice), so only the same bytes say that nothing was changed.
+	// Reading is forgiving (of the case of a name, of a name twice), so only the same bytes say
+	// that nothing was changed.
 	again, err := json.Marshal(e)
 	switch {
 	case err != nil, !bytes.Equal(again, r.body):

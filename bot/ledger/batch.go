@@ -28,7 +28,8 @@ func (l *Ledger) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 			return err
 		}
 		till = l.store.renewals().till(name, epoch, till)
-		// A lease that seems to last for far longer than anybody takes it was taken before the clock was set back.
+		// A lease that seems to last for far longer than anybody takes it was taken before the
+		// clock was set back.
 		if left := moment(till).Sub(t.now); err == nil && last != holder && left > 0 && left <= max(2*ttl, leaseMost) {
 			return bot.ErrHeld
 		}
@@ -54,7 +55,8 @@ func (l *Ledger) Renew(ctx context.Context, lease bot.Lease, ttl time.Duration) 
 		})
 	}
 	return l.tx(ctx, func(t *tx) error {
-		n, err := t.exec("renew lease "+lease.Name, `UPDATE lease SET till = $4 WHERE name = $1 AND holder = $2 AND epoch = $3`,
+		n, err := t.exec("renew lease "+lease.Name,
+			`UPDATE lease SET till = $4 WHERE name = $1 AND holder = $2 AND epoch = $3`,
 			lease.Name, lease.Holder, lease.Epoch, millis(t.now.Add(ttl)))
 		if err == nil && n == 0 {
 			return bot.ErrFenced
@@ -98,31 +100,36 @@ func (k *renewals) till(name string, epoch, stored int64) int64 {
 	return stored
 }
 
-// Release gives a lease up; see bot.Ledger. It counts as one more epoch, so that nothing more can be written under the old one. It is the one thing that is still written
-// where the schema is of another version: it tells the next process no more than that this one has ended.
+// Release gives a lease up; see bot.Ledger. It counts as one more epoch, so that nothing more can
+// be written under the old one. It is the one thing that is still written where the schema is of
+// another version: it tells the next process no more than that this one has ended.
 func (l *Ledger) Release(ctx context.Context, lease bot.Lease) error {
 	return l.run(ctx, true, func(t *tx) error {
 		last := lease.Holder
 		if lease.Rested {
 			last = ""
 		}
-		_, err := t.exec("release lease "+lease.Name, `UPDATE lease SET epoch = epoch + 1, till = 0, holder = $4 WHERE name = $1 AND holder = $2 AND epoch = $3`,
+		_, err := t.exec("release lease "+lease.Name,
+			`UPDATE lease SET epoch = epoch + 1, till = 0, holder = $4 WHERE name = $1 AND holder = $2 AND epoch = $3`,
 			lease.Name, lease.Holder, lease.Epoch, last)
 		return err
 	})
 }
 
-// Fence returns ErrFenced when the lease has passed on, and then lets the transaction write nothing.
+// Fence returns ErrFenced when the lease has passed on, and then lets the transaction write
+// nothing.
 func (t *tx) Fence(lease bot.Lease) error {
 	var epoch int64
-	err := t.get("fence", `SELECT epoch FROM lease WHERE name = $1 AND holder = $2`, []any{lease.Name, lease.Holder}, &epoch)
+	err := t.get("fence", `SELECT epoch FROM lease WHERE name = $1 AND holder = $2`, []any{lease.Name, lease.Holder},
+		&epoch)
 	if errors.Is(err, bot.ErrNotFound) || err == nil && epoch != lease.Epoch {
 		return t.fail("fence "+lease.Name, bot.ErrFenced)
 	}
 	return err
 }
 
-// AddBatches stores new batches and puts messages into them. Where there is no grant the digest is null, which the schema refuses.
+// AddBatches stores new batches and puts messages into them. Where there is no grant the digest is
+// null, which the schema refuses.
 func (t *tx) AddBatches(id bot.RequestID, batches []bot.Batch) error {
 	do := "add batches of " + string(id)
 	var last int64
@@ -172,8 +179,8 @@ func batchRow(b bot.Batch) []any {
 
 const firstBatches = `SELECT * FROM batch WHERE request = $1 AND state = $2 ORDER BY after, n LIMIT $3 + 0`
 
-// Batches returns batches in the given states with their unsettled messages. Each state is asked for by itself, so that the index gives the first
-// without a look at the rest.
+// Batches returns batches in the given states with their unsettled messages. Each state is asked
+// for by itself, so that the index gives the first without a look at the rest.
 func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]bot.Batch, error) {
 	var batches []bot.Batch
 	for _, state := range states {
@@ -185,7 +192,8 @@ func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]b
 			var doubted, unread, single int
 			var after int64
 			var seq sql.NullInt64
-			if err := row.Scan(&b.N, &b.State, &b.Epoch, &doubted, &unread, &single, &b.Attempts, &after, &seq); err != nil {
+			if err := row.Scan(&b.N, &b.State, &b.Epoch, &doubted, &unread, &single, &b.Attempts, &after,
+				&seq); err != nil {
 				return err
 			}
 			if n := len(batches); n == 0 || batches[n-1].N != b.N {
@@ -202,7 +210,8 @@ func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]b
 			return nil, err
 		}
 	}
-	slices.SortFunc(batches, func(a, b bot.Batch) int { return cmp.Or(a.After.Compare(b.After), cmp.Compare(a.N, b.N)) })
+	slices.SortFunc(batches,
+		func(a, b bot.Batch) int { return cmp.Or(a.After.Compare(b.After), cmp.Compare(a.N, b.N)) })
 	return batches[:min(len(batches), max(limit, 0))], nil
 }
 

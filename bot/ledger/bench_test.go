@@ -22,8 +22,10 @@ func benchmark(b *testing.B, run func(b *testing.B, l *ledger.Ledger)) {
 
 func request(n int, state bot.State) bot.Request {
 	r := bot.Request{
-		ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1, State: state, Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%50)), Seqs: command.MakeRanges(1, 2, 3)},
-		By: bot.Actor{Person: bot.PersonID(fmt.Sprint("person ", n%200))}, Policy: bot.DefaultPolicy(), Asked: time.UnixMilli(int64(n)),
+		ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1, State: state,
+		Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%50)), Seqs: command.MakeRanges(1, 2, 3)},
+		By:    bot.Actor{Person: bot.PersonID(fmt.Sprint("person ", n%200))}, Policy: bot.DefaultPolicy(),
+		Asked: time.UnixMilli(int64(n)),
 	}
 	if state != bot.Preparing {
 		r.Digest = "d"
@@ -31,7 +33,8 @@ func request(n int, state bot.State) bot.Request {
 	return r
 }
 
-// ask is what a command costs: the event, the request with its view and timer, the audit entry, the answer.
+// ask is what a command costs: the event, the request with its view and timer, the audit entry, the
+// answer.
 func ask(tx bot.Tx, n int, state bot.State) error {
 	r := request(n, state)
 	id := bot.EventID(r.ID)
@@ -48,7 +51,8 @@ func ask(tx bot.Tx, n int, state bot.State) error {
 	if err := tx.AddRequest(r); err != nil {
 		return err
 	}
-	if err := tx.AddView(bot.View{Request: r.ID, Place: bot.Place{Platform: bot.Slack, Channel: "C"}, Wanted: 1, Shown: 1}); err != nil {
+	if err := tx.AddView(bot.View{Request: r.ID, Place: bot.Place{Platform: bot.Slack, Channel: "C"}, Wanted: 1,
+		Shown: 1}); err != nil {
 		return err
 	}
 	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueDeadline, At: time.UnixMilli(1 << 50)}); err != nil {
@@ -94,14 +98,16 @@ func BenchmarkDecide(b *testing.B) {
 			b.StartTimer()
 			do(b, l, func(tx bot.Tx) error {
 				event := bot.EventID(fmt.Sprint("press ", n))
-				if _, err := tx.AddEvent(bot.StoredEvent{ID: event, Platform: bot.Slack, Body: []byte(`{}`)}); err != nil {
+				if _, err := tx.AddEvent(bot.StoredEvent{ID: event, Platform: bot.Slack,
+					Body: []byte(`{}`)}); err != nil {
 					return err
 				}
 				r, err := tx.Request(request(n, "").ID)
 				if err != nil {
 					return err
 				}
-				r.State, r.Approvals = bot.Approved, []bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d", Event: event}}
+				r.State, r.Approvals = bot.Approved,
+					[]bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d", Event: event}}
 				if err := tx.PutRequest(r); err != nil {
 					return err
 				}
@@ -121,8 +127,8 @@ func BenchmarkDecide(b *testing.B) {
 	})
 }
 
-// BenchmarkRun measures a tenth of a second of a run at full quota: 20 batches claimed in one commit, then their 200 outcomes stored in another.
-// The request has 100,000 messages.
+// BenchmarkRun measures a tenth of a second of a run at full quota: 20 batches claimed in one
+// commit, then their 200 outcomes stored in another. The request has 100,000 messages.
 func BenchmarkRun(b *testing.B) {
 	benchmark(b, func(b *testing.B, l *ledger.Ledger) {
 		const total = 100_000
@@ -140,7 +146,8 @@ func BenchmarkRun(b *testing.B) {
 			messages := make([]bot.Message, total)
 			var batches []bot.Batch
 			for i := range messages {
-				messages[i] = bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Sender: "spammer", HMAC: make([]byte, 32), Evidence: "win a prize"}
+				messages[i] = bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Sender: "spammer",
+					HMAC: make([]byte, 32), Evidence: "win a prize"}
 				if i%10 == 0 {
 					batches = append(batches, bot.Batch{State: bot.BatchPending})
 				}

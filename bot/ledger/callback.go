@@ -20,7 +20,8 @@ func keyOfArrival(a bot.Arrival) toldKey { return toldKey{a.Group, a.Topic, a.Se
 
 func keyOfRemoval(r bot.Removal) toldKey { return toldKey{r.Group, r.Topic, r.Seq} }
 
-// AddArrivals keeps messages that callbacks told of, those that are new, and notes which are told differently.
+// AddArrivals keeps messages that callbacks told of, those that are new, and notes which are told
+// differently.
 func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, error) {
 	kept, err := keep(t, "arrival", app, arrivals, keyOfArrival, `NOTHING`)
 	if err != nil || kept == len(arrivals) {
@@ -29,7 +30,8 @@ func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, erro
 	return kept, t.dispute(app, arrivals)
 }
 
-// dispute marks those of the arrivals that are kept as somebody else told them. It reads after they were written, so that what another replica has kept meanwhile is seen.
+// dispute marks those of the arrivals that are kept as somebody else told them. It reads after they
+// were written, so that what another replica has kept meanwhile is seen.
 func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 	const do = "compare arrivals"
 	for part := range slices.Chunk(arrivals, chunk) {
@@ -87,13 +89,17 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 	return nil
 }
 
-// AddRemovals keeps recalls that callbacks told of: those that are new, and of each the last that was told differently.
+// AddRemovals keeps recalls that callbacks told of: those that are new, and of each the last that
+// was told differently.
 func (t *tx) AddRemovals(app recall.SDKAppID, removals []bot.Removal) (int, error) {
-	return keep(t, "removal", app, removals, keyOfRemoval, `UPDATE SET n = excluded.n, came = excluded.came, body = excluded.body WHERE removal.body <> excluded.body`)
+	return keep(t, "removal", app, removals, keyOfRemoval,
+		`UPDATE SET n = excluded.n, came = excluded.came, body = excluded.body WHERE removal.body <> excluded.body`)
 }
 
-// keep stores what callbacks told in a table, each thing in one row of JSON beside its key. onConflict says what becomes of what is there.
-func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) toldKey, onConflict string) (int, error) {
+// keep stores what callbacks told in a table, each thing in one row of JSON beside its key.
+// onConflict says what becomes of what is there.
+func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) toldKey, onConflict string) (int,
+	error) {
 	do := "keep " + table
 	kept := 0
 	for part := range slices.Chunk(things, chunk) {
@@ -132,7 +138,8 @@ func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(
 }
 
 // Arrivals returns arrivals of one conversation, highest seq first.
-func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq, limit int) ([]bot.Arrival, error) {
+func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq,
+	limit int) ([]bot.Arrival, error) {
 	var arrivals []bot.Arrival
 	err := t.each("read arrivals", `SELECT came, body FROM arrival
 		WHERE app = $1 AND chat_group = $2 AND topic = $3 AND seq BETWEEN $4 AND $5 ORDER BY seq DESC LIMIT $6 + 0`,
@@ -156,12 +163,14 @@ func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.To
 // FirstArrival is when the oldest arrival came.
 func (t *tx) FirstArrival(app recall.SDKAppID) (time.Time, error) {
 	var ms int64
-	err := t.get("read first arrival", `SELECT COALESCE((SELECT came FROM arrival WHERE app = $1 ORDER BY n LIMIT 1), 0)`, []any{int64(app)}, &ms)
+	err := t.get("read first arrival",
+		`SELECT COALESCE((SELECT came FROM arrival WHERE app = $1 ORDER BY n LIMIT 1), 0)`, []any{int64(app)}, &ms)
 	return moment(ms), err
 }
 
 // Removals returns those removals of the seqs that came at since or later.
-func (t *tx) Removals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, seqs []recall.Seq, since time.Time) (map[recall.Seq]bot.Removal, error) {
+func (t *tx) Removals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, seqs []recall.Seq,
+	since time.Time) (map[recall.Seq]bot.Removal, error) {
 	const do = "read removals"
 	removals := map[recall.Seq]bot.Removal{}
 	for part := range slices.Chunk(seqs, chunk) {

@@ -16,11 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// claim is what makes this the one process that serves an SQLite file. It goes with the process, however that ends.
+// claim is what makes this the one process that serves an SQLite file. It goes with the process,
+// however that ends.
 //
-// The lock file beside the database is locked, and the database file itself: a hard link, a bind mount or a new lock file
-// leads another process to the same file, whatever name it comes by. SQLite's own files are found by the database's name, so
-// a second name would also give it a second write-ahead log; therefore a file with more than one link is refused.
+// The lock file beside the database is locked, and the database file itself: a hard link, a bind
+// mount or a new lock file leads another process to the same file, whatever name it comes by.
+// SQLite's own files are found by the database's name, so a second name would also give it a second
+// write-ahead log; therefore a file with more than one link is refused.
 type claim struct {
 	name       string // as it was given
 	path       string // where that leads
@@ -32,15 +34,16 @@ type claim struct {
 	linked     atomic.Bool // it was told that the file has one link more
 }
 
-// claimed has the files that this process serves, each with its path. Such a file is not opened a second time: to close that
-// would take away the locks that SQLite has on it, which POSIX gives to the process and not to a descriptor.
+// claimed has the files that this process serves, each with its path. Such a file is not opened a
+// second time: to close that would take away the locks that SQLite has on it, which POSIX gives to
+// the process and not to a descriptor.
 var claimed sync.Map
 
 // The names of the files that SQLite keeps beside the database.
 var besides = []string{"-wal", "-shm", "-journal"}
 
-// newClaim claims the file of that name. The file is made when it is new, readable for nobody else, since it will hold what
-// people wrote.
+// newClaim claims the file of that name. The file is made when it is new, readable for nobody else,
+// since it will hold what people wrote.
 func newClaim(name string, log *slog.Logger) (*claim, error) {
 	c := &claim{name: name, log: log}
 	if err := c.take(); err != nil {
@@ -73,12 +76,14 @@ func (c *claim) take() (err error) {
 		return err
 	}
 	if err := unix.Flock(int(c.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("%w: another recallbot serves %s (it holds %s.lock); stop that one first, or give this one another DATABASE_URL", ErrInUse, c.path, c.path)
+		return fmt.Errorf(
+			"%w: another recallbot serves %s (it holds %s.lock); stop that one first, or give this one another DATABASE_URL", ErrInUse, c.path, c.path)
 	} else if err != nil {
 		return fmt.Errorf("lock %s.lock: %w", c.path, err)
 	}
-	elsewhere := fmt.Errorf("%w: another recallbot serves %s by another name (a hard link, a bind mount), or its lock file was removed; "+
-		"stop that one first, or give this one another DATABASE_URL", ErrInUse, c.path)
+	elsewhere := fmt.Errorf(
+		"%w: another recallbot serves %s by another name (a hard link, a bind mount), or its lock file was removed; "+
+			"stop that one first, or give this one another DATABASE_URL", ErrInUse, c.path)
 	if _, taken := claimed.LoadOrStore(identity(is), c.path); taken {
 		return elsewhere
 	}
@@ -115,8 +120,9 @@ func (c *claim) release() error {
 	return errors.Join(errs...)
 }
 
-// still returns ErrReplaced where the file's name, or its lock's, does not lead to what was claimed: then nothing that is
-// written counts any more, and another process may serve what has the name now.
+// still returns ErrReplaced where the file's name, or its lock's, does not lead to what was
+// claimed: then nothing that is written counts any more, and another process may serve what has the
+// name now.
 func (c *claim) still() error {
 	is, err := os.Stat(c.name)
 	if err := replaced(c.path, c.fileIs, is, err); err != nil {
@@ -127,7 +133,9 @@ func (c *claim) still() error {
 		return err
 	}
 	if links(is) > 1 && !c.linked.Swap(true) {
-		c.log.Warn("the ledger's file was given another name, a hard link; it will not be served again until that is removed", "file", c.path)
+		c.log.Warn(
+			"the ledger's file was given another name, a hard link; it will not be served again until that is removed",
+			"file", c.path)
 	}
 	if exposed(is) {
 		c.hide()
@@ -135,8 +143,9 @@ func (c *claim) still() error {
 	return nil
 }
 
-// hide takes what SQLite keeps beside the file from others who may read the file. SQLite gives it the file's mode, and does so
-// again whenever it is opened and empty. What cannot be hidden is told by look.
+// hide takes what SQLite keeps beside the file from others who may read the file. SQLite gives it
+// the file's mode, and does so again whenever it is opened and empty. What cannot be hidden is told
+// by look.
 func (c *claim) hide() {
 	for _, suffix := range besides {
 		if is, err := os.Lstat(c.path + suffix); err == nil && is.Mode().IsRegular() && exposed(is) {
@@ -145,14 +154,16 @@ func (c *claim) hide() {
 	}
 }
 
-// beside returns ErrInUse where the file is served by another name than this one: then what was written last stands in a
-// write-ahead log that has the other name.
+// beside returns ErrInUse where the file is served by another name than this one: then what was
+// written last stands in a write-ahead log that has the other name.
 func beside(name string) error {
 	path, err := filepath.EvalSymlinks(name)
 	if err != nil {
 		return err
 	}
-	elsewhere := fmt.Errorf("%w: it is served by another name than %s, under which not all of it can be read; use that name", ErrInUse, path)
+	elsewhere := fmt.Errorf(
+		"%w: it is served by another name than %s, under which not all of it can be read; use that name", ErrInUse,
+		path)
 	is, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -185,7 +196,8 @@ func beside(name string) error {
 	return nil
 }
 
-// look tells what is wrong with the file of that name and with what stands beside it, for who may mend it.
+// look tells what is wrong with the file of that name and with what stands beside it, for who may
+// mend it.
 func look(name string) (found []bot.Finding) {
 	path, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -233,12 +245,14 @@ func only(path string, is os.FileInfo) error {
 	case !is.Mode().IsRegular():
 		return fmt.Errorf("%s is no regular file", path)
 	case n > 1:
-		return fmt.Errorf("%w: %s has %d names (hard links), each of which another process could serve; remove the others (find DIRECTORY -samefile %s)", ErrLink, path, n, path)
+		return fmt.Errorf(
+			"%w: %s has %d names (hard links), each of which another process could serve; remove the others (find DIRECTORY -samefile %s)", ErrLink, path, n, path)
 	}
 	return nil
 }
 
-// replaced returns ErrReplaced where is, and the error of looking at it, show another file than was.
+// replaced returns ErrReplaced where is, and the error of looking at it, show another file than
+// was.
 func replaced(path string, was, is os.FileInfo, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):

@@ -21,7 +21,8 @@ import (
 // openedElsewhere is the file that a process of its own opens, and how; it prints what comes of it.
 const openedElsewhere, readElsewhere = "RECALLBOT_TEST_OPEN", "RECALLBOT_TEST_READ"
 
-// elsewhere opens a ledger in another process, and returns what was printed there: "opened", or the error.
+// elsewhere opens a ledger in another process, and returns what was printed there: "opened", or the
+// error.
 func elsewhere(t *testing.T, how, file string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^"+regexp.QuoteMeta(t.Name())+"$")
@@ -34,14 +35,16 @@ func elsewhere(t *testing.T, how, file string) string {
 	return said
 }
 
-// isElsewhere is called first in a test that calls elsewhere, and reports whether this is the process that only opens.
+// isElsewhere is called first in a test that calls elsewhere, and reports whether this is the
+// process that only opens.
 func isElsewhere(t *testing.T) bool {
 	for how, readOnly := range map[string]bool{openedElsewhere: false, readElsewhere: true} {
 		file := os.Getenv(how)
 		if file == "" {
 			continue
 		}
-		l, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{ReadOnly: readOnly, Log: slog.New(slog.DiscardHandler)})
+		l, err := ledger.Open(t.Context(), "sqlite:"+file,
+			ledger.Options{ReadOnly: readOnly, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			fmt.Println(err)
 			return true
@@ -55,7 +58,8 @@ func isElsewhere(t *testing.T) bool {
 	return false
 }
 
-// TestOneFile: whatever name a second process comes by, and whatever became of the lock file, it does not serve the file that is served; and this process does not either.
+// TestOneFile: whatever name a second process comes by, and whatever became of the lock file, it
+// does not serve the file that is served; and this process does not either.
 func TestOneFile(t *testing.T) {
 	if isElsewhere(t) {
 		return
@@ -102,7 +106,8 @@ func TestOneFile(t *testing.T) {
 				return dir + "/other.db"
 			}, ledger.ErrLink, false},
 			{"the folder copied with hard links", func(t *testing.T, dir, file string) string {
-				if out, err := exec.Command("cp", "-al", filepath.Dir(file), dir+"/other").CombinedOutput(); err != nil {
+				if out, err := exec.Command("cp", "-al", filepath.Dir(file),
+					dir+"/other").CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}
 				if err := os.Remove(dir + "/other/ledger.db.lock"); err != nil { // which is a link to the first's
@@ -173,7 +178,8 @@ func TestOneFile(t *testing.T) {
 				if err := first.Close(); err != nil {
 					t.Fatal(err)
 				}
-				if said := elsewhere(t, openedElsewhere, file); test.want == ledger.ErrLink != strings.Contains(said, ledger.ErrLink.Error()) || test.want != ledger.ErrLink && said != "opened" {
+				if said := elsewhere(t, openedElsewhere, file); test.want == ledger.ErrLink != strings.Contains(said,
+					ledger.ErrLink.Error()) || test.want != ledger.ErrLink && said != "opened" {
 					t.Errorf("afterwards: %s", said)
 				}
 			})
@@ -181,8 +187,9 @@ func TestOneFile(t *testing.T) {
 	})
 }
 
-// sqliteLocks reports whether SQLite has a lock on a file in this process. The kernel's list is read in parts, and can lack one while others come and go, so it is read
-// several times before the answer is no.
+// sqliteLocks reports whether SQLite has a lock on a file in this process. The kernel's list is
+// read in parts, and can lack one while others come and go, so it is read several times before the
+// answer is no.
 func sqliteLocks(t *testing.T, file string) bool {
 	t.Helper()
 	var is unix.Stat_t
@@ -204,7 +211,8 @@ func sqliteLocks(t *testing.T, file string) bool {
 	return false
 }
 
-// TestReadByAnotherName: who reads a file beside the process that serves it, by another name, would miss what stands in the write-ahead log; that is refused.
+// TestReadByAnotherName: who reads a file beside the process that serves it, by another name, would
+// miss what stands in the write-ahead log; that is refused.
 func TestReadByAnotherName(t *testing.T) {
 	if isElsewhere(t) {
 		return
@@ -213,11 +221,14 @@ func TestReadByAnotherName(t *testing.T) {
 		file := disk + "/ledger.db"
 		l := open(t, "sqlite:"+file)
 		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
-		if err := errors.Join(os.WriteFile(disk+"/mounted.db", nil, 0o600), unix.Mount(file, disk+"/mounted.db", "", unix.MS_BIND, ""),
-			os.Symlink(file, disk+"/symbolic.db"), os.Mkdir(disk+"/other", 0o700), os.Link(file, disk+"/other/linked.db")); err != nil {
+		if err := errors.Join(os.WriteFile(disk+"/mounted.db", nil, 0o600), unix.Mount(file, disk+"/mounted.db", "",
+			unix.MS_BIND, ""),
+			os.Symlink(file, disk+"/symbolic.db"), os.Mkdir(disk+"/other", 0o700),
+			os.Link(file, disk+"/other/linked.db")); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]string{"ledger.db": "opened", "symbolic.db": "opened", "mounted.db": ledger.ErrInUse.Error(), "other/linked.db": ledger.ErrInUse.Error()}
+		want := map[string]string{"ledger.db": "opened", "symbolic.db": "opened", "mounted.db": ledger.ErrInUse.Error(),
+			"other/linked.db": ledger.ErrInUse.Error()}
 		for name, want := range want {
 			if said := elsewhere(t, readElsewhere, disk+"/"+name); !strings.Contains(said, want) {
 				t.Errorf("another process reads %s: %s, want %s", name, said, want)

@@ -18,8 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTakenAway: a ledger whose file or lock file is taken away or replaced takes nothing more, whatever is put back; and when it ends it leaves alone what another
-// process has under the same names by then.
+// TestTakenAway: a ledger whose file or lock file is taken away or replaced takes nothing more,
+// whatever is put back; and when it ends it leaves alone what another process has under the same
+// names by then.
 func TestTakenAway(t *testing.T) {
 	replace := func(t *testing.T, file string, with func(file string) error) {
 		err := os.Rename(file, file+".old")
@@ -50,7 +51,8 @@ func TestTakenAway(t *testing.T) {
 			replace(t, filepath.Dir(file), func(f string) error { return os.WriteFile(f, nil, 0o600) })
 		},
 		"link led elsewhere": func(t *testing.T, dir, file string) {
-			if err := errors.Join(os.WriteFile(dir+"/another.db", nil, 0o600), os.Remove(dir+"/link.db"), os.Symlink(dir+"/another.db", dir+"/link.db")); err != nil {
+			if err := errors.Join(os.WriteFile(dir+"/another.db", nil, 0o600), os.Remove(dir+"/link.db"),
+				os.Symlink(dir+"/another.db", dir+"/link.db")); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -58,7 +60,8 @@ func TestTakenAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			file := dir + "/data/ledger.db"
-			if err := errors.Join(os.Mkdir(dir+"/data", 0o700), os.WriteFile(file, nil, 0o600), os.Symlink(file, dir+"/link.db")); err != nil {
+			if err := errors.Join(os.Mkdir(dir+"/data", 0o700), os.WriteFile(file, nil, 0o600),
+				os.Symlink(file, dir+"/link.db")); err != nil {
 				t.Fatal(err)
 			}
 			l := open(t, "sqlite:"+dir+"/link.db")
@@ -71,8 +74,10 @@ func TestTakenAway(t *testing.T) {
 				t.Helper()
 				never := func(bot.Tx) error { t.Error("a transaction was run"); return nil }
 				_, acquired := l.Acquire(t.Context(), "app", "a", 0)
-				for i, err := range []error{l.View(t.Context(), never), l.Tx(t.Context(), never), acquired, context.Cause(l.Alive())} {
-					if !errors.Is(err, bot.ErrEnded) || !errors.Is(err, ledger.ErrReplaced) || !strings.Contains(err.Error(), dir) {
+				for i, err := range []error{l.View(t.Context(), never), l.Tx(t.Context(), never), acquired,
+					context.Cause(l.Alive())} {
+					if !errors.Is(err, bot.ErrEnded) || !errors.Is(err, ledger.ErrReplaced) ||
+						!strings.Contains(err.Error(), dir) {
 						t.Errorf("%d: got error %v, want %v", i, err, ledger.ErrReplaced)
 					}
 				}
@@ -125,30 +130,39 @@ func TestTakenAway(t *testing.T) {
 	})
 }
 
-// TestLinksRefused: no link stands for a file of the ledger, but that the database's own name may be a symbolic one.
+// TestLinksRefused: no link stands for a file of the ledger, but that the database's own name may
+// be a symbolic one.
 func TestLinksRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		do   func(dir, file string) error
 		want error
 	}{
-		"symbolic link for a lock": {func(dir, file string) error { return os.Symlink(dir+"/other", file+".lock") }, ledger.ErrLink},
+		"symbolic link for a lock": {func(dir, file string) error { return os.Symlink(dir+"/other", file+".lock") },
+			ledger.ErrLink},
 		"symbolic link to a file for a lock": {func(dir, file string) error {
 			return errors.Join(os.WriteFile(dir+"/is", nil, 0o600), os.Symlink(dir+"/is", file+".lock"))
 		}, ledger.ErrLink},
 		"hard link for a lock": {func(dir, file string) error {
 			return errors.Join(os.WriteFile(dir+"/is", nil, 0o600), os.Link(dir+"/is", file+".lock"))
 		}, ledger.ErrLink},
-		"pipe for a lock":                     {func(dir, file string) error { return unix.Mkfifo(file+".lock", 0o600) }, nil},
-		"symbolic link for a write-ahead log": {func(dir, file string) error { return os.Symlink(dir+"/other", file+"-wal") }, ledger.ErrLink},
+		"pipe for a lock": {func(dir,
+			file string) error {
+			return unix.Mkfifo(file+".lock", 0o600)
+		}, nil},
+		"symbolic link for a write-ahead log": {func(dir,
+			file string) error {
+			return os.Symlink(dir+"/other", file+"-wal")
+		}, ledger.ErrLink},
 		"hard link for a shared memory": {func(dir, file string) error {
 			return errors.Join(os.WriteFile(dir+"/is", nil, 0o600), os.Link(dir+"/is", file+"-shm"))
 		}, ledger.ErrLink},
 		"hard link for the database": {func(dir, file string) error {
 			return errors.Join(os.WriteFile(dir+"/is", nil, 0o600), os.Link(dir+"/is", file))
 		}, ledger.ErrLink},
-		"pipe for the database":                {func(dir, file string) error { return unix.Mkfifo(file, 0o600) }, nil},
-		"folder for the database":              {func(dir, file string) error { return os.Mkdir(file, 0o700) }, nil},
-		"symbolic link that leads to a device": {func(dir, file string) error { return os.Symlink("/dev/null", file) }, nil},
+		"pipe for the database":   {func(dir, file string) error { return unix.Mkfifo(file, 0o600) }, nil},
+		"folder for the database": {func(dir, file string) error { return os.Mkdir(file, 0o700) }, nil},
+		"symbolic link that leads to a device": {func(dir, file string) error { return os.Symlink("/dev/null", file) },
+			nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -157,7 +171,8 @@ func TestLinksRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			l, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{})
-			if err == nil || test.want != nil && (!errors.Is(err, test.want) || !strings.Contains(err.Error(), "remove")) {
+			if err == nil || test.want != nil && (!errors.Is(err, test.want) ||
+				!strings.Contains(err.Error(), "remove")) {
 				t.Errorf("got %v and error %v, want %v with the mend", l, err, test.want)
 			}
 			if _, err := os.Stat(dir + "/other"); !errors.Is(err, fs.ErrNotExist) {
@@ -170,11 +185,13 @@ func TestLinksRefused(t *testing.T) {
 	}
 }
 
-// TestLinkedWhileServed: a hard link that is made while the file is served is told once; the process goes on, and the next one does not begin.
+// TestLinkedWhileServed: a hard link that is made while the file is served is told once; the
+// process goes on, and the next one does not begin.
 func TestLinkedWhileServed(t *testing.T) {
 	dir := t.TempDir()
 	var said bytes.Buffer
-	l, err := ledger.Open(t.Context(), "sqlite:"+dir+"/ledger.db", ledger.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
+	l, err := ledger.Open(t.Context(), "sqlite:"+dir+"/ledger.db",
+		ledger.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +210,8 @@ func TestLinkedWhileServed(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.Open(t.Context(), "sqlite:"+dir+"/ledger.db", ledger.Options{}); !errors.Is(err, ledger.ErrLink) {
+	if _, err := ledger.Open(t.Context(), "sqlite:"+dir+"/ledger.db", ledger.Options{}); !errors.Is(err,
+		ledger.ErrLink) {
 		t.Errorf("got error %v, want %v", err, ledger.ErrLink)
 	}
 	if err := os.Remove(dir + "/link.db"); err != nil {
@@ -202,7 +220,8 @@ func TestLinkedWhileServed(t *testing.T) {
 	closing(t, open(t, "sqlite:"+dir+"/ledger.db"))
 }
 
-// TestExposed: a file that others may read is told; what SQLite keeps beside it is for nobody else, also where SQLite gives it the file's mode once more.
+// TestExposed: a file that others may read is told; what SQLite keeps beside it is for nobody else,
+// also where SQLite gives it the file's mode once more.
 func TestExposed(t *testing.T) {
 	file := t.TempDir() + "/ledger.db"
 	if err := open(t, "sqlite:"+file).Close(); err != nil {
@@ -217,7 +236,8 @@ func TestExposed(t *testing.T) {
 		t.Fatal(err)
 	}
 	closing(t, l)
-	if !strings.Contains(said.String(), "others can read or write "+file+" (mode 0644)") || !strings.Contains(said.String(), "chmod 600") || strings.Count(said.String(), "\n") != 1 {
+	if !strings.Contains(said.String(), "others can read or write "+file+" (mode 0644)") ||
+		!strings.Contains(said.String(), "chmod 600") || strings.Count(said.String(), "\n") != 1 {
 		t.Errorf("serve tells:\n%s", &said)
 	}
 	hidden := func(when string) {
@@ -277,7 +297,8 @@ func TestBackupTarget(t *testing.T) {
 	if err := os.WriteFile(dir+"/other.db", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-journal", "other.db-wal", "other.db-shm", "other.db-journal", "other.db.lock", "dangling.db"} {
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-journal", "other.db-wal", "other.db-shm",
+		"other.db-journal", "other.db.lock", "dangling.db"} {
 		was, _ := os.Lstat(dir + "/" + name)
 		if err := l.Backup(t.Context(), dir+"/"+name); err == nil {
 			t.Errorf("a backup was written to %s", name)

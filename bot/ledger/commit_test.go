@@ -20,7 +20,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// middleman stands between a ledger and its PostgreSQL server, and can lose what is sent when a transaction is committed.
+// middleman stands between a ledger and its PostgreSQL server, and can lose what is sent when a
+// transaction is committed.
 type middleman struct {
 	t       *testing.T
 	network string
@@ -151,7 +152,8 @@ func (m *middleman) will(lose string, gone bool) {
 	m.lose, m.gone, m.away = lose, gone, false
 }
 
-// TestCommitLost: where the connection ends at a commit, Tx tells what became of it; where nobody can be asked, it says so, and what became of it can be found out later.
+// TestCommitLost: where the connection ends at a commit, Tx tells what became of it; where nobody
+// can be asked, it says so, and what became of it can be found out later.
 func TestCommitLost(t *testing.T) {
 	for lose, stored := range map[string]bool{"commit": false, "answer": true} {
 		t.Run(lose, func(t *testing.T) {
@@ -186,7 +188,8 @@ func TestCommitLost(t *testing.T) {
 				t.Error("it was found out from a server that cannot be asked")
 			}
 			m.will("", false)
-			do(t, l, func(tx bot.Tx) error { return tx.PutNote("later", "here") }) // what it leaves must not hide what became of the one before
+			// what it leaves must not hide what became of the one before
+			do(t, l, func(tx bot.Tx) error { return tx.PutNote("later", "here") })
 			if written, err := u1.Written(t.Context()); written != stored || err != nil {
 				t.Errorf("found out %v, %v", written, err)
 			}
@@ -197,7 +200,8 @@ func TestCommitLost(t *testing.T) {
 	}
 }
 
-// TestCommitLostInCrash: what the server forgot in a crash is not told as written, though another process got its transaction number since.
+// TestCommitLostInCrash: what the server forgot in a crash is not told as written, though another
+// process got its transaction number since.
 func TestCommitLostInCrash(t *testing.T) {
 	u := ledgertest.PostgresServer(t)
 	l := closing(t, open(t, u))
@@ -217,7 +221,8 @@ func TestCommitLostInCrash(t *testing.T) {
 	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "again") })
 }
 
-// crash kills a process of the server, which ends all others and starts again, without what it had not stored.
+// crash kills a process of the server, which ends all others and starts again, without what it had
+// not stored.
 func crash(t *testing.T, databaseURL string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -227,7 +232,8 @@ func crash(t *testing.T, databaseURL string) {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, fmt.Sprintf("COPY (SELECT 1) TO PROGRAM 'kill -9 %d'", conn.PgConn().PID())); err == nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf("COPY (SELECT 1) TO PROGRAM 'kill -9 %d'",
+		conn.PgConn().PID())); err == nil {
 		t.Fatal("the server was not killed")
 	}
 	for {

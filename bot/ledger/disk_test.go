@@ -15,8 +15,9 @@ import (
 	"recallbot/bot/ledgertest"
 )
 
-// TestDiskReallyFull keeps a ledger on a file system that has no byte left. What it says it has stored is stored, also in the eyes of whoever opens the files as a kill
-// would leave them; the rest is refused; no lease ends by it; and when there is room again it goes on.
+// TestDiskReallyFull keeps a ledger on a file system that has no byte left. What it says it has
+// stored is stored, also in the eyes of whoever opens the files as a kill would leave them; the
+// rest is refused; no lease ends by it; and when there is room again it goes on.
 func TestDiskReallyFull(t *testing.T) {
 	ledgertest.SmallDisk(t, 8<<20, func(t *testing.T, dir string) {
 		file := filepath.Join(dir, "ledger.db")

@@ -9,7 +9,9 @@ import (
 
 // SetDue sets a timer.
 func (t *tx) SetDue(d bot.Due) error {
-	_, err := t.exec("set timer", `INSERT INTO due (request, kind, at) VALUES ($1, $2, $3) ON CONFLICT (request, kind) DO UPDATE SET at = excluded.at`,
+	_,
+		err := t.exec("set timer",
+		`INSERT INTO due (request, kind, at) VALUES ($1, $2, $3) ON CONFLICT (request, kind) DO UPDATE SET at = excluded.at`,
 		d.Request, d.Kind, millis(d.At))
 	return err
 }
@@ -32,14 +34,16 @@ func (t *tx) ClearDue(id bot.RequestID, kinds ...bot.DueKind) error {
 // Dues returns timers that have run out.
 func (t *tx) Dues(at time.Time, limit int) ([]bot.Due, error) {
 	var dues []bot.Due
-	err := t.each("read timers", `SELECT request, kind, at FROM due WHERE at <= $1 ORDER BY at, request, kind LIMIT $2 + 0`, []any{millis(at), max(limit, 0)}, func(row *sql.Rows) error {
-		var d bot.Due
-		var ms int64
-		err := row.Scan(&d.Request, &d.Kind, &ms)
-		d.At = moment(ms)
-		dues = append(dues, d)
-		return err
-	})
+	err := t.each("read timers",
+		`SELECT request, kind, at FROM due WHERE at <= $1 ORDER BY at, request, kind LIMIT $2 + 0`,
+		[]any{millis(at), max(limit, 0)}, func(row *sql.Rows) error {
+			var d bot.Due
+			var ms int64
+			err := row.Scan(&d.Request, &d.Kind, &ms)
+			d.At = moment(ms)
+			dues = append(dues, d)
+			return err
+		})
 	return dues, err
 }
 

@@ -29,7 +29,9 @@ func (t *tx) AddEvent(e bot.StoredEvent) (*bot.StoredEvent, error) {
 	const do = "add event"
 	body := sql.NullString{String: string(e.Body), Valid: e.Answer == nil}
 	answer := sql.NullString{String: string(e.Answer), Valid: e.Answer != nil}
-	n, err := t.exec(do, `INSERT INTO event (id, platform, at, body, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING`,
+	n,
+		err := t.exec(do,
+		`INSERT INTO event (id, platform, at, body, answer) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING`,
 		e.ID, e.Platform, millis(t.now), body, answer)
 	if err != nil || n > 0 {
 		return nil, err
@@ -55,13 +57,15 @@ func (t *tx) Event(id bot.EventID) (stored bot.StoredEvent, err error) {
 
 // CloseEvent stores the first answer to an event and forgets its body.
 func (t *tx) CloseEvent(id bot.EventID, answer []byte) error {
-	return t.change("close event", `UPDATE event SET answer = $2, body = NULL WHERE id = $1 AND answer IS NULL`, id, string(answer))
+	return t.change("close event", `UPDATE event SET answer = $2, body = NULL WHERE id = $1 AND answer IS NULL`, id,
+		string(answer))
 }
 
 // OpenEvents returns what has no answer yet.
 func (t *tx) OpenEvents(p bot.Platform) ([]bot.StoredEvent, error) {
 	var events []bot.StoredEvent
-	err := t.each("read open events", `SELECT `+eventColumns+` FROM event WHERE platform = $1 AND answer IS NULL ORDER BY at, id`, []any{p}, func(row *sql.Rows) error {
+	err := t.each("read open events", `SELECT `+eventColumns+
+		` FROM event WHERE platform = $1 AND answer IS NULL ORDER BY at, id`, []any{p}, func(row *sql.Rows) error {
 		e, err := scanEvent(row.Scan)
 		events = append(events, e)
 		return err

@@ -9,8 +9,9 @@ import (
 	"recallbot/bot/ledgertest"
 )
 
-// TestFrozenReplica: a replica that freezes in the middle of a transaction is thrown out after a few seconds, so that the others go on. What it has written is not there,
-// and when it wakes up it is told, and goes on as well.
+// TestFrozenReplica: a replica that freezes in the middle of a transaction is thrown out after a
+// few seconds, so that the others go on. What it has written is not there, and when it wakes up it
+// is told, and goes on as well.
 func TestFrozenReplica(t *testing.T) {
 	u := ledgertest.Postgres(t)
 	var replicas [2]*Ledger
@@ -28,7 +29,8 @@ func TestFrozenReplica(t *testing.T) {
 		var patient bool
 		var was string
 		const hurry = `SELECT current_setting($1), CAST(current_setting($1) AS interval) BETWEEN interval '1s' AND interval '10s', set_config($1, '100ms', true)`
-		if err := frozen.get("hurry", hurry, []any{"idle_in_transaction_session_timeout"}, &was, &patient, new(string)); err != nil {
+		if err := frozen.get("hurry", hurry, []any{"idle_in_transaction_session_timeout"}, &was, &patient,
+			new(string)); err != nil {
 			return err
 		}
 		if !patient {

@@ -11,7 +11,8 @@ import (
 	"recallbot/bot"
 )
 
-// TestDiskFull: a full disk is an ordinary error, loses nothing that was stored, and is over when there is room again.
+// TestDiskFull: a full disk is an ordinary error, loses nothing that was stored, and is over when
+// there is room again.
 func TestDiskFull(t *testing.T) {
 	l, err := Open(t.Context(), "sqlite::memory:", Options{})
 	if err != nil {
@@ -23,7 +24,8 @@ func TestDiskFull(t *testing.T) {
 	}
 	stored := 0
 	for err == nil {
-		err = l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote(fmt.Sprint(stored), strings.Repeat("x", 10_000)) })
+		err = l.Tx(t.Context(),
+			func(tx bot.Tx) error { return tx.PutNote(fmt.Sprint(stored), strings.Repeat("x", 10_000)) })
 		if err == nil {
 			stored++
 		}
@@ -47,7 +49,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// TestRenewWithoutWriting: where nobody else has the file, a lease is renewed also while nothing can be written.
+// TestRenewWithoutWriting: where nobody else has the file, a lease is renewed also while nothing
+// can be written.
 func TestRenewWithoutWriting(t *testing.T) {
 	l, err := Open(t.Context(), "sqlite::memory:", Options{})
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// filling is the version of the schema in which what 00007_holds.sql added is filled of every request.
+// filling is the version of the schema in which what 00007_holds.sql added is filled of every
+// request.
 const filling = 8
 
 // fills returns that migration. It reads JSON, which the two databases do in different words.
@@ -19,7 +20,8 @@ func fills() *goose.Migration {
 }
 
 func fillHolds(ctx context.Context, s *sql.Tx) error {
-	if _, err := s.ExecContext(ctx, `UPDATE counter SET n = n WHERE name = 'writer'`); err != nil { // as each migration begins
+	// as each migration begins
+	if _, err := s.ExecContext(ctx, `UPDATE counter SET n = n WHERE name = 'writer'`); err != nil {
 		return err
 	}
 	type old struct {
@@ -54,7 +56,10 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 				return err
 			}
 			low, high := bounds(r.Covers)
-			_, err = s.ExecContext(ctx, `UPDATE request SET low = $2, high = $3, seqs = $4, accounts = $5 WHERE id = $1`, r.id, low, high, r.Covers.String(), accounts)
+			_,
+				err = s.ExecContext(ctx,
+				`UPDATE request SET low = $2, high = $3, seqs = $4, accounts = $5 WHERE id = $1`, r.id, low, high,
+				r.Covers.String(), accounts)
 			if err != nil {
 				return err
 			}

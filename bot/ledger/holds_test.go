@@ -14,9 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFillHolds: of requests that were stored before the schema had it, what they hold, who asked and the names of their groups are found as those of others.
+// TestFillHolds: of requests that were stored before the schema had it, what they hold, who asked
+// and the names of their groups are found as those of others.
 func TestFillHolds(t *testing.T) {
-	for name, url := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "recallbot.db"), "PostgreSQL": ledgertest.Postgres(t)} {
+	for name, url := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "recallbot.db"),
+		"PostgreSQL": ledgertest.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			l, err := Open(t.Context(), url, Options{})
 			if err != nil {
@@ -27,9 +29,13 @@ func TestFillHolds(t *testing.T) {
 			err = l.Tx(t.Context(), func(tx bot.Tx) error {
 				for i := range n {
 					r := bot.Request{
-						ID: bot.RequestID(fmt.Sprintf("R-%04d", i)), App: 1, State: bot.Withdrawn, By: bot.Actor{Person: "Mina"}, Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", i)}},
-						Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("g", i%3))}, Group: bot.GroupFacts{Name: fmt.Sprint("name ", i)}, Asked: day.Add(time.Duration(i) * time.Second),
-						Covers: command.MakeRanges(recall.Seq(10*i+1), recall.Seq(10*i+3)),
+						ID: bot.RequestID(fmt.Sprintf("R-%04d", i)), App: 1, State: bot.Withdrawn,
+						By:       bot.Actor{Person: "Mina"},
+						Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", i)}},
+						Scope:    command.Scope{Group: recall.GroupID(fmt.Sprint("g", i%3))},
+						Group:    bot.GroupFacts{Name: fmt.Sprint("name ", i)},
+						Asked:    day.Add(time.Duration(i) * time.Second),
+						Covers:   command.MakeRanges(recall.Seq(10*i+1), recall.Seq(10*i+3)),
 					}
 					if i == n-1 {
 						r.State, r.Group.Name, r.Covers = bot.Preparing, "", nil
@@ -51,7 +57,8 @@ func TestFillHolds(t *testing.T) {
 			look := func(l *Ledger) (f found) {
 				t.Helper()
 				err := l.View(t.Context(), func(tx bot.Tx) (err error) {
-					if f.Holds, err = tx.Requests(bot.Query{Seqs: command.MakeRanges(5001, 5002, 9993, 9994)}); err != nil {
+					if f.Holds, err = tx.Requests(bot.Query{Seqs: command.MakeRanges(5001, 5002, 9993,
+						9994)}); err != nil {
 						return err
 					}
 					if f.Askers, err = tx.Askers(1); err != nil {
@@ -71,7 +78,8 @@ func TestFillHolds(t *testing.T) {
 			}
 			for _, query := range []string{
 				"DROP TABLE touched", "DROP INDEX request_holds", "DROP INDEX request_open",
-				"ALTER TABLE request DROP COLUMN low", "ALTER TABLE request DROP COLUMN high", "ALTER TABLE request DROP COLUMN seqs", "ALTER TABLE request DROP COLUMN accounts",
+				"ALTER TABLE request DROP COLUMN low", "ALTER TABLE request DROP COLUMN high",
+				"ALTER TABLE request DROP COLUMN seqs", "ALTER TABLE request DROP COLUMN accounts",
 				"CREATE INDEX request_group ON request (chat_group, app, state, asked, id, topic)",
 				fmt.Sprintf("DELETE FROM goose_db_version WHERE version_id >= %d", filling-1),
 			} {

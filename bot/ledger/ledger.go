@@ -1,13 +1,16 @@
-// Package ledger is the bot's durable memory in SQL: bot.Ledger on SQLite, which is the default, and on PostgreSQL, for
-// several replicas. Both have one schema (migrations) and the same queries; what differs stands in sqlite.go and postgres.go.
+// Package ledger is the bot's durable memory in SQL: bot.Ledger on SQLite, which is the default,
+// and on PostgreSQL, for several replicas. Both have one schema (migrations) and the same queries;
+// what differs stands in sqlite.go and postgres.go.
 //
-// Transactions that write run one after the other, on both: with SQLite there is one connection that writes, with PostgreSQL
-// a transaction first locks one row, the writer's, so that replicas wait for each other. A bot writes little: a commit takes
-// less than a millisecond on a good disk, and nothing is gained by letting two decisions race. What reads only has its own
-// connections and waits for nobody.
+// Transactions that write run one after the other, on both: with SQLite there is one connection
+// that writes, with PostgreSQL a transaction first locks one row, the writer's, so that replicas
+// wait for each other. A bot writes little: a commit takes less than a millisecond on a good disk,
+// and nothing is gained by letting two decisions race. What reads only has its own connections and
+// waits for nobody.
 //
-// The two-person rule stands in the schema too (migrations/00001_ledger.sql): whatever the code does, the tables do not take a batch of
-// messages without a grant, a grant without an approval, or an approval by the one who asked.
+// The two-person rule stands in the schema too (migrations/00001_ledger.sql): whatever the code
+// does, the tables do not take a batch of messages without a grant, a grant without an approval, or
+// an approval by the one who asked.
 package ledger
 
 import (
@@ -59,10 +62,11 @@ var _ bot.Ledger = (*Ledger)(nil)
 
 // Options are the choices of Open. The zero value serves.
 type Options struct {
-	// Log gets what goes wrong where no call can return it: a lost listening connection, and what follows a commit. Nil: slog.Default().
+	// Log gets what goes wrong where no call can return it: a lost listening connection, and what
+	// follows a commit. Nil: slog.Default().
 	Log *slog.Logger
-	// ReadOnly opens the ledger beside a process that serves it, as the command line does: no lock is taken, nothing is migrated, and
-	// only View, Backup and Close work.
+	// ReadOnly opens the ledger beside a process that serves it, as the command line does: no lock
+	// is taken, nothing is migrated, and only View, Backup and Close work.
 	ReadOnly bool
 	// Clock is the clock of an SQLite ledger; nil: the system's. PostgreSQL has its own.
 	Clock func() time.Time
@@ -72,14 +76,17 @@ type Options struct {
 var (
 	// ErrInUse: another process, or another Ledger of this one, serves the same SQLite file.
 	ErrInUse = errors.New("the ledger is in use")
-	// ErrVersion: the schema is not the one that this program knows. ErrNewer, which is an ErrVersion: it is that of a newer one.
+	// ErrVersion: the schema is not the one that this program knows. ErrNewer, which is an
+	// ErrVersion: it is that of a newer one.
 	ErrVersion = errors.New("the ledger's schema is of another version")
 	ErrNewer   = fmt.Errorf("%w, a newer one", ErrVersion)
 	// ErrLink: a hard link or a symbolic link, by which two processes could serve one SQLite file.
 	ErrLink = errors.New("the ledger's file would have two names")
-	// ErrReplaced: the SQLite file or its lock file was removed, renamed or replaced while the file was served.
+	// ErrReplaced: the SQLite file or its lock file was removed, renamed or replaced while the file
+	// was served.
 	ErrReplaced = errors.New("the ledger's file was taken away")
-	// ErrURL: the database URL cannot be read. The URL is not repeated, since it may hold a password.
+	// ErrURL: the database URL cannot be read. The URL is not repeated, since it may hold a
+	// password.
 	ErrURL = errors.New("the database URL cannot be read")
 	// ErrReadOnly: the ledger was opened for reading only.
 	ErrReadOnly = errors.New("the ledger is open for reading only")
@@ -87,7 +94,8 @@ var (
 
 // store is what differs between the databases.
 type store interface {
-	// begin makes a writing transaction the only one, and gives it the ledger's time and the schema's version.
+	// begin makes a writing transaction the only one, and gives it the ledger's time and the
+	// schema's version.
 	begin(t *tx) error
 	// look gives these to a reading transaction.
 	look(t *tx) error
@@ -97,21 +105,25 @@ type store interface {
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
 	// wake passes topics on to other processes, once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
-	// wrote gives a transaction that has written its number, before it is committed; committed is told of it after. Where the schema's version may have changed since begin
-	// it looks once more.
+	// wrote gives a transaction that has written its number, before it is committed; committed is
+	// told of it after. Where the schema's version may have changed since begin it looks once more.
 	wrote(t *tx) (int64, error)
 	committed(n int64) error
-	// unsure returns how to find out whether the transaction of that number was committed, where err, of its commit, leaves that open; else nil.
+	// unsure returns how to find out whether the transaction of that number was committed, where
+	// err, of its commit, leaves that open; else nil.
 	unsure(n int64, err error) func(ctx context.Context) (bool, error)
 	// gather lets the database take note of how much it holds.
 	gather(ctx context.Context, db *sql.DB) error
-	// forget sees to it that deleted text is soon gone from the disk as well, as far as the database lets it. Nobody waits for it.
+	// forget sees to it that deleted text is soon gone from the disk as well, as far as the
+	// database lets it. Nobody waits for it.
 	forget()
-	// again reports whether the database gave up a transaction that may succeed when it is run once more.
+	// again reports whether the database gave up a transaction that may succeed when it is run once
+	// more.
 	again(err error) bool
 	// rule reports whether err is a constraint of the schema that was broken.
 	rule(err error) bool
-	// renewals are where leases are renewed; nil where other processes must read of it, so that it is stored.
+	// renewals are where leases are renewed; nil where other processes must read of it, so that it
+	// is stored.
 	renewals() *renewals
 	// backup writes a consistent copy of the database to a file.
 	backup(ctx context.Context, file string) error
@@ -123,13 +135,16 @@ type store interface {
 	close() error
 }
 
-// Open opens the ledger at the URL, sqlite:PATH or postgres://..., makes the schema where it is missing, and brings an older one up to date.
+// Open opens the ledger at the URL, sqlite:PATH or postgres://..., makes the schema where it is
+// missing, and brings an older one up to date.
 //
-// sqlite::memory: is an empty ledger that ends with Close: a file in a temporary directory, so that it behaves as every
-// other, but that nothing waits for the disk.
+// sqlite::memory: is an empty ledger that ends with Close: a file in a temporary directory, so that
+// it behaves as every other, but that nothing waits for the disk.
 //
-// Serving an SQLite file takes an exclusive lock on PATH.lock and on the file itself; where one is taken already, by whatever name, the error is ErrInUse. What stands in PATH.lock tells the file from a copy of it,
-// however that was made, but for one of the disk as a whole: served for the first time, a copy gets bot.NoteCopy.
+// Serving an SQLite file takes an exclusive lock on PATH.lock and on the file itself; where one is
+// taken already, by whatever name, the error is ErrInUse. What stands in PATH.lock tells the file
+// from a copy of it, however that was made, but for one of the disk as a whole: served for the
+// first time, a copy gets bot.NoteCopy.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
 	l := &Ledger{log: opts.Log}
 	l.alive, l.end = context.WithCancelCause(context.Background())
@@ -162,7 +177,8 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 	if db == nil {
 		db = l.read
 	}
-	p, err := goose.NewProvider(dialect, db, files, append(opts, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(fills()))...)
+	p, err := goose.NewProvider(dialect, db, files, append(opts, goose.WithDisableGlobalRegistry(true),
+		goose.WithGoMigrations(fills()))...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
@@ -180,25 +196,30 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 	return sameVersion(theirs, l.version)
 }
 
-// schemaVersion is the expression for the schema's version. A migration begins with a change of the writer's row (counter), so that no transaction
-// which began under the version before is committed after it.
+// schemaVersion is the expression for the schema's version. A migration begins with a change of the
+// writer's row (counter), so that no transaction which began under the version before is committed
+// after it.
 const schemaVersion = "(SELECT COALESCE(MAX(version_id), 0) FROM " + goose.DefaultTablename + " WHERE is_applied)"
 
 func sameVersion(theirs, ours int64) error {
 	switch {
 	case theirs > ours:
-		return fmt.Errorf("%w: it is %d, this program knows %d; a newer version of the program serves it, use that one", ErrNewer, theirs, ours)
+		return fmt.Errorf("%w: it is %d, this program knows %d; a newer version of the program serves it, use that one",
+			ErrNewer, theirs, ours)
 	case theirs < ours:
-		return fmt.Errorf("%w: it is %d, this program knows %d and brings it up to date when it serves it; until then use the version that serves it", ErrVersion, theirs, ours)
+		return fmt.Errorf(
+			"%w: it is %d, this program knows %d and brings it up to date when it serves it; until then use the version that serves it", ErrVersion, theirs, ours)
 	}
 	return nil
 }
 
-// Alive returns a context that ends when the ledger takes nothing more from this process, because its schema was brought to another version or its file was taken
-// away. Its cause, which wraps bot.ErrEnded, says why. Whoever serves the ledger then ends in order.
+// Alive returns a context that ends when the ledger takes nothing more from this process, because
+// its schema was brought to another version or its file was taken away. Its cause, which wraps
+// bot.ErrEnded, says why. Whoever serves the ledger then ends in order.
 func (l *Ledger) Alive() context.Context { return l.alive }
 
-// ended makes an error of begin, look or wrote the last of this ledger, where it is of the kind that stays.
+// ended makes an error of begin, look or wrote the last of this ledger, where it is of the kind
+// that stays.
 func (l *Ledger) ended(err error) error {
 	if !errors.Is(err, ErrVersion) && !errors.Is(err, ErrReplaced) {
 		return err
@@ -207,13 +228,16 @@ func (l *Ledger) ended(err error) error {
 	return context.Cause(l.alive)
 }
 
-// Check tells what is wrong with the database that its operator can mend: who else may read it, a second name of it.
+// Check tells what is wrong with the database that its operator can mend: who else may read it, a
+// second name of it.
 func (l *Ledger) Check() []bot.Finding { return l.store.check() }
 
-// Shared reports whether other processes may serve the same store: PostgreSQL is shared, an SQLite file is not.
+// Shared reports whether other processes may serve the same store: PostgreSQL is shared, an SQLite
+// file is not.
 func (l *Ledger) Shared() bool { return l.store.renewals() == nil }
 
-// Tx runs fn in a transaction; see bot.Ledger. Where the database gives a transaction up, fn is run again, ten times at most.
+// Tx runs fn in a transaction; see bot.Ledger. Where the database gives a transaction up, fn is run
+// again, ten times at most.
 func (l *Ledger) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
 	return l.tx(ctx, func(t *tx) error { return fn(t) })
 }
@@ -296,7 +320,8 @@ func (l *Ledger) once(ctx context.Context, leaving bool, fn func(t *tx) error) e
 		if err := l.store.committed(n); err == nil {
 			l.unmarked.Store(false)
 		} else if !l.unmarked.Swap(true) {
-			l.log.Warn("a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "error", err)
+			l.log.Warn(
+				"a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "error", err)
 		}
 	}
 	if err := l.gather(ctx, t.grown); err != nil {
@@ -308,10 +333,12 @@ func (l *Ledger) once(ctx context.Context, leaving bool, fn func(t *tx) error) e
 	return nil
 }
 
-// The database takes note of how much it holds when so many rows of a flood were stored since the last time, at first and at most.
+// The database takes note of how much it holds when so many rows of a flood were stored since the
+// last time, at first and at most.
 const gatherFirst, gatherMost = 1000, 50_000
 
-// gather counts rows that were stored, and lets the database take note of them when they have become about as many as before.
+// gather counts rows that were stored, and lets the database take note of them when they have
+// become about as many as before.
 func (l *Ledger) gather(ctx context.Context, rows int) error {
 	l.stored.Lock()
 	l.stored.rows += rows
@@ -357,8 +384,10 @@ func (l *Ledger) Subscribe(topics ...bot.Topic) (wakes <-chan struct{}, cancel f
 	return l.hub.subscribe(topics)
 }
 
-// Backup writes a consistent copy of the ledger to a new file while it is served. The copy is on disk, complete, when Backup returns nil;
-// before, the file is not there. A file that exists is refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with errors.ErrUnsupported.
+// Backup writes a consistent copy of the ledger to a new file while it is served. The copy is on
+// disk, complete, when Backup returns nil; before, the file is not there. A file that exists is
+// refused with fs.ErrExist. PostgreSQL has its own tools, and is refused with
+// errors.ErrUnsupported.
 func (l *Ledger) Backup(ctx context.Context, file string) error {
 	if err := l.store.backup(ctx, file); err != nil {
 		return fmt.Errorf("back up ledger: %w", err)

@@ -92,7 +92,8 @@ func empty(t *testing.T, databaseURL string) {
 	}
 	defer db.Close()
 	for _, table := range []string{
-		"evidence", "evidence_key", "message", "batch", `"grant"`, "approval", "view", "post", "due", "request", "event", "roster", "lease", "pause", "note", "audit", "arrival", "removal", "touched",
+		"evidence", "evidence_key", "message", "batch", `"grant"`, "approval", "view", "post", "due", "request",
+		"event", "roster", "lease", "pause", "note", "audit", "arrival", "removal", "touched",
 	} {
 		if _, err := db.Exec("DELETE FROM " + table); err != nil {
 			t.Fatal(err)
@@ -115,7 +116,8 @@ func databases(t *testing.T, test func(t *testing.T, l *ledger.Ledger, databaseU
 	}
 	t.Run("sqlite", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "ledger.db")
-		test(t, closing(t, open(t, "sqlite:"+file)), "sqlite:"+file, connect(t, "sqlite", "file:"+file+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)"))
+		test(t, closing(t, open(t, "sqlite:"+file)), "sqlite:"+file,
+			connect(t, "sqlite", "file:"+file+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)"))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		u := ledgertest.Postgres(t)
@@ -142,10 +144,12 @@ func TestSchemaRefuses(t *testing.T) {
 		{"an approval without a request", 0, approval},
 		{"an approval by the requester", 2, strings.Replace(approval, "theo", "mina", 1)},
 		{"an approval that names another requester", 2, strings.Replace(approval, "mina", "eve", 1)},
-		{"an approval by the requester under another name of theirs", 2, `INSERT INTO approval (request, requester, digest, person, n, body) VALUES ('R', 'eve', 'd', 'mina', 1, '{}')`},
+		{"an approval by the requester under another name of theirs", 2,
+			`INSERT INTO approval (request, requester, digest, person, n, body) VALUES ('R', 'eve', 'd', 'mina', 1, '{}')`},
 		{"an approval of another digest", 2, strings.Replace(approval, "'d'", "'e'", 1)},
 		{"an approval of no digest", 2, strings.Replace(approval, "'d'", "NULL", 1)},
-		{"an approval of a request that is prepared, without a digest", 2, strings.Replace(strings.Replace(approval, "'d'", "NULL", 1), "'R'", "'P'", 1)},
+		{"an approval of a request that is prepared, without a digest", 2,
+			strings.Replace(strings.Replace(approval, "'d'", "NULL", 1), "'R'", "'P'", 1)},
 		{"an approval of a request that is prepared, with a digest", 2, strings.Replace(approval, "'R'", "'P'", 1)},
 		{"an approval by nobody", 2, strings.Replace(approval, "'theo'", "''", 1)},
 		{"an approval by null", 2, strings.Replace(approval, "'theo'", "NULL", 1)},
@@ -217,7 +221,8 @@ type auditRow struct {
 	hash, body string
 }
 
-// verify checks the chain as the command does, two entries a page, and returns the entry that does not fit; 0 when all do.
+// verify checks the chain as the command does, two entries a page, and returns the entry that does
+// not fit; 0 when all do.
 func (l *tampered) verify(receipt string) int64 {
 	l.Helper()
 	v := bot.Verifier{Receipt: receipt}
@@ -285,8 +290,9 @@ func (l *tampered) anew(rows []auditRow) (out []auditRow) {
 	return out
 }
 
-// TestTamper changes the audit log past the code, in every column and every byte: what was changed, removed or moved is found by verifying alone, and the entry that is
-// named is the first that does not fit; a tail that was cut, or a chain that was computed anew, with any later receipt.
+// TestTamper changes the audit log past the code, in every column and every byte: what was changed,
+// removed or moved is found by verifying alone, and the entry that is named is the first that does
+// not fit; a tail that was cut, or a chain that was computed anew, with any later receipt.
 func TestTamper(t *testing.T) {
 	databases(t, func(t *testing.T, ledger *ledger.Ledger, _ string, db *sql.DB) {
 		db.SetMaxOpenConns(1)
@@ -294,7 +300,8 @@ func TestTamper(t *testing.T) {
 		for i := range 6 {
 			do(t, ledger, func(tx bot.Tx) error {
 				_, err := tx.Append(bot.Entry{
-					Process: time.Now(), Actor: "slack:T1:UMINA", Person: "Mína", Event: "slack-1", What: fmt.Sprint("step ", i), Request: "R-000001", Digest: strings.Repeat("d", 64),
+					Process: time.Now(), Actor: "slack:T1:UMINA", Person: "Mína", Event: "slack-1",
+					What: fmt.Sprint("step ", i), Request: "R-000001", Digest: strings.Repeat("d", 64),
 					Detail: []byte(`{"group":"@TGS#A","place":{"channel":"C1"},"why":"<&>"}`),
 				})
 				return err
@@ -320,7 +327,8 @@ func TestTamper(t *testing.T) {
 			t.Fatalf("%d rows, broken at %d, %v", len(l.rows), l.verify(""), err)
 		}
 
-		// Every byte of the texts, by one that differs in a single bit where that can be stored: the case of a letter among them.
+		// Every byte of the texts, by one that differs in a single bit where that can be stored:
+		// the case of a letter among them.
 		r := l.rows[2]
 		for column, was := range map[string]string{"body": r.body, "hash": r.hash} {
 			for i := range was {
@@ -335,7 +343,8 @@ func TestTamper(t *testing.T) {
 					}
 				}
 			}
-			for what, changed := range map[string]string{"nothing": "", "a space more": was + " ", "a byte less": was[:len(was)-1], "twice": was + was} {
+			for what, changed := range map[string]string{"nothing": "", "a space more": was + " ",
+				"a byte less": was[:len(was)-1], "twice": was + was} {
 				l.exec(`UPDATE audit SET `+column+` = $1 WHERE n = 3`, changed)
 				if n := l.verify(""); n != 3 {
 					t.Errorf("%s is %s: entry %d is named", column, what, n)
@@ -362,7 +371,10 @@ func TestTamper(t *testing.T) {
 		}
 		// What another entry says, and what stands beside it, in the place of the third.
 		fifth := l.rows[4]
-		for i, third := range []auditRow{{n: 3, at: r.at, hash: r.hash, body: fifth.body}, {n: 3, at: fifth.at, hash: r.hash, body: fifth.body}, {n: 3, at: r.at, hash: fifth.hash, body: fifth.body}, {n: 3, at: fifth.at, hash: fifth.hash, body: fifth.body}, {n: 3, at: r.at, hash: fifth.hash, body: r.body}} {
+		for i, third := range []auditRow{{n: 3, at: r.at, hash: r.hash, body: fifth.body},
+			{n: 3, at: fifth.at, hash: r.hash, body: fifth.body}, {n: 3, at: r.at, hash: fifth.hash, body: fifth.body},
+			{n: 3, at: fifth.at, hash: fifth.hash, body: fifth.body},
+			{n: 3, at: r.at, hash: fifth.hash, body: r.body}} {
 			l.put([]auditRow{l.rows[0], l.rows[1], third, l.rows[3], l.rows[5]}) // a hash can be there only once
 			if n := l.verify(""); n != 3 {
 				t.Errorf("entry 5 in part %d in place of entry 3: entry %d is named", i, n)

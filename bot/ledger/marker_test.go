@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestMarkerOrder: a transaction that is noted after the next one does not make a copy between the two pass for the ledger.
+// TestMarkerOrder: a transaction that is noted after the next one does not make a copy between the
+// two pass for the ledger.
 func TestMarkerOrder(t *testing.T) {
 	lock, err := os.Create(t.TempDir() + "/lock")
 	if err != nil {

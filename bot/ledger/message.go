@@ -25,7 +25,8 @@ func (t *tx) unsealed(do string, id bot.RequestID) error {
 	return err
 }
 
-// AddMessages stores what is going to be sealed, as JSON. Evidence and outcome stand apart from the seal.
+// AddMessages stores what is going to be sealed, as JSON. Evidence and outcome stand apart from the
+// seal.
 func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 	do := "add messages of " + string(id)
 	if err := t.unsealed(do, id); err != nil {
@@ -65,7 +66,10 @@ func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 		if said == 0 {
 			continue
 		}
-		if _, err := t.exec(do, `INSERT INTO evidence (request, seq, body) SELECT $1, CAST(key AS bigint), value ->> 0 FROM json_each($2)`, id, evidence.String()); err != nil {
+		if _,
+			err := t.exec(do,
+			`INSERT INTO evidence (request, seq, body) SELECT $1, CAST(key AS bigint), value ->> 0 FROM json_each($2)`,
+			id, evidence.String()); err != nil {
 			return err
 		}
 	}
@@ -102,7 +106,8 @@ func sealRow(m bot.Message) ([4]*string, error) {
 	return [4]*string{&seal, &class, &confirmed, outcome}, nil
 }
 
-// outcomeRow is how an outcome is stored. What it rests on may be raised later (Confirm), and has its own column.
+// outcomeRow is how an outcome is stored. What it rests on may be raised later (Confirm), and has
+// its own column.
 func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err error) {
 	if !o.Settled() {
 		return "", "", nil, nil
@@ -111,7 +116,8 @@ func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err er
 	return string(o.Class), string(o.Confirmed), &body, err
 }
 
-// Messages returns sealed messages with their evidence and outcomes. Those of a request without a digest are not sealed yet.
+// Messages returns sealed messages with their evidence and outcomes. Those of a request without a
+// digest are not sealed yet.
 func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	return t.messages(`e.body`, `LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq`, id, from, limit)
 }
@@ -121,7 +127,8 @@ func (t *tx) Sealed(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message
 	return t.messages(`NULL`, ``, id, from, limit)
 }
 
-// messages returns sealed messages; body is what the column is called that has their evidence, join where it comes from.
+// messages returns sealed messages; body is what the column is called that has their evidence, join
+// where it comes from.
 func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
 	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, `+body+` FROM message m `+join+`
@@ -152,9 +159,11 @@ func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limi
 	return messages, err
 }
 
-// unbatched is in the order of the index message_work, which is that of the seqs: ordered by these alone, PostgreSQL would read and sort all of a flood for the next few. It begins
-// above the newest batch, since what has gone into batches stands before it in PostgreSQL's index, dead, until that is vacuumed. The sign keeps SQLite from
-// looking for that batch's highest seq from the highest of all down.
+// unbatched is in the order of the index message_work, which is that of the seqs: ordered by these
+// alone, PostgreSQL would read and sort all of a flood for the next few. It begins above the newest
+// batch, since what has gone into batches stands before it in PostgreSQL's index, dead, until that
+// is vacuumed. The sign keeps SQLite from looking for that batch's highest seq from the highest of
+// all down.
 const unbatched = `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = ''
 	AND seq > COALESCE((SELECT MAX(+seq) FROM message WHERE request = $1 AND batch = (SELECT MAX(n) FROM batch WHERE request = $1)), 0)
 	ORDER BY batch, class, seq LIMIT $2 + 0`
@@ -176,9 +185,11 @@ func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	return messages, err
 }
 
-// Unsettled returns the seqs of messages without an outcome. That they rest on nothing either lets an index give them in order.
+// Unsettled returns the seqs of messages without an outcome. That they rest on nothing either lets
+// an index give them in order.
 func (t *tx) Unsettled(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	return t.seqs("read unsettled messages of "+string(id), `SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3 + 0`,
+	return t.seqs("read unsettled messages of "+string(id),
+		`SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3 + 0`,
 		id, int64(from), max(limit, 0))
 }
 
@@ -257,14 +268,16 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 
 // Unconfirmed returns seqs of recalled messages for which there is the API's answer alone.
 func (t *tx) Unconfirmed(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	return t.seqs("read unconfirmed outcomes of "+string(id), `SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5 + 0`,
+	return t.seqs("read unconfirmed outcomes of "+string(id),
+		`SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5 + 0`,
 		id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0))
 }
 
 // Rests counts recalled messages by what that rests on.
 func (t *tx) Rests(id bot.RequestID) (map[bot.Confirmation]int, error) {
 	counts := map[bot.Confirmation]int{}
-	err := t.each("count confirmations of "+string(id), `SELECT confirmed, COUNT(*) FROM message WHERE request = $1 AND class = $2 GROUP BY confirmed`,
+	err := t.each("count confirmations of "+string(id),
+		`SELECT confirmed, COUNT(*) FROM message WHERE request = $1 AND class = $2 GROUP BY confirmed`,
 		[]any{id, bot.ClassRecalled}, func(row *sql.Rows) error {
 			var by bot.Confirmation
 			var n int
@@ -278,13 +291,14 @@ func (t *tx) Rests(id bot.RequestID) (map[bot.Confirmation]int, error) {
 // Progress counts messages by class.
 func (t *tx) Progress(id bot.RequestID) (map[bot.Class]int, error) {
 	counts := map[bot.Class]int{}
-	err := t.each("count outcomes of "+string(id), `SELECT class, COUNT(*) FROM message WHERE request = $1 GROUP BY class`, []any{id}, func(row *sql.Rows) error {
-		var class bot.Class
-		var n int
-		err := row.Scan(&class, &n)
-		counts[class] = n
-		return err
-	})
+	err := t.each("count outcomes of "+string(id),
+		`SELECT class, COUNT(*) FROM message WHERE request = $1 GROUP BY class`, []any{id}, func(row *sql.Rows) error {
+			var class bot.Class
+			var n int
+			err := row.Scan(&class, &n)
+			counts[class] = n
+			return err
+		})
 	return counts, err
 }
 
@@ -316,14 +330,18 @@ func (t *tx) PutEvidenceKey(id bot.RequestID, key []byte) error {
 	if err != nil {
 		return t.fail(do, err) // unreachable: bytes always marshal
 	}
-	_, err = t.exec(do, `INSERT INTO evidence_key (request, body) VALUES ($1, $2) ON CONFLICT (request) DO UPDATE SET body = excluded.body`, id, body)
+	_,
+		err = t.exec(do,
+		`INSERT INTO evidence_key (request, body) VALUES ($1, $2) ON CONFLICT (request) DO UPDATE SET body = excluded.body`, id, body)
 	return err
 }
 
 // ForgetEvidence deletes text, and at the end of it the key.
 func (t *tx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
 	do := "forget evidence of " + string(id)
-	n, err := t.exec(do, `DELETE FROM evidence WHERE request = $1 AND seq IN (SELECT seq FROM evidence WHERE request = $1 ORDER BY seq LIMIT $2 + 0)`, id, max(limit, 0))
+	n,
+		err := t.exec(do,
+		`DELETE FROM evidence WHERE request = $1 AND seq IN (SELECT seq FROM evidence WHERE request = $1 ORDER BY seq LIMIT $2 + 0)`, id, max(limit, 0))
 	if err != nil || n >= limit {
 		return n, err
 	}

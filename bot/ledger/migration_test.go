@@ -14,8 +14,9 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// TestMigrationsInTurn: a migration first locks the writer's row, so that no transaction of a process that knows the version before runs beside it. Those up to 6 are of a time
-// when no process looked at the version.
+// TestMigrationsInTurn: a migration first locks the writer's row, so that no transaction of a
+// process that knows the version before runs beside it. Those up to 6 are of a time when no process
+// looked at the version.
 func TestMigrationsInTurn(t *testing.T) {
 	const first = "UPDATE counter SET n = n WHERE name = 'writer';"
 	files, err := fs.Glob(migrations, "migrations/*.sql")
@@ -41,7 +42,8 @@ func TestMigrationsInTurn(t *testing.T) {
 	}
 }
 
-// TestMigrationsWait: each migration, also one that is written in Go, waits for the transaction that has the writer's row before it changes a table.
+// TestMigrationsWait: each migration, also one that is written in Go, waits for the transaction
+// that has the writer's row before it changes a table.
 func TestMigrationsWait(t *testing.T) {
 	db, err := sql.Open("pgx", ledgertest.Postgres(t))
 	if err != nil {
@@ -52,7 +54,8 @@ func TestMigrationsWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(fills()))
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true),
+		goose.WithGoMigrations(fills()))
 	if err != nil {
 		t.Fatal(err)
 	}

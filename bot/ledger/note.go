@@ -14,7 +14,8 @@ func (t *tx) PutRoster(r bot.Roster) error {
 	if err != nil {
 		return t.fail(do, err) // unreachable: strings always marshal
 	}
-	_, err = t.exec(do, `INSERT INTO roster (hash, body, at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING`, r.Hash(), body, millis(t.now))
+	_, err = t.exec(do, `INSERT INTO roster (hash, body, at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING`,
+		r.Hash(), body, millis(t.now))
 	return err
 }
 
@@ -46,7 +47,10 @@ func (t *tx) Pause(app recall.SDKAppID, p *bot.Pause) error {
 	if err != nil {
 		return t.fail(do, err)
 	}
-	_, err = t.exec(do, `INSERT INTO pause (app, body) VALUES ($1, $2) ON CONFLICT (app) DO UPDATE SET body = excluded.body`, int64(app), body)
+	_,
+		err = t.exec(do,
+		`INSERT INTO pause (app, body) VALUES ($1, $2) ON CONFLICT (app) DO UPDATE SET body = excluded.body`,
+		int64(app), body)
 	return err
 }
 
@@ -82,7 +86,10 @@ func (t *tx) PutNote(key, value string) error {
 	if err != nil {
 		return t.fail(do, err) // unreachable: strings always marshal
 	}
-	_, err = t.exec(do, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, body)
+	_,
+		err = t.exec(do,
+		`INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key,
+		body)
 	return err
 }
 

@@ -12,18 +12,24 @@ import (
 	"recallbot/recall"
 )
 
-// TestPlans: the newest requests of a person, of a group, and those in a state are found in an index of their own, however many there are.
+// TestPlans: the newest requests of a person, of a group, and those in a state are found in an
+// index of their own, however many there are.
 func TestPlans(t *testing.T) {
 	topic := recall.TopicID("")
 	for name, test := range map[string]struct {
 		q    bot.Query
 		want string
 	}{
-		"person":          {bot.Query{App: 1, Person: "Mina"}, "request_of_person (requester=? AND app=?)"},
-		"group":           {bot.Query{App: 1, Group: "@TGS#1"}, "request_of_group (chat_group=? AND app=?)"},
-		"state":           {bot.Query{App: 1, States: []bot.State{bot.Proposed, bot.Running}}, "request_state (state=?)"},
-		"group and state": {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}}, "request_holds (chat_group=? AND app=? AND topic=? AND state=?)"},
-		"seqs":            {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic, States: []bot.State{bot.Proposed, bot.Running}, Seqs: command.MakeRanges(1, 2)}, "request_holds (chat_group=? AND app=? AND topic=? AND state=? AND high>?)"},
+		"person": {bot.Query{App: 1, Person: "Mina"}, "request_of_person (requester=? AND app=?)"},
+		"group":  {bot.Query{App: 1, Group: "@TGS#1"}, "request_of_group (chat_group=? AND app=?)"},
+		"state": {bot.Query{App: 1, States: []bot.State{bot.Proposed, bot.Running}},
+			"request_state (state=?)"},
+		"group and state": {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic,
+			States: []bot.State{bot.Proposed, bot.Running}},
+			"request_holds (chat_group=? AND app=? AND topic=? AND state=?)"},
+		"seqs": {bot.Query{App: 1, Group: "@TGS#1", Topic: &topic,
+			States: []bot.State{bot.Proposed, bot.Running}, Seqs: command.MakeRanges(1, 2)},
+			"request_holds (chat_group=? AND app=? AND topic=? AND state=? AND high>?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := Open(t.Context(), "sqlite::memory:", Options{})
@@ -41,7 +47,8 @@ func TestPlans(t *testing.T) {
 			}
 			for query := range l.looked.kept {
 				var plan []string
-				rows, err := l.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, 10)[:strings.Count(query, "$")]...)
+				rows, err := l.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query,
+					make([]any, 10)[:strings.Count(query, "$")]...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -65,7 +72,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// TestPlanInOrder: the next messages that nothing has been done about, the next batches, and the next posts, are found in their order, without a look at the others, on both databases.
+// TestPlanInOrder: the next messages that nothing has been done about, the next batches, and the
+// next posts, are found in their order, without a look at the others, on both databases.
 func TestPlanInOrder(t *testing.T) {
 	messages := strings.NewReplacer("$1", "'R'", "$2", "640").Replace(unbatched)
 	posts := strings.NewReplacer("$1", "'slack'", "$2", "50").Replace(firstPosts)
@@ -78,11 +86,14 @@ func TestPlanInOrder(t *testing.T) {
 		{"who asked on PostgreSQL", postgres, "EXPLAIN " + who, "request_open", "Seq Scan"},
 		{"groups on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + groups, "touched_asked (app=?)", "TEMP B-TREE"},
 		{"groups on PostgreSQL", postgres, "EXPLAIN " + groups, "touched_asked", "Seq Scan"},
-		{"batches on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + batches, "batch_state (state=? AND request=?)", "TEMP B-TREE"},
+		{"batches on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + batches, "batch_state (state=? AND request=?)",
+			"TEMP B-TREE"},
 		{"batches on PostgreSQL", postgres, "EXPLAIN " + batches, "Index Scan using batch_state", "Sort"},
-		{"messages on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + messages, "message_work (request=? AND batch=?)", "sqlite_autoindex_message"},
+		{"messages on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + messages,
+			"message_work (request=? AND batch=?)", "sqlite_autoindex_message"},
 		{"messages on PostgreSQL", postgres, "EXPLAIN " + messages, "Index Scan using message_work", "Sort"},
-		{"posts on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + posts, "post_pending (platform=?)", "TEMP B-TREE"},
+		{"posts on SQLite", "sqlite::memory:", "EXPLAIN QUERY PLAN " + posts, "post_pending (platform=?)",
+			"TEMP B-TREE"},
 		{"posts on PostgreSQL", postgres, "EXPLAIN " + posts, "Index Scan using post_pending", "Sort"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -121,15 +132,17 @@ func TestPlanInOrder(t *testing.T) {
 	}
 }
 
-// TestPlanForeignKey: nothing but its key serves to find a batch by its number, so that PostgreSQL uses it also where it planned, for each message that is put into a batch, when
-// there were few: what it had planned then went through all batches of a flood, for 50 ms at 20,000 messages.
+// TestPlanForeignKey: nothing but its key serves to find a batch by its number, so that PostgreSQL
+// uses it also where it planned, for each message that is put into a batch, when there were few:
+// what it had planned then went through all batches of a flood, for 50 ms at 20,000 messages.
 func TestPlanForeignKey(t *testing.T) {
 	l, err := Open(t.Context(), ledgertest.Postgres(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	rows, err := l.read.QueryContext(t.Context(), `SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'batch'`)
+	rows,
+		err := l.read.QueryContext(t.Context(), `SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'batch'`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +162,10 @@ func TestPlanForeignKey(t *testing.T) {
 	}
 }
 
-// TestWholeTables: PostgreSQL does not read whole tables, on any connection, whatever size they had when it first saw them; and where there is no other way it does not compile
-// the query first. It did, at each start and in transactions that others wait for: where processes were killed every two seconds nothing was ever done.
+// TestWholeTables: PostgreSQL does not read whole tables, on any connection, whatever size they had
+// when it first saw them; and where there is no other way it does not compile the query first. It
+// did, at each start and in transactions that others wait for: where processes were killed every
+// two seconds nothing was ever done.
 func TestWholeTables(t *testing.T) {
 	l, err := Open(t.Context(), ledgertest.Postgres(t), Options{})
 	if err != nil {
@@ -167,8 +182,9 @@ func TestWholeTables(t *testing.T) {
 	}
 }
 
-// TestPlanUpdates: PostgreSQL finds each message of a list by its key, also where it does not know yet how many have an outcome: it would go through all of those for each message of
-// the list, for seconds, in a transaction that everybody waits for.
+// TestPlanUpdates: PostgreSQL finds each message of a list by its key, also where it does not know
+// yet how many have an outcome: it would go through all of those for each message of the list, for
+// seconds, in a transaction that everybody waits for.
 func TestPlanUpdates(t *testing.T) {
 	l, err := Open(t.Context(), ledgertest.Postgres(t), Options{})
 	if err != nil {
@@ -182,7 +198,8 @@ func TestPlanUpdates(t *testing.T) {
 	)
 	for _, test := range []struct{ name, query, before, after string }{
 		{"outcomes", strings.NewReplacer("$1", "'R'", "$2", list).Replace(putOutcomes), settled, fresh},
-		{"confirmations", strings.NewReplacer("$1", "'S'", "$2", list, "$3", "'by callback'", "$4", "'recalled'", "$5", "'by answer'").Replace(confirm), fresh, settled},
+		{"confirmations", strings.NewReplacer("$1", "'S'", "$2", list, "$3", "'by callback'", "$4", "'recalled'", "$5",
+			"'by answer'").Replace(confirm), fresh, settled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := l.write.BeginTx(t.Context(), nil)
@@ -191,7 +208,8 @@ func TestPlanUpdates(t *testing.T) {
 			}
 			defer s.Rollback()
 			for _, prepare := range []string{
-				`CREATE TEMPORARY TABLE message (LIKE message INCLUDING ALL) ON COMMIT DROP`, // as the other, but for its foreign keys
+				// as the other, but for its foreign keys
+				`CREATE TEMPORARY TABLE message (LIKE message INCLUDING ALL) ON COMMIT DROP`,
 				test.before, `ANALYZE message`, test.after,
 			} {
 				if _, err := s.ExecContext(t.Context(), prepare); err != nil {

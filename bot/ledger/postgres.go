@@ -24,11 +24,12 @@ import (
 // channel is what replicas LISTEN on.
 const channel = "recallbot_wake"
 
-// patience is how long one transaction may take on PostgreSQL, waiting for the others included. A network that swallows everything would otherwise
-// hold a loop for as long as TCP keeps trying.
+// patience is how long one transaction may take on PostgreSQL, waiting for the others included. A
+// network that swallows everything would otherwise hold a loop for as long as TCP keeps trying.
 const patience = time.Minute
 
-// A process numbers its transactions in a counter of its own, ofProcess with a random name behind it. It is kept this long after the last of them.
+// A process numbers its transactions in a counter of its own, ofProcess with a random name behind
+// it. It is kept this long after the last of them.
 const (
 	ofProcess   = "process/"
 	keepProcess = 30 * 24 * time.Hour
@@ -49,15 +50,19 @@ type postgresStore struct {
 func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly bool) error {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
-		return fmt.Errorf("%w: want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with percent-encoded special characters in the password", ErrURL)
+		return fmt.Errorf(
+			"%w: want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with percent-encoded special characters in the password", ErrURL)
 	}
-	// Every query has its index. Where a table was small when a connection first used it, PostgreSQL would go on reading all of it, for each row that a foreign key is
-	// checked for, when a flood has made it large: sealing 100,000 messages would take minutes.
+	// Every query has its index. Where a table was small when a connection first used it,
+	// PostgreSQL would go on reading all of it, for each row that a foreign key is checked for,
+	// when a flood has made it large: sealing 100,000 messages would take minutes.
 	config.RuntimeParams["enable_seqscan"] = "off"
-	// A query that reads a whole table all the same, since there is no other way, then seems so dear that PostgreSQL compiles it, each time: 0.1 s at best, 2 s on a busy machine,
-	// for reading three rows.
+	// A query that reads a whole table all the same, since there is no other way, then seems so
+	// dear that PostgreSQL compiles it, each time: 0.1 s at best, 2 s on a busy machine, for
+	// reading three rows.
 	config.RuntimeParams["jit"] = "off"
-	// What waited for the writer's row must see what the one before it wrote, whatever the server's own default is: a snapshot would be taken before the wait.
+	// What waited for the writer's row must see what the one before it wrote, whatever the server's
+	// own default is: a snapshot would be taken before the wait.
 	config.RuntimeParams["default_transaction_isolation"] = "read committed"
 	s := &postgresStore{name: ofProcess + rand.Text(), commits: map[int64]*commit{}}
 	l.store = s
@@ -75,7 +80,8 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 		return err
 	}
 	long := time.Now().Add(-keepProcess).UnixMicro()
-	if _, err := l.write.ExecContext(ctx, `DELETE FROM counter WHERE name LIKE $1 AND n < $2`, ofProcess+"%", long); err != nil {
+	if _, err := l.write.ExecContext(ctx, `DELETE FROM counter WHERE name LIKE $1 AND n < $2`, ofProcess+"%",
+		long); err != nil {
 		return fmt.Errorf("forget processes of long ago: %w", err)
 	}
 	var listen context.Context
@@ -94,8 +100,9 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 	}
 }
 
-// turns lets replicas that start at once bring the schema up to date one after the other. They wait in the database: goose's own way is to look again every five seconds,
-// all at the same moment, so that the sixth replica would be up after 25 s.
+// turns lets replicas that start at once bring the schema up to date one after the other. They wait
+// in the database: goose's own way is to look again every five seconds, all at the same moment, so
+// that the sixth replica would be up after 25 s.
 type turns struct{}
 
 func (turns) SessionLock(ctx context.Context, conn *sql.Conn) error {
@@ -108,8 +115,9 @@ func (turns) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// listenForever passes the wakes of all replicas on to the hub. It connects again whenever the connection is lost, after a second at first and
-// half a minute at most, and then wakes everybody, since it cannot know what was missed. It closes first once it has tried for the first time.
+// listenForever passes the wakes of all replicas on to the hub. It connects again whenever the
+// connection is lost, after a second at first and half a minute at most, and then wakes everybody,
+// since it cannot know what was missed. It closes first once it has tried for the first time.
 func listenForever(ctx context.Context, config *pgx.ConnConfig, hub *hub, log *slog.Logger, first chan struct{}) {
 	pause := time.Second
 	for {
@@ -178,10 +186,12 @@ func listen(ctx context.Context, config *pgx.ConnConfig, hub *hub, ready func())
 
 const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)"
 
-// begin locks the writer's row, then reads the clock: later than any transaction before it. A replica that freezes in the middle of
-// a transaction is thrown out, so that the others are not held for ever.
+// begin locks the writer's row, then reads the clock: later than any transaction before it. A
+// replica that freezes in the middle of a transaction is thrown out, so that the others are not
+// held for ever.
 //
-// Where it had to wait for the row it sees the schema's version as it was before; wrote sees it as it is.
+// Where it had to wait for the row it sees the schema's version as it was before; wrote sees it as
+// it is.
 func (s *postgresStore) begin(t *tx) error {
 	var ms int64
 	if err := t.get("lock the writer's row", `WITH writer AS MATERIALIZED (
@@ -217,10 +227,13 @@ func (c *commit) isKnown() bool {
 	}
 }
 
-// wrote leaves the number of the transaction in the row of this process, where settle finds it if the answer to the commit is lost. What the server itself tells of a
-// transaction (pg_xact_status) is no help: after a crash it gives a number that was never stored to the next one that asks for one.
+// wrote leaves the number of the transaction in the row of this process, where settle finds it if
+// the answer to the commit is lost. What the server itself tells of a transaction (pg_xact_status)
+// is no help: after a crash it gives a number that was never stored to the next one that asks for
+// one.
 //
-// The schema's version is read once more: this transaction has the writer's row, which a migration locks first of all, so none is committed before this one has ended.
+// The schema's version is read once more: this transaction has the writer's row, which a migration
+// locks first of all, so none is committed before this one has ended.
 func (s *postgresStore) wrote(t *tx) (int64, error) {
 	s.mu.Lock()
 	s.last = max(s.last+1, time.Now().UnixMicro())
@@ -250,8 +263,9 @@ func (s *postgresStore) answered(n int64) {
 	delete(s.commits, n)
 }
 
-// settle finds out what became of the commits of this process that were not answered. tx holds the writer's row, so each of them has ended; and no transaction of this process
-// began after one of them without this look, so the number in its row is still that of the newest which was written.
+// settle finds out what became of the commits of this process that were not answered. tx holds the
+// writer's row, so each of them has ended; and no transaction of this process began after one of
+// them without this look, so the number in its row is still that of the newest which was written.
 func (s *postgresStore) settle(ctx context.Context, tx *sql.Tx) error {
 	s.mu.Lock()
 	var open []*commit
@@ -265,7 +279,8 @@ func (s *postgresStore) settle(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	var n int64
-	if err := tx.QueryRowContext(ctx, `SELECT n FROM counter WHERE name = $1`, s.name).Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if err := tx.QueryRowContext(ctx, `SELECT n FROM counter WHERE name = $1`, s.name).Scan(&n); err != nil &&
+		!errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	s.mu.Lock()
@@ -282,8 +297,9 @@ func (s *postgresStore) settle(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// unsure: a commit that the server refuses is none. Where its answer is lost the row of this process tells, once the transaction has ended: the server may be committing it,
-// or not have noticed yet that nobody is there any more.
+// unsure: a commit that the server refuses is none. Where its answer is lost the row of this
+// process tells, once the transaction has ended: the server may be committing it, or not have
+// noticed yet that nobody is there any more.
 func (s *postgresStore) unsure(n int64, err error) func(context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -344,8 +360,9 @@ func (s *postgresStore) wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic
 	return err
 }
 
-// gather tells the planner how large a flood is. Until autovacuum looks, a minute later, it takes tables that were just filled for nearly empty, and reads all of them where it
-// should look a few rows up. Nobody waits for it: it is not done in the transaction that stored the rows.
+// gather tells the planner how large a flood is. Until autovacuum looks, a minute later, it takes
+// tables that were just filled for nearly empty, and reads all of them where it should look a few
+// rows up. Nobody waits for it: it is not done in the transaction that stored the rows.
 func (s *postgresStore) gather(ctx context.Context, db *sql.DB) error {
 	_, err := db.ExecContext(ctx, "ANALYZE message, evidence, batch")
 	return err
@@ -369,7 +386,8 @@ func (s *postgresStore) rule(err error) bool {
 func (s *postgresStore) renewals() *renewals { return nil }
 
 func (s *postgresStore) backup(context.Context, string) error {
-	return fmt.Errorf("%w: a PostgreSQL ledger is backed up with PostgreSQL's own tools, such as pg_dump", errors.ErrUnsupported)
+	return fmt.Errorf("%w: a PostgreSQL ledger is backed up with PostgreSQL's own tools, such as pg_dump",
+		errors.ErrUnsupported)
 }
 
 func (s *postgresStore) check() []bot.Finding { return nil }

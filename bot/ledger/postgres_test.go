@@ -124,7 +124,8 @@ func TestReplicas(t *testing.T) {
 	})
 }
 
-// TestMigrateInTurn: replicas that start at once wait for each other before they look at the schema, and no longer than it takes.
+// TestMigrateInTurn: replicas that start at once wait for each other before they look at the
+// schema, and no longer than it takes.
 func TestMigrateInTurn(t *testing.T) {
 	u := ledgertest.Postgres(t)
 	db, err := sql.Open("pgx", u)
@@ -156,13 +157,15 @@ func TestMigrateInTurn(t *testing.T) {
 	}
 	const waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 	n := 0
-	for end := time.Now().Add(20 * time.Second); n < replicas && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); n < replicas &&
+		time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if err := db.QueryRow(waiting).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var there bool
-	if err := db.QueryRow("SELECT to_regclass('request') IS NOT NULL").Scan(&there); err != nil || there || n < replicas {
+	if err := db.QueryRow("SELECT to_regclass('request') IS NOT NULL").Scan(&there); err != nil || there ||
+		n < replicas {
 		t.Errorf("%d of %d replicas wait; the tables are there already: %v, %v", n, replicas, there, err)
 	}
 	began := time.Now()
@@ -170,12 +173,14 @@ func TestMigrateInTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	wg.Wait()
-	if took := time.Since(began); took > 15*time.Second { // replicas that look again from time to time, not a busy machine
+	// replicas that look again from time to time, not a busy machine
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("%d replicas were up after %v", replicas, took)
 	}
 }
 
-// TestConnectionLost: a lost connection is an ordinary error, commits nothing, and is mended by the next use; the listener comes back and wakes everybody.
+// TestConnectionLost: a lost connection is an ordinary error, commits nothing, and is mended by the
+// next use; the listener comes back and wakes everybody.
 func TestConnectionLost(t *testing.T) {
 	u := ledgertest.Postgres(t)
 	l := closing(t, open(t, u))
@@ -191,7 +196,9 @@ func TestConnectionLost(t *testing.T) {
 		if err := tx.PutNote("k", "lost"); err != nil {
 			return err
 		}
-		if _, err := db.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		if _,
+			err := db.Exec(
+			`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
 			return err
 		}
 		return tx.PutNote("k", "lost too")
@@ -227,7 +234,8 @@ func TestTriedAgain(t *testing.T) {
 	}
 }
 
-// TestPooler: nothing needs a prepared statement to outlive its transaction, so that a pooler may stand between.
+// TestPooler: nothing needs a prepared statement to outlive its transaction, so that a pooler may
+// stand between.
 func TestPooler(t *testing.T) {
 	u := ledgertest.Postgres(t)
 	for _, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
@@ -238,10 +246,12 @@ func TestPooler(t *testing.T) {
 			if err := tx.AddRequest(r); err != nil {
 				return err
 			}
-			if err := tx.AddMessages(id, []bot.Message{{Seq: 1, Status: bot.SealNormal, Evidence: "it's \\ \x00"}}); err != nil {
+			if err := tx.AddMessages(id, []bot.Message{{Seq: 1, Status: bot.SealNormal,
+				Evidence: "it's \\ \x00"}}); err != nil {
 				return err
 			}
-			r.State, r.Digest, r.Approvals = bot.Proposed, "d", []bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d"}}
+			r.State, r.Digest, r.Approvals = bot.Proposed, "d",
+				[]bot.Approval{{By: bot.Actor{Person: "theo"}, Digest: "d"}}
 			if err := tx.PutRequest(r); err != nil {
 				return err
 			}
@@ -271,7 +281,8 @@ func TestNoBackup(t *testing.T) {
 	}
 }
 
-// TestServerDefault: what waited for its turn sees what the one before it wrote, also where the server's default is to show each transaction what was there when it began.
+// TestServerDefault: what waited for its turn sees what the one before it wrote, also where the
+// server's default is to show each transaction what was there when it began.
 func TestServerDefault(t *testing.T) {
 	url := ledgertest.Postgres(t)
 	direct, err := pgx.Connect(t.Context(), url)
@@ -281,7 +292,8 @@ func TestServerDefault(t *testing.T) {
 	defer direct.Close(t.Context())
 	database := direct.Config().Database
 	for _, level := range []string{"repeatable read", "serializable"} {
-		if _, err := direct.Exec(t.Context(), "ALTER DATABASE "+pgx.Identifier{database}.Sanitize()+" SET default_transaction_isolation = '"+level+"'"); err != nil {
+		if _, err := direct.Exec(t.Context(), "ALTER DATABASE "+pgx.Identifier{database}.Sanitize()+
+			" SET default_transaction_isolation = '"+level+"'"); err != nil {
 			t.Fatal(err)
 		}
 		first, second := closing(t, open(t, url)), closing(t, open(t, url))
@@ -300,7 +312,9 @@ func TestServerDefault(t *testing.T) {
 				read <- v
 			}()
 			for waits := false; !waits; {
-				if err := direct.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock')", database).Scan(&waits); err != nil {
+				if err := direct.QueryRow(t.Context(),
+					"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock')",
+					database).Scan(&waits); err != nil {
 					return err
 				}
 			}

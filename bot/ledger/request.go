@@ -15,8 +15,8 @@ import (
 	"recallbot/recall"
 )
 
-// A request is stored as JSON, beside the columns that are searched or that keys refer to. State and digest are read from their columns;
-// approvals are rows of their own.
+// A request is stored as JSON, beside the columns that are searched or that keys refer to. State
+// and digest are read from their columns; approvals are rows of their own.
 
 // requestBody is the JSON of a request.
 func requestBody(r bot.Request) (string, error) {
@@ -55,7 +55,8 @@ func bounds(seqs command.Ranges) (low, high int64) {
 	return int64(seqs[0].From), int64(seqs[len(seqs)-1].To)
 }
 
-// touch keeps the group of a request. A name, in JSON, gives way to one of a request that was asked later.
+// touch keeps the group of a request. A name, in JSON, gives way to one of a request that was asked
+// later.
 const touch = `INSERT INTO touched (app, chat_group, asked, name) VALUES ($1, $2, $3, $4) ON CONFLICT (app, chat_group) DO UPDATE SET
 	asked = CASE WHEN excluded.asked > touched.asked THEN excluded.asked ELSE touched.asked END,
 	name = CASE WHEN excluded.name <> '""' AND (excluded.asked >= touched.asked OR touched.name = '""') THEN excluded.name ELSE touched.name END
@@ -112,7 +113,8 @@ func (t *tx) Askers(app recall.SDKAppID) ([]bot.Asker, error) {
 	return all, err
 }
 
-// Request returns one request. Nothing more is needed to hold it: no other transaction writes before this one ends.
+// Request returns one request. Nothing more is needed to hold it: no other transaction writes
+// before this one ends.
 func (t *tx) Request(id bot.RequestID) (bot.Request, error) {
 	requests, err := t.requests("read request", `id = $1`, newestFirst, []any{id})
 	switch {
@@ -124,7 +126,8 @@ func (t *tx) Request(id bot.RequestID) (bot.Request, error) {
 	return requests[0], nil
 }
 
-// PutRequest stores what a request has become. Who asked what and when never changes, nor does a digest once it is set.
+// PutRequest stores what a request has become. Who asked what and when never changes, nor does a
+// digest once it is set.
 func (t *tx) PutRequest(r bot.Request) error {
 	do := "put request " + string(r.ID)
 	body, err := requestBody(r)
@@ -134,11 +137,13 @@ func (t *tx) PutRequest(r bot.Request) error {
 	low, high := bounds(r.Covers)
 	n, err := t.exec(do, `UPDATE request SET state = $7, digest = $8, body = $9, low = $10, high = $11, seqs = $12
 		WHERE id = $1 AND app = $2 AND chat_group = $3 AND topic = $4 AND requester = $5 AND asked = $6 AND (digest IS NULL OR digest = $8)`,
-		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body, low, high, r.Covers.String())
+		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
+		low, high, r.Covers.String())
 	if err != nil {
 		return err
 	}
-	t.forgot = t.forgot || r.Scope.Filter.Text == command.Withheld // the phrase that stood there is to be gone as other text
+	// the phrase that stood there is to be gone as other text
+	t.forgot = t.forgot || r.Scope.Filter.Text == command.Withheld
 	if n == 0 {
 		if _, err := t.Request(r.ID); err != nil {
 			return err
@@ -151,7 +156,8 @@ func (t *tx) PutRequest(r bot.Request) error {
 	return t.putApprovals(do, r)
 }
 
-// putApprovals makes the stored approvals those of r. One that is there as it is stays untouched: a grant may hang on it.
+// putApprovals makes the stored approvals those of r. One that is there as it is stays untouched: a
+// grant may hang on it.
 func (t *tx) putApprovals(do string, r bot.Request) error {
 	type row struct {
 		person string
@@ -159,14 +165,15 @@ func (t *tx) putApprovals(do string, r bot.Request) error {
 	}
 	stored := map[string]row{} // by what they say
 	next := int64(1)
-	err := t.each(do, `SELECT person, n, body FROM approval WHERE request = $1`, []any{r.ID}, func(rows *sql.Rows) error {
-		var a row
-		var body string
-		err := rows.Scan(&a.person, &a.n, &body)
-		stored[body] = a
-		next = max(next, a.n+1)
-		return err
-	})
+	err := t.each(do, `SELECT person, n, body FROM approval WHERE request = $1`, []any{r.ID},
+		func(rows *sql.Rows) error {
+			var a row
+			var body string
+			err := rows.Scan(&a.person, &a.n, &body)
+			stored[body] = a
+			next = max(next, a.n+1)
+			return err
+		})
 	if err != nil {
 		return err
 	}
@@ -189,7 +196,9 @@ func (t *tx) putApprovals(do string, r bot.Request) error {
 		}
 	}
 	for i, a := range added {
-		if _, err := t.exec(do, `INSERT INTO approval (request, requester, digest, person, n, body) VALUES ($1, $2, $3, $4, $5, $6)`,
+		if _,
+			err := t.exec(do,
+			`INSERT INTO approval (request, requester, digest, person, n, body) VALUES ($1, $2, $3, $4, $5, $6)`,
 			r.ID, r.By.Person, a.Digest, a.By.Person, next+int64(i), bodies[i]); err != nil {
 			return err
 		}
@@ -197,7 +206,8 @@ func (t *tx) putApprovals(do string, r bot.Request) error {
 	return nil
 }
 
-// Grant stores that there are enough approvals. Where there is none of this digest the person is null, which the schema refuses.
+// Grant stores that there are enough approvals. Where there is none of this digest the person is
+// null, which the schema refuses.
 func (t *tx) Grant(id bot.RequestID, digest string) error {
 	_, err := t.exec("grant "+string(id), `INSERT INTO "grant" (request, person, digest, at)
 		VALUES ($1, (SELECT person FROM approval WHERE request = $1 AND digest = $2 ORDER BY n DESC LIMIT 1), $2, $3)`, id, digest, millis(t.now))
@@ -226,7 +236,9 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 	}
 	newest := "asked"
 	if len(q.States) > 0 {
-		newest = "+asked" // few are in a state that is asked for: they are to be found by it, not by going back from the newest
+		// few are in a state that is asked for: they are to be found by it, not by going back from
+		// the newest
+		newest = "+asked"
 		var states []string
 		for _, s := range q.States {
 			states = append(states, arg(s))
@@ -258,21 +270,24 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(limit)+` + 0)`, newestFirst, args)
 }
 
-// holding returns the newest requests that fit the condition and cover one of the seqs, as far as can be told without their bodies: whose bounds fit is found in an index.
+// holding returns the newest requests that fit the condition and cover one of the seqs, as far as
+// can be told without their bodies: whose bounds fit is found in an index.
 func (t *tx) holding(where string, args []any, seqs command.Ranges, limit int) (ids []bot.RequestID, err error) {
-	err = t.each("read requests", `SELECT id, seqs FROM request WHERE `+where+` ORDER BY +asked DESC, id DESC`, args, func(row *sql.Rows) error {
-		var id bot.RequestID
-		var text string
-		err := row.Scan(&id, &text)
-		if err == nil && len(ids) < limit && shares(text, seqs) {
-			ids = append(ids, id)
-		}
-		return err
-	})
+	err = t.each("read requests", `SELECT id, seqs FROM request WHERE `+where+` ORDER BY +asked DESC, id DESC`, args,
+		func(row *sql.Rows) error {
+			var id bot.RequestID
+			var text string
+			err := row.Scan(&id, &text)
+			if err == nil && len(ids) < limit && shares(text, seqs) {
+				ids = append(ids, id)
+			}
+			return err
+		})
 	return ids, err
 }
 
-// shares reports whether stored seqs share one with these. It reads the text once: it may hold 100,000.
+// shares reports whether stored seqs share one with these. It reads the text once: it may hold
+// 100,000.
 func shares(text string, these command.Ranges) bool {
 	i := 0
 	for part := range strings.SplitSeq(text, ",") {
@@ -309,7 +324,8 @@ func keys(ids []bot.RequestID) (string, error) {
 
 // RequestsAfter returns requests by their ids.
 func (t *tx) RequestsAfter(id bot.RequestID, limit int) ([]bot.Request, error) {
-	return t.requests("read all requests", `id IN (SELECT id FROM request WHERE id > $1 ORDER BY id LIMIT $2 + 0)`, `id`, []any{id, max(limit, 0)})
+	return t.requests("read all requests", `id IN (SELECT id FROM request WHERE id > $1 ORDER BY id LIMIT $2 + 0)`,
+		`id`, []any{id, max(limit, 0)})
 }
 
 const newestFirst = `asked DESC, id DESC`
@@ -318,21 +334,22 @@ const newestFirst = `asked DESC, id DESC`
 func (t *tx) requests(do, where, order string, args []any) ([]bot.Request, error) {
 	var requests []bot.Request
 	at := map[bot.RequestID]int{}
-	err := t.each(do, `SELECT id, state, digest, body FROM request WHERE `+where+` ORDER BY `+order, args, func(row *sql.Rows) error {
-		var r bot.Request
-		var id, state, body string
-		var digest sql.NullString
-		if err := row.Scan(&id, &state, &digest, &body); err != nil {
-			return err
-		}
-		if err := decode(body, &r); err != nil {
-			return fmt.Errorf("request %s: %w", id, err)
-		}
-		r.ID, r.State, r.Digest = bot.RequestID(id), bot.State(state), digest.String
-		at[r.ID] = len(requests)
-		requests = append(requests, r)
-		return nil
-	})
+	err := t.each(do, `SELECT id, state, digest, body FROM request WHERE `+where+` ORDER BY `+order, args,
+		func(row *sql.Rows) error {
+			var r bot.Request
+			var id, state, body string
+			var digest sql.NullString
+			if err := row.Scan(&id, &state, &digest, &body); err != nil {
+				return err
+			}
+			if err := decode(body, &r); err != nil {
+				return fmt.Errorf("request %s: %w", id, err)
+			}
+			r.ID, r.State, r.Digest = bot.RequestID(id), bot.State(state), digest.String
+			at[r.ID] = len(requests)
+			requests = append(requests, r)
+			return nil
+		})
 	if err != nil || len(requests) == 0 {
 		return nil, err
 	}
@@ -340,21 +357,24 @@ func (t *tx) requests(do, where, order string, args []any) ([]bot.Request, error
 	if err != nil {
 		return nil, t.fail(do, err)
 	}
-	err = t.each(do, `SELECT request, body FROM approval WHERE request IN (SELECT key FROM json_each($1)) ORDER BY request, n`, []any{list}, func(row *sql.Rows) error {
-		var a bot.Approval
-		var id, body string
-		if err := row.Scan(&id, &body); err != nil {
-			return err
-		}
-		if err := decode(body, &a); err != nil {
-			return fmt.Errorf("approval of %s: %w", id, err)
-		}
-		i, ok := at[bot.RequestID(id)]
-		if !ok {
-			return errors.New("approval of a request that was not asked for") // unreachable: the query names the requests
-		}
-		requests[i].Approvals = append(requests[i].Approvals, a)
-		return nil
-	})
+	err = t.each(do,
+		`SELECT request, body FROM approval WHERE request IN (SELECT key FROM json_each($1)) ORDER BY request, n`,
+		[]any{list}, func(row *sql.Rows) error {
+			var a bot.Approval
+			var id, body string
+			if err := row.Scan(&id, &body); err != nil {
+				return err
+			}
+			if err := decode(body, &a); err != nil {
+				return fmt.Errorf("approval of %s: %w", id, err)
+			}
+			i, ok := at[bot.RequestID(id)]
+			if !ok {
+				// unreachable: the query names the requests
+				return errors.New("approval of a request that was not asked for")
+			}
+			requests[i].Approvals = append(requests[i].Approvals, a)
+			return nil
+		})
 	return requests, err
 }

@@ -22,7 +22,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// fill takes all the room there is, down to the last byte of the tables that people's acts are stored in.
+// fill takes all the room there is, down to the last byte of the tables that people's acts are
+// stored in.
 func fill(t *testing.T, l *Ledger) {
 	t.Helper()
 	var pages int
@@ -33,17 +34,20 @@ func fill(t *testing.T, l *Ledger) {
 	n := 0
 	for _, size := range []int{10_000, 500, 50} {
 		for err := error(nil); err == nil; n++ {
-			err = l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote(fmt.Sprint("fill ", n), strings.Repeat("x", size)) })
+			err = l.Tx(t.Context(),
+				func(tx bot.Tx) error { return tx.PutNote(fmt.Sprint("fill ", n), strings.Repeat("x", size)) })
 		}
 		for err := error(nil); err == nil; n++ {
 			err = l.Tx(t.Context(), func(tx bot.Tx) error {
-				_, err := tx.AddEvent(bot.StoredEvent{ID: bot.EventID(fmt.Sprint("~fill ", n)), Platform: "none", Body: slices.Repeat([]byte("x"), size)})
+				_, err := tx.AddEvent(bot.StoredEvent{ID: bot.EventID(fmt.Sprint("~fill ", n)), Platform: "none",
+					Body: slices.Repeat([]byte("x"), size)})
 				return err
 			})
 		}
 		for err := error(nil); err == nil; n++ {
 			err = l.Tx(t.Context(), func(tx bot.Tx) error {
-				_, err := tx.Append(bot.Entry{Actor: "bot", What: "filled", Detail: []byte(`{"x":"` + strings.Repeat("x", size) + `"}`)})
+				_, err := tx.Append(bot.Entry{Actor: "bot", What: "filled",
+					Detail: []byte(`{"x":"` + strings.Repeat("x", size) + `"}`)})
 				return err
 			})
 		}
@@ -58,8 +62,9 @@ func room(t *testing.T, l *Ledger, pages int) {
 	}
 }
 
-// TestNoRoom fills the disk while a request runs. Who asks or decides is told to try again, on both platforms, and nothing of it is half done; nobody loses a lease or a
-// connection by it. When there is room again all of it goes on by itself.
+// TestNoRoom fills the disk while a request runs. Who asks or decides is told to try again, on both
+// platforms, and nothing of it is half done; nobody loses a lease or a connection by it. When there
+// is room again all of it goes on by itself.
 func TestNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const group = "@TGS#1"
@@ -85,26 +90,31 @@ func TestNoRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: chat.Client(), CallsPerSecond: 20})
+		client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(),
+			BaseURL: recalltest.URL, HTTPClient: chat.Client(), CallsPerSecond: 20})
 		if err != nil {
 			t.Fatal(err)
 		}
 		policy := bot.DefaultPolicy()
 		policy.LargeApprovals, policy.MaxMessages = 1, many
 		policy.Crowds = map[bot.Platform]bot.Crowd{
-			bot.Slack:   {Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, AnyChannel: true},
+			bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}},
+				AnyChannel: true},
 			bot.Discord: {Requesters: []bot.Principal{{User: "2001"}}, AnyChannel: true},
 		}
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: l, Chat: client, Policy: policy, CallsPerSecond: 20, Log: quiet})
+		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: l, Chat: client,
+			Policy: policy, CallsPerSecond: 20, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sl, err := slack.New(slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: b, Log: quiet})
+		sl, err := slack.New(slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(),
+			Dial: w.DialContext, Bot: b, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}
-		di, err := discord.New(discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID}, HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet})
+		di, err := discord.New(discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID,
+			Guilds: []string{g.ID}, HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +184,8 @@ func TestNoRoom(t *testing.T) {
 			t.Errorf("Theo is told: %q", told)
 		}
 		pass(2 * time.Minute)
-		i := g.Command("2001", "1001", "recall", discordtest.Opt("group", group), discordtest.Opt("seqs", fmt.Sprint(many+3)))
+		i := g.Command("2001", "1001", "recall", discordtest.Opt("group", group),
+			discordtest.Opt("seqs", fmt.Sprint(many+3)))
 		if err := i.Wait(t.Context()); err != nil || !strings.Contains(i.Ephemeral(), again) {
 			t.Errorf("Mina is told, on Discord, two minutes later: %q, %v", i.Ephemeral(), err)
 		}

@@ -34,8 +34,8 @@ type sqliteStore struct {
 	stopped   chan struct{}
 }
 
-// openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit flushed to the disk; foreign keys checked;
-// deleted text overwritten.
+// openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit
+// flushed to the disk; foreign keys checked; deleted text overwritten.
 func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) error {
 	s := &sqliteStore{path: path, clock: opts.Clock}
 	if s.clock == nil {
@@ -67,7 +67,8 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	l.write = sql.OpenDB(connector(s.path, "rw", "busy_timeout(5000)", "journal_mode(WAL)", synchronous, "fullfsync(1)",
 		"foreign_keys(1)", "secure_delete(1)", "journal_size_limit(67108864)"))
 	l.write.SetMaxOpenConns(1)
-	if err := l.write.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master").Scan(new(int)); err != nil { // makes the write-ahead log
+	// makes the write-ahead log
+	if err := l.write.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master").Scan(new(int)); err != nil {
 		return err
 	}
 	if err := s.claim.still(); err != nil { // what SQLite opened is what was claimed
@@ -82,7 +83,8 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	if err := s.recognize(ctx, l.write); err != nil {
 		return fmt.Errorf("tell the file from a copy of it: %w", err)
 	}
-	// Having the file's lock proves that whoever held a lease is dead. Who it was stays, so that its calls are still kept away from.
+	// Having the file's lock proves that whoever held a lease is dead. Who it was stays, so that
+	// its calls are still kept away from.
 	if _, err := l.write.ExecContext(ctx, "UPDATE lease SET till = 0"); err != nil {
 		return fmt.Errorf("end the leases of a process before: %w", err)
 	}
@@ -101,7 +103,8 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	return nil
 }
 
-// recognize notes where the file is an older copy of a ledger, so that the bot knows that more may have been done than it says.
+// recognize notes where the file is an older copy of a ledger, so that the bot knows that more may
+// have been done than it says.
 func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 	if s.marker, err = newMarker(s.claim.lock); err != nil {
 		return err
@@ -116,12 +119,17 @@ func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 		if err != nil {
 			return err // unreachable: strings always marshal
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, text)
+		_,
+			err = tx.ExecContext(ctx,
+			`INSERT INTO note (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key,
+			text)
 		return err
 	}
 	var n int64
 	var text sql.NullString
-	err = tx.QueryRowContext(ctx, `SELECT n, (SELECT value FROM note WHERE key = $1) FROM counter WHERE name = 'writer'`, noteBeside).Scan(&n, &text)
+	err = tx.QueryRowContext(ctx,
+		`SELECT n, (SELECT value FROM note WHERE key = $1) FROM counter WHERE name = 'writer'`, noteBeside).Scan(&n,
+		&text)
 	if err != nil {
 		return err
 	}
@@ -157,7 +165,8 @@ func (s *sqliteStore) wrote(t *tx) (int64, error) {
 // committed tells the lock file how many transactions have written.
 func (s *sqliteStore) committed(n int64) error { return s.marker.put(n) }
 
-// connector opens connections to the file. Pragmas go in the name, since they hold for one connection and a pool makes new ones.
+// connector opens connections to the file. Pragmas go in the name, since they hold for one
+// connection and a pool makes new ones.
 func connector(path, mode string, pragmas ...string) driver.Connector {
 	q := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_pragma": pragmas}
 	c, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
@@ -207,8 +216,8 @@ func (s *sqliteStore) forget() {
 	}
 }
 
-// emptyForever empties the write-ahead log whenever text was forgotten. Where somebody reads the file, as an export or a backup does for minutes, it tries
-// again every second.
+// emptyForever empties the write-ahead log whenever text was forgotten. Where somebody reads the
+// file, as an export or a backup does for minutes, it tries again every second.
 func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Logger) {
 	for {
 		select {
@@ -222,7 +231,8 @@ func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Lo
 				break
 			}
 			if tries == 60 {
-				log.Warn("deleted text is still in the write-ahead log after a minute; it goes as soon as it can", "error", err)
+				log.Warn("deleted text is still in the write-ahead log after a minute; it goes as soon as it can",
+					"error", err)
 			}
 			select {
 			case <-ctx.Done():
@@ -233,8 +243,9 @@ func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Lo
 	}
 }
 
-// empty empties the write-ahead log, in its turn among the transactions, and fails where somebody reads the file. SQLite itself would wait for them for as long as the
-// connection's timeout says, and every transaction with it.
+// empty empties the write-ahead log, in its turn among the transactions, and fails where somebody
+// reads the file. SQLite itself would wait for them for as long as the connection's timeout says,
+// and every transaction with it.
 func empty(ctx context.Context, db *sql.DB) (err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -265,11 +276,13 @@ func (s *sqliteStore) rule(err error) bool {
 	return ok && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
-// renewals are in memory: only this process has the file. The disk is spared a write every two seconds, and a full one ends no lease.
+// renewals are in memory: only this process has the file. The disk is spared a write every two
+// seconds, and a full one ends no lease.
 func (s *sqliteStore) renewals() *renewals { return &s.renewed }
 
-// backup copies within one read transaction into a file beside the target, which gets its name when it is complete and on disk. The names that a ledger has for what
-// stands beside its file are no targets.
+// backup copies within one read transaction into a file beside the target, which gets its name when
+// it is complete and on disk. The names that a ledger has for what stands beside its file are no
+// targets.
 func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	for _, suffix := range append([]string{".lock"}, besides...) {
 		of, is := strings.CutSuffix(file, suffix)
@@ -311,7 +324,8 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	return dir.Sync()
 }
 
-// leave keeps SQLite from removing the write-ahead log with the last connection where the file is not the one that was claimed any more: the log of that name may be another's.
+// leave keeps SQLite from removing the write-ahead log with the last connection where the file is
+// not the one that was claimed any more: the log of that name may be another's.
 func (s *sqliteStore) leave(db *sql.DB) error {
 	if s.claim == nil || db == nil || !errors.Is(s.claim.still(), ErrReplaced) {
 		return nil

@@ -34,7 +34,8 @@ func TestLock(t *testing.T) {
 	}
 	for _, name := range []string{file, filepath.Join(dir, "other.db")} {
 		_, err := ledger.Open(t.Context(), "sqlite:"+name, ledger.Options{})
-		if !errors.Is(err, ledger.ErrInUse) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "DATABASE_URL") {
+		if !errors.Is(err, ledger.ErrInUse) || !strings.Contains(err.Error(), file) ||
+			!strings.Contains(err.Error(), "DATABASE_URL") {
 			t.Errorf("%s: got error %v, want %v with the file and the mend", name, err, ledger.ErrInUse)
 		}
 	}
@@ -56,7 +57,8 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestLeaseAfterRestart: whoever has the file knows that who had a lease is dead, and need not wait until its time is up; but is told who it was.
+// TestLeaseAfterRestart: whoever has the file knows that who had a lease is dead, and need not wait
+// until its time is up; but is told who it was.
 func TestLeaseAfterRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	l := open(t, "sqlite:"+file)
@@ -71,7 +73,8 @@ func TestLeaseAfterRestart(t *testing.T) {
 	}
 }
 
-// TestClockSetBack: a lease is not held for the hour by which the clock was set back after it was taken, or renewed.
+// TestClockSetBack: a lease is not held for the hour by which the clock was set back after it was
+// taken, or renewed.
 func TestClockSetBack(t *testing.T) {
 	now := time.Now()
 	l, err := ledger.Open(t.Context(), "sqlite::memory:", ledger.Options{Clock: func() time.Time { return now }})
@@ -101,7 +104,8 @@ func TestClockSetBack(t *testing.T) {
 // TestReadBeside: the command line reads while a process serves, and writes nothing.
 func TestReadBeside(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
-	if _, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ledger.Open(t.Context(), "sqlite:"+file, ledger.Options{ReadOnly: true}); !errors.Is(err,
+		fs.ErrNotExist) {
 		t.Fatalf("a file that is not there: got error %v, want %v", err, fs.ErrNotExist)
 	}
 	if _, err := os.Stat(file); err == nil {
@@ -169,7 +173,8 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-// TestCopies: a copy is told from the ledger itself, however it was made and wherever it was put; and a ledger that stayed where it was is not taken for one.
+// TestCopies: a copy is told from the ledger itself, however it was made and wherever it was put;
+// and a ledger that stayed where it was is not taken for one.
 func TestCopies(t *testing.T) {
 	write := func(t *testing.T, file string, value string) {
 		l := open(t, "sqlite:"+file)
@@ -245,7 +250,8 @@ func TestCopies(t *testing.T) {
 			copied(t, file, dir+"/copy.db")
 			copied(t, file+".lock", dir+"/copy.db.lock")
 			write(t, file, "newer")
-			if err := errors.Join(os.Rename(dir+"/copy.db", file), os.Rename(dir+"/copy.db.lock", file+".lock")); err != nil {
+			if err := errors.Join(os.Rename(dir+"/copy.db", file),
+				os.Rename(dir+"/copy.db.lock", file+".lock")); err != nil {
 				t.Fatal(err)
 			}
 			return file
@@ -320,7 +326,8 @@ func sayings(tx bot.Tx, id bot.RequestID, key string) error {
 	}
 	var messages []bot.Message
 	for i := range 200 {
-		messages = append(messages, bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal, Evidence: fmt.Sprint(secret, i)})
+		messages = append(messages, bot.Message{Seq: recall.Seq(i + 1), Status: bot.SealNormal,
+			Evidence: fmt.Sprint(secret, i)})
 	}
 	return errors.Join(tx.PutEvidenceKey(id, []byte(key)), tx.AddMessages(id, messages))
 }
@@ -330,7 +337,8 @@ func forget(tx bot.Tx) error { _, err := tx.ForgetEvidence("R", 1000); return er
 // TestForgottenOnDisk: text that was forgotten is in none of the ledger's files.
 func TestForgottenOnDisk(t *testing.T) {
 	dir := t.TempDir()
-	const key, encoded = "an HMAC key of thirty-two bytes!", "YW4gSE1BQyBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE=" // as JSON has it
+	// as JSON has it
+	const key, encoded = "an HMAC key of thirty-two bytes!", "YW4gSE1BQyBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE="
 	synctest.Test(t, func(t *testing.T) {
 		l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
 		do(t, l, func(tx bot.Tx) error { return sayings(tx, "R", key) })
@@ -356,10 +364,12 @@ func TestForgottenOnDisk(t *testing.T) {
 	})
 }
 
-// TestForgottenBesideReader: text that is forgotten while somebody reads, as an export or a backup does for minutes, is gone when they have ended, also where the bot has
-// ended meanwhile, however it did. Until then nobody waits.
+// TestForgottenBesideReader: text that is forgotten while somebody reads, as an export or a backup
+// does for minutes, is gone when they have ended, also where the bot has ended meanwhile, however
+// it did. Until then nobody waits.
 func TestForgottenBesideReader(t *testing.T) {
-	for name, end := range map[string]func(t *testing.T, l *ledger.Ledger, dir string) string{ // returns where the ledger is
+	// returns where the ledger is
+	for name, end := range map[string]func(t *testing.T, l *ledger.Ledger, dir string) string{
 		"served on": func(t *testing.T, l *ledger.Ledger, dir string) string {
 			closing(t, l)
 			return dir
@@ -389,12 +399,14 @@ func TestForgottenBesideReader(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				var said bytes.Buffer
-				l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
+				l, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"),
+					ledger.Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
 				if err != nil {
 					t.Fatal(err)
 				}
 				do(t, l, func(tx bot.Tx) error { return sayings(tx, "R", "key") })
-				reader, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{ReadOnly: true})
+				reader, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"),
+					ledger.Options{ReadOnly: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -424,7 +436,8 @@ func TestForgottenBesideReader(t *testing.T) {
 					time.Sleep(100 * time.Millisecond)
 				}
 				time.Sleep(10 * time.Minute)
-				if n := strings.Count(said.String(), "level=WARN"); n != 1 || !strings.Contains(said.String(), "somebody reads") {
+				if n := strings.Count(said.String(), "level=WARN"); n != 1 || !strings.Contains(said.String(),
+					"somebody reads") {
 					t.Errorf("%d warnings:\n%s", n, said.String())
 				}
 				if len(found(t, dir, secret)) == 0 {
@@ -451,7 +464,8 @@ func TestForgottenBesideReader(t *testing.T) {
 	}
 }
 
-// TestBubble: the ledger lives and ends inside a bubble of fake time, whose clock is then the ledger's.
+// TestBubble: the ledger lives and ends inside a bubble of fake time, whose clock is then the
+// ledger's.
 func TestBubble(t *testing.T) {
 	for _, databaseURL := range []string{"sqlite::memory:", "sqlite:" + filepath.Join(t.TempDir(), "ledger.db")} {
 		synctest.Test(t, func(t *testing.T) {
@@ -482,7 +496,8 @@ func TestBubble(t *testing.T) {
 	}
 }
 
-// TestKilled: what a transaction has committed is there after kill -9, what it has not is not, and the lock is free.
+// TestKilled: what a transaction has committed is there after kill -9, what it has not is not, and
+// the lock is free.
 func TestKilled(t *testing.T) {
 	const file = "RECALLBOT_TEST_KILLED_FILE"
 	if path := os.Getenv(file); path != "" { // this is the process to be killed
@@ -546,12 +561,14 @@ func TestTemporary(t *testing.T) {
 	}
 }
 
-// TestPhraseForgottenOnDisk: the phrase of a filter, and answers that quote it, are in none of the ledger's files once they are forgotten.
+// TestPhraseForgottenOnDisk: the phrase of a filter, and answers that quote it, are in none of the
+// ledger's files once they are forgotten.
 func TestPhraseForgottenOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
-		r := bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"}, Scope: command.Scope{Filter: command.Filter{Text: secret}}}
+		r := bot.Request{ID: "R", State: bot.Preparing, By: bot.Actor{Person: "mina"},
+			Scope: command.Scope{Filter: command.Filter{Text: secret}}}
 		do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
 		r.Scope.Filter.Text = command.Withheld
 		if len(found(t, dir, secret)) == 0 {
@@ -563,7 +580,8 @@ func TestPhraseForgottenOnDisk(t *testing.T) {
 			t.Errorf("the phrase is still in %v", in)
 		}
 		do(t, l, func(tx bot.Tx) error {
-			if _, err := tx.AddEvent(bot.StoredEvent{ID: "e", Platform: bot.Slack, Body: []byte(`"` + secret + `"`)}); err != nil {
+			if _, err := tx.AddEvent(bot.StoredEvent{ID: "e", Platform: bot.Slack,
+				Body: []byte(`"` + secret + `"`)}); err != nil {
 				return err
 			}
 			return tx.CloseEvent("e", []byte(`"`+secret+`"`))

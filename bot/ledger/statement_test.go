@@ -12,7 +12,8 @@ import (
 	"recallbot/bot"
 )
 
-// TestStatements: queries are kept compiled once their transaction has ended, however it ended; not without bound; and what is kept runs in later transactions.
+// TestStatements: queries are kept compiled once their transaction has ended, however it ended; not
+// without bound; and what is kept runs in later transactions.
 func TestStatements(t *testing.T) {
 	l, err := Open(t.Context(), "sqlite::memory:", Options{})
 	if err != nil {
@@ -74,7 +75,8 @@ func TestStatements(t *testing.T) {
 	}
 }
 
-// TestLimits: no query has a bare variable as its LIMIT, for which SQLite would compile it anew each time.
+// TestLimits: no query has a bare variable as its LIMIT, for which SQLite would compile it anew
+// each time.
 func TestLimits(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

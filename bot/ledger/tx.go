@@ -14,8 +14,9 @@ import (
 	"recallbot/bot"
 )
 
-// tx is one transaction. After a fault nothing more is written, and the transaction is not committed even when its fn overlooks the
-// error: PostgreSQL would not, and a half of what one method writes must not stay.
+// tx is one transaction. After a fault nothing more is written, and the transaction is not
+// committed even when its fn overlooks the error: PostgreSQL would not, and a half of what one
+// method writes must not stay.
 type tx struct {
 	ctx    context.Context
 	sql    *sql.Tx
@@ -164,7 +165,8 @@ func (t *tx) each(do, query string, args []any, scan func(row *sql.Rows) error) 
 	return nil
 }
 
-// encode writes v as JSON text. Free text of others is always kept so: PostgreSQL takes neither a NUL nor invalid UTF-8 in a text.
+// encode writes v as JSON text. Free text of others is always kept so: PostgreSQL takes neither a
+// NUL nor invalid UTF-8 in a text.
 func encode(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err
@@ -197,9 +199,11 @@ func flag(b bool) int {
 // orNull stores "" as null.
 func orNull(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 
-// list is many rows in one argument: a JSON object that json_each, which both databases have, turns into rows of key and value.
-// It is four times as fast as many rows of arguments. An update from a list names the request in the list's own rows (WITH ... AS MATERIALIZED), so that SQLite walks the list
-// and looks each row up: given the request apart, it walks the request's rows and the whole list for each. So does PostgreSQL with what else an index has, where it takes that for
+// list is many rows in one argument: a JSON object that json_each, which both databases have, turns
+// into rows of key and value. It is four times as fast as many rows of arguments. An update from a
+// list names the request in the list's own rows (WITH ... AS MATERIALIZED), so that SQLite walks
+// the list and looks each row up: given the request apart, it walks the request's rows and the
+// whole list for each. So does PostgreSQL with what else an index has, where it takes that for
 // rare; such a column is compared with an empty text behind it, which no index has.
 type list struct{ b strings.Builder }
 

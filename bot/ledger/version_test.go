@@ -21,7 +21,8 @@ const newer = `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999
 // isOver checks that a ledger takes nothing more because its schema is newer.
 func isOver(t *testing.T, name string, err error) {
 	t.Helper()
-	if !errors.Is(err, bot.ErrEnded) || !errors.Is(err, ledger.ErrVersion) || !errors.Is(err, ledger.ErrNewer) || !strings.Contains(err.Error(), "it is 999") {
+	if !errors.Is(err, bot.ErrEnded) || !errors.Is(err, ledger.ErrVersion) || !errors.Is(err, ledger.ErrNewer) ||
+		!strings.Contains(err.Error(), "it is 999") {
 		t.Errorf("%s: got error %v, want %v", name, err, ledger.ErrNewer)
 	}
 }
@@ -41,15 +42,18 @@ func TestVersionOfStart(t *testing.T) {
 		}
 		for _, readOnly := range []bool{false, true} {
 			l, err := ledger.Open(t.Context(), databaseURL, ledger.Options{ReadOnly: readOnly})
-			if !errors.Is(err, ledger.ErrNewer) || !strings.Contains(err.Error(), "it is 999") || !strings.Contains(err.Error(), "newer version of the program") {
+			if !errors.Is(err, ledger.ErrNewer) || !strings.Contains(err.Error(), "it is 999") ||
+				!strings.Contains(err.Error(), "newer version of the program") {
 				t.Errorf("got %v and error %v, want %v", l, err, ledger.ErrNewer)
 			}
 		}
 	})
 }
 
-// TestVersionWhileServed: once the schema has become that of another version, nothing more is written or read: not by who serves it, by no call, nor by the command line
-// beside it. That stays so whatever becomes of the schema then. A lease alone can still be given up, so that the next process need not wait for its end.
+// TestVersionWhileServed: once the schema has become that of another version, nothing more is
+// written or read: not by who serves it, by no call, nor by the command line beside it. That stays
+// so whatever becomes of the schema then. A lease alone can still be given up, so that the next
+// process need not wait for its end.
 func TestVersionWhileServed(t *testing.T) {
 	databases(t, func(t *testing.T, l *ledger.Ledger, databaseURL string, db *sql.DB) {
 		reader, err := ledger.Open(t.Context(), databaseURL, ledger.Options{ReadOnly: true})
@@ -88,9 +92,11 @@ func TestVersionWhileServed(t *testing.T) {
 		over()
 		var value string
 		var till, epoch int64
-		err = errors.Join(db.QueryRow(`SELECT value FROM note WHERE key = 'k'`).Scan(&value), db.QueryRow(`SELECT till, epoch FROM lease WHERE name = 'app'`).Scan(&till, &epoch))
+		err = errors.Join(db.QueryRow(`SELECT value FROM note WHERE key = 'k'`).Scan(&value),
+			db.QueryRow(`SELECT till, epoch FROM lease WHERE name = 'app'`).Scan(&till, &epoch))
 		if err != nil || value != `"before"` || till != 0 || epoch <= lease.Epoch {
-			t.Errorf("the note says %s, the lease has till %d, epoch %d after %d; %v", value, till, epoch, lease.Epoch, err)
+			t.Errorf("the note says %s, the lease has till %d, epoch %d after %d; %v", value, till, epoch, lease.Epoch,
+				err)
 		}
 	})
 }
@@ -100,7 +106,8 @@ func waiting(t *testing.T, db *sql.DB) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		var waits bool
-		err := db.QueryRow("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits)
+		err := db.QueryRow(
+			"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits)
 		if err != nil || time.Now().After(end) {
 			t.Fatalf("nobody waits: %v", err)
 		}
@@ -110,10 +117,12 @@ func waiting(t *testing.T, db *sql.DB) {
 	}
 }
 
-// firstOfMigration is what a migration begins with; TestMigrationsInTurn, in migration_test.go, holds them to it.
+// firstOfMigration is what a migration begins with; TestMigrationsInTurn, in migration_test.go,
+// holds them to it.
 const firstOfMigration = `UPDATE counter SET n = n WHERE name = 'writer'`
 
-// TestVersionInTurn: a replica whose transaction waits while another one migrates writes nothing; and a migration waits for the transaction that runs.
+// TestVersionInTurn: a replica whose transaction waits while another one migrates writes nothing;
+// and a migration waits for the transaction that runs.
 func TestVersionInTurn(t *testing.T) {
 	t.Run("the migration comes first", func(t *testing.T) {
 		u := ledgertest.Postgres(t)
@@ -148,7 +157,8 @@ func TestVersionInTurn(t *testing.T) {
 		if err := db.QueryRow(`SELECT COUNT(*) FROM note WHERE key = 'k'`).Scan(&n); err != nil || n > 0 {
 			t.Errorf("it was written after the migration: %d, %v", n, err)
 		}
-		// What no transaction of this process may leave behind is one of which it is not known what became of it.
+		// What no transaction of this process may leave behind is one of which it is not known what
+		// became of it.
 		if err := l.Release(t.Context(), bot.Lease{Name: "app"}); err != nil {
 			t.Error(err)
 		}
@@ -179,7 +189,8 @@ func TestVersionInTurn(t *testing.T) {
 		}
 		isOver(t, "the next", l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "after") }))
 		var value string
-		if err := db.QueryRow(`SELECT value FROM note WHERE key = 'k'`).Scan(&value); err != nil || value != `"before"` {
+		if err := db.QueryRow(`SELECT value FROM note WHERE key = 'k'`).Scan(&value); err != nil ||
+			value != `"before"` {
 			t.Errorf("the note says %s, %v", value, err)
 		}
 	})

@@ -27,7 +27,9 @@ func (t *tx) Want(id bot.RequestID) error {
 
 // Views returns stale views.
 func (t *tx) Views(p bot.Platform, limit int) ([]bot.View, error) {
-	return t.views(`platform = $1 AND wanted > shown AND dead = 0 ORDER BY after, request, channel, thread LIMIT $2 + 0`, p, max(limit, 0))
+	return t.views(
+		`platform = $1 AND wanted > shown AND dead = 0 ORDER BY after, request, channel, thread LIMIT $2 + 0`, p,
+		max(limit, 0))
 }
 
 // ViewOf returns the views of a request.
@@ -37,18 +39,22 @@ func (t *tx) ViewOf(id bot.RequestID) ([]bot.View, error) {
 
 func (t *tx) views(where string, args ...any) ([]bot.View, error) {
 	var views []bot.View
-	err := t.each("read views", `SELECT request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead FROM view WHERE `+where, args, func(row *sql.Rows) error {
-		var v bot.View
-		var ref string
-		var after int64
-		var dead int
-		if err := row.Scan(&v.Request, &v.Place.Platform, &v.Place.Workspace, &v.Place.Channel, &v.Place.Thread, &ref, &v.Wanted, &v.Shown, &after, &v.Tries, &dead); err != nil {
-			return err
-		}
-		v.After, v.Dead = moment(after), dead != 0
-		views = append(views, v)
-		return decode(ref, &views[len(views)-1].Ref)
-	})
+	err := t.each("read views",
+		`SELECT request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead FROM view WHERE `+
+			where, args, func(row *sql.Rows) error {
+			var v bot.View
+			var ref string
+			var after int64
+			var dead int
+			if err := row.Scan(&v.Request, &v.Place.Platform, &v.Place.Workspace, &v.Place.Channel, &v.Place.Thread,
+				&ref,
+				&v.Wanted, &v.Shown, &after, &v.Tries, &dead); err != nil {
+				return err
+			}
+			v.After, v.Dead = moment(after), dead != 0
+			views = append(views, v)
+			return decode(ref, &views[len(views)-1].Ref)
+		})
 	return views, err
 }
 
@@ -61,7 +67,8 @@ func (t *tx) PutView(v bot.View) error {
 	}
 	return t.change(do, `UPDATE view SET shown = CASE WHEN shown > $6 THEN shown ELSE $6 END, ref = $7, after = $8, tries = $9, dead = $10
 		WHERE request = $1 AND platform = $2 AND workspace = $3 AND channel = $4 AND thread = $5`,
-		v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread, v.Shown, ref, millis(v.After), v.Tries, flag(v.Dead))
+		v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread, v.Shown, ref, millis(v.After),
+		v.Tries, flag(v.Dead))
 }
 
 // AddPost queues a post.
@@ -76,13 +83,15 @@ func (t *tx) AddPost(p bot.Post) error {
 	}
 	_, err := t.exec(do, `INSERT INTO post (request, key, n, platform, place, kind, line, ref, after, tries, posted)
 		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 0) + 1 FROM post), $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (request, key) DO NOTHING`,
-		p.Request, p.Key, p.Place.Platform, texts[0], p.Kind, texts[1], texts[2], millis(p.After), p.Tries, flag(p.Posted))
+		p.Request, p.Key, p.Place.Platform, texts[0], p.Kind, texts[1], texts[2], millis(p.After), p.Tries,
+		flag(p.Posted))
 	return err
 }
 
 const selectPosts = `SELECT request, key, place, kind, line, ref, after, tries FROM post WHERE `
 
-// firstPosts are the first unposted posts of requests. One that waits holds up those of its own request only.
+// firstPosts are the first unposted posts of requests. One that waits holds up those of its own
+// request only.
 const firstPosts = selectPosts + `platform = $1 AND posted = 0 AND NOT EXISTS (
 			SELECT 1 FROM post earlier WHERE earlier.request = post.request AND earlier.platform = post.platform AND earlier.posted = 0 AND earlier.n < post.n)
 		ORDER BY after, n LIMIT $2 + 0`

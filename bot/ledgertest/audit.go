@@ -23,7 +23,8 @@ var audit = []promise{
 	{"an entry gets its number, time and link, and comes back as it was returned", func(t *testing.T, l bot.Ledger) {
 		var stored []bot.Entry
 		for i, e := range []bot.Entry{
-			{N: 77, Actor: "slack:T1:mina", Person: "mina", Event: "E1", What: "asked", Request: "R-1", Process: day, Detail: raw(`{"group": "<b>&\u2028", "n":1}`), Prev: "x", Hash: "y"},
+			{N: 77, Actor: "slack:T1:mina", Person: "mina", Event: "E1", What: "asked", Request: "R-1", Process: day,
+				Detail: raw(`{"group": "<b>&\u2028", "n":1}`), Prev: "x", Hash: "y"},
 			{Actor: "bot", What: "sealed", Request: "R-1", Digest: digest, Process: day.Add(time.Nanosecond)},
 			{Actor: "a\x00\xff", What: "x"},
 		} {
@@ -59,7 +60,8 @@ var audit = []promise{
 		for _, err := range atOnce(20, func(i int) error {
 			return l.Tx(t.Context(), func(tx bot.Tx) error {
 				for range 3 {
-					if _, err := tx.Append(bot.Entry{Actor: fmt.Sprint(i), What: "acted", Process: time.Now()}); err != nil {
+					if _, err := tx.Append(bot.Entry{Actor: fmt.Sprint(i), What: "acted",
+						Process: time.Now()}); err != nil {
 						return err
 					}
 				}
@@ -90,7 +92,8 @@ var notes = []promise{
 		}
 	}},
 	{"a roster is kept under its hash", func(t *testing.T, l bot.Ledger) {
-		r := bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{actor("mina").Account, {Platform: bot.Discord, Workspace: "discord", User: "42"}}}}}
+		r := bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{actor("mina").Account,
+			{Platform: bot.Discord, Workspace: "discord", User: "42"}}}}}
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.Roster(r.Hash()); return err })
 		for range 2 {
 			do(t, l, func(tx bot.Tx) error { return tx.PutRoster(r) })
@@ -113,7 +116,8 @@ var notes = []promise{
 		if p := paused(); p != nil {
 			t.Fatalf("paused: %+v", p)
 		}
-		for _, p := range []bot.Pause{{Code: 70001, Info: "expired\x00", Since: day, Next: day.Add(time.Minute)}, {Code: 60018, Since: day}} {
+		for _, p := range []bot.Pause{{Code: 70001, Info: "expired\x00", Since: day, Next: day.Add(time.Minute)},
+			{Code: 60018, Since: day}} {
 			do(t, l, func(tx bot.Tx) error { return tx.Pause(1, &p) })
 			same(t, paused(), &p)
 		}

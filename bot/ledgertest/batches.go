@@ -25,7 +25,8 @@ var leases = []promise{
 		var before time.Time
 		do(t, l, func(tx bot.Tx) error { before = tx.Now(); return nil })
 		a := acquire(t, l, "a", time.Minute)
-		if a.Name != "app" || a.Holder != "a" || a.Epoch < 1 || a.Till.Before(before.Add(time.Minute)) || a.Prior != "" {
+		if a.Name != "app" || a.Holder != "a" || a.Epoch < 1 || a.Till.Before(before.Add(time.Minute)) ||
+			a.Prior != "" {
 			t.Fatalf("lease %+v", a)
 		}
 		if _, err := l.Acquire(t.Context(), "app", "b", time.Minute); !errors.Is(err, bot.ErrHeld) {
@@ -91,18 +92,19 @@ var leases = []promise{
 			t.Fatalf("b's lease %+v after %+v", b, a)
 		}
 	}},
-	{"a lease that lasts for far longer than anybody takes it was taken before the clock was set back: it is free", func(t *testing.T, l bot.Ledger) {
-		a := acquire(t, l, "a", time.Hour) // as one for a minute looks when the clock is set back by an hour
-		b := acquire(t, l, "b", time.Minute)
-		if b.Prior != "a" || b.Epoch <= a.Epoch {
-			t.Fatalf("b's lease %+v after %+v", b, a)
-		}
-		fails(t, l, bot.ErrFenced, func(tx bot.Tx) error { return tx.Fence(a) })
-		if err := l.Renew(t.Context(), b, time.Hour); err != nil {
-			t.Fatal(err)
-		}
-		acquire(t, l, "c", time.Minute)
-	}},
+	{"a lease that lasts for far longer than anybody takes it was taken before the clock was set back: it is free",
+		func(t *testing.T, l bot.Ledger) {
+			a := acquire(t, l, "a", time.Hour) // as one for a minute looks when the clock is set back by an hour
+			b := acquire(t, l, "b", time.Minute)
+			if b.Prior != "a" || b.Epoch <= a.Epoch {
+				t.Fatalf("b's lease %+v after %+v", b, a)
+			}
+			fails(t, l, bot.ErrFenced, func(tx bot.Tx) error { return tx.Fence(a) })
+			if err := l.Renew(t.Context(), b, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			acquire(t, l, "c", time.Minute)
+		}},
 	{"a lease of minutes is held where all take it for minutes", func(t *testing.T, l bot.Ledger) {
 		acquire(t, l, "a", 5*time.Minute)
 		if _, err := l.Acquire(t.Context(), "app", "b", 5*time.Minute); !errors.Is(err, bot.ErrHeld) {
@@ -152,11 +154,13 @@ var leases = []promise{
 			return nil
 		})
 		same(t, messagesOf(t, l, "R-1"), sealed(1))
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) }), []bot.Batch{})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) }),
+			[]bot.Batch{})
 	}},
 	{"a fence tells leases apart by all they are", func(t *testing.T, l bot.Ledger) {
 		a := acquire(t, l, "a", time.Minute)
-		for _, lease := range []bot.Lease{{}, {Name: "other", Holder: "a", Epoch: a.Epoch}, {Name: "app", Holder: "b", Epoch: a.Epoch}, {Name: "app", Holder: "a", Epoch: a.Epoch + 1}} {
+		for _, lease := range []bot.Lease{{}, {Name: "other", Holder: "a", Epoch: a.Epoch},
+			{Name: "app", Holder: "b", Epoch: a.Epoch}, {Name: "app", Holder: "a", Epoch: a.Epoch + 1}} {
 			fails(t, l, bot.ErrFenced, func(tx bot.Tx) error { return tx.Fence(lease) })
 		}
 	}},
@@ -221,18 +225,21 @@ var batches = []promise{
 		grant(t, l, "R-1", 2)
 		grant(t, l, "R-2", 5)
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(3)) })
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) }), []bot.Batch{})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) }),
+			[]bot.Batch{})
 	}},
 	{"a message is in one batch", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 2)
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddBatches("R-1", append(inBatches(2), inBatches(1)...)) })
+		fails(t, l, bot.ErrRule,
+			func(tx bot.Tx) error { return tx.AddBatches("R-1", append(inBatches(2), inBatches(1)...)) })
 	}},
 	{"they are numbered from 1, and come back as they were stored", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 4)
 		grant(t, l, "R-2", 4)
 		want := []bot.Batch{
 			{N: 99, Seqs: []recall.Seq{1, 3}, State: bot.BatchPending},
-			{N: 99, Seqs: []recall.Seq{2}, State: bot.BatchDoubt, Epoch: 7, Doubted: true, Unread: true, Single: true, Attempts: 3, After: day},
+			{N: 99, Seqs: []recall.Seq{2}, State: bot.BatchDoubt, Epoch: 7, Doubted: true, Unread: true, Single: true,
+				Attempts: 3, After: day},
 		}
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", want) })
 		do(t, l, func(tx bot.Tx) error {
@@ -247,10 +254,13 @@ var batches = []promise{
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) {
 			return tx.Batches("R-1", 2, bot.BatchDoubt, bot.BatchPending)
 		}), want[:2])
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDoubt) }), want[2:])
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDone) }), []bot.Batch{})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDoubt) }),
+			want[2:])
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchDone) }),
+			[]bot.Batch{})
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9) }), []bot.Batch{})
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-2", 9, bot.BatchPending) })[0].N, 1)
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-2", 9, bot.BatchPending) })[0].N,
+			1)
 	}},
 	{"those with the lowest numbers come first", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 500)
@@ -272,7 +282,10 @@ var batches = []promise{
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", all) })
 		for _, limit := range []int{5, 3} {
 			var got []int
-			for _, b := range look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", limit, bot.BatchPending) }) {
+			for _, b := range look(t, l, func(tx bot.Tx) ([]bot.Batch,
+				error) {
+				return tx.Batches("R-1", limit, bot.BatchPending)
+			}) {
 				got = append(got, b.N)
 			}
 			same(t, got, []int{2, 4, 3, 5, 1}[:limit])
@@ -307,12 +320,17 @@ var batches = []promise{
 	{"what has become of them is stored", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 30)
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(30)) })
-		changed := bot.Batch{N: 2, State: bot.BatchSending, Epoch: 5, Doubted: true, Unread: true, Single: true, Attempts: 2, After: day}
+		changed := bot.Batch{N: 2, State: bot.BatchSending, Epoch: 5, Doubted: true, Unread: true, Single: true,
+			Attempts: 2, After: day}
 		done := bot.Batch{N: 3, State: bot.BatchDone}
 		do(t, l, func(tx bot.Tx) error { return tx.PutBatches("R-1", []bot.Batch{changed, done}) })
 		changed.Seqs, done.Seqs = inBatches(30)[1].Seqs, inBatches(30)[2].Seqs
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchSending, bot.BatchDone) }), []bot.Batch{done, changed})
-		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) })), 1)
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Batch,
+			error) {
+			return tx.Batches("R-1", 9, bot.BatchSending, bot.BatchDone)
+		}), []bot.Batch{done, changed})
+		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) })),
+			1)
 	}},
 	{"one that is not there cannot change", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 10)
@@ -320,11 +338,13 @@ var batches = []promise{
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error {
 			return tx.PutBatches("R-1", []bot.Batch{{N: 1, State: bot.BatchDone}, {N: 2, State: bot.BatchDone}})
 		})
-		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) })), 1)
+		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", 9, bot.BatchPending) })),
+			1)
 	}},
 	{"a state that nobody knows is refused", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 10)
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(10)) })
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutBatches("R-1", []bot.Batch{{N: 1, State: "lost"}}) })
+		fails(t, l, bot.ErrRule,
+			func(tx bot.Tx) error { return tx.PutBatches("R-1", []bot.Batch{{N: 1, State: "lost"}}) })
 	}},
 }

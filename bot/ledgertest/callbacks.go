@@ -15,7 +15,8 @@ const (
 )
 
 func arrival(seq recall.Seq) bot.Arrival {
-	return bot.Arrival{Group: callbackGroup, Seq: seq, Sender: "a\x00\u202e", Sent: day, HMAC: []byte{0, 255}, Excerpt: "win\x00 big \u2028"}
+	return bot.Arrival{Group: callbackGroup, Seq: seq, Sender: "a\x00\u202e", Sent: day, HMAC: []byte{0, 255},
+		Excerpt: "win\x00 big \u2028"}
 }
 
 // arrivalsOf reads the seqs of all arrivals of a conversation.
@@ -46,48 +47,58 @@ var callbacks = []promise{
 		}), []bot.Arrival{last, first})
 		same(t, look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.FirstArrival(callbackApp) }), now)
 	}},
-	{"what is kept of a message stays as it is, and is disputed once it is told differently", func(t *testing.T, l bot.Ledger) {
-		again := arrival(5)
-		again.HMAC = []byte("of another process")
-		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.AddArrivals(callbackApp, []bot.Arrival{arrival(5), again, arrival(7), arrival(8)})
-			return err
-		})
-		kept5 := func() bot.Arrival {
-			return look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 5, 5, 10) })[0]
-		}
-		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.AddArrivals(callbackApp, []bot.Arrival{again, arrival(7)})
-			same(t, n, 0)
-			return err
-		})
-		same(t, kept5().Disputed, false)
-		other := arrival(5)
-		other.Sender = "eve"
-		later, text := arrival(7), arrival(8)
-		later.Sent, text.Excerpt = day.Add(time.Second), "lose"
-		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.AddArrivals(callbackApp, []bot.Arrival{other, arrival(6), arrival(6), later, text})
-			same(t, n, 1)
-			return err
-		})
-		same(t, kept5().Sender, arrival(5).Sender)
-		same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{8, 7, 6, 5})
-		var disputed []recall.Seq
-		for _, a := range look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 1, 9, 9) }) {
-			if a.Disputed {
-				disputed = append(disputed, a.Seq)
+	{"what is kept of a message stays as it is, and is disputed once it is told differently",
+		func(t *testing.T, l bot.Ledger) {
+			again := arrival(5)
+			again.HMAC = []byte("of another process")
+			do(t, l, func(tx bot.Tx) error {
+				_, err := tx.AddArrivals(callbackApp, []bot.Arrival{arrival(5), again, arrival(7), arrival(8)})
+				return err
+			})
+			kept5 := func() bot.Arrival {
+				return look(t, l, func(tx bot.Tx) ([]bot.Arrival,
+					error) {
+					return tx.Arrivals(callbackApp, callbackGroup, "", 5, 5, 10)
+				})[0]
 			}
-		}
-		same(t, disputed, []recall.Seq{8, 7, 5})
-		do(t, l, func(tx bot.Tx) error { // in one go
-			first, second := arrival(9), arrival(9)
-			second.Sender = "eve"
-			_, err := tx.AddArrivals(callbackApp, []bot.Arrival{first, second})
-			return err
-		})
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 9, 9, 9) })[0].Disputed, true)
-	}},
+			do(t, l, func(tx bot.Tx) error {
+				n, err := tx.AddArrivals(callbackApp, []bot.Arrival{again, arrival(7)})
+				same(t, n, 0)
+				return err
+			})
+			same(t, kept5().Disputed, false)
+			other := arrival(5)
+			other.Sender = "eve"
+			later, text := arrival(7), arrival(8)
+			later.Sent, text.Excerpt = day.Add(time.Second), "lose"
+			do(t, l, func(tx bot.Tx) error {
+				n, err := tx.AddArrivals(callbackApp, []bot.Arrival{other, arrival(6), arrival(6), later, text})
+				same(t, n, 1)
+				return err
+			})
+			same(t, kept5().Sender, arrival(5).Sender)
+			same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{8, 7, 6, 5})
+			var disputed []recall.Seq
+			for _, a := range look(t, l, func(tx bot.Tx) ([]bot.Arrival,
+				error) {
+				return tx.Arrivals(callbackApp, callbackGroup, "", 1, 9, 9)
+			}) {
+				if a.Disputed {
+					disputed = append(disputed, a.Seq)
+				}
+			}
+			same(t, disputed, []recall.Seq{8, 7, 5})
+			do(t, l, func(tx bot.Tx) error { // in one go
+				first, second := arrival(9), arrival(9)
+				second.Sender = "eve"
+				_, err := tx.AddArrivals(callbackApp, []bot.Arrival{first, second})
+				return err
+			})
+			same(t, look(t, l, func(tx bot.Tx) ([]bot.Arrival,
+				error) {
+				return tx.Arrivals(callbackApp, callbackGroup, "", 9, 9, 9)
+			})[0].Disputed, true)
+		}},
 	{"arrivals are of one app, group and topic, within bounds, highest first", func(t *testing.T, l bot.Ledger) {
 		topic := arrival(3)
 		topic.Topic = "@TGS#aLIVE@TOPIC#_x"
@@ -100,11 +111,17 @@ var callbacks = []promise{
 		same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{7, 2, 1})
 		same(t, arrivalsOf(t, l, callbackGroup, topic.Topic), []recall.Seq{3})
 		same(t, arrivalsOf(t, l, other.Group, ""), []recall.Seq{4})
-		some := look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp, callbackGroup, "", 1, 6, 1) })
+		some := look(t, l, func(tx bot.Tx) ([]bot.Arrival,
+			error) {
+			return tx.Arrivals(callbackApp, callbackGroup, "", 1, 6, 1)
+		})
 		if len(some) != 1 || some[0].Seq != 2 {
 			t.Fatalf("got %+v", some)
 		}
-		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Arrival, error) { return tx.Arrivals(callbackApp+1, callbackGroup, "", 1, 9, 9) })), 0)
+		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Arrival,
+			error) {
+			return tx.Arrivals(callbackApp+1, callbackGroup, "", 1, 9, 9)
+		})), 0)
 		same(t, look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.FirstArrival(callbackApp + 1) }), time.Time{})
 	}},
 	{"the oldest go first: by age, by number, so many at a time", func(t *testing.T, l bot.Ledger) {
@@ -170,26 +187,29 @@ var callbacks = []promise{
 		})
 		same(t, read("", time.Time{}), map[recall.Seq]bot.Removal{2: two}) // told last
 	}},
-	{"what outcomes of class recalled rest on is counted, and those by the answer alone are listed", func(t *testing.T, l bot.Ledger) {
-		grant(t, l, "R-1", 7)
-		do(t, l, func(tx bot.Tx) error {
-			outcomes := map[recall.Seq]bot.Outcome{}
-			for s := recall.Seq(1); s <= 6; s++ {
-				outcomes[s] = recalled
-			}
-			outcomes[6] = bot.Outcome{Class: bot.ClassRefused, Code: 10031, At: day, Confirmed: bot.ByAnswer}
-			if _, err := tx.PutOutcomes("R-1", outcomes); err != nil {
+	{"what outcomes of class recalled rest on is counted, and those by the answer alone are listed",
+		func(t *testing.T, l bot.Ledger) {
+			grant(t, l, "R-1", 7)
+			do(t, l, func(tx bot.Tx) error {
+				outcomes := map[recall.Seq]bot.Outcome{}
+				for s := recall.Seq(1); s <= 6; s++ {
+					outcomes[s] = recalled
+				}
+				outcomes[6] = bot.Outcome{Class: bot.ClassRefused, Code: 10031, At: day, Confirmed: bot.ByAnswer}
+				if _, err := tx.PutOutcomes("R-1", outcomes); err != nil {
+					return err
+				}
+				if _, err := tx.Confirm("R-1", []recall.Seq{2}, bot.ByHistory); err != nil {
+					return err
+				}
+				_, err := tx.Confirm("R-1", []recall.Seq{3}, bot.ByCallback)
 				return err
-			}
-			if _, err := tx.Confirm("R-1", []recall.Seq{2}, bot.ByHistory); err != nil {
-				return err
-			}
-			_, err := tx.Confirm("R-1", []recall.Seq{3}, bot.ByCallback)
-			return err
-		})
-		same(t, look(t, l, func(tx bot.Tx) (map[bot.Confirmation]int, error) { return tx.Rests("R-1") }),
-			map[bot.Confirmation]int{bot.ByAnswer: 3, bot.ByHistory: 1, bot.ByCallback: 1})
-		same(t, look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unconfirmed("R-1", 0, 10) }), []recall.Seq{1, 4, 5})
-		same(t, look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unconfirmed("R-1", 2, 1) }), []recall.Seq{4})
-	}},
+			})
+			same(t, look(t, l, func(tx bot.Tx) (map[bot.Confirmation]int, error) { return tx.Rests("R-1") }),
+				map[bot.Confirmation]int{bot.ByAnswer: 3, bot.ByHistory: 1, bot.ByCallback: 1})
+			same(t, look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unconfirmed("R-1", 0, 10) }),
+				[]recall.Seq{1, 4, 5})
+			same(t, look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unconfirmed("R-1", 2, 1) }),
+				[]recall.Seq{4})
+		}},
 }

@@ -17,9 +17,11 @@ const (
 	noDisk    = 77                          // its exit code where it may not mount one
 )
 
-// SmallDisk runs fn with a directory that is a file system of its own, of so many bytes, which can really be full. A test, not a part of one, calls it first of all: the test
-// program is run again for this test alone, in a mount namespace of its own, as an unprivileged user may have one, or as root. So nothing is mounted that others see,
-// and it is gone with that process, however it ends. Where neither is allowed the test is skipped.
+// SmallDisk runs fn with a directory that is a file system of its own, of so many bytes, which can
+// really be full. A test, not a part of one, calls it first of all: the test program is run again
+// for this test alone, in a mount namespace of its own, as an unprivileged user may have one, or as
+// root. So nothing is mounted that others see, and it is gone with that process, however it ends.
+// Where neither is allowed the test is skipped.
 func SmallDisk(t *testing.T, bytes int, fn func(t *testing.T, dir string)) {
 	t.Helper()
 	if os.Getenv(smallDisk) != "" {
@@ -48,7 +50,8 @@ func SmallDisk(t *testing.T, bytes int, fn func(t *testing.T, dir string)) {
 		case err == nil && strings.Contains(string(out), "--- PASS: "+t.Name()):
 			t.Logf("%s", out)
 			return
-		case ended && exit.ExitCode() == noDisk || errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSPC):
+		case ended && exit.ExitCode() == noDisk || errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EINVAL) ||
+			errors.Is(err, syscall.ENOSPC):
 			refused = append(refused, fmt.Errorf("%w %s", err, out))
 		default:
 			t.Fatalf("%v\n%s", err, out)

@@ -47,7 +47,8 @@ var events = []promise{
 		do(t, l, func(tx bot.Tx) error { return tx.CloseEvent("E1", []byte(`{"kind": "whisper"}`)) })
 		do(t, l, func(tx bot.Tx) error {
 			first, err := tx.AddEvent(event("E1", bot.Slack))
-			same(t, first, &bot.StoredEvent{ID: "E1", Platform: bot.Slack, At: at, Answer: []byte(`{"kind": "whisper"}`)})
+			same(t, first, &bot.StoredEvent{ID: "E1", Platform: bot.Slack, At: at,
+				Answer: []byte(`{"kind": "whisper"}`)})
 			return err
 		})
 	}},
@@ -77,7 +78,8 @@ var events = []promise{
 		stored := func(tx bot.Tx) (bot.StoredEvent, error) { return tx.Event("E1") }
 		same(t, look(t, l, stored), e)
 		do(t, l, func(tx bot.Tx) error { return tx.CloseEvent("E1", []byte(`{"kind": "page"}`)) })
-		same(t, look(t, l, stored), bot.StoredEvent{ID: "E1", Platform: bot.Slack, At: e.At, Answer: []byte(`{"kind": "page"}`)})
+		same(t, look(t, l, stored), bot.StoredEvent{ID: "E1", Platform: bot.Slack, At: e.At,
+			Answer: []byte(`{"kind": "page"}`)})
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.Event("E2"); return err })
 		do(t, l, func(tx bot.Tx) error { _, err := tx.ForgetEvents(tx.Now().Add(time.Hour)); return err })
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.Event("E1"); return err })
@@ -88,7 +90,8 @@ var events = []promise{
 	{"open events are those of the platform without an answer, oldest first", func(t *testing.T, l bot.Ledger) {
 		for _, id := range []string{"E3", "E2", "E1"} {
 			at := addEvent(t, l, event(id, bot.Slack))
-			for look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.Now(), nil }).Equal(at) { // until the next millisecond
+			// until the next millisecond
+			for look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.Now(), nil }).Equal(at) {
 			}
 		}
 		addEvent(t, l, event("D1", bot.Discord))

@@ -1,4 +1,5 @@
-// Package ledgertest is what a bot.Ledger promises, as tests: one suite that every implementation runs.
+// Package ledgertest is what a bot.Ledger promises, as tests: one suite that every implementation
+// runs.
 package ledgertest
 
 import (
@@ -24,7 +25,8 @@ type promise struct {
 	check func(t *testing.T, l bot.Ledger)
 }
 
-// Test checks all promises. open returns an empty ledger, which Test closes; what else it holds goes with t.Cleanup.
+// Test checks all promises. open returns an empty ledger, which Test closes; what else it holds
+// goes with t.Cleanup.
 func Test(t *testing.T, open func(t *testing.T) bot.Ledger) {
 	for _, topic := range []struct {
 		name     string
@@ -141,10 +143,12 @@ func asked(id bot.RequestID) bot.Request {
 
 // approvedBy is the approval of a user.
 func approvedBy(user, digest string) bot.Approval {
-	return bot.Approval{By: actor(user), Digest: digest, At: day.Add(time.Minute), Event: bot.EventID("press of " + user)}
+	return bot.Approval{By: actor(user), Digest: digest, At: day.Add(time.Minute),
+		Event: bot.EventID("press of " + user)}
 }
 
-// prepare stores a request that is being prepared, with n messages that it is going to be sealed with.
+// prepare stores a request that is being prepared, with n messages that it is going to be sealed
+// with.
 func prepare(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
 	t.Helper()
 	r := asked(id)
@@ -190,7 +194,8 @@ func sealed(n int) []bot.Message {
 	all := make([]bot.Message, n)
 	for i := range all {
 		all[i] = bot.Message{
-			Seq: recall.Seq(i + 1), Status: bot.SealNormal, Sender: "spammer", Sent: day.Add(-time.Hour), Read: day.Add(time.Millisecond),
+			Seq: recall.Seq(i + 1), Status: bot.SealNormal, Sender: "spammer", Sent: day.Add(-time.Hour),
+			Read: day.Add(time.Millisecond),
 			HMAC: []byte(fmt.Sprintf("%032d", i)), Evidence: fmt.Sprintf("win a prize %d", i),
 		}
 	}

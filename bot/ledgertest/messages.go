@@ -19,30 +19,34 @@ func messagesOf(t *testing.T, l bot.Ledger, id bot.RequestID) []bot.Message {
 var messages = []promise{
 	{"a message comes back as it was sealed", func(t *testing.T, l bot.Ledger) {
 		all := []bot.Message{
-			{Seq: 1, Status: bot.SealNormal, Sender: "a\x00\u202e", Sent: day, HMAC: []byte{0, 255}, Callback: true, Admin: true, Read: day.Add(time.Millisecond), Evidence: "a\x00\"\\ \u202e\u2028 🙂"},
+			{Seq: 1, Status: bot.SealNormal, Sender: "a\x00\u202e", Sent: day, HMAC: []byte{0, 255}, Callback: true,
+				Admin: true, Read: day.Add(time.Millisecond), Evidence: "a\x00\"\\ \u202e\u2028 🙂"},
 			{Seq: 2, Status: bot.SealUnread},
-			{Seq: 3, Status: bot.SealAbsent, Outcome: bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyDidNotExist, At: day}},
-			{Seq: 4_294_967_295, Status: bot.SealRecalled, Outcome: bot.Outcome{Class: bot.ClassAlready, At: day, Confirmed: bot.ByHistory}},
+			{Seq: 3, Status: bot.SealAbsent, Outcome: bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyDidNotExist,
+				At: day}},
+			{Seq: 4_294_967_295, Status: bot.SealRecalled, Outcome: bot.Outcome{Class: bot.ClassAlready, At: day,
+				Confirmed: bot.ByHistory}},
 		}
 		r := prepare(t, l, "R-1", 0)
 		do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", all) })
 		seal(t, l, r)
 		same(t, messagesOf(t, l, "R-1"), all)
 	}},
-	{"they may come in parts, in any order, and nobody sees them before they are sealed", func(t *testing.T, l bot.Ledger) {
-		r := prepare(t, l, "R-1", 3)
-		for _, part := range [][]bot.Message{sealed(7)[5:], nil, sealed(7)[3:5]} {
-			do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", part) })
-		}
-		bare := func() []bot.Message {
-			return look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Sealed("R-1", 0, 100) })
-		}
-		same(t, messagesOf(t, l, "R-1"), []bot.Message{})
-		same(t, bare(), []bot.Message{})
-		seal(t, l, r)
-		same(t, messagesOf(t, l, "R-1"), sealed(7))
-		same(t, len(bare()), 7)
-	}},
+	{"they may come in parts, in any order, and nobody sees them before they are sealed",
+		func(t *testing.T, l bot.Ledger) {
+			r := prepare(t, l, "R-1", 3)
+			for _, part := range [][]bot.Message{sealed(7)[5:], nil, sealed(7)[3:5]} {
+				do(t, l, func(tx bot.Tx) error { return tx.AddMessages("R-1", part) })
+			}
+			bare := func() []bot.Message {
+				return look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Sealed("R-1", 0, 100) })
+			}
+			same(t, messagesOf(t, l, "R-1"), []bot.Message{})
+			same(t, bare(), []bot.Message{})
+			seal(t, l, r)
+			same(t, messagesOf(t, l, "R-1"), sealed(7))
+			same(t, len(bare()), 7)
+		}},
 	{"they can be read without what they say", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 7)
 		do(t, l, func(tx bot.Tx) error {
@@ -84,7 +88,8 @@ var messages = []promise{
 	}},
 	{"one seq is one message", func(t *testing.T, l bot.Ledger) {
 		r := prepare(t, l, "R-1", 2)
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddMessages("R-1", append(sealed(4)[2:], sealed(4)[3])) })
+		fails(t, l, bot.ErrRule,
+			func(tx bot.Tx) error { return tx.AddMessages("R-1", append(sealed(4)[2:], sealed(4)[3])) })
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddMessages("R-1", sealed(1)) })
 		seal(t, l, r)
 		same(t, messagesOf(t, l, "R-1"), sealed(2))
@@ -158,7 +163,8 @@ var messages = []promise{
 		}
 		same(t, all, sealed(25))
 	}},
-	{"thousands go as ten do", func(t *testing.T, l bot.Ledger) { // more than go in one statement; a plan that walks all for each would take minutes
+	// more than go in one statement; a plan that walks all for each would take minutes
+	{"thousands go as ten do", func(t *testing.T, l bot.Ledger) {
 		const n = 6_000
 		begun := time.Now()
 		lap := func(what string) {
@@ -184,7 +190,8 @@ var messages = []promise{
 		same(t, counts, map[bot.Class]int{bot.ClassRecalled: n})
 		same(t, len(messagesOf(t, l, "R-1")), n)
 		lap("read")
-		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", n, bot.BatchPending) })), n/10)
+		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Batch, error) { return tx.Batches("R-1", n, bot.BatchPending) })),
+			n/10)
 		lap("read batches")
 	}},
 }
@@ -195,7 +202,8 @@ var outcomes = []promise{
 		want := sealed(7)
 		outcomes := map[recall.Seq]bot.Outcome{}
 		for i, class := range bot.Classes() {
-			o := bot.Outcome{Class: class, Code: 10030, Why: bot.WhyGone, Info: "no\x00\u202e", At: day, Confirmed: bot.ByHistory}
+			o := bot.Outcome{Class: class, Code: 10030, Why: bot.WhyGone, Info: "no\x00\u202e", At: day,
+				Confirmed: bot.ByHistory}
 			want[i].Outcome, outcomes[recall.Seq(i+1)] = o, o
 		}
 		do(t, l, func(tx bot.Tx) error {
@@ -241,11 +249,13 @@ var outcomes = []promise{
 		}
 	}},
 	{"progress counts by class", func(t *testing.T, l bot.Ledger) {
-		same(t, look(t, l, func(tx bot.Tx) (map[bot.Class]int, error) { return tx.Progress("R-1") }), map[bot.Class]int{})
+		same(t, look(t, l, func(tx bot.Tx) (map[bot.Class]int, error) { return tx.Progress("R-1") }),
+			map[bot.Class]int{})
 		grant(t, l, "R-1", 5)
 		grant(t, l, "R-2", 1)
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: recalled, 3: {Class: bot.ClassNotSent}})
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: recalled,
+				3: {Class: bot.ClassNotSent}})
 			return err
 		})
 		same(t, look(t, l, func(tx bot.Tx) (map[bot.Class]int, error) { return tx.Progress("R-1") }),
@@ -278,7 +288,8 @@ var outcomes = []promise{
 		byHistory, refused := recalled, recalled
 		byHistory.Confirmed, refused.Class = bot.ByHistory, bot.ClassRefused
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: byHistory, 3: refused, 4: recalled})
+			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: byHistory, 3: refused,
+				4: recalled})
 			return err
 		})
 		for i, want := range []int{1, 0} {

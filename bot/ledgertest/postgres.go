@@ -21,11 +21,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres returns the URL of an empty PostgreSQL database of the test's own, which goes when the test ends.
+// Postgres returns the URL of an empty PostgreSQL database of the test's own, which goes when the
+// test ends.
 //
-// The server is the one at TEST_POSTGRES_URL, whose user must be able to create databases. Where that is not set, a private server is started from the
-// installed programs (on PATH or in /usr/lib/postgresql), on a Unix socket in a temporary directory; it serves all
-// tests of the process and ends with it. Where there are none the test is skipped, or fails when CI is "true".
+// The server is the one at TEST_POSTGRES_URL, whose user must be able to create databases. Where
+// that is not set, a private server is started from the installed programs (on PATH or in
+// /usr/lib/postgresql), on a Unix socket in a temporary directory; it serves all tests of the
+// process and ends with it. Where there are none the test is skipped, or fails when CI is "true".
 func Postgres(t testing.TB) (databaseURL string) {
 	t.Helper()
 	serving := use(t, server, "set TEST_POSTGRES_URL, or install it")
@@ -46,8 +48,9 @@ func Postgres(t testing.TB) (databaseURL string) {
 	return u.String()
 }
 
-// PostgresServer returns the URL of an empty database in a private server of the test's own, whose processes the test may kill. Where PostgreSQL is not installed the test is
-// skipped, or fails when CI is "true".
+// PostgresServer returns the URL of an empty database in a private server of the test's own, whose
+// processes the test may kill. Where PostgreSQL is not installed the test is skipped, or fails when
+// CI is "true".
 func PostgresServer(t testing.TB) (databaseURL string) {
 	t.Helper()
 	serving := use(t, startServer, "install it: no server of others may be killed")
@@ -93,8 +96,8 @@ var server = sync.OnceValues(func() (cluster, error) {
 	return startServer()
 })
 
-// startServer makes a cluster and serves it from a shell that waits for the end of this process, whatever ends it: then its
-// standard input ends, it stops the server and removes the cluster.
+// startServer makes a cluster and serves it from a shell that waits for the end of this process,
+// whatever ends it: then its standard input ends, it stops the server and removes the cluster.
 func startServer() (cluster, error) {
 	initdb, err := program("initdb")
 	if err != nil {
@@ -118,14 +121,16 @@ func startServer() (cluster, error) {
 		}
 	}
 	data := filepath.Join(dir, "data")
-	cmd := exec.Command(initdb, "--pgdata", data, "--username", "postgres", "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--no-locale")
+	cmd := exec.Command(initdb, "--pgdata", data, "--username", "postgres", "--auth", "trust", "--no-sync",
+		"--encoding", "UTF8", "--no-locale")
 	cmd.Dir, cmd.SysProcAttr = dir, as
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return cluster{}, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	serve := exec.Command("/bin/sh", "-c", `"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=off -c max_connections=200 >"$1/log" 2>&1 &
 cat >/dev/null; kill -QUIT $!; wait $!; rm -rf "$1"`, postgres, dir)
-	serve.Dir, serve.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as.Credential, Setpgid: true} // an interrupt must not end the shell before the server
+	// an interrupt must not end the shell before the server
+	serve.Dir, serve.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as.Credential, Setpgid: true}
 	lifeline, err := serve.StdinPipe()
 	if err != nil {
 		return cluster{}, err
@@ -133,7 +138,8 @@ cat >/dev/null; kill -QUIT $!; wait $!; rm -rf "$1"`, postgres, dir)
 	if err := serve.Start(); err != nil {
 		return cluster{}, err
 	}
-	u := (&url.URL{Scheme: "postgres", Path: "/postgres", RawQuery: url.Values{"host": {dir}, "user": {"postgres"}}.Encode()}).String()
+	u := (&url.URL{Scheme: "postgres", Path: "/postgres",
+		RawQuery: url.Values{"host": {dir}, "user": {"postgres"}}.Encode()}).String()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		err := execute(u, "SELECT 1")
 		if err == nil {
@@ -146,7 +152,8 @@ cat >/dev/null; kill -QUIT $!; wait $!; rm -rf "$1"`, postgres, dir)
 	}
 }
 
-// program finds an installed program of PostgreSQL, the newest where there are several. The error is exec.ErrNotFound.
+// program finds an installed program of PostgreSQL, the newest where there are several. The error
+// is exec.ErrNotFound.
 func program(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {

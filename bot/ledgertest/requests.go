@@ -21,12 +21,15 @@ func full(id bot.RequestID) bot.Request {
 	r.Reason = "scam \x00 \u202e\" \\ 🙂"
 	r.Accounts = append(r.Accounts, bot.Account{Platform: bot.Discord, Workspace: "discord", User: "42"})
 	r.Place.Thread = "th"
-	r.Policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "U1"}}, Approvers: []bot.Principal{{Group: "S1"}}, AnyChannel: true}}
+	r.Policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "U1"}},
+		Approvers: []bot.Principal{{Group: "S1"}}, AnyChannel: true}}
 	r.Policy.Protected = []recall.UserID{"boss"}
 	r.Group = bot.GroupFacts{Type: "Public", Name: "Fans\x00", Members: 12, NextSeq: 4_294_967_295, New: true}
-	r.Sealed, r.Deadline, r.Granted, r.Begun, r.StopAt, r.Ended = day.Add(1e9), day.Add(2e9), day.Add(3e9), day.Add(4e9), day.Add(5e9), day.Add(6e9)
+	r.Sealed, r.Deadline, r.Granted, r.Begun, r.StopAt, r.Ended = day.Add(1e9), day.Add(2e9), day.Add(3e9),
+		day.Add(4e9), day.Add(5e9), day.Add(6e9)
 	r.Digest = digest
-	r.Tally = bot.Tally{Total: 3, Send: 2, Absent: 1, Senders: []bot.Sender{{ID: "spammer", N: 2}}, First: day, Last: day}
+	r.Tally = bot.Tally{Total: 3, Send: 2, Absent: 1, Senders: []bot.Sender{{ID: "spammer", N: 2}}, First: day,
+		Last: day}
 	r.Blind, r.Needed = true, 2
 	r.Approvals = []bot.Approval{approvedBy("zoe", digest), approvedBy("ben", digest)}
 	r.EndedBy, r.EndReason = theo, "enough"
@@ -120,7 +123,8 @@ var requests = []promise{
 		add("R-D", 5, func(r *bot.Request) { r.By = actor("eve") })
 		add("R-E", 4, func(r *bot.Request) { r.App = 2 })
 		add("R-F", 4, func(r *bot.Request) {
-			r.State, r.Digest, r.Approvals = bot.Proposed, digest, []bot.Approval{approvedBy("theo", digest), approvedBy("ann", digest)}
+			r.State, r.Digest, r.Approvals = bot.Proposed, digest, []bot.Approval{approvedBy("theo", digest),
+				approvedBy("ann", digest)}
 		})
 		add("R-G", 0, func(r *bot.Request) { r.State = bot.Refused })
 		for _, test := range []struct {
@@ -137,7 +141,8 @@ var requests = []promise{
 			{bot.Query{Person: actor("eve").Person}, "[R-D]"},
 			{bot.Query{States: []bot.State{bot.Proposed, bot.Refused}}, "[R-F R-G]"},
 			{bot.Query{States: []bot.State{bot.Done}}, "[]"},
-			{bot.Query{App: 1400000001, Group: group, Topic: &none, Person: actor("mina").Person, States: []bot.State{bot.Preparing}, Limit: 1}, "[R-A]"},
+			{bot.Query{App: 1400000001, Group: group, Topic: &none, Person: actor("mina").Person,
+				States: []bot.State{bot.Preparing}, Limit: 1}, "[R-A]"},
 		} {
 			found := look(t, l, func(tx bot.Tx) ([]bot.Request, error) { return tx.Requests(test.q) })
 			ids := make([]bot.RequestID, 0)
@@ -215,7 +220,8 @@ var requests = []promise{
 		var want []bot.Asker
 		for _, user := range []string{"mina", "theo"} {
 			by := actor(user)
-			want = append(want, bot.Asker{Person: by.Person, Accounts: []bot.Account{by.Account, {Platform: bot.Discord, User: "\x00"}}})
+			want = append(want, bot.Asker{Person: by.Person,
+				Accounts: []bot.Account{by.Account, {Platform: bot.Discord, User: "\x00"}}})
 		}
 		same(t, found, want)
 	}},
@@ -287,7 +293,8 @@ var requests = []promise{
 			return nil
 		})
 		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Request, error) { return tx.Requests(bot.Query{}) })), 100)
-		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Request, error) { return tx.Requests(bot.Query{Limit: 200}) })), 101)
+		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.Request, error) { return tx.Requests(bot.Query{Limit: 200}) })),
+			101)
 	}},
 }
 

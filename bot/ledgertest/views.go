@@ -25,7 +25,8 @@ func stale(t *testing.T, l bot.Ledger, p bot.Platform, limit int) string {
 var views = []promise{
 	{"a view comes back as it was stored", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		v := bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Ref: bot.Ref{Channel: "C1", Message: "m", Thread: "th"}, Wanted: 3, Shown: 1, After: day, Tries: 2}
+		v := bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Ref: bot.Ref{Channel: "C1", Message: "m",
+			Thread: "th"}, Wanted: 3, Shown: 1, After: day, Tries: 2}
 		do(t, l, func(tx bot.Tx) error { return tx.AddView(v) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.ViewOf("R-1") }), []bot.View{v})
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.Views(bot.Slack, 9) }), []bot.View{v})
@@ -46,7 +47,8 @@ var views = []promise{
 		for _, id := range []bot.RequestID{"R-1", "R-2"} {
 			propose(t, l, id, 1)
 			for _, p := range []bot.Place{place(bot.Slack, "C1"), place(bot.Discord, "D1")} {
-				do(t, l, func(tx bot.Tx) error { return tx.AddView(bot.View{Request: id, Place: p, Wanted: 1, Shown: 1}) })
+				do(t, l,
+					func(tx bot.Tx) error { return tx.AddView(bot.View{Request: id, Place: p, Wanted: 1, Shown: 1}) })
 			}
 		}
 		same(t, stale(t, l, bot.Slack, 9), "[]")
@@ -85,7 +87,8 @@ var views = []promise{
 			id := bot.RequestID(fmt.Sprint("R-", i))
 			propose(t, l, id, 1)
 			do(t, l, func(tx bot.Tx) error {
-				return tx.AddView(bot.View{Request: id, Place: place(bot.Slack, "C1"), Wanted: 1, After: day.Add(after * time.Second)})
+				return tx.AddView(bot.View{Request: id, Place: place(bot.Slack, "C1"), Wanted: 1,
+					After: day.Add(after * time.Second)})
 			})
 		}
 		do(t, l, func(tx bot.Tx) error {
@@ -115,7 +118,8 @@ var posts = []promise{
 		propose(t, l, "R-1", 1)
 		p := bot.Post{
 			Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostNotice,
-			Line: bot.Line{bot.Quote("x\x00"), {Kind: bot.Words, Text: "\x00"}}, Ref: bot.Ref{Channel: "C1"}, After: day, Tries: 1,
+			Line: bot.Line{bot.Quote("x\x00"), {Kind: bot.Words, Text: "\x00"}}, Ref: bot.Ref{Channel: "C1"},
+			After: day, Tries: 1,
 		}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(p) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(bot.Slack, 9) }), []bot.Post{p})
@@ -125,7 +129,8 @@ var posts = []promise{
 	}},
 	{"a key is one post, posted or not", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		p := bot.Post{Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostReceipt, Line: bot.Line{bot.Quote("1")}}
+		p := bot.Post{Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostReceipt,
+			Line: bot.Line{bot.Quote("1")}}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(p) })
 		again := p
 		again.Line = bot.Line{bot.Quote("2")}
@@ -155,42 +160,47 @@ var posts = []promise{
 		do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-2", Key: "z", Posted: true}) })
 		same(t, queued(t, l, bot.Slack, 9), "[R-1/b R-2/y]")
 	}},
-	{"those of one request come in order, wherever they stand and however long they wait, but not those posted", func(t *testing.T, l bot.Ledger) {
-		propose(t, l, "R-1", 1)
-		propose(t, l, "R-2", 1)
-		var want []bot.Post
-		for i, p := range []bot.Platform{bot.Slack, bot.Discord, bot.Slack, bot.Slack} {
-			post := bot.Post{
-				Request: "R-1", Place: place(p, "C1"), Key: string(rune('d' - i)), Kind: bot.PostNotice, Line: bot.Line{bot.Quote("x")}, Ref: bot.Ref{Channel: "C1"},
-				After: day.Add(time.Duration(9-i) * time.Hour), Tries: i,
+	{"those of one request come in order, wherever they stand and however long they wait, but not those posted",
+		func(t *testing.T, l bot.Ledger) {
+			propose(t, l, "R-1", 1)
+			propose(t, l, "R-2", 1)
+			var want []bot.Post
+			for i, p := range []bot.Platform{bot.Slack, bot.Discord, bot.Slack, bot.Slack} {
+				post := bot.Post{
+					Request: "R-1", Place: place(p, "C1"), Key: string(rune('d' - i)), Kind: bot.PostNotice,
+					Line: bot.Line{bot.Quote("x")}, Ref: bot.Ref{Channel: "C1"},
+					After: day.Add(time.Duration(9-i) * time.Hour), Tries: i,
+				}
+				do(t, l, func(tx bot.Tx) error { return tx.AddPost(post) })
+				want = append(want, post)
 			}
-			do(t, l, func(tx bot.Tx) error { return tx.AddPost(post) })
-			want = append(want, post)
-		}
-		do(t, l, func(tx bot.Tx) error {
-			return tx.AddPost(bot.Post{Request: "R-2", Place: place(bot.Slack, "C1"), Key: "a", Kind: bot.PostOutcomes})
-		})
-		of := func(id bot.RequestID) []bot.Post {
-			return look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.PostsOf(id) })
-		}
-		same(t, of("R-1"), want)
-		do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-1", Key: "c", Posted: true}) })
-		same(t, of("R-1"), []bot.Post{want[0], want[2], want[3]})
-		same(t, of("R-3"), []bot.Post(nil))
-	}},
+			do(t, l, func(tx bot.Tx) error {
+				return tx.AddPost(bot.Post{Request: "R-2", Place: place(bot.Slack, "C1"), Key: "a",
+					Kind: bot.PostOutcomes})
+			})
+			of := func(id bot.RequestID) []bot.Post {
+				return look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.PostsOf(id) })
+			}
+			same(t, of("R-1"), want)
+			do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-1", Key: "c", Posted: true}) })
+			same(t, of("R-1"), []bot.Post{want[0], want[2], want[3]})
+			same(t, of("R-3"), []bot.Post(nil))
+		}},
 	{"those that wait hide no others, and hold up those of their request", func(t *testing.T, l bot.Ledger) {
 		for i := range 4 {
 			id := bot.RequestID(fmt.Sprint("R-", i))
 			propose(t, l, id, 1)
 			for _, key := range []string{"a", "b"} {
 				do(t, l, func(tx bot.Tx) error {
-					return tx.AddPost(bot.Post{Request: id, Place: place(bot.Slack, "C1"), Key: key, Kind: bot.PostOutcomes})
+					return tx.AddPost(bot.Post{Request: id, Place: place(bot.Slack, "C1"), Key: key,
+						Kind: bot.PostOutcomes})
 				})
 			}
 		}
 		for i, after := range []time.Duration{3, 1} {
 			do(t, l, func(tx bot.Tx) error {
-				return tx.PutPost(bot.Post{Request: bot.RequestID(fmt.Sprint("R-", i)), Key: "a", After: day.Add(after * time.Second), Tries: 1})
+				return tx.PutPost(bot.Post{Request: bot.RequestID(fmt.Sprint("R-", i)), Key: "a",
+					After: day.Add(after * time.Second), Tries: 1})
 			})
 		}
 		same(t, queued(t, l, bot.Slack, 9), "[R-2/a R-3/a R-1/a R-0/a]")
@@ -208,7 +218,11 @@ var timers = []promise{
 	{"there is one of a kind for a request", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
 		for _, at := range []time.Duration{2, 1, 3} {
-			do(t, l, func(tx bot.Tx) error { return tx.SetDue(bot.Due{Request: "R-1", Kind: bot.DueRemind, At: day.Add(at)}) })
+			do(t, l,
+				func(
+					tx bot.Tx) error {
+					return tx.SetDue(bot.Due{Request: "R-1", Kind: bot.DueRemind, At: day.Add(at)})
+				})
 		}
 		do(t, l, func(tx bot.Tx) error {
 			return tx.SetDue(bot.Due{Request: "R-1", Kind: bot.DueRemind, At: day.Add(time.Second)})
@@ -222,20 +236,26 @@ var timers = []promise{
 		for i := range 4 {
 			id := bot.RequestID(fmt.Sprint("R-", i))
 			propose(t, l, id, 1)
-			all = append(all, bot.Due{Request: id, Kind: bot.DueStart, At: day.Add(time.Duration(i) * time.Millisecond)})
+			all = append(all, bot.Due{Request: id, Kind: bot.DueStart,
+				At: day.Add(time.Duration(i) * time.Millisecond)})
 		}
 		for _, i := range []int{2, 0, 3, 1} {
 			do(t, l, func(tx bot.Tx) error { return tx.SetDue(all[i]) })
 		}
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Due, error) { return tx.Dues(day.Add(2*time.Millisecond), 9) }), all[:3])
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Due, error) { return tx.Dues(day.Add(2*time.Millisecond), 9) }),
+			all[:3])
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.Due, error) { return tx.Dues(day.Add(time.Hour), 2) }), all[:2])
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Due, error) { return tx.Dues(day.Add(-time.Millisecond), 9) }), []bot.Due{})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Due, error) { return tx.Dues(day.Add(-time.Millisecond), 9) }),
+			[]bot.Due{})
 		same(t, look(t, l, func(tx bot.Tx) (time.Time, error) { return tx.NextDue() }), day)
 	}},
 	{"they are cleared by kind, or all", func(t *testing.T, l bot.Ledger) {
 		kinds := func(id bot.RequestID) string {
 			all := ""
-			for _, d := range look(t, l, func(tx bot.Tx) ([]bot.Due, error) { return tx.Dues(day.Add(time.Hour), 99) }) {
+			for _, d := range look(t, l, func(tx bot.Tx) ([]bot.Due,
+				error) {
+				return tx.Dues(day.Add(time.Hour), 99)
+			}) {
 				if d.Request == id {
 					all += string(d.Kind) + " "
 				}
@@ -257,6 +277,7 @@ var timers = []promise{
 		same(t, kinds("R-2"), "deadline remind start evidence ")
 	}},
 	{"one belongs to a request", func(t *testing.T, l bot.Ledger) {
-		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.SetDue(bot.Due{Request: "R-1", Kind: bot.DueStart, At: day}) })
+		fails(t, l, bot.ErrRule,
+			func(tx bot.Tx) error { return tx.SetDue(bot.Due{Request: "R-1", Kind: bot.DueStart, At: day}) })
 	}},
 }

@@ -16,8 +16,9 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// The benchmarks run in real time against the Chat service in memory with a latency of 50 to 150 ms and an enforced quota of 200 calls in any second. Their
-// metrics are ratios to a limit, so that a noisy machine does not decide.
+// The benchmarks run in real time against the Chat service in memory with a latency of 50 to 150 ms
+// and an enforced quota of 200 calls in any second. Their metrics are ratios to a limit, so that a
+// noisy machine does not decide.
 
 // workshop is a bot in real time, its SQLite file on disk.
 type workshop struct {
@@ -33,10 +34,12 @@ func newWorkshop(b *testing.B, turn ...func(*bot.Options)) *workshop {
 }
 
 func newWorkshopOn(b *testing.B, database string, turn ...func(*bot.Options)) *workshop {
-	w := &workshop{chat: recalltest.New(recalltest.Options{Latency: 50 * time.Millisecond, LatencyJitter: 100 * time.Millisecond})}
+	w := &workshop{chat: recalltest.New(recalltest.Options{Latency: 50 * time.Millisecond,
+		LatencyJitter: 100 * time.Millisecond})}
 	w.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(w.chat.SDKAppID()), SecretKey: w.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: w.chat.Client(), ReadsPerSecond: 200,
+		SDKAppID: recall.SDKAppID(w.chat.SDKAppID()), SecretKey: w.chat.SecretKey(), BaseURL: recalltest.URL,
+		HTTPClient: w.chat.Client(), ReadsPerSecond: 200,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -49,7 +52,8 @@ func newWorkshopOn(b *testing.B, database string, turn ...func(*bot.Options)) *w
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
 		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, AnyChannel: true,
 	}}
-	o := bot.Options{App: recall.SDKAppID(w.chat.SDKAppID()), Ledger: w.ledger, Chat: client, Policy: policy, Log: slog.New(slog.DiscardHandler)}
+	o := bot.Options{App: recall.SDKAppID(w.chat.SDKAppID()), Ledger: w.ledger, Chat: client, Policy: policy,
+		Log: slog.New(slog.DiscardHandler)}
 	for _, t := range turn {
 		t(&o)
 	}
@@ -82,7 +86,8 @@ func (w *workshop) do(b *testing.B, user string, act intake.Act) intake.Answer {
 	w.n++
 	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
 	a, err := w.bot.Do(b.Context(), intake.Event{
-		ID: bot.EventID(fmt.Sprint("e", w.n)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by, Act: act,
+		ID: bot.EventID(fmt.Sprint("e", w.n)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		By: by, Act: act,
 	}, bot.Member{Account: by, Name: user})
 	if err != nil {
 		b.Fatal(err)
@@ -134,8 +139,9 @@ func percentile(d []time.Duration, p float64) time.Duration {
 	return d[min(len(d)-1, int(float64(len(d))*p))]
 }
 
-// BenchmarkRecall10000 recalls 10,000 messages. quota-share is the calls made, over the calls that the quota allows in the time from the first to the last; most is the
-// most calls in any one second, which the service counts. ack-p99-ms is the time to store and answer an event meanwhile.
+// BenchmarkRecall10000 recalls 10,000 messages. quota-share is the calls made, over the calls that
+// the quota allows in the time from the first to the last; most is the most calls in any one
+// second, which the service counts. ack-p99-ms is the time to store and answer an event meanwhile.
 func BenchmarkRecall10000(b *testing.B) {
 	const messages = 10_000
 	for b.Loop() {
@@ -165,7 +171,8 @@ func BenchmarkRecall10000(b *testing.B) {
 	}
 }
 
-// BenchmarkApprovalToFirstCall is the time from a committed approval to the arrival of the first call at the service.
+// BenchmarkApprovalToFirstCall is the time from a committed approval to the arrival of the first
+// call at the service.
 func BenchmarkApprovalToFirstCall(b *testing.B) {
 	w := newWorkshop(b)
 	var waits []time.Duration

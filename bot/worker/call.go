@@ -12,7 +12,8 @@ import (
 
 // send makes the call of one claimed batch and says what its answer means. It stores nothing.
 func (r *runner) send(j job) result {
-	res := result{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{}, reread: map[recall.Seq]bot.Outcome{}}
+	res := result{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{},
+		reread: map[recall.Seq]bot.Outcome{}}
 	seqs, err := r.readAgain(j, &res)
 	if err != nil {
 		res.back, res.counts, res.after, res.reading = j.batch.Seqs, true, backoff(j.batch.Attempts), true
@@ -59,7 +60,8 @@ func (r *runner) send(j job) result {
 	return res
 }
 
-// callDetail is what the audit log keeps of a call: which messages, and what was answered. No content.
+// callDetail is what the audit log keeps of a call: which messages, and what was answered. No
+// content.
 func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[string]any {
 	d := map[string]any{"op": "group_msg_recall", "batch": j.batch.N, "seqs": command.MakeRanges(seqs...).String()}
 	if err != nil {
@@ -126,7 +128,8 @@ func (r *runner) judge(res *result, j job, seqs []recall.Seq, err error, now tim
 		res.back, res.pause = seqs, api
 	case class == recall.ClassRetry && j.batch.Attempts >= retriesApp:
 		res.back, res.pause = seqs, api
-	case class == recall.ClassRetry || class == recall.ClassSlower || class == recall.ClassWait || class == recall.ClassSignAgain:
+	case class == recall.ClassRetry || class == recall.ClassSlower || class == recall.ClassWait ||
+		class == recall.ClassSignAgain:
 		res.back, res.counts, res.after = seqs, true, backoff(j.batch.Attempts)
 		if class == recall.ClassSlower {
 			res.counts, res.after = false, 0 // the pacer has halved its pace; the next slot will do
@@ -145,7 +148,8 @@ func (r *runner) judge(res *result, j job, seqs []recall.Seq, err error, now tim
 	}
 }
 
-// triedSingly reports whether a code in the envelope may come from one message of a batch, so that the others deserve a try of their own.
+// triedSingly reports whether a code in the envelope may come from one message of a batch, so that
+// the others deserve a try of their own.
 func triedSingly(c recall.Code) bool {
 	switch c {
 	case recall.CodeBadParameter, recall.CodeNoMessage, recall.CodeTooOld, recall.CodeCannotBeRecalled:

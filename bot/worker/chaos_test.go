@@ -23,11 +23,13 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// The tests in this file let many things go wrong at once, at random, in a bubble's time. The command that draws the same again is printed. The long form is
+// The tests in this file let many things go wrong at once, at random, in a bubble's time. The
+// command that draws the same again is printed. The long form is
 //
 //	go test ./bot -run TestChaos -long -timeout 2h
 var (
-	long      = flag.Bool("long", false, "the long forms of the chaos tests: 20 runs of each, with 10,000 messages in those of TestChaosChat")
+	long = flag.Bool("long", false,
+		"the long forms of the chaos tests: 20 runs of each, with 10,000 messages in those of TestChaosChat")
 	chaosSeed = flag.Uint64("chaosseed", 0, "seed of the chaos tests; 0: a new one")
 )
 
@@ -43,7 +45,8 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 	}
 	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			again := fmt.Sprintf("go test ./bot -run '^%s$' -chaosseed %d", strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
+			again := fmt.Sprintf("go test ./bot -run '^%s$' -chaosseed %d", strings.ReplaceAll(t.Name(), "/", "$/^"),
+				seed)
 			if *long {
 				again += " -long"
 			}
@@ -55,7 +58,8 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 
 // newHouseWith is a house whose ledger waits for no disk. prepare changes it before it opens.
 func newHouseWith(t *testing.T, prepare func(h *house), turn func(*bot.Options)) *house {
-	h := &house{t: t, chat: recalltest.New(recalltest.Options{}), screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
+	h := &house{t: t, chat: recalltest.New(recalltest.Options{}),
+		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
 	h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	if prepare != nil {
 		prepare(h)
@@ -181,11 +185,13 @@ func (h *house) holds(id bot.RequestID, n int) map[string]int {
 	return counts
 }
 
-// TestChaosChat mixes every fault of the Chat service. Whatever happens, every message ends with one outcome, which is true, and the request ends.
+// TestChaosChat mixes every fault of the Chat service. Whatever happens, every message ends with
+// one outcome, which is true, and the request ends.
 func TestChaosChat(t *testing.T) {
 	chaos(t, func(t *testing.T, rng *rand.Rand) {
 		h := newHouseWith(t, nil, func(o *bot.Options) { o.Policy.StartWithin = 6 * time.Hour })
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		n := 500
 		if *long {
 			n = 10_000
@@ -205,7 +211,8 @@ func TestChaosChat(t *testing.T) {
 			}
 		}
 		seconds := func(most int) time.Duration { return time.Duration(rng.IntN(most*1000)) * time.Millisecond }
-		// Not in the mix is a final code for a message that could be recalled: together with a call that acts late nobody could find out.
+		// Not in the mix is a final code for a message that could be recalled: together with a call
+		// that acts late nobody could find out.
 		faults := []func() recalltest.Fault{
 			func() recalltest.Fault { return recalltest.Answer(60008, "slow") },
 			func() recalltest.Fault { return recalltest.Answer(10002, "internal") },
@@ -215,9 +222,11 @@ func TestChaosChat(t *testing.T) {
 			func() recalltest.Fault { return recalltest.AnswerAfter(60008, "slow") },
 			func() recalltest.Fault { return recalltest.PerMessage(10002) },
 			func() recalltest.Fault { return recalltest.PerMessage(10002, recalltest.Seq(rng.IntN(n)+1)) },
-			recalltest.BadGateway, recalltest.BadGatewayAfter, recalltest.Unreachable, recalltest.ResetBefore, recalltest.ResetAfter,
+			recalltest.BadGateway, recalltest.BadGatewayAfter, recalltest.Unreachable, recalltest.ResetBefore,
+			recalltest.ResetAfter,
 			func() recalltest.Fault { return recalltest.Status(500) },
-			recalltest.AnswerLost, recalltest.Truncated, recalltest.CutJSON, recalltest.HTML, recalltest.NoList, recalltest.Reordered, recalltest.Twice,
+			recalltest.AnswerLost, recalltest.Truncated, recalltest.CutJSON, recalltest.HTML, recalltest.NoList,
+			recalltest.Reordered, recalltest.Twice,
 			recalltest.NoErrorInfo, recalltest.ExtraFields,
 			func() recalltest.Fault { return recalltest.TwoCodes(rng.IntN(2) * 10030) },
 			func() recalltest.Fault { return recalltest.ActsLate(seconds(15)) },
@@ -245,8 +254,10 @@ func TestChaosChat(t *testing.T) {
 	})
 }
 
-// TestChaosEnds runs a flood of a group with history, without, or whose history is said not to be kept at first, of which much is not to be sent. The service refuses all of it in the
-// middle, people stop it, the bot starts again, or goes on from a copy, in any order. It ends, and every outcome is true.
+// TestChaosEnds runs a flood of a group with history, without, or whose history is said not to be
+// kept at first, of which much is not to be sent. The service refuses all of it in the middle,
+// people stop it, the bot starts again, or goes on from a copy, in any order. It ends, and every
+// outcome is true.
 func TestChaosEnds(t *testing.T) {
 	chaos(t, func(t *testing.T, rng *rand.Rand) {
 		maybe := func(oneIn int) bool { return rng.IntN(oneIn) == 0 }
@@ -256,7 +267,8 @@ func TestChaosEnds(t *testing.T) {
 			o.Callbacks, o.Log = callbacks, nil
 		}
 		h := newHouse(t, turn)
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		if kind == "live" {
 			h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "AVChatRoom", Name: "Casino talk", Members: 2})
 		}
@@ -282,11 +294,15 @@ func TestChaosEnds(t *testing.T) {
 		if maybe(2) {
 			h.chat.ClearFaults()
 		}
-		// Not in the mix is a call that acts after the bot has given up waiting: what is refused later could not be told from it.
+		// Not in the mix is a call that acts after the bot has given up waiting: what is refused
+		// later could not be told from it.
 		faults := []recalltest.Fault{
-			recalltest.Answer(60008, "slow"), recalltest.AnswerAfter(10002, "internal"), recalltest.PerMessage(10002), recalltest.Answer(10004, "bad parameter"),
-			recalltest.Answer(60007, "too frequent"), recalltest.BadGateway(), recalltest.BadGatewayAfter(), recalltest.ResetBefore(), recalltest.ResetAfter(),
-			recalltest.AnswerLost(), recalltest.Truncated(), recalltest.NoList(), recalltest.Delay(time.Duration(rng.IntN(7000)) * time.Millisecond),
+			recalltest.Answer(60008, "slow"), recalltest.AnswerAfter(10002, "internal"), recalltest.PerMessage(10002),
+			recalltest.Answer(10004, "bad parameter"),
+			recalltest.Answer(60007, "too frequent"), recalltest.BadGateway(), recalltest.BadGatewayAfter(),
+			recalltest.ResetBefore(), recalltest.ResetAfter(),
+			recalltest.AnswerLost(), recalltest.Truncated(), recalltest.NoList(),
+			recalltest.Delay(time.Duration(rng.IntN(7000)) * time.Millisecond),
 			recalltest.Answer(70009, "wrong key"),
 		}
 		for range 100 {
@@ -396,11 +412,12 @@ func (m *moody) Reply(ctx context.Context, at bot.Ref, n bot.Note) (ref bot.Ref,
 	return ref, err
 }
 
-// TestChaosPlatform lets the platform fail in every way while requests are asked, decided and run: the last card and the receipt arrive, and whatever is told twice is
-// told the same.
+// TestChaosPlatform lets the platform fail in every way while requests are asked, decided and run:
+// the last card and the receipt arrive, and whatever is told twice is told the same.
 func TestChaosPlatform(t *testing.T) {
 	chaos(t, func(t *testing.T, rng *rand.Rand) {
-		h := newHouseWith(t, func(h *house) { h.surface = &moody{screen: h.screen, rng: rand.New(rand.NewPCG(rng.Uint64(), 0))} }, nil)
+		h := newHouseWith(t,
+			func(h *house) { h.surface = &moody{screen: h.screen, rng: rand.New(rand.NewPCG(rng.Uint64(), 0))} }, nil)
 		h.chat.Change(func(o *recalltest.Options) { o.Latency = 100 * time.Millisecond })
 		h.say(200)
 		var cards []bot.Card
@@ -424,14 +441,16 @@ func TestChaosPlatform(t *testing.T) {
 				}
 			}
 			h.screen.mu.Unlock()
-			if len(receipts) == 0 || len(slices.Compact(receipts)) != 1 || !strings.Contains(receipts[0], "100 recalled") {
+			if len(receipts) == 0 || len(slices.Compact(receipts)) != 1 ||
+				!strings.Contains(receipts[0], "100 recalled") {
 				t.Errorf("the receipts of %s: %v", c.ID, receipts)
 			}
 		}
 	})
 }
 
-// nonced is a platform that gives a message back, as it was, when one with the same key is posted again, as Discord does. The first answer is lost after a while.
+// nonced is a platform that gives a message back, as it was, when one with the same key is posted
+// again, as Discord does. The first answer is lost after a while.
 type nonced struct {
 	*screen
 	mu    sync.Mutex
@@ -455,8 +474,9 @@ func (n *nonced) Post(ctx context.Context, at bot.Place, c bot.Card, key string)
 	return bot.Ref{}, errMood
 }
 
-// TestCardPostedBefore loses the answer to the first post of a card, and the request goes on meanwhile: what the platform gives back at the next attempt is out of date,
-// and must not stay so. The second time the process ends before it can tell.
+// TestCardPostedBefore loses the answer to the first post of a card, and the request goes on
+// meanwhile: what the platform gives back at the next attempt is out of date, and must not stay so.
+// The second time the process ends before it can tell.
 func TestCardPostedBefore(t *testing.T) {
 	for _, ends := range []bool{false, true} {
 		t.Run(fmt.Sprint("the process ends: ", ends), func(t *testing.T) {
@@ -536,7 +556,8 @@ func (c *lineCount) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// TestLedgerAway takes the database away for 30 s while a request runs: what people do meanwhile is refused and not half done, the calls stop, and all of it goes on by itself.
+// TestLedgerAway takes the database away for 30 s while a request runs: what people do meanwhile is
+// refused and not half done, the calls stop, and all of it goes on by itself.
 func TestLedgerAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var db *away
@@ -546,7 +567,8 @@ func TestLedgerAway(t *testing.T) {
 			o.Ledger = db
 			o.Log = slog.New(slog.NewTextHandler(&lines, nil))
 		})
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		const n = 3000
 		h.say(n + 2)
 		c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
@@ -573,10 +595,12 @@ func TestLedgerAway(t *testing.T) {
 			t.Errorf("%d calls were begun long after the ledger had gone", more)
 		}
 		if told := lines.Load(); told == 0 || told > 60 { // the disk that is full may be the log's too
-			t.Errorf("%d lines were logged in half a minute without a ledger, want some, and not one for every try", told)
+			t.Errorf("%d lines were logged in half a minute without a ledger, want some, and not one for every try",
+				told)
 		}
 		db.gone.Store(false)
-		if a, err := h.bot.Do(t.Context(), press, bot.Member{Account: by, Name: "utheo"}); err != nil || a.Kind != intake.Changed {
+		if a, err := h.bot.Do(t.Context(), press, bot.Member{Account: by, Name: "utheo"}); err != nil ||
+			a.Kind != intake.Changed {
 			t.Errorf("the same press, afterwards: %+v, %v", a, err)
 		}
 		h.within(time.Minute, other.ID, bot.Done)
@@ -588,8 +612,9 @@ func TestLedgerAway(t *testing.T) {
 	})
 }
 
-// TestClockStepped sets the ledger's clock an hour forward and back. No approval counts after the deadline by that clock; a request that runs keeps its pace and
-// its quota, and what waits for its time does not wait an hour.
+// TestClockStepped sets the ledger's clock an hour forward and back. No approval counts after the
+// deadline by that clock; a request that runs keeps its pace and its quota, and what waits for its
+// time does not wait an hour.
 func TestClockStepped(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
@@ -598,7 +623,11 @@ func TestClockStepped(t *testing.T) {
 				h := newHouseWith(t, func(h *house) {
 					h.clock = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
 				}, nil)
-				h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+				h.chat.Change(
+					func(
+						o *recalltest.Options) {
+						o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond
+					})
 				const n = 3000
 				h.say(n + 2)
 				running := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
@@ -633,7 +662,8 @@ func TestClockStepped(t *testing.T) {
 	}
 }
 
-// TestClockSetBack sets the ledger's clock back an hour while something waits for its time: a batch for its next try, a paused app for its probe. It does not wait an hour.
+// TestClockSetBack sets the ledger's clock back an hour while something waits for its time: a batch
+// for its next try, a paused app for its probe. It does not wait an hour.
 func TestClockSetBack(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault recalltest.Fault
@@ -652,7 +682,8 @@ func TestClockSetBack(t *testing.T) {
 				h.chat.Inject(recalltest.Recall, test.tries, test.fault)
 				h.press("UTHEO", intake.ActApprove, c)
 				h.pass(10 * time.Second)
-				if n := h.chat.Calls(recalltest.Recall); n == 0 && name == "a paused app" || h.chat.Recalled(testGroup, "", 1) {
+				if n := h.chat.Calls(recalltest.Recall); n == 0 && name == "a paused app" ||
+					h.chat.Recalled(testGroup, "", 1) {
 					t.Fatalf("it does not wait after %d calls: this shows nothing", n)
 				}
 				shift.Store(-int64(time.Hour))

@@ -32,15 +32,17 @@ func (r *runner) begin(tx bot.Tx, req bot.Request) (bot.Request, error) {
 	return next, r.w.Show(tx, req.ID)
 }
 
-// flight is how many batches are claimed and not yet answered, at most: those of a third of a second, so that calls of 0.3 s use the quota. More would only wait for their turn,
-// and nobody could stop before it has come.
+// flight is how many batches are claimed and not yet answered, at most: those of a third of a
+// second, so that calls of 0.3 s use the quota. More would only wait for their turn, and nobody
+// could stop before it has come.
 func (w *Worker) flight() int { return max(2, w.CallsPerSecond*64/200) }
 
 // claimAtOnce is how many batches are claimed in one transaction, at most: a tenth of a second's.
 func (w *Worker) claimAtOnce() int { return max(1, w.CallsPerSecond/10) }
 
-// claim takes batches to be sent: at most what fills the flight, small requests first, each at least its share. A paused app gets
-// one, when its probe is due. more says that a part of the rest gave few and there may be more of it, hungry that there was not room for all.
+// claim takes batches to be sent: at most what fills the flight, small requests first, each at
+// least its share. A paused app gets one, when its probe is due. more says that a part of the rest
+// gave few and there may be more of it, hungry that there was not room for all.
 func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hungry bool, err error) {
 	if time.Now().Before(r.first) || !r.held() {
 		return nil, false, false, nil
@@ -108,11 +110,12 @@ func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hung
 	return jobs, more, len(jobs) == room, nil
 }
 
-// putOffMost is how many batches of a request may be put off when more of it is begun. Where so many are, the service is away, and calls that fail help nobody.
+// putOffMost is how many batches of a request may be put off when more of it is begun. Where so
+// many are, the service is away, and calls that fail help nobody.
 const putOffMost = 64
 
-// toClaim returns up to limit batches that are due to be sent, and makes some of a part of the rest where there are fewer. more says that this gave few, and that there may
-// be more.
+// toClaim returns up to limit batches that are due to be sent, and makes some of a part of the rest
+// where there are fewer. more says that this gave few, and that there may be more.
 func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch, more bool, err error) {
 	due, putOff, err := dueBatches(tx, req.ID, limit)
 	if err != nil || len(due) == limit || putOff >= putOffMost {
@@ -135,7 +138,8 @@ func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch
 	return nil, more, r.finish(tx, req.ID)
 }
 
-// dueBatches returns up to limit batches that are to be sent now, and how many of those that it saw are put off.
+// dueBatches returns up to limit batches that are to be sent now, and how many of those that it saw
+// are put off.
 func dueBatches(tx bot.Tx, id bot.RequestID, limit int) (due []bot.Batch, putOff int, err error) {
 	all, err := tx.Batches(id, limit+putOffMost, bot.BatchPending)
 	if err != nil {

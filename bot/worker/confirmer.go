@@ -10,7 +10,8 @@ import (
 	"recallbot/recall"
 )
 
-// confirming reports whether the end of a request whose every message has its outcome must wait, because it may yet be learned what the outcomes rest on.
+// confirming reports whether the end of a request whose every message has its outcome must wait,
+// because it may yet be learned what the outcomes rest on.
 func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 	open, err := tx.Unconfirmed(req.ID, 0, 1)
 	if err != nil || len(open) == 0 && req.StillShown.Count() == 0 {
@@ -36,9 +37,11 @@ func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 	}
 }
 
-// toReadBack returns what is to be read next of a request that is being confirmed; nil for nothing now.
+// toReadBack returns what is to be read next of a request that is being confirmed; nil for nothing
+// now.
 func (r *runner) toReadBack(tx bot.Tx, req bot.Request) (*readBack, error) {
-	if r.w.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.Group.Type != "" && !req.Group.Type.HasHistory() {
+	if r.w.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.Group.Type != "" &&
+		!req.Group.Type.HasHistory() {
 		return nil, nil
 	}
 	p := r.proofs[req.ID]
@@ -85,15 +88,16 @@ func (r *runner) readBack(req bot.Request, found *readBack) {
 				case ok && m.Status == recall.StatusNormal:
 					found.still = append(found.still, s)
 				}
-				// Gone, or not in history at all: nothing speaks against the answer, and nothing confirms it.
+				// Gone, or not in history at all: nothing speaks against the answer, and nothing
+				// confirms it.
 			}
 		}
 		r.results <- result{request: req.ID, proof: found, told: rd.Traces}
 	})
 }
 
-// tookBack notes what a reading means for the next one. History may be a moment behind the recall: what it still shows is read again, after pauses
-// that grow.
+// tookBack notes what a reading means for the next one. History may be a moment behind the recall:
+// what it still shows is read again, after pauses that grow.
 func (p *proof) tookBack(found *readBack) {
 	p.busy = false
 	if found.err != nil {
@@ -117,7 +121,8 @@ func (p *proof) tookBack(found *readBack) {
 	p.round++
 }
 
-// applyBack stores what a reading found, while the request is still being confirmed: what comes later changes nothing.
+// applyBack stores what a reading found, while the request is still being confirmed: what comes
+// later changes nothing.
 func (r *runner) applyBack(tx bot.Tx, res result) error {
 	if err := r.w.AuditTraces(tx, res.request, res.told); err != nil {
 		return err

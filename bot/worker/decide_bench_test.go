@@ -14,9 +14,10 @@ import (
 	"recallbot/recall"
 )
 
-// BenchmarkDecide is a press of Approve that grants, from the event to its stored answer, through the SQLite ledger on disk with 100,000 requests and as many audit
-// entries stored. p99-ms is to stay under 20 ms, where the disk lets it: a commit waits for it. commit-p50-ms is the time of the smallest
-// commit on the same disk, to compare with.
+// BenchmarkDecide is a press of Approve that grants, from the event to its stored answer, through
+// the SQLite ledger on disk with 100,000 requests and as many audit entries stored. p99-ms is to
+// stay under 20 ms, where the disk lets it: a commit waits for it. commit-p50-ms is the time of the
+// smallest commit on the same disk, to compare with.
 func BenchmarkDecide(b *testing.B) {
 	const stored, perTx = 100_000, 1000
 	l, err := ledger.Open(b.Context(), "sqlite:"+b.TempDir()+"/bot.db", ledger.Options{})
@@ -29,7 +30,8 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	})
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{Group: "LEADS"}}, AnyChannel: true}}
+	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}},
+		Approvers: []bot.Principal{{Group: "LEADS"}}, AnyChannel: true}}
 	p, err := bottest.NewEngine(bot.Options{App: 1400000000, Ledger: l, Chat: noChat{}, Policy: policy})
 	if err != nil {
 		b.Fatal(err)
@@ -43,9 +45,13 @@ func BenchmarkDecide(b *testing.B) {
 	asker := account("mina", bot.Slack)
 	request := func(n int, s bot.State, now time.Time) bot.Request {
 		return bot.Request{
-			ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1400000000, State: s, Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%500)), Seqs: command.MakeRanges(1, 2, 3)},
-			Covers: command.MakeRanges(1, 2, 3), By: bot.Actor{Person: bot.PersonID(asker.String()), Account: asker, Name: "mina"}, Accounts: []bot.Account{asker}, Place: place(bot.Slack),
-			Policy: policy, Roster: bot.Roster{}.Hash(), Asked: now, Sealed: now, Deadline: now.Add(time.Hour), Digest: fmt.Sprintf("%064d", n), Needed: 1, Tally: bot.Tally{Total: 3, Send: 3},
+			ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1400000000, State: s,
+			Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%500)),
+				Seqs: command.MakeRanges(1, 2, 3)},
+			Covers: command.MakeRanges(1, 2, 3), By: bot.Actor{Person: bot.PersonID(asker.String()), Account: asker,
+				Name: "mina"}, Accounts: []bot.Account{asker}, Place: place(bot.Slack),
+			Policy: policy, Roster: bot.Roster{}.Hash(), Asked: now, Sealed: now, Deadline: now.Add(time.Hour),
+			Digest: fmt.Sprintf("%064d", n), Needed: 1, Tally: bot.Tally{Total: 3, Send: 3},
 		}
 	}
 	start := time.Now()
@@ -75,7 +81,8 @@ func BenchmarkDecide(b *testing.B) {
 			if err := tx.AddRequest(before); err != nil {
 				return err
 			}
-			if err := tx.AddMessages(r.ID, []bot.Message{{Seq: 1, Status: bot.SealNormal}, {Seq: 2, Status: bot.SealNormal}, {Seq: 3, Status: bot.SealNormal}}); err != nil {
+			if err := tx.AddMessages(r.ID, []bot.Message{{Seq: 1, Status: bot.SealNormal},
+				{Seq: 2, Status: bot.SealNormal}, {Seq: 3, Status: bot.SealNormal}}); err != nil {
 				return err
 			}
 			if err := tx.PutRequest(r); err != nil {
@@ -91,7 +98,8 @@ func BenchmarkDecide(b *testing.B) {
 		commits = append(commits, time.Since(began))
 		b.StartTimer()
 		began = time.Now()
-		a, err := p.Do(b.Context(), intake.Event{ID: bot.EventID(fmt.Sprint("press ", n)), Place: place(bot.Slack), By: account("theo", bot.Slack), Act: approving(r)}, member("theo", bot.Slack))
+		a, err := p.Do(b.Context(), intake.Event{ID: bot.EventID(fmt.Sprint("press ", n)), Place: place(bot.Slack),
+			By: account("theo", bot.Slack), Act: approving(r)}, member("theo", bot.Slack))
 		presses = append(presses, time.Since(began))
 		if err != nil || a.Kind != intake.Changed {
 			b.Fatalf("%+v %v", a, err)
@@ -103,8 +111,8 @@ func BenchmarkDecide(b *testing.B) {
 	b.ReportMetric(float64(percentile(commits, 0.99).Microseconds())/1000, "commit-p99-ms")
 }
 
-// BenchmarkAuditVerifyLedger checks the chain of 100,000 entries out of the SQLite ledger, as the command line does. x-hashing-alone compares it with what the
-// hashes alone take.
+// BenchmarkAuditVerifyLedger checks the chain of 100,000 entries out of the SQLite ledger, as the
+// command line does. x-hashing-alone compares it with what the hashes alone take.
 func BenchmarkAuditVerifyLedger(b *testing.B) {
 	const stored, perTx = 100_000, 5000
 	l, err := ledger.Open(b.Context(), "sqlite:"+b.TempDir()+"/bot.db", ledger.Options{})
@@ -120,7 +128,8 @@ func BenchmarkAuditVerifyLedger(b *testing.B) {
 		err := l.Tx(b.Context(), func(tx bot.Tx) error {
 			for n := from; n < from+perTx; n++ {
 				_, err := tx.Append(bot.Entry{
-					Process: time.Now(), Actor: "slack:T1:UTHEO", Person: "Theo", Event: "Ev0123456789", What: "approved", Request: "R-7K3M9Q", Digest: fmt.Sprintf("%064d", n),
+					Process: time.Now(), Actor: "slack:T1:UTHEO", Person: "Theo", Event: "Ev0123456789",
+					What: "approved", Request: "R-7K3M9Q", Digest: fmt.Sprintf("%064d", n),
 					Detail: []byte(`{"have":1,"need":1,"reason_given":false,"state":"approved"}`),
 				})
 				if err != nil {

@@ -26,7 +26,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// door is a bot on the real ledger, with people on both platforms, that can be started anew with another configuration.
+// door is a bot on the real ledger, with people on both platforms, that can be started anew with
+// another configuration.
 type door struct {
 	t      *testing.T
 	chat   *recalltest.Service
@@ -59,8 +60,9 @@ func account(name string, p bot.Platform) bot.Account {
 	return a
 }
 
-// member is an account with the groups it has unless a case says otherwise: whoever can is in the approvers' group, the requester among them, so that nothing but the
-// rule under test stands in the way.
+// member is an account with the groups it has unless a case says otherwise: whoever can is in the
+// approvers' group, the requester among them, so that nothing but the rule under test stands in the
+// way.
 func member(name string, p bot.Platform) bot.Member {
 	m := bot.Member{Account: account(name, p), Name: name}
 	if name != "nico" && name != "ola" {
@@ -70,29 +72,35 @@ func member(name string, p bot.Platform) bot.Member {
 }
 
 func place(p bot.Platform) bot.Place {
-	return bot.Place{Platform: p, Workspace: map[bot.Platform]string{bot.Slack: "T1", bot.Discord: "G1"}[p], Channel: "C1"}
+	return bot.Place{Platform: p, Workspace: map[bot.Platform]string{bot.Slack: "T1", bot.Discord: "G1"}[p],
+		Channel: "C1"}
 }
 
 // person is an entry of a roster. The Slack team is left open, as most rosters leave it.
 func person(name string, of ...string) bot.Person {
 	p := bot.Person{Name: name}
 	for _, n := range of {
-		p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who[n][bot.Slack]}, account(n, bot.Discord))
+		p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who[n][bot.Slack]},
+			account(n, bot.Discord))
 	}
 	return p
 }
 
 var (
 	// family joins what is one person's; strangers takes every account name for a person.
-	family    = bot.Roster{People: []bot.Person{person("Mina", "mina", "mina2"), person("Theo", "theo", "theo2"), person("Ines", "ines"), person("Nico", "nico")}}
-	strangers = bot.Roster{People: []bot.Person{person("Mina", "mina"), person("Minette", "mina2"), person("Theo", "theo"), person("Theodora", "theo2"), person("Ines", "ines"), person("Nico", "nico")}}
+	family = bot.Roster{People: []bot.Person{person("Mina", "mina", "mina2"), person("Theo", "theo", "theo2"),
+		person("Ines", "ines"), person("Nico", "nico")}}
+	strangers = bot.Roster{People: []bot.Person{person("Mina", "mina"), person("Minette", "mina2"),
+		person("Theo", "theo"), person("Theodora", "theo2"), person("Ines", "ines"), person("Nico", "nico")}}
 	// renamed is family with other names for the same people.
-	renamed = bot.Roster{People: []bot.Person{person("M. Mina", "mina", "mina2"), person("T. Theo", "theo", "theo2"), person("I. Ines", "ines"), person("N. Nico", "nico")}}
+	renamed = bot.Roster{People: []bot.Person{person("M. Mina", "mina", "mina2"), person("T. Theo", "theo", "theo2"),
+		person("I. Ines", "ines"), person("N. Nico", "nico")}}
 )
 
 func with(r bot.Roster) func(*bot.Options) { return func(o *bot.Options) { o.Roster = r } }
 
-// quickFolder is a folder for the test alone, in memory where the system has that: nothing waits for the disk.
+// quickFolder is a folder for the test alone, in memory where the system has that: nothing waits
+// for the disk.
 func quickFolder(t *testing.T) string {
 	t.Helper()
 	if _, err := os.Stat("/dev/shm"); err != nil {
@@ -117,7 +125,8 @@ func newDoor(t *testing.T, turns ...func(*bot.Options)) *door {
 	}
 	d.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	var err error
-	d.client, err = recall.New(recall.Config{SDKAppID: recall.SDKAppID(d.chat.SDKAppID()), SecretKey: d.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: d.chat.Client()})
+	d.client, err = recall.New(recall.Config{SDKAppID: recall.SDKAppID(d.chat.SDKAppID()),
+		SecretKey: d.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: d.chat.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +139,8 @@ func newDoor(t *testing.T, turns ...func(*bot.Options)) *door {
 	return d
 }
 
-// open opens the ledger and makes a bot of the same configuration as before, with these changes. Nothing runs.
+// open opens the ledger and makes a bot of the same configuration as before, with these changes.
+// Nothing runs.
 func (d *door) open(turns ...func(*bot.Options)) {
 	d.t.Helper()
 	d.turns = append(d.turns, turns...)
@@ -138,12 +148,14 @@ func (d *door) open(turns ...func(*bot.Options)) {
 	if d.ledger, err = ledger.Open(context.Background(), "sqlite:"+d.file, ledger.Options{}); err != nil {
 		d.t.Fatal(err)
 	}
-	o := bot.Options{App: recall.SDKAppID(d.chat.SDKAppID()), Ledger: d.ledger, Chat: d.client, Policy: bot.DefaultPolicy(), Admin: "administrator", Log: slog.New(slog.DiscardHandler)}
+	o := bot.Options{App: recall.SDKAppID(d.chat.SDKAppID()), Ledger: d.ledger, Chat: d.client,
+		Policy: bot.DefaultPolicy(), Admin: "administrator", Log: slog.New(slog.DiscardHandler)}
 	o.Policy.Approvals = 2
 	o.Policy.Crowds = map[bot.Platform]bot.Crowd{}
 	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
 		o.Policy.Crowds[p] = bot.Crowd{
-			Requesters: []bot.Principal{{User: who["mina"][p]}, {User: who["nico"][p]}}, Approvers: []bot.Principal{{Group: "LEADS"}}, Channels: []string{"C1"},
+			Requesters: []bot.Principal{{User: who["mina"][p]}, {User: who["nico"][p]}},
+			Approvers:  []bot.Principal{{Group: "LEADS"}}, Channels: []string{"C1"},
 		}
 	}
 	for _, turn := range d.turns {
@@ -196,7 +208,8 @@ func (d *door) do(m bot.Member, at bot.Place, act intake.Act) intake.Answer {
 
 func (d *door) deliver(id bot.EventID, m bot.Member, at bot.Place, act intake.Act) intake.Answer {
 	d.t.Helper()
-	a, err := d.bot.Do(d.t.Context(), intake.Event{ID: id, Place: at, By: m.Account, Name: m.Name, Act: act, Reply: "https://reply.example/secret"}, m)
+	a, err := d.bot.Do(d.t.Context(), intake.Event{ID: id, Place: at, By: m.Account, Name: m.Name, Act: act,
+		Reply: "https://reply.example/secret"}, m)
 	if err != nil {
 		d.t.Fatalf("%s by %s: %v", act.Kind, m.Name, err)
 	}
@@ -212,7 +225,8 @@ func (d *door) pass(t time.Duration) {
 	synctest.Wait()
 }
 
-// asks lets somebody ask for messages 1 and 2, or those given, and returns the request as soon as it is stored.
+// asks lets somebody ask for messages 1 and 2, or those given, and returns the request as soon as
+// it is stored.
 func (d *door) asks(name string, p bot.Platform, seqs string) bot.Request {
 	d.t.Helper()
 	a := d.do(member(name, p), place(p), typed("recall", testGroup+" "+seqs))
@@ -297,7 +311,8 @@ type way struct {
 	form    bool // it only asks for the form that decides
 }
 
-// ways are all of them. A press on the card that show gives on the other platform differs by its place alone.
+// ways are all of them. A press on the card that show gives on the other platform differs by its
+// place alone.
 var ways = []way{
 	{name: "Approve, confirmed by the platform", verdict: bot.Approve, act: func(r bot.Request) intake.Act {
 		return intake.Act{Kind: intake.ActApprove, Request: r.ID, Digest: short(r)}
@@ -306,7 +321,8 @@ var ways = []way{
 		return intake.Act{Kind: intake.ActAskApprove, Request: r.ID, Digest: short(r)}
 	}, form: true},
 	{name: "the form with the number", verdict: bot.Approve, act: func(r bot.Request) intake.Act {
-		return intake.Act{Kind: intake.ActApprove, Request: r.ID, Digest: r.Digest, Typed: true, Count: fmt.Sprint(r.Tally.Send)}
+		return intake.Act{Kind: intake.ActApprove, Request: r.ID, Digest: r.Digest, Typed: true,
+			Count: fmt.Sprint(r.Tally.Send)}
 	}, form: false},
 	{name: "Reject, to be asked why", verdict: bot.Reject, act: func(r bot.Request) intake.Act {
 		return intake.Act{Kind: intake.ActAskReject, Request: r.ID, Digest: short(r)}
@@ -316,9 +332,11 @@ var ways = []way{
 	}, form: false},
 }
 
-// refused tries every way to decide and holds each to this: the answer is a refusal for the wanted reason, the request is as before, nothing was
-// called, and the audit log got one entry that names the account and the reason.
-func (d *door) refused(m bot.Member, at bot.Place, r bot.Request, want string, but ...func(w way, act *intake.Act) bool) {
+// refused tries every way to decide and holds each to this: the answer is a refusal for the wanted
+// reason, the request is as before, nothing was called, and the audit log got one entry that names
+// the account and the reason.
+func (d *door) refused(m bot.Member, at bot.Place, r bot.Request, want string,
+	but ...func(w way, act *intake.Act) bool) {
 	d.t.Helper()
 	for _, w := range ways {
 		act := w.act(r)
@@ -374,12 +392,14 @@ func (d *door) nothing(what string, m bot.Member, at bot.Place, act intake.Act, 
 	if err := json.Unmarshal(e.Detail, &more); err != nil {
 		d.t.Fatal(err)
 	}
-	if e.What != "refused" || e.Actor != m.Account.String() || more.Why != want || more.Act != string(act.Kind) || e.Event == "" || act.Request != "" && e.Request == "" {
+	if e.What != "refused" || e.Actor != m.Account.String() || more.Why != want || more.Act != string(act.Kind) ||
+		e.Event == "" || act.Request != "" && e.Request == "" {
 		d.t.Errorf("%s: audited as %s of %s by %s: %s", what, e.What, e.Request, e.Actor, e.Detail)
 	}
 }
 
-// decides holds that a decision takes effect, so that a case in which all is refused proves something.
+// decides holds that a decision takes effect, so that a case in which all is refused proves
+// something.
 func (d *door) decides(m bot.Member, at bot.Place, act intake.Act) bot.Request {
 	d.t.Helper()
 	if a := d.do(m, at, act); a.Kind != intake.Changed {
@@ -454,7 +474,8 @@ func TestDoor(t *testing.T) {
 			r := d.sealed("mina", p)
 			d.restart(with(family))
 			d.refused(member("mina2", p), place(p), r, "own")
-			// Without a roster it was for its own platform alone, and a roster that comes later opens nothing.
+			// Without a roster it was for its own platform alone, and a roster that comes later
+			// opens nothing.
 			d.refused(member("theo", other(p)), place(other(p)), r, "other_platform")
 		}},
 		{"the requester's other accounts, once linked and not any more", func(t *testing.T, p bot.Platform) {
@@ -472,7 +493,8 @@ func TestDoor(t *testing.T) {
 			r := d.sealed("mina", p)
 			d.refused(bot.Member{Account: account("ola", p), Groups: []string{"LEADS"}}, place(p), r, "not_in_roster")
 			d.restart(with(bot.Roster{})) // what the roster of then kept out stays out
-			d.refused(bot.Member{Account: account("ola", p), Groups: []string{"LEADS"}}, place(p), r, "not_approver_then")
+			d.refused(bot.Member{Account: account("ola", p), Groups: []string{"LEADS"}}, place(p), r,
+				"not_approver_then")
 		}},
 		{"people who may not approve", func(t *testing.T, p bot.Platform) {
 			d := newDoor(t)
@@ -489,15 +511,18 @@ func TestDoor(t *testing.T) {
 			d.restart(leadsElsewhere)
 			d.refused(member("theo", p), place(p), r, "not_allowed")
 			// One who approves now, but might not have then.
-			d.refused(bot.Member{Account: account("nico", p), Groups: []string{"OTHERS"}}, place(p), r, "not_approver_then")
+			d.refused(bot.Member{Account: account("nico", p), Groups: []string{"OTHERS"}}, place(p), r,
+				"not_approver_then")
 			// One who may now and might have then.
 			d.decides(member("ines", p), place(p), approving(r))
 		}},
 		{"a second approval by the same person", func(t *testing.T, p bot.Platform) {
 			d := newDoor(t, with(family))
 			r := d.sealed("mina", p)
-			// From the platform first on which accounts are global: the Slack account that follows is one whose team the roster leaves open.
-			if r = d.decides(member("theo", bot.Discord), place(bot.Discord), approving(r)); r.State != bot.Proposed || len(r.Approvals) != 1 {
+			// From the platform first on which accounts are global: the Slack account that follows
+			// is one whose team the roster leaves open.
+			if r = d.decides(member("theo", bot.Discord), place(bot.Discord), approving(r)); r.State != bot.Proposed ||
+				len(r.Approvals) != 1 {
 				t.Fatalf("%s with %d approvals", r.State, len(r.Approvals))
 			}
 			for _, on := range []bot.Platform{p, other(p)} {
@@ -508,7 +533,8 @@ func TestDoor(t *testing.T) {
 			d.refused(member("theo2", p), place(p), r, "approved_already", onlyApprovals)
 			d.restart(with(renamed))
 			d.refused(member("theo2", p), place(p), r, "approved_already", onlyApprovals)
-			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Approved && r.State != bot.Running {
+			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Approved &&
+				r.State != bot.Running {
 				t.Errorf("%s", r.State)
 			}
 		}},
@@ -521,28 +547,31 @@ func TestDoor(t *testing.T) {
 				d.refused(member("theo2", on), place(on), r, "approved_already", onlyApprovals)
 			}
 		}},
-		{"two approvals that turn out to be one person's do not grant with a third account of theirs", func(t *testing.T, p bot.Platform) {
-			d := newDoor(t, with(strangers), func(o *bot.Options) { o.Policy.Approvals = 3 })
-			r := d.sealed("mina", p)
-			d.decides(member("theo", p), place(p), approving(r))
-			d.decides(member("theo2", p), place(p), approving(r))
-			d.restart(with(family))
-			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Proposed {
-				t.Errorf("three approvals by two people made it %s", r.State)
-			}
-		}},
-		{"an approval by an account that was linked to the requester meanwhile does not count", func(t *testing.T, p bot.Platform) {
-			d := newDoor(t, with(strangers))
-			r := d.sealed("mina", p)
-			d.decides(member("mina2", p), place(p), approving(r))
-			d.restart(with(family))
-			if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Proposed {
-				t.Errorf("an approval by the requester and one other made it %s", r.State)
-			}
-			if r = d.decides(member("theo", p), place(p), approving(r)); r.State != bot.Approved && r.State != bot.Running {
-				t.Errorf("two others made it %s", r.State)
-			}
-		}},
+		{"two approvals that turn out to be one person's do not grant with a third account of theirs",
+			func(t *testing.T, p bot.Platform) {
+				d := newDoor(t, with(strangers), func(o *bot.Options) { o.Policy.Approvals = 3 })
+				r := d.sealed("mina", p)
+				d.decides(member("theo", p), place(p), approving(r))
+				d.decides(member("theo2", p), place(p), approving(r))
+				d.restart(with(family))
+				if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Proposed {
+					t.Errorf("three approvals by two people made it %s", r.State)
+				}
+			}},
+		{"an approval by an account that was linked to the requester meanwhile does not count",
+			func(t *testing.T, p bot.Platform) {
+				d := newDoor(t, with(strangers))
+				r := d.sealed("mina", p)
+				d.decides(member("mina2", p), place(p), approving(r))
+				d.restart(with(family))
+				if r = d.decides(member("ines", p), place(p), approving(r)); r.State != bot.Proposed {
+					t.Errorf("an approval by the requester and one other made it %s", r.State)
+				}
+				if r = d.decides(member("theo", p), place(p), approving(r)); r.State != bot.Approved &&
+					r.State != bot.Running {
+					t.Errorf("two others made it %s", r.State)
+				}
+			}},
 		{"while it is being prepared", func(t *testing.T, p bot.Platform) {
 			d := newDoor(t)
 			d.chat.Change(func(o *recalltest.Options) { o.Latency = time.Hour })
@@ -557,8 +586,10 @@ func TestDoor(t *testing.T) {
 			d := newDoor(t)
 			r := d.sealed("mina", p)
 			for _, wrong := range []string{
-				"", "0", strings.Repeat("0", 64), r.Digest[:bot.DigestShort-1], r.Digest + "0", r.Digest[1:], strings.ToUpper(r.Digest[:bot.DigestShort-1]) + "X",
-				r.Digest[:bot.DigestShort] + strings.Repeat("0", 48), "card:" + r.Digest, strings.Repeat("f", 5000), "\x00",
+				"", "0", strings.Repeat("0", 64), r.Digest[:bot.DigestShort-1], r.Digest + "0", r.Digest[1:],
+				strings.ToUpper(r.Digest[:bot.DigestShort-1]) + "X",
+				r.Digest[:bot.DigestShort] + strings.Repeat("0", 48), "card:" + r.Digest, strings.Repeat("f", 5000),
+				"\x00",
 			} {
 				d.refused(member("theo", p), place(p), r, "stale_card", digest(wrong))
 			}
@@ -569,11 +600,13 @@ func TestDoor(t *testing.T) {
 			d.stop()
 			d.open() // nothing runs: no timer fires
 			time.Sleep(time.Until(r.Deadline) - time.Millisecond)
-			d.bot.Note(t.Context(), intake.Event{ID: "early", Place: place(p), By: account("theo", p), Act: approving(r)})
+			d.bot.Note(t.Context(), intake.Event{ID: "early", Place: place(p), By: account("theo", p),
+				Act: approving(r)})
 			time.Sleep(time.Millisecond)
 			d.refused(member("theo", p), place(p), r, "too_late")
 			// Pressed in time, and overtaken by the deadline while the right was checked.
-			if a := d.deliver("early", member("theo", p), place(p), approving(r)); a.Refused != "expired_while_checked" {
+			if a := d.deliver("early", member("theo", p), place(p),
+				approving(r)); a.Refused != "expired_while_checked" {
 				t.Errorf("%+v", a)
 			}
 			d.stop()
@@ -613,7 +646,8 @@ func TestDoor(t *testing.T) {
 			old := d.sealed("mina", p)
 			d.decides(member("theo", p), place(p), ways[len(ways)-1].act(old))
 			r := d.sealed("mina", p)
-			if len(r.Earlier) != 1 || r.Earlier[0].ID != old.ID || r.Earlier[0].State != bot.Rejected || r.Earlier[0].Reason != "no" || r.Earlier[0].By.Account != account("theo", p) {
+			if len(r.Earlier) != 1 || r.Earlier[0].ID != old.ID || r.Earlier[0].State != bot.Rejected ||
+				r.Earlier[0].Reason != "no" || r.Earlier[0].By.Account != account("theo", p) {
 				t.Errorf("earlier requests: %+v", r.Earlier)
 			}
 			d.refused(member("ines", p), place(p), r, "stale_card", digest(short(old)))
@@ -623,12 +657,15 @@ func TestDoor(t *testing.T) {
 		{"forged values", func(t *testing.T, p bot.Platform) {
 			d := newDoor(t)
 			r := d.sealed("mina", p)
-			for _, id := range []bot.RequestID{"R-000000", "", "r-1", "R-1' OR 1=1 --", bot.RequestID(strings.Repeat("R", 5000)), "R-\x00\xff", " " + r.ID, r.ID + " "} {
+			for _, id := range []bot.RequestID{"R-000000", "", "r-1", "R-1' OR 1=1 --",
+				bot.RequestID(strings.Repeat("R", 5000)), "R-\x00\xff", " " + r.ID, r.ID + " "} {
 				want := "no_such_request"
-				d.refused(member("theo", p), place(p), r, want, func(_ way, act *intake.Act) bool { act.Request = id; return true })
+				d.refused(member("theo", p), place(p), r, want,
+					func(_ way, act *intake.Act) bool { act.Request = id; return true })
 			}
 			for _, kind := range []intake.ActKind{"", "grant", "Approve", "approve ", "run"} {
-				d.nothing(fmt.Sprintf("act %q", kind), member("theo", p), place(p), intake.Act{Kind: kind, Request: r.ID, Digest: r.Digest}, "forged")
+				d.nothing(fmt.Sprintf("act %q", kind), member("theo", p), place(p),
+					intake.Act{Kind: kind, Request: r.ID, Digest: r.Digest}, "forged")
 			}
 			for _, count := range []string{"", "1", "3", "two", "2x", "-2", "2e0", "0x2"} {
 				act := ways[2].act(r)
@@ -645,8 +682,10 @@ func TestDoor(t *testing.T) {
 					if !strings.HasPrefix(a.Refused, "mistake.") {
 						t.Errorf("/%s %s: %+v", command, word, a)
 					}
-					d.nothing("/"+command+" "+word, member("theo", p), place(p), typed(command, word+" "+string(r.ID)), a.Refused)
-					a = d.do(member("theo", p), place(p), intake.Act{Kind: intake.ActCommand, Command: command, Sub: word, Options: map[string]string{"id": string(r.ID)}})
+					d.nothing("/"+command+" "+word, member("theo", p), place(p), typed(command, word+" "+string(r.ID)),
+						a.Refused)
+					a = d.do(member("theo", p), place(p), intake.Act{Kind: intake.ActCommand, Command: command,
+						Sub: word, Options: map[string]string{"id": string(r.ID)}})
 					if !strings.HasPrefix(a.Refused, "mistake.") {
 						t.Errorf("/%s %s by options: %+v", command, word, a)
 					}
@@ -710,7 +749,8 @@ func TestDoor(t *testing.T) {
 			d := newDoor(t)
 			r := d.sealed("mina", p)
 			for _, trouble := range []bot.Trouble{
-				bot.TroubleBot, bot.TroubleWorkflow, bot.TroubleDeactivated, bot.TroubleGuest, bot.TroubleForeign, bot.TroublePending, bot.TroubleTimedOut,
+				bot.TroubleBot, bot.TroubleWorkflow, bot.TroubleDeactivated, bot.TroubleGuest, bot.TroubleForeign,
+				bot.TroublePending, bot.TroubleTimedOut,
 				bot.TroubleWrongGuild, bot.TroubleUserInstalled, bot.TroubleUnknown,
 			} {
 				m := member("theo", p)
@@ -731,7 +771,8 @@ func TestDoor(t *testing.T) {
 			}
 		}},
 		{"time alone", func(t *testing.T, p bot.Platform) {
-			d := newDoor(t, func(o *bot.Options) { o.Policy.ApproveWithin, o.Policy.RemindAfter = time.Minute, 20*time.Second })
+			d := newDoor(t,
+				func(o *bot.Options) { o.Policy.ApproveWithin, o.Policy.RemindAfter = time.Minute, 20*time.Second })
 			r := d.sealed("mina", p)
 			d.decides(member("theo", p), place(p), approving(r))
 			for range 4 {
@@ -752,7 +793,8 @@ func TestDoor(t *testing.T) {
 	}
 }
 
-// TestDoorOpens holds that every way decides where nothing is in the way, so that the refusals of TestDoor are the guards' doing.
+// TestDoorOpens holds that every way decides where nothing is in the way, so that the refusals of
+// TestDoor are the guards' doing.
 func TestDoorOpens(t *testing.T) {
 	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
 		for _, w := range ways {
@@ -779,17 +821,21 @@ func TestDoorOpens(t *testing.T) {
 							d.do(member("mina", p), place(p), typed("recalls", "withdraw "+string(r.ID)))
 							continue
 						}
-						want := map[bot.Verdict]bot.State{bot.Approve: bot.Proposed, bot.Reject: bot.Rejected}[w.verdict]
+						want := map[bot.Verdict]bot.State{bot.Approve: bot.Proposed,
+							bot.Reject: bot.Rejected}[w.verdict]
 						if r = d.request(r.ID); a.Kind != intake.Changed || r.State != want {
 							t.Errorf("on %s: %s, %s", on, a.Kind, r.State)
 						}
 						if w.verdict == bot.Approve {
-							if len(r.Approvals) != 1 || r.Approvals[0].By.Account != account("theo", on) || r.Approvals[0].By.Person != "Theo" || r.Approvals[0].Digest != r.Digest {
+							if len(r.Approvals) != 1 || r.Approvals[0].By.Account != account("theo", on) ||
+								r.Approvals[0].By.Person != "Theo" || r.Approvals[0].Digest != r.Digest {
 								t.Errorf("stored: %+v", r.Approvals)
 							}
 							// A change of mind, while others are awaited.
-							if r = d.decides(member("theo2", p), place(p), ways[4].act(r)); r.State != bot.Rejected || len(r.Approvals) != 0 {
-								t.Errorf("an approval turned into a reject: %s, %d approvals", r.State, len(r.Approvals))
+							if r = d.decides(member("theo2", p), place(p), ways[4].act(r)); r.State != bot.Rejected ||
+								len(r.Approvals) != 0 {
+								t.Errorf("an approval turned into a reject: %s, %d approvals", r.State,
+									len(r.Approvals))
 							}
 						}
 					}
@@ -799,8 +845,8 @@ func TestDoorOpens(t *testing.T) {
 	}
 }
 
-// TestOutsiderReads tries every way to read, for people who may neither ask nor approve and from places where the bot is not to be used. None learns anything,
-// not even whether a request exists.
+// TestOutsiderReads tries every way to read, for people who may neither ask nor approve and from
+// places where the bot is not to be used. None learns anything, not even whether a request exists.
 func TestOutsiderReads(t *testing.T) {
 	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
 		t.Run(string(p), func(t *testing.T) {
@@ -822,7 +868,9 @@ func TestOutsiderReads(t *testing.T) {
 					want string
 				}{
 					{"one who may do nothing", member("ola", p), place(p), "not_allowed"},
-					{"one whom the roster does not know", bot.Member{Account: bot.Account{Platform: p, Workspace: "T1", User: "99"}, Groups: []string{"LEADS"}}, place(p), "not_in_roster"},
+					{"one whom the roster does not know",
+						bot.Member{Account: bot.Account{Platform: p, Workspace: "T1", User: "99"},
+							Groups: []string{"LEADS"}}, place(p), "not_in_roster"},
 					{"a guest", guest, place(p), "trouble.guest"},
 					{"a direct message", member("theo", p), dm, "trouble.direct_message"},
 					{"another channel", member("theo", p), elsewhere, "wrong_channel"},
@@ -834,7 +882,8 @@ func TestOutsiderReads(t *testing.T) {
 				}{ // the first ones need the right to ask
 					{"the form", func(bot.RequestID) intake.Act { return typed("recall", "") }},
 					{"the form, sent", func(bot.RequestID) intake.Act {
-						return intake.Act{Kind: intake.ActForm, Options: map[string]string{"group": testGroup, "what": "1 2"}}
+						return intake.Act{Kind: intake.ActForm, Options: map[string]string{"group": testGroup,
+							"what": "1 2"}}
 					}},
 					{"asking", func(bot.RequestID) intake.Act { return typed("recall", testGroup+" 3") }},
 					{"the button under find", func(bot.RequestID) intake.Act {
@@ -845,7 +894,8 @@ func TestOutsiderReads(t *testing.T) {
 					}},
 					{"find", func(bot.RequestID) intake.Act { return typed("recalls", "find "+testGroup+" last:5") }},
 					{"find by options", func(bot.RequestID) intake.Act {
-						return intake.Act{Kind: intake.ActCommand, Command: "recalls", Sub: "find", Options: map[string]string{"group": testGroup, "last": "5"}}
+						return intake.Act{Kind: intake.ActCommand, Command: "recalls", Sub: "find",
+							Options: map[string]string{"group": testGroup, "last": "5"}}
 					}},
 					{"show", func(id bot.RequestID) intake.Act { return typed("recalls", "show "+string(id)) }},
 					{"list", func(bot.RequestID) intake.Act { return typed("recalls", "list") }},
@@ -858,7 +908,8 @@ func TestOutsiderReads(t *testing.T) {
 					{"the button to approve", func(id bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActAskApprove, Request: id, Digest: short(r)}
 					}},
-					{"the button to stop", func(id bot.RequestID) intake.Act { return intake.Act{Kind: intake.ActStop, Request: id} }},
+					{"the button to stop",
+						func(id bot.RequestID) intake.Act { return intake.Act{Kind: intake.ActStop, Request: id} }},
 					{"withdraw", func(id bot.RequestID) intake.Act { return typed("recalls", "withdraw "+string(id)) }},
 					{"stop", func(id bot.RequestID) intake.Act { return typed("recalls", "stop "+string(id)) }},
 				}
@@ -876,7 +927,8 @@ func TestOutsiderReads(t *testing.T) {
 							if err != nil {
 								t.Fatal(err)
 							}
-							for _, secret := range []string{"555-0100", "mallory", "Casino", "mina", string(r.ID), r.Digest, "TGS"} {
+							for _, secret := range []string{"555-0100", "mallory", "Casino", "mina", string(r.ID),
+								r.Digest, "TGS"} {
 								if strings.Contains(string(said), secret) {
 									t.Errorf("%s: %s tells %q: %s", o.name, read.name, secret, said)
 								}
@@ -887,7 +939,8 @@ func TestOutsiderReads(t *testing.T) {
 						}
 					}
 					logged := d.head()
-					if a := d.do(o.m, o.at, intake.Act{Kind: intake.ActComplete, Command: "recall", Text: ""}); len(a.Groups) > 0 || len(a.Lines) > 0 || a.Card != nil {
+					if a := d.do(o.m, o.at, intake.Act{Kind: intake.ActComplete, Command: "recall",
+						Text: ""}); len(a.Groups) > 0 || len(a.Lines) > 0 || a.Card != nil {
 						t.Errorf("%s: autocompletion tells %+v", o.name, a)
 					}
 					if d.head() != logged {
@@ -897,7 +950,8 @@ func TestOutsiderReads(t *testing.T) {
 				if n := d.chat.Calls(recalltest.History); n != reading {
 					t.Errorf("history was read %d times for outsiders", n-reading)
 				}
-				if a := d.do(member("theo", p), place(p), intake.Act{Kind: intake.ActComplete, Command: "recall", Text: "tgs"}); !slices.Equal(a.Groups, []string{testGroup}) {
+				if a := d.do(member("theo", p), place(p), intake.Act{Kind: intake.ActComplete, Command: "recall",
+					Text: "tgs"}); !slices.Equal(a.Groups, []string{testGroup}) {
 					t.Errorf("autocompletion for one who may: %+v", a)
 				}
 			})
@@ -905,8 +959,9 @@ func TestOutsiderReads(t *testing.T) {
 	}
 }
 
-// TestOneDoor reads the source: Decide has two callers, of which one stores nothing; only Decide adds an approval or makes a request approved; only a
-// decision grants; and messages are sent only from batches, which hang on the grant.
+// TestOneDoor reads the source: Decide has two callers, of which one stores nothing; only Decide
+// adds an approval or makes a request approved; only a decision grants; and messages are sent only
+// from batches, which hang on the grant.
 func TestOneDoor(t *testing.T) {
 	var files []string
 	for _, dir := range []string{"..", "../history", "../intake", "."} {
@@ -962,7 +1017,8 @@ func TestOneDoor(t *testing.T) {
 					}
 				case *ast.AssignStmt:
 					for i, right := range n.Rhs {
-						if (text(right) == "Approved" || text(right) == "bot.Approved") && i < len(n.Lhs) && strings.HasSuffix(text(n.Lhs[i]), ".State") {
+						if (text(right) == "Approved" || text(right) == "bot.Approved") && i < len(n.Lhs) &&
+							strings.HasSuffix(text(n.Lhs[i]), ".State") {
 							note("approved", f.Name.Name)
 						}
 					}
@@ -972,7 +1028,8 @@ func TestOneDoor(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"Decide": {"askOnceMore", "decide"}, "granted": {"decide"}, "Grant": {"granted"}, "an approval made": {"Decide"}, "approved": {"Decide"},
+		"Decide": {"askOnceMore", "decide"}, "granted": {"decide"}, "Grant": {"granted"},
+		"an approval made": {"Decide"}, "approved": {"Decide"},
 		"AddBatches": {"apply", "batchRest"}, "GroupMsgRecall": {"send"},
 	}
 	if diff := cmp.Diff(want, called); diff != "" {

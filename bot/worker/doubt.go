@@ -11,8 +11,8 @@ import (
 	"recallbot/recall"
 )
 
-// readAfter reads those messages that were in doubt before this call and got a final code from it: the code may come from the lost call having recalled them. What
-// cannot be read stays in doubt.
+// readAfter reads those messages that were in doubt before this call and got a final code from it:
+// the code may come from the lost call having recalled them. What cannot be read stays in doubt.
 func (r *runner) readAfter(res *result, j job) {
 	if len(res.reread) == 0 {
 		return
@@ -58,8 +58,9 @@ func (r *runner) read(j job) {
 	r.wg.Go(func() { r.results <- r.settle(j) })
 }
 
-// settle decides a doubt by what history says. What is still there is sent again if it is what was sealed. Only where the group keeps no history is it sent again unread; what cannot
-// be read else stays in doubt.
+// settle decides a doubt by what history says. What is still there is sent again if it is what was
+// sealed. Only where the group keeps no history is it sent again unread; what cannot be read else
+// stays in doubt.
 func (r *runner) settle(j job) result {
 	res := result{request: j.request.ID, batch: j.batch, read: true, outcomes: map[recall.Seq]bot.Outcome{}}
 	sendAgain := j.request.State == bot.Running
@@ -107,7 +108,8 @@ func (r *runner) settle(j job) result {
 	if sendAgain && len(res.outcomes) == 0 && !j.batch.Single {
 		res.back, res.single = res.single, nil
 	}
-	// The first try after a doubt need not wait; a service that keeps losing answers is not hammered.
+	// The first try after a doubt need not wait; a service that keeps losing answers is not
+	// hammered.
 	if res.counts = true; j.batch.Attempts > 0 {
 		res.after = backoff(j.batch.Attempts - 1)
 	}

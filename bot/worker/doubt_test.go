@@ -14,20 +14,28 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestOutageWaited: an outage of the Chat service is never sealed blind. It is waited for, at most POLICY_START_WITHIN, and then the request is refused with what failed.
+// TestOutageWaited: an outage of the Chat service is never sealed blind. It is waited for, at most
+// POLICY_START_WITHIN, and then the request is refused with what failed.
 func TestOutageWaited(t *testing.T) {
 	for name, test := range map[string]struct {
 		command string
 		fault   recalltest.Fault
 		words   string
 	}{
-		"history":                 {recalltest.History, recalltest.BadGateway(), "the Chat service gave no answer that could be used"},
-		"the group":               {recalltest.Info, recalltest.BadGateway(), "the Chat service gave no answer that could be used"},
-		"10002":                   {recalltest.History, recalltest.Answer(10002, "internal"), "the Chat service answered internal (10002)"},
-		"60008 of the group":      {recalltest.Info, recalltest.Answer(60008, "timeout"), "the Chat service answered timeout (60008)"},
-		"asked too often":         {recalltest.History, recalltest.Answer(60007, "too frequent"), "the Chat service answered too frequent (60007)"},
-		"a paused app":            {recalltest.History, recalltest.Answer(70009, "wrong key"), "the Chat service answered wrong key (70009)"},
-		"a paused app, the group": {recalltest.Info, recalltest.Answer(60020, "in arrears"), "the Chat service answered in arrears (60020)"},
+		"history": {recalltest.History, recalltest.BadGateway(),
+			"the Chat service gave no answer that could be used"},
+		"the group": {recalltest.Info, recalltest.BadGateway(),
+			"the Chat service gave no answer that could be used"},
+		"10002": {recalltest.History, recalltest.Answer(10002, "internal"),
+			"the Chat service answered internal (10002)"},
+		"60008 of the group": {recalltest.Info, recalltest.Answer(60008, "timeout"),
+			"the Chat service answered timeout (60008)"},
+		"asked too often": {recalltest.History, recalltest.Answer(60007, "too frequent"),
+			"the Chat service answered too frequent (60007)"},
+		"a paused app": {recalltest.History, recalltest.Answer(70009, "wrong key"),
+			"the Chat service answered wrong key (70009)"},
+		"a paused app, the group": {recalltest.Info, recalltest.Answer(60020, "in arrears"),
+			"the Chat service answered in arrears (60020)"},
 	} {
 		for _, heals := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, heals %v", name, heals), func(t *testing.T) {
@@ -60,8 +68,9 @@ func TestOutageWaited(t *testing.T) {
 	}
 }
 
-// TestDoubtKeepsSeal: whatever happened to a batch, what is sent is what was sealed. Message 2 is changed while a lost answer, a restart, a pause or an outage keeps it from being sent,
-// and is not sent again; the others are.
+// TestDoubtKeepsSeal: whatever happened to a batch, what is sent is what was sealed. Message 2 is
+// changed while a lost answer, a restart, a pause or an outage keeps it from being sent, and is not
+// sent again; the others are.
 func TestDoubtKeepsSeal(t *testing.T) {
 	const changed = "not sent (changed since it was approved)"
 	edit := func(h *house) { h.chat.Edit(testGroup, "", 2, "good morning") }
@@ -170,7 +179,8 @@ func TestDoubtKeepsSeal(t *testing.T) {
 				h.within(15*time.Minute, c.ID, bot.Done)
 				h.pass(time.Minute)
 				holds(t, h.screen.thread(c.ID), "1: recalled\n", "2: "+test.want+"\n", "3: recalled\n")
-				if got := h.chat.RecalledSeqs(testGroup, ""); test.want == changed && !slices.Equal(got, []recalltest.Seq{1, 3}) {
+				if got := h.chat.RecalledSeqs(testGroup, ""); test.want == changed &&
+					!slices.Equal(got, []recalltest.Seq{1, 3}) {
 					t.Errorf("recalled %v", got)
 				}
 			})
@@ -178,19 +188,24 @@ func TestDoubtKeepsSeal(t *testing.T) {
 	}
 }
 
-// TestNeverSentUnread: what cannot be read again is not sent, however long that lasts: the request stops, and what may have been sent before is unknown.
+// TestNeverSentUnread: what cannot be read again is not sent, however long that lasts: the request
+// stops, and what may have been sent before is unknown.
 func TestNeverSentUnread(t *testing.T) {
 	for name, test := range map[string]struct {
 		lost  bool
 		fault recalltest.Fault
 		want  string
 	}{
-		"in doubt, an outage":      {true, recalltest.BadGateway(), "unknown (the answer was lost and it cannot be found out)"},
-		"in doubt, refused":        {true, recalltest.Answer(10007, "no"), "unknown (the answer was lost and it cannot be found out)"},
-		"in doubt, 10044":          {true, recalltest.Answer(10044, "no history"), "unknown (the answer was lost and it cannot be found out)"},
+		"in doubt, an outage": {true, recalltest.BadGateway(),
+			"unknown (the answer was lost and it cannot be found out)"},
+		"in doubt, refused": {true, recalltest.Answer(10007, "no"),
+			"unknown (the answer was lost and it cannot be found out)"},
+		"in doubt, 10044": {true, recalltest.Answer(10044, "no history"),
+			"unknown (the answer was lost and it cannot be found out)"},
 		"read long ago, an outage": {false, recalltest.BadGateway(), "not sent (could not be read again)"},
 		"read long ago, refused":   {false, recalltest.Answer(10007, "no"), "not sent (could not be read again)"},
-		"read long ago, 10044":     {false, recalltest.Answer(10044, "no history"), "not sent (could not be read again)"},
+		"read long ago, 10044": {false, recalltest.Answer(10044, "no history"),
+			"not sent (could not be read again)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -217,69 +232,75 @@ func TestNeverSentUnread(t *testing.T) {
 	}
 }
 
-// TestBlindByNumber: of what was sealed unread, whether it existed then is told by the number that the service was to give next. How the service's clock stands to ours tells nothing:
-// it is set an hour back and an hour ahead.
+// TestBlindByNumber: of what was sealed unread, whether it existed then is told by the number that
+// the service was to give next. How the service's clock stands to ours tells nothing: it is set an
+// hour back and an hour ahead.
 func TestBlindByNumber(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		for _, ahead := range []time.Duration{-time.Hour, 0, time.Hour} {
 			for _, lost := range []bool{true, false} {
-				t.Run(fmt.Sprintf("numbered %v, the service's clock %v ahead, doubt %v", known, ahead, lost), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						var l *liar
-						h := newHouse(t, func(o *bot.Options) { l = &liar{Chat: o.Chat}; o.Chat = l })
-						turn := func(_ recall.HistoryRequest, p *recall.HistoryPage) {
-							for i := range p.Messages {
-								p.Messages[i].Time = p.Messages[i].Time.Add(ahead)
-							}
-						}
-						l.turn.Store(&turn)
-						h.say(3)
-						h.chat.Inject(recalltest.History, -1, recalltest.Answer(10044, "no history"))
-						c := h.proposed(testGroup + " 1-4")
-						holds(t, said(c), "BLIND: 3 messages could not be read")
-						if !known { // as an earlier version sealed it while the group could not be read either
-							err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
-								r, err := tx.Request(c.ID)
-								if err != nil {
-									return err
+				t.Run(fmt.Sprintf("numbered %v, the service's clock %v ahead, doubt %v", known, ahead, lost),
+					func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							var l *liar
+							h := newHouse(t, func(o *bot.Options) { l = &liar{Chat: o.Chat}; o.Chat = l })
+							turn := func(_ recall.HistoryRequest, p *recall.HistoryPage) {
+								for i := range p.Messages {
+									p.Messages[i].Time = p.Messages[i].Time.Add(ahead)
 								}
-								r.Group = bot.GroupFacts{}
-								return tx.PutRequest(r)
-							})
-							if err != nil {
-								t.Fatal(err)
 							}
-						}
-						if lost {
-							h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway())
-						} else {
+							l.turn.Store(&turn)
+							h.say(3)
+							h.chat.Inject(recalltest.History, -1, recalltest.Answer(10044, "no history"))
+							c := h.proposed(testGroup + " 1-4")
+							holds(t, said(c), "BLIND: 3 messages could not be read")
+							if !known { // as an earlier version sealed it while the group could not be read either
+								err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
+									r, err := tx.Request(c.ID)
+									if err != nil {
+										return err
+									}
+									r.Group = bot.GroupFacts{}
+									return tx.PutRequest(r)
+								})
+								if err != nil {
+									t.Fatal(err)
+								}
+							}
+							if lost {
+								h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway())
+							} else {
+								h.chat.ClearFaults()
+							}
+							h.press("UTHEO", intake.ActApprove, c)
+							h.pass(500 * time.Millisecond)
+							h.say(1)
 							h.chat.ClearFaults()
-						}
-						h.press("UTHEO", intake.ActApprove, c)
-						h.pass(500 * time.Millisecond)
-						h.say(1)
-						h.chat.ClearFaults()
-						h.within(2*time.Minute, c.ID, bot.Done)
-						h.pass(time.Minute)
-						if !known {
-							holds(t, h.screen.thread(c.ID), "2: not sent (it could not be checked that it existed when approved)")
-							if got := h.chat.RecalledSeqs(testGroup, ""); len(got) > 0 {
+							h.within(2*time.Minute, c.ID, bot.Done)
+							h.pass(time.Minute)
+							if !known {
+								holds(t, h.screen.thread(c.ID),
+									"2: not sent (it could not be checked that it existed when approved)")
+								if got := h.chat.RecalledSeqs(testGroup, ""); len(got) > 0 {
+									t.Errorf("recalled %v", got)
+								}
+								return
+							}
+							holds(t, h.screen.thread(c.ID), "1: recalled\n", "3: recalled\n",
+								"4: not sent (did not exist when approved)\n")
+							if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got,
+								[]recalltest.Seq{1, 2, 3}) {
 								t.Errorf("recalled %v", got)
 							}
-							return
-						}
-						holds(t, h.screen.thread(c.ID), "1: recalled\n", "3: recalled\n", "4: not sent (did not exist when approved)\n")
-						if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, []recalltest.Seq{1, 2, 3}) {
-							t.Errorf("recalled %v", got)
-						}
+						})
 					})
-				})
 			}
 		}
 	}
 }
 
-// TestLiveSentUnread: a group that keeps no history is the one where a lost answer is settled by sending again unread.
+// TestLiveSentUnread: a group that keeps no history is the one where a lost answer is settled by
+// sending again unread.
 func TestLiveSentUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)

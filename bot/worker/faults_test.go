@@ -17,8 +17,9 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestFaults lets one thing go wrong with the Chat service while a request for the messages 1 to 3 runs, and reads what the thread says. Whatever the answer was, every
-// message ends with an outcome that is true.
+// TestFaults lets one thing go wrong with the Chat service while a request for the messages 1 to 3
+// runs, and reads what the thread says. Whatever the answer was, every message ends with an outcome
+// that is true.
 func TestFaults(t *testing.T) {
 	all := func(words string) []string { return []string{"1: " + words, "2: " + words, "3: " + words} }
 	for _, test := range []struct {
@@ -32,44 +33,77 @@ func TestFaults(t *testing.T) {
 		{"an answer in another order", []recalltest.Fault{recalltest.Reordered()}, 1, all("recalled"), bot.Done, 1},
 		{"no ErrorInfo", []recalltest.Fault{recalltest.NoErrorInfo()}, 1, all("recalled"), bot.Done, 1},
 		{"fields nobody knows", []recalltest.Fault{recalltest.ExtraFields()}, 1, all("recalled"), bot.Done, 1},
-		{"an answer that lacks a message", []recalltest.Fault{recalltest.Missing(2)}, 1, []string{"1: recalled", "2: recalled (answer lost, verified by history)", "3: recalled"}, bot.Done, 1},
+		{"an answer that lacks a message", []recalltest.Fault{recalltest.Missing(2)}, 1,
+			[]string{"1: recalled", "2: recalled (answer lost, verified by history)", "3: recalled"}, bot.Done, 1},
 		{"502 with HTML before acting", []recalltest.Fault{recalltest.BadGateway()}, 1, all("recalled"), bot.Done, 2},
-		{"502 with HTML after acting", []recalltest.Fault{recalltest.BadGatewayAfter()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"HTML with status 200", []recalltest.Fault{recalltest.HTML()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"500 with an envelope that says OK", []recalltest.Fault{recalltest.Status(500)}, 1, all("recalled"), bot.Done, 2},
-		{"a call that acts long after it was given up", []recalltest.Fault{recalltest.ActsLate(30 * time.Second)}, 1, all("recalled"), bot.Done, 2},
+		{"502 with HTML after acting", []recalltest.Fault{recalltest.BadGatewayAfter()}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"HTML with status 200", []recalltest.Fault{recalltest.HTML()}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"500 with an envelope that says OK", []recalltest.Fault{recalltest.Status(500)}, 1, all("recalled"), bot.Done,
+			2},
+		{"a call that acts long after it was given up", []recalltest.Fault{recalltest.ActsLate(30 * time.Second)}, 1,
+			all("recalled"), bot.Done, 2},
 		{"a slow answer", []recalltest.Fault{recalltest.Delay(5 * time.Second)}, 1, all("recalled"), bot.Done, 1},
-		{"a call that takes longer than it is waited for", []recalltest.Fault{recalltest.Delay(12 * time.Second)}, 1, all("recalled"), bot.Done, 2},
-		{"an answer that names each message twice", []recalltest.Fault{recalltest.Twice()}, 1, all("recalled"), bot.Done, 1},
-		{"two codes for each message, the last of them wrong", []recalltest.Fault{recalltest.TwoCodes(10031)}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"two codes for each message, the last of them a lie", []recalltest.Fault{recalltest.PerMessage(10002), recalltest.TwoCodes(0)}, 1, all("recalled"), bot.Done, 2},
-		{"an answer that is cut off within its JSON", []recalltest.Fault{recalltest.CutJSON()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"the answer lost after acting", []recalltest.Fault{recalltest.AnswerLost()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"a connection broken before acting", []recalltest.Fault{recalltest.ResetBefore()}, 1, all("recalled"), bot.Done, 2},
-		{"a connection broken after acting", []recalltest.Fault{recalltest.ResetAfter()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"a call that takes longer than it is waited for", []recalltest.Fault{recalltest.Delay(12 * time.Second)}, 1,
+			all("recalled"), bot.Done, 2},
+		{"an answer that names each message twice", []recalltest.Fault{recalltest.Twice()}, 1, all("recalled"),
+			bot.Done, 1},
+		{"two codes for each message, the last of them wrong", []recalltest.Fault{recalltest.TwoCodes(10031)}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"two codes for each message, the last of them a lie", []recalltest.Fault{recalltest.PerMessage(10002),
+			recalltest.TwoCodes(0)}, 1, all("recalled"), bot.Done, 2},
+		{"an answer that is cut off within its JSON", []recalltest.Fault{recalltest.CutJSON()}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"the answer lost after acting", []recalltest.Fault{recalltest.AnswerLost()}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"a connection broken before acting", []recalltest.Fault{recalltest.ResetBefore()}, 1, all("recalled"),
+			bot.Done, 2},
+		{"a connection broken after acting", []recalltest.Fault{recalltest.ResetAfter()}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
 		{"never reached", []recalltest.Fault{recalltest.Unreachable()}, 1, all("recalled"), bot.Done, 1},
-		{"a truncated answer", []recalltest.Fault{recalltest.Truncated()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"10002 before acting", []recalltest.Fault{recalltest.Answer(10002, "internal")}, 1, all("recalled"), bot.Done, 2},
-		{"10002 after acting", []recalltest.Fault{recalltest.AnswerAfter(10002, "internal")}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"60008 after acting", []recalltest.Fault{recalltest.AnswerAfter(60008, "timeout")}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"a truncated answer", []recalltest.Fault{recalltest.Truncated()}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"10002 before acting", []recalltest.Fault{recalltest.Answer(10002, "internal")}, 1, all("recalled"), bot.Done,
+			2},
+		{"10002 after acting", []recalltest.Fault{recalltest.AnswerAfter(10002, "internal")}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
+		{"60008 after acting", []recalltest.Fault{recalltest.AnswerAfter(60008, "timeout")}, 1,
+			all("recalled (answer lost, verified by history)"), bot.Done, 1},
 		{"60007", []recalltest.Fault{recalltest.Answer(60007, "too frequent")}, 3, all("recalled"), bot.Done, 4},
 		{"70001 once", []recalltest.Fault{recalltest.Answer(70001, "expired")}, 1, all("recalled"), bot.Done, 2},
-		{"70009 pauses the app, until it is mended", []recalltest.Fault{recalltest.Answer(70009, "wrong key")}, 1, all("recalled"), bot.Done, 2},
-		{"70050 pauses the app", []recalltest.Fault{recalltest.Answer(70050, "too many failures")}, 1, all("recalled"), bot.Done, 2},
-		{"10007 refuses the request", []recalltest.Fault{recalltest.Answer(10007, "not allowed here")}, 1, all("refused (10007: not allowed here)"), bot.Done, 1},
-		{"10010 refuses the request", []recalltest.Fault{recalltest.Answer(10010, "no such group")}, 1, all("refused (10010: no such group)"), bot.Done, 1},
-		{"10033 refuses the request", []recalltest.Fault{recalltest.Answer(10033, "")}, 1, all("group type does not allow it (10033)"), bot.Done, 1},
-		{"10041 refuses the request", []recalltest.Fault{recalltest.Answer(10041, "")}, 1, all("recall is switched off for this app (10041)"), bot.Done, 1},
-		{"10032 for the whole call is tried singly", []recalltest.Fault{recalltest.Answer(10032, "")}, 1, all("recalled"), bot.Done, 4},
-		{"10004 again and again", []recalltest.Fault{recalltest.Answer(10004, "bad")}, 4, all("refused (10004: bad)"), bot.Done, 4},
-		{"a code that no table names", []recalltest.Fault{recalltest.Answer(61234, "we moved")}, 1, all("refused (61234: we moved)"), bot.Done, 1},
-		{"10030 for one message", []recalltest.Fault{recalltest.PerMessage(10030, 2)}, 1, []string{"1: recalled", "2: not found (10030)", "3: recalled"}, bot.Done, 1},
-		{"10031 for one message", []recalltest.Fault{recalltest.PerMessage(10031, 2)}, 1, []string{"2: too old (10031)"}, bot.Done, 1},
-		{"10032 for one message", []recalltest.Fault{recalltest.PerMessage(10032, 2)}, 1, []string{"2: cannot be recalled (10032)"}, bot.Done, 1},
-		{"10033 for one message", []recalltest.Fault{recalltest.PerMessage(10033, 2)}, 1, []string{"1: recalled", "2: group type does not allow it (10033)"}, bot.Done, 1},
-		{"10002 for one message", []recalltest.Fault{recalltest.PerMessage(10002, 2)}, 1, []string{"1: recalled", "2: recalled", "3: recalled"}, bot.Done, 2},
-		{"no list", []recalltest.Fault{recalltest.NoList()}, 1, all("recalled (answer lost, verified by history)"), bot.Done, 1},
-		{"nothing works for long", []recalltest.Fault{recalltest.BadGateway()}, -1, all("unknown (still there when last read)"), bot.Stopped, 60},
+		{"70009 pauses the app, until it is mended", []recalltest.Fault{recalltest.Answer(70009, "wrong key")}, 1,
+			all("recalled"), bot.Done, 2},
+		{"70050 pauses the app", []recalltest.Fault{recalltest.Answer(70050, "too many failures")}, 1, all("recalled"),
+			bot.Done, 2},
+		{"10007 refuses the request", []recalltest.Fault{recalltest.Answer(10007, "not allowed here")}, 1,
+			all("refused (10007: not allowed here)"), bot.Done, 1},
+		{"10010 refuses the request", []recalltest.Fault{recalltest.Answer(10010, "no such group")}, 1,
+			all("refused (10010: no such group)"), bot.Done, 1},
+		{"10033 refuses the request", []recalltest.Fault{recalltest.Answer(10033, "")}, 1,
+			all("group type does not allow it (10033)"), bot.Done, 1},
+		{"10041 refuses the request", []recalltest.Fault{recalltest.Answer(10041, "")}, 1,
+			all("recall is switched off for this app (10041)"), bot.Done, 1},
+		{"10032 for the whole call is tried singly", []recalltest.Fault{recalltest.Answer(10032, "")}, 1,
+			all("recalled"), bot.Done, 4},
+		{"10004 again and again", []recalltest.Fault{recalltest.Answer(10004, "bad")}, 4, all("refused (10004: bad)"),
+			bot.Done, 4},
+		{"a code that no table names", []recalltest.Fault{recalltest.Answer(61234, "we moved")}, 1,
+			all("refused (61234: we moved)"), bot.Done, 1},
+		{"10030 for one message", []recalltest.Fault{recalltest.PerMessage(10030, 2)}, 1,
+			[]string{"1: recalled", "2: not found (10030)", "3: recalled"}, bot.Done, 1},
+		{"10031 for one message", []recalltest.Fault{recalltest.PerMessage(10031, 2)}, 1,
+			[]string{"2: too old (10031)"}, bot.Done, 1},
+		{"10032 for one message", []recalltest.Fault{recalltest.PerMessage(10032, 2)}, 1,
+			[]string{"2: cannot be recalled (10032)"}, bot.Done, 1},
+		{"10033 for one message", []recalltest.Fault{recalltest.PerMessage(10033, 2)}, 1,
+			[]string{"1: recalled", "2: group type does not allow it (10033)"}, bot.Done, 1},
+		{"10002 for one message", []recalltest.Fault{recalltest.PerMessage(10002, 2)}, 1,
+			[]string{"1: recalled", "2: recalled", "3: recalled"}, bot.Done, 2},
+		{"no list", []recalltest.Fault{recalltest.NoList()}, 1, all("recalled (answer lost, verified by history)"),
+			bot.Done, 1},
+		{"nothing works for long", []recalltest.Fault{recalltest.BadGateway()}, -1,
+			all("unknown (still there when last read)"), bot.Stopped, 60},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -111,7 +145,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestEveryFault holds the tests to the knobs that the service in memory has: each is turned alone in TestFaults, and in the mix of TestChaosChat.
+// TestEveryFault holds the tests to the knobs that the service in memory has: each is turned alone
+// in TestFaults, and in the mix of TestChaosChat.
 func TestEveryFault(t *testing.T) {
 	parse := func(file string) *ast.File {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -153,11 +188,13 @@ func TestEveryFault(t *testing.T) {
 	}
 }
 
-// TestStopWhileRunning stops a long request: what is in flight is awaited, the rest is not sent, and the receipt is exact.
+// TestStopWhileRunning stops a long request: what is in flight is awaited, the rest is not sent,
+// and the receipt is exact.
 func TestStopWhileRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Policy.LargeFrom = 100000 })
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		h.say(1000)
 		c := h.asks("UMINA", testGroup+" 1-1000")
 		h.press("UTHEO", intake.ActApprove, c)
@@ -174,7 +211,9 @@ func TestStopWhileRunning(t *testing.T) {
 		if n == 0 || n == 1000 {
 			t.Fatalf("%d of 1000 were recalled: the stop showed nothing", n)
 		}
-		want := strings.NewReplacer("N", itoa(n), "M", itoa(1000-n)).Replace("1,000 messages were requested = N recalled + 0 already recalled + 0 not found + 0 refused + M not sent + 0 unknown")
+		want := strings.NewReplacer("N", itoa(n), "M",
+			itoa(1000-n)).Replace(
+			"1,000 messages were requested = N recalled + 0 already recalled + 0 not found + 0 refused + M not sent + 0 unknown")
 		if thread := h.screen.thread(c.ID); !strings.Contains(thread, want) {
 			t.Errorf("the thread lacks %q:\n%.2000s", want, thread)
 		}
@@ -185,11 +224,13 @@ func itoa(n int) string {
 	return strings.TrimSpace(bot.Say("note.summary", "n", n, "words", bot.Line{}).String())
 }
 
-// TestStopSettlesDoubtByReading stops a request whose answers are being lost: what may have been recalled is found out by reading alone, and nothing is sent any more.
+// TestStopSettlesDoubtByReading stops a request whose answers are being lost: what may have been
+// recalled is found out by reading alone, and nothing is sent any more.
 func TestStopSettlesDoubtByReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouseWith(t, nil, nil)
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		h.say(1000)
 		c := h.proposed(testGroup + " 1-1000")
 		for i := range 40 { // of each three one acted
@@ -215,14 +256,16 @@ func TestStopSettlesDoubtByReading(t *testing.T) {
 			t.Errorf("%d calls after the stop", more)
 		}
 		counts := h.holds(c.ID, 1000)
-		if recalled := len(h.chat.RecalledSeqs(testGroup, "")); counts["recalled"] != recalled || recalled == 0 || counts["unknown"] == 0 || counts["not sent"] == 0 {
+		if recalled := len(h.chat.RecalledSeqs(testGroup, "")); counts["recalled"] != recalled || recalled == 0 ||
+			counts["unknown"] == 0 || counts["not sent"] == 0 {
 			t.Errorf("outcomes %v; %d are recalled", counts, recalled)
 		}
 	})
 }
 
-// TestRefusedAfterALostAnswer: the service refuses a request as a whole while the answer to one of its calls is lost, and that call acts only after history showed its messages as
-// still there. So these are not told as refused.
+// TestRefusedAfterALostAnswer: the service refuses a request as a whole while the answer to one of
+// its calls is lost, and that call acts only after history showed its messages as still there. So
+// these are not told as refused.
 func TestRefusedAfterALostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
@@ -238,7 +281,8 @@ func TestRefusedAfterALostAnswer(t *testing.T) {
 		if counts := h.holds(c.ID, 60); counts["unknown"] != 10 || counts["refused"] != 50 {
 			t.Errorf("outcomes %v", counts)
 		}
-		holds(t, h.screen.thread(c.ID), "10 unknown (still there when last read)", "50 refused (10007: not allowed here)")
+		holds(t, h.screen.thread(c.ID), "10 unknown (still there when last read)",
+			"50 refused (10007: not allowed here)")
 		h.pass(10 * time.Minute)
 		if n := len(h.chat.RecalledSeqs(testGroup, "")); n != 10 {
 			t.Errorf("%d are recalled in the end: this shows nothing", n)
@@ -247,12 +291,15 @@ func TestRefusedAfterALostAnswer(t *testing.T) {
 	})
 }
 
-// TestDoubtReadInTheEnd: a batch of a group that is said to keep no history is sent again unread, that answer is lost too, and then history can be read. A final code counts from then on as for what was always read.
+// TestDoubtReadInTheEnd: a batch of a group that is said to keep no history is sent again unread,
+// that answer is lost too, and then history can be read. A final code counts from then on as for
+// what was always read.
 func TestDoubtReadInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
 		h.say(3)
-		h.chat.Inject(recalltest.History, 4, recalltest.Answer(10044, "no history")) // at the seal, before each of two calls, and after the first
+		// at the seal, before each of two calls, and after the first
+		h.chat.Inject(recalltest.History, 4, recalltest.Answer(10044, "no history"))
 		c := h.proposed(testGroup + " 1-3")
 		h.chat.Inject(recalltest.Recall, 2, recalltest.ResetBefore())
 		h.chat.Inject(recalltest.Recall, -1, recalltest.PerMessage(10031))
@@ -301,7 +348,8 @@ func TestDoubtsBesideUnreadable(t *testing.T) {
 func TestSmallBeforeLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouseWith(t, nil, nil)
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		h.say(10_002)
 		flood := h.proposed(testGroup + " 1-10000")
 		urgent := h.proposed(testGroup + " 10001 10002")
@@ -319,7 +367,8 @@ func TestSmallBeforeLarge(t *testing.T) {
 	})
 }
 
-// TestSmallAsked: whichever was asked first, and with a quota so small that one batch is claimed at a time, a small request goes before a flood.
+// TestSmallAsked: whichever was asked first, and with a quota so small that one batch is claimed at
+// a time, a small request goes before a flood.
 func TestSmallAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
@@ -373,7 +422,8 @@ func (c cutOff) GroupMsgRecall(ctx context.Context, r recall.RecallRequest) (rec
 	return c.Chat.GroupMsgRecall(ctx, r)
 }
 
-// TestShareLeft: of a share that one flood cannot use, because its batches wait to be sent again, the other has the use.
+// TestShareLeft: of a share that one flood cannot use, because its batches wait to be sent again,
+// the other has the use.
 func TestShareLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const cut = "@TGS#CUT"
@@ -383,7 +433,8 @@ func TestShareLeft(t *testing.T) {
 			h.chat.Say(cut, "", "alice", fmt.Sprint("win big ", i+1))
 		}
 		h.say(5000)
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		waits, goes := h.proposed(cut+" 1-5100"), h.proposed(testGroup+" 1-5000")
 		h.press("UTHEO", intake.ActApprove, waits)
 		h.press("UTHEO", intake.ActApprove, goes)
@@ -396,7 +447,8 @@ func TestShareLeft(t *testing.T) {
 	})
 }
 
-// TestStopEndsDoubt stops a request whose answer is lost and cannot be found out: it ends, as soon as nothing can tell any more.
+// TestStopEndsDoubt stops a request whose answer is lost and cannot be found out: it ends, as soon
+// as nothing can tell any more.
 func TestStopEndsDoubt(t *testing.T) {
 	for name, test := range map[string]struct {
 		group       string
@@ -409,7 +461,8 @@ func TestStopEndsDoubt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(t, func(o *bot.Options) { o.Callbacks, o.Policy.StartWithin = test.callbacks, 5*time.Minute })
+				h := newHouse(t,
+					func(o *bot.Options) { o.Callbacks, o.Policy.StartWithin = test.callbacks, 5*time.Minute })
 				h.chat.AddGroup(recalltest.Group{ID: "@TGS#LIVE", Type: "AVChatRoom", Name: "Live", Members: 2})
 				for i := range 3 {
 					h.chat.Say(test.group, "", "alice", fmt.Sprint("win big ", i+1))

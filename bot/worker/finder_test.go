@@ -13,7 +13,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// What a search found is turned page by page, read afresh each time and told as it is then; each reading is audited, and the button asks for all of it.
+// What a search found is turned page by page, read afresh each time and told as it is then; each
+// reading is audited, and the button asks for all of it.
 func TestFoundPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
@@ -23,7 +24,8 @@ func TestFoundPages(t *testing.T) {
 		}
 		h.pass(time.Second)
 		first := h.types("UMINA", "recalls", "find "+testGroup+" from:mallory last:45")
-		holds(t, pageText(first.Page), "45 messages found in "+testGroup+", newest first, page 1 of 3", "119 mallory win big 60", "81 mallory win big 41")
+		holds(t, pageText(first.Page), "45 messages found in "+testGroup+", newest first, page 1 of 3",
+			"119 mallory win big 60", "81 mallory win big 41")
 		lacks(t, pageText(first.Page), "win big 40", "hello")
 		if first.Page.Recall != "Recall all 45" || first.Page.Search == "" {
 			t.Errorf("buttons: %q of %q", first.Page.Recall, first.Page.Search)
@@ -31,19 +33,22 @@ func TestFoundPages(t *testing.T) {
 		turn := func(n int) intake.Answer {
 			return h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: first.Page.Search, Page: n})
 		}
-		// What happens meanwhile moves nothing: the second page is what comes after the first, as it is now.
+		// What happens meanwhile moves nothing: the second page is what comes after the first, as
+		// it is now.
 		h.chat.Say(testGroup, "", "mallory", "win big 61")
 		h.chat.RecallElsewhere(testGroup, "", "mallory", 79)
 		h.chat.Delete(testGroup, "", 77)
 		second := turn(1)
-		holds(t, pageText(second.Page), "page 2 of 3", "79 mallory  [recalled since]", "77 mallory  [deleted or expired since]", "75 mallory win big 38", "41 mallory win big 21")
+		holds(t, pageText(second.Page), "page 2 of 3", "79 mallory  [recalled since]",
+			"77 mallory  [deleted or expired since]", "75 mallory win big 38", "41 mallory win big 21")
 		lacks(t, pageText(second.Page), "win big 40", "win big 39", "win big 61")
 		holds(t, pageText(turn(2).Page), "page 3 of 3", "39 mallory win big 20", "31 mallory win big 16")
 		if beyond := turn(99); beyond.Page.Number != 2 {
 			t.Errorf("page %d", beyond.Page.Number)
 		}
 		read := h.audited("read")
-		if len(read) != 4 || !strings.Contains(string(read[1].Detail), `"page":1`) || !strings.Contains(string(read[1].Detail), `"how":"find"`) {
+		if len(read) != 4 || !strings.Contains(string(read[1].Detail), `"page":1`) ||
+			!strings.Contains(string(read[1].Detail), `"how":"find"`) {
 			t.Errorf("audited: %+v", read)
 		}
 
@@ -60,7 +65,8 @@ func TestFoundPages(t *testing.T) {
 	})
 }
 
-// The buttons of a search are worth nothing to another account, without the right, for a group that is no longer allowed, after a day, or made up.
+// The buttons of a search are worth nothing to another account, without the right, for a group that
+// is no longer allowed, after a day, or made up.
 func TestFoundGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := t.TempDir() + "/bot.db"
@@ -82,7 +88,8 @@ func TestFoundGuards(t *testing.T) {
 				if want == "not_allowed" && kind == intake.ActRecallFind {
 					want = "not_requester"
 				}
-				if got := h.do(user, intake.Act{Kind: kind, Search: id, Page: 1}); got.Refused != want || got.Page != nil {
+				if got := h.do(user, intake.Act{Kind: kind, Search: id, Page: 1}); got.Refused != want ||
+					got.Page != nil {
 					t.Errorf("%s by %s: %+v, want %s", kind, user, got, want)
 				}
 			}
@@ -104,7 +111,8 @@ func TestFoundGuards(t *testing.T) {
 		refused("UMINA", "wrong_channel", search)
 		h.stop()
 		h.open(file, nil)
-		if a := h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: search, Page: 1}); a.Kind != intake.ShowPage {
+		if a := h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: search,
+			Page: 1}); a.Kind != intake.ShowPage {
 			t.Errorf("its own: %+v", a)
 		}
 		h.stop()
@@ -149,7 +157,8 @@ func TestFoundUnread(t *testing.T) {
 		a := h.types("UMINA", "recalls", "find "+testGroup+" from:alice")
 		h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, "busy"))
 		turn := intake.Act{Kind: intake.ActTurnFind, Search: a.Page.Search, Page: 1}
-		if b := h.do("UMINA", turn); b.Kind != intake.Whisper || !strings.Contains(fmt.Sprint(b.Lines), "The messages could not be read: busy (10002)") {
+		if b := h.do("UMINA", turn); b.Kind != intake.Whisper || !strings.Contains(fmt.Sprint(b.Lines),
+			"The messages could not be read: busy (10002)") {
 			t.Errorf("%+v", b)
 		}
 		h.chat.ClearFaults()
@@ -157,7 +166,8 @@ func TestFoundUnread(t *testing.T) {
 	})
 }
 
-// A search stops after 2,000 messages and says so, whether it found anything or not; what it found can still be recalled, but as a filter it cannot.
+// A search stops after 2,000 messages and says so, whether it found anything or not; what it found
+// can still be recalled, but as a filter it cannot.
 func TestFindStopsEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
@@ -166,7 +176,8 @@ func TestFindStopsEarly(t *testing.T) {
 		h.chat.Say(testGroup, "", "mallory", "the last")
 		h.pass(time.Second)
 		a := h.types("UMINA", "recalls", "find "+testGroup+" from:mallory")
-		holds(t, pageText(a.Page), "1 message found", "2102 mallory the last", "2,000 messages were read", "stopped after 2,000 messages", "before it was complete")
+		holds(t, pageText(a.Page), "1 message found", "2102 mallory the last", "2,000 messages were read",
+			"stopped after 2,000 messages", "before it was complete")
 		a = h.types("UMINA", "recalls", "find "+testGroup+" from:nobody")
 		holds(t, fmt.Sprint(a.Lines), "No message of", "stopped after 2,000 messages")
 		calls := 0
@@ -190,12 +201,14 @@ func TestFindStopsEarly(t *testing.T) {
 func TestFindFolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
-		for _, text := range []string{"Double your COINS", "double  your\ncoins", "ｄｏｕｂｌｅ ｙｏｕｒ ｃｏｉｎｓ", "dou\u200bble your co\u00adins", "double your co\x00ins", "straße", "other"} {
+		for _, text := range []string{"Double your COINS", "double  your\ncoins", "ｄｏｕｂｌｅ ｙｏｕｒ ｃｏｉｎｓ",
+			"dou\u200bble your co\u00adins", "double your co\x00ins", "straße", "other"} {
 			h.chat.Say(testGroup, "", "mallory", text)
 		}
 		h.pass(time.Second)
 		for phrase, want := range map[string][]uint32{
-			`"Double Your Coins"`: {5, 4, 3, 2, 1}, `"double   your coins"`: {5, 4, 3, 2, 1}, `"ＹＯＵＲ"`: {5, 4, 3, 2, 1}, `STRASSE`: {6}, `"your coins double"`: nil,
+			`"Double Your Coins"`: {5, 4, 3, 2, 1}, `"double   your coins"`: {5, 4, 3, 2, 1}, `"ＹＯＵＲ"`: {5, 4, 3, 2, 1},
+			`STRASSE`: {6}, `"your coins double"`: nil,
 		} {
 			a := h.types("UMINA", "recalls", "find "+testGroup+" text:"+phrase)
 			var got []uint32
@@ -226,7 +239,8 @@ func TestListCut(t *testing.T) {
 		}
 		c := h.asks("UMINA", testGroup+" 1")
 		l = h.types("UMINA", "recalls", "list open").Lines
-		if len(l) != 2 || l[0].String() != "1 request, newest first:" || !strings.Contains(l[1].String(), string(c.ID)) {
+		if len(l) != 2 || l[0].String() != "1 request, newest first:" || !strings.Contains(l[1].String(),
+			string(c.ID)) {
 			t.Errorf("open: %v", l)
 		}
 	})

@@ -4,7 +4,8 @@ import (
 	"recallbot/bot"
 )
 
-// finish ends a request whose every message has its outcome, once it is known what the outcomes rest on or that has been waited for long enough.
+// finish ends a request whose every message has its outcome, once it is known what the outcomes
+// rest on or that has been waited for long enough.
 func (r *runner) finish(tx bot.Tx, id bot.RequestID) error {
 	open, err := tx.Batches(id, 1, bot.BatchPending, bot.BatchSending, bot.BatchDoubt)
 	if err != nil || len(open) > 0 {

@@ -20,7 +20,8 @@ import (
 
 const testGroup = "@TGS#2J4SZEAEL"
 
-// screen is a platform in the simplest form: it keeps the newest card of each request and the notes of its thread.
+// screen is a platform in the simplest form: it keeps the newest card of each request and the notes
+// of its thread.
 type screen struct {
 	platform bot.Platform
 
@@ -92,7 +93,8 @@ type house struct {
 }
 
 func newHouse(t *testing.T, turn func(*bot.Options)) *house {
-	h := &house{t: t, chat: recalltest.New(recalltest.Options{}), screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
+	h := &house{t: t, chat: recalltest.New(recalltest.Options{}),
+		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
 	h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	h.open(t.TempDir()+"/bot.db", turn)
 	t.Cleanup(func() {
@@ -104,7 +106,8 @@ func newHouse(t *testing.T, turn func(*bot.Options)) *house {
 
 func (h *house) open(file string, turn func(*bot.Options)) {
 	h.t.Helper()
-	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: h.chat.Client()})
+	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(),
+		BaseURL: recalltest.URL, HTTPClient: h.chat.Client()})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -115,10 +118,12 @@ func (h *house) open(file string, turn func(*bot.Options)) {
 	}
 	policy := bot.DefaultPolicy()
 	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
-		Requesters: []bot.Principal{{User: "UMINA"}, {User: "UTHEO"}}, Approvers: []bot.Principal{{Group: "SLEADS"}, {User: "UTHEO"}}, Channels: []string{"C1"},
+		Requesters: []bot.Principal{{User: "UMINA"}, {User: "UTHEO"}}, Approvers: []bot.Principal{{Group: "SLEADS"},
+			{User: "UTHEO"}}, Channels: []string{"C1"},
 	}}
-	o := bot.Options{App: recall.SDKAppID(h.chat.SDKAppID()), Ledger: h.ledger, Chat: client, Policy: policy, Admin: "administrator",
-		Log: slog.New(slog.NewTextHandler(h.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))}
+	o := bot.Options{App: recall.SDKAppID(h.chat.SDKAppID()), Ledger: h.ledger, Chat: client, Policy: policy,
+		Admin: "administrator",
+		Log:   slog.New(slog.NewTextHandler(h.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))}
 	if turn != nil {
 		turn(&o)
 	}
@@ -150,7 +155,8 @@ func (h *house) do(user string, act intake.Act) intake.Answer {
 	h.t.Helper()
 	h.events++
 	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
-	e := intake.Event{ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by, Act: act}
+	e := intake.Event{ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1",
+		Channel: "C1"}, By: by, Act: act}
 	a, err := h.bot.Do(h.t.Context(), e, bot.Member{Account: by, Name: strings.ToLower(user)})
 	if err != nil {
 		h.t.Fatalf("%s: %v", user, err)
@@ -205,7 +211,8 @@ func TestTwoPeople(t *testing.T) {
 			t.Errorf("state %s", c.State)
 		}
 		thread := h.screen.thread(c.ID)
-		for _, want := range []string{"1: recalled", "2: recalled", "9: not sent (did not exist when approved)", "3 messages were requested = 2 recalled + 0 already recalled + 0 not found + 0 refused + 1 not sent + 0 unknown"} {
+		for _, want := range []string{"1: recalled", "2: recalled", "9: not sent (did not exist when approved)",
+			"3 messages were requested = 2 recalled + 0 already recalled + 0 not found + 0 refused + 1 not sent + 0 unknown"} {
 			if !strings.Contains(thread, want) {
 				t.Errorf("thread lacks %q:\n%s", want, thread)
 			}
@@ -224,7 +231,8 @@ func TestTwoPeople(t *testing.T) {
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Policy.MaxMessages = 3000; o.Policy.LargeFrom = 100000 })
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		h.say(2000)
 		c := h.asks("UMINA", testGroup+" 1-2000")
 		h.pass(10 * time.Second)

@@ -19,7 +19,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// frozen is the ledger as a process has it that can be stopped: what it began then goes on when it goes on, however late.
+// frozen is the ledger as a process has it that can be stopped: what it began then goes on when it
+// goes on, however late.
 type frozen struct {
 	bot.Ledger
 	mu     sync.Mutex
@@ -40,7 +41,8 @@ func (f *frozen) thaw() {
 	f.thawed = nil
 }
 
-// live waits until the process lives, and takes the deadline from ctx: one that is stopped does not see it.
+// live waits until the process lives, and takes the deadline from ctx: one that is stopped does not
+// see it.
 func (f *frozen) live(ctx context.Context) context.Context {
 	f.mu.Lock()
 	thawed := f.thawed
@@ -89,8 +91,10 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// TestFrozen stops a process in the middle of a run, with answers in its memory that are not stored, lets another take over, and lets the first go on when all is done or
-// in the middle of it. It writes nothing, posts nothing and calls nothing, though its clock had no time to tell it that its leases are gone.
+// TestFrozen stops a process in the middle of a run, with answers in its memory that are not
+// stored, lets another take over, and lets the first go on when all is done or in the middle of it.
+// It writes nothing, posts nothing and calls nothing, though its clock had no time to tell it that
+// its leases are gone.
 func TestFrozen(t *testing.T) {
 	for _, done := range []bool{true, false} {
 		t.Run(fmt.Sprint("the other is done: ", done), func(t *testing.T) {
@@ -106,7 +110,8 @@ func thawed(t *testing.T, done bool) {
 	var options bot.Options
 	client := func(through http.RoundTripper) *recall.Client {
 		c, err := recall.New(recall.Config{
-			SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: &http.Client{Transport: through}, CallsPerSecond: 20,
+			SDKAppID: recall.SDKAppID(chat.SDKAppID()), SecretKey: chat.SecretKey(), BaseURL: recalltest.URL,
+			HTTPClient: &http.Client{Transport: through}, CallsPerSecond: 20,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +124,8 @@ func thawed(t *testing.T, done bool) {
 		first, wire = &frozen{Ledger: o.Ledger}, &counted{RoundTripper: chat.Client().Transport}
 		o.Ledger, o.Holder, o.Chat = first, "first", client(wire)
 	})
-	h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+	h.chat.Change(
+		func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 	const n = 2000
 	h.say(n)
 	c := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))

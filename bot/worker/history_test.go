@@ -33,7 +33,8 @@ func (l *liar) GroupMsgGetSimple(ctx context.Context, r recall.HistoryRequest) (
 	return p, err
 }
 
-// What history answers is checked against what was asked: more, twice or in another order than asked makes no difference.
+// What history answers is checked against what was asked: more, twice or in another order than
+// asked makes no difference.
 func TestHistoryChecked(t *testing.T) {
 	foreign := func(seq recall.Seq) recall.Message {
 		return recall.Message{Seq: seq, From: "mallory", Time: time.Now().Truncate(time.Second), RawBody: []byte(`[]`)}
@@ -41,7 +42,8 @@ func TestHistoryChecked(t *testing.T) {
 	for name, turn := range map[string]func(r recall.HistoryRequest, p *recall.HistoryPage){
 		"as it is": func(recall.HistoryRequest, *recall.HistoryPage) {},
 		"in any order": func(_ recall.HistoryRequest, p *recall.HistoryPage) {
-			rand.Shuffle(len(p.Messages), func(i, j int) { p.Messages[i], p.Messages[j] = p.Messages[j], p.Messages[i] })
+			rand.Shuffle(len(p.Messages),
+				func(i, j int) { p.Messages[i], p.Messages[j] = p.Messages[j], p.Messages[i] })
 		},
 		"everything twice": func(_ recall.HistoryRequest, p *recall.HistoryPage) {
 			p.Messages = append(p.Messages, p.Messages...)
@@ -51,7 +53,10 @@ func TestHistoryChecked(t *testing.T) {
 				p.Messages = append([]recall.Message{foreign(r.Seq + 1), foreign(r.Seq + 500)}, p.Messages...)
 			}
 		},
-		"messages without a number": func(_ recall.HistoryRequest, p *recall.HistoryPage) { p.Messages = append(p.Messages, foreign(0)) },
+		"messages without a number": func(_ recall.HistoryRequest,
+			p *recall.HistoryPage) {
+			p.Messages = append(p.Messages, foreign(0))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -68,10 +73,13 @@ func TestHistoryChecked(t *testing.T) {
 				holds(t, pageText(a.Page), "7 messages found", "48 mallory", "60 mallory")
 				lacks(t, pageText(a.Page), "46 mallory", "alice")
 				c := h.asks("UMINA", testGroup+" 10-12 30 70")
-				holds(t, said(c), "4 of 5 would be recalled: 10-12,30,70", "10 mallory win big 10", "11 alice win big 11", "70   [does not exist: will not be sent]")
+				holds(t, said(c), "4 of 5 would be recalled: 10-12,30,70", "10 mallory win big 10",
+					"11 alice win big 11", "70   [does not exist: will not be sent]")
 				h.press("UTHEO", intake.ActApprove, c)
 				h.pass(20 * time.Second)
-				holds(t, h.screen.thread(c.ID), "= 4 recalled + 0 already recalled + 0 not found + 0 refused + 1 not sent", "4 confirmed by history")
+				holds(t, h.screen.thread(c.ID),
+					"= 4 recalled + 0 already recalled + 0 not found + 0 refused + 1 not sent",
+					"4 confirmed by history")
 				if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, []uint32{10, 11, 12, 30}) {
 					t.Errorf("recalled %v", got)
 				}
@@ -80,7 +88,8 @@ func TestHistoryChecked(t *testing.T) {
 	}
 }
 
-// Messages that nobody asked for do not show that those asked for are gone: the reading is taken as failed, and nothing is proposed.
+// Messages that nobody asked for do not show that those asked for are gone: the reading is taken as
+// failed, and nothing is proposed.
 func TestHistoryOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l *liar
@@ -100,7 +109,8 @@ func TestHistoryOfOthers(t *testing.T) {
 	})
 }
 
-// A message that another sender, time or content is told of when it is read again, or that is not there any more, is not sent: the filter that found it proves nothing later.
+// A message that another sender, time or content is told of when it is read again, or that is not
+// there any more, is not sent: the filter that found it proves nothing later.
 func TestChangedSince(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l *liar
@@ -150,7 +160,8 @@ func stepped(t *testing.T, shift *atomic.Int64, turn func(*bot.Options)) *house 
 	}, turn)
 }
 
-// TestReadLongAgo: how old a reading is counts by the ledger's clock, whatever the process's says. Where that clock was set back nobody knows, and the message is read again.
+// TestReadLongAgo: how old a reading is counts by the ledger's clock, whatever the process's says.
+// Where that clock was set back nobody knows, and the message is read again.
 func TestReadLongAgo(t *testing.T) {
 	for name, test := range map[string]struct {
 		first, then time.Duration // how much later the ledger's clock is at the seal, and at the approval
@@ -177,7 +188,8 @@ func TestReadLongAgo(t *testing.T) {
 				h.chat.Edit(testGroup, "", 2, "good morning")
 				h.press("UTHEO", intake.ActApprove, c)
 				h.within(time.Minute, c.ID, bot.Done)
-				again := slices.ContainsFunc(h.audited("found out"), func(e bot.Entry) bool { return strings.Contains(string(e.Detail), `"for":"send"`) })
+				again := slices.ContainsFunc(h.audited("found out"),
+					func(e bot.Entry) bool { return strings.Contains(string(e.Detail), `"for":"send"`) })
 				if again != test.again {
 					t.Errorf("read again: %v, want %v", again, test.again)
 				}
@@ -207,8 +219,9 @@ func (d *dated) GroupMsgGetSimple(ctx context.Context, r recall.HistoryRequest) 
 	return p, err
 }
 
-// TestReadDated: a message is sealed as read when it was asked for, by the ledger's clock, however long the reading takes and whatever the clock does meanwhile. When the answer came
-// would be too late: what others did to the message while that was on its way is not in it.
+// TestReadDated: a message is sealed as read when it was asked for, by the ledger's clock, however
+// long the reading takes and whatever the clock does meanwhile. When the answer came would be too
+// late: what others did to the message while that was on its way is not in it.
 func TestReadDated(t *testing.T) {
 	for text, exact := range map[string]bool{"1-1000": true, `text:"win big" last:500`: false} {
 		t.Run(text, func(t *testing.T) {
@@ -229,8 +242,10 @@ func TestReadDated(t *testing.T) {
 					all, err := tx.Messages(id, 0, 1000)
 					for _, m := range all {
 						read, asked := m.Read.Add(-ahead), d.asked[m.Seq]
-						if read.After(asked) || read.Before(began.Truncate(time.Millisecond)) || exact && asked.Sub(read) > time.Millisecond {
-							t.Errorf("%d was asked for %v after the start, and is sealed as read after %v", m.Seq, asked.Sub(began), read.Sub(began))
+						if read.After(asked) || read.Before(began.Truncate(time.Millisecond)) || exact &&
+							asked.Sub(read) > time.Millisecond {
+							t.Errorf("%d was asked for %v after the start, and is sealed as read after %v", m.Seq,
+								asked.Sub(began), read.Sub(began))
 						}
 					}
 					if r, err := tx.Request(id); err != nil || len(all) == 0 || len(all) != r.Tally.Total {
@@ -246,10 +261,11 @@ func TestReadDated(t *testing.T) {
 	}
 }
 
-// TestReadTooOften: a page that the service does not give because it is asked too often is asked for again, not the whole reading; and however long that takes, no request is
-// blind for it.
+// TestReadTooOften: a page that the service does not give because it is asked too often is asked
+// for again, not the whole reading; and however long that takes, no request is blind for it.
 func TestReadTooOften(t *testing.T) {
-	for name, test := range map[string]struct{ refused, calls int }{"for a moment": {7, 7 + 10}, "for two minutes": {-1, 0}} {
+	for name, test := range map[string]struct{ refused, calls int }{"for a moment": {7, 7 + 10},
+		"for two minutes": {-1, 0}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHouse(t, nil)
@@ -268,15 +284,18 @@ func TestReadTooOften(t *testing.T) {
 					t.Errorf("%d calls for 10 pages of which %d were refused once", calls, test.refused)
 				}
 				lacks(t, said(c), "BLIND")
-				if told := len(h.audited("api")); told != h.chat.Calls(recalltest.History)+h.chat.Calls(recalltest.Info) {
-					t.Errorf("%d calls are told of %d", told, h.chat.Calls(recalltest.History)+h.chat.Calls(recalltest.Info))
+				if told := len(h.audited("api")); told != h.chat.Calls(recalltest.History)+h.chat.Calls(
+					recalltest.Info) {
+					t.Errorf("%d calls are told of %d", told,
+						h.chat.Calls(recalltest.History)+h.chat.Calls(recalltest.Info))
 				}
 			})
 		})
 	}
 }
 
-// TestDoubtReadTooOften: a doubt that cannot be read because others read too much is not sent again unread, however long that takes.
+// TestDoubtReadTooOften: a doubt that cannot be read because others read too much is not sent again
+// unread, however long that takes.
 func TestDoubtReadTooOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
@@ -295,7 +314,8 @@ func TestDoubtReadTooOften(t *testing.T) {
 	})
 }
 
-// TestHistoryWithoutList: an answer without the list of messages is no reading. Nothing is told as absent for it: at the seal, before the call, and after a lost answer.
+// TestHistoryWithoutList: an answer without the list of messages is no reading. Nothing is told as
+// absent for it: at the seal, before the call, and after a lost answer.
 func TestHistoryWithoutList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)

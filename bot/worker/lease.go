@@ -14,7 +14,8 @@ import (
 // errNotHeld: what was to be done under a lease must not be done any more.
 var errNotHeld = errors.New("the lease is not held any more")
 
-// holding is a lease that this process has. How long it may be relied on is counted from before each call of the ledger, on the process's monotonic clock.
+// holding is a lease that this process has. How long it may be relied on is counted from before
+// each call of the ledger, on the process's monotonic clock.
 type holding struct {
 	bot.Lease
 	w    *Worker
@@ -40,7 +41,8 @@ func (h *holding) left() time.Duration {
 
 func (h *holding) held() bool { return h.left() > 0 }
 
-// keep renews the lease until ctx ends. Where it has passed to another process, or cannot be renewed while it may be relied on, keep calls lost and returns.
+// keep renews the lease until ctx ends. Where it has passed to another process, or cannot be
+// renewed while it may be relied on, keep calls lost and returns.
 func (h *holding) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	for history.Sleep(ctx, h.w.LeaseTTL/5) {
 		before := time.Since(h.base)
@@ -83,16 +85,20 @@ func (h *holding) giveUp(ctx context.Context, wakes ...bot.Topic) {
 	}
 }
 
-// Alone waits until this process has the named lease, runs fn under it, gives it up, and returns what fn returned: of all processes on one ledger
-// one at a time runs fn, and the next begins at once when it has returned, or within the lease's time when the process has died. It calls waits, which may be
-// nil, when it finds that another process has the lease. It returns nil without having run fn when ctx ends before.
+// Alone waits until this process has the named lease, runs fn under it, gives it up, and returns
+// what fn returned: of all processes on one ledger one at a time runs fn, and the next begins at
+// once when it has returned, or within the lease's time when the process has died. It calls waits,
+// which may be nil, when it finds that another process has the lease. It returns nil without having
+// run fn when ctx ends before.
 //
-// The context of fn ends when ctx ends, or when the lease may soon be another's because it cannot be renewed: fn must stop at once what only one may do.
+// The context of fn ends when ctx ends, or when the lease may soon be another's because it cannot
+// be renewed: fn must stop at once what only one may do.
 func (w *Worker) Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error {
 	return w.alone(ctx, name, waits, func(ctx context.Context, _ bot.Lease) error { return fn(ctx) })
 }
 
-func (w *Worker) alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context, l bot.Lease) error) error {
+func (w *Worker) alone(ctx context.Context, name string, waits func(),
+	fn func(ctx context.Context, l bot.Lease) error) error {
 	free := bot.Topic("free/" + name)
 	wakes, cancel := w.Ledger.Subscribe(free)
 	defer cancel()

@@ -15,16 +15,19 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// passes lets the app's lease pass to somebody else for a minute, while the bot still relies on it: the ledger's clock steps, the process's does not.
+// passes lets the app's lease pass to somebody else for a minute, while the bot still relies on it:
+// the ledger's clock steps, the process's does not.
 func (h *house) passes(shift *atomic.Int64) {
 	h.t.Helper()
 	shift.Add(int64(11 * time.Second))
-	if _, err := h.ledger.Acquire(h.t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody", time.Minute); err != nil {
+	if _, err := h.ledger.Acquire(h.t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody",
+		time.Minute); err != nil {
 		h.t.Error(err)
 	}
 }
 
-// TestClaimFenced: a holder that has not noticed that its lease passed to another begins and claims nothing.
+// TestClaimFenced: a holder that has not noticed that its lease passed to another begins and claims
+// nothing.
 func TestClaimFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shift atomic.Int64
@@ -52,7 +55,8 @@ func TestClaimFenced(t *testing.T) {
 	})
 }
 
-// unkept is a ledger in which leases cannot be kept or taken any more, once it is told so. It notes when they were last.
+// unkept is a ledger in which leases cannot be kept or taken any more, once it is told so. It notes
+// when they were last.
 type unkept struct {
 	bot.Ledger
 	mu   sync.Mutex
@@ -94,8 +98,9 @@ func (u *unkept) lose() time.Time {
 	return u.kept
 }
 
-// hasty is a Chat service that sends as many calls at once as a second may have, and then none until it is over: no even pace hides that two callers together send more. A call that
-// must not be sent any more does not wait for its turn.
+// hasty is a Chat service that sends as many calls at once as a second may have, and then none
+// until it is over: no even pace hides that two callers together send more. A call that must not be
+// sent any more does not wait for its turn.
 type hasty struct {
 	bot.Chat
 	mu   sync.Mutex
@@ -126,11 +131,13 @@ func (c *hasty) admit() bool {
 
 const hastyMost = 10 // calls a second
 
-// inHaste are the options of a bot whose calls come at once. Each process has a service of its own: it knows nothing of the calls of others.
+// inHaste are the options of a bot whose calls come at once. Each process has a service of its own:
+// it knows nothing of the calls of others.
 func inHaste(h *house) func(o *bot.Options) {
 	return func(o *bot.Options) {
 		client, err := recall.New(recall.Config{
-			SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: h.chat.Client(), CallsPerSecond: 1_000_000,
+			SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(), BaseURL: recalltest.URL,
+			HTTPClient: h.chat.Client(), CallsPerSecond: 1_000_000,
 		})
 		if err != nil {
 			h.t.Fatal(err)
@@ -147,7 +154,8 @@ func (h *house) again() {
 	h.open(h.file, inHaste(h))
 }
 
-// TestLeaseMargin: a holder that cannot keep its lease calls nothing in the last fifth of it, though nobody else has it yet.
+// TestLeaseMargin: a holder that cannot keep its lease calls nothing in the last fifth of it,
+// though nobody else has it yet.
 func TestLeaseMargin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const ttl = 10 * time.Second
@@ -181,8 +189,8 @@ func TestLeaseMargin(t *testing.T) {
 	})
 }
 
-// TestWindow: a process that ends is followed at once by another that knows nothing of its calls, or by one that ends before it has called, and then a third. All together never
-// exceed the quota.
+// TestWindow: a process that ends is followed at once by another that knows nothing of its calls,
+// or by one that ends before it has called, and then a third. All together never exceed the quota.
 func TestWindow(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		t.Run(fmt.Sprint("after ", n), func(t *testing.T) {
@@ -212,7 +220,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestRested: a process that has had nothing to do for a while is followed by another that need not wait for it.
+// TestRested: a process that has had nothing to do for a while is followed by another that need not
+// wait for it.
 func TestRested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)

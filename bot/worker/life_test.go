@@ -14,13 +14,15 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestAuditOfALife plays all that people can do and most of what can happen to a request, and reads the audit log: everything is in it, by whom; nothing that others wrote
-// and no secret is; and the receipts prove it.
+// TestAuditOfALife plays all that people can do and most of what can happen to a request, and reads
+// the audit log: everything is in it, by whom; nothing that others wrote and no secret is; and the
+// receipts prove it.
 func TestAuditOfALife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, with(family), func(o *bot.Options) {
 			o.Policy.Approvals, o.Policy.LargeFrom = 1, 3
-			o.Policy.StartWithin, o.Policy.ApproveWithin, o.Policy.RemindAfter = 5*time.Minute, 2*time.Minute, 30*time.Second
+			o.Policy.StartWithin, o.Policy.ApproveWithin, o.Policy.RemindAfter = 5*time.Minute, 2*time.Minute,
+				30*time.Second
 			o.Policy.MaxMessages = 30
 		})
 		p := bot.Slack
@@ -114,14 +116,18 @@ func TestAuditOfALife(t *testing.T) {
 			r    bot.Request
 			want string
 		}{
-			{done, "UMINA asked, bot api, bot api, bot sealed, UMINA refused, UOLA refused, UTHEO read, UTHEO read, UTHEO approved, 3 approved, bot running, bot api, bot api, bot found out, bot api, bot api, bot found out, bot done, bot receipt"},
+			{done,
+				"UMINA asked, bot api, bot api, bot sealed, UMINA refused, UOLA refused, UTHEO read, UTHEO read, UTHEO approved, 3 approved, bot running, bot api, bot api, bot found out, bot api, bot api, bot found out, bot done, bot receipt"},
 			{withdrawn, "UMINA asked, bot api, bot api, bot sealed, UMINA withdrawn"},
 			{rejected, "UMINA asked, bot api, bot api, bot sealed, UTHEO rejected"},
 			{expired, "UMINA asked, bot api, bot api, bot sealed, bot expired"},
 			{refused, "UMINA asked, bot api, bot api, bot refused by the bot"},
-			{byText, "UMINA asked, bot api, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot found out, bot done, bot receipt"},
-			{stopped, "UMINA asked, bot api, bot api, bot sealed, UTHEO approved, bot running, UINES stopping, bot api, bot api, bot found out, bot stopped, bot receipt"},
-			{paused, "UMINA asked, bot api, bot api, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot found out, bot done, bot receipt"},
+			{byText,
+				"UMINA asked, bot api, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot found out, bot done, bot receipt"},
+			{stopped,
+				"UMINA asked, bot api, bot api, bot sealed, UTHEO approved, bot running, UINES stopping, bot api, bot api, bot found out, bot stopped, bot receipt"},
+			{paused,
+				"UMINA asked, bot api, bot api, bot api, bot sealed, UTHEO approved, bot running, bot api, bot api, bot found out, bot done, bot receipt"},
 		} {
 			if got := strings.Join(of(test.r.ID), ", "); got != test.want {
 				t.Errorf("of the %s request:\ngot  %s\nwant %s", test.r.State, got, test.want)
@@ -136,21 +142,25 @@ func TestAuditOfALife(t *testing.T) {
 			return n
 		}
 		for what, want := range map[[2]string]int{
-			{"read", `"how":"find"`}: 1, {"read", `"how":"show"`}: 1, {"read", `"how":"show all"`}: 1, {"refused", `"verb":"find"`}: 1, {"paused", "70009"}: 1, {"resumed", ""}: 1,
-			{"started", `"roster":"` + family.Hash()}: 1, {"started", `"policy":{"approvals":1,`}: 1, {"asked", `"policy":{"approvals":1,`}: 10, {"approved", `"state":"approved"`}: 4,
+			{"read", `"how":"find"`}: 1, {"read", `"how":"show"`}: 1, {"read", `"how":"show all"`}: 1,
+			{"refused", `"verb":"find"`}: 1, {"paused", "70009"}: 1, {"resumed", ""}: 1,
+			{"started", `"roster":"` + family.Hash()}: 1, {"started", `"policy":{"approvals":1,`}: 1,
+			{"asked", `"policy":{"approvals":1,`}: 10, {"approved", `"state":"approved"`}: 4,
 		} {
 			if n := count(what[0], what[1]); n != want {
 				t.Errorf("%d entries %v, want %d", n, what, want)
 			}
 		}
 
-		// Every call of the service is there, with its answer, and what the readings showed: for the proof of each request, and for its doubt.
+		// Every call of the service is there, with its answer, and what the readings showed: for
+		// the proof of each request, and for its doubt.
 		for _, op := range []string{recalltest.Recall, recalltest.History, recalltest.Info} {
 			if calls, told := d.chat.Calls(op), count("api", `"op":"`+op+`"`); told != calls || calls == 0 {
 				t.Errorf("%d calls of %s were made, %d are told", calls, op, told)
 			}
 		}
-		if answers := count("api", `"codes":`) + count("api", `"history":`) + count("api", `"next_seq":`) + count("api", `"error":`); answers != count("api", "") {
+		if answers := count("api", `"codes":`) + count("api", `"history":`) + count("api", `"next_seq":`) + count("api",
+			`"error":`); answers != count("api", "") {
 			t.Errorf("%d calls are told, %d of them with their answer", count("api", ""), answers)
 		}
 		for what, want := range map[string]int{
@@ -174,7 +184,8 @@ func TestAuditOfALife(t *testing.T) {
 		}
 		for _, e := range log {
 			// A call is the person's whose search needed it.
-			if e.What != "api" && slices.Contains(personal, e.What) != (e.Actor != "bot") || e.What == "api" && (e.Actor == "bot") != (e.Request != "") {
+			if e.What != "api" && slices.Contains(personal, e.What) != (e.Actor != "bot") || e.What == "api" &&
+				(e.Actor == "bot") != (e.Request != "") {
 				t.Errorf("entry %d: %s by %s", e.N, e.What, e.Actor)
 			}
 			if e.Actor != "bot" && (e.Event == "" || (e.Person == "") != (e.Actor == ola.Account.String())) {
@@ -183,7 +194,8 @@ func TestAuditOfALife(t *testing.T) {
 			if e.At.IsZero() || e.Process.IsZero() {
 				t.Errorf("entry %d has no time", e.N)
 			}
-			if slices.Contains([]string{"sealed", "approved", "rejected", "withdrawn", "expired", "running", "stopping", "done", "stopped", "receipt"}, e.What) && e.Digest != digests[e.Request] {
+			if slices.Contains([]string{"sealed", "approved", "rejected", "withdrawn", "expired", "running", "stopping",
+				"done", "stopped", "receipt"}, e.What) && e.Digest != digests[e.Request] {
 				t.Errorf("entry %d: %s about %q", e.N, e.What, e.Digest)
 			}
 			text, err := json.Marshal(e)
@@ -191,7 +203,8 @@ func TestAuditOfALife(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, secret := range []string{
-				"555-01", "call me", "mallory", "neighbour", "a secret of mine", "Casino", "reply.example", d.chat.SecretKey(), "usersig", "eJy", "sdkappid=", recalltest.URL,
+				"555-01", "call me", "mallory", "neighbour", "a secret of mine", "Casino", "reply.example",
+				d.chat.SecretKey(), "usersig", "eJy", "sdkappid=", recalltest.URL,
 			} {
 				if strings.Contains(string(text), secret) {
 					t.Errorf("entry %d holds %q: %s", e.N, secret, text)
@@ -199,7 +212,8 @@ func TestAuditOfALife(t *testing.T) {
 			}
 		}
 
-		// The sums of a receipt are those of the outcomes, and each receipt proves the log up to itself.
+		// The sums of a receipt are those of the outcomes, and each receipt proves the log up to
+		// itself.
 		for _, r := range []bot.Request{done, byText, stopped} {
 			at := slices.IndexFunc(log, func(e bot.Entry) bool { return e.What == "receipt" && e.Request == r.ID })
 			var told struct {

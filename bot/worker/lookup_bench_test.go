@@ -11,9 +11,11 @@ import (
 	"recallbot/recall"
 )
 
-// BenchmarkLookups measures what is looked up among 1,000 open requests of 100 messages each in one group, whose numbers lie between each other's, and 4,000 settled ones: the groups
-// for an autocompletion; what stands in the way of a request that is asked, and how many its person has open; the requests that hold what a callback tells of. Each metric is
-// processor time for one, in milliseconds, of which each is to take under 20.
+// BenchmarkLookups measures what is looked up among 1,000 open requests of 100 messages each in one
+// group, whose numbers lie between each other's, and 4,000 settled ones: the groups for an
+// autocompletion; what stands in the way of a request that is asked, and how many its person has
+// open; the requests that hold what a callback tells of. Each metric is processor time for one, in
+// milliseconds, of which each is to take under 20.
 func BenchmarkLookups(b *testing.B) {
 	onEach(b, func(b *testing.B, open func(b *testing.B) string) {
 		w := newWorkshopOn(b, open(b))
@@ -25,9 +27,13 @@ func BenchmarkLookups(b *testing.B) {
 					user := fmt.Sprint("U", i/bot.MaxOpen)
 					by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
 					r := bot.Request{
-						ID: bot.RequestID(fmt.Sprintf("R-%d-%d", n, i)), App: app, By: bot.Actor{Person: bot.PersonID(by.String()), Account: by, Name: user}, Accounts: []bot.Account{by},
-						Asked: tx.Now().Add(-time.Duration(i) * time.Second), Policy: bot.DefaultPolicy(), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
-						Scope: command.Scope{Group: testGroup}, Digest: fmt.Sprint("digest ", i), Needed: 1, Deadline: tx.Now().Add(time.Hour),
+						ID: bot.RequestID(fmt.Sprintf("R-%d-%d", n, i)), App: app,
+						By:       bot.Actor{Person: bot.PersonID(by.String()), Account: by, Name: user},
+						Accounts: []bot.Account{by},
+						Asked:    tx.Now().Add(-time.Duration(i) * time.Second), Policy: bot.DefaultPolicy(),
+						Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+						Scope: command.Scope{Group: testGroup}, Digest: fmt.Sprint("digest ", i), Needed: 1,
+						Deadline: tx.Now().Add(time.Hour),
 					}
 					change(i, &r)
 					if err := tx.AddRequest(r); err != nil {
@@ -55,7 +61,8 @@ func BenchmarkLookups(b *testing.B) {
 			text := fmt.Sprintf("%s %d", testGroup, 2*(50*held+i)+1) // somebody has it
 			by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
 			a, err := w.bot.Do(b.Context(), intake.Event{
-				ID: bot.EventID(fmt.Sprint("ask ", w.n, i)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by,
+				ID: bot.EventID(fmt.Sprint("ask ", w.n, i)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1",
+					Channel: "C1"}, By: by,
 				Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: text},
 			}, bot.Member{Account: by, Name: "UMINA"})
 			if err != nil || a.Refused != "overlap" {
@@ -69,7 +76,10 @@ func BenchmarkLookups(b *testing.B) {
 			}
 		}
 		callback := func(i int) {
-			err := w.bot.History.Hear(b.Context(), []recall.Callback{recall.AfterRecallMsg{Group: testGroup, Seqs: []recall.Seq{recall.Seq(2 * (50*held + i))}}}) // nobody has it
+			// nobody has it
+			err := w.bot.History.Hear(b.Context(),
+				[]recall.Callback{recall.AfterRecallMsg{Group: testGroup,
+					Seqs: []recall.Seq{recall.Seq(2 * (50*held + i))}}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -18,7 +18,8 @@ const (
 	heldPoll   = 400 * time.Millisecond // the same while another process holds the lease
 )
 
-// Run prepares, runs and tells until ctx ends, then finishes the calls in flight, gives its leases up and returns.
+// Run prepares, runs and tells until ctx ends, then finishes the calls in flight, gives its leases
+// up and returns.
 func (w *Worker) Run(ctx context.Context) error {
 	if err := w.start(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
@@ -39,14 +40,16 @@ func (w *Worker) start(ctx context.Context) error {
 		if err := tx.PutRoster(w.Roster); err != nil {
 			return err
 		}
-		if err := w.Audit(tx, "started", "", "", map[string]any{"holder": w.Holder, "configuration": w.Hash(), "roster": w.RosterHash, "policy": w.Policy}); err != nil {
+		if err := w.Audit(tx, "started", "", "", map[string]any{"holder": w.Holder, "configuration": w.Hash(),
+			"roster": w.RosterHash, "policy": w.Policy}); err != nil {
 			return err
 		}
 		return w.restore(tx)
 	})
 }
 
-// work takes the app's lease while there is something to prepare or run, and gives it up when there is nothing.
+// work takes the app's lease while there is something to prepare or run, and gives it up when there
+// is nothing.
 func (w *Worker) work(ctx context.Context) {
 	wakes, cancel := w.Ledger.Subscribe(bot.WakePreparer, bot.WakeRunner)
 	defer cancel()
@@ -81,7 +84,8 @@ func (w *Worker) hasWork(ctx context.Context) bool {
 	return len(found) > 0
 }
 
-// hold prepares and runs under one lease until there is nothing to do, the lease is lost, or ctx ends.
+// hold prepares and runs under one lease until there is nothing to do, the lease is lost, or ctx
+// ends.
 func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	w.Leads.Store(true)
 	defer w.Leads.Store(false)
@@ -89,7 +93,8 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	defer lost(nil)
 	r := &runner{
 		w: w, holding: h, ctx: runCtx, calls: context.WithoutCancel(ctx),
-		results: make(chan result, w.flight()), preparing: map[bot.RequestID]context.CancelFunc{}, settling: map[batchID]*doubtful{}, tookOver: map[bot.RequestID]bool{},
+		results: make(chan result, w.flight()), preparing: map[bot.RequestID]context.CancelFunc{},
+		settling: map[batchID]*doubtful{}, tookOver: map[bot.RequestID]bool{},
 		proofs: map[bot.RequestID]*proof{}, unread: map[batchID]bool{},
 	}
 	if h.Prior != "" && h.Prior != w.Holder {
@@ -109,12 +114,14 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	}
 }
 
-// untilRested returns how long it is until a window has passed since the last call under this lease, and since any under the one before it.
+// untilRested returns how long it is until a window has passed since the last call under this
+// lease, and since any under the one before it.
 func (r *runner) untilRested() time.Duration {
 	return max(time.Until(r.first), time.Until(r.called.Add(r.w.Window)))
 }
 
-// drain waits for what is still on its way when the loop has ended. What comes back is not stored: the next holder finds it in doubt.
+// drain waits for what is still on its way when the loop has ended. What comes back is not stored:
+// the next holder finds it in doubt.
 func (r *runner) drain() {
 	done := make(chan struct{})
 	go func() {
@@ -131,7 +138,8 @@ func (r *runner) drain() {
 	}
 }
 
-// loop is the one goroutine that writes: it stores answers, claims batches, starts readings, and ends requests.
+// loop is the one goroutine that writes: it stores answers, claims batches, starts readings, and
+// ends requests.
 func (r *runner) loop(wakes <-chan struct{}) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
@@ -144,7 +152,8 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		if err := r.findOut(); err != nil {
 			failed = true
 			r.w.unstored.log(r.w.Log, "cannot find out whether answers were stored", err)
-		} else if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 || time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
+		} else if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 ||
+			time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
 				if errors.Is(err, bot.ErrFenced) || errors.Is(err, bot.ErrEnded) {
 					return
@@ -160,7 +169,8 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			if len(r.pending) == 0 && r.unsure == nil || !r.held() {
 				return
 			}
-		case r.ctx.Err() == nil && r.unsure == nil && len(r.pending) < flight && (woken || r.hungry && r.flying <= flight-r.w.claimAtOnce()):
+		case r.ctx.Err() == nil && r.unsure == nil && len(r.pending) < flight &&
+			(woken || r.hungry && r.flying <= flight-r.w.claimAtOnce()):
 			woken = false
 			idle, err := r.advance()
 			if errors.Is(err, bot.ErrFenced) || errors.Is(err, bot.ErrEnded) {
@@ -174,8 +184,10 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				r.w.unclaimed.log(r.w.Log, "cannot claim work", err)
 			}
 			looked = time.Now()
-			if idle && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 && !r.w.hasWork(r.ctx) {
-				// Given up before a window has passed, the lease would make the next holder wait for it with its first call.
+			if idle && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 &&
+				!r.w.hasWork(r.ctx) {
+				// Given up before a window has passed, the lease would make the next holder wait
+				// for it with its first call.
 				if resting = r.untilRested(); resting <= 0 {
 					return
 				}

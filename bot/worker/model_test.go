@@ -10,15 +10,21 @@ import (
 	"recallbot/recall"
 )
 
-// TestModel walks the states that two requests can reach together, breadth first, and checks in each what must always be true. There are two requesters, three people with
-// four accounts, two replicas that may each have another roster while configurations are rolled out, and one message a request, of which one may be edited. In every state
-// every event is tried: each account approves, rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a replica
-// crashes, comes back with another roster, takes the lease over; and the holder of the lease begins, claims, calls, stores, reads doubt and
-// finishes, while calls are executed, answered or lost, at once or long after.
+// TestModel walks the states that two requests can reach together, breadth first, and checks in
+// each what must always be true. There are two requesters, three people with four accounts, two
+// replicas that may each have another roster while configurations are rolled out, and one message a
+// request, of which one may be edited. In every state every event is tried: each account approves,
+// rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a
+// replica crashes, comes back with another roster, takes the lease over; and the holder of the
+// lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed, answered
+// or lost, at once or long after.
 //
-// What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, and of what a message says isStale and changedSince. The steps of the runner are those of the package comment's last section, one a
-// transaction or a call; TestFaults and the conversations hold the real runner to them. Events delivered twice are left to TestDoor, since here a repeat
-// finds its stored answer and so changes nothing by construction. The quota is a matter of time, and hostile text of drawing: neither has states.
+// What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, and of what a
+// message says isStale and changedSince. The steps of the runner are those of the package comment's
+// last section, one a transaction or a call; TestFaults and the conversations hold the real runner
+// to them. Events delivered twice are left to TestDoor, since here a repeat finds its stored answer
+// and so changes nothing by construction. The quota is a matter of time, and hostile text of
+// drawing: neither has states.
 func TestModel(t *testing.T) {
 	const atLeast, deep = 100_000, uint8(10)
 	seen := map[world]bool{}
@@ -58,11 +64,13 @@ func TestModel(t *testing.T) {
 			ends[string(modelStates[q.state])]++
 		}
 	}
-	t.Logf("%d states, %d events deep, every one of them tried in each: %d; requests by state: %v", len(seen), deep, tried, ends)
+	t.Logf("%d states, %d events deep, every one of them tried in each: %d; requests by state: %v", len(seen), deep,
+		tried, ends)
 	if len(seen) < atLeast {
 		t.Errorf("visited %d states, want at least %d", len(seen), atLeast)
 	}
-	for _, s := range []bot.State{bot.Proposed, bot.Approved, bot.Running, bot.Stopping, bot.Done, bot.Stopped, bot.NotStarted, bot.Withdrawn, bot.Rejected, bot.Expired} {
+	for _, s := range []bot.State{bot.Proposed, bot.Approved, bot.Running, bot.Stopping, bot.Done, bot.Stopped,
+		bot.NotStarted, bot.Withdrawn, bot.Rejected, bot.Expired} {
 		if ends[string(s)] == 0 {
 			t.Errorf("no request was ever %s", s)
 		}
@@ -153,20 +161,29 @@ func stateIndex(s bot.State) uint8 {
 }
 
 var (
-	modelAccounts = []bot.Account{slackAccount("MINA"), slackAccount("MINA2"), slackAccount("THEO"), slackAccount("INES")}
-	// modelPeople says whose each account is by each roster. Both are complete; the first one knows the truth.
+	modelAccounts = []bot.Account{slackAccount("MINA"), slackAccount("MINA2"), slackAccount("THEO"),
+		slackAccount("INES")}
+	// modelPeople says whose each account is by each roster. Both are complete; the first one knows
+	// the truth.
 	modelPeople = [][]int{{0, 0, 2, 3}, {0, 1, 2, 3}}
 	// modelRosters are those rosters. The second one leaves the team open and has other names.
 	modelRosters = []bot.Roster{
-		{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{slackAccount("MINA"), slackAccount("MINA2")}}, {Name: "Theo", Accounts: []bot.Account{slackAccount("THEO")}}, {Name: "Ines", Accounts: []bot.Account{slackAccount("INES")}}}},
-		{People: []bot.Person{{Name: "M. Mina", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "", User: "MINA"}}}, {Name: "Minette", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "", User: "MINA2"}}}, {Name: "T. Theo", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "", User: "THEO"}}}, {Name: "I. Ines", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "", User: "INES"}}}}},
+		{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{slackAccount("MINA"), slackAccount("MINA2")}},
+			{Name: "Theo", Accounts: []bot.Account{slackAccount("THEO")}},
+			{Name: "Ines", Accounts: []bot.Account{slackAccount("INES")}}}},
+		{People: []bot.Person{{Name: "M. Mina", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
+			User: "MINA"}}}, {Name: "Minette", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
+			User: "MINA2"}}}, {Name: "T. Theo", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
+			User: "THEO"}}}, {Name: "I. Ines", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
+			User: "INES"}}}}},
 	}
 	modelAskers = [2]int{0, 2}
 	modelNeeded = [2]int{2, 1}
 	modelHour   = [3]time.Time{noon, noon.Add(time.Hour), noon.Add(2 * time.Hour)}
 	modelPolicy = func() bot.Policy {
 		p := leadsPolicy()
-		p.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{Group: "SLEADS"}}, Approvers: []bot.Principal{{Group: "SLEADS"}}, AnyChannel: true}
+		p.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{Group: "SLEADS"}},
+			Approvers: []bot.Principal{{Group: "SLEADS"}}, AnyChannel: true}
 		return p
 	}()
 )
@@ -177,21 +194,25 @@ func (w world) request(i int) bot.Request {
 	asker := modelAccounts[modelAskers[i]]
 	person, _ := modelRosters[w.asked].Of(asker)
 	r := bot.Request{
-		ID: bot.RequestID(fmt.Sprint("R-", i)), State: modelStates[q.state], By: bot.Actor{Person: person, Account: asker}, Accounts: modelRosters[w.asked].Accounts(asker),
-		Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, Policy: modelPolicy, Asked: noon, Sealed: noon, Deadline: noon.Add(30 * time.Minute), Digest: "d1",
+		ID: bot.RequestID(fmt.Sprint("R-", i)), State: modelStates[q.state],
+		By: bot.Actor{Person: person, Account: asker}, Accounts: modelRosters[w.asked].Accounts(asker),
+		Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, Policy: modelPolicy, Asked: noon,
+		Sealed: noon, Deadline: noon.Add(30 * time.Minute), Digest: "d1",
 		Needed: modelNeeded[i], Granted: modelHour[q.granted], Begun: modelHour[q.begun], StopAt: modelHour[q.stopped],
 	}
 	for a, account := range modelAccounts {
 		if q.approvals&(1<<a) != 0 {
 			person, _ := modelRosters[w.asked].Of(account)
-			r.Approvals = append(r.Approvals, bot.Approval{By: bot.Actor{Person: person, Account: account}, Digest: "d1"})
+			r.Approvals = append(r.Approvals, bot.Approval{By: bot.Actor{Person: person, Account: account},
+				Digest: "d1"})
 		}
 	}
 	return r
 }
 
 // modelSealed is what the seal says of every message.
-var modelSealed = bot.Message{Seq: 1, Status: bot.SealNormal, Sender: "alice", Sent: noon, HMAC: bot.ContentHMAC(nil, modelMessage("win big")), Read: noon}
+var modelSealed = bot.Message{Seq: 1, Status: bot.SealNormal, Sender: "alice", Sent: noon,
+	HMAC: bot.ContentHMAC(nil, modelMessage("win big")), Read: noon}
 
 func modelMessage(says string) recall.Message {
 	return recall.Message{Seq: 1, From: "alice", Time: noon, RawBody: []byte(says)}
@@ -248,7 +269,8 @@ type model struct {
 	compared [2]bot.Outcome // what the real code makes of a message that says what was sealed, and of one that does not
 }
 
-// question is all that the real code is told of request i, with the rosters by their numbers: it is pure, so it is asked once.
+// question is all that the real code is told of request i, with the rosters by their numbers: it is
+// pure, so it is asked once.
 type question struct {
 	i, asked, roster, phase                   uint8
 	state, approvals, granted, begun, stopped uint8
@@ -288,7 +310,8 @@ func (m *model) answers(i int, roster uint8) answers {
 		return t
 	}
 	r := w.request(i)
-	now := bot.Rules{Policy: modelPolicy, Roster: modelRosters[roster], Asked: modelRosters[w.asked], Now: modelHour[w.phase]}
+	now := bot.Rules{Policy: modelPolicy, Roster: modelRosters[roster], Asked: modelRosters[w.asked],
+		Now: modelHour[w.phase]}
 	for n, account := range modelAccounts {
 		by := bot.Member{Account: account, Groups: []string{"SLEADS"}}
 		d := bot.Decision{Verdict: bot.Approve, By: by, Place: r.Place, Digest: "d1"}
@@ -350,7 +373,8 @@ func (m *model) steps(yield func(step, world)) {
 	}
 }
 
-// forgotten is w after the holder's memory is gone, or of no use any more: what it awaited strays, what it had claimed is found by the next.
+// forgotten is w after the holder's memory is gone, or of no use any more: what it awaited strays,
+// what it had claimed is found by the next.
 func (w world) forgotten() world {
 	for i := range w.requests {
 		q := &w.requests[i]
@@ -380,7 +404,8 @@ func (m *model) people(i int, yield func(step, world)) {
 	}
 }
 
-// work lets the holder of the lease do its next steps for request i. Each is one transaction under the lease's fence, or one call.
+// work lets the holder of the lease do its next steps for request i. Each is one transaction under
+// the lease's fence, or one call.
 func (m *model) work(i int, yield func(step, world)) {
 	if m.from.lease == nobody {
 		return
@@ -439,7 +464,8 @@ func (m *model) work(i int, yield func(step, world)) {
 		case q.answer == answerRecalled:
 			settles("store the answer", outcomeRecalled)
 		case q.answer == answerLost:
-			does("store a doubt", func(_ *world, q *course) { q.answer, q.batch, q.doubted = answerNone, batchDoubt, true })
+			does("store a doubt",
+				func(_ *world, q *course) { q.answer, q.batch, q.doubted = answerNone, batchDoubt, true })
 		case !q.flying: // claimed under an older epoch
 			does("find a claim of before", func(_ *world, q *course) { q.batch, q.doubted = batchDoubt, true })
 		}
@@ -472,8 +498,10 @@ func (m *model) world(i int, yield func(step, world)) {
 		yield(step{what, i, -1, 0}, to)
 	}
 	q := m.from.requests[i]
-	// To edit it earlier would be the same, and later nothing is sent. One of the two requests is enough: neither reads for the other.
-	if state := modelStates[q.state]; i == 1 && q.version == 0 && !q.gone && (state == bot.Approved || state == bot.Running) {
+	// To edit it earlier would be the same, and later nothing is sent. One of the two requests is
+	// enough: neither reads for the other.
+	if state := modelStates[q.state]; i == 1 && q.version == 0 && !q.gone &&
+		(state == bot.Approved || state == bot.Running) {
 		does("edited", func(q *course) { q.version = modelVersion(1 + m.from.phase) })
 	}
 	if q.flying {
@@ -483,7 +511,8 @@ func (m *model) world(i int, yield func(step, world)) {
 			does("executed", func(q *course) { q.reached, q.gone = true, true })
 			does("lost on the way", func(q *course) { q.flying, q.answer = false, answerLost })
 		}
-		does("no answer", func(q *course) { q.stray = !q.reached; q.flying, q.reached, q.answer = false, false, answerLost })
+		does("no answer",
+			func(q *course) { q.stray = !q.reached; q.flying, q.reached, q.answer = false, false, answerLost })
 	}
 	if q.stray {
 		does("executed late", func(q *course) { q.stray, q.gone = false, true })
@@ -582,7 +611,8 @@ func (m *model) check(s step, before, w world) {
 	}
 }
 
-// possible is the drawing in the package comment, but for what takes a while to end: that a request has many messages, TestChaosEnds tries.
+// possible is the drawing in the package comment, but for what takes a while to end: that a request
+// has many messages, TestChaosEnds tries.
 var possible = map[bot.State]map[bot.State]bool{
 	bot.Proposed: {bot.Approved: true, bot.Rejected: true, bot.Withdrawn: true, bot.Expired: true},
 	bot.Approved: {bot.Running: true, bot.Stopped: true, bot.NotStarted: true},

@@ -132,7 +132,8 @@ func newOldHouse(t *testing.T) *oldHouse {
 		}
 		h.chat.AddGroup(group)
 		for _, m := range g.Messages {
-			as := []recalltest.SayOption{recalltest.Body(string(m.Body)), recalltest.Custom(m.Custom), recalltest.At(m.At)}
+			as := []recalltest.SayOption{recalltest.Body(string(m.Body)), recalltest.Custom(m.Custom),
+				recalltest.At(m.At)}
 			h.chat.Say(g.ID, g.Topic, m.From, "", as...)
 			if m.Recalled {
 				h.chat.RecallElsewhere(g.ID, g.Topic, m.From, m.Seq)
@@ -261,11 +262,11 @@ func (h *oldHouse) readsBack() {
 	})
 }
 
-// TestOldLedger goes on from the ledger of a process that was killed, which commit 9e56eb2 wrote: in
-// its place, as after an upgrade, and restored from a copy. Every state reads back as it was meant.
-// What was approved runs, what was in doubt is found out, what was being prepared is proposed, and
-// what was proposed waits for its people. Nothing is sent without an approval of today or of then,
-// nothing that was recalled is sent again, and every outcome is true.
+// TestOldLedger goes on from the ledger of a process that was killed, which commit 9e56eb2 wrote:
+// in its place, as after an upgrade, and restored from a copy. Every state reads back as it was
+// meant. What was approved runs, what was in doubt is found out, what was being prepared is
+// proposed, and what was proposed waits for its people. Nothing is sent without an approval of
+// today or of then, nothing that was recalled is sent again, and every outcome is true.
 func TestOldLedger(t *testing.T) {
 	for _, restored := range []bool{false, true} {
 		t.Run(fmt.Sprint("restored: ", restored), func(t *testing.T) {
@@ -381,12 +382,14 @@ func oldLedger(t *testing.T, restored bool) {
 		counts := h.true(now)
 		switch r.Name {
 		case "stopping":
-			// Of its two batches one was recalled, and one may have reached the service, which is never "not sent".
+			// Of its two batches one was recalled, and one may have reached the service, which is
+			// never "not sent".
 			if n := counts[bot.ClassRecalled]; n == 0 || n+counts[bot.ClassUnknown] != 12 || n == 12 {
 				t.Errorf("%s: outcomes %v", r.Name, counts)
 			}
 		case "approved, blind, group not read":
-			// Nobody knows whether its messages were there when it was sealed: they are sent as approved, or not sent.
+			// Nobody knows whether its messages were there when it was sealed: they are sent as
+			// approved, or not sent.
 			if counts[bot.ClassRecalled]+counts[bot.ClassNotSent] != 3 {
 				t.Errorf("%s: outcomes %v", r.Name, counts)
 			}

@@ -8,7 +8,8 @@ import (
 	"recallbot/bot"
 )
 
-// TestOutageTold: the log is told of an outage at once, again each day while it lasts, and anew when it comes back.
+// TestOutageTold: the log is told of an outage at once, again each day while it lasts, and anew
+// when it comes back.
 func TestOutageTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		teller := &teller{outages: map[outage]noted{}}

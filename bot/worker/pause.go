@@ -28,7 +28,9 @@ func (w *Worker) pause(tx bot.Tx, e *recall.Error) error {
 	}
 	if p == nil {
 		p = &bot.Pause{Since: tx.Now()}
-		w.Log.Error("the Chat service refuses the app: nothing is sent until this is mended; it is tried again every minute", "code", int(e.Code), "meaning", e.Code.Meaning(), "err", e)
+		w.Log.Error(
+			"the Chat service refuses the app: nothing is sent until this is mended; it is tried again every minute",
+			"code", int(e.Code), "meaning", e.Code.Meaning(), "err", e)
 		if err := w.Audit(tx, "paused", "", "", map[string]any{"code": int(e.Code), "info": e.Info}); err != nil {
 			return err
 		}

@@ -27,7 +27,8 @@ type plan struct {
 	back     []*readBack // of each
 }
 
-// advance starts what can be started: preparations, requests that were approved, readings of doubt, and calls. idle says that nothing was.
+// advance starts what can be started: preparations, requests that were approved, readings of doubt,
+// and calls. idle says that nothing was.
 func (r *runner) advance() (idle bool, err error) {
 	var p plan
 	err = r.w.Ledger.Tx(r.ctx, func(tx bot.Tx) (err error) {
@@ -121,7 +122,8 @@ func (r *runner) plan(tx bot.Tx) (p plan, err error) {
 	return p, err
 }
 
-// goOn goes on with a request that is running or stopping. It reports whether more of it may be sent.
+// goOn goes on with a request that is running or stopping. It reports whether more of it may be
+// sent.
 func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err error) {
 	if !r.tookOver[req.ID] {
 		if err := r.takeOver(tx, req); err != nil {
@@ -147,7 +149,8 @@ func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err erro
 	} else {
 		sends = true
 	}
-	doubt, err := tx.Batches(req.ID, settlersMost+len(r.settling), bot.BatchDoubt) // those that cannot be read now do not hide the others
+	// those that cannot be read now do not hide the others
+	doubt, err := tx.Batches(req.ID, settlersMost+len(r.settling), bot.BatchDoubt)
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +164,8 @@ func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err erro
 	return sends, nil
 }
 
-// confirm ends a request that waits only for what its outcomes rest on, or finds what of it is to be read back.
+// confirm ends a request that waits only for what its outcomes rest on, or finds what of it is to
+// be read back.
 func (r *runner) confirm(tx bot.Tx, id bot.RequestID, p *plan) error {
 	if err := r.finish(tx, id); err != nil {
 		return err
@@ -177,7 +181,8 @@ func (r *runner) confirm(tx bot.Tx, id bot.RequestID, p *plan) error {
 	return err
 }
 
-// isFlood reports whether a request asks for so many messages that it is prepared only when no other such is: a record of each message is held in memory until it is sealed.
+// isFlood reports whether a request asks for so many messages that it is prepared only when no
+// other such is: a record of each message is held in memory until it is sealed.
 func isFlood(req bot.Request) bool { return req.Covers.Count() > 10_000 }
 
 // prepare begins to read for a request.
@@ -196,7 +201,8 @@ func (r *runner) prepare(req bot.Request) {
 	})
 }
 
-// takeOver puts in doubt what holders before this one had claimed: their calls may have been executed.
+// takeOver puts in doubt what holders before this one had claimed: their calls may have been
+// executed.
 func (r *runner) takeOver(tx bot.Tx, req bot.Request) error {
 	sending, err := tx.Batches(req.ID, 1<<20, bot.BatchSending)
 	if err != nil {
@@ -207,7 +213,8 @@ func (r *runner) takeOver(tx bot.Tx, req bot.Request) error {
 		return nil
 	}
 	putInDoubt(sending)
-	if err := r.w.Audit(tx, "in doubt after a takeover", req.ID, req.Digest, map[string]any{"batches": len(sending)}); err != nil {
+	if err := r.w.Audit(tx, "in doubt after a takeover", req.ID, req.Digest,
+		map[string]any{"batches": len(sending)}); err != nil {
 		return err
 	}
 	if err := tx.PutBatches(req.ID, sending); err != nil {

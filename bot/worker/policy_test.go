@@ -22,8 +22,9 @@ func text(a intake.Answer) string {
 	return b.String()
 }
 
-// TestWaitingRequest restarts the bot with another configuration while a request waits. Nothing about the request changes by it: neither how many must approve, nor
-// how long it waits, nor what may be touched, nor where. Only approvers can stop being ones.
+// TestWaitingRequest restarts the bot with another configuration while a request waits. Nothing
+// about the request changes by it: neither how many must approve, nor how long it waits, nor what
+// may be touched, nor where. Only approvers can stop being ones.
 func TestWaitingRequest(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -64,8 +65,10 @@ func TestWaitingRequest(t *testing.T) {
 				d.pass(5 * time.Second)
 				d.do(member("theo", bot.Slack), place(bot.Slack), ways[0].act(r))
 				d.pass(10 * time.Second)
-				if got := d.request(r.ID); got.State != test.want || got.Needed != r.Needed || !got.Deadline.Equal(r.Deadline) {
-					t.Errorf("%s, %d needed until %s; was %d until %s", got.State, got.Needed, got.Deadline, r.Needed, r.Deadline)
+				if got := d.request(r.ID); got.State != test.want || got.Needed != r.Needed ||
+					!got.Deadline.Equal(r.Deadline) {
+					t.Errorf("%s, %d needed until %s; was %d until %s", got.State, got.Needed, got.Deadline, r.Needed,
+						r.Deadline)
 				}
 			})
 		})
@@ -115,7 +118,8 @@ func TestWaitingRequest(t *testing.T) {
 	}
 }
 
-// TestStartIsAudited: each start tells by their hashes which configuration and which roster hold from then on.
+// TestStartIsAudited: each start tells by their hashes which configuration and which roster hold
+// from then on.
 func TestStartIsAudited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, with(family))
@@ -156,7 +160,8 @@ func TestStartIsAudited(t *testing.T) {
 	})
 }
 
-// TestNeeded holds that the messages that would be sent decide how many must approve, not those asked for.
+// TestNeeded holds that the messages that would be sent decide how many must approve, not those
+// asked for.
 func TestNeeded(t *testing.T) {
 	p := bot.Policy{Approvals: 1, LargeFrom: 100, LargeApprovals: 2}
 	for n, want := range map[int]int{0: 1, 1: 1, 99: 1, 100: 2, 5000: 2} {
@@ -169,7 +174,8 @@ func TestNeeded(t *testing.T) {
 		t.Errorf("a large one needs %d where every one needs 3", got)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeFrom, o.Policy.LargeApprovals = 1, 3, 2 })
+		d := newDoor(t,
+			func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeFrom, o.Policy.LargeApprovals = 1, 3, 2 })
 		r := d.sealed("mina", bot.Slack) // 2 of 3 messages
 		if r.Needed != 1 {
 			t.Errorf("2 messages need %d", r.Needed)
@@ -189,27 +195,31 @@ func TestNeeded(t *testing.T) {
 	})
 }
 
-// TestAsk tries what may be asked for: the groups, the cap, no overlap, no more than five at a time.
+// TestAsk tries what may be asked for: the groups, the cap, no overlap, no more than five at a
+// time.
 func TestAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, with(family), func(o *bot.Options) {
 			o.Policy.Groups, o.Policy.MaxMessages = []string{"@TGS#2J*", "team/?"}, 10
 		})
 		mina, at := member("mina", bot.Slack), place(bot.Slack)
-		for group, allowed := range map[string]bool{"@TGS#2J4SZEAEL": true, "@TGS#2J": true, "@TGS#2": false, "x@TGS#2J4": false, "team/a": true, "team/ab": false, "team": false, "TEAM/a": false} {
+		for group, allowed := range map[string]bool{"@TGS#2J4SZEAEL": true, "@TGS#2J": true, "@TGS#2": false,
+			"x@TGS#2J4": false, "team/a": true, "team/ab": false, "team": false, "TEAM/a": false} {
 			err := bot.Policy{Groups: []string{"@TGS#2J*", "team/?"}}.MayTouch(recall.GroupID(group))
 			if (err == nil) != allowed {
 				t.Errorf("%s: %v", group, err)
 			}
 		}
 		for _, act := range []intake.Act{
-			typed("recall", "@TGS#OTHER 1"), typed("recall", "@TGS#OTHER from:a"), typed("recalls", "find @TGS#OTHER last:1"), typed("recalls", "list @TGS#OTHER"),
+			typed("recall", "@TGS#OTHER 1"), typed("recall", "@TGS#OTHER from:a"),
+			typed("recalls", "find @TGS#OTHER last:1"), typed("recalls", "list @TGS#OTHER"),
 			{Kind: intake.ActForm, Options: map[string]string{"group": "@TGS#OTHER", "what": "1"}},
 		} {
 			d.nothing("another group", mina, at, act, "group_not_allowed")
 		}
 		d.nothing("eleven", mina, at, typed("recall", testGroup+" 1-11"), "too_many")
-		d.nothing("one who may only approve", member("theo", bot.Slack), at, typed("recall", testGroup+" 1"), "not_requester")
+		d.nothing("one who may only approve", member("theo", bot.Slack), at, typed("recall", testGroup+" 1"),
+			"not_requester")
 
 		for range 30 {
 			d.chat.Say(testGroup, "", "mallory", "x")
@@ -227,7 +237,8 @@ func TestAsk(t *testing.T) {
 				d.pass(5 * time.Second)
 			}
 			a := d.do(member("nico", bot.Slack), at, typed("recall", testGroup+" 10-12"))
-			if a.Refused != "overlap" || !strings.Contains(text(a), string(open[4].ID)) || !strings.Contains(text(a), "10") {
+			if a.Refused != "overlap" || !strings.Contains(text(a), string(open[4].ID)) ||
+				!strings.Contains(text(a), "10") {
 				t.Errorf("%s: %s %s", state, a.Refused, text(a))
 			}
 		}
@@ -242,8 +253,8 @@ func TestAsk(t *testing.T) {
 	})
 }
 
-// TestOthersRequests holds that nobody takes back or stops what is not theirs: to withdraw is the requester's alone, from any account of theirs, and to stop the requester's
-// and any approver's.
+// TestOthersRequests holds that nobody takes back or stops what is not theirs: to withdraw is the
+// requester's alone, from any account of theirs, and to stop the requester's and any approver's.
 func TestOthersRequests(t *testing.T) {
 	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
 		t.Run(string(p), func(t *testing.T) {
@@ -253,7 +264,8 @@ func TestOthersRequests(t *testing.T) {
 				deeds := func(r bot.Request, deed string) []intake.Act {
 					acts := []intake.Act{
 						typed("recalls", deed+" "+string(r.ID)),
-						{Kind: intake.ActCommand, Command: "recalls", Sub: deed, Options: map[string]string{"id": string(r.ID)}},
+						{Kind: intake.ActCommand, Command: "recalls", Sub: deed,
+							Options: map[string]string{"id": string(r.ID)}},
 					}
 					if deed == "stop" {
 						acts = append(acts, intake.Act{Kind: intake.ActStop, Request: r.ID, Digest: short(r)})
@@ -278,11 +290,13 @@ func TestOthersRequests(t *testing.T) {
 					d.nothing("one who may only ask stops", member("nico", p), place(p), act, "may_not_stop")
 					d.nothing("a former approver stops", gone, place(p), act, "not_allowed")
 				}
-				if a := d.do(member("mina2", other(p)), place(other(p)), deeds(r, "stop")[0]); a.Kind != intake.Changed {
+				if a := d.do(member("mina2", other(p)), place(other(p)),
+					deeds(r, "stop")[0]); a.Kind != intake.Changed {
 					t.Errorf("the requester's other account stops: %s %s", a.Kind, a.Refused)
 				}
 				log := d.log()
-				if e := log[len(log)-2]; e.What != "stopped" || e.Actor != account("mina2", other(p)).String() || e.Person != "Mina" {
+				if e := log[len(log)-2]; e.What != "stopped" || e.Actor != account("mina2", other(p)).String() ||
+					e.Person != "Mina" {
 					t.Errorf("audited as %s by %s, %s", e.What, e.Actor, e.Person)
 				}
 			})
@@ -290,7 +304,8 @@ func TestOthersRequests(t *testing.T) {
 	}
 }
 
-// TestOverlapTopic holds that seqs are counted apart in each topic of a group: only a request of the same one stands in the way.
+// TestOverlapTopic holds that seqs are counted apart in each topic of a group: only a request of
+// the same one stands in the way.
 func TestOverlapTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
@@ -305,7 +320,8 @@ func TestOverlapTopic(t *testing.T) {
 	})
 }
 
-// TestGroupsNoLongerAllowed holds that what was asked about a group that may not be touched any more is not read either, unless it is still open.
+// TestGroupsNoLongerAllowed holds that what was asked about a group that may not be touched any
+// more is not read either, unless it is still open.
 func TestGroupsNoLongerAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
@@ -315,7 +331,8 @@ func TestGroupsNoLongerAllowed(t *testing.T) {
 		d.restart(func(o *bot.Options) { o.Policy.Groups = []string{"elsewhere"} })
 		theo, at := member("theo", bot.Slack), place(bot.Slack)
 		d.nothing("show", theo, at, typed("recalls", "show "+string(settled.ID)), "group_not_allowed")
-		d.nothing("Show all", theo, at, intake.Act{Kind: intake.ActShowAll, Request: settled.ID, Digest: short(settled)}, "group_not_allowed")
+		d.nothing("Show all", theo, at, intake.Act{Kind: intake.ActShowAll, Request: settled.ID,
+			Digest: short(settled)}, "group_not_allowed")
 		list := text(d.do(theo, at, typed("recalls", "list")))
 		if strings.Contains(list, string(settled.ID)) || !strings.Contains(list, string(waiting.ID)) {
 			t.Errorf("list: %s", list)
@@ -326,8 +343,9 @@ func TestGroupsNoLongerAllowed(t *testing.T) {
 	})
 }
 
-// TestChannelsNoLongerAllowed holds that in a channel taken out of the policy nothing works any more but what concerns a request that was asked there and is still open:
-// whoever decides it may, and may look at it first.
+// TestChannelsNoLongerAllowed holds that in a channel taken out of the policy nothing works any
+// more but what concerns a request that was asked there and is still open: whoever decides it may,
+// and may look at it first.
 func TestChannelsNoLongerAllowed(t *testing.T) {
 	for _, evidence := range []bot.Evidence{bot.EvidenceExcerpt, bot.EvidenceHash} {
 		t.Run(string(evidence), func(t *testing.T) {
@@ -350,12 +368,15 @@ func TestChannelsNoLongerAllowed(t *testing.T) {
 					return intake.Act{Kind: intake.ActShowAll, Request: r.ID, Digest: short(r)}
 				}
 				for what, act := range map[string]intake.Act{
-					"show of a settled one": typed("recalls", "show "+string(settled.ID)), "Show all of a settled one": showAll(settled), "approval of a settled one": approving(settled),
-					"list": typed("recalls", "list"), "find": typed("recalls", "find "+testGroup+" last:1"), "asking": typed("recall", testGroup+" 3"), "whoami": typed("recalls", "whoami"),
+					"show of a settled one":     typed("recalls", "show "+string(settled.ID)),
+					"Show all of a settled one": showAll(settled), "approval of a settled one": approving(settled),
+					"list": typed("recalls", "list"), "find": typed("recalls", "find "+testGroup+" last:1"),
+					"asking": typed("recall", testGroup+" 3"), "whoami": typed("recalls", "whoami"),
 				} {
 					d.nothing(what, theo, there, act, "wrong_channel")
 				}
-				for what, act := range map[string]intake.Act{"show": typed("recalls", "show "+string(waiting.ID)), "Show all": showAll(waiting), "approval": approving(waiting)} {
+				for what, act := range map[string]intake.Act{"show": typed("recalls", "show "+string(waiting.ID)),
+					"Show all": showAll(waiting), "approval": approving(waiting)} {
 					d.nothing(what+" in a third channel", theo, third, act, "wrong_channel")
 					d.nothing(what+" in another workspace", theo, elsewhere, act, "wrong_channel")
 				}
@@ -371,10 +392,12 @@ func TestChannelsNoLongerAllowed(t *testing.T) {
 	}
 }
 
-// TestProtectedSenders holds that protected messages are named and not sent, and that a request whose senders cannot be read is refused.
+// TestProtectedSenders holds that protected messages are named and not sent, and that a request
+// whose senders cannot be read is refused.
 func TestProtectedSenders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, func(o *bot.Options) { o.Policy.Protected, o.Policy.Approvals = []recall.UserID{"boss", "ceo"}, 1 })
+		d := newDoor(t,
+			func(o *bot.Options) { o.Policy.Protected, o.Policy.Approvals = []recall.UserID{"boss", "ceo"}, 1 })
 		for i := range 30 {
 			d.chat.Say(testGroup, "", []string{"mallory", "boss", "mallory", "mallory", "ceo"}[i%5], "x")
 		}
@@ -386,7 +409,8 @@ func TestProtectedSenders(t *testing.T) {
 		for _, l := range c.Warnings {
 			said += l.String() + "\n"
 		}
-		if r.Tally.Send != 12 || !strings.Contains(said, "8 messages are by protected senders") || !strings.Contains(said, "2,5,7,10,12,15,17,20") && !strings.Contains(said, "2 5 7 10 12 15 17 20") {
+		if r.Tally.Send != 12 || !strings.Contains(said, "8 messages are by protected senders") ||
+			!strings.Contains(said, "2,5,7,10,12,15,17,20") && !strings.Contains(said, "2 5 7 10 12 15 17 20") {
 			t.Errorf("%d would be sent; the card says %q", r.Tally.Send, said)
 		}
 		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[0].act(r))
@@ -399,7 +423,8 @@ func TestProtectedSenders(t *testing.T) {
 	})
 }
 
-// TestEarlier holds that a card lists earlier requests on any of its messages with verdict, by whom and why, so that nobody shops for an approver.
+// TestEarlier holds that a card lists earlier requests on any of its messages with verdict, by whom
+// and why, so that nobody shops for an approver.
 func TestEarlier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
@@ -428,7 +453,8 @@ func TestEarlier(t *testing.T) {
 		for _, l := range d.screen.card(r.ID).Earlier {
 			said += l.String() + "\n"
 		}
-		for _, want := range []string{string(rejected.ID) + " rejected (theo (UTHEO)", "this is satire", string(withdrawn.ID) + " withdrawn (nico (UNICO)"} {
+		for _, want := range []string{string(rejected.ID) + " rejected (theo (UTHEO)", "this is satire",
+			string(withdrawn.ID) + " withdrawn (nico (UNICO)"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("the card lacks %q:\n%s", want, said)
 			}
@@ -436,7 +462,8 @@ func TestEarlier(t *testing.T) {
 	})
 }
 
-// TestEarlierNotHidden: who asks again and again and takes it back each time does not push a rejection off the card.
+// TestEarlierNotHidden: who asks again and again and takes it back each time does not push a
+// rejection off the card.
 func TestEarlierNotHidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
@@ -481,15 +508,20 @@ func TestTooFewApprovers(t *testing.T) {
 		want      string // "": taken
 	}{
 		{"enough", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1", ""},
-		{"one too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "1", "2 people besides you to approve it, and at most 1 could"},
+		{"one too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "1",
+			"2 people besides you to approve it, and at most 1 could"},
 		{"the requester does not count", bot.Roster{}, accounts(bot.Slack, "theo", "mina"), 0, true, "1", "at most 1"},
 		{"nobody", bot.Roster{}, nil, 0, true, "1", "at most 0"},
 		{"nobody knows", bot.Roster{}, nil, 0, false, "1", ""},
-		{"a large one needs more", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1-3", "3 people besides you to approve it, and at most 2"},
-		{"a filter needs the ordinary ones", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "from:mallory", ""},
+		{"a large one needs more", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1-3",
+			"3 people besides you to approve it, and at most 2"},
+		{"a filter needs the ordinary ones", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "from:mallory",
+			""},
 		{"a filter with too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "from:mallory", "at most 1"},
-		{"one person's accounts are one, the requester's none", slackOnly(family), accounts(bot.Slack, "theo", "theo2", "mina2"), 0, true, "1", "at most 1"},
-		{"who is not in the roster does not count", slackOnly(family), accounts(bot.Slack, "theo", "ola"), 0, true, "1", "at most 1"},
+		{"one person's accounts are one, the requester's none", slackOnly(family),
+			accounts(bot.Slack, "theo", "theo2", "mina2"), 0, true, "1", "at most 1"},
+		{"who is not in the roster does not count", slackOnly(family), accounts(bot.Slack, "theo", "ola"), 0, true, "1",
+			"at most 1"},
 		{"with a roster, the other platform's approvers count", family, accounts(bot.Slack, "theo"), 0, true, "1", ""},
 		{"told by number alone, enough", bot.Roster{}, nil, 2, true, "1", ""},
 		{"told by number alone, too few", bot.Roster{}, nil, 1, true, "1", "at most 1"},
@@ -500,17 +532,20 @@ func TestTooFewApprovers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d := newDoor(t, with(test.roster), func(o *bot.Options) { o.Policy.LargeFrom, o.Policy.LargeApprovals = 3, 3 })
+				d := newDoor(t, with(test.roster),
+					func(o *bot.Options) { o.Policy.LargeFrom, o.Policy.LargeApprovals = 3, 3 })
 				m := member("mina", bot.Slack)
 				m.Approvers, m.UnnamedApprovers, m.ApproversKnown = test.approvers, test.unnamed, test.known
 				if test.want == "" {
-					if a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask)); a.Kind != intake.Accepted {
+					if a := d.do(m, place(bot.Slack),
+						typed("recall", testGroup+" "+test.ask)); a.Kind != intake.Accepted {
 						t.Errorf("%s: %s", a.Refused, text(a))
 					}
 					return
 				}
 				d.nothing("asking", m, place(bot.Slack), typed("recall", testGroup+" "+test.ask), "too_few_approvers")
-				if a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask)); !strings.Contains(text(a), test.want) {
+				if a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask)); !strings.Contains(text(a),
+					test.want) {
 					t.Errorf("it says %q, want %q", text(a), test.want)
 				}
 			})
@@ -518,10 +553,12 @@ func TestTooFewApprovers(t *testing.T) {
 	}
 }
 
-// TestTooFewForAFilter: a filter that finds so many that nobody could grant it is refused when it is sealed, in words on its card.
+// TestTooFewForAFilter: a filter that finds so many that nobody could grant it is refused when it
+// is sealed, in words on its card.
 func TestTooFewForAFilter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeFrom, o.Policy.LargeApprovals = 1, 3, 2 })
+		d := newDoor(t,
+			func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeFrom, o.Policy.LargeApprovals = 1, 3, 2 })
 		for range 4 {
 			d.chat.Say(testGroup, "", "mallory", "x")
 		}
@@ -529,9 +566,11 @@ func TestTooFewForAFilter(t *testing.T) {
 			ask   string
 			known bool
 			want  bot.State
-		}{{"from:mallory last:3", true, bot.Refused}, {"from:mallory last:2", true, bot.Proposed}, {"from:mallory last:3", false, bot.Proposed}} {
+		}{{"from:mallory last:3", true, bot.Refused}, {"from:mallory last:2", true, bot.Proposed},
+			{"from:mallory last:3", false, bot.Proposed}} {
 			m := member("mina", bot.Slack)
-			m.Approvers, m.ApproversKnown = []bot.Account{account("mina", bot.Slack), account("theo", bot.Slack)}, test.known
+			m.Approvers, m.ApproversKnown = []bot.Account{account("mina", bot.Slack), account("theo", bot.Slack)},
+				test.known
 			a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask))
 			if a.Kind != intake.Accepted {
 				t.Fatalf("%s: %s", test.ask, text(a))
@@ -555,13 +594,15 @@ var pair = bot.Roster{People: []bot.Person{person("Mina", "mina", "mina2"), pers
 // slackOnly is a roster of people who have no Discord accounts.
 func slackOnly(r bot.Roster) (out bot.Roster) {
 	for _, p := range r.People {
-		p.Accounts = slices.DeleteFunc(slices.Clone(p.Accounts), func(a bot.Account) bool { return a.Platform == bot.Discord })
+		p.Accounts = slices.DeleteFunc(slices.Clone(p.Accounts),
+			func(a bot.Account) bool { return a.Platform == bot.Discord })
 		out.People = append(out.People, p)
 	}
 	return out
 }
 
-// TestWhoami tells each person all of it: who they are, which accounts are theirs, what they may do here, and why not.
+// TestWhoami tells each person all of it: who they are, which accounts are theirs, what they may do
+// here, and why not.
 func TestWhoami(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, with(family), func(o *bot.Options) { o.Policy.Groups = []string{"@TGS#*"} })
@@ -575,12 +616,20 @@ func TestWhoami(t *testing.T) {
 			says, lacks []string
 		}{
 			{"one who may all", member("mina", bot.Slack), []string{
-				"You are Mina", "slack:T1:UMINA", "slack:*:UMINA2", "discord:discord:1,", "discord:discord:11", "groups that count here you are in: LEADS", "You may ask", "You may approve and reject what others ask, never what you asked yourself", "You may find", "@TGS#*",
+				"You are Mina", "slack:T1:UMINA", "slack:*:UMINA2", "discord:discord:1,", "discord:discord:11",
+				"groups that count here you are in: LEADS", "You may ask",
+				"You may approve and reject what others ask, never what you asked yourself", "You may find", "@TGS#*",
 			}, []string{"may not"}},
-			{"one who may approve", odd, []string{"You are Theo", "You may not ask for a recall: neither you nor a group of yours is named", "You may approve", "You may find"}, []string{"UNRELATED"}},
-			{"one who may ask", member("nico", bot.Discord), []string{"You are Nico", "discord:discord:4", "slack:*:UNICO", "You may ask", "You may not approve or reject: neither you nor a group of yours is named"}, []string{"in: "}},
-			{"one whom the roster does not know", member("ola", bot.Slack), []string{"The roster does not know your account"}, []string{"You may ask", "You may approve", "@TGS"}},
-			{"a guest", guest, []string{"You are Theo", "Guests cannot"}, []string{"You may ask", "You may approve", "@TGS"}},
+			{"one who may approve", odd, []string{"You are Theo",
+				"You may not ask for a recall: neither you nor a group of yours is named", "You may approve",
+				"You may find"}, []string{"UNRELATED"}},
+			{"one who may ask", member("nico", bot.Discord), []string{"You are Nico", "discord:discord:4",
+				"slack:*:UNICO", "You may ask",
+				"You may not approve or reject: neither you nor a group of yours is named"}, []string{"in: "}},
+			{"one whom the roster does not know", member("ola", bot.Slack),
+				[]string{"The roster does not know your account"}, []string{"You may ask", "You may approve", "@TGS"}},
+			{"a guest", guest, []string{"You are Theo", "Guests cannot"}, []string{"You may ask", "You may approve",
+				"@TGS"}},
 		} {
 			a := d.do(test.m, place(test.m.Account.Platform), typed("recalls", "whoami"))
 			for _, s := range test.says {
@@ -595,16 +644,19 @@ func TestWhoami(t *testing.T) {
 			}
 		}
 		d.restart(with(bot.Roster{}))
-		if a := d.do(member("ola", bot.Slack), place(bot.Slack), typed("recalls", "whoami")); !strings.Contains(text(a), "no roster") || !strings.Contains(text(a), "So you may not find") {
+		if a := d.do(member("ola", bot.Slack), place(bot.Slack), typed("recalls", "whoami")); !strings.Contains(text(a),
+			"no roster") || !strings.Contains(text(a), "So you may not find") {
 			t.Errorf("without a roster:\n%s", text(a))
 		}
 	})
 }
 
-// TestReminderAndExpiry lets time pass over a request that nobody decides: one reminder with the mention, loud; then the end, with no button left.
+// TestReminderAndExpiry lets time pass over a request that nobody decides: one reminder with the
+// mention, loud; then the end, with no button left.
 func TestReminderAndExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, func(o *bot.Options) { o.Policy.RemindAfter, o.Policy.ApproveWithin = time.Minute, 3*time.Minute })
+		d := newDoor(t,
+			func(o *bot.Options) { o.Policy.RemindAfter, o.Policy.ApproveWithin = time.Minute, 3*time.Minute })
 		r := d.sealed("mina", bot.Slack)
 		reminders := func() (notes []bot.Note) {
 			d.screen.mu.Lock()
@@ -622,7 +674,8 @@ func TestReminderAndExpiry(t *testing.T) {
 		}
 		d.pass(time.Second)
 		for range 2 {
-			if n := reminders(); len(n) != 1 || !n[0].Loud || !slices.Equal(n[0].Notify, []string{"LEADS"}) || n[0].Mention != nil {
+			if n := reminders(); len(n) != 1 || !n[0].Loud || !slices.Equal(n[0].Notify, []string{"LEADS"}) ||
+				n[0].Mention != nil {
 				t.Errorf("reminders: %+v", n)
 			}
 			d.restart()
@@ -649,7 +702,8 @@ func TestReminderAndExpiry(t *testing.T) {
 			t.Errorf("the thread: %s", d.screen.thread(r.ID))
 		}
 
-		// One that is decided in time is not reminded of, nor one that was decided at the very minute.
+		// One that is decided in time is not reminded of, nor one that was decided at the very
+		// minute.
 		r = d.sealed("mina", bot.Slack)
 		d.pass(50 * time.Second)
 		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(r))

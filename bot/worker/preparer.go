@@ -20,8 +20,9 @@ const (
 	earlierScanned = 500 // requests with some of the same messages that are counted, and as many rejected ones
 )
 
-// prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses. It returns when the request is no longer preparing,
-// or when ctx ends. What cannot be read is waited for: time ends the request when that takes longer than StartWithin.
+// prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses.
+// It returns when the request is no longer preparing, or when ctx ends. What cannot be read is
+// waited for: time ends the request when that takes longer than StartWithin.
 func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) error {
 	pause := history.ReadRetry
 	for {
@@ -90,7 +91,8 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 	}
 }
 
-// waitToRead notes why the messages of a request cannot be read just now: the card says so, and so does the refusal when that lasts.
+// waitToRead notes why the messages of a request cannot be read just now: the card says so, and so
+// does the refusal when that lasts.
 func (w *Worker) waitToRead(ctx context.Context, l bot.Lease, id bot.RequestID, why bot.Line) error {
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		if err := tx.Fence(l); err != nil {
@@ -108,10 +110,12 @@ func (w *Worker) waitToRead(ctx context.Context, l bot.Lease, id bot.RequestID, 
 	})
 }
 
-// whatFailed says in words why something could not be read. An error of the program is not repeated.
+// whatFailed says in words why something could not be read. An error of the program is not
+// repeated.
 func whatFailed(err error) bot.Line {
 	if _, api := history.JudgeRead(err); api != nil {
-		return bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code", bot.CodeWords(api.Code))
+		return bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
+			bot.CodeWords(api.Code))
 	}
 	return bot.Say("failed.no_answer")
 }
@@ -121,13 +125,16 @@ func refusedByAPI(r bot.Request, api *recall.Error) *bot.Refusal {
 	case recall.CodeNoGroup, recall.CodeBadGroupID:
 		return bot.NewRefusal("no_group", "group", bot.Code(string(r.Scope.Group)), "code", bot.CodeWords(api.Code))
 	}
-	return bot.NewRefusal("api", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code", bot.CodeWords(api.Code))
+	return bot.NewRefusal("api", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
+		bot.CodeWords(api.Code))
 }
 
-// readForSeal reads the group and the messages of a request that is preparing. Each message is dated by the ledger's clock, never later than it was read: by when its page
-// was asked for, or by when the reading began. Only what the group's type keeps no history of is taken as unread. It returns a *Refusal when the request must end. What messages
-// say goes to stored as it is read.
-func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing) (prepared, error) {
+// readForSeal reads the group and the messages of a request that is preparing. Each message is
+// dated by the ledger's clock, never later than it was read: by when its page was asked for, or by
+// when the reading began. Only what the group's type keeps no history of is taken as unread. It
+// returns a *Refusal when the request must end. What messages say goes to stored as it is read.
+func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing) (prepared,
+	error) {
 	info, err := rd.Group(ctx)
 	if err != nil {
 		return prepared{}, err
@@ -228,7 +235,8 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 
 // sealed fixes one message as it was read.
 func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time) bot.Message {
-	out := bot.Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: bot.SealNormal, Admin: w.Admin != "" && m.From == w.Admin}
+	out := bot.Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: bot.SealNormal,
+		Admin: w.Admin != "" && m.From == w.Admin}
 	switch m.Status {
 	case recall.StatusRecalled:
 		out.Status = bot.SealRecalled
@@ -250,8 +258,10 @@ func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time
 	return out
 }
 
-// filtered turns the filter into seqs: it sets what the request covers. Of a group without history it returns what callbacks told.
-func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Request, hasHistory bool) (map[recall.Seq]bot.Message, map[recall.Seq]bot.Arrival, error) {
+// filtered turns the filter into seqs: it sets what the request covers. Of a group without history
+// it returns what callbacks told.
+func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Request,
+	hasHistory bool) (map[recall.Seq]bot.Message, map[recall.Seq]bot.Arrival, error) {
 	var s history.Searched
 	err := error(nil)
 	switch {
@@ -275,7 +285,8 @@ func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Reques
 		narrow := command.Command{Verb: "recall", Scope: r.Scope}
 		narrow.Scope.Filter = r.Scope.Filter.WithoutText() // others read it too
 		narrow.Scope.Filter.Last = r.Policy.MaxMessages
-		return nil, nil, bot.NewRefusal("filter_too_many", "n", n, "max", r.Policy.MaxMessages, "corrected", bot.Code(narrow.Write(r.Place.Platform.TypesOptions())))
+		return nil, nil, bot.NewRefusal("filter_too_many", "n", n, "max", r.Policy.MaxMessages, "corrected",
+			bot.Code(narrow.Write(r.Place.Platform.TypesOptions())))
 	}
 	found := make(map[recall.Seq]bot.Message, len(s.Matches))
 	seqs := make([]recall.Seq, 0, len(s.Matches))
@@ -333,7 +344,8 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string) er
 		return err
 	}
 	if counts[""] != len(p.messages) {
-		return fmt.Errorf("%d messages are stored of %d", counts[""], len(p.messages)) // unreachable: under the lease nobody else stores any
+		// unreachable: under the lease nobody else stores any
+		return fmt.Errorf("%d messages are stored of %d", counts[""], len(p.messages))
 	}
 	if err := tx.PutRequest(r); err != nil {
 		return err
@@ -351,7 +363,8 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string) er
 		return err
 	}
 	err = w.Audit(tx, "sealed", r.ID, r.Digest, map[string]any{
-		"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "recalled": r.Tally.Recalled, "gone": r.Tally.Gone, "absent": r.Tally.Absent,
+		"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "recalled": r.Tally.Recalled,
+		"gone": r.Tally.Gone, "absent": r.Tally.Absent,
 		"protected": r.Tally.Protected, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
 		"type": r.Group.Type, "members": r.Group.Members, "next_seq": r.Group.NextSeq,
 	})
@@ -362,14 +375,17 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string) er
 	return w.Show(tx, r.ID)
 }
 
-// earlier tells whether the bot touched the group before, and which settled requests held some of the same messages: newest first, at most maxEarlier, and how many more.
-// Those that somebody rejected come before all others, so that no number of withdrawals hides one.
+// earlier tells whether the bot touched the group before, and which settled requests held some of
+// the same messages: newest first, at most maxEarlier, and how many more. Those that somebody
+// rejected come before all others, so that no number of withdrawals hides one.
 func (w *Worker) earlier(tx bot.Tx, r bot.Request) (fresh bool, earlier []bot.Earlier, more int, err error) {
-	before, err := tx.Requests(bot.Query{App: r.App, Group: r.Scope.Group, Sealed: true, Limit: 1}) // r has no digest yet
+	// r has no digest yet
+	before, err := tx.Requests(bot.Query{App: r.App, Group: r.Scope.Group, Sealed: true, Limit: 1})
 	if err != nil {
 		return false, nil, 0, err
 	}
-	held := bot.Query{App: r.App, Group: r.Scope.Group, Topic: &r.Scope.Topic, States: []bot.State{bot.Rejected}, Seqs: r.Covers, Limit: earlierScanned}
+	held := bot.Query{App: r.App, Group: r.Scope.Group, Topic: &r.Scope.Topic, States: []bot.State{bot.Rejected},
+		Seqs: r.Covers, Limit: earlierScanned}
 	same, err := tx.Requests(held)
 	if err != nil {
 		return false, nil, 0, err
@@ -392,9 +408,11 @@ func (w *Worker) earlier(tx bot.Tx, r bot.Request) (fresh bool, earlier []bot.Ea
 	return len(before) == 0, earlier, len(same) - len(told), nil
 }
 
-// refusePreparing ends a request that is still preparing, because the bot itself cannot or must not go on. The audit log gets the reason's name: its words may repeat
-// what the requester was looking for.
-func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.RequestID, no *bot.Refusal, code recall.Code) error {
+// refusePreparing ends a request that is still preparing, because the bot itself cannot or must not
+// go on. The audit log gets the reason's name: its words may repeat what the requester was looking
+// for.
+func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.RequestID, no *bot.Refusal,
+	code recall.Code) error {
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		if err := tx.Fence(l); err != nil {
 			return err
@@ -417,7 +435,8 @@ func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.Reques
 	})
 }
 
-// seal stores the last part and opens the request for decisions, in one transaction. Of two requests for the same message the first to seal wins.
+// seal stores the last part and opens the request for decisions, in one transaction. Of two
+// requests for the same message the first to seal wins.
 func (s *sealing) seal(ctx context.Context, p prepared) error {
 	digest := bot.Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
 	err := s.store(ctx, func(tx bot.Tx, r bot.Request) error { return s.b.propose(tx, r, p, digest) })

@@ -13,7 +13,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// BenchmarkCard is the time from a command for 100 messages to a card that can be decided, at a latency of 50 to 150 ms.
+// BenchmarkCard is the time from a command for 100 messages to a card that can be decided, at a
+// latency of 50 to 150 ms.
 func BenchmarkCard(b *testing.B) {
 	w := newWorkshop(b)
 	var waits []time.Duration
@@ -32,7 +33,8 @@ func BenchmarkCard(b *testing.B) {
 	b.ReportMetric(float64(percentile(waits, 0.99).Microseconds())/1000, "p99-ms")
 }
 
-// BenchmarkFind is the time of a search that reads 2,000 messages (100 pages of 20), at a latency of 50 to 150 ms and with a read pace of 200 a second.
+// BenchmarkFind is the time of a search that reads 2,000 messages (100 pages of 20), at a latency
+// of 50 to 150 ms and with a read pace of 200 a second.
 func BenchmarkFind(b *testing.B) {
 	w := newWorkshop(b)
 	for i := range 2500 {
@@ -41,7 +43,8 @@ func BenchmarkFind(b *testing.B) {
 	var waits []time.Duration
 	for b.Loop() {
 		asked := time.Now()
-		a := w.do(b, "UMINA", intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "find " + testGroup + " from:sender3"})
+		a := w.do(b, "UMINA", intake.Act{Kind: intake.ActCommand, Command: "recalls",
+			Text: "find " + testGroup + " from:sender3"})
 		waits = append(waits, time.Since(asked))
 		if a.Kind != intake.ShowPage {
 			b.Fatalf("%+v", a)
@@ -51,9 +54,11 @@ func BenchmarkFind(b *testing.B) {
 	b.ReportMetric(float64(percentile(waits, 0.99).Microseconds())/1000, "p99-ms")
 }
 
-// BenchmarkRecallWithCallbacks recalls 5,000 messages while a callback of each comes in, and the callbacks of a live group in which 1,000 messages a second are
-// said and indexed. quota-share is as for BenchmarkRecall10000; proof-ms is the time from the last call to the end, every outcome confirmed; callbacks/s is how many
-// were stored meanwhile, and dropped how many there was no room for.
+// BenchmarkRecallWithCallbacks recalls 5,000 messages while a callback of each comes in, and the
+// callbacks of a live group in which 1,000 messages a second are said and indexed. quota-share is
+// as for BenchmarkRecall10000; proof-ms is the time from the last call to the end, every outcome
+// confirmed; callbacks/s is how many were stored meanwhile, and dropped how many there was no room
+// for.
 func BenchmarkRecallWithCallbacks(b *testing.B) {
 	const messages = 5_000
 	for b.Loop() {
@@ -61,7 +66,8 @@ func BenchmarkRecallWithCallbacks(b *testing.B) {
 		for range messages {
 			w.chat.Say(testGroup, "", "alice", "win big")
 		}
-		hook, err := webhook.New(webhook.Options{App: recall.SDKAppID(w.chat.SDKAppID()), Token: hookToken, Bot: w.bot.History})
+		hook, err := webhook.New(webhook.Options{App: recall.SDKAppID(w.chat.SDKAppID()), Token: hookToken,
+			Bot: w.bot.History})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -27,10 +27,12 @@ const (
 	liveGroup = "@TGS#aLIVE01"
 )
 
-// listens lets the service's callbacks come in through the webhook. turn changes what happens to them on the way.
+// listens lets the service's callbacks come in through the webhook. turn changes what happens to
+// them on the way.
 func (h *house) listens(turn func(*recalltest.Callbacks)) {
 	h.t.Helper()
-	hook, err := webhook.New(webhook.Options{App: recall.SDKAppID(h.chat.SDKAppID()), Token: hookToken, Bot: h.bot.History})
+	hook, err := webhook.New(webhook.Options{App: recall.SDKAppID(h.chat.SDKAppID()), Token: hookToken,
+		Bot: h.bot.History})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -155,7 +157,8 @@ const (
 	byAnswer   = "Of 3 recalled: 0 confirmed by callback, 0 confirmed by history, 3 by the API's answer alone"
 )
 
-// What the API answered is confirmed by a second source before the end, and the receipt says by which.
+// What the API answered is confirmed by a second source before the end, and the receipt says by
+// which.
 func TestProof(t *testing.T) {
 	lost := func(c *recalltest.Callbacks) {
 		c.Drop = func(command string, _ []byte) bool { return command == recall.CommandAfterRecallMsg }
@@ -172,21 +175,28 @@ func TestProof(t *testing.T) {
 	}{
 		{name: "by history, where there are no callbacks", receipt: byHistory, most: time.Second},
 		{name: "by callback", callbacks: true, receipt: byCallback, most: time.Second},
-		{name: "by callbacks, one a message, twice and out of order", callbacks: true, receipt: byCallback, most: time.Second,
+		{name: "by callbacks, one a message, twice and out of order", callbacks: true, receipt: byCallback,
+			most: time.Second,
 			turn: func(c *recalltest.Callbacks) { c.OneForEachMessage, c.Twice, c.Reorder = true, true, true }},
-		{name: "by a callback that overtakes the answer", callbacks: true, receipt: byCallback, most: 3 * time.Second, before: func(h *house) {
-			h.chat.Change(func(o *recalltest.Options) { o.Transit = 2 * time.Second })
-		}},
-		{name: "by history, when callbacks are lost", callbacks: true, receipt: byHistory, turn: lost, least: 10 * time.Second, most: 12 * time.Second},
-		{name: "by history, when the recall shows late", receipt: byHistory, least: 2 * time.Second, most: 60 * time.Second, before: func(h *house) {
-			h.chat.Inject(recalltest.History, 2, recalltest.Answer(10002, ""))
-		}},
-		{name: "by nothing else, when history cannot be read for a minute", receipt: byAnswer, least: 60 * time.Second, most: 62 * time.Second, before: func(h *house) {
-			h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
-		}},
+		{name: "by a callback that overtakes the answer", callbacks: true, receipt: byCallback, most: 3 * time.Second,
+			before: func(h *house) {
+				h.chat.Change(func(o *recalltest.Options) { o.Transit = 2 * time.Second })
+			}},
+		{name: "by history, when callbacks are lost", callbacks: true, receipt: byHistory, turn: lost,
+			least: 10 * time.Second, most: 12 * time.Second},
+		{name: "by history, when the recall shows late", receipt: byHistory, least: 2 * time.Second,
+			most: 60 * time.Second, before: func(h *house) {
+				h.chat.Inject(recalltest.History, 2, recalltest.Answer(10002, ""))
+			}},
+		{name: "by nothing else, when history cannot be read for a minute", receipt: byAnswer, least: 60 * time.Second,
+			most: 62 * time.Second, before: func(h *house) {
+				h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
+			}},
 		{name: "by nothing else in a group without history", group: liveGroup, receipt: byAnswer, most: time.Second},
-		{name: "by callback in a group without history", group: liveGroup, callbacks: true, receipt: byCallback, most: time.Second},
-		{name: "by nothing else in a group without history whose callbacks are lost", group: liveGroup, callbacks: true, turn: lost, receipt: byAnswer, least: 10 * time.Second, most: 11 * time.Second},
+		{name: "by callback in a group without history", group: liveGroup, callbacks: true, receipt: byCallback,
+			most: time.Second},
+		{name: "by nothing else in a group without history whose callbacks are lost", group: liveGroup, callbacks: true,
+			turn: lost, receipt: byAnswer, least: 10 * time.Second, most: 11 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -211,7 +221,8 @@ func TestProof(t *testing.T) {
 				for h.screen.card(c.ID).State != bot.Done && time.Since(at) < 2*time.Minute {
 					h.pass(100 * time.Millisecond)
 				}
-				if took := time.Since(at); took < tc.least || took > tc.most+3*time.Second { // a card is edited every 3 s
+				// a card is edited every 3 s
+				if took := time.Since(at); took < tc.least || took > tc.most+3*time.Second {
 					t.Errorf("it took %v, want %v to %v", took, tc.least, tc.most)
 				}
 				h.pass(5 * time.Second)
@@ -224,7 +235,8 @@ func TestProof(t *testing.T) {
 	}
 }
 
-// While it is confirmed a request is not done: nothing can be stopped any more, and the card says what is going on.
+// While it is confirmed a request is not done: nothing can be stopped any more, and the card says
+// what is going on.
 func TestConfirming(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Callbacks = true; o.Policy.StartWithin = 8 * time.Second })
@@ -280,7 +292,8 @@ func TestConfirmingAfterRestart(t *testing.T) {
 // What was recalled before a stop is confirmed too.
 func TestConfirmingStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, func(o *bot.Options) { o.Callbacks = true; o.Policy.MaxMessages = 3000; o.Policy.LargeFrom = 100000 })
+		h := newHouse(t,
+			func(o *bot.Options) { o.Callbacks = true; o.Policy.MaxMessages = 3000; o.Policy.LargeFrom = 100000 })
 		h.listens(func(c *recalltest.Callbacks) {
 			c.Drop = func(command string, _ []byte) bool { return command == recall.CommandAfterRecallMsg }
 		})
@@ -300,7 +313,8 @@ func TestConfirmingStopped(t *testing.T) {
 		if n == 0 || n == 3000 {
 			t.Fatalf("%d recalled", n)
 		}
-		holds(t, strings.ReplaceAll(h.screen.thread(c.ID), ",", ""), fmt.Sprintf("Of %d recalled: 0 confirmed by callback %d confirmed by history 0 by", n, n))
+		holds(t, strings.ReplaceAll(h.screen.thread(c.ID), ",", ""),
+			fmt.Sprintf("Of %d recalled: 0 confirmed by callback %d confirmed by history 0 by", n, n))
 	})
 }
 
@@ -345,7 +359,8 @@ func TestStillShown(t *testing.T) {
 			h.chat.Inject(recalltest.Recall, -1, recalltest.PerMessage(0, 7))
 			h.press("UTHEO", intake.ActApprove, c)
 			h.pass(70 * time.Second)
-			holds(t, h.screen.thread(c.ID), "by the API's answer alone; history still shows it\n", ",confirmed by history\n")
+			holds(t, h.screen.thread(c.ID), "by the API's answer alone; history still shows it\n",
+				",confirmed by history\n")
 		})
 	})
 }
@@ -365,7 +380,8 @@ func TestLateCallback(t *testing.T) {
 		if after := h.screen.thread(c.ID); after != before {
 			t.Errorf("the thread changed:\n%s", after)
 		}
-		if late := h.audited("callback after the end"); len(late) != 1 || late[0].Request != c.ID || !strings.Contains(string(late[0].Detail), `"1-3"`) {
+		if late := h.audited("callback after the end"); len(late) != 1 || late[0].Request != c.ID ||
+			!strings.Contains(string(late[0].Detail), `"1-3"`) {
 			t.Errorf("audited: %+v", late)
 		}
 		if a := h.types("UMINA", "recalls", "show "+string(c.ID)); !strings.Contains(fmt.Sprint(a.Lines), byHistory) {
@@ -374,8 +390,9 @@ func TestLateCallback(t *testing.T) {
 	})
 }
 
-// TestCallbackInDoubt: a callback does not settle what the service can still be asked about. Where history says nothing in time, or the group keeps none and the service answers the
-// second call with a code, it makes of unknown what it tells.
+// TestCallbackInDoubt: a callback does not settle what the service can still be asked about. Where
+// history says nothing in time, or the group keeps none and the service answers the second call
+// with a code, it makes of unknown what it tells.
 func TestCallbackInDoubt(t *testing.T) {
 	for name, test := range map[string]struct {
 		group  string
@@ -385,10 +402,13 @@ func TestCallbackInDoubt(t *testing.T) {
 		calls  int
 		state  bot.State
 	}{
-		"history is read":                   {testGroup, false, false, "2: recalled (answer lost, verified by history)", 1, bot.Done},
-		"history is read, a forged one":     {testGroup, true, false, "2: recalled\n", 2, bot.Done},
-		"history is away":                   {testGroup, false, true, "2: recalled (answer lost, confirmed by callback)", 1, bot.Stopped},
-		"no history, asked again":           {liveGroup, false, false, "2: recalled (answer lost, confirmed by callback)", 2, bot.Done},
+		"history is read": {testGroup, false, false, "2: recalled (answer lost, verified by history)",
+			1, bot.Done},
+		"history is read, a forged one": {testGroup, true, false, "2: recalled\n", 2, bot.Done},
+		"history is away": {testGroup, false, true,
+			"2: recalled (answer lost, confirmed by callback)", 1, bot.Stopped},
+		"no history, asked again": {liveGroup, false, false,
+			"2: recalled (answer lost, confirmed by callback)", 2, bot.Done},
 		"no history, asked again, a forged": {liveGroup, true, false, "2: recalled\n", 2, bot.Done},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -428,7 +448,8 @@ func TestCallbackInDoubt(t *testing.T) {
 	}
 }
 
-// TestForgedFirst: what somebody made up before does not keep the service's own callback from being heard.
+// TestForgedFirst: what somebody made up before does not keep the service's own callback from being
+// heard.
 func TestForgedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Callbacks = true })
@@ -449,7 +470,8 @@ func TestForgedFirst(t *testing.T) {
 			h.listens(nil)
 			h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
 			sent := func(seq recall.Seq) {
-				forged := recall.AfterSendMsg{Group: liveGroup, From: "bob", Seq: seq, Time: time.Now().Truncate(time.Second), RawBody: []byte(`[]`)}
+				forged := recall.AfterSendMsg{Group: liveGroup, From: "bob", Seq: seq,
+					Time: time.Now().Truncate(time.Second), RawBody: []byte(`[]`)}
 				if err := h.bot.History.Hear(t.Context(), []recall.Callback{forged}); err != nil {
 					t.Fatal(err)
 				}
@@ -462,7 +484,8 @@ func TestForgedFirst(t *testing.T) {
 			sent(3)
 			sent(900)
 			c := h.asks("UMINA", liveGroup+" 1-3 900")
-			holds(t, said(c), "1 mallory win big [from callback]", "2   [could not be read]", "3   [could not be read]", "900   [does not exist: will not be sent]")
+			holds(t, said(c), "1 mallory win big [from callback]", "2   [could not be read]", "3   [could not be read]",
+				"900   [does not exist: will not be sent]")
 			lacks(t, said(c), "bob")
 			h.types("UMINA", "recalls", "withdraw "+string(c.ID))
 			if c = h.asks("UMINA", liveGroup+" from:bob since:1s"); c.State != bot.Refused {
@@ -470,7 +493,8 @@ func TestForgedFirst(t *testing.T) {
 			}
 			holds(t, said(c), "Callbacks contradict each other about message 3")
 			sent(1) // what callbacks tell of above the next number is not looked at
-			if a := h.types("UMINA", "recalls", "find "+liveGroup+" from:bob since:1s"); !strings.Contains(fmt.Sprint(a.Lines), "contradict each other about message 3") {
+			if a := h.types("UMINA", "recalls", "find "+liveGroup+
+				" from:bob since:1s"); !strings.Contains(fmt.Sprint(a.Lines), "contradict each other about message 3") {
 				t.Errorf("find: %+v", a)
 			}
 		})
@@ -483,12 +507,14 @@ func TestForgedCallback(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Callbacks = true })
 		h.say(4)
 		c := h.asks("UMINA", testGroup+" 1-4")
-		forged := []recall.Callback{recall.AfterRecallMsg{Group: testGroup, Operator: "eve", Seqs: []recall.Seq{1, 2, 3, 4}, EventTime: time.Now()}}
+		forged := []recall.Callback{recall.AfterRecallMsg{Group: testGroup, Operator: "eve",
+			Seqs: []recall.Seq{1, 2, 3, 4}, EventTime: time.Now()}}
 		if err := h.bot.History.Hear(t.Context(), forged); err != nil {
 			t.Fatal(err)
 		}
 		h.pass(time.Second)
-		holds(t, said(h.screen.card(c.ID)), "4 alice win big 4 [already recalled at 2000-01-01 00:00:05 UTC, says a callback]")
+		holds(t, said(h.screen.card(c.ID)),
+			"4 alice win big 4 [already recalled at 2000-01-01 00:00:05 UTC, says a callback]")
 		h.chat.Inject(recalltest.Recall, 1, recalltest.PerMessage(10031, 3))
 		h.chat.Inject("", 0)
 		h.press("UTHEO", intake.ActApprove, h.screen.card(c.ID))
@@ -497,14 +523,16 @@ func TestForgedCallback(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.pass(time.Minute)
-		holds(t, h.screen.thread(c.ID), "3: too old (10031)", "= 3 recalled + 0 already recalled + 0 not found + 1 refused")
+		holds(t, h.screen.thread(c.ID), "3: too old (10031)",
+			"= 3 recalled + 0 already recalled + 0 not found + 1 refused")
 		if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, []recalltest.Seq{1, 2, 4}) {
 			t.Errorf("recalled %v", got)
 		}
 	})
 }
 
-// forge hands the bot callbacks that somebody made up, as the webhook does: the signature of an address does not cover what is posted to it.
+// forge hands the bot callbacks that somebody made up, as the webhook does: the signature of an
+// address does not cover what is posted to it.
 func (h *house) forge(told ...recall.AfterRecallMsg) {
 	h.t.Helper()
 	var callbacks []recall.Callback
@@ -517,8 +545,9 @@ func (h *house) forge(told ...recall.AfterRecallMsg) {
 	}
 }
 
-// A callback makes no outcome for a message that waits to be sent, is on its way, is of another request, group or topic, or was not asked for: the service is
-// called all the same, and its answer is what counts.
+// A callback makes no outcome for a message that waits to be sent, is on its way, is of another
+// request, group or topic, or was not asked for: the service is called all the same, and its answer
+// is what counts.
 func TestForgedCallbackWhileRunning(t *testing.T) {
 	all := recall.AfterRecallMsg{Group: testGroup, Seqs: []recall.Seq{1, 2, 3, 4, 5, 6, 99}}
 	for _, tc := range []struct {
@@ -537,18 +566,21 @@ func TestForgedCallbackWhileRunning(t *testing.T) {
 		}, []string{"1: recalled\n", "2: too old (10031)", "3: recalled\n"}},
 		{"on its way", func(h *house) {
 			h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(4*time.Second), recalltest.PerMessage(10032, 2))
-		}, func(h *house) { h.forge(all) }, []string{"1: recalled\n", "2: cannot be recalled (10032)", "3: recalled\n"}},
+		}, func(h *house) { h.forge(all) }, []string{"1: recalled\n", "2: cannot be recalled (10032)",
+			"3: recalled\n"}},
 		{"in doubt, told of others alone", func(h *house) {
 			h.chat.Inject(recalltest.Recall, 1, recalltest.ResetBefore()) // nothing was done
 			h.chat.Inject(recalltest.History, 3, recalltest.Answer(10002, ""))
 		}, func(h *house) {
-			h.forge(recall.AfterRecallMsg{Group: liveGroup, Seqs: all.Seqs}, recall.AfterRecallMsg{Group: testGroup, Topic: "@TGS#2J4SZEAEL@TOPIC#_x", Seqs: all.Seqs},
+			h.forge(recall.AfterRecallMsg{Group: liveGroup, Seqs: all.Seqs},
+				recall.AfterRecallMsg{Group: testGroup, Topic: "@TGS#2J4SZEAEL@TOPIC#_x", Seqs: all.Seqs},
 				recall.AfterRecallMsg{Group: testGroup, Seqs: []recall.Seq{4, 5, 6, 99}})
 		}, []string{"1: recalled\n", "2: recalled\n", "3: recalled\n"}},
-		{"paused", func(h *house) { h.chat.Inject(recalltest.Recall, 1, recalltest.Answer(60010, "not an admin")) }, func(h *house) {
-			h.forge(all)
-			h.pass(2 * time.Minute)
-		}, []string{"1: recalled\n", "2: recalled\n", "3: recalled\n"}},
+		{"paused", func(h *house) { h.chat.Inject(recalltest.Recall, 1, recalltest.Answer(60010, "not an admin")) },
+			func(h *house) {
+				h.forge(all)
+				h.pass(2 * time.Minute)
+			}, []string{"1: recalled\n", "2: recalled\n", "3: recalled\n"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -588,18 +620,22 @@ func TestRecalledByOthers(t *testing.T) {
 		h.chat.RecallElsewhere(testGroup, "", "alice", 1)
 		h.pass(time.Minute)
 		c := h.asks("UMINA", testGroup+" 1-4")
-		holds(t, said(c), "1 alice  [already recalled at 2000-01-01 00:00:00 UTC: will not be sent]", "3 of 4 would be recalled")
+		holds(t, said(c), "1 alice  [already recalled at 2000-01-01 00:00:00 UTC: will not be sent]",
+			"3 of 4 would be recalled")
 		h.chat.RecallElsewhere(testGroup, "", "alice", 2)
 		h.pass(4 * time.Second)
-		holds(t, said(h.screen.card(c.ID)), "2 alice win big 2 [already recalled at 2000-01-01 00:01:05 UTC, says a callback]")
+		holds(t, said(h.screen.card(c.ID)),
+			"2 alice win big 2 [already recalled at 2000-01-01 00:01:05 UTC, says a callback]")
 		h.press("UTHEO", intake.ActApprove, c)
 		h.pass(20 * time.Second)
-		holds(t, h.screen.thread(c.ID), "1: already recalled, at 2000-01-01 00:00:00 UTC", "2: already recalled, at 2000-01-01 00:01:05 UTC", "3: recalled\n",
+		holds(t, h.screen.thread(c.ID), "1: already recalled, at 2000-01-01 00:00:00 UTC",
+			"2: already recalled, at 2000-01-01 00:01:05 UTC", "3: recalled\n",
 			"Of 2 recalled: 2 confirmed by callback")
 	})
 }
 
-// With INDEX on, messages of a group without history are found and shown, marked as known from a callback.
+// With INDEX on, messages of a group without history are found and shown, marked as known from a
+// callback.
 func TestIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Callbacks = true; o.Index = bot.IndexExcerpt })
@@ -617,7 +653,8 @@ func TestIndex(t *testing.T) {
 		if a.Kind != intake.ShowPage || a.Page.Recall != "Recall all 30" {
 			t.Fatalf("find: %+v", a)
 		}
-		holds(t, pageText(a.Page), "30 messages found", "page 1 of 2", "59 mallory Double your COINS 30 [from callback]")
+		holds(t, pageText(a.Page), "30 messages found", "page 1 of 2",
+			"59 mallory Double your COINS 30 [from callback]")
 		b := h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: a.Page.Search, Page: 1})
 		if b.Kind != intake.ShowPage {
 			t.Fatalf("older: %+v", b)
@@ -628,14 +665,16 @@ func TestIndex(t *testing.T) {
 		if c.State != bot.Proposed {
 			t.Fatalf("state %s: %v", c.State, c.Notices)
 		}
-		holds(t, said(c), "Messages 30: 1,3", "Senders mallory (30)", "1 mallory Double your COINS 1 [from callback]", "30 messages are known from callbacks alone",
+		holds(t, said(c), "Messages 30: 1,3", "Senders mallory (30)", "1 mallory Double your COINS 1 [from callback]",
+			"30 messages are known from callbacks alone",
 			"Live group: only members who are online now are reached")
 		lacks(t, said(c), "BLIND")
 		h.press("UTHEO", intake.ActApprove, c)
 		h.pass(20 * time.Second)
 		holds(t, h.screen.thread(c.ID), "= 30 recalled", "Of 30 recalled: 30 confirmed by callback")
 
-		if a := h.types("UMINA", "recalls", "find "+liveGroup+" from:mallory since:2m"); !strings.Contains(fmt.Sprint(a.Lines), "No message of") {
+		if a := h.types("UMINA", "recalls", "find "+liveGroup+
+			" from:mallory since:2m"); !strings.Contains(fmt.Sprint(a.Lines), "No message of") {
 			t.Errorf("what is recalled is found again: %+v", a)
 		}
 		// Further back than the index reaches, nothing is recalled by a filter; numbers are.
@@ -646,7 +685,8 @@ func TestIndex(t *testing.T) {
 		lose = true
 		h.chat.Say(liveGroup, "", "bob", "hello")
 		c = h.asks("UMINA", liveGroup+" 2 4 61 900")
-		holds(t, said(c), "2 bob hello [from callback]", "BLIND: 1 message could not be read", "61   [could not be read]", "900   [does not exist: will not be sent]")
+		holds(t, said(c), "2 bob hello [from callback]", "BLIND: 1 message could not be read",
+			"61   [could not be read]", "900   [does not exist: will not be sent]")
 	})
 	t.Run("history wins", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -680,7 +720,8 @@ func TestIndex(t *testing.T) {
 	})
 	t.Run("for a while", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t, func(o *bot.Options) { o.Callbacks = true; o.Index = bot.IndexExcerpt; o.IndexTTL = 10 * time.Minute })
+			h := newHouse(t,
+				func(o *bot.Options) { o.Callbacks = true; o.Index = bot.IndexExcerpt; o.IndexTTL = 10 * time.Minute })
 			h.listens(nil)
 			h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
 			h.chat.Say(liveGroup, "", "mallory", "Double your COINS")
@@ -740,7 +781,8 @@ func (h *house) kept(dir, text string) bool {
 	return false
 }
 
-// With EVIDENCE=hash no text is kept anywhere; Show all reads it afresh, and shows what is still what was sealed.
+// With EVIDENCE=hash no text is kept anywhere; Show all reads it afresh, and shows what is still
+// what was sealed.
 func TestEvidenceHash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -756,7 +798,8 @@ func TestEvidenceHash(t *testing.T) {
 		holds(t, said(c), "the text is shown only by Show all")
 		h.chat.RecallElsewhere(testGroup, "", "mallory", 2)
 		a := h.do("UTHEO", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
-		holds(t, pageText(a.Page), "1 mallory Zwölfzylinder eins", "2 mallory  [not as it was sealed any more]", "3 mallory Zwölfzylinder drei", "2 of 3 are still what was sealed")
+		holds(t, pageText(a.Page), "1 mallory Zwölfzylinder eins", "2 mallory  [not as it was sealed any more]",
+			"3 mallory Zwölfzylinder drei", "2 of 3 are still what was sealed")
 		if read := h.audited("read"); len(read) != 1 || !strings.Contains(string(read[0].Detail), "show all") {
 			t.Errorf("audited: %+v", read)
 		}
@@ -764,13 +807,15 @@ func TestEvidenceHash(t *testing.T) {
 		if h.kept(dir, "Zwölf") {
 			t.Error("the text is in the ledger's files")
 		}
-		if a := h.do("UNOBODY", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest}); a.Refused != "not_allowed" {
+		if a := h.do("UNOBODY", intake.Act{Kind: intake.ActShowAll, Request: c.ID,
+			Digest: c.Digest}); a.Refused != "not_allowed" {
 			t.Errorf("Show all by a stranger: %+v", a)
 		}
 	})
 }
 
-// EVIDENCE_TTL takes the text from the ledger and the card; what ended without a recall keeps it for a day at most.
+// EVIDENCE_TTL takes the text from the ledger and the card; what ended without a recall keeps it
+// for a day at most.
 func TestEvidenceTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -800,7 +845,8 @@ func TestEvidenceTTL(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if r.Digest != c.Digest || len(r.Approvals) != 1 || len(all) != 1 || len(all[0].HMAC) == 0 || all[0].Outcome.Class != bot.ClassRecalled {
+			if r.Digest != c.Digest || len(r.Approvals) != 1 || len(all) != 1 || len(all[0].HMAC) == 0 ||
+				all[0].Outcome.Class != bot.ClassRecalled {
 				t.Errorf("what is left: digest %q, approvals %v, messages %+v", r.Digest, r.Approvals, all)
 			}
 			if _, err := tx.EvidenceKey(c.ID); !errors.Is(err, bot.ErrNotFound) {
@@ -837,7 +883,8 @@ func TestEvidenceTTL(t *testing.T) {
 	})
 }
 
-// The phrase of a filter is content: on no card, in no notification, in no audit entry, log or post, and gone with the evidence, hints that quote it included.
+// The phrase of a filter is content: on no card, in no notification, in no audit entry, log or
+// post, and gone with the evidence, hints that quote it included.
 func TestPhraseIsContent(t *testing.T) {
 	const phrase = "Zwölfzylinder"
 	synctest.Test(t, func(t *testing.T) {
@@ -851,7 +898,8 @@ func TestPhraseIsContent(t *testing.T) {
 			o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
 		h.chat.Say(testGroup, "", "mallory", phrase+" eins")
-		h.chat.Inject(recalltest.History, 1, recalltest.Delay(5*time.Second)) // so that the card is seen while it is prepared
+		// so that the card is seen while it is prepared
+		h.chat.Inject(recalltest.History, 1, recalltest.Delay(5*time.Second))
 		var shown strings.Builder
 		watch := func(command string) bot.RequestID {
 			id := h.ask("UMINA", command)
@@ -871,7 +919,8 @@ func TestPhraseIsContent(t *testing.T) {
 		h.chat.Say(testGroup, "", "mallory", phrase+" vier")
 		many := watch(testGroup + ` text:"` + phrase + `"`)
 		holds(t, said(h.screen.card(many)), "3 messages match", "last:2")
-		if a := h.types("UMINA", "recall", testGroup+` text:"`+phrase+`" frm:mallory`); !strings.Contains(a.Lines[0].String(), phrase) {
+		if a := h.types("UMINA", "recall", testGroup+` text:"`+phrase+
+			`" frm:mallory`); !strings.Contains(a.Lines[0].String(), phrase) {
 			t.Errorf("who mistyped is not told their own words: %v", a.Lines)
 		}
 		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
@@ -935,8 +984,10 @@ func TestFindProgress(t *testing.T) {
 			h.events++
 			by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
 			_, err := h.bot.Do(t.Context(), intake.Event{
-				ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by,
-				Act:      intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "find " + testGroup + " from:alice"},
+				ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1",
+					Channel: "C1"}, By: by,
+				Act: intake.Act{Kind: intake.ActCommand, Command: "recalls",
+					Text: "find " + testGroup + " from:alice"},
 				Progress: func(l bot.Line) { told = append(told, l.String()) },
 			}, bot.Member{Account: by})
 			if err != nil {
@@ -959,7 +1010,8 @@ func TestConfirmingBesideARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Policy.MaxMessages = 3000; o.Policy.LargeFrom = 100000 })
 		h.say(2003)
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		large := h.asks("UMINA", testGroup+" 1-2000")
 		h.pass(10 * time.Second)
 		small := h.asks("UMINA", testGroup+" 2001-2003")
@@ -968,6 +1020,7 @@ func TestConfirmingBesideARun(t *testing.T) {
 		h.press("UTHEO", intake.ActApprove, small)
 		h.pass(30 * time.Second)
 		holds(t, h.screen.thread(small.ID), byHistory)
-		holds(t, strings.ReplaceAll(h.screen.thread(large.ID), ",", ""), "Of 2000 recalled: 0 confirmed by callback 2000 confirmed by history")
+		holds(t, strings.ReplaceAll(h.screen.thread(large.ID), ",", ""),
+			"Of 2000 recalled: 0 confirmed by callback 2000 confirmed by history")
 	})
 }

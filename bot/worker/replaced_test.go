@@ -10,7 +10,8 @@ import (
 	"recallbot/bot/intake"
 )
 
-// TestReplaced: a card that an answer has put into a message is shown once more where the request has moved on since, and only there.
+// TestReplaced: a card that an answer has put into a message is shown once more where the request
+// has moved on since, and only there.
 func TestReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) {

@@ -23,7 +23,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// These tests run several bots on one PostgreSQL database, in real time: no bubble holds a database server. Leases are short, so that a takeover takes a second.
+// These tests run several bots on one PostgreSQL database, in real time: no bubble holds a database
+// server. Leases are short, so that a takeover takes a second.
 
 const replicaTTL = time.Second // of leases in these tests
 
@@ -72,7 +73,8 @@ func (l *cutLedger) Release(ctx context.Context, lease bot.Lease) error {
 	return l.do(ctx, func(ctx context.Context) error { return l.Ledger.Release(ctx, lease) })
 }
 
-// cutWire is a way to the Chat service that can be cut off: calls on it are given up, what reached the service stays there.
+// cutWire is a way to the Chat service that can be cut off: calls on it are given up, what reached
+// the service stays there.
 type cutWire struct {
 	http.RoundTripper
 	cut  context.Context
@@ -160,7 +162,8 @@ func newFleet(t testing.TB, n, callsPerSecond int) *fleet {
 	f := &fleet{t: t, url: ledgertest.Postgres(t), calls: callsPerSecond}
 	f.chat = recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond})
 	f.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
-	f.screen = &wall{screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}, posts: map[string]int{}}
+	f.screen = &wall{screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{},
+		notes: map[string][]bot.Note{}}, posts: map[string]int{}}
 	t.Cleanup(func() {
 		for _, r := range f.replicas {
 			r.stop()
@@ -181,13 +184,16 @@ func (f *fleet) add(name string) *replica {
 	cut, cutOff := context.WithCancel(context.Background())
 	r := &replica{f: f, name: name, cut: cutOff, ended: make(chan struct{})}
 	var err error
-	if r.ledger, err = ledger.Open(context.Background(), f.url, ledger.Options{Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if r.ledger, err = ledger.Open(context.Background(), f.url,
+		ledger.Options{Log: slog.New(slog.DiscardHandler)}); err != nil {
 		f.t.Error(err)
 		return nil
 	}
 	client, err := recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(f.chat.SDKAppID()), SecretKey: f.chat.SecretKey(), BaseURL: recalltest.URL,
-		HTTPClient: &http.Client{Transport: &cutWire{RoundTripper: f.chat.Client().Transport, cut: cut, sent: f.sends}}, CallsPerSecond: f.calls, ReadsPerSecond: 180, Timeout: 500 * time.Millisecond,
+		HTTPClient: &http.Client{Transport: &cutWire{RoundTripper: f.chat.Client().Transport, cut: cut,
+			sent: f.sends}},
+		CallsPerSecond: f.calls, ReadsPerSecond: 180, Timeout: 500 * time.Millisecond,
 	})
 	if err != nil {
 		f.t.Error(err)
@@ -199,7 +205,8 @@ func (f *fleet) add(name string) *replica {
 		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, AnyChannel: true,
 	}}
 	r.bot, err = bottest.NewEngine(bot.Options{
-		App: recall.SDKAppID(f.chat.SDKAppID()), Ledger: &cutLedger{Ledger: r.ledger, cut: cut, acquired: r.acquired}, Chat: client, Policy: policy, CallsPerSecond: f.calls,
+		App: recall.SDKAppID(f.chat.SDKAppID()), Ledger: &cutLedger{Ledger: r.ledger, cut: cut, acquired: r.acquired},
+		Chat: client, Policy: policy, CallsPerSecond: f.calls,
 		Holder: name, LeaseTTL: replicaTTL, Window: 1050 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -251,7 +258,8 @@ func (r *replica) stop() {
 	})
 }
 
-// kill ends a replica as a kill does: from one moment on nothing of it reaches the database or the service, and nothing is given up in order.
+// kill ends a replica as a kill does: from one moment on nothing of it reaches the database or the
+// service, and nothing is given up in order.
 func (r *replica) kill() { r.cut() }
 
 func (r *replica) do(user string, act intake.Act) intake.Answer {
@@ -262,7 +270,8 @@ func (r *replica) do(user string, act intake.Act) intake.Answer {
 	r.f.mu.Unlock()
 	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
 	a, err := r.bot.Do(context.Background(), intake.Event{
-		ID: bot.EventID(fmt.Sprint("e", n)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by, Act: act,
+		ID: bot.EventID(fmt.Sprint("e", n)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		By: by, Act: act,
 	}, bot.Member{Account: by, Name: user})
 	if err != nil {
 		r.f.t.Fatal(err)
@@ -343,11 +352,13 @@ func (f *fleet) other(r *replica) *replica {
 	return nil
 }
 
-// sums checks that the request has ended with one receipt that calls all n messages recalled, and that the service agrees.
+// sums checks that the request has ended with one receipt that calls all n messages recalled, and
+// that the service agrees.
 func (f *fleet) sums(id bot.RequestID, n int) {
 	f.t.Helper()
 	f.until("receipt", func() bool { return strings.Contains(f.screen.thread(id), "Receipt ") })
-	want := fmt.Sprintf(" requested = %s recalled + 0 already recalled + 0 not found + 0 refused + 0 not sent + 0 unknown", itoa(n))
+	want := fmt.Sprintf(
+		" requested = %s recalled + 0 already recalled + 0 not found + 0 refused + 0 not sent + 0 unknown", itoa(n))
 	if thread := f.screen.thread(id); !strings.Contains(thread, want) {
 		f.t.Errorf("the thread lacks %q:\n%.1500s", want, thread)
 	}
@@ -367,8 +378,8 @@ func (f *fleet) sums(id bot.RequestID, n int) {
 	f.t.Logf("in one second at most %d calls were sent, %d arrived; the quota is %d", most, arrived, f.calls)
 }
 
-// approvals lets requests for one message each be asked for on one replica and approved on another, in turn, and returns how long each waited from the commit of
-// its approval to its call.
+// approvals lets requests for one message each be asked for on one replica and approved on another,
+// in turn, and returns how long each waited from the commit of its approval to its call.
 func (f *fleet) approvals(rounds int) []time.Duration {
 	f.t.Helper()
 	f.say(rounds)
@@ -384,11 +395,13 @@ func (f *fleet) approvals(rounds int) []time.Duration {
 	return waits
 }
 
-// TestReplicasApproval: an approval given to any replica is begun at once by whoever takes or has the lease, also when another had it before.
+// TestReplicasApproval: an approval given to any replica is begun at once by whoever takes or has
+// the lease, also when another had it before.
 func TestReplicasApproval(t *testing.T) {
 	f := newFleet(t, 3, 200)
 	waits := f.approvals(15)
-	// What fails here is a takeover that waits for the quota's window, not a busy machine: BenchmarkReplicasApproval measures.
+	// What fails here is a takeover that waits for the quota's window, not a busy machine:
+	// BenchmarkReplicasApproval measures.
 	if p := percentile(waits, 0.5); p > time.Second {
 		t.Errorf("every second approval waited %v for its call", p)
 	}
@@ -397,7 +410,8 @@ func TestReplicasApproval(t *testing.T) {
 	}
 }
 
-// BenchmarkReplicasApproval measures from the commit of an approval on any of three replicas to the first call: at most 100 ms for 99 of 100.
+// BenchmarkReplicasApproval measures from the commit of an approval on any of three replicas to the
+// first call: at most 100 ms for 99 of 100.
 func BenchmarkReplicasApproval(b *testing.B) {
 	for b.Loop() {
 		waits := newFleet(b, 3, 200).approvals(100)
@@ -406,7 +420,8 @@ func BenchmarkReplicasApproval(b *testing.B) {
 	}
 }
 
-// TestReplicaStopped: a replica that stops in order while it runs a request is followed by the other as soon as the quota's window allows.
+// TestReplicaStopped: a replica that stops in order while it runs a request is followed by the
+// other as soon as the quota's window allows.
 func TestReplicaStopped(t *testing.T) {
 	f := newFleet(t, 2, 40)
 	f.say(1000)
@@ -434,8 +449,8 @@ func TestReplicaStopped(t *testing.T) {
 	}
 }
 
-// TestReplicaKilled: a replica that dies while it runs a request is followed within the lease's time and 2 s; what it had claimed is found out, and two
-// together never exceed the quota.
+// TestReplicaKilled: a replica that dies while it runs a request is followed within the lease's
+// time and 2 s; what it had claimed is found out, and two together never exceed the quota.
 func TestReplicaKilled(t *testing.T) {
 	f := newFleet(t, 2, 40)
 	f.say(1500)
@@ -462,7 +477,8 @@ func TestReplicaKilled(t *testing.T) {
 	f.sums(c.ID, 1500)
 }
 
-// TestTellerFollowed: of two replicas one tells; after its death the other does. A card is posted once by the two together.
+// TestTellerFollowed: of two replicas one tells; after its death the other does. A card is posted
+// once by the two together.
 func TestTellerFollowed(t *testing.T) {
 	f := newFleet(t, 2, 200)
 	f.say(6)
@@ -474,7 +490,8 @@ func TestTellerFollowed(t *testing.T) {
 	killed := time.Now()
 	c := f.replicas[1].asks("4")
 	f.until("card of the one that lives", func() bool { return f.screen.card(c.ID).State == bot.Proposed })
-	if took := time.Since(killed); took > replicaTTL+10*time.Second { // a lease that is never taken over, not a busy machine
+	// a lease that is never taken over, not a busy machine
+	if took := time.Since(killed); took > replicaTTL+10*time.Second {
 		t.Errorf("the card came %v after the kill", took)
 	}
 	f.replicas[1].approve(c)

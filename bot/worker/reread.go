@@ -10,10 +10,12 @@ import (
 	"recallbot/recall"
 )
 
-// rereadAfter is how old a reading may be: a message read longer ago is read again before it is sent.
+// rereadAfter is how old a reading may be: a message read longer ago is read again before it is
+// sent.
 const rereadAfter = 10 * time.Minute
 
-// isFresh reports whether a reading is young enough. One that lies ahead was made before the ledger's clock was set back: nobody knows how old it is.
+// isFresh reports whether a reading is young enough. One that lies ahead was made before the
+// ledger's clock was set back: nobody knows how old it is.
 func isFresh(read, now time.Time) bool {
 	age := now.Sub(read)
 	return age >= 0 && age <= rereadAfter
@@ -35,7 +37,8 @@ func (r *runner) sealedBatch(j job) (sealedBatch, error) {
 		if sealed.key, err = tx.EvidenceKey(j.request.ID); err != nil {
 			return err
 		}
-		sealed.removed, err = tx.Removals(j.request.App, j.request.Scope.Group, j.request.Scope.Topic, j.batch.Seqs, j.request.Sealed)
+		sealed.removed, err = tx.Removals(j.request.App, j.request.Scope.Group, j.request.Scope.Topic, j.batch.Seqs,
+			j.request.Sealed)
 		if err != nil {
 			return err
 		}
@@ -53,7 +56,8 @@ func (r *runner) sealedBatch(j job) (sealedBatch, error) {
 	return sealed, err
 }
 
-// unseen reports whether the seal was made without reading any of these messages, because their group kept no history.
+// unseen reports whether the seal was made without reading any of these messages, because their
+// group kept no history.
 func (sealed sealedBatch) unseen(seqs command.Ranges) bool {
 	for s := range seqs.All() {
 		if m := sealed.messages[s]; m.Status != bot.SealUnread && !m.Callback {
@@ -63,17 +67,20 @@ func (sealed sealedBatch) unseen(seqs command.Ranges) bool {
 	return true
 }
 
-// isStale reports whether a message must be read again before it is sent: one that was not read, or known from a callback alone; one that was read too long ago, or before the ledger
-// was a copy; and one that a callback calls removed since.
+// isStale reports whether a message must be read again before it is sent: one that was not read, or
+// known from a callback alone; one that was read too long ago, or before the ledger was a copy; and
+// one that a callback calls removed since.
 func isStale(m bot.Message, removed bool, now, restored time.Time) bool {
 	return m.Status == bot.SealUnread || m.Callback || removed || !isFresh(m.Read, now) || m.Read.Before(restored)
 }
 
-// readAgain reads those messages of a claimed batch again that must be, whatever became of the batch before. What is not any more what was sealed gets its outcome in res; the
-// others are returned, to be sent. What cannot be read is not sent, but in a group that keeps no history.
+// readAgain reads those messages of a claimed batch again that must be, whatever became of the
+// batch before. What is not any more what was sealed gets its outcome in res; the others are
+// returned, to be sent. What cannot be read is not sent, but in a group that keeps no history.
 func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	oldest := j.request.Tally.Read
-	fresh := !j.request.Blind && !r.w.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed) // and nobody tells of recalls
+	// and nobody tells of recalls
+	fresh := !j.request.Blind && !r.w.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed)
 	if keepsNone(j.request) || fresh {
 		return j.batch.Seqs, nil
 	}
@@ -122,9 +129,11 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	return send, nil
 }
 
-// changedSince compares a message with its seal. The zero Outcome means that it is what was approved. Whether an unread message came after the seal is told by the number that the
-// service was to give next then; the clocks of the two are never compared.
-func changedSince(req bot.Request, was bot.Message, found map[recall.Seq]recall.Message, s recall.Seq, key []byte, now time.Time) bot.Outcome {
+// changedSince compares a message with its seal. The zero Outcome means that it is what was
+// approved. Whether an unread message came after the seal is told by the number that the service
+// was to give next then; the clocks of the two are never compared.
+func changedSince(req bot.Request, was bot.Message, found map[recall.Seq]recall.Message, s recall.Seq, key []byte,
+	now time.Time) bot.Outcome {
 	is, ok := found[s]
 	switch {
 	case !ok && was.Status == bot.SealUnread:

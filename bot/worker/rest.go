@@ -7,8 +7,8 @@ import (
 	"recallbot/recall"
 )
 
-// batchRest makes batches of the next part of the rest, and returns how many. What the seal says is not to be sent gets its outcome. more says that
-// there may be more.
+// batchRest makes batches of the next part of the rest, and returns how many. What the seal says is
+// not to be sent gets its outcome. more says that there may be more.
 func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 	part, err := tx.Unbatched(req.ID, bot.RestAtOnce)
 	if err != nil || len(part) == 0 {
@@ -29,7 +29,8 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 	}
 	var batches []bot.Batch
 	for ; len(sends) > 0; sends = sends[min(len(sends), recall.MaxRecallSeqs):] {
-		batches = append(batches, bot.Batch{Seqs: sends[:min(len(sends), recall.MaxRecallSeqs)], State: bot.BatchPending})
+		batches = append(batches, bot.Batch{Seqs: sends[:min(len(sends), recall.MaxRecallSeqs)],
+			State: bot.BatchPending})
 	}
 	restored, err := bot.RestoredAt(tx)
 	if err != nil {
@@ -44,8 +45,10 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 	return len(batches), more, tx.AddBatches(req.ID, batches)
 }
 
-// windDown ends what nothing more is sent of: of a request that is being stopped, what was not claimed, and what cannot be found out in time; of one that the service
-// refuses as a whole, what was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its way gets its own answer.
+// windDown ends what nothing more is sent of: of a request that is being stopped, what was not
+// claimed, and what cannot be found out in time; of one that the service refuses as a whole, what
+// was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its
+// way gets its own answer.
 func (r *runner) windDown(tx bot.Tx, req bot.Request) (more bool, err error) {
 	over, err := tx.Batches(req.ID, bot.RestBatches, bot.BatchPending)
 	if err != nil {
@@ -94,7 +97,8 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request) (more bool, err error) {
 	return more, err
 }
 
-// outcomeOfRest is the outcome of what nobody has taken in hand, where nothing more is sent of a request.
+// outcomeOfRest is the outcome of what nobody has taken in hand, where nothing more is sent of a
+// request.
 func outcomeOfRest(req bot.Request, now time.Time) bot.Outcome {
 	switch {
 	case req.Condemned != nil:
@@ -105,8 +109,10 @@ func outcomeOfRest(req bot.Request, now time.Time) bot.Outcome {
 	return bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyStopped, At: now}
 }
 
-// outcomeOfBatch is the outcome of the messages of a batch that is not sent any more: it waits, or is in doubt and cannot be found out in time. unread says that it waited because
-// it could not be read again. What may have reached the service is neither "not sent" nor "refused": a call whose answer was lost may yet act.
+// outcomeOfBatch is the outcome of the messages of a batch that is not sent any more: it waits, or
+// is in doubt and cannot be found out in time. unread says that it waited because it could not be
+// read again. What may have reached the service is neither "not sent" nor "refused": a call whose
+// answer was lost may yet act.
 func outcomeOfBatch(req bot.Request, bt bot.Batch, unread bool, now time.Time) bot.Outcome {
 	switch {
 	case bt.State == bot.BatchDoubt || bt.Unread:
@@ -119,7 +125,8 @@ func outcomeOfBatch(req bot.Request, bt bot.Batch, unread bool, now time.Time) b
 	return outcomeOfRest(req, now)
 }
 
-// tooLate reports whether the doubt of a stopping request is to be found out no more: StartWithin has passed, or nothing can tell.
+// tooLate reports whether the doubt of a stopping request is to be found out no more: StartWithin
+// has passed, or nothing can tell.
 func (r *runner) tooLate(tx bot.Tx, req bot.Request) bool {
 	within := req.Policy.StartWithin
 	if req.Group.Type != "" && !req.Group.Type.HasHistory() {

@@ -25,7 +25,8 @@ type gauge struct {
 	most   map[string]int // by what was written
 	said   int            // bytes of evidence that one transaction stored, at most
 	sealed int            // messages that were stored, in all tries
-	// before is called with what is going to be written; what it returns fails the transaction. after is called when a transaction has written something.
+	// before is called with what is going to be written; what it returns fails the transaction.
+	// after is called when a transaction has written something.
 	before func(what string) error
 	after  func(what string)
 }
@@ -136,7 +137,8 @@ func flood(g *gauge) func(*bot.Options) {
 func newFlood(t *testing.T) (*house, *gauge) {
 	g := &gauge{most: map[string]int{}}
 	h := newHouse(t, flood(g))
-	h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+	h.chat.Change(
+		func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 	return h, g
 }
 
@@ -152,7 +154,8 @@ func (g *gauge) oneAtATime(t *testing.T, whats ...string) {
 	}
 }
 
-// evidenceOf returns how many messages the ledger has of a request, and of how many what they said: all that is stored, sealed or not.
+// evidenceOf returns how many messages the ledger has of a request, and of how many what they said:
+// all that is stored, sealed or not.
 func (h *house) evidenceOf(id bot.RequestID) (messages, said int) {
 	h.t.Helper()
 	err := h.ledger.View(h.t.Context(), func(tx bot.Tx) error {
@@ -197,7 +200,8 @@ func (h *house) sealHolds(id bot.RequestID) {
 		}
 		all, err := tx.Messages(id, 0, 1_000_000)
 		if got := bot.Digest(r.App, r.Scope.Group, r.Scope.Topic, all); got != r.Digest || len(all) != r.Tally.Total {
-			h.t.Errorf("%d messages of the digest %s are stored, sealed were %d of %s", len(all), got, r.Tally.Total, r.Digest)
+			h.t.Errorf("%d messages of the digest %s are stored, sealed were %d of %s", len(all), got, r.Tally.Total,
+				r.Digest)
 		}
 		return err
 	})
@@ -206,7 +210,8 @@ func (h *house) sealHolds(id bot.RequestID) {
 	}
 }
 
-// TestFloodInParts: from the seal to the end of its evidence, no transaction about a flood is longer than people can wait for.
+// TestFloodInParts: from the seal to the end of its evidence, no transaction about a flood is
+// longer than people can wait for.
 func TestFloodInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -214,7 +219,8 @@ func TestFloodInParts(t *testing.T) {
 		c := h.proposed(fmt.Sprintf("%s 1-5500", testGroup)) // the last 2,000 do not exist
 		h.press("UTHEO", intake.ActApprove, c)
 		h.within(time.Minute, c.ID, bot.Done)
-		holds(t, h.screen.thread(c.ID), "5,500 messages were requested = 3,500 recalled + 0 already recalled + 0 not found + 0 refused + 2,000 not sent + 0 unknown")
+		holds(t, h.screen.thread(c.ID),
+			"5,500 messages were requested = 3,500 recalled + 0 already recalled + 0 not found + 0 refused + 2,000 not sent + 0 unknown")
 		if calls := h.recallCalls(); calls != 350 {
 			t.Errorf("%d calls for 3,500 messages: a batch was not full", calls)
 		}
@@ -229,7 +235,8 @@ func TestFloodInParts(t *testing.T) {
 	})
 }
 
-// TestFloodSparse: where few messages of a flood are to be sent, those are sent as fast as all would be.
+// TestFloodSparse: where few messages of a flood are to be sent, those are sent as fast as all
+// would be.
 func TestFloodSparse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -277,7 +284,8 @@ func TestFloodStopped(t *testing.T) {
 	})
 }
 
-// TestFloodNeverBegun: an approved flood that a pause keeps from beginning is stopped, or could not begin in time. That is not told in one transaction either.
+// TestFloodNeverBegun: an approved flood that a pause keeps from beginning is stopped, or could not
+// begin in time. That is not told in one transaction either.
 func TestFloodNeverBegun(t *testing.T) {
 	for name, want := range map[string]struct {
 		state bot.State
@@ -293,7 +301,8 @@ func TestFloodNeverBegun(t *testing.T) {
 				h.say(3000)
 				c := h.proposed(testGroup + " 1-3500")
 				err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
-					return tx.Pause(recall.SDKAppID(h.chat.SDKAppID()), &bot.Pause{Code: 70009, Since: tx.Now(), Next: tx.Now().Add(50 * time.Second)})
+					return tx.Pause(recall.SDKAppID(h.chat.SDKAppID()), &bot.Pause{Code: 70009, Since: tx.Now(),
+						Next: tx.Now().Add(50 * time.Second)})
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -301,7 +310,8 @@ func TestFloodNeverBegun(t *testing.T) {
 				h.press("UTHEO", intake.ActApprove, c)
 				h.pass(time.Second)
 				if name == "stopped" {
-					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed || a.Card.State != bot.Stopping {
+					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed ||
+						a.Card.State != bot.Stopping {
 						t.Errorf("stop: %+v", a)
 					}
 				}
@@ -316,7 +326,8 @@ func TestFloodNeverBegun(t *testing.T) {
 	}
 }
 
-// TestBegunLate starts the bot again long after a request was approved, which had not begun: it is not run now.
+// TestBegunLate starts the bot again long after a request was approved, which had not begun: it is
+// not run now.
 func TestBegunLate(t *testing.T) {
 	for range 10 { // whoever is first: the timer or the runner
 		synctest.Test(t, func(t *testing.T) {
@@ -324,7 +335,8 @@ func TestBegunLate(t *testing.T) {
 			h.say(3)
 			c := h.proposed(testGroup + " 1-3")
 			h.pass(10 * time.Second)
-			if _, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody", time.Minute); err != nil {
+			if _, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody",
+				time.Minute); err != nil {
 				t.Fatal(err)
 			}
 			h.press("UTHEO", intake.ActApprove, c)
@@ -339,7 +351,8 @@ func TestBegunLate(t *testing.T) {
 	}
 }
 
-// TestFloodCondemned: where the service refuses a request as a whole in the middle of it, nothing more is called, the rest ends as refused, and the next holder of the lease knows.
+// TestFloodCondemned: where the service refuses a request as a whole in the middle of it, nothing
+// more is called, the rest ends as refused, and the next holder of the lease knows.
 func TestFloodCondemned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -369,7 +382,8 @@ func TestFloodCondemned(t *testing.T) {
 		counts := h.holds(c.ID, 5000)
 		n := len(h.chat.RecalledSeqs(testGroup, ""))
 		// Of what was on its way when nothing could be stored any more the answers are lost.
-		if n == 0 || counts["recalled"] != n || counts["refused"]+counts["unknown"] != 5000-n || counts["unknown"] > 640 {
+		if n == 0 || counts["recalled"] != n || counts["refused"]+counts["unknown"] != 5000-n ||
+			counts["unknown"] > 640 {
 			t.Errorf("outcomes %v; %d are recalled", counts, n)
 		}
 		if more := h.recallCalls() - calls; more != 0 {
@@ -380,7 +394,8 @@ func TestFloodCondemned(t *testing.T) {
 	})
 }
 
-// TestSealCutShort lets storing fail after some parts of a seal were stored. Nobody sees them; the next try reads and stores all anew.
+// TestSealCutShort lets storing fail after some parts of a seal were stored. Nobody sees them; the
+// next try reads and stores all anew.
 func TestSealCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -399,10 +414,13 @@ func TestSealCutShort(t *testing.T) {
 			h.pass(200 * time.Millisecond)
 			if parts.Load() == 3 {
 				if messages, said := h.evidenceOf(id); messages != 2000 || said != 0 {
-					t.Errorf("%d messages are stored of the seal that was cut short, and %d are to be seen", messages, said)
+					t.Errorf("%d messages are stored of the seal that was cut short, and %d are to be seen", messages,
+						said)
 				}
-				for _, show := range []intake.Act{{Kind: intake.ActCommand, Command: "recalls", Text: "show " + string(id)}, {Kind: intake.ActShowAll, Request: id}} {
-					if a := h.do("UTHEO", show); strings.Contains(fmt.Sprint(a.Lines, pageText(a.Page), a.Card), "win big") {
+				for _, show := range []intake.Act{{Kind: intake.ActCommand, Command: "recalls",
+					Text: "show " + string(id)}, {Kind: intake.ActShowAll, Request: id}} {
+					if a := h.do("UTHEO", show); strings.Contains(fmt.Sprint(a.Lines, pageText(a.Page), a.Card),
+						"win big") {
 						t.Errorf("what was not sealed is shown: %+v", a)
 					}
 				}
@@ -416,7 +434,8 @@ func TestSealCutShort(t *testing.T) {
 	})
 }
 
-// TestSealStreams: what messages say is stored while others are still read, a little at a time, whatever page comes first. Nobody sees it before all of it is sealed, and it is shown in order.
+// TestSealStreams: what messages say is stored while others are still read, a little at a time,
+// whatever page comes first. Nobody sees it before all of it is sealed, and it is shown in order.
 func TestSealStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, most = 1600, 1 << 19
@@ -425,7 +444,8 @@ func TestSealStreams(t *testing.T) {
 			flood(g)(o)
 			o.Evidence = bot.EvidenceFull
 		})
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		text := func(seq recalltest.Seq) string { return strings.Repeat(fmt.Sprintf("win-big-%06d,", seq), 600) }
 		for range n {
 			h.chat.Say(testGroup, "", "alice", "", recalltest.Made(text))
@@ -501,8 +521,9 @@ func TestSealToldTwice(t *testing.T) {
 	})
 }
 
-// TestSealFenced lets the lease pass to somebody else once a request was read, or while its seal is stored, while the bot still relies on it: it stores no more, opens nothing for
-// decisions and refuses nothing. When the lease is its own again all is read and stored anew.
+// TestSealFenced lets the lease pass to somebody else once a request was read, or while its seal is
+// stored, while the bot still relies on it: it stores no more, opens nothing for decisions and
+// refuses nothing. When the lease is its own again all is read and stored anew.
 func TestSealFenced(t *testing.T) {
 	for name, test := range map[string]struct {
 		seqs   string
@@ -558,7 +579,8 @@ func TestSealFenced(t *testing.T) {
 	}
 }
 
-// TestSealWithdrawn withdraws a request while parts of its seal are stored: what the messages said is in the ledger no more.
+// TestSealWithdrawn withdraws a request while parts of its seal are stored: what the messages said
+// is in the ledger no more.
 func TestSealWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -584,7 +606,8 @@ func TestSealWithdrawn(t *testing.T) {
 	})
 }
 
-// TestReadingWithdrawn withdraws a request while its messages are read: the reading ends, and the audit log has every call of it.
+// TestReadingWithdrawn withdraws a request while its messages are read: the reading ends, and the
+// audit log has every call of it.
 func TestReadingWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := newFlood(t)
@@ -609,7 +632,8 @@ func TestReadingWithdrawn(t *testing.T) {
 	})
 }
 
-// TestRestoredInTheRest goes on from a copy that was made while most of a flood had not been batched: what the copy does not know of is read before anything is sent.
+// TestRestoredInTheRest goes on from a copy that was made while most of a flood had not been
+// batched: what the copy does not know of is read before anything is sent.
 func TestRestoredInTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, g := newFlood(t)
@@ -639,7 +663,8 @@ func TestRestoredInTheRest(t *testing.T) {
 	})
 }
 
-// TestReadingCutShort ends the process in the middle of a long reading: the audit log has every call that was made, those before the last hundred even where nothing more can be stored.
+// TestReadingCutShort ends the process in the middle of a long reading: the audit log has every
+// call that was made, those before the last hundred even where nothing more can be stored.
 func TestReadingCutShort(t *testing.T) {
 	for name, killed := range map[string]bool{"in order": false, "killed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -678,7 +703,8 @@ func TestReadingCutShort(t *testing.T) {
 	}
 }
 
-// TestFloodHiccups: that one page of many cannot be read now and then does not make a flood blind, however long the reading takes.
+// TestFloodHiccups: that one page of many cannot be read now and then does not make a flood blind,
+// however long the reading takes.
 func TestFloodHiccups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := newFlood(t)
@@ -706,7 +732,8 @@ func TestFloodHiccups(t *testing.T) {
 	})
 }
 
-// TestSmallQuota: with a quota of few calls a second nothing waits long for its turn, so a bot that is ended, and a request that is stopped, end soon.
+// TestSmallQuota: with a quota of few calls a second nothing waits long for its turn, so a bot that
+// is ended, and a request that is stopped, end soon.
 func TestSmallQuota(t *testing.T) {
 	for _, n := range []int{1, 3, 10} {
 		for what, end := range map[string]func(h *house, c bot.Card){
@@ -724,7 +751,8 @@ func TestSmallQuota(t *testing.T) {
 					var h *house
 					h = newHouseWith(t, func(x *house) { h = x }, func(o *bot.Options) {
 						client, err := recall.New(recall.Config{
-							SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: h.chat.Client(), CallsPerSecond: n,
+							SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(),
+							BaseURL: recalltest.URL, HTTPClient: h.chat.Client(), CallsPerSecond: n,
 						})
 						if err != nil {
 							t.Fatal(err)
@@ -749,7 +777,8 @@ func TestSmallQuota(t *testing.T) {
 	}
 }
 
-// TestFloodsPreparedInTurn: no two floods are read at the same time, since each is held in memory until it is sealed; the one asked for first comes first. What is small waits for none.
+// TestFloodsPreparedInTurn: no two floods are read at the same time, since each is held in memory
+// until it is sealed; the one asked for first comes first. What is small waits for none.
 func TestFloodsPreparedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l *liar
@@ -759,7 +788,8 @@ func TestFloodsPreparedInTurn(t *testing.T) {
 			l = &liar{Chat: o.Chat}
 			o.Chat = l
 		})
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		h.say(30_005)
 		var mu sync.Mutex
 		var first, last [3]time.Time // page of each flood
@@ -799,7 +829,8 @@ func TestFloodsPreparedInTurn(t *testing.T) {
 	})
 }
 
-// TestPutOffHideNothing: with a small quota, too, batches that cannot be sent, or cannot be read again, do not keep the others from being sent.
+// TestPutOffHideNothing: with a small quota, too, batches that cannot be sent, or cannot be read
+// again, do not keep the others from being sent.
 func TestPutOffHideNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		calls  int           // a second

@@ -7,8 +7,10 @@ import (
 	"recallbot/recall"
 )
 
-// restore makes it safe to go on from a copy of the ledger: after it was made all that it calls unfinished may have been done. What is not final is in doubt, and
-// read before anything is sent; so is what was approved and had not begun, and the rest of what had: batchRest and windDown look at restoredAt.
+// restore makes it safe to go on from a copy of the ledger: after it was made all that it calls
+// unfinished may have been done. What is not final is in doubt, and read before anything is sent;
+// so is what was approved and had not begun, and the rest of what had: batchRest and windDown look
+// at restoredAt.
 func (w *Worker) restore(tx bot.Tx) error {
 	found, err := tx.Note(bot.NoteCopy)
 	if err != nil || found == "" {

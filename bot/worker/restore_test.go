@@ -14,13 +14,15 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// TestRestored copies the ledger while a request runs and another is approved, lets both end, and goes on from the copy. Nothing is sent again: all that the copy does
-// not know the end of is read, and told as what became of it.
+// TestRestored copies the ledger while a request runs and another is approved, lets both end, and
+// goes on from the copy. Nothing is sent again: all that the copy does not know the end of is read,
+// and told as what became of it.
 func TestRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) { o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000 })
 		large := func(o *bot.Options) { o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000 }
-		h.chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
+		h.chat.Change(
+			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
 		const n = 3000
 		h.say(n + 2)
 		large1 := h.proposed(fmt.Sprintf("%s 1-%d", testGroup, n))
@@ -86,8 +88,9 @@ func TestRestored(t *testing.T) {
 	})
 }
 
-// TestRestoredApproved goes on from a copy in which a request is approved that was run after the copy was made, but does not begin: too much time has passed, or somebody stops
-// it. It is told as what became of it.
+// TestRestoredApproved goes on from a copy in which a request is approved that was run after the
+// copy was made, but does not begin: too much time has passed, or somebody stops it. It is told as
+// what became of it.
 func TestRestoredApproved(t *testing.T) {
 	for _, how := range []string{"too late", "stopped"} {
 		t.Run(how, func(t *testing.T) {
@@ -96,7 +99,8 @@ func TestRestoredApproved(t *testing.T) {
 				h.say(3)
 				c := h.proposed(testGroup + " 1-3")
 				h.pass(10 * time.Second)
-				other, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody", time.Minute)
+				other, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody",
+					time.Minute)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -120,14 +124,16 @@ func TestRestoredApproved(t *testing.T) {
 						t.Fatal(err)
 					}
 					paused := func(tx bot.Tx) error { // nothing can be begun
-						return tx.Pause(recall.SDKAppID(h.chat.SDKAppID()), &bot.Pause{Code: 70009, Since: tx.Now(), Next: tx.Now().Add(50 * time.Second)})
+						return tx.Pause(recall.SDKAppID(h.chat.SDKAppID()), &bot.Pause{Code: 70009, Since: tx.Now(),
+							Next: tx.Now().Add(50 * time.Second)})
 					}
 					if err := errors.Join(l.Tx(t.Context(), paused), l.Close()); err != nil {
 						t.Fatal(err)
 					}
 					h.open(copied, nil)
 					h.pass(time.Second)
-					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed || a.Card.State != bot.Stopping {
+					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed ||
+						a.Card.State != bot.Stopping {
 						t.Errorf("stop: %+v", a)
 					}
 				}
@@ -176,8 +182,8 @@ func wholeCopy(t *testing.T, file string) {
 	}
 }
 
-// TestRestoredProposed goes on from a copy in which a request waits for its approval that was approved and run after the copy was made. Approved again it is read before
-// anything is sent.
+// TestRestoredProposed goes on from a copy in which a request waits for its approval that was
+// approved and run after the copy was made. Approved again it is read before anything is sent.
 func TestRestoredProposed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)

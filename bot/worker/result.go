@@ -73,7 +73,8 @@ func (r *runner) stored(n int) {
 	r.pending = slices.Delete(r.pending, 0, n)
 }
 
-// applyPlain writes the plain results, which are nearly all, together: a statement for each would take longer than the calls.
+// applyPlain writes the plain results, which are nearly all, together: a statement for each would
+// take longer than the calls.
 func (r *runner) applyPlain(tx bot.Tx) error {
 	outcomes, done := map[bot.RequestID]map[recall.Seq]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
 	answered := false
@@ -149,7 +150,8 @@ func (r *runner) apply(tx bot.Tx, res result) error {
 	}
 	var split []bot.Batch
 	for _, s := range res.single {
-		one := bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchPending, Single: true, Doubted: batch.Doubted, Unread: batch.Unread, Attempts: batch.Attempts}
+		one := bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchPending, Single: true, Doubted: batch.Doubted,
+			Unread: batch.Unread, Attempts: batch.Attempts}
 		if res.counts {
 			one.Attempts++
 		}
@@ -159,7 +161,8 @@ func (r *runner) apply(tx bot.Tx, res result) error {
 		split = append(split, one)
 	}
 	for _, s := range slices.Sorted(maps.Keys(res.reread)) {
-		split = append(split, bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchDoubt, Single: true, Doubted: true, Attempts: batch.Attempts})
+		split = append(split, bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchDoubt, Single: true, Doubted: true,
+			Attempts: batch.Attempts})
 	}
 	doubt := bot.Batch{Seqs: res.doubt, State: bot.BatchDoubt, Doubted: true, Attempts: batch.Attempts}
 	switch {

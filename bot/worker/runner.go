@@ -29,8 +29,9 @@ func backoff(attempts int) time.Duration {
 	return min(time.Second<<min(attempts, 10), retryMost)
 }
 
-// The service's "recalled" is one source. When every message of a request has its outcome, the request stays as it is for a while, until a second
-// source has been heard: callbacks, where they come in, and else the history, read back.
+// The service's "recalled" is one source. When every message of a request has its outcome, the
+// request stays as it is for a while, until a second source has been heard: callbacks, where they
+// come in, and else the history, read back.
 const (
 	callbackWithin    = 10 * time.Second // how long callbacks are waited for, from the last outcome
 	confirmWithin     = 60 * time.Second // how long confirming takes at most, from the last outcome
@@ -38,7 +39,8 @@ const (
 	confirmAtOnce     = 1000             // messages that one reading covers
 )
 
-// proof is how far the reading back of one request has come. It is lost with its holder: the next one reads again what is not confirmed.
+// proof is how far the reading back of one request has come. It is lost with its holder: the next
+// one reads again what is not confirmed.
 type proof struct {
 	busy  bool
 	done  bool       // nothing more can be learned by reading
@@ -49,7 +51,8 @@ type proof struct {
 	after time.Time  // not before it
 }
 
-// readBack is what one reading found: confirmed are shown as recalled, still are shown as they were.
+// readBack is what one reading found: confirmed are shown as recalled, still are shown as they
+// were.
 type readBack struct {
 	seqs             []recall.Seq
 	last             bool // there are no more in this round
@@ -73,7 +76,8 @@ type doubtful struct {
 	busy  bool
 }
 
-// outcomeOfHistory is what history says of a message that may have been recalled; the zero Outcome when it is still there.
+// outcomeOfHistory is what history says of a message that may have been recalled; the zero Outcome
+// when it is still there.
 func outcomeOfHistory(found map[recall.Seq]recall.Message, s recall.Seq, now time.Time) bot.Outcome {
 	switch m, ok := found[s]; {
 	case !ok:
@@ -99,11 +103,14 @@ func putInDoubt(batches []bot.Batch) {
 type result struct {
 	request bot.RequestID
 	batch   bot.Batch
-	// outcomes are final. back are put back to pending, doubt are in doubt from now on; single are tried one by one.
+	// outcomes are final. back are put back to pending, doubt are in doubt from now on; single are
+	// tried one by one.
 	outcomes map[recall.Seq]bot.Outcome
 	back     []recall.Seq
 	doubt    []recall.Seq
-	reread   map[recall.Seq]bot.Outcome // a code said this of a message that was in doubt: it counts once history has been read after it
+	// a code said this of a message that was in doubt: it counts once history has been read after
+	// it
+	reread   map[recall.Seq]bot.Outcome
 	single   []recall.Seq
 	unread   bool          // back: sent again without having been read
 	after    time.Duration // back: not before this much later
@@ -119,16 +126,19 @@ type result struct {
 	noted    bool          // nothing but told is to be stored
 }
 
-// plain reports whether all that is to be stored of a result is the outcome of every message of its batch.
+// plain reports whether all that is to be stored of a result is the outcome of every message of its
+// batch.
 func (res *result) plain() bool {
-	return !res.noted && res.proof == nil && res.pause == nil && res.condemn == nil && len(res.back)+len(res.doubt)+len(res.single)+len(res.reread) == 0
+	return !res.noted && res.proof == nil && res.pause == nil && res.condemn == nil &&
+		len(res.back)+len(res.doubt)+len(res.single)+len(res.reread) == 0
 }
 
 // runner is the work of one holder of the app's lease.
 type runner struct {
 	w *Worker
 	*holding
-	// ctx ends when the process stops or the lease is lost. calls outlives it, so that answers in flight are awaited.
+	// ctx ends when the process stops or the lease is lost. calls outlives it, so that answers in
+	// flight are awaited.
 	ctx   context.Context
 	calls context.Context
 
@@ -150,7 +160,8 @@ type runner struct {
 	more      bool             // there is more to do at once than the last transaction did
 	hungry    bool             // more could have been claimed than there was room for
 
-	// unsure is a transaction of which it is not known whether it was written. Nothing else is until that is found out; ifWritten is what is to be done then if it was.
+	// unsure is a transaction of which it is not known whether it was written. Nothing else is
+	// until that is found out; ifWritten is what is to be done then if it was.
 	unsure    *bot.Unsure
 	ifWritten func()
 
@@ -166,8 +177,8 @@ func (r *runner) doubts(err error, ifWritten func()) {
 	}
 }
 
-// ahead reports whether at is still to come. What was put off by most at most and lies further ahead was put off before the ledger's
-// clock was set back: it is due.
+// ahead reports whether at is still to come. What was put off by most at most and lies further
+// ahead was put off before the ledger's clock was set back: it is due.
 func ahead(tx bot.Tx, at time.Time, most time.Duration) bool {
 	left := at.Sub(tx.Now())
 	return left > 0 && left <= most

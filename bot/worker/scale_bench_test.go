@@ -18,7 +18,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// The benchmarks in this file measure at the size of a flood. Each is run once: go test ./bot -run - -bench Scale -benchtime 1x -timeout 30m
+// The benchmarks in this file measure at the size of a flood. Each is run once: go test ./bot -run
+// - -bench Scale -benchtime 1x -timeout 30m
 
 // onEach runs a benchmark on both databases. open returns the URL of an empty one.
 func onEach(b *testing.B, fn func(b *testing.B, open func(b *testing.B) string)) {
@@ -30,7 +31,8 @@ func onEach(b *testing.B, fn func(b *testing.B, open func(b *testing.B) string))
 	})
 }
 
-// heap watches the memory in use until stop is called, which returns in MB the most that a collection left.
+// heap watches the memory in use until stop is called, which returns in MB the most that a
+// collection left.
 func heap() (stop func() float64) {
 	var peak atomic.Uint64
 	done := make(chan struct{})
@@ -62,10 +64,12 @@ func inUse() float64 {
 	return float64(m.HeapAlloc) / 1e6
 }
 
-// BenchmarkScale recalls 100, 1,000, 10,000 and 100,000 messages. x-limit is the time from the first call to the last over the time that the quota
-// allows for that many calls; peak-MB is twice the most memory that a collection left, less what the service in
-// memory needs for its messages: so much a process has before it collects; seal-s is how long it took to read and seal them, at 200 reads of 20 messages a second.
-// Costs are processor time of the whole process, the service in memory included: ms/request of a request of one message, and us/message of every message more.
+// BenchmarkScale recalls 100, 1,000, 10,000 and 100,000 messages. x-limit is the time from the
+// first call to the last over the time that the quota allows for that many calls; peak-MB is twice
+// the most memory that a collection left, less what the service in memory needs for its messages:
+// so much a process has before it collects; seal-s is how long it took to read and seal them, at
+// 200 reads of 20 messages a second. Costs are processor time of the whole process, the service in
+// memory included: ms/request of a request of one message, and us/message of every message more.
 func BenchmarkScale(b *testing.B) {
 	onEach(b, func(b *testing.B, open func(b *testing.B) string) {
 		for _, n := range []int{100, 1000, 10_000, 100_000} {
@@ -132,7 +136,8 @@ func (w *workshop) recalls(b *testing.B, seqs string) (sealed time.Duration) {
 	return sealed
 }
 
-// reaches waits until a card shows a state. It looks at the screen alone, which costs next to nothing: what waiting costs would be told as the bot's.
+// reaches waits until a card shows a state. It looks at the screen alone, which costs next to
+// nothing: what waiting costs would be told as the bot's.
 func (w *workshop) reaches(id bot.RequestID, s bot.State) (c bot.Card) {
 	for ; c.State != s; c = w.screen.card(id) {
 		time.Sleep(10 * time.Millisecond)
@@ -149,9 +154,10 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkMillion has a million settled requests in the ledger, each with its card and a message, and measures what people wait for: list, show, and a decision that
-// grants. The p99 of each is to stay under 20 ms, where the disk lets it: events are stored before they are answered. commit-p99-ms is the smallest
-// commit on the same disk, to compare with.
+// BenchmarkMillion has a million settled requests in the ledger, each with its card and a message,
+// and measures what people wait for: list, show, and a decision that grants. The p99 of each is to
+// stay under 20 ms, where the disk lets it: events are stored before they are answered.
+// commit-p99-ms is the smallest commit on the same disk, to compare with.
 func BenchmarkMillion(b *testing.B) {
 	onEach(b, func(b *testing.B, open func(b *testing.B) string) {
 		if testing.Short() {
@@ -178,7 +184,8 @@ func BenchmarkMillion(b *testing.B) {
 		for b.Loop() {
 			for i := range rounds {
 				timed("commit", func() {
-					if err := w.ledger.Tx(b.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "v") }); err != nil {
+					if err := w.ledger.Tx(b.Context(),
+						func(tx bot.Tx) error { return tx.PutNote("k", "v") }); err != nil {
 						b.Fatal(err)
 					}
 				})
@@ -217,7 +224,8 @@ func million(b *testing.B, database, id string) {
 		`request (id, low, high, seqs, accounts, app, chat_group, topic, requester, asked, state, digest, last_outcome, body)
 			SELECT ` + name + `, low, high, seqs, accounts, app, CASE i % 20 WHEN 0 THEN chat_group ELSE 'group ' || (i % 500) END, topic, requester, asked - CAST(1000 AS bigint) * (1000000 - i), state, digest, last_outcome, body
 			FROM c, request WHERE id = '` + id + `'`,
-		`message (request, seq, seal, class, confirmed, outcome) SELECT ` + name + `, seq, seal, class, confirmed, outcome FROM c, message WHERE request = '` + id + `'`,
+		`message (request, seq, seal, class, confirmed, outcome) SELECT ` + name +
+			`, seq, seal, class, confirmed, outcome FROM c, message WHERE request = '` + id + `'`,
 		`view (request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead)
 			SELECT ` + name + `, platform, workspace, channel, thread, ref, wanted, wanted, 0, 0, 0 FROM c, view WHERE request = '` + id + `'`,
 	} {
@@ -232,8 +240,9 @@ func million(b *testing.B, database, id string) {
 	}
 }
 
-// BenchmarkReplicas runs a request of 20,000 messages on three replicas and kills the one that holds the lease, twice. quota-share is the calls made over those that the
-// quota allows outside the gaps; gap-over-ttl-s is the longest gap, less the lease's time: at most 2 s.
+// BenchmarkReplicas runs a request of 20,000 messages on three replicas and kills the one that
+// holds the lease, twice. quota-share is the calls made over those that the quota allows outside
+// the gaps; gap-over-ttl-s is the longest gap, less the lease's time: at most 2 s.
 func BenchmarkReplicas(b *testing.B) {
 	for b.Loop() {
 		f := newFleet(b, 3, 200)
@@ -265,8 +274,9 @@ func BenchmarkReplicas(b *testing.B) {
 	}
 }
 
-// BenchmarkReplicaStopped runs a request of 6,000 messages on three replicas and lets the one that holds the lease stop in order, twice. gap-s is the longest time
-// from the stop to the first call of another: at most 1.2 s, of which 1.05 s is the quota's window.
+// BenchmarkReplicaStopped runs a request of 6,000 messages on three replicas and lets the one that
+// holds the lease stop in order, twice. gap-s is the longest time from the stop to the first call
+// of another: at most 1.2 s, of which 1.05 s is the quota's window.
 func BenchmarkReplicaStopped(b *testing.B) {
 	for b.Loop() {
 		f := newFleet(b, 3, 200)

@@ -20,8 +20,9 @@ const (
 	saidAtOnce = 1 << 19 // bytes of what they say, but that one message is always stored whole
 )
 
-// sealing stores the messages of a request that is preparing, in the order in which they are read and a part at a time, so that what 100,000 messages say is never held
-// in memory. Nobody sees anything of a part before the request is sealed.
+// sealing stores the messages of a request that is preparing, in the order in which they are read
+// and a part at a time, so that what 100,000 messages say is never held in memory. Nobody sees
+// anything of a part before the request is sealed.
 type sealing struct {
 	b     *Worker
 	lease bot.Lease
@@ -34,8 +35,9 @@ type sealing struct {
 	err   error         // why a part could not be stored
 }
 
-// add takes the next message, which must not have been added before, and stores those before it where they fill a part. It returns an error where the reading is of no more
-// use: the request has ended, or the ledger failed.
+// add takes the next message, which must not have been added before, and stores those before it
+// where they fill a part. It returns an error where the reading is of no more use: the request has
+// ended, or the ledger failed.
 func (s *sealing) add(ctx context.Context, m bot.Message) error {
 	if len(s.part) == sealAtOnce || len(s.part) > 0 && s.said+len(m.Evidence) > saidAtOnce {
 		if err := s.store(ctx, nil); err != nil {
@@ -53,8 +55,8 @@ func (s *sealing) again() { s.part, s.said, s.clean = nil, 0, false }
 // errOver is the error of a request that ended while it was prepared.
 var errOver = errors.New("the request has ended")
 
-// store stores the part in a transaction that succeeds only while the request is preparing, and in which then is called. It drops first what a preparation left that was
-// cut short.
+// store stores the part in a transaction that succeeds only while the request is preparing, and in
+// which then is called. It drops first what a preparation left that was cut short.
 func (s *sealing) store(ctx context.Context, then func(tx bot.Tx, r bot.Request) error) error {
 	for s.err == nil && !s.over {
 		dropped := 0

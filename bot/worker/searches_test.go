@@ -42,7 +42,8 @@ func (h *house) atOnce(command, text string, users ...string) []intake.Answer {
 	var wg sync.WaitGroup
 	for i, user := range users {
 		h.events++
-		e := h.event(bot.EventID(fmt.Sprint("e", h.events)), user, intake.Act{Kind: intake.ActCommand, Command: command, Text: text})
+		e := h.event(bot.EventID(fmt.Sprint("e", h.events)), user, intake.Act{Kind: intake.ActCommand, Command: command,
+			Text: text})
 		wg.Go(func() {
 			a, err := h.bot.Do(h.t.Context(), e, bot.Member{Account: e.By, Name: user})
 			if err != nil {
@@ -80,16 +81,19 @@ func (w *written) Tx(ctx context.Context, fn func(bot.Tx) error) error {
 	return w.Ledger.Tx(ctx, fn)
 }
 
-// At most two searches of a person and eight of everybody are under way. The others are refused in one transaction, read nothing and hold nothing, and what has ended makes room.
+// At most two searches of a person and eight of everybody are under way. The others are refused in
+// one transaction, read nothing and hold nothing, and what has ended makes room.
 func TestSearchesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &written{}
 		h := newHouse(t, func(o *bot.Options) {
 			crowded(o)
 			w.Ledger, o.Ledger = o.Ledger, w
-			o.Roster = bot.Roster{People: []bot.Person{{Name: "two accounts", Accounts: []bot.Account{{Platform: bot.Slack, User: "U0"}, {Platform: bot.Slack, User: "U1"}}}}}
+			o.Roster = bot.Roster{People: []bot.Person{{Name: "two accounts",
+				Accounts: []bot.Account{{Platform: bot.Slack, User: "U0"}, {Platform: bot.Slack, User: "U1"}}}}}
 			for n := 2; n < 100; n++ {
-				o.Roster.People = append(o.Roster.People, bot.Person{Name: fmt.Sprint("P", n), Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", n)}}})
+				o.Roster.People = append(o.Roster.People, bot.Person{Name: fmt.Sprint("P", n),
+					Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", n)}}})
 			}
 		})
 		find := "find " + h.talkative("@TGS#talk", 200) + " from:alice"
@@ -119,7 +123,8 @@ func TestSearchesAtOnce(t *testing.T) {
 			if n := reads() - before; n > tt.want[""]*(one+1) {
 				t.Errorf("%d pages were read for %d searches: the refused ones read too", n, tt.want[""])
 			}
-			if n := int(w.n.Load()); n > len(tt.users)+tt.want[""] { // a search that is done is stored before and after it
+			// a search that is done is stored before and after it
+			if n := int(w.n.Load()); n > len(tt.users)+tt.want[""] {
 				t.Errorf("%d searches took %d transactions", len(tt.users), n)
 			}
 			for _, a := range answers {
@@ -134,7 +139,8 @@ func TestSearchesAtOnce(t *testing.T) {
 	})
 }
 
-// Whatever reads messages to show them to one person is counted: the pages of a search, and of a request whose messages are not kept.
+// Whatever reads messages to show them to one person is counted: the pages of a search, and of a
+// request whose messages are not kept.
 func TestSearchesOfAllKinds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) {
@@ -161,19 +167,22 @@ func TestSearchesOfAllKinds(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		if a := h.do("UMINA", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest}); a.Kind != intake.ShowPage {
+		if a := h.do("UMINA", intake.Act{Kind: intake.ActShowAll, Request: c.ID,
+			Digest: c.Digest}); a.Kind != intake.ShowPage {
 			t.Errorf("once they have ended: %+v", a)
 		}
 	})
 }
 
-// An event that comes again while its search is under way waits for that: it is no second search, and does not take the answer of the first.
+// An event that comes again while its search is under way waits for that: it is no second search,
+// and does not take the answer of the first.
 func TestSearchTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, crowded)
 		group := h.talkative("@TGS#talk", 200)
 		h.pass(time.Second)
-		e := h.event("same", "UMINA", intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "find " + group + " from:alice"})
+		e := h.event("same", "UMINA", intake.Act{Kind: intake.ActCommand, Command: "recalls",
+			Text: "find " + group + " from:alice"})
 		var wg sync.WaitGroup
 		answers := make([]intake.Answer, 5)
 		for i := range answers {
@@ -198,12 +207,14 @@ func TestSearchTwice(t *testing.T) {
 	})
 }
 
-// While searches, a filter and a flood are being read, a card of a single message is asked for. Its readings go before all of theirs; then the flood, asked for by its
-// numbers, then the filter, then the searches. Those get a fifth meanwhile.
+// While searches, a filter and a flood are being read, a card of a single message is asked for. Its
+// readings go before all of theirs; then the flood, asked for by its numbers, then the filter, then
+// the searches. Those get a fifth meanwhile.
 func TestSearchesAfterDecisions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, crowded)
-		urgent, flood, filter, searched := h.talkative("@TGS#urgent", 5), h.talkative("@TGS#flood", 4000), h.talkative("@TGS#filter", 1900), h.talkative("@TGS#search", 1900)
+		urgent, flood, filter, searched := h.talkative("@TGS#urgent", 5), h.talkative("@TGS#flood", 4000),
+			h.talkative("@TGS#filter", 1900), h.talkative("@TGS#search", 1900)
 		h.pass(time.Second)
 		var wg sync.WaitGroup
 		var found []intake.Answer
@@ -232,14 +243,17 @@ func TestSearchesAfterDecisions(t *testing.T) {
 			t.Errorf("searches: %v", n)
 		}
 
-		last, amid := map[string]int{}, map[string]int{} // the last call for a group, and how many there were while the flood was read, after the urgent one was asked
+		// the last call for a group, and how many there were while the flood was read, after the
+		// urgent one was asked
+		last, amid := map[string]int{}, map[string]int{}
 		for i, c := range h.chat.Log() {
 			last[c.Group] = i
 		}
 		for _, c := range h.chat.Log()[asked : last[flood]+1] {
 			amid[c.Group]++
 		}
-		if waited := last[urgent] - asked; waited > 12 { // four readings of the two, and the flood's and the others' slots between them
+		// four readings of the two, and the flood's and the others' slots between them
+		if waited := last[urgent] - asked; waited > 12 {
 			t.Errorf("the urgent card was read after %d calls", waited)
 		}
 		if last[flood] > last[filter] || last[filter] > last[searched] {
@@ -251,16 +265,20 @@ func TestSearchesAfterDecisions(t *testing.T) {
 	})
 }
 
-// Of the filters of one person the smaller wave is read first, and a wave that has begun is read to its end before another of its size.
+// Of the filters of one person the smaller wave is read first, and a wave that has begun is read to
+// its end before another of its size.
 func TestFiltersByWave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, crowded)
-		long, second, third := h.talkative("@TGS#long", 1900), h.talkative("@TGS#second", 400), h.talkative("@TGS#third", 400)
+		long, second, third := h.talkative("@TGS#long", 1900), h.talkative("@TGS#second", 400),
+			h.talkative("@TGS#third", 400)
 		h.pass(time.Second)
 		var ids []bot.RequestID
 		for _, group := range []string{long, second, third} {
 			ids = append(ids, h.ask("UMINA", group+" from:alice"))
-			h.pass(400 * time.Millisecond) // of the first the 16 pages of its first wave are read by then, and of the second not all of them
+			// of the first the 16 pages of its first wave are read by then, and of the second not
+			// all of them
+			h.pass(400 * time.Millisecond)
 		}
 		for _, id := range ids {
 			h.within(time.Minute, id, bot.Proposed)
@@ -290,7 +308,8 @@ type shared struct{ bot.Ledger }
 
 func (shared) Shared() bool { return true }
 
-// Where another process may prepare and run, a search takes a fifth of this one's share of the quota; where this one does, all that is left.
+// Where another process may prepare and run, a search takes a fifth of this one's share of the
+// quota; where this one does, all that is left.
 func TestSearchElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) {
@@ -319,12 +338,14 @@ func TestSearchElsewhere(t *testing.T) {
 	})
 }
 
-// What a search found is shown as it is, however long the messages are: of a message that is found no more is held than that.
+// What a search found is shown as it is, however long the messages are: of a message that is found
+// no more is held than that.
 func TestSearchLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
 		h.chat.Say(testGroup, "", "alice", strings.Repeat("win big \U0001f525 & \"quoted\" ", 300)+"the end")
-		h.chat.Say(testGroup, "", "alice", "", recalltest.Body(`[{"MsgType":"TIMImageElem","MsgContent":{}},{"MsgType":"TIMTextElem","MsgContent":{"Text":"the end"}}]`))
+		h.chat.Say(testGroup, "", "alice", "", recalltest.Body(
+			`[{"MsgType":"TIMImageElem","MsgContent":{}},{"MsgType":"TIMTextElem","MsgContent":{"Text":"the end"}}]`))
 		h.pass(time.Second)
 		a := h.types("UMINA", "recalls", `find `+testGroup+` text:"the end"`)
 		if a.Page == nil || len(a.Page.Samples) != 2 {

@@ -28,20 +28,25 @@ const (
 	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
 	tellLaterMost  = bot.LaterMost      // the longest pause, and after what a platform forbids
 	tellForbidden  = 7 * 24 * time.Hour // how long after the text was to go what is forbidden is still tried
-	tellSeldom     = time.Hour          // the longest pause after what a platform forbids, for a request that ended tellOld ago
-	tellOld        = 24 * time.Hour
-	tellLogAgain   = 24 * time.Hour // after which the log is told again of what stays forbidden
-	tellAsItIs     = 7              // refusals in a row, within about a minute at best, before a post that is refused for what it says gives way to a sentence
+	// the longest pause after what a platform forbids, for a request that ended tellOld ago
+	tellSeldom   = time.Hour
+	tellOld      = 24 * time.Hour
+	tellLogAgain = 24 * time.Hour // after which the log is told again of what stays forbidden
+	// refusals in a row, within about a minute at best, before a post that is refused for what it
+	// says gives way to a sentence
+	tellAsItIs = 7
 )
 
-// tell keeps what one platform shows equal to what is stored: it renders every view until its shown version is the wanted one, and posts what is queued, in
-// order for each request. With replicas one of them tells on a platform, by lease.
+// tell keeps what one platform shows equal to what is stored: it renders every view until its shown
+// version is the wanted one, and posts what is queued, in order for each request. With replicas one
+// of them tells on a platform, by lease.
 func (w *Worker) tell(ctx context.Context, s bot.Surface) {
 	wakes, cancel := w.Ledger.Subscribe(bot.WakeTeller)
 	defer cancel()
 	for ctx.Err() == nil {
 		w.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l bot.Lease) error {
-			t := &teller{w: w, s: s, lease: l, busy: map[bot.RequestID]bool{}, done: make(chan bot.RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{}}
+			t := &teller{w: w, s: s, lease: l, busy: map[bot.RequestID]bool{},
+				done: make(chan bot.RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -67,20 +72,24 @@ type placed struct {
 	key string
 }
 
-// outage is a channel in which something only people can mend goes wrong, and what: one of the errors of a Surface, or errWithText.
+// outage is a channel in which something only people can mend goes wrong, and what: one of the
+// errors of a Surface, or errWithText.
 type outage struct {
 	channel string
 	kind    error
 }
 
-// errWithText: cards are refused for what they quote, and stand without it. What is refused without it too is another matter.
+// errWithText: cards are refused for what they quote, and stand without it. What is refused without
+// it too is another matter.
 var errWithText = errors.New("refused with the text")
 
-// noted is when the log was told of an outage, and until when what goes wrong is still the same one.
+// noted is when the log was told of an outage, and until when what goes wrong is still the same
+// one.
 type noted struct{ at, until time.Time }
 
-// loop tells under the lease until ctx ends. A call that is on its way then has a moment to end and to be stored: cut off, it would be made again. Where
-// the lease was lost it is cut off all the same: others tell now.
+// loop tells under the lease until ctx ends. A call that is on its way then has a moment to end and
+// to be stored: cut off, it would be made again. Where the lease was lost it is cut off all the
+// same: others tell now.
 func (t *teller) loop(ctx context.Context, wakes <-chan struct{}) {
 	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -133,7 +142,8 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 		return time.Time{}, err
 	}
 	later := func(at time.Time, tries int) bool {
-		if !at.After(now) || at.Sub(now) > max(tellLaterMost, grown(tries)) { // the latter was put off before the ledger's clock was set back
+		// the latter was put off before the ledger's clock was set back
+		if !at.After(now) || at.Sub(now) > max(tellLaterMost, grown(tries)) {
 			return false
 		}
 		if at := time.Now().Add(at.Sub(now)); next.IsZero() || at.Before(next) {
@@ -151,8 +161,10 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 			call, cancel := context.WithTimeout(calls, tellCallWithin)
 			defer cancel()
 			if err := fn(call); err != nil && ctx.Err() == nil {
-				if !errors.Is(err, bot.ErrFenced) && !errors.Is(err, bot.ErrEnded) { // else the lease's keeper tells it, and ends ctx
-					t.w.Log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(), "err", err)
+				// else the lease's keeper tells it, and ends ctx
+				if !errors.Is(err, bot.ErrFenced) && !errors.Is(err, bot.ErrEnded) {
+					t.w.Log.Error("telling failed; it will be tried again", "request", id, "platform", t.s.Platform(),
+						"err", err)
 				}
 				history.Sleep(ctx, time.Second)
 			}
@@ -206,11 +218,13 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		v.Ref = ref
 		return err
 	}
-	if err = put(c); errors.Is(err, bot.ErrRefused) { // it may be what the messages say, which is why they are to be recalled
+	// it may be what the messages say, which is why they are to be recalled
+	if err = put(c); errors.Is(err, bot.ErrRefused) {
 		if plain, had := bot.HideContent(c); had {
 			refused := err
 			if err = put(plain); err == nil && !t.known(outage{v.Place.Channel, errWithText}, tellLaterMost) {
-				t.w.Log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
+				t.w.Log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request",
+					v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
 			}
 		}
 	}
@@ -228,7 +242,9 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		if !first { // one posted anew proves itself by an edit
 			v.Tries = 0
 		}
-		if first && c.Version > 1 { // an attempt whose answer was lost may have put up an older version, which the platform now gives back
+		// an attempt whose answer was lost may have put up an older version, which the platform now
+		// gives back
+		if first && c.Version > 1 {
 			v.Shown--
 		}
 		if c.State == bot.Running || c.State == bot.Stopping {
@@ -238,7 +254,8 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		t.w.Log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
 		v.Ref, v.Shown = bot.Ref{}, 0
 		v.Tries++
-		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place) // grows where somebody deletes whatever is posted
+		// grows where somebody deletes whatever is posted
+		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place)
 	case errors.Is(err, bot.ErrGone), over && lasting(err):
 		t.w.Log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
 		v.Dead = true
@@ -289,7 +306,8 @@ func kindOf(err error) error {
 	return nil
 }
 
-// over reports whether what is forbidden is not tried any more. Until then it may be allowed again: the bot is let back into the channel, or the channel opened.
+// over reports whether what is forbidden is not tried any more. Until then it may be allowed again:
+// the bot is let back into the channel, or the channel opened.
 func (t *teller) over(r bot.Request, now time.Time) bool {
 	return !r.State.Open() && now.Sub(r.Ended) > t.w.EvidenceTTL+tellForbidden
 }
@@ -297,7 +315,8 @@ func (t *teller) over(r bot.Request, now time.Time) bool {
 // grown is the pause after so many failures in a row.
 func grown(tries int) time.Duration { return min(time.Second<<min(max(tries-1, 0), 12), tellSeldom) }
 
-// pauseMost is the longest pause between tries of what only people can mend: hundreds of cards may wait for weeks, and those of young requests share the platform's rates with them.
+// pauseMost is the longest pause between tries of what only people can mend: hundreds of cards may
+// wait for weeks, and those of young requests share the platform's rates with them.
 func pauseMost(r bot.Request, now time.Time) time.Duration {
 	if !r.State.Open() && now.Sub(r.Ended) > tellOld {
 		return tellSeldom
@@ -305,8 +324,10 @@ func pauseMost(r bot.Request, now time.Time) time.Duration {
 	return tellLaterMost
 }
 
-// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows, up to most where only people can mend it.
-func (t *teller) retryIn(err error, tries int, most time.Duration, what string, id bot.RequestID, at bot.Place) time.Duration {
+// retryIn is how long to wait after a failure: what the platform asks for, or a pause that grows,
+// up to most where only people can mend it.
+func (t *teller) retryIn(err error, tries int, most time.Duration, what string, id bot.RequestID,
+	at bot.Place) time.Duration {
 	if later, ok := errors.AsType[*bot.Later](err); ok {
 		return min(max(later.After, 100*time.Millisecond), tellLaterMost)
 	}
@@ -316,12 +337,15 @@ func (t *teller) retryIn(err error, tries int, most time.Duration, what string, 
 	}
 	pause := min(grown(tries), most)
 	if kind == nil || !t.known(outage{at.Channel, kind}, pause) {
-		t.w.Log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id, "platform", t.s.Platform(), "channel", at.Channel, "in", pause, "err", err)
+		t.w.Log.Warn("the platform did not take a message; it will be tried again", "what", what, "request", id,
+			"platform", t.s.Platform(), "channel", at.Channel, "in", pause, "err", err)
 	}
 	return pause
 }
 
-// known notes that an outage lasts, with a next try after pause, and reports whether the log was told of it: once, and again each day, until nothing went wrong so for longer than the pauses between tries.
+// known notes that an outage lasts, with a next try after pause, and reports whether the log was
+// told of it: once, and again each day, until nothing went wrong so for longer than the pauses
+// between tries.
 func (t *teller) known(o outage, pause time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -375,9 +399,11 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
 		times := t.refusals(p, err)
 		if refused := err; times >= tellAsItIs {
-			// Where this is refused too it is not the words: both are tried on, and what was to be said comes first once it is taken.
+			// Where this is refused too it is not the words: both are tried on, and what was to be
+			// said comes first once it is taken.
 			if p.Ref, err = t.s.Reply(ctx, v.Ref, instead(p)); err == nil {
-				t.w.Log.Error("a post is refused for what it says; a sentence stands in its place", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", refused)
+				t.w.Log.Error("a post is refused for what it says; a sentence stands in its place", "request",
+					p.Request, "platform", t.s.Platform(), "post", p.Key, "err", refused)
 			}
 		}
 		switch {
@@ -387,7 +413,8 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 				v.Ref.Thread = p.Ref.Thread
 			}
 		case over && lasting(err):
-			t.w.Log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(), "post", p.Key, "err", err)
+			t.w.Log.Error("a thread cannot be written to any more", "request", p.Request, "platform", t.s.Platform(),
+				"post", p.Key, "err", err)
 			p.Posted = true
 		default:
 			p.Tries++
@@ -409,7 +436,8 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 		}
 		if v.Ref == (bot.Ref{}) && v.After.After(p.After) {
 			p.After = v.After
-			if most := tx.Now().Add(tellLaterMost); p.After.After(most) { // further ahead it would count as put off by another clock
+			// further ahead it would count as put off by another clock
+			if most := tx.Now().Add(tellLaterMost); p.After.After(most) {
 				p.After = most
 			}
 		}
@@ -433,7 +461,8 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 	return err
 }
 
-// refusals notes what came of a post, and returns how often in a row it was refused for what it says. Who takes the lease over counts anew.
+// refusals notes what came of a post, and returns how often in a row it was refused for what it
+// says. Who takes the lease over counts anew.
 func (t *teller) refusals(p bot.Post, err error) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -454,7 +483,8 @@ func (w *Worker) note(tx bot.Tx, r bot.Request, p bot.Post) (_ *bot.Note, err er
 		if r.State != bot.Proposed {
 			return nil, nil
 		}
-		n.Lines = []bot.Line{bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline", r.Deadline))}
+		n.Lines = []bot.Line{bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline",
+			r.Deadline))}
 		n.Notify, n.Loud = bot.GroupsOf(w.Policy.Crowds[r.Place.Platform].Approvers), true
 	case bot.PostNotice:
 		n.Lines = []bot.Line{p.Line}
@@ -475,11 +505,13 @@ func (w *Worker) note(tx bot.Tx, r bot.Request, p bot.Post) (_ *bot.Note, err er
 	return n, nil
 }
 
-// instead is what is posted where a platform does not take a post for what it says, so that what comes after it is not kept waiting: in words of the bot alone, without
-// anything that a platform could object to, and as a post of its own.
+// instead is what is posted where a platform does not take a post for what it says, so that what
+// comes after it is not kept waiting: in words of the bot alone, without anything that a platform
+// could object to, and as a post of its own.
 func instead(p bot.Post) bot.Note {
 	return bot.Note{Key: p.Key + "/instead", Lines: []bot.Line{
-		bot.Say("note.instead", "platform", bot.PlatformName(p.Place.Platform), "command", bot.Code("/recalls show "+string(p.Request))),
+		bot.Say("note.instead", "platform", bot.PlatformName(p.Place.Platform), "command",
+			bot.Code("/recalls show "+string(p.Request))),
 	}}
 }
 
@@ -507,7 +539,8 @@ func outcomeLines(tx bot.Tx, r bot.Request) ([]bot.Line, error) {
 	return lines, nil
 }
 
-// outcomeFile is a summary by outcome, and a CSV file with a row for each message. Neither has content.
+// outcomeFile is a summary by outcome, and a CSV file with a row for each message. Neither has
+// content.
 func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
 	var body bytes.Buffer
 	w := csv.NewWriter(&body)
@@ -528,7 +561,8 @@ func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
 			if o.Code != 0 {
 				code = bot.CodeDigits(o.Code)
 			}
-			row := []string{command.FormatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339), restsOn(r, m)}
+			row := []string{command.FormatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339),
+				restsOn(r, m)}
 			if err := w.Write(row); err != nil {
 				return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
 			}
@@ -552,7 +586,8 @@ func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
 		l = append(l, bot.Say("note.summary", "n", counts[said], "words", words[said]))
 	}
 	l = append(l, bot.Say("note.csv"))
-	return l, &bot.File{Name: strings.ToLower(string(r.ID)) + "-outcomes.csv", Type: "text/csv", Title: bot.Say("note.csv.title", "id", r.ID).String(), Body: body.Bytes()}, nil
+	return l, &bot.File{Name: strings.ToLower(string(r.ID)) + "-outcomes.csv", Type: "text/csv",
+		Title: bot.Say("note.csv.title", "id", r.ID).String(), Body: body.Bytes()}, nil
 }
 
 // restsOn says what the outcome of a message rests on, and what speaks against it.

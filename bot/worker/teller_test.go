@@ -19,7 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// strict is a platform that forbids for a while: the bot was put out of the channel, or the channel archived.
+// strict is a platform that forbids for a while: the bot was put out of the channel, or the channel
+// archived.
 type strict struct {
 	*screen
 	mu    sync.Mutex
@@ -76,7 +77,8 @@ var (
 	errBlocks = fmt.Errorf("invalid_blocks: %w", bot.ErrRefused)
 )
 
-// strictHouse is a house on a strict platform, whose log is kept. skip lets days pass for its ledger.
+// strictHouse is a house on a strict platform, whose log is kept. skip lets days pass for its
+// ledger.
 func strictHouse(t *testing.T) (h *house, s *strict, log *bytes.Buffer, skip func(time.Duration)) {
 	var skipped atomic.Int64
 	log = &bytes.Buffer{}
@@ -102,8 +104,9 @@ func (h *house) noted(id bot.RequestID) string {
 	return strings.Join(keys, " ")
 }
 
-// TestForbiddenForAWhile: what is forbidden is told once it is allowed again, in order, and the text goes from the card when it is time. Until then it is tried ever more seldom, and the
-// log is told once.
+// TestForbiddenForAWhile: what is forbidden is told once it is allowed again, in order, and the
+// text goes from the card when it is time. Until then it is tried ever more seldom, and the log is
+// told once.
 func TestForbiddenForAWhile(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -144,7 +147,8 @@ func TestForbiddenForAWhile(t *testing.T) {
 				if got := h.noted(c.ID); got != "outcomes receipt" {
 					t.Errorf("the thread has %q", got)
 				}
-				if got := h.screen.card(c.ID); got.State != bot.Done || len(got.Samples) != 3 || len(got.Samples[0].Text) == 0 {
+				if got := h.screen.card(c.ID); got.State != bot.Done || len(got.Samples) != 3 ||
+					len(got.Samples[0].Text) == 0 {
 					t.Errorf("the card shows %s and %v", got.State, got.Samples)
 				}
 
@@ -167,7 +171,8 @@ func TestForbiddenForAWhile(t *testing.T) {
 	}
 }
 
-// TestCardForbiddenAtFirst: a card that may not be posted is posted once it may, and what waits for it follows, with no look at the ledger every second meanwhile.
+// TestCardForbiddenAtFirst: a card that may not be posted is posted once it may, and what waits for
+// it follows, with no look at the ledger every second meanwhile.
 func TestCardForbiddenAtFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, _ := strictHouse(t)
@@ -190,7 +195,8 @@ func TestCardForbiddenAtFirst(t *testing.T) {
 	})
 }
 
-// TestForbiddenForGood: what stays forbidden, or refused, is tried until a week after the text was to go from the card, and then no more.
+// TestForbiddenForGood: what stays forbidden, or refused, is tried until a week after the text was
+// to go from the card, and then no more.
 func TestForbiddenForGood(t *testing.T) {
 	for _, no := range []error{errNotIn, errBlocks} {
 		t.Run(no.Error(), func(t *testing.T) {
@@ -205,8 +211,10 @@ func TestForbiddenForGood(t *testing.T) {
 				for _, further := range []bool{true, false} {
 					s.forbid(no, "post", "edit", "reply")
 					h.pass(20 * time.Minute)
-					if edits, replies := s.made("edit"), s.made("reply"); further != (edits > 0) || further != (replies > 0) {
-						t.Errorf("%d edits and %d replies in twenty minutes %s the end", edits, replies, map[bool]string{true: "before", false: "after"}[further])
+					if edits, replies := s.made("edit"), s.made("reply"); further != (edits > 0) ||
+						further != (replies > 0) {
+						t.Errorf("%d edits and %d replies in twenty minutes %s the end", edits, replies,
+							map[bool]string{true: "before", false: "after"}[further])
 					}
 					h.pass(30 * time.Minute)
 				}
@@ -215,7 +223,8 @@ func TestForbiddenForGood(t *testing.T) {
 	}
 }
 
-// TestForbiddenSeldom: what stays forbidden of a request that ended a day ago is tried about once an hour, and told within an hour once it may be.
+// TestForbiddenSeldom: what stays forbidden of a request that ended a day ago is tried about once
+// an hour, and told within an hour once it may be.
 func TestForbiddenSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, skip := strictHouse(t)
@@ -247,7 +256,8 @@ func TestForbiddenSeldom(t *testing.T) {
 	})
 }
 
-// TestForbiddenHidesNothing: what stays forbidden keeps nothing from the log that goes wrong in another way.
+// TestForbiddenHidesNothing: what stays forbidden keeps nothing from the log that goes wrong in
+// another way.
 func TestForbiddenHidesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, log, _ := strictHouse(t)
@@ -299,8 +309,10 @@ func (s *picky) tries(id bot.RequestID, key string) int {
 	return s.calls[string(id)+"/"+key]
 }
 
-// pickyHouse is a house on a picky platform, whose log is kept, with a request that is approved there.
-func pickyHouse(t *testing.T, no func(n bot.Note, tries int) error) (h *house, s *picky, log *bytes.Buffer, c bot.Card) {
+// pickyHouse is a house on a picky platform, whose log is kept, with a request that is approved
+// there.
+func pickyHouse(t *testing.T, no func(n bot.Note, tries int) error) (h *house, s *picky, log *bytes.Buffer,
+	c bot.Card) {
 	log = &bytes.Buffer{}
 	h = newHouseWith(t, func(h *house) {
 		s = &picky{screen: h.screen, no: no, calls: map[string]int{}}
@@ -314,7 +326,8 @@ func pickyHouse(t *testing.T, no func(n bot.Note, tries int) error) (h *house, s
 	return h, s, log, c
 }
 
-// TestRefusedForWords: a post that the platform refuses for what it says is tried a few times, then a sentence of the bot's own stands in its place, and what comes after it follows.
+// TestRefusedForWords: a post that the platform refuses for what it says is tried a few times, then
+// a sentence of the bot's own stands in its place, and what comes after it follows.
 func TestRefusedForWords(t *testing.T) {
 	for _, key := range []string{"outcomes", "receipt"} {
 		t.Run(key, func(t *testing.T) {
@@ -343,10 +356,13 @@ func TestRefusedForWords(t *testing.T) {
 						stood = append(stood, n)
 					}
 				}
-				if len(stood) != 2 || !cmp.Equal(stood[0], stood[1]) || len(stood[0].Lines) != 1 || stood[0].Mention != nil {
+				if len(stood) != 2 || !cmp.Equal(stood[0], stood[1]) || len(stood[0].Lines) != 1 ||
+					stood[0].Mention != nil {
 					t.Fatalf("in its place: %+v", stood)
 				}
-				if got, want := stood[0].Lines[0].String(), "Slack refused the message that belongs here. To read it: /recalls show "+string(c.ID); got != want {
+				if got, want := stood[0].Lines[0].String(),
+					"Slack refused the message that belongs here. To read it: /recalls show "+
+						string(c.ID); got != want {
 					t.Errorf("in its place: %q, want %q", got, want)
 				}
 				if n := strings.Count(log.String(), "stands in its place"); n != 1 {
@@ -362,7 +378,8 @@ func TestRefusedForWords(t *testing.T) {
 	}
 }
 
-// TestRefusedOnce: however long a post could not be put up for another reason, one refusal is not enough to give it up.
+// TestRefusedOnce: however long a post could not be put up for another reason, one refusal is not
+// enough to give it up.
 func TestRefusedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, c := pickyHouse(t, func(n bot.Note, tries int) error {
@@ -381,7 +398,8 @@ func TestRefusedOnce(t *testing.T) {
 	})
 }
 
-// TestRefusedAfterForbidden: what is refused for what it says gives way within minutes, however long it was forbidden before.
+// TestRefusedAfterForbidden: what is refused for what it says gives way within minutes, however
+// long it was forbidden before.
 func TestRefusedAfterForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var allowed time.Time
@@ -401,13 +419,15 @@ func TestRefusedAfterForbidden(t *testing.T) {
 				break
 			}
 		}
-		if took := time.Since(allowed); allowed.IsZero() || took > 3*time.Minute || h.noted(c.ID) != "outcomes/instead receipt" {
+		if took := time.Since(allowed); allowed.IsZero() || took > 3*time.Minute ||
+			h.noted(c.ID) != "outcomes/instead receipt" {
 			t.Errorf("%v after it was only refused the thread has %q", took, h.noted(c.ID))
 		}
 	})
 }
 
-// prim refuses cards that quote the messages, as a platform's filter does with what is to be recalled.
+// prim refuses cards that quote the messages, as a platform's filter does with what is to be
+// recalled.
 type prim struct {
 	*screen
 	mu    sync.Mutex
@@ -450,7 +470,8 @@ func (s *prim) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	return s.screen.Edit(ctx, ref, c)
 }
 
-// TestCardRefusedForWords: a card that the platform refuses for what the messages say is shown without that, at once, so that it can be decided, and to its end.
+// TestCardRefusedForWords: a card that the platform refuses for what the messages say is shown
+// without that, at once, so that it can be decided, and to its end.
 func TestCardRefusedForWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *prim
@@ -465,13 +486,15 @@ func TestCardRefusedForWords(t *testing.T) {
 		c := h.proposed(testGroup + " 1-3")
 		h.press("UTHEO", intake.ActApprove, c)
 		h.pass(5 * time.Second)
-		if got := h.screen.card(c.ID); got.State != bot.Done || len(got.Samples) != 3 || got.Showing.String() != "the text is shown only by Show all" {
+		if got := h.screen.card(c.ID); got.State != bot.Done || len(got.Samples) != 3 ||
+			got.Showing.String() != "the text is shown only by Show all" {
 			t.Errorf("%s, %d samples, %q", got.State, len(got.Samples), got.Showing.String())
 		}
 		if got := h.noted(c.ID); got != "outcomes receipt" {
 			t.Errorf("the thread has %q", got)
 		}
-		if n := strings.Count(log.String(), "it is shown without"); n != 1 || strings.Contains(log.String(), "it will be tried again") {
+		if n := strings.Count(log.String(), "it is shown without"); n != 1 ||
+			strings.Contains(log.String(), "it will be tried again") {
 			t.Errorf("the log was told %d times:\n%s", n, log)
 		}
 		// That is known to the log. What is shown in no way is not.
@@ -488,7 +511,8 @@ func TestCardRefusedForWords(t *testing.T) {
 	})
 }
 
-// TestCardRefusedThenBusy: what the platform says of the card without the text counts, such as to wait.
+// TestCardRefusedThenBusy: what the platform says of the card without the text counts, such as to
+// wait.
 func TestCardRefusedThenBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *prim
@@ -532,13 +556,15 @@ func TestRefusedForAMoment(t *testing.T) {
 	})
 }
 
-// TestRefusedWhateverItSays: where the sentence is refused too it is not the words. Then all waits in its order, is tried ever more seldom, and is said itself once it may be.
+// TestRefusedWhateverItSays: where the sentence is refused too it is not the words. Then all waits
+// in its order, is tried ever more seldom, and is said itself once it may be.
 func TestRefusedWhateverItSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, log, c := pickyHouse(t, func(bot.Note, int) error { return errBlocks })
 		h.pass(2 * time.Hour)
 		if n := s.tries(c.ID, "outcomes"); n < 18 || n > 24 || s.tries(c.ID, "receipt") > 0 || h.noted(c.ID) != "" {
-			t.Errorf("%d tries of the outcomes, %d of the receipt; the thread has %q", n, s.tries(c.ID, "receipt"), h.noted(c.ID))
+			t.Errorf("%d tries of the outcomes, %d of the receipt; the thread has %q", n, s.tries(c.ID, "receipt"),
+				h.noted(c.ID))
 		}
 		if n := strings.Count(log.String(), "invalid_blocks"); n != 1 {
 			t.Errorf("the log was told %d times:\n%s", n, log)
@@ -553,7 +579,8 @@ func TestRefusedWhateverItSays(t *testing.T) {
 	})
 }
 
-// TestThreadGone: what could not be told while the thread was gone is told when the card stands anew, however often it was tried before.
+// TestThreadGone: what could not be told while the thread was gone is told when the card stands
+// anew, however often it was tried before.
 func TestThreadGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, _ := strictHouse(t)
@@ -574,7 +601,8 @@ func TestThreadGone(t *testing.T) {
 	})
 }
 
-// TestThreadGoneInCrowd: what is to be told under a deleted card is told, however many requests wait for their turn before it.
+// TestThreadGoneInCrowd: what is to be told under a deleted card is told, however many requests
+// wait for their turn before it.
 func TestThreadGoneInCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, _ := strictHouse(t)
@@ -592,7 +620,8 @@ func TestThreadGoneInCrowd(t *testing.T) {
 			r.State, r.Digest, r.Approvals = bot.Refused, "", nil
 			for i := range 1001 {
 				r.ID = bot.RequestID(fmt.Sprintf("R-C%05d", i))
-				p := bot.Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/receipt", Kind: bot.PostReceipt, After: tx.Now().Add(30 * time.Second)}
+				p := bot.Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/receipt", Kind: bot.PostReceipt,
+					After: tx.Now().Add(30 * time.Second)}
 				if err := tx.AddRequest(r); err != nil {
 					return err
 				}
@@ -681,7 +710,8 @@ func (l *leases) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 	return lease, err
 }
 
-// TestTellerFenced: a call that was on its way when the lease passed to another process stores nothing any more. It is told again.
+// TestTellerFenced: a call that was on its way when the lease passed to another process stores
+// nothing any more. It is told again.
 func TestTellerFenced(t *testing.T) {
 	for _, call := range []string{"edit", "reply"} {
 		t.Run(call, func(t *testing.T) {

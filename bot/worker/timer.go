@@ -12,12 +12,13 @@ import (
 
 const (
 	timerPoll = 30 * time.Second // the slow look where no wake came
-	// How long the answer to an event is kept: as the evidence, for a hint may quote a phrase, but at least far beyond any platform's
-	// redelivery, and a day at most.
+	// How long the answer to an event is kept: as the evidence, for a hint may quote a phrase, but
+	// at least far beyond any platform's redelivery, and a day at most.
 	keepEventsLeast, keepEventsMost = 10 * time.Minute, 24 * time.Hour
 )
 
-// keepTime fires the timers of requests when their time has come. A timer that fires twice changes nothing, so every replica may do it.
+// keepTime fires the timers of requests when their time has come. A timer that fires twice changes
+// nothing, so every replica may do it.
 func (w *Worker) keepTime(ctx context.Context) {
 	wakes, cancel := w.Ledger.Subscribe(bot.WakeTimer)
 	defer cancel()
@@ -75,7 +76,8 @@ func (w *Worker) fire(ctx context.Context) (time.Duration, error) {
 			continue
 		}
 		failed = append(failed, fmt.Errorf("timer %s of %s: %w", d.Kind, d.Request, err))
-		// Put off, so that it is not always the first to be due: one that fails for ever must not hold up those behind it.
+		// Put off, so that it is not always the first to be due: one that fails for ever must not
+		// hold up those behind it.
 		err = w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 			if still, err := stillDue(tx, d); err != nil || !still {
 				return err
@@ -95,13 +97,16 @@ func (w *Worker) fire(ctx context.Context) (time.Duration, error) {
 // duesAtOnce is how many timers fire between two looks.
 const duesAtOnce = 100
 
-// stillDue reports whether a timer that was found due still is: it was neither cleared nor moved meanwhile, and the clock was not set back.
+// stillDue reports whether a timer that was found due still is: it was neither cleared nor moved
+// meanwhile, and the clock was not set back.
 func stillDue(tx bot.Tx, d bot.Due) (bool, error) {
 	due, err := tx.Dues(tx.Now(), duesAtOnce)
-	return slices.ContainsFunc(due, func(o bot.Due) bool { return o.Request == d.Request && o.Kind == d.Kind && o.At.Equal(d.At) }), err
+	return slices.ContainsFunc(due,
+		func(o bot.Due) bool { return o.Request == d.Request && o.Kind == d.Kind && o.At.Equal(d.At) }), err
 }
 
-// fireOne lets one timer do its work. What it does depends on what the request is now, never on when it fired.
+// fireOne lets one timer do its work. What it does depends on what the request is now, never on
+// when it fired.
 func (w *Worker) fireOne(tx bot.Tx, d bot.Due) error {
 	if still, err := stillDue(tx, d); err != nil || !still {
 		return err
@@ -122,7 +127,8 @@ func (w *Worker) fireOne(tx bot.Tx, d bot.Due) error {
 			return nil
 		}
 		tx.Wake(bot.WakeTeller)
-		return tx.AddPost(bot.Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/reminder", Kind: bot.PostReminder})
+		return tx.AddPost(bot.Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/reminder",
+			Kind: bot.PostReminder})
 	case bot.DueEvidence:
 		return w.forget(tx, r)
 	}
@@ -166,8 +172,9 @@ func (w *Worker) fireOne(tx bot.Tx, d bot.Due) error {
 // evidenceAtOnce is of how many messages the text goes in one transaction.
 const evidenceAtOnce = 1000
 
-// forget takes the text and the key of a request that has ended out of the ledger, a part at a time, and with the last part the phrase that was searched for.
-// Of one that was never sealed all that was stored of its messages goes.
+// forget takes the text and the key of a request that has ended out of the ledger, a part at a
+// time, and with the last part the phrase that was searched for. Of one that was never sealed all
+// that was stored of its messages goes.
 func (w *Worker) forget(tx bot.Tx, r bot.Request) error {
 	if r.State.Open() {
 		return nil
@@ -175,7 +182,8 @@ func (w *Worker) forget(tx bot.Tx, r bot.Request) error {
 	part := tx.ForgetEvidence
 	if r.Digest == "" {
 		part = tx.DropMessages
-	} else if _, err := tx.EvidenceKey(r.ID); errors.Is(err, bot.ErrNotFound) { // gone already: another replica was quicker
+		// gone already: another replica was quicker
+	} else if _, err := tx.EvidenceKey(r.ID); errors.Is(err, bot.ErrNotFound) {
 		return forgetPhrase(tx, r)
 	} else if err != nil {
 		return err

@@ -35,8 +35,8 @@ func (t unclearTx) ClearDue(id bot.RequestID, kinds ...bot.DueKind) error {
 	return t.Tx.ClearDue(id, kinds...)
 }
 
-// TestTimerThatFails: timers that always fail, more of them than are fired at once, hold up no other request's deadline; and they fire when nothing is wrong with them
-// any more.
+// TestTimerThatFails: timers that always fail, more of them than are fired at once, hold up no
+// other request's deadline; and they fire when nothing is wrong with them any more.
 func TestTimerThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broken *unclear
@@ -49,7 +49,8 @@ func TestTimerThatFails(t *testing.T) {
 		first := h.asks("UMINA", testGroup+" 1")
 		err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
 			for i := range 150 {
-				if err := tx.SetDue(bot.Due{Request: first.ID, Kind: bot.DueKind(string(rune('A' + i))), At: tx.Now()}); err != nil {
+				if err := tx.SetDue(bot.Due{Request: first.ID, Kind: bot.DueKind(string(rune('A' + i))),
+					At: tx.Now()}); err != nil {
 					return err
 				}
 			}
@@ -76,7 +77,8 @@ func TestTimerThatFails(t *testing.T) {
 	})
 }
 
-// meanwhile is a ledger in which something is done between the look for timers that are due and what is written next.
+// meanwhile is a ledger in which something is done between the look for timers that are due and
+// what is written next.
 type meanwhile struct {
 	bot.Ledger
 	do atomic.Pointer[func(tx bot.Tx) error]
@@ -99,7 +101,8 @@ func (t meanwhileTx) Dues(at time.Time, limit int) ([]bot.Due, error) {
 	return due, err
 }
 
-// TestTimerMovedMeanwhile: a timer that was moved after it was found due does not fire, and is not lost. It is the one that ends an approved request which cannot begin.
+// TestTimerMovedMeanwhile: a timer that was moved after it was found due does not fire, and is not
+// lost. It is the one that ends an approved request which cannot begin.
 func TestTimerMovedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l *meanwhile

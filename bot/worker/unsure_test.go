@@ -15,7 +15,8 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// unsure is a ledger whose answers to commits are lost now and then, as when a connection to PostgreSQL ends at that moment.
+// unsure is a ledger whose answers to commits are lost now and then, as when a connection to
+// PostgreSQL ends at that moment.
 type unsure struct {
 	bot.Ledger
 	mu      sync.Mutex
@@ -77,8 +78,9 @@ func (u *unsure) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
 	}}
 }
 
-// TestCommitUnsure: where it is not known whether something was stored, that is found out before anything else is done: no call is left out or made twice, nothing hangs, every call is
-// told once, and all outcomes are true.
+// TestCommitUnsure: where it is not known whether something was stored, that is found out before
+// anything else is done: no call is left out or made twice, nothing hangs, every call is told once,
+// and all outcomes are true.
 func TestCommitUnsure(t *testing.T) {
 	has := func(s bot.BatchState) func(b []bot.Batch, added bool) bool {
 		return func(b []bot.Batch, _ bool) bool {
@@ -90,10 +92,12 @@ func TestCommitUnsure(t *testing.T) {
 		fault *recalltest.Fault // of the first ten calls
 		calls int               // where none has an effect that is not known
 	}{
-		"claimed":  {has(bot.BatchSending), nil, 100},
-		"stored":   {has(bot.BatchDone), nil, 100},
-		"put back": {func(b []bot.Batch, added bool) bool { return !added && has(bot.BatchPending)(b, added) }, new(recalltest.Answer(60007, "too frequent")), 110},
-		"split":    {func(b []bot.Batch, added bool) bool { return added && len(b[0].Seqs) == 1 }, new(recalltest.Answer(10004, "bad parameter")), 200},
+		"claimed": {has(bot.BatchSending), nil, 100},
+		"stored":  {has(bot.BatchDone), nil, 100},
+		"put back": {func(b []bot.Batch, added bool) bool { return !added && has(bot.BatchPending)(b, added) },
+			new(recalltest.Answer(60007, "too frequent")), 110},
+		"split": {func(b []bot.Batch, added bool) bool { return added && len(b[0].Seqs) == 1 },
+			new(recalltest.Answer(10004, "bad parameter")), 200},
 		"in doubt": {has(bot.BatchDoubt), new(recalltest.AnswerLost()), 100},
 	} {
 		for _, written := range []bool{true, false} {

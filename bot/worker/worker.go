@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// complainEvery is how often the log is told of one thing that goes on failing: where the disk is full, it may be the log's too.
+// complainEvery is how often the log is told of one thing that goes on failing: where the disk is
+// full, it may be the log's too.
 const complainEvery = 30 * time.Second
 
-// complaint is about one thing that fails again and again while the ledger is away or has no room. It belongs to one loop.
+// complaint is about one thing that fails again and again while the ledger is away or has no room.
+// It belongs to one loop.
 type complaint struct {
 	last  time.Time
 	times int // since it was logged

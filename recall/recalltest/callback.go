@@ -61,8 +61,10 @@ func (s *Service) afterSend(g *group, topic string, m *message) {
 		online = 1
 	}
 	body := map[string]any{
-		"CallbackCommand": "Group.CallbackAfterSendMsg", "GroupId": g.ID, "Type": g.Type, "From_Account": m.from, "Operator_Account": m.from,
-		"Random": m.random, "MsgSeq": m.seq, "MsgTime": m.at.Unix(), "OnlineOnlyFlag": online, "MsgBody": m.said(),
+		"CallbackCommand": "Group.CallbackAfterSendMsg", "GroupId": g.ID, "Type": g.Type, "From_Account": m.from,
+		"Operator_Account": m.from,
+		"Random":           m.random, "MsgSeq": m.seq, "MsgTime": m.at.Unix(), "OnlineOnlyFlag": online,
+		"MsgBody":         m.said(),
 		"CloudCustomData": m.custom, "MsgId": fmt.Sprintf("%d-%d-%d", m.at.Unix(), m.seq, m.random),
 	}
 	s.enqueue("Group.CallbackAfterSendMsg", "Android", topic, body)
@@ -82,7 +84,8 @@ func (s *Service) afterRecall(g *group, topic, operator, platform string, seqs [
 			list = append(list, map[string]any{"MsgSeq": seq})
 		}
 		s.enqueue("Group.CallbackAfterRecallMsg", platform, topic, map[string]any{
-			"CallbackCommand": "Group.CallbackAfterRecallMsg", "GroupId": g.ID, "Type": g.Type, "Operator_Account": operator, "MsgSeqList": list,
+			"CallbackCommand": "Group.CallbackAfterRecallMsg", "GroupId": g.ID, "Type": g.Type,
+			"Operator_Account": operator, "MsgSeqList": list,
 		})
 	}
 }

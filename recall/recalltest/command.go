@@ -103,7 +103,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func page(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<html>\r\n<head><title>%d %s</title></head>\r\n<body><center><h1>%d</h1></center><hr><center>nginx</center></body>\r\n</html>\r\n", status, http.StatusText(status), status)
+	fmt.Fprintf(w,
+		"<html>\r\n<head><title>%d %s</title></head>\r\n<body><center><h1>%d</h1></center><hr><center>nginx</center></body>\r\n</html>\r\n", status, http.StatusText(status), status)
 }
 
 // A reply is an answer on its way: its list is apart, for the faults.
@@ -212,7 +213,8 @@ func (s *Service) answer(w http.ResponseWriter, call int, faults strikes, r *rep
 // quota, the JSON. It logs the call, and returns its place in the log (-1 for
 // what is no call of a command), the faults that it meets and, when the call
 // goes no further, the reply.
-func (s *Service) arrive(r *http.Request, body []byte) (call int, fields map[string]json.RawMessage, faults strikes, no *reply) {
+func (s *Service) arrive(r *http.Request, body []byte) (call int, fields map[string]json.RawMessage, faults strikes,
+	no *reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -306,7 +308,8 @@ func (s *Service) work(call int, fields map[string]json.RawMessage, faults strik
 }
 
 // conversationOf reads GroupId and TopicId, and finds what they name.
-func (s *Service) conversationOf(fields map[string]json.RawMessage) (g *group, topic string, c *conversation, no *reply) {
+func (s *Service) conversationOf(fields map[string]json.RawMessage) (g *group, topic string, c *conversation,
+	no *reply) {
 	id, ok := str(fields["GroupId"])
 	if !ok {
 		return nil, "", nil, fail(10004, "GroupId is missing or no string")
@@ -507,7 +510,8 @@ func (s *Service) info(fields map[string]json.RawMessage) *reply {
 		if !ok {
 			return fail(10004, "ResponseFilter is no object")
 		}
-		if no := only(filter, "GroupBaseInfoFilter", "MemberInfoFilter", "AppDefinedDataFilter_Group", "AppDefinedDataFilter_GroupMember"); no != nil {
+		if no := only(filter, "GroupBaseInfoFilter", "MemberInfoFilter", "AppDefinedDataFilter_Group",
+			"AppDefinedDataFilter_GroupMember"); no != nil {
 			return no
 		}
 		if raw, has := filter["GroupBaseInfoFilter"]; has && !list(raw, func(raw json.RawMessage) bool {
@@ -539,7 +543,8 @@ func (s *Service) info(fields map[string]json.RawMessage) *reply {
 		if wanted == nil && stores(g.Type) {
 			members := []any{}
 			for i := range g.Members {
-				members = append(members, map[string]any{"Member_Account": fmt.Sprintf("member-%d", i), "Role": "Member", "JoinTime": 1700000000, "MsgSeq": 0, "MsgFlag": "AcceptAndNotify"})
+				members = append(members, map[string]any{"Member_Account": fmt.Sprintf("member-%d", i),
+					"Role": "Member", "JoinTime": 1700000000, "MsgSeq": 0, "MsgFlag": "AcceptAndNotify"})
 			}
 			e["MemberList"] = members
 		}

@@ -25,7 +25,8 @@ func ExampleService_Inject() {
 		return
 	}
 	service.Inject(recalltest.Recall, 1, recalltest.ResetAfter())
-	_, err = client.GroupMsgRecall(context.Background(), recall.RecallRequest{Group: "@TGS#1", Seqs: []recall.Seq{recall.Seq(seq)}})
+	_, err = client.GroupMsgRecall(context.Background(),
+		recall.RecallRequest{Group: "@TGS#1", Seqs: []recall.Seq{recall.Seq(seq)}})
 	fmt.Println(err)
 	fmt.Println("recalled:", service.Recalled("@TGS#1", "", seq))
 	// Output:

@@ -163,7 +163,8 @@ type message struct {
 // their way.
 func New(o Options) *Service {
 	o.fill()
-	s := &Service{options: o, groups: map[string]*group{}, goodSigs: map[goodUserSig]int64{}, rand: rand.New(rand.NewPCG(o.Seed, 1))}
+	s := &Service{options: o, groups: map[string]*group{}, goodSigs: map[goodUserSig]int64{},
+		rand: rand.New(rand.NewPCG(o.Seed, 1))}
 	s.done, s.close = context.WithCancel(context.Background())
 	s.rested = sync.NewCond(&s.working)
 	return s

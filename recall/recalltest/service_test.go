@@ -75,7 +75,8 @@ func post(t *testing.T, s *recalltest.Service, command, body string, change ...s
 			q.Set(change[i], change[i+1])
 		}
 	}
-	response, err := s.Client().Post(recalltest.URL+path+command+"?"+q.Encode(), "application/json", strings.NewReader(body))
+	response, err := s.Client().Post(recalltest.URL+path+command+"?"+q.Encode(), "application/json",
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,8 @@ func TestAddressIsChecked(t *testing.T) {
 		{"random of 33 bits", []string{"random", "4294967296"}, 60025},
 		{"garbage", []string{"usersig", "eJyrVg"}, 70003},
 		{"cut off", []string{"usersig", good[:len(good)-8]}, 70003},
-		{"standard alphabet", []string{"usersig", strings.NewReplacer("*", "+", "-", "/", "_", "=").Replace(good) + "="}, 70003},
+		{"standard alphabet", []string{"usersig", strings.NewReplacer("*", "+", "-", "/", "_", "=").Replace(good) +
+			"="}, 70003},
 		{"sig of another app", []string{"usersig", sign(key, 5, "administrator", now, 3600)}, 70014},
 		{"sig of another user", []string{"usersig", sign(key, app, "anna", now, 3600)}, 70013},
 		{"another key", []string{"usersig", sign("x", app, "administrator", now, 3600)}, 70009},
@@ -141,7 +143,8 @@ func TestAddressIsChecked(t *testing.T) {
 		{"no admin", []string{"identifier", "anna", "usersig", sign(key, app, "anna", now, 3600)}, 60010},
 	} {
 		s := newService(t, recalltest.Options{})
-		if a := post(t, s, recalltest.Recall, `{"GroupId":"g","MsgSeqList":[{"MsgSeq":1}]}`, tt.change...); a.ErrorCode != tt.code {
+		if a := post(t, s, recalltest.Recall, `{"GroupId":"g","MsgSeqList":[{"MsgSeq":1}]}`,
+			tt.change...); a.ErrorCode != tt.code {
 			t.Errorf("%s: %d %s, want %d", tt.name, a.ErrorCode, *a.ErrorInfo, tt.code)
 		}
 		if s.Recalled("g", "", 1) != (tt.code == 0) {
@@ -172,7 +175,8 @@ func TestUserSigValidityToTheSecond(t *testing.T) {
 		s := newService(t, recalltest.Options{})
 		sig := sign(recalltest.DefaultSecretKey, recalltest.DefaultSDKAppID, "administrator", time.Now().Unix(), 60)
 		code := func() int {
-			return post(t, s, recalltest.Info, `{"GroupIdList":["g"],"ResponseFilter":{"GroupBaseInfoFilter":["Type"]}}`, "usersig", sig).ErrorCode
+			return post(t, s, recalltest.Info,
+				`{"GroupIdList":["g"],"ResponseFilter":{"GroupBaseInfoFilter":["Type"]}}`, "usersig", sig).ErrorCode
 		}
 		time.Sleep(60 * time.Second)
 		if c := code(); c != 0 {
@@ -326,10 +330,12 @@ func TestQuotaIsATrueSlidingWindow(t *testing.T) {
 		if a, b := code(), code(); a != 10030 || b != 60007 {
 			t.Errorf("a second after the first: %d, %d", a, b)
 		}
-		if a := post(t, s, recalltest.Info, `{"GroupIdList":["g"],"ResponseFilter":{"GroupBaseInfoFilter":["Type"]}}`); a.ErrorCode != 0 {
+		if a := post(t, s, recalltest.Info,
+			`{"GroupIdList":["g"],"ResponseFilter":{"GroupBaseInfoFilter":["Type"]}}`); a.ErrorCode != 0 {
 			t.Errorf("another command has a quota of its own: %d", a.ErrorCode)
 		}
-		if n, calls, all := s.MostInAnySecond(recalltest.Recall), s.Calls(recalltest.Recall), s.Calls(""); n != 6 || calls != 7 || all != 8 {
+		if n, calls, all := s.MostInAnySecond(recalltest.Recall), s.Calls(recalltest.Recall), s.Calls(""); n != 6 ||
+			calls != 7 || all != 8 {
 			t.Errorf("counted %d in a second, %d, %d in all", n, calls, all)
 		}
 	})
@@ -392,11 +398,13 @@ func TestHistoryRules(t *testing.T) {
 			t.Errorf("hidden ones take slots: %v", shown)
 		}
 		s.Change(func(o *recalltest.Options) { o.PageBytes = 1 })
-		if shown, finished := page(`{"GroupId":"g","ReqMsgNumber":9,"ReqMsgSeq":28}`); len(shown) != 1 || finished != 0 {
+		if shown, finished := page(`{"GroupId":"g","ReqMsgNumber":9,"ReqMsgSeq":28}`); len(shown) != 1 ||
+			finished != 0 {
 			t.Errorf("cut by length: %v, %d", shown, finished)
 		}
 		time.Sleep(8 * 24 * time.Hour)
-		if shown, finished := page(`{"GroupId":"g","ReqMsgNumber":25}`); len(shown) == 0 || finished != 2 && finished != 0 || shown[0] != "31:1:[" {
+		if shown, finished := page(`{"GroupId":"g","ReqMsgNumber":25}`); len(shown) == 0 || finished != 2 &&
+			finished != 0 || shown[0] != "31:1:[" {
 			t.Errorf("expired: %v, %d", shown, finished)
 		}
 		s.AddGroup(recalltest.Group{ID: "live", Type: "AVChatRoom"})
@@ -412,10 +420,12 @@ func TestInfoRules(t *testing.T) {
 	s.Say("@TGS#_c", "@TGS#_c@TOPIC#_1", "anna", "x")
 	s.AddGroup(recalltest.Group{ID: "huge", Members: 20000})
 	s.AddGroup(recalltest.Group{ID: "live", Type: "AVChatRoom", Members: 5})
-	a := post(t, s, recalltest.Info, `{"GroupIdList":["g","@TGS#_c","nobody","","live"],"ResponseFilter":{"GroupBaseInfoFilter":["Type","NextMsgSeq","MemberNum"]}}`)
+	a := post(t, s, recalltest.Info,
+		`{"GroupIdList":["g","@TGS#_c","nobody","","live"],"ResponseFilter":{"GroupBaseInfoFilter":["Type","NextMsgSeq","MemberNum"]}}`)
 	want := []map[string]any{
 		{"GroupId": "g", "ErrorCode": 0.0, "ErrorInfo": "", "Type": "Public", "NextMsgSeq": 6.0, "MemberNum": 3.0},
-		{"GroupId": "@TGS#_c", "ErrorCode": 0.0, "ErrorInfo": "", "Type": "Community", "NextMsgSeq": 1.0, "MemberNum": 0.0},
+		{"GroupId": "@TGS#_c", "ErrorCode": 0.0, "ErrorInfo": "", "Type": "Community", "NextMsgSeq": 1.0,
+			"MemberNum": 0.0},
 		{"GroupId": "nobody", "ErrorCode": 10010.0, "ErrorInfo": "the group does not exist"},
 		{"GroupId": "", "ErrorCode": 10015.0, "ErrorInfo": "GroupId is invalid"},
 		{"GroupId": "live", "ErrorCode": 0.0, "ErrorInfo": "", "Type": "AVChatRoom", "NextMsgSeq": 1.0},
@@ -475,37 +485,61 @@ func TestFaults(t *testing.T) {
 		acted bool
 		check func(status int, raw string, err error) bool
 	}{
-		{"Answer", recalltest.Answer(60008, "slow"), false, func(status int, raw string, err error) bool { return strings.Contains(raw, "60008") }},
-		{"AnswerAfter", recalltest.AnswerAfter(10002, ""), true, func(status int, raw string, err error) bool { return strings.Contains(raw, `"ErrorCode":10002`) }},
-		{"PerMessage", recalltest.PerMessage(10031), false, func(status int, raw string, err error) bool { return strings.Count(raw, "10031") == 2 }},
-		{"BadGateway", recalltest.BadGateway(), false, func(status int, raw string, err error) bool { return status == 502 && strings.Contains(raw, "<html>") }},
-		{"BadGatewayAfter", recalltest.BadGatewayAfter(), true, func(status int, raw string, err error) bool { return status == 502 }},
-		{"Status", recalltest.Status(500), false, func(status int, raw string, err error) bool { return status == 500 && strings.Contains(raw, `"OK"`) }},
-		{"ResetBefore", recalltest.ResetBefore(), false, func(status int, raw string, err error) bool { return status == 0 && err != nil }},
-		{"ResetAfter", recalltest.ResetAfter(), true, func(status int, raw string, err error) bool { return status == 0 && err != nil }},
-		{"AnswerLost", recalltest.AnswerLost(), true, func(status int, raw string, err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
-		{"ActsLate", recalltest.ActsLate(50 * time.Millisecond), true, func(status int, raw string, err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
-		{"Delay", recalltest.Delay(10 * time.Millisecond), true, func(status int, raw string, err error) bool { return err == nil && status == 200 }},
+		{"Answer", recalltest.Answer(60008, "slow"), false,
+			func(status int, raw string, err error) bool { return strings.Contains(raw, "60008") }},
+		{"AnswerAfter", recalltest.AnswerAfter(10002, ""), true,
+			func(status int, raw string, err error) bool { return strings.Contains(raw, `"ErrorCode":10002`) }},
+		{"PerMessage", recalltest.PerMessage(10031), false,
+			func(status int, raw string, err error) bool { return strings.Count(raw, "10031") == 2 }},
+		{"BadGateway", recalltest.BadGateway(), false,
+			func(status int, raw string, err error) bool { return status == 502 && strings.Contains(raw, "<html>") }},
+		{"BadGatewayAfter", recalltest.BadGatewayAfter(), true,
+			func(status int, raw string, err error) bool { return status == 502 }},
+		{"Status", recalltest.Status(500), false, func(status int, raw string,
+			err error) bool {
+			return status == 500 && strings.Contains(raw, `"OK"`)
+		}},
+		{"ResetBefore", recalltest.ResetBefore(), false,
+			func(status int, raw string, err error) bool { return status == 0 && err != nil }},
+		{"ResetAfter", recalltest.ResetAfter(), true,
+			func(status int, raw string, err error) bool { return status == 0 && err != nil }},
+		{"AnswerLost", recalltest.AnswerLost(), true,
+			func(status int, raw string, err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
+		{"ActsLate", recalltest.ActsLate(50 * time.Millisecond), true,
+			func(status int, raw string, err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
+		{"Delay", recalltest.Delay(10 * time.Millisecond), true,
+			func(status int, raw string, err error) bool { return err == nil && status == 200 }},
 		{"Truncated", recalltest.Truncated(), true, func(status int, raw string, err error) bool {
 			return status == 200 && errors.Is(err, io.ErrUnexpectedEOF) && raw != ""
 		}},
 		{"CutJSON", recalltest.CutJSON(), true, func(status int, raw string, err error) bool {
 			return status == 200 && err == nil && !json.Valid([]byte(raw))
 		}},
-		{"HTML", recalltest.HTML(), true, func(status int, raw string, err error) bool { return status == 200 && strings.HasPrefix(raw, "<html>") }},
+		{"HTML", recalltest.HTML(), true, func(status int, raw string,
+			err error) bool {
+			return status == 200 && strings.HasPrefix(raw, "<html>")
+		}},
 		{"Missing", recalltest.Missing(1), true, func(status int, raw string, err error) bool {
 			return !strings.Contains(raw, `"MsgSeq":1`) && strings.Contains(raw, `"MsgSeq":2`)
 		}},
-		{"NoList", recalltest.NoList(), true, func(status int, raw string, err error) bool { return !strings.Contains(raw, "RecallRetList") }},
+		{"NoList", recalltest.NoList(), true, func(status int, raw string,
+			err error) bool {
+			return !strings.Contains(raw, "RecallRetList")
+		}},
 		{"Reordered", recalltest.Reordered(), true, func(status int, raw string, err error) bool {
 			return strings.Index(raw, `"MsgSeq":2`) < strings.Index(raw, `"MsgSeq":1`)
 		}},
-		{"Twice", recalltest.Twice(), true, func(status int, raw string, err error) bool { return strings.Count(raw, `"MsgSeq":2`) == 2 }},
+		{"Twice", recalltest.Twice(), true, func(status int, raw string,
+			err error) bool {
+			return strings.Count(raw, `"MsgSeq":2`) == 2
+		}},
 		{"TwoCodes", recalltest.TwoCodes(10031), true, func(status int, raw string, err error) bool {
 			return strings.Contains(raw, `{"MsgSeq":2,"RetCode":0,"retCode":10031}`)
 		}},
-		{"NoErrorInfo", recalltest.NoErrorInfo(), true, func(status int, raw string, err error) bool { return !strings.Contains(raw, "ErrorInfo") }},
-		{"ExtraFields", recalltest.ExtraFields(), true, func(status int, raw string, err error) bool { return strings.Contains(raw, "RequestId") }},
+		{"NoErrorInfo", recalltest.NoErrorInfo(), true,
+			func(status int, raw string, err error) bool { return !strings.Contains(raw, "ErrorInfo") }},
+		{"ExtraFields", recalltest.ExtraFields(), true,
+			func(status int, raw string, err error) bool { return strings.Contains(raw, "RequestId") }},
 	} {
 		for _, tcp := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TCP %v", tt.name, tcp), func(t *testing.T) {
@@ -520,7 +554,8 @@ func TestFaults(t *testing.T) {
 				send := func(patience time.Duration) (status int, raw string, err error) {
 					ctx, cancel := context.WithTimeout(t.Context(), patience)
 					defer cancel()
-					r, _ := http.NewRequestWithContext(ctx, "POST", base+path+recalltest.Recall+"?"+query().Encode(), strings.NewReader(body))
+					r, _ := http.NewRequestWithContext(ctx, "POST", base+path+recalltest.Recall+"?"+query().Encode(),
+						strings.NewReader(body))
 					response, err := client.Do(r)
 					if err != nil {
 						return 0, "", err
@@ -539,7 +574,8 @@ func TestFaults(t *testing.T) {
 				if !tt.check(status, raw, err) {
 					t.Errorf("got %d, %q, %v", status, raw, err)
 				}
-				for deadline := time.Now().Add(10 * time.Second); s.Recalled("g", "", 1) != tt.acted; time.Sleep(time.Millisecond) {
+				for deadline := time.Now().Add(10 * time.Second); s.Recalled("g", "",
+					1) != tt.acted; time.Sleep(time.Millisecond) {
 					if time.Now().After(deadline) {
 						t.Fatalf("acted: %v", !tt.acted)
 					}
@@ -591,7 +627,8 @@ func TestTheServiceGoesOnWithoutTheCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		send := func(ctx context.Context) error {
-			r, _ := http.NewRequestWithContext(ctx, "POST", recalltest.URL+path+recalltest.Recall+"?"+query().Encode(), strings.NewReader(`{"GroupId":"g","MsgSeqList":[{"MsgSeq":1}]}`))
+			r, _ := http.NewRequestWithContext(ctx, "POST", recalltest.URL+path+recalltest.Recall+"?"+query().Encode(),
+				strings.NewReader(`{"GroupId":"g","MsgSeqList":[{"MsgSeq":1}]}`))
 			response, err := s.Client().Do(r)
 			if err == nil {
 				response.Body.Close()
@@ -619,19 +656,21 @@ func TestTheServiceGoesOnWithoutTheCaller(t *testing.T) {
 // TestForgeRecall: a callback tells of a recall that never was, signed like any other.
 func TestForgeRecall(t *testing.T) {
 	var bodies []string
-	s := recalltest.New(recalltest.Options{Callbacks: recalltest.Callbacks{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		b, err := io.ReadAll(r.Body)
-		if err != nil || r.URL.Query().Get("Sign") == "" {
-			t.Errorf("query %v, error %v", r.URL.Query(), err)
-		}
-		bodies = append(bodies, string(b))
-	}), Token: "t"}})
+	s := recalltest.New(recalltest.Options{Callbacks: recalltest.Callbacks{
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			if err != nil || r.URL.Query().Get("Sign") == "" {
+				t.Errorf("query %v, error %v", r.URL.Query(), err)
+			}
+			bodies = append(bodies, string(b))
+		}), Token: "t"}})
 	defer s.Close()
 	s.AddGroup(recalltest.Group{ID: "g"})
 	s.Say("g", "", "anna", "a")
 	s.ForgeRecall("g", "", "eve", 1, 99)
 	s.FlushCallbacks()
-	if len(bodies) != 2 || !strings.Contains(bodies[1], `"Operator_Account":"eve"`) || !strings.Contains(bodies[1], `{"MsgSeq":99}`) {
+	if len(bodies) != 2 || !strings.Contains(bodies[1], `"Operator_Account":"eve"`) ||
+		!strings.Contains(bodies[1], `{"MsgSeq":99}`) {
 		t.Errorf("%q", bodies)
 	}
 	if s.Recalled("g", "", 1) {
@@ -639,7 +678,8 @@ func TestForgeRecall(t *testing.T) {
 	}
 }
 
-// TestMade: the text is made from the number whenever history shows it, until the message is edited.
+// TestMade: the text is made from the number whenever history shows it, until the message is
+// edited.
 func TestMade(t *testing.T) {
 	s := recalltest.New(recalltest.Options{})
 	defer s.Close()
@@ -693,7 +733,8 @@ func TestCallbacks(t *testing.T) {
 				}
 				q := r.URL.Query()
 				sum := sha256.Sum256([]byte("t" + q.Get("RequestTime")))
-				if q.Get("Sign") != fmt.Sprintf("%x", sum) || q.Get("SdkAppid") != "1400000000" || q.Get("OptPlatform") == "" || q.Get("CallbackCommand") != body["CallbackCommand"] {
+				if q.Get("Sign") != fmt.Sprintf("%x", sum) || q.Get("SdkAppid") != "1400000000" ||
+					q.Get("OptPlatform") == "" || q.Get("CallbackCommand") != body["CallbackCommand"] {
 					t.Errorf("query %v", q)
 				}
 				seq, ok := body["MsgSeq"].(float64)
@@ -729,7 +770,8 @@ func TestCallbacks(t *testing.T) {
 	}
 	t.Run("plain", func(t *testing.T) {
 		all, n, failed := run(t, recalltest.Callbacks{Delay: time.Second}, 200)
-		equal(t, all, []got{{sent, 1, false, time.Second}, {sent, 2, true, 2 * time.Second}, {sent, 3, false, 3 * time.Second}, {recalled, 2, true, 4 * time.Second}})
+		equal(t, all, []got{{sent, 1, false, time.Second}, {sent, 2, true, 2 * time.Second},
+			{sent, 3, false, 3 * time.Second}, {recalled, 2, true, 4 * time.Second}})
 		if n != 4 || failed != 0 {
 			t.Errorf("%d sent, %d failed", n, failed)
 		}
@@ -751,7 +793,8 @@ func TestCallbacks(t *testing.T) {
 		}
 	})
 	t.Run("dropped", func(t *testing.T) {
-		all, _, _ := run(t, recalltest.Callbacks{Drop: func(command string, _ []byte) bool { return command == sent }}, 200)
+		all, _, _ := run(t, recalltest.Callbacks{Drop: func(command string, _ []byte) bool { return command == sent }},
+			200)
 		if len(all) != 1 || all[0].command != recalled {
 			t.Errorf("got %v", all)
 		}
@@ -782,7 +825,8 @@ func TestWrongUsePanics(t *testing.T) {
 func TestSkipTo(t *testing.T) {
 	s := newService(t, recalltest.Options{})
 	s.SkipTo("g", "", 100)
-	if n := s.Say("g", "", "anna", "x", recalltest.At(time.Now().Add(-time.Hour)), recalltest.Unrecallable()); n != 100 {
+	if n := s.Say("g", "", "anna", "x", recalltest.At(time.Now().Add(-time.Hour)),
+		recalltest.Unrecallable()); n != 100 {
 		t.Errorf("number %d", n)
 	}
 	if got := codes(t, s, "g", 50, 100); !slices.Equal(got, []int{10030, 10032}) {

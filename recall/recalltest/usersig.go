@@ -100,7 +100,8 @@ func userSigCode(sig string, app uint32, identifier, key string, now time.Time) 
 		return 70001, 0
 	}
 	h := hmac.New(sha256.New, []byte(key))
-	io.WriteString(h, "TLS.identifier:"+user+"\nTLS.sdkappid:"+appID.String()+"\nTLS.time:"+at.String()+"\nTLS.expire:"+life.String()+"\n")
+	io.WriteString(h, "TLS.identifier:"+user+"\nTLS.sdkappid:"+appID.String()+"\nTLS.time:"+at.String()+"\nTLS.expire:"+
+		life.String()+"\n")
 	if base64.StdEncoding.EncodeToString(h.Sum(nil)) != mac {
 		return 70009, 0
 	}

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Client is an HTTP client whose every request, to whatever host, is answered by the guild in this process. It may be used
-// inside a synctest bubble. The handler runs in its own goroutine; when the request's context ends the client stops
-// waiting, and so does the handler where it waits.
+// Client is an HTTP client whose every request, to whatever host, is answered by the guild in this
+// process. It may be used inside a synctest bubble. The handler runs in its own goroutine; when the
+// request's context ends the client stops waiting, and so does the handler where it waits.
 func (g *Guild) Client() *http.Client { return &http.Client{Transport: roundTripper{g}} }
 
 type roundTripper struct{ g *Guild }
@@ -111,8 +111,9 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-// Dial connects to the Gateway over an in-process pipe, whatever the address. It fits websocket.Dialer.NetDialContext and
-// may be used inside a synctest bubble. A pipe has no buffer: a write waits for the reader on the other side.
+// Dial connects to the Gateway over an in-process pipe, whatever the address. It fits
+// websocket.Dialer.NetDialContext and may be used inside a synctest bubble. A pipe has no buffer: a
+// write waits for the reader on the other side.
 func (g *Guild) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -172,8 +173,9 @@ func (w *pipeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, w.rw, nil
 }
 
-// Start listens on 127.0.0.1. The url is the API's scheme and host (DISCORD_BASE_URL); GET /api/v9/gateway there answers
-// the Gateway on the same host. stop ends the listener and its connections. Not for use inside a synctest bubble.
+// Start listens on 127.0.0.1. The url is the API's scheme and host (DISCORD_BASE_URL); GET
+// /api/v9/gateway there answers the Gateway on the same host. stop ends the listener and its
+// connections. Not for use inside a synctest bubble.
 func (g *Guild) Start() (url string, stop func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

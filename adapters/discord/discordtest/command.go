@@ -83,7 +83,8 @@ func (g *Guild) putCommands(q *request) (int, any, *apiError) {
 	creates := g.creates
 	for _, o := range objects(cmds) {
 		o = copyJSON(o).(object)
-		old := slices.IndexFunc(*l, func(c object) bool { return str(c, "name") == str(o, "name") && kindOf(c) == kindOf(o) })
+		old := slices.IndexFunc(*l,
+			func(c object) bool { return str(c, "name") == str(o, "name") && kindOf(c) == kindOf(o) })
 		if old >= 0 {
 			o["id"] = (*l)[old]["id"]
 		} else {
@@ -115,7 +116,8 @@ func kindOf(o object) int64 {
 	return 1
 }
 
-// Commands are the names of the registered commands, those of the guild first, each with its subcommands as "recalls list".
+// Commands are the names of the registered commands, those of the guild first, each with its
+// subcommands as "recalls list".
 func (g *Guild) Commands() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -148,16 +150,17 @@ func (g *Guild) Creates() int {
 	return n
 }
 
-// ErrClient is wrapped by the error of an Interaction that Discord's client would not have sent at all: no such command or
-// option, a value it does not let through, a button that is not there or is disabled.
+// ErrClient is wrapped by the error of an Interaction that Discord's client would not have sent at
+// all: no such command or option, a value it does not let through, a button that is not there or is
+// disabled.
 var ErrClient = errors.New("discordtest: the client does not let this through")
 
 func clientError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrClient, fmt.Sprintf(format, args...))
 }
 
-// fill turns what somebody typed into the interaction's data, the way the client does. Callers hold g.mu.
-// focused, when set, is the option that is being typed: requirements do not hold yet.
+// fill turns what somebody typed into the interaction's data, the way the client does. Callers hold
+// g.mu. focused, when set, is the option that is being typed: requirements do not hold yet.
 func (g *Guild) fill(member *Member, name string, options []Option, focused string) (object, error) {
 	name, subName, _ := strings.Cut(name, " ")
 	options = slices.DeleteFunc(slices.Clone(options), func(o Option) bool {
@@ -326,8 +329,8 @@ func (g *Guild) value(def object, v any) (any, error) {
 	}
 }
 
-// rewrite is what the client makes of typed text: @name and #name become mentions where such a member, role or channel
-// exists, the longest name first; outer spaces go. Callers hold g.mu.
+// rewrite is what the client makes of typed text: @name and #name become mentions where such a
+// member, role or channel exists, the longest name first; outer spaces go. Callers hold g.mu.
 func (g *Guild) rewrite(s string) string {
 	s = strings.TrimSpace(s)
 	if g.KeepMentionsLiteral {
@@ -364,7 +367,8 @@ next:
 	return b.String()
 }
 
-// resolve adds what an option's value mentions to the interaction's resolved data. Callers hold g.mu.
+// resolve adds what an option's value mentions to the interaction's resolved data. Callers hold
+// g.mu.
 func (g *Guild) resolve(resolved, o object) {
 	put := func(kind, id string, v any) {
 		m, ok := resolved[kind].(object)
@@ -387,12 +391,14 @@ func (g *Guild) resolve(resolved, o object) {
 	}
 	role := func(id string) {
 		if r, ok := g.roles[id]; ok {
-			put("roles", id, object{"id": id, "name": r.Name, "mentionable": r.Mentionable, "permissions": strconv.FormatInt(r.Permissions, 10)})
+			put("roles", id, object{"id": id, "name": r.Name, "mentionable": r.Mentionable,
+				"permissions": strconv.FormatInt(r.Permissions, 10)})
 		}
 	}
 	where := func(id string) {
 		if c, ok := g.channels[id]; ok {
-			put("channels", id, object{"id": id, "name": c.Name, "type": c.Type, "permissions": strconv.FormatInt(DefaultMemberPermissions, 10)})
+			put("channels", id, object{"id": id, "name": c.Name, "type": c.Type,
+				"permissions": strconv.FormatInt(DefaultMemberPermissions, 10)})
 		}
 	}
 	s, _ := o["value"].(string)

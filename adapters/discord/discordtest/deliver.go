@@ -38,8 +38,8 @@ type signed struct {
 	body, signature, timestamp string
 }
 
-// Deliver makes interactions go as signed POSTs to a handler in this process; the Gateway then gets none. nil goes back to
-// the Gateway (or InteractionsURL).
+// Deliver makes interactions go as signed POSTs to a handler in this process; the Gateway then gets
+// none. nil goes back to the Gateway (or InteractionsURL).
 func (g *Guild) Deliver(h http.Handler) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,14 +88,14 @@ func (g *Guild) sign(body []byte, s Signature) signed {
 	return d
 }
 
-// Replay sends the same signed request again, byte for byte, as somebody who has recorded it may, and returns the answer. The
-// answer is not taken as the interaction's.
+// Replay sends the same signed request again, byte for byte, as somebody who has recorded it may,
+// and returns the answer. The answer is not taken as the interaction's.
 func (g *Guild) Replay(ctx context.Context, i *Interaction) Delivery {
 	return g.roundTrip(ctx, i.signed)
 }
 
-// Resend delivers the same interaction again with a new signature, as a redelivery would, and returns the answer. It is
-// taken as the interaction's where that has none.
+// Resend delivers the same interaction again with a new signature, as a redelivery would, and
+// returns the answer. It is taken as the interaction's where that has none.
 func (g *Guild) Resend(ctx context.Context, i *Interaction) Delivery {
 	return g.post(ctx, i, g.sign(i.payload, Signature{}))
 }
@@ -107,8 +107,9 @@ func (g *Guild) Redispatch(i *Interaction) {
 	g.dispatchInteraction(i)
 }
 
-// Ping does what the portal does when the endpoint is set, and routinely after: a signed PING that must be answered with
-// {"type":1}, and a badly signed one that must be answered with 401. It returns what Discord would object to.
+// Ping does what the portal does when the endpoint is set, and routinely after: a signed PING that
+// must be answered with {"type":1}, and a badly signed one that must be answered with 401. It
+// returns what Discord would object to.
 func (g *Guild) Ping(ctx context.Context) error {
 	g.mu.Lock()
 	body := marshal(object{
@@ -123,7 +124,8 @@ func (g *Guild) Ping(ctx context.Context) error {
 	case good.Err != nil:
 		return fmt.Errorf("discordtest: PING: %w", good.Err)
 	case good.Status != http.StatusOK || integer(o, "type") != 1:
-		return fmt.Errorf("discordtest: PING answered with %d and type %d, not with 200 and type 1", good.Status, integer(o, "type"))
+		return fmt.Errorf("discordtest: PING answered with %d and type %d, not with 200 and type 1", good.Status,
+			integer(o, "type"))
 	}
 	if err := good.json(); err != nil {
 		return err
@@ -138,7 +140,8 @@ func (g *Guild) Ping(ctx context.Context) error {
 
 func (d Delivery) json() error {
 	if kind, _, _ := mime.ParseMediaType(d.Header.Get("Content-Type")); kind != "application/json" {
-		return fmt.Errorf("discordtest: an answer with Content-Type %q, not application/json", d.Header.Get("Content-Type"))
+		return fmt.Errorf("discordtest: an answer with Content-Type %q, not application/json",
+			d.Header.Get("Content-Type"))
 	}
 	return nil
 }
@@ -148,8 +151,8 @@ func (i *Interaction) Deliveries() []Delivery {
 	return get(i, func() []Delivery { return slices.Clone(i.deliveries) })
 }
 
-// post delivers an interaction by HTTP and takes an inline answer. An answer that Discord cannot read ends the wait, as the
-// person then reads at once that the application failed.
+// post delivers an interaction by HTTP and takes an inline answer. An answer that Discord cannot
+// read ends the wait, as the person then reads at once that the application failed.
 func (g *Guild) post(ctx context.Context, i *Interaction, s signed) Delivery {
 	ctx, cancel := context.WithTimeout(ctx, g.AckWithin)
 	defer cancel()
@@ -207,7 +210,8 @@ func (g *Guild) roundTrip(ctx context.Context, s signed) Delivery {
 	d := Delivery{At: time.Now()}
 	r := (&http.Request{
 		Method: http.MethodPost, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: io.NopCloser(bytes.NewReader([]byte(s.body))), ContentLength: int64(len(s.body)), RemoteAddr: "192.0.2.2:1234",
+		Body: io.NopCloser(bytes.NewReader([]byte(s.body))), ContentLength: int64(len(s.body)),
+		RemoteAddr: "192.0.2.2:1234",
 	}).WithContext(ctx)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Discord-Interactions/1.0 (+https://discord.com)")

@@ -12,7 +12,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestDiscordgoREST drives the REST API with discordgo, every body held to Discord's OpenAPI document where it is present.
+// TestDiscordgoREST drives the REST API with discordgo, every body held to Discord's OpenAPI
+// document where it is present.
 func TestDiscordgoREST(t *testing.T) {
 	g := newGuild(t)
 	g.Validate = spec(t)
@@ -26,13 +27,15 @@ func TestDiscordgoREST(t *testing.T) {
 	everyone := int64(discordgo.PermissionManageMessages)
 	if _, err := s.ApplicationCommandBulkOverwrite(g.ApplicationID, g.ID, []*discordgo.ApplicationCommand{{
 		Name: "recall", Description: "Ask", DefaultMemberPermissions: &everyone,
-		Options: []*discordgo.ApplicationCommandOption{{Type: discordgo.ApplicationCommandOptionString, Name: "group", Description: "The group"}},
+		Options: []*discordgo.ApplicationCommandOption{{Type: discordgo.ApplicationCommandOptionString, Name: "group",
+			Description: "The group"}},
 	}}); err != nil {
 		t.Fatalf("registering: %v", err)
 	}
 	m, err := s.ChannelMessageSendComplex(trust, &discordgo.MessageSend{
 		Content: "card", AllowedMentions: nobody,
-		Embeds: []*discordgo.MessageEmbed{{Title: "t", Fields: []*discordgo.MessageEmbedField{{Name: "n", Value: "v"}}}},
+		Embeds: []*discordgo.MessageEmbed{{Title: "t",
+			Fields: []*discordgo.MessageEmbedField{{Name: "n", Value: "v"}}}},
 		Components: []discordgo.MessageComponent{discordgo.ActionsRow{Components: []discordgo.MessageComponent{
 			discordgo.Button{Label: "Approve", Style: discordgo.DangerButton, CustomID: "a"},
 		}}},
@@ -42,7 +45,8 @@ func TestDiscordgoREST(t *testing.T) {
 		t.Fatalf("sending: %v", err)
 	}
 	content := "edited"
-	if _, err := s.ChannelMessageEditComplex(&discordgo.MessageEdit{Channel: trust, ID: m.ID, Content: &content, AllowedMentions: nobody}); err != nil {
+	if _, err := s.ChannelMessageEditComplex(&discordgo.MessageEdit{Channel: trust, ID: m.ID, Content: &content,
+		AllowedMentions: nobody}); err != nil {
 		t.Errorf("editing: %v", err)
 	}
 	th, err := s.MessageThreadStartComplex(trust, m.ID, &discordgo.ThreadStart{Name: "R-1", AutoArchiveDuration: 1440})
@@ -52,7 +56,8 @@ func TestDiscordgoREST(t *testing.T) {
 	if _, err := s.ChannelMessageSend(m.ID, "line"); err != nil {
 		t.Errorf("in the thread: %v", err)
 	}
-	if got, err := s.ChannelMessage(trust, m.ID); err != nil || got.Content != "edited" || len(got.Attachments) != 1 || len(got.Components) != 1 {
+	if got, err := s.ChannelMessage(trust, m.ID); err != nil || got.Content != "edited" || len(got.Attachments) != 1 ||
+		len(got.Components) != 1 {
 		t.Errorf("message: %+v, %v", got, err)
 	}
 	if member, err := s.GuildMember(g.ID, theo); err != nil || len(member.Roles) != 1 {
@@ -65,14 +70,16 @@ func TestDiscordgoREST(t *testing.T) {
 		t.Errorf("gateway: %+v, %v", gw, err)
 	}
 	g.Fail("GET /users/@me", 1, RateLimited(time.Second))
-	if _, err := s.User("@me"); err == nil || !strings.Contains(err.Error(), "Rate limit") && !strings.Contains(err.Error(), "rate limit") {
+	if _, err := s.User("@me"); err == nil || !strings.Contains(err.Error(), "Rate limit") &&
+		!strings.Contains(err.Error(), "rate limit") {
 		t.Errorf("429: %v", err)
 	}
 	if e := g.SpecErrors(); len(e) != 0 {
 		t.Errorf("against the document: %q", e)
 	}
 	// discordgo's own leaks, which Discord ignores.
-	if k := strings.Join(g.UnknownKeys(), "\n"); !strings.Contains(k, "PATCH /channels/{channel_id}/messages/{message_id}: ID") {
+	if k := strings.Join(g.UnknownKeys(), "\n"); !strings.Contains(k,
+		"PATCH /channels/{channel_id}/messages/{message_id}: ID") {
 		t.Errorf("unknown keys: %s", k)
 	}
 }
@@ -80,7 +87,8 @@ func TestDiscordgoREST(t *testing.T) {
 // answerAll is a bot on discordgo that defers, edits and follows up.
 func answerAll(s *discordgo.Session, i *discordgo.InteractionCreate) {
 	err := s.InteractionRespond(i.Interaction, &discordgo.InteractionResponse{
-		Type: discordgo.InteractionResponseDeferredChannelMessageWithSource, Data: &discordgo.InteractionResponseData{Flags: discordgo.MessageFlagsEphemeral},
+		Type: discordgo.InteractionResponseDeferredChannelMessageWithSource,
+		Data: &discordgo.InteractionResponseData{Flags: discordgo.MessageFlagsEphemeral},
 	})
 	if err != nil {
 		return

@@ -1,9 +1,10 @@
-// Package discordtest is a Discord guild in memory: the REST API below /api/v9 and /api/v10, the Gateway, signed HTTP
-// interactions, and people who type commands, press buttons and fill in forms.
+// Package discordtest is a Discord guild in memory: the REST API below /api/v9 and /api/v10, the
+// Gateway, signed HTTP interactions, and people who type commands, press buttons and fill in forms.
 //
-// New makes a guild. Client answers REST calls in this process and Dial connects to the Gateway over a pipe, both fit for a
-// synctest bubble; Start listens on loopback. Interactions go over the Gateway, or, after Deliver or with InteractionsURL,
-// as signed POSTs. Close ends everything and leaves no goroutine behind.
+// New makes a guild. Client answers REST calls in this process and Dial connects to the Gateway
+// over a pipe, both fit for a synctest bubble; Start listens on loopback. Interactions go over the
+// Gateway, or, after Deliver or with InteractionsURL, as signed POSTs. Close ends everything and
+// leaves no goroutine behind.
 //
 //	g := discordtest.New()
 //	defer g.Close()
@@ -15,31 +16,40 @@
 //
 // # What is modelled
 //
-// Bodies are read as raw JSON, not with a client library's types, and held to Discord's limits: content 2000, embeds 10 and
-// 6000 characters in sum, components (rows, nesting, 40 in total, 4000 characters of text, HTTP 500 above 10158 bytes), custom_id
-// 1 to 100 and unique, buttons (80 characters, link against custom_id), forms (title and label 45, placeholder 100, 1 to 5
-// inputs), commands (names, 25 options, 8000 characters), thread names and archive times, nonces, uploads. A violation is 400 with
-// code 50035 and the path of the field. Unknown top-level keys are ignored, as Discord does, and kept for UnknownKeys. With
-// Validate every body is also held to Discord's OpenAPI document.
+// Bodies are read as raw JSON, not with a client library's types, and held to Discord's limits:
+// content 2000, embeds 10 and 6000 characters in sum, components (rows, nesting, 40 in total, 4000
+// characters of text, HTTP 500 above 10158 bytes), custom_id 1 to 100 and unique, buttons (80
+// characters, link against custom_id), forms (title and label 45, placeholder 100, 1 to 5 inputs),
+// commands (names, 25 options, 8000 characters), thread names and archive times, nonces, uploads. A
+// violation is 400 with code 50035 and the path of the field. Unknown top-level keys are ignored,
+// as Discord does, and kept for UnknownKeys. With Validate every body is also held to Discord's
+// OpenAPI document.
 //
-// Interactions: the first answer within 3 s (else 10062), once (40060), of a kind that fits; edits and followups for 15 min
-// (then 50027); 10015 before the first answer; ephemeral messages for one person only. Messages: enforce_nonce, replies,
-// allowed_mentions with Discord's defaults, files, partial edits, 30046 for old ones. Threads: 160004, 160005, 50083, 50024,
-// permissions. The bot's permissions (50001, 50013, 160002). Bulk overwrite of commands, 200 creates a day (30034). The Gateway:
-// HELLO, IDENTIFY with its budget of 1000 a day (one more resets the token), READY, heartbeats, INTERACTION_CREATE to every
-// session of the shard, op 7, op 9, close codes. An interaction that no session takes is lost.
+// Interactions: the first answer within 3 s (else 10062), once (40060), of a kind that fits; edits
+// and followups for 15 min (then 50027); 10015 before the first answer; ephemeral messages for one
+// person only. Messages: enforce_nonce, replies, allowed_mentions with Discord's defaults, files,
+// partial edits, 30046 for old ones. Threads: 160004, 160005, 50083, 50024, permissions. The bot's
+// permissions (50001, 50013, 160002). Bulk overwrite of commands, 200 creates a day (30034). The
+// Gateway: HELLO, IDENTIFY with its budget of 1000 a day (one more resets the token), READY,
+// heartbeats, INTERACTION_CREATE to every session of the shard, op 7, op 9, close codes. An
+// interaction that no session takes is lost.
 //
-// Every fault has its knob: Fail with the Faults for REST, GatewayNext, Reconnect, Invalidate, CloseGateway, Drop and Silence for
-// the Gateway, SignNext, Replay, Resend and Redispatch for deliveries, SetOrigin for interactions from elsewhere.
+// Every fault has its knob: Fail with the Faults for REST, GatewayNext, Reconnect, Invalidate,
+// CloseGateway, Drop and Silence for the Gateway, SignNext, Replay, Resend and Redispatch for
+// deliveries, SetOrigin for interactions from elsewhere.
 //
-// Notified lists whom a message notified. A mention counts even inside code or behind a backslash, and "parse": null counts
-// like an absent parse: that is the reading in which only a right allowed_mentions is safe.
+// Notified lists whom a message notified. A mention counts even inside code or behind a backslash,
+// and "parse": null counts like an absent parse: that is the reading in which only a right
+// allowed_mentions is safe.
 //
 // # What is not modelled
 //
-// Other guilds, voice, reactions, webhooks of one's own, polls, stickers, user and message commands, permission overwrites of
-// members (Permissions and roles are all; what a channel gives the bot is shown as an overwrite of its own), events other than READY, RESUMED and INTERACTION_CREATE (Dispatch sends any), compressed
-// Gateway payloads, replay after RESUME, automatic archiving of threads, automatic moderation, the numbers of real rate limits
-// other than those of Guild.Limits, the portal. What Discord's documents leave open is decided strictly; each such place says so
-// in a comment. member.permissions of a timed-out member stays what it was; the client does not hold such a member's press back.
+// Other guilds, voice, reactions, webhooks of one's own, polls, stickers, user and message
+// commands, permission overwrites of members (Permissions and roles are all; what a channel gives
+// the bot is shown as an overwrite of its own), events other than READY, RESUMED and
+// INTERACTION_CREATE (Dispatch sends any), compressed Gateway payloads, replay after RESUME,
+// automatic archiving of threads, automatic moderation, the numbers of real rate limits other than
+// those of Guild.Limits, the portal. What Discord's documents leave open is decided strictly; each
+// such place says so in a comment. member.permissions of a timed-out member stays what it was; the
+// client does not hold such a member's press back.
 package discordtest

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Fault is what Discord, or the network before it, does to a call instead of answering it. Make one with the functions
-// of this file.
+// A Fault is what Discord, or the network before it, does to a call instead of answering it. Make
+// one with the functions of this file.
 type Fault struct {
 	status  int
 	code    int
@@ -31,12 +31,14 @@ type Fault struct {
 // RateLimited is a 429 of the route's own bucket.
 func RateLimited(after time.Duration) Fault { return Fault{status: 429, scope: "user", after: after} }
 
-// SharedLimited is a 429 with scope shared, as thread creation gives with 219 to 280 s; it does not count as an invalid request.
+// SharedLimited is a 429 with scope shared, as thread creation gives with 219 to 280 s; it does not
+// count as an invalid request.
 func SharedLimited(after time.Duration) Fault {
 	return Fault{status: 429, scope: "shared", after: after}
 }
 
-// GlobalLimited is the global 429: only Retry-After, X-RateLimit-Global and X-RateLimit-Scope, no Reset-After.
+// GlobalLimited is the global 429: only Retry-After, X-RateLimit-Global and X-RateLimit-Scope, no
+// Reset-After.
 func GlobalLimited(after time.Duration) Fault {
 	return Fault{status: 429, scope: "global", after: after}
 }
@@ -49,7 +51,8 @@ func CloudflareLimited(after time.Duration) Fault {
 // Status is a bare status, such as 502 or 503, with an HTML page as body. Nothing is done.
 func Status(status int) Fault { return Fault{status: status, html: true} }
 
-// Redirect is a 307 to another address: whoever follows it sends what it was asked to send there. Nothing is done.
+// Redirect is a 307 to another address: whoever follows it sends what it was asked to send there.
+// Nothing is done.
 func Redirect(location string) Fault {
 	return Fault{status: http.StatusTemporaryRedirect, html: true, location: location}
 }
@@ -78,9 +81,10 @@ type fault struct {
 	Fault
 }
 
-// Fail lets the next n calls that match the pattern meet the fault; n below 0 means all until Heal. The pattern is a
-// method, or * for any, and a route: "POST /channels/{channel_id}/messages". A segment in braces or * matches any one
-// segment, a last segment ** the whole rest. The oldest fault that matches is used.
+// Fail lets the next n calls that match the pattern meet the fault; n below 0 means all until Heal.
+// The pattern is a method, or * for any, and a route: "POST /channels/{channel_id}/messages". A
+// segment in braces or * matches any one segment, a last segment ** the whole rest. The oldest
+// fault that matches is used.
 func (g *Guild) Fail(pattern string, n int, f Fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -167,7 +171,8 @@ func (g *Guild) meet(ctx context.Context, w http.ResponseWriter, f Fault) bool {
 			w.Header().Set("Location", f.location)
 		}
 		w.WriteHeader(f.status)
-		fmt.Fprintf(w, "<!DOCTYPE html>\n<html><head><title>%d</title></head><body>error code: 1015</body></html>\n", f.status)
+		fmt.Fprintf(w, "<!DOCTYPE html>\n<html><head><title>%d</title></head><body>error code: 1015</body></html>\n",
+			f.status)
 	case f.scope != "":
 		writeLimit(w, f.scope, f.after, "a1b2c3d4e5f6", 5)
 	default:
@@ -195,7 +200,8 @@ func writeLimit(w http.ResponseWriter, scope string, after time.Duration, bucket
 	if scope == "shared" {
 		text = "The resource is being rate limited."
 	}
-	b, _ := json.Marshal(object{"message": text, "retry_after": math.Round(after.Seconds()*1000) / 1000, "global": scope == "global"})
+	b, _ := json.Marshal(object{"message": text, "retry_after": math.Round(after.Seconds()*1000) / 1000,
+		"global": scope == "global"})
 	w.Write(b)
 }
 
@@ -207,7 +213,8 @@ func writeBudget(h http.Header, bucket string, limit, remaining int, after time.
 	h.Set("X-RateLimit-Bucket", bucket)
 }
 
-// spend takes one call from a budget of limit calls a window and tells how long to wait when it is empty.
+// spend takes one call from a budget of limit calls a window and tells how long to wait when it is
+// empty.
 func (g *Guild) spend(bucket string, limit int, window time.Duration) (wait time.Duration, remaining int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

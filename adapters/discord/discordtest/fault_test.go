@@ -22,18 +22,21 @@ func TestFaults(t *testing.T) {
 			fault  Fault
 			scope  string
 			global bool
-		}{{RateLimited(1500 * time.Millisecond), "user", false}, {SharedLimited(280 * time.Second), "shared", false}, {GlobalLimited(time.Second), "global", true}} {
+		}{{RateLimited(1500 * time.Millisecond), "user", false}, {SharedLimited(280 * time.Second), "shared", false},
+			{GlobalLimited(time.Second), "global", true}} {
 			g.Fail(send, 1, tt.fault)
 			a := call(t, g, "POST", path, body)
 			want(t, a, 429, 0)
 			reset := a.header.Get("X-RateLimit-Reset-After")
-			if a.header.Get("X-RateLimit-Scope") != tt.scope || flag(a.body, "global") != tt.global || (reset == "") != tt.global || a.header.Get("Retry-After") == "" {
+			if a.header.Get("X-RateLimit-Scope") != tt.scope || flag(a.body, "global") != tt.global ||
+				(reset == "") != tt.global || a.header.Get("Retry-After") == "" {
 				t.Errorf("%s: %v %s", tt.scope, a.header, a.raw)
 			}
 		}
 		g.Fail(send, 1, CloudflareLimited(time.Minute))
 		a := call(t, g, "POST", path, body)
-		if a.status != 429 || a.body != nil || a.header.Get("Retry-After") != "60" || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
+		if a.status != 429 || a.body != nil || a.header.Get("Retry-After") != "60" ||
+			!strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
 			t.Errorf("Cloudflare: %v %s", a.header, a.raw)
 		}
 		want(t, call(t, g, "POST", path, body), 200, 0)
@@ -101,7 +104,8 @@ func TestFaults(t *testing.T) {
 		url, stop := g.Start()
 		defer stop()
 		g.Fail(send, 1, ReplyLost())
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/api/v9"+path, strings.NewReader(`{"content":"c"}`))
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/api/v9"+path,
+			strings.NewReader(`{"content":"c"}`))
 		req.Header.Set("Authorization", "Bot "+g.BotToken)
 		req.Header.Set("Content-Type", "application/json")
 		if _, err := http.DefaultClient.Do(req); !errors.Is(err, io.EOF) {
@@ -125,7 +129,8 @@ func TestLimitsKnob(t *testing.T) {
 		}
 		a := call(t, g, "POST", path, object{"content": "c"})
 		want(t, a, 429, 0)
-		if a.header.Get("X-RateLimit-Reset-After") != "1.000" || a.header.Get("Retry-After") != "1" || a.header.Get("X-RateLimit-Remaining") != "0" {
+		if a.header.Get("X-RateLimit-Reset-After") != "1.000" || a.header.Get("Retry-After") != "1" ||
+			a.header.Get("X-RateLimit-Remaining") != "0" {
 			t.Errorf("headers: %v", a.header)
 		}
 		time.Sleep(time.Second)

@@ -112,7 +112,8 @@ func (g *Guild) identified() []time.Time {
 	return g.identifies
 }
 
-// Reconnect asks every session to reconnect (op 7). Discord closes those that do not; so does the guild after 10 s, with 4000.
+// Reconnect asks every session to reconnect (op 7). Discord closes those that do not; so does the
+// guild after 10 s, with 4000.
 func (g *Guild) Reconnect() {
 	g.each(func(s *session) {
 		s.frame(7, nil)
@@ -136,8 +137,9 @@ func (g *Guild) CloseGateway(code int, text string) {
 // Drop breaks every connection without a close frame.
 func (g *Guild) Drop() { g.each(func(s *session) { s.drop() }) }
 
-// Silence makes connections half open: the guild sends nothing more and takes what comes in without an answer. It holds for
-// connections that are open now and opened until Silence(false), which takes effect for new connections only.
+// Silence makes connections half open: the guild sends nothing more and takes what comes in without
+// an answer. It holds for connections that are open now and opened until Silence(false), which
+// takes effect for new connections only.
 func (g *Guild) Silence(on bool) {
 	g.mu.Lock()
 	g.silent = on
@@ -164,10 +166,12 @@ func (g *Guild) each(f func(*session)) {
 	}
 }
 
-// forget takes the identification from a session: it gets no events until it identifies again. Callers hold g.mu.
+// forget takes the identification from a session: it gets no events until it identifies again.
+// Callers hold g.mu.
 func (g *Guild) forget(s *session) { s.Session.ID = "" }
 
-// dispatchInteraction sends INTERACTION_CREATE to every session of the shard; without one it is lost. Callers hold g.mu.
+// dispatchInteraction sends INTERACTION_CREATE to every session of the shard; without one it is
+// lost. Callers hold g.mu.
 func (g *Guild) dispatchInteraction(i *Interaction) {
 	var at struct {
 		GuildID string `json:"guild_id"`
@@ -183,8 +187,8 @@ func (g *Guild) dispatchInteraction(i *Interaction) {
 	}
 }
 
-// session is one websocket. Frames are queued and written by a goroutine of their own, so that a slow reader holds up
-// nobody (a pipe has no buffer).
+// session is one websocket. Frames are queued and written by a goroutine of their own, so that a
+// slow reader holds up nobody (a pipe has no buffer).
 type session struct {
 	Session
 	g       *Guild
@@ -326,9 +330,10 @@ func (s *session) expect() {
 	s.conn.SetReadDeadline(by)
 }
 
-// part ends a session that the client has closed. The close frame is answered 1.5 s later unless the client hangs up before:
-// discordgo sleeps 1 s after its close frame with its lock held, and a reader that is woken in that second waits for the lock,
-// which stops the clock of a synctest bubble for good.
+// part ends a session that the client has closed. The close frame is answered 1.5 s later unless
+// the client hangs up before: discordgo sleeps 1 s after its close frame with its lock held, and a
+// reader that is woken in that second waits for the lock, which stops the clock of a synctest
+// bubble for good.
 func (s *session) part() {
 	s.g.mu.Lock()
 	s.g.leave(s)
@@ -340,7 +345,8 @@ func (s *session) part() {
 			break
 		}
 	}
-	s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+	s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""),
+		time.Now().Add(time.Second))
 }
 
 // leave takes a session out of the list. Callers hold g.mu.
@@ -447,7 +453,8 @@ func (s *session) identify(d json.RawMessage) {
 	s.Session.ID, s.Shard, s.Intents = "session"+g.snowflake(), shard, int(intents)
 	s.event("READY", marshal(object{
 		"v": 9, "user": g.userObject(g.BotUserID), "guilds": []any{object{"id": g.ID, "unavailable": true}},
-		"session_id": s.Session.ID, "resume_gateway_url": "wss://gateway.discord.example", "shard": []any{shard[0], shard[1]},
+		"session_id": s.Session.ID, "resume_gateway_url": "wss://gateway.discord.example",
+		"shard":       []any{shard[0], shard[1]},
 		"application": object{"id": g.ApplicationID, "flags": 0},
 	}))
 }

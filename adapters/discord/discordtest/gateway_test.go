@@ -21,7 +21,8 @@ func TestSession(t *testing.T) {
 		b.write(1, nil)
 		b.expect(11, "")
 		b.identify("Bot " + g.BotToken)
-		if id := str(b.expect(0, "READY"), "session_id"); id == "" || len(g.Sessions()) != 1 || g.Sessions()[0].ID != id {
+		if id := str(b.expect(0, "READY"), "session_id"); id == "" || len(g.Sessions()) != 1 ||
+			g.Sessions()[0].ID != id {
 			t.Errorf("session %q, %v", id, g.Sessions())
 		}
 		g.Dispatch("ANY", json.RawMessage(`{"a":1}`))
@@ -116,7 +117,8 @@ func TestEverySessionOfAShard(t *testing.T) {
 	// The guild's id decides the shard; this one is in shard 0 or 1 of 2.
 	s0, s1 := connect(t, g, 0, 2), connect(t, g, 1, 2)
 	i := g.Command(mina, trust, "recall")
-	if x, y := a.expect(0, "INTERACTION_CREATE"), b.expect(0, "INTERACTION_CREATE"); str(x, "id") != i.ID || str(y, "id") != i.ID {
+	if x, y := a.expect(0, "INTERACTION_CREATE"), b.expect(0, "INTERACTION_CREATE"); str(x, "id") != i.ID ||
+		str(y, "id") != i.ID {
 		t.Errorf("%v and %v", x, y)
 	}
 	g.Dispatch("MARK", json.RawMessage(`{}`))

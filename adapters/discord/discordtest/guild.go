@@ -51,9 +51,9 @@ const (
 	PrivateThread = 12
 )
 
-// A Guild is one Discord guild with one application installed in it. Make it with New, inside the synctest bubble when
-// there is one. The exported fields are knobs: set them before the first use and leave them alone afterwards. Methods
-// may be called at any time from any goroutine.
+// A Guild is one Discord guild with one application installed in it. Make it with New, inside the
+// synctest bubble when there is one. The exported fields are knobs: set them before the first use
+// and leave them alone afterwards. Methods may be called at any time from any goroutine.
 type Guild struct {
 	ID            string // the guild's snowflake
 	Name          string
@@ -64,24 +64,26 @@ type Guild struct {
 	BotName       string
 	PublicKey     string // hex; the key with which HTTP interactions are signed
 
-	// Validate, when set, sees every JSON body (of multipart requests the payload_json) with the route in the form of
-	// Discord's OpenAPI document ("/channels/{channel_id}/messages"). An error refuses the request with 400 and code 50035
-	// and is kept for SpecErrors. OpenAPI makes one.
+	// Validate, when set, sees every JSON body (of multipart requests the payload_json) with the
+	// route in the form of Discord's OpenAPI document ("/channels/{channel_id}/messages"). An error
+	// refuses the request with 400 and code 50035 and is kept for SpecErrors. OpenAPI makes one.
 	Validate func(method, route string, body []byte) error
 
-	// InteractionsURL, when set, receives interactions as signed POSTs; see also Deliver. InteractionsClient sends them
-	// (default http.DefaultClient).
+	// InteractionsURL, when set, receives interactions as signed POSTs; see also Deliver.
+	// InteractionsClient sends them (default http.DefaultClient).
 	InteractionsURL    string
 	InteractionsClient *http.Client
 
 	// GatewayURL, when set, is the address that the API gives for the Gateway, in place of its own.
 	GatewayURL string
 
-	// Limits turns on the budgets of 5 sends and 5 edits in 5 s a channel and 2 renames of a thread in 10 min. Off, no
-	// X-RateLimit header is sent.
+	// Limits turns on the budgets of 5 sends and 5 edits in 5 s a channel and 2 renames of a thread
+	// in 10 min. Off, no X-RateLimit header is sent.
 	Limits bool
 
-	OldEditAge    time.Duration // a message older than this may be edited OldEdits times in OldEditWindow, else 30046; default 1 h
+	// a message older than this may be edited OldEdits times in OldEditWindow, else 30046; default
+	// 1 h
+	OldEditAge    time.Duration
 	OldEditWindow time.Duration // default 1 h
 	OldEdits      int           // default 1; negative: no bound
 	NonceWindow   time.Duration // how long enforce_nonce looks back; default 3 min
@@ -91,7 +93,9 @@ type Guild struct {
 	UploadLimit   int64         // bytes a file; default 10 MiB
 	RequestLimit  int64         // bytes a request; default 25 MiB
 
-	KeepMentionsLiteral bool // the client leaves "@name" and "#name" in options alone, even where such a role, member or channel exists
+	// the client leaves "@name" and "#name" in options alone, even where such a role, member or
+	// channel exists
+	KeepMentionsLiteral bool
 
 	HeartbeatInterval  time.Duration // of HELLO; default 41.25 s. A client silent for twice as long is closed with 4009
 	IdentifyBudget     int           // identifies in 24 h; one more resets the token; default 1000
@@ -318,8 +322,8 @@ func (g *Guild) DeleteChannel(id string) {
 	g.bump()
 }
 
-// ResetToken makes the bot token invalid, as a reset in the portal does: REST answers 401, IDENTIFY 4004, live sessions
-// end with 4004.
+// ResetToken makes the bot token invalid, as a reset in the portal does: REST answers 401, IDENTIFY
+// 4004, live sessions end with 4004.
 func (g *Guild) ResetToken() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -371,8 +375,8 @@ func (g *Guild) bump() {
 // ErrClosed is returned to those who wait when the guild is closed.
 var ErrClosed = errors.New("discordtest: the guild is closed")
 
-// Until waits until cond is true; it is tried at once and after every change of the guild. It returns the context's
-// error, or ErrClosed.
+// Until waits until cond is true; it is tried at once and after every change of the guild. It
+// returns the context's error, or ErrClosed.
 func (g *Guild) Until(ctx context.Context, cond func() bool) error {
 	for {
 		g.mu.Lock()
@@ -393,8 +397,9 @@ func (g *Guild) Until(ctx context.Context, cond func() bool) error {
 
 const discordEpoch = 1420070400000 // 2015-01-01, in unix milliseconds
 
-// snowflake makes the next id. Ids always grow. Before 2015 (a synctest bubble begins in 2000) the epoch is 2000-01-01,
-// so that ids stay positive; the time inside such an id is meaningless. Callers hold g.mu.
+// snowflake makes the next id. Ids always grow. Before 2015 (a synctest bubble begins in 2000) the
+// epoch is 2000-01-01, so that ids stay positive; the time inside such an id is meaningless.
+// Callers hold g.mu.
 func (g *Guild) snowflake() string {
 	ms := time.Now().UnixMilli() - discordEpoch
 	if ms < 0 {
@@ -407,9 +412,11 @@ func (g *Guild) snowflake() string {
 // userObject is a user as the API shows it. Callers hold g.mu.
 func (g *Guild) userObject(id string) object {
 	if id == g.BotUserID {
-		return object{"id": id, "username": g.BotName, "discriminator": "0000", "avatar": nil, "global_name": nil, "bot": true, "public_flags": 0}
+		return object{"id": id, "username": g.BotName, "discriminator": "0000", "avatar": nil, "global_name": nil,
+			"bot": true, "public_flags": 0}
 	}
-	o := object{"id": id, "username": "user" + id, "discriminator": "0", "avatar": nil, "global_name": nil, "public_flags": 0}
+	o := object{"id": id, "username": "user" + id, "discriminator": "0", "avatar": nil, "global_name": nil,
+		"public_flags": 0}
 	if m, ok := g.members[id]; ok {
 		o["username"], o["global_name"] = m.Name, m.Name
 		if m.Bot {
@@ -481,8 +488,8 @@ func (g *Guild) botPermissions(c *channel) int64 {
 	return p
 }
 
-// overwrites are what a channel changes for the bot, so that who computes its permissions from roles and overwrites comes to those that the
-// channel was given. Callers hold g.mu.
+// overwrites are what a channel changes for the bot, so that who computes its permissions from
+// roles and overwrites comes to those that the channel was given. Callers hold g.mu.
 func (g *Guild) overwrites(c *channel) []any {
 	base := DefaultMemberPermissions
 	for _, id := range g.rolesOf(&Member{UserID: g.BotUserID}) {
@@ -495,15 +502,18 @@ func (g *Guild) overwrites(c *channel) []any {
 		return []any{}
 	}
 	return []any{object{
-		"id": g.BotUserID, "type": 1, "allow": strconv.FormatInt(may&^base, 10), "deny": strconv.FormatInt(base&^may, 10),
+		"id": g.BotUserID, "type": 1, "allow": strconv.FormatInt(may&^base, 10),
+		"deny": strconv.FormatInt(base&^may, 10),
 	}}
 }
 
 // channelObject is a channel or thread as the API shows it. Callers hold g.mu.
 func (g *Guild) channelObject(c *channel) object {
 	o := object{
-		"id": c.ID, "type": c.Type, "guild_id": g.ID, "name": c.Name, "position": 0, "permission_overwrites": g.overwrites(c),
-		"nsfw": false, "topic": nil, "rate_limit_per_user": 0, "last_message_id": nil, "parent_id": nil, "flags": 0,
+		"id": c.ID, "type": c.Type, "guild_id": g.ID, "name": c.Name, "position": 0,
+		"permission_overwrites": g.overwrites(c),
+		"nsfw":                  false, "topic": nil, "rate_limit_per_user": 0, "last_message_id": nil,
+		"parent_id": nil, "flags": 0,
 	}
 	if len(c.order) > 0 {
 		o["last_message_id"] = c.order[len(c.order)-1]
@@ -534,8 +544,8 @@ func (g *Guild) displayName(user string) string {
 	return "unknown-user"
 }
 
-// UnknownKeys lists top-level body keys that Discord does not know and ignores, as "POST /channels/{channel_id}/messages: ID",
-// each once, sorted.
+// UnknownKeys lists top-level body keys that Discord does not know and ignores, as "POST
+// /channels/{channel_id}/messages: ID", each once, sorted.
 func (g *Guild) UnknownKeys() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

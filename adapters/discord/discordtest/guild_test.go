@@ -247,7 +247,8 @@ func TestIdentity(t *testing.T) {
 	if a := call(t, g, "GET", "/guilds/"+g.ID+"/members/"+theo, nil); len(list(a.body, "roles")) != 1 {
 		t.Errorf("member: %s", a.raw)
 	}
-	if a := call(t, g, "GET", "/guilds/"+g.ID+"/roles/member-counts", nil); integer(a.body, leads) != 1 || integer(a.body, silent) != 0 {
+	if a := call(t, g, "GET", "/guilds/"+g.ID+"/roles/member-counts", nil); integer(a.body, leads) != 1 ||
+		integer(a.body, silent) != 0 {
 		t.Errorf("counts: %s", a.raw)
 	}
 	for _, path := range []string{"/guilds/" + g.ID + "/roles", "/guilds/" + g.ID + "/channels"} {
@@ -286,7 +287,8 @@ func TestCommands(t *testing.T) {
 	if len(before) != 2 || before[0].ID != after[0].ID || before[0].Version == after[0].Version {
 		t.Errorf("before %v, after %v: the id stays, the version changes", before, after)
 	}
-	want(t, call(t, g, "PUT", path, []any{object{"name": "a", "description": "a"}, object{"name": "b", "description": "b"}}), 400, 30034)
+	want(t, call(t, g, "PUT", path, []any{object{"name": "a", "description": "a"},
+		object{"name": "b", "description": "b"}}), 400, 30034)
 	if got := strings.Join(g.Commands(), ", "); got != "recall, recalls list, recalls show" {
 		t.Errorf("commands: %s", got)
 	}

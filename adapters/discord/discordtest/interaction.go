@@ -36,11 +36,12 @@ const (
 	AnswerModal          = 9
 )
 
-// ErrNoAnswer is what Wait returns when the time for the first answer has passed: the person has read "The application did
-// not respond".
+// ErrNoAnswer is what Wait returns when the time for the first answer has passed: the person has
+// read "The application did not respond".
 var ErrNoAnswer = errors.New("discordtest: the application did not respond")
 
-// Origin says where the next interactions come from, other than from a guild the application is installed in.
+// Origin says where the next interactions come from, other than from a guild the application is
+// installed in.
 type Origin struct {
 	DM            bool   // a direct message: user instead of member, no guild
 	UserInstalled bool   // authorized by the user alone: authorizing_integration_owners has no "0"
@@ -54,7 +55,8 @@ func (g *Guild) SetOrigin(o Origin) {
 	g.origin = o
 }
 
-// An Interaction is one thing that a person did, and what the bot made of it. Its fields do not change after it was made.
+// An Interaction is one thing that a person did, and what the bot made of it. Its fields do not
+// change after it was made.
 type Interaction struct {
 	ID      string
 	Kind    int
@@ -108,8 +110,8 @@ type dialog struct {
 	by   *Interaction
 }
 
-// Command makes somebody send a slash command: "recall", or "recalls list" with its subcommand (as name or by Sub). What the
-// client would not let through is not sent and has Err set.
+// Command makes somebody send a slash command: "recall", or "recalls list" with its subcommand (as
+// name or by Sub). What the client would not let through is not sent and has Err set.
 func (g *Guild) Command(user, channel, name string, options ...Option) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -118,8 +120,8 @@ func (g *Guild) Command(user, channel, name string, options ...Option) *Interact
 	return g.send(i, data, err)
 }
 
-// Autocomplete asks for the choices of one option while it is typed; command may name a subcommand ("recalls show"). Other
-// options that are filled already may be given.
+// Autocomplete asks for the choices of one option while it is typed; command may name a subcommand
+// ("recalls show"). Other options that are filled already may be given.
 func (g *Guild) Autocomplete(user, channel, command, option, value string, filled ...Option) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -164,7 +166,8 @@ func (g *Guild) Select(user string, message MessageRef, customID string, values 
 	}
 	chosen := []any{}
 	for _, v := range values {
-		if err == nil && !slices.ContainsFunc(list(o, "options"), func(x any) bool { x2, ok := x.(object); return ok && str(x2, "value") == v }) {
+		if err == nil && !slices.ContainsFunc(list(o, "options"),
+			func(x any) bool { x2, ok := x.(object); return ok && str(x2, "value") == v }) {
 			err = clientError("no option %q", v)
 		}
 		chosen = append(chosen, v)
@@ -175,8 +178,8 @@ func (g *Guild) Select(user string, message MessageRef, customID string, values 
 	return g.send(i, object{"component_type": typeSelect, "custom_id": customID, "id": o["id"], "values": chosen}, nil)
 }
 
-// PressStale presses a button as an old copy of the message shows it: the press and an edit, or a deletion, have crossed.
-// The interaction carries the old copy.
+// PressStale presses a button as an old copy of the message shows it: the press and an edit, or a
+// deletion, have crossed. The interaction carries the old copy.
 func (g *Guild) PressStale(user string, old Message, customID string) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -216,7 +219,8 @@ func (g *Guild) SubmitForged(user string, message MessageRef, customID string, v
 	i.message = m
 	rows := []any{}
 	for n, name := range slices.Sorted(maps.Keys(values)) {
-		rows = append(rows, object{"type": typeRow, "id": 2*n + 1, "components": []any{object{"type": typeInput, "id": 2*n + 2, "custom_id": name, "value": values[name]}}})
+		rows = append(rows, object{"type": typeRow, "id": 2*n + 1,
+			"components": []any{object{"type": typeInput, "id": 2*n + 2, "custom_id": name, "value": values[name]}}})
 	}
 	return g.send(i, object{"custom_id": customID, "components": rows}, nil)
 }
@@ -230,8 +234,9 @@ func component(components []any, customID string) (object, error) {
 	return nil, clientError("the message has no component %q", customID)
 }
 
-// Submit sends a form with the values by the inputs' custom_ids; what is not named keeps its preset value. A form can be sent
-// again, as a second click does. What the client would not let through (a missing required value, a length) is not sent.
+// Submit sends a form with the values by the inputs' custom_ids; what is not named keeps its preset
+// value. A form can be sent again, as a second click does. What the client would not let through (a
+// missing required value, a length) is not sent.
 func (g *Guild) Submit(user string, modal Modal, values map[string]string) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -355,7 +360,8 @@ func (g *Guild) sendWith(i *Interaction, data, message object) *Interaction {
 	}
 	c, hasChannel := g.channels[i.Channel]
 	if i.origin.DM {
-		o["context"], o["user"], o["app_permissions"] = 1, g.userObject(i.User), strconv.FormatInt(DefaultPermissions, 10)
+		o["context"], o["user"], o["app_permissions"] = 1, g.userObject(i.User),
+			strconv.FormatInt(DefaultPermissions, 10)
 		o["channel"] = object{"id": i.Channel, "type": DMChannel}
 		if i.origin.UserInstalled {
 			o["context"] = 2
@@ -411,8 +417,9 @@ func (i *Interaction) giveUp() {
 	}
 }
 
-// Wait waits for the first answer. It returns nil when there is one, Err when the client refused, ErrNoAnswer when 3 s have
-// passed, ErrClosed, or the context's error. What follows a deferred answer is awaited with Until.
+// Wait waits for the first answer. It returns nil when there is one, Err when the client refused,
+// ErrNoAnswer when 3 s have passed, ErrClosed, or the context's error. What follows a deferred
+// answer is awaited with Until.
 func (i *Interaction) Wait(ctx context.Context) error {
 	select {
 	case <-i.done:
@@ -465,7 +472,8 @@ func (i *Interaction) Response() json.RawMessage {
 // Payload is the JSON that was sent to the bot. It holds the interaction's token.
 func (i *Interaction) Payload() json.RawMessage { return i.payload }
 
-// Original is the message that the first answer made or changed, as it is now; ok is false when there is none.
+// Original is the message that the first answer made or changed, as it is now; ok is false when
+// there is none.
 func (i *Interaction) Original() (m Message, ok bool) {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -475,8 +483,8 @@ func (i *Interaction) Original() (m Message, ok bool) {
 	return i.g.snapshot(i.original), true
 }
 
-// Ephemeral is the text of the newest message that the person alone sees because of this interaction, drawn as Picture
-// does without its frame; "" without one.
+// Ephemeral is the text of the newest message that the person alone sees because of this
+// interaction, drawn as Picture does without its frame; "" without one.
 func (i *Interaction) Ephemeral() string {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -581,7 +589,8 @@ func (g *Guild) answer(i *Interaction, o object, raw json.RawMessage, files map[
 		allowed = []int64{AnswerChoices}
 	}
 	if !slices.Contains(allowed, kind) {
-		f.add("type", "INTERACTION_CALLBACK_TYPE", fmt.Sprintf("An interaction of type %d cannot be answered with type %d.", i.Kind, kind))
+		f.add("type", "INTERACTION_CALLBACK_TYPE",
+			fmt.Sprintf("An interaction of type %d cannot be answered with type %d.", i.Kind, kind))
 		return f.err()
 	}
 	data := sub(o, "data")
@@ -596,7 +605,8 @@ func (g *Guild) answer(i *Interaction, o object, raw json.RawMessage, files map[
 		if kind == AnswerDeferred {
 			flags, _ := f.integer(data, "data", "flags", 0, 1<<53)
 			if flags&^flagEphemeral != 0 {
-				f.add("data.flags", "BITFIELD_ANY_BITS_NOT_ALLOWED", "A deferred answer takes the flag EPHEMERAL alone.")
+				f.add("data.flags", "BITFIELD_ANY_BITS_NOT_ALLOWED",
+					"A deferred answer takes the flag EPHEMERAL alone.")
 				return f.err()
 			}
 			m.flags = flags | flagLoading
@@ -605,7 +615,8 @@ func (g *Guild) answer(i *Interaction, o object, raw json.RawMessage, files map[
 				f.add("data", "BASE_TYPE_REQUIRED", "This field is required")
 				return f.err()
 			}
-			g.noteUnknown("POST /interactions/{interaction_id}/{interaction_token}/callback data", data, "tts content embeds allowed_mentions flags components attachments poll shared_client_theme")
+			g.noteUnknown("POST /interactions/{interaction_id}/{interaction_token}/callback data", data,
+				"tts content embeds allowed_mentions flags components attachments poll shared_client_theme")
 			if err := g.apply(m, data, files, "data", settable); err != nil {
 				return err
 			}
@@ -620,7 +631,8 @@ func (g *Guild) answer(i *Interaction, o object, raw json.RawMessage, files map[
 		i.original = m
 	case AnswerUpdate:
 		if data != nil {
-			g.noteUnknown("POST /interactions/{interaction_id}/{interaction_token}/callback data", data, "tts content embeds allowed_mentions flags components attachments")
+			g.noteUnknown("POST /interactions/{interaction_id}/{interaction_token}/callback data", data,
+				"tts content embeds allowed_mentions flags components attachments")
 			if i.message == nil || i.message.deleted {
 				return fail(http.StatusNotFound, 10008)
 			}
@@ -671,9 +683,11 @@ func newModal(i *Interaction, data object) *dialog {
 	}}
 	add := func(o, label object) {
 		in := Input{
-			CustomID: str(o, "custom_id"), Label: cmp.Or(str(label, "label"), str(o, "label")), Description: str(label, "description"),
-			Placeholder: str(o, "placeholder"), Value: str(o, "value"), Required: true, Paragraph: integer(o, "style") == 2,
-			Min: int(integer(o, "min_length")), Max: 4000,
+			CustomID: str(o, "custom_id"), Label: cmp.Or(str(label, "label"), str(o, "label")),
+			Description: str(label, "description"),
+			Placeholder: str(o, "placeholder"), Value: str(o, "value"), Required: true,
+			Paragraph: integer(o, "style") == 2,
+			Min:       int(integer(o, "min_length")), Max: 4000,
 		}
 		if b, ok := o["required"].(bool); ok {
 			in.Required = b
@@ -730,7 +744,8 @@ func (g *Guild) postFollowup(q *request) (int, any, *apiError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	o := q.object()
-	g.noteUnknown("POST "+q.route, o, "content embeds allowed_mentions components attachments poll tts flags username avatar_url thread_name applied_tags")
+	g.noteUnknown("POST "+q.route, o,
+		"content embeds allowed_mentions components attachments poll tts flags username avatar_url thread_name applied_tags")
 	i, err := g.webhook(q)
 	if err != nil {
 		return 0, nil, err
@@ -782,8 +797,8 @@ func (g *Guild) patchFollowup(q *request) (int, any, *apiError) {
 	return g.rewriteAnswer(i, m, o, q.files)
 }
 
-// rewriteAnswer edits a message through an interaction's token; the first edit of a loading message is its creation to all
-// who are mentioned. Callers hold g.mu.
+// rewriteAnswer edits a message through an interaction's token; the first edit of a loading message
+// is its creation to all who are mentioned. Callers hold g.mu.
 func (g *Guild) rewriteAnswer(i *Interaction, m *message, o object, files map[int]upload) (int, any, *apiError) {
 	changed := *m
 	changed.flags &^= flagLoading

@@ -18,13 +18,15 @@ func TestAnswerInTime(t *testing.T) {
 		in := b.expect(0, "INTERACTION_CREATE")
 		want(t, b.webhook("PATCH", in, "/messages/@original", object{"content": "early"}), 404, 10015)
 		time.Sleep(2 * time.Second)
-		a := call(t, g, "POST", "/interactions/"+str(in, "id")+"/"+str(in, "token")+"/callback?with_response=true", object{"type": 4, "data": object{"content": "asked"}})
+		a := call(t, g, "POST", "/interactions/"+str(in, "id")+"/"+str(in, "token")+"/callback?with_response=true",
+			object{"type": 4, "data": object{"content": "asked"}})
 		want(t, a, 200, 0)
 		if got := str(sub(sub(a.body, "resource"), "message"), "content"); got != "asked" {
 			t.Errorf("with_response: %s", a.raw)
 		}
 		want(t, b.reply(in, object{"type": 4, "data": object{"content": "again"}}), 400, 40060)
-		if err := i.Wait(t.Context()); err != nil || i.AckedAfter() != 2*time.Second || i.Type() != AnswerMessage || !i.Acked() {
+		if err := i.Wait(t.Context()); err != nil || i.AckedAfter() != 2*time.Second || i.Type() != AnswerMessage ||
+			!i.Acked() {
 			t.Errorf("Wait: %v after %v, type %d", err, i.AckedAfter(), i.Type())
 		}
 		if !strings.Contains(string(i.Response()), `"asked"`) {
@@ -49,7 +51,8 @@ func TestAnswerInTime(t *testing.T) {
 	})
 }
 
-// expectLater connects again, as the session has timed out in a long sleep without heartbeats, when it did.
+// expectLater connects again, as the session has timed out in a long sleep without heartbeats, when
+// it did.
 func (b *bot) expectLater(event string) object {
 	b.t.Helper()
 	if len(b.g.Sessions()) == 0 {
@@ -62,19 +65,22 @@ func (b *bot) expectLater(event string) object {
 
 func TestPayload(t *testing.T) {
 	g := newGuild(t)
-	g.AddMember(Member{UserID: theo, Name: "theo", Locale: "de", Admin: true, Pending: true, TimedOutUntil: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	g.AddMember(Member{UserID: theo, Name: "theo", Locale: "de", Admin: true, Pending: true,
+		TimedOutUntil: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
 	b := connect(t, g)
 	register(t, g)
 	i := g.Command(theo, trust, "recall", Opt("group", "@leads#1 @mina #trust"), Opt("last", 5))
 	in := b.expect(0, "INTERACTION_CREATE")
 	member, data := sub(in, "member"), sub(in, "data")
 	for _, c := range []struct{ got, want any }{
-		{str(in, "id"), i.ID}, {str(in, "application_id"), g.ApplicationID}, {str(in, "guild_id"), g.ID}, {str(in, "channel_id"), trust},
+		{str(in, "id"), i.ID}, {str(in, "application_id"), g.ApplicationID}, {str(in, "guild_id"), g.ID},
+		{str(in, "channel_id"), trust},
 		{str(in, "locale"), "de"}, {str(in, "guild_locale"), "en-US"}, {str(sub(member, "user"), "id"), theo},
 		{str(member, "permissions"), "9007199254740991"}, {flag(member, "pending"), true},
 		{str(member, "communication_disabled_until"), "2026-01-01T00:00:00.000000+00:00"},
 		{list(member, "roles")[0], any(leads)}, {str(sub(in, "authorizing_integration_owners"), "0"), g.ID},
-		{integer(in, "context"), int64(0)}, {integer(in, "attachment_size_limit"), int64(10 << 20)}, {integer(in, "version"), int64(1)},
+		{integer(in, "context"), int64(0)}, {integer(in, "attachment_size_limit"), int64(10 << 20)},
+		{integer(in, "version"), int64(1)},
 		{str(data, "name"), "recall"},
 		{str(list(data, "options")[0].(object), "value"), "<@&" + leads + ">#1 <@" + mina + "> <#" + trust + ">"},
 		{integer(list(data, "options")[1].(object), "value"), int64(5)},
@@ -92,12 +98,14 @@ func TestPayload(t *testing.T) {
 
 	g.SetOrigin(Origin{DM: true})
 	g.Command(mina, "555", "recall")
-	if in := b.expect(0, "INTERACTION_CREATE"); in["member"] != nil || in["guild_id"] != nil || str(sub(in, "user"), "id") != mina || integer(in, "context") != 1 {
+	if in := b.expect(0, "INTERACTION_CREATE"); in["member"] != nil || in["guild_id"] != nil ||
+		str(sub(in, "user"), "id") != mina || integer(in, "context") != 1 {
 		t.Errorf("in a DM: %v", in)
 	}
 	g.SetOrigin(Origin{UserInstalled: true, GuildID: "290926798626357999"})
 	g.Command(mina, trust, "recall")
-	if in := b.expect(0, "INTERACTION_CREATE"); sub(in, "authorizing_integration_owners")["0"] != nil || str(in, "guild_id") != "290926798626357999" {
+	if in := b.expect(0, "INTERACTION_CREATE"); sub(in, "authorizing_integration_owners")["0"] != nil ||
+		str(in, "guild_id") != "290926798626357999" {
 		t.Errorf("user installed: %v", in)
 	}
 }
@@ -106,7 +114,8 @@ func TestClientRefuses(t *testing.T) {
 	g := newGuild(t)
 	register(t, g)
 	m := post(t, g, trust, object{"content": "c", "components": []any{
-		row(button("Approve", "a"), object{"type": 2, "style": 2, "label": "Reject", "custom_id": "r", "disabled": true}),
+		row(button("Approve", "a"), object{"type": 2, "style": 2, "label": "Reject", "custom_id": "r",
+			"disabled": true}),
 	}})
 	for name, i := range map[string]*Interaction{
 		"unknown command":    g.Command(mina, trust, "nothing"),
@@ -145,10 +154,12 @@ func TestEphemeral(t *testing.T) {
 	in := b.expect(0, "INTERACTION_CREATE")
 	want(t, b.reply(in, object{"type": 5, "data": object{"flags": 4}}), 400, 50035)
 	want(t, b.reply(in, object{"type": 5, "data": object{"flags": 64}}), 204, 0)
-	if e := g.Ephemerals(mina); len(e) != 1 || !e[0].Loading || len(g.Messages(trust)) != 0 || len(g.Ephemerals(theo)) != 0 {
+	if e := g.Ephemerals(mina); len(e) != 1 || !e[0].Loading || len(g.Messages(trust)) != 0 ||
+		len(g.Ephemerals(theo)) != 0 {
 		t.Fatalf("ephemerals: %+v", e)
 	}
-	want(t, b.webhook("PATCH", in, "/messages/@original", object{"content": "only you", "components": []any{row(button("More", "more"))}}), 200, 0)
+	want(t, b.webhook("PATCH", in, "/messages/@original",
+		object{"content": "only you", "components": []any{row(button("More", "more"))}}), 200, 0)
 	if i.Ephemeral() != "only you\n[More]" || g.Ephemerals(mina)[0].Loading {
 		t.Errorf("ephemeral: %q", i.Ephemeral())
 	}
@@ -186,15 +197,18 @@ func TestModal(t *testing.T) {
 	card := post(t, g, trust, object{"content": "card", "components": []any{row(button("Approve", "a"))}})
 	press := g.Press(theo, card.Ref(), "a")
 	in := b.expect(0, "INTERACTION_CREATE")
-	want(t, b.reply(in, object{"type": 9, "data": object{"custom_id": "m", "title": "Recall 2 messages?", "components": []any{
-		row(object{"type": 4, "style": 1, "label": "Type the number", "custom_id": "n", "placeholder": "@TGS#1", "max_length": 3}),
-	}}}), 204, 0)
+	want(t, b.reply(in, object{"type": 9, "data": object{"custom_id": "m", "title": "Recall 2 messages?",
+		"components": []any{
+			row(object{"type": 4, "style": 1, "label": "Type the number", "custom_id": "n", "placeholder": "@TGS#1",
+				"max_length": 3}),
+		}}}), 204, 0)
 	want(t, b.webhook("GET", in, "/messages/@original", nil), 404, 10008)
 	m, ok := press.Modal()
 	if !ok || m.Title != "Recall 2 messages?" || len(g.Modals(theo)) != 1 || len(g.Modals(mina)) != 0 {
 		t.Fatalf("modal: %+v", m)
 	}
-	if got, want := g.PictureModal(m), "┌ form: Recall 2 messages?\n│ Type the number *\n│ [_@TGS#1_]\n└ [Submit] [Cancel]\n"; got != want {
+	if got, want := g.PictureModal(m),
+		"┌ form: Recall 2 messages?\n│ Type the number *\n│ [_@TGS#1_]\n└ [Submit] [Cancel]\n"; got != want {
 		t.Errorf("drawn as\n%s", got)
 	}
 	for _, v := range []string{"", "1234"} {
@@ -209,12 +223,15 @@ func TestModal(t *testing.T) {
 	in = b.expect(0, "INTERACTION_CREATE")
 	data := sub(in, "data")
 	got := list(list(data, "components")[0].(object), "components")[0].(object)
-	if integer(in, "type") != 5 || str(data, "custom_id") != "m" || str(got, "value") != "2" || str(sub(in, "message"), "id") != card.ID {
+	if integer(in, "type") != 5 || str(data, "custom_id") != "m" || str(got, "value") != "2" ||
+		str(sub(in, "message"), "id") != card.ID {
 		t.Errorf("submitted: %v", in)
 	}
-	want(t, b.reply(in, object{"type": 9, "data": object{"custom_id": "m", "title": "t", "components": []any{row(input("l", "i"))}}}), 400, 50035)
+	want(t, b.reply(in, object{"type": 9, "data": object{"custom_id": "m", "title": "t",
+		"components": []any{row(input("l", "i"))}}}), 400, 50035)
 	want(t, b.reply(in, object{"type": 7, "data": object{"content": "approved", "components": []any{}}}), 204, 0)
-	if m, _ := g.Message(card.Ref()); m.Content != "approved" || submit.Type() != AnswerUpdate || !g.Modals(theo)[0].Submitted {
+	if m, _ := g.Message(card.Ref()); m.Content != "approved" || submit.Type() != AnswerUpdate ||
+		!g.Modals(theo)[0].Submitted {
 		t.Errorf("card: %+v", m)
 	}
 
@@ -222,7 +239,8 @@ func TestModal(t *testing.T) {
 	command := g.Command(mina, trust, "recall")
 	in = b.expect(0, "INTERACTION_CREATE")
 	want(t, b.reply(in, object{"type": 9, "data": object{"custom_id": "m", "title": "t", "components": []any{
-		object{"type": 10, "content": "read **this**"}, object{"type": 18, "label": "L", "description": "D", "component": object{"type": 4, "style": 2, "custom_id": "i", "required": false}},
+		object{"type": 10, "content": "read **this**"}, object{"type": 18, "label": "L", "description": "D",
+			"component": object{"type": 4, "style": 2, "custom_id": "i", "required": false}},
 	}}}), 204, 0)
 	m, _ = command.Modal()
 	if got, want := g.PictureModal(m), "┌ form: t\n│ read this\n│ L\n│ D\n│ [ ]\n└ [Submit] [Cancel]\n"; got != want {
@@ -245,8 +263,10 @@ func TestAutocomplete(t *testing.T) {
 		t.Errorf("sent: %v", in)
 	}
 	want(t, b.reply(in, object{"type": 4, "data": object{"content": "c"}}), 400, 50035)
-	want(t, b.reply(in, object{"type": 8, "data": object{"choices": many(26, func(int) any { return object{"name": "n", "value": "v"} })}}), 400, 50035)
-	want(t, b.reply(in, object{"type": 8, "data": object{"choices": []any{object{"name": "one", "value": "R-1"}}}}), 204, 0)
+	want(t, b.reply(in, object{"type": 8, "data": object{"choices": many(26,
+		func(int) any { return object{"name": "n", "value": "v"} })}}), 400, 50035)
+	want(t, b.reply(in, object{"type": 8, "data": object{"choices": []any{object{"name": "one", "value": "R-1"}}}}),
+		204, 0)
 	if c := i.Choices(); len(c) != 1 || c[0] != (Choice{"one", "R-1"}) {
 		t.Errorf("choices: %v", c)
 	}
@@ -265,13 +285,15 @@ func TestStaleAndForged(t *testing.T) {
 		t.Errorf("stale: %v", in)
 	}
 	g.PressForged(mina, old.Ref(), "forged")
-	if in := b.expect(0, "INTERACTION_CREATE"); str(sub(in, "data"), "custom_id") != "forged" || str(sub(in, "message"), "content") != "done" {
+	if in := b.expect(0, "INTERACTION_CREATE"); str(sub(in, "data"), "custom_id") != "forged" ||
+		str(sub(in, "message"), "content") != "done" {
 		t.Errorf("forged: %v", in)
 	}
 	g.SubmitForged(mina, old.Ref(), "form", map[string]string{"reason": "no"})
 	in := b.expect(0, "INTERACTION_CREATE")
 	input := list(list(sub(in, "data"), "components")[0].(object), "components")[0].(object)
-	if integer(in, "type") != KindModal || str(sub(in, "data"), "custom_id") != "form" || str(input, "custom_id") != "reason" || str(input, "value") != "no" {
+	if integer(in, "type") != KindModal || str(sub(in, "data"), "custom_id") != "form" ||
+		str(input, "custom_id") != "reason" || str(input, "value") != "no" {
 		t.Errorf("a forged form: %v", in)
 	}
 	g.Delete(old.Ref())
@@ -287,7 +309,8 @@ func TestStaleAndForged(t *testing.T) {
 func TestSelect(t *testing.T) {
 	g := newGuild(t)
 	b := connect(t, g)
-	m := post(t, g, trust, object{"content": "c", "components": []any{row(object{"type": 3, "custom_id": "s", "options": []any{object{"label": "l", "value": "v"}}})}})
+	m := post(t, g, trust, object{"content": "c", "components": []any{row(object{"type": 3, "custom_id": "s",
+		"options": []any{object{"label": "l", "value": "v"}}})}})
 	if i := g.Select(mina, m.Ref(), "s", "other"); !errors.Is(i.Err, ErrClient) {
 		t.Error("an unknown value was chosen")
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Readers of raw JSON: a missing key, null and a value of another type all give the zero value; the checks of limits.go
-// have refused wrong types before.
+// Readers of raw JSON: a missing key, null and a value of another type all give the zero value; the
+// checks of limits.go have refused wrong types before.
 
 func str(o object, key string) string {
 	s, _ := o[key].(string)

@@ -132,13 +132,14 @@ func (f *form) link(o object, path, key string, most int) {
 		return
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" && u.Scheme != "attachment" || !slices.Contains([]string{"http", "https", "discord", "attachment"}, u.Scheme) {
+	if err != nil || u.Host == "" && u.Scheme != "attachment" ||
+		!slices.Contains([]string{"http", "https", "discord", "attachment"}, u.Scheme) {
 		f.add(join(path, key), "URL_TYPE_INVALID_URL", "Not a well formed URL.")
 	}
 }
 
-// checkMessage checks the keys of a message body that are present. What depends on the message as it will be is checked by
-// checkWhole.
+// checkMessage checks the keys of a message body that are present. What depends on the message as
+// it will be is checked by checkWhole.
 func (f *form) checkMessage(o object, path string) {
 	if s := f.text(o, path, "content", 0, 1<<30); length(strings.TrimSpace(s)) > maxContent {
 		f.add(join(path, "content"), "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
@@ -172,7 +173,8 @@ func (f *form) checkEmbeds(o object, path string) {
 		f.integer(e, at, "color", 0, 1<<24-1)
 		if s := f.text(e, at, "timestamp", 0, 100); s != "" {
 			if _, err := time.Parse(time.RFC3339, s); err != nil {
-				f.add(join(at, "timestamp"), "DATETIME_TYPE_BAD_FORMAT", "Could not parse \""+s+"\". Should be ISO8601.")
+				f.add(join(at, "timestamp"), "DATETIME_TYPE_BAD_FORMAT",
+					"Could not parse \""+s+"\". Should be ISO8601.")
 			}
 		}
 		for j, x := range f.objects(e, at, "fields", 25) {
@@ -212,7 +214,8 @@ func (f *form) checkAllowed(o object, path string) {
 		}
 		for i, v := range l {
 			s, ok := v.(string)
-			if !ok || key != "parse" && !isSnowflake(s) || key == "parse" && !slices.Contains([]string{"users", "roles", "everyone"}, s) {
+			if !ok || key != "parse" && !isSnowflake(s) || key == "parse" &&
+				!slices.Contains([]string{"users", "roles", "everyone"}, s) {
 				f.add(join(path, key, i), "BASE_TYPE_CHOICES", fmt.Sprintf("Value %q is not allowed.", fmt.Sprint(v)))
 			}
 			if slices.Contains(out, s) {
@@ -228,7 +231,8 @@ func (f *form) checkAllowed(o object, path string) {
 	parse := set("parse", 3)
 	for _, key := range []string{"users", "roles"} {
 		if len(set(key, 100)) > 0 && slices.Contains(parse, key) {
-			f.add(path, "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", "parse:[\""+key+"\"] and "+key+": [ids...] are mutually exclusive.")
+			f.add(path, "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE",
+				"parse:[\""+key+"\"] and "+key+": [ids...] are mutually exclusive.")
 		}
 	}
 	f.boolean(a, path, "replied_user")
@@ -241,10 +245,12 @@ func (f *form) checkWhole(path string, content string, embeds, components []any,
 		return
 	}
 	if content != "" {
-		f.add(join(path, "content"), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", "The 'content' field cannot be used when using MessageFlags.IS_COMPONENTS_V2")
+		f.add(join(path, "content"), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+			"The 'content' field cannot be used when using MessageFlags.IS_COMPONENTS_V2")
 	}
 	if len(embeds) > 0 {
-		f.add(join(path, "embeds"), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", "The 'embeds' field cannot be used when using MessageFlags.IS_COMPONENTS_V2")
+		f.add(join(path, "embeds"), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+			"The 'embeds' field cannot be used when using MessageFlags.IS_COMPONENTS_V2")
 	}
 	c := components2{form: f}
 	for i, o := range objects(components) {
@@ -252,10 +258,12 @@ func (f *form) checkWhole(path string, content string, embeds, components []any,
 	}
 	at := join(path, "components")
 	if c.count > maxComponents {
-		f.add(at, "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", fmt.Sprintf("Total number of components cannot exceed %d", maxComponents))
+		f.add(at, "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", fmt.Sprintf("Total number of components cannot exceed %d",
+			maxComponents))
 	}
 	if c.chars > maxText {
-		f.add(at, "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED", fmt.Sprintf("The total size of displayable text cannot exceed %d", maxText))
+		f.add(at, "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
+			fmt.Sprintf("The total size of displayable text cannot exceed %d", maxText))
 	} else if c.bytes > maxTextBytes {
 		f.server = true
 	}
@@ -373,7 +381,8 @@ func (c *components2) check(path string, o object, parent int64) {
 			c.text(x, at, "description", 0, 100)
 			v := c.text(x, at, "value", 1, 100)
 			if slices.Contains(values, v) {
-				c.add(join(at, "value"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", "The specified option value is already used")
+				c.add(join(at, "value"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
+					"The specified option value is already used")
 			}
 			values = append(values, v)
 		}
@@ -405,7 +414,8 @@ func (c *components2) button(path string, o object) {
 		}
 		c.link(o, path, "url", 512)
 		if str(o, "custom_id") != "" {
-			c.add(path, "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE", "A custom id and url cannot both be specified")
+			c.add(path, "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE",
+				"A custom id and url cannot both be specified")
 		}
 	case 6:
 		c.text(o, path, "sku_id", 1, 20)
@@ -413,7 +423,8 @@ func (c *components2) button(path string, o object) {
 	default:
 		c.customID(path, o)
 		if str(o, "url") != "" {
-			c.add(path, "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE", "A custom id and url cannot both be specified")
+			c.add(path, "BUTTON_COMPONENT_CUSTOM_ID_URL_MUTUALLY_EXCLUSIVE",
+				"A custom id and url cannot both be specified")
 		}
 	}
 	if strings.TrimSpace(label) == "" && sub(o, "emoji") == nil {
@@ -448,7 +459,8 @@ func (f *form) checkModal(o object, path string) {
 			f.text(row, at, "description", 0, 100)
 			c.input(join(at, "component"), sub(row, "component"))
 			if str(sub(row, "component"), "label") != "" {
-				f.add(join(at, "component", "label"), "LABEL_COMPONENT_LABEL", "A text input inside a label has no label")
+				f.add(join(at, "component", "label"), "LABEL_COMPONENT_LABEL",
+					"A text input inside a label has no label")
 			}
 			inputs++
 		case typeText:
@@ -517,12 +529,14 @@ var commandName = regexp.MustCompile(`^[-_'\p{L}\p{N}\p{Devanagari}\p{Thai}]{1,3
 
 func (f *form) commandName(o object, path string) string {
 	s := f.text(o, path, "name", 1, 32)
-	if s != "" && (!commandName.MatchString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.ToLower(r) != r })) {
+	if s != "" && (!commandName.MatchString(s) || strings.ContainsFunc(s,
+		func(r rune) bool { return unicode.ToLower(r) != r })) {
 		f.add(join(path, "name"), "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
 	}
 	for locale, v := range sub(o, "name_localizations") {
 		if s, ok := v.(string); !ok || !commandName.MatchString(s) {
-			f.add(join(path, "name_localizations", locale), "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
+			f.add(join(path, "name_localizations", locale), "APPLICATION_COMMAND_INVALID_NAME",
+				"Command name is invalid")
 		}
 	}
 	return s
@@ -558,7 +572,8 @@ func (f *form) checkCommands(cmds []any) {
 				f.add(join(path, "default_member_permissions"), "PERMISSIONS", "Must be a decimal number in a string.")
 			}
 		default:
-			f.add(join(path, "default_member_permissions"), "STRING_TYPE_CONVERT", "Could not interpret the value as string.")
+			f.add(join(path, "default_member_permissions"), "STRING_TYPE_CONVERT",
+				"Could not interpret the value as string.")
 		}
 		for _, v := range list(o, "contexts") {
 			if n, ok := v.(json.Number); !ok || !slices.Contains([]string{"0", "1", "2"}, n.String()) {
@@ -567,7 +582,8 @@ func (f *form) checkCommands(cmds []any) {
 		}
 		f.options(o, path, 0)
 		if n := commandChars(o); n > maxCommandChars {
-			f.add(path, "APPLICATION_COMMAND_TOO_LARGE", fmt.Sprintf("Command exceeds maximum size (%d)", maxCommandChars))
+			f.add(path, "APPLICATION_COMMAND_TOO_LARGE", fmt.Sprintf("Command exceeds maximum size (%d)",
+				maxCommandChars))
 		}
 	}
 }
@@ -603,28 +619,33 @@ func (f *form) options(o object, path string, depth int) {
 		}
 		plain++
 		if depth == 1 {
-			f.add(join(at, "type"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Sub-command groups can only contain sub-commands")
+			f.add(join(at, "type"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+				"Sub-command groups can only contain sub-commands")
 		}
 		if !f.boolean(x, at, "required") {
 			optional = true
 		} else if optional {
-			f.add(join(at, "required"), "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID", "Required options must be placed before non-required options")
+			f.add(join(at, "required"), "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID",
+				"Required options must be placed before non-required options")
 		}
 		choices := f.objects(x, at, "choices", 25)
 		var texts []string
 		for j, c := range choices {
 			f.choice(c, join(at, "choices", j), kind)
 			if n := str(c, "name"); slices.Contains(texts, n) {
-				f.add(join(at, "choices", j), "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_EXISTS", "Choice name already exists")
+				f.add(join(at, "choices", j), "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_EXISTS",
+					"Choice name already exists")
 			} else {
 				texts = append(texts, n)
 			}
 		}
 		if len(choices) > 0 && kind != 3 && kind != 4 && kind != 10 {
-			f.add(join(at, "choices"), "APPLICATION_COMMAND_OPTIONS_CHOICES_INVALID", "Choices are for string, integer and number options")
+			f.add(join(at, "choices"), "APPLICATION_COMMAND_OPTIONS_CHOICES_INVALID",
+				"Choices are for string, integer and number options")
 		}
 		if f.boolean(x, at, "autocomplete") && (len(choices) > 0 || kind != 3 && kind != 4 && kind != 10) {
-			f.add(join(at, "autocomplete"), "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_INVALID", "Autocomplete and choices exclude each other")
+			f.add(join(at, "autocomplete"), "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_INVALID",
+				"Autocomplete and choices exclude each other")
 		}
 		least, _ := f.integer(x, at, "min_length", 0, 6000)
 		if most, ok := f.integer(x, at, "max_length", 1, 6000); ok && least > most {
@@ -632,7 +653,8 @@ func (f *form) options(o object, path string, depth int) {
 		}
 	}
 	if subs > 0 && plain > 0 {
-		f.add(join(path, "options"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Sub-commands and other options exclude each other")
+		f.add(join(path, "options"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+			"Sub-commands and other options exclude each other")
 	}
 }
 

@@ -28,7 +28,8 @@ func field(n int) func(int) any {
 	return func(int) any { return object{"name": "n", "value": text(n)} }
 }
 
-// TestMessageLimits sends bodies at a limit and one above. at is where the error is reported; "" means that the body is taken.
+// TestMessageLimits sends bodies at a limit and one above. at is where the error is reported; ""
+// means that the body is taken.
 func TestMessageLimits(t *testing.T) {
 	v2 := 1 << 15
 	display := func(s string) object { return object{"type": 10, "content": s} }
@@ -49,7 +50,8 @@ func TestMessageLimits(t *testing.T) {
 		{"embed fields", object{"embeds": []any{object{"fields": many(26, field(1))}}}, "embeds.0.fields"},
 		{"embed value", object{"embeds": []any{object{"fields": many(1, field(1025))}}}, "embeds.0.fields.0.value"},
 		{"embed value empty", object{"embeds": []any{object{"fields": many(1, field(0))}}}, "embeds.0.fields.0.value"},
-		{"embed name", object{"embeds": []any{object{"fields": []any{object{"name": text(257), "value": "v"}}}}}, "embeds.0.fields.0.name"},
+		{"embed name", object{"embeds": []any{object{"fields": []any{object{"name": text(257), "value": "v"}}}}},
+			"embeds.0.fields.0.name"},
 		{"embed footer", object{"embeds": []any{object{"footer": object{"text": text(2049)}}}}, "embeds.0.footer.text"},
 		{"embed author", object{"embeds": []any{object{"author": object{"name": text(257)}}}}, "embeds.0.author.name"},
 		{"embed url", object{"embeds": []any{object{"title": "t", "url": "javascript:1"}}}, "embeds.0.url"},
@@ -58,41 +60,70 @@ func TestMessageLimits(t *testing.T) {
 		{"25 buttons", object{"content": "c", "components": many(5, func(i int) any {
 			return row(many(5, func(j int) any { return button("b", fmt.Sprint(i, j)) })...)
 		})}, ""},
-		{"6 rows", object{"content": "c", "components": many(6, func(i int) any { return row(button("b", fmt.Sprint(i))) })}, "components"},
-		{"6 buttons", object{"content": "c", "components": []any{row(many(6, func(i int) any { return button("b", fmt.Sprint(i)) })...)}}, "components.0.components"},
+		{"6 rows", object{"content": "c", "components": many(6,
+			func(i int) any { return row(button("b", fmt.Sprint(i))) })}, "components"},
+		{"6 buttons", object{"content": "c", "components": []any{row(many(6,
+			func(i int) any { return button("b", fmt.Sprint(i)) })...)}}, "components.0.components"},
 		{"empty row", object{"content": "c", "components": []any{row()}}, "components.0.components"},
 		{"bare button", object{"content": "c", "components": []any{button("b", "1")}}, "components.0.type"},
 		{"custom_id", object{"content": "c", "components": []any{row(button("b", text(100)))}}, ""},
-		{"custom_id too long", object{"content": "c", "components": []any{row(button("b", text(101)))}}, "components.0.components.0.custom_id"},
-		{"custom_id missing", object{"content": "c", "components": []any{row(button("b", ""))}}, "components.0.components.0.custom_id"},
-		{"custom_id twice", object{"content": "c", "components": []any{row(button("a", "1")), row(button("b", "1"))}}, "components.1.components.0.custom_id"},
+		{"custom_id too long", object{"content": "c", "components": []any{row(button("b", text(101)))}},
+			"components.0.components.0.custom_id"},
+		{"custom_id missing", object{"content": "c", "components": []any{row(button("b", ""))}},
+			"components.0.components.0.custom_id"},
+		{"custom_id twice", object{"content": "c", "components": []any{row(button("a", "1")), row(button("b", "1"))}},
+			"components.1.components.0.custom_id"},
 		{"label", object{"content": "c", "components": []any{row(button(text(80), "1"))}}, ""},
-		{"label too long", object{"content": "c", "components": []any{row(button(text(81), "1"))}}, "components.0.components.0.label"},
+		{"label too long", object{"content": "c", "components": []any{row(button(text(81), "1"))}},
+			"components.0.components.0.label"},
 		{"no label", object{"content": "c", "components": []any{row(button("", "1"))}}, "components.0.components.0"},
-		{"link", object{"content": "c", "components": []any{row(object{"type": 2, "style": 5, "label": "l", "url": "https://example.org"})}}, ""},
-		{"link with custom_id", object{"content": "c", "components": []any{row(object{"type": 2, "style": 5, "label": "l", "url": "https://example.org", "custom_id": "1"})}}, "components.0.components.0"},
-		{"link without url", object{"content": "c", "components": []any{row(object{"type": 2, "style": 5, "label": "l"})}}, "components.0.components.0.url"},
-		{"button with url", object{"content": "c", "components": []any{row(object{"type": 2, "style": 1, "label": "l", "custom_id": "1", "url": "https://example.org"})}}, "components.0.components.0"},
-		{"button style", object{"content": "c", "components": []any{row(object{"type": 2, "style": 9, "label": "l", "custom_id": "1"})}}, "components.0.components.0.style"},
-		{"select beside a button", object{"content": "c", "components": []any{row(button("b", "1"), object{"type": 3, "custom_id": "2", "options": []any{object{"label": "l", "value": "v"}}})}}, "components.0"},
-		{"select options", object{"content": "c", "components": []any{row(object{"type": 3, "custom_id": "2", "options": many(26, func(i int) any { return object{"label": "l", "value": fmt.Sprint(i)} })})}}, "components.0.components.0.options"},
+		{"link", object{"content": "c", "components": []any{row(object{"type": 2, "style": 5, "label": "l",
+			"url": "https://example.org"})}}, ""},
+		{"link with custom_id", object{"content": "c",
+			"components": []any{row(object{"type": 2, "style": 5, "label": "l", "url": "https://example.org",
+				"custom_id": "1"})}}, "components.0.components.0"},
+		{"link without url", object{"content": "c",
+			"components": []any{row(object{"type": 2, "style": 5, "label": "l"})}}, "components.0.components.0.url"},
+		{"button with url", object{"content": "c",
+			"components": []any{row(object{"type": 2, "style": 1, "label": "l", "custom_id": "1",
+				"url": "https://example.org"})}}, "components.0.components.0"},
+		{"button style", object{"content": "c", "components": []any{row(object{"type": 2, "style": 9, "label": "l",
+			"custom_id": "1"})}}, "components.0.components.0.style"},
+		{"select beside a button", object{"content": "c",
+			"components": []any{row(button("b", "1"), object{"type": 3, "custom_id": "2",
+				"options": []any{object{"label": "l", "value": "v"}}})}}, "components.0"},
+		{"select options", object{"content": "c", "components": []any{row(object{"type": 3, "custom_id": "2",
+			"options": many(26, func(i int) any { return object{"label": "l", "value": fmt.Sprint(i)} })})}},
+			"components.0.components.0.options"},
 		{"text without the flag", object{"content": "c", "components": []any{display("t")}}, "components.0.type"},
-		{"v2", object{"flags": v2, "components": []any{display("t"), object{"type": 17, "components": []any{row(button("b", "1"))}}}}, ""},
+		{"v2", object{"flags": v2, "components": []any{display("t"),
+			object{"type": 17, "components": []any{row(button("b", "1"))}}}}, ""},
 		{"v2 with content", object{"flags": v2, "content": "c", "components": []any{display("t")}}, "content"},
 		{"v2 with embeds", object{"flags": v2, "embeds": []any{embed(1)}, "components": []any{display("t")}}, "embeds"},
-		{"v2, 40 in total", object{"flags": v2, "components": []any{object{"type": 17, "components": many(39, func(int) any { return display("t") })}}}, ""},
-		{"v2, 41 in total", object{"flags": v2, "components": []any{object{"type": 17, "components": many(40, func(int) any { return display("t") })}}}, "components"},
+		{"v2, 40 in total", object{"flags": v2, "components": []any{object{"type": 17,
+			"components": many(39, func(int) any { return display("t") })}}}, ""},
+		{"v2, 41 in total", object{"flags": v2, "components": []any{object{"type": 17,
+			"components": many(40, func(int) any { return display("t") })}}}, "components"},
 		{"v2 text", object{"flags": v2, "components": []any{display(text(2000)), display(text(2000))}}, ""},
-		{"v2 text too long", object{"flags": v2, "components": []any{display(text(2000)), display(text(2001))}}, "components"},
-		{"container in container", object{"flags": v2, "components": []any{object{"type": 17, "components": []any{object{"type": 17, "components": []any{display("t")}}}}}}, "components.0.components.0.type"},
+		{"v2 text too long", object{"flags": v2, "components": []any{display(text(2000)), display(text(2001))}},
+			"components"},
+		{"container in container", object{"flags": v2,
+			"components": []any{object{"type": 17,
+				"components": []any{object{"type": 17, "components": []any{display("t")}}}}}},
+			"components.0.components.0.type"},
 		{"ephemeral in a channel", object{"content": "c", "flags": 64}, "flags"},
-		{"mentions twice", object{"content": "c", "allowed_mentions": object{"parse": []any{"users"}, "users": []any{mina}}}, "allowed_mentions"},
-		{"mentions, unknown", object{"content": "c", "allowed_mentions": object{"parse": []any{"all"}}}, "allowed_mentions.parse.0"},
-		{"mentions, 101", object{"content": "c", "allowed_mentions": object{"users": many(101, func(i int) any { return fmt.Sprint(i + 1) })}}, "allowed_mentions.users"},
+		{"mentions twice", object{"content": "c", "allowed_mentions": object{"parse": []any{"users"},
+			"users": []any{mina}}}, "allowed_mentions"},
+		{"mentions, unknown", object{"content": "c", "allowed_mentions": object{"parse": []any{"all"}}},
+			"allowed_mentions.parse.0"},
+		{"mentions, 101", object{"content": "c", "allowed_mentions": object{"users": many(101,
+			func(i int) any { return fmt.Sprint(i + 1) })}}, "allowed_mentions.users"},
 		{"nonce", object{"content": "c", "nonce": text(25)}, ""},
 		{"nonce too long", object{"content": "c", "nonce": text(26)}, "nonce"},
-		{"attachment without data", object{"content": "c", "attachments": []any{object{"id": 0, "filename": "f"}}}, "attachments.0.id"},
-		{"reply to nothing", object{"content": "c", "message_reference": object{"message_id": "1"}}, "message_reference"},
+		{"attachment without data", object{"content": "c", "attachments": []any{object{"id": 0, "filename": "f"}}},
+			"attachments.0.id"},
+		{"reply to nothing", object{"content": "c", "message_reference": object{"message_id": "1"}},
+			"message_reference"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,7 +165,8 @@ func TestEmptyAndBroken(t *testing.T) {
 	want(t, call(t, g, "POST", path, "[]"), 400, 50109)
 	want(t, call(t, g, "POST", path, "{} {}"), 400, 50109)
 	cjk := strings.Repeat("漢", 3400) // 10200 bytes
-	want(t, call(t, g, "POST", path, object{"flags": 1 << 15, "components": []any{object{"type": 10, "content": cjk}}}), 500, 0)
+	want(t, call(t, g, "POST", path, object{"flags": 1 << 15, "components": []any{object{"type": 10, "content": cjk}}}),
+		500, 0)
 	want(t, call(t, g, "POST", path, object{"content": "c", "ID": "1", "Channel": "2"}), 200, 0)
 	route := "POST /channels/{channel_id}/messages: "
 	if got := strings.Join(g.UnknownKeys(), ","); got != route+"Channel,"+route+"ID" {
@@ -163,12 +195,15 @@ func TestCommandLimits(t *testing.T) {
 		{"26 options", []any{cmd(many(26, func(i int) any { return option(fmt.Sprintf("o%d", i)) })...)}, "0.options"},
 		{"option twice", []any{cmd(option("a"), option("a"))}, "0.options.1.name"},
 		{"required last", []any{cmd(option("a"), with(option("b"), "required", true))}, "0.options.1.required"},
-		{"26 choices", []any{cmd(with(option("a"), "choices", many(26, func(i int) any { return object{"name": fmt.Sprint(i), "value": "v"} })))}, "0.options.0.choices"},
-		{"choices and autocomplete", []any{cmd(with(with(option("a"), "choices", []any{object{"name": "n", "value": "v"}}), "autocomplete", true))}, "0.options.0.autocomplete"},
+		{"26 choices", []any{cmd(with(option("a"), "choices",
+			many(26, func(i int) any { return object{"name": fmt.Sprint(i), "value": "v"} })))}, "0.options.0.choices"},
+		{"choices and autocomplete", []any{cmd(with(with(option("a"), "choices",
+			[]any{object{"name": "n", "value": "v"}}), "autocomplete", true))}, "0.options.0.autocomplete"},
 		{"max_length", []any{cmd(with(option("a"), "max_length", 6001))}, "0.options.0.max_length"},
 		{"mixed", []any{cmd(option("a"), object{"type": 1, "name": "s", "description": "d"})}, "0.options"},
 		{"8000 characters", []any{cmd(many(25, func(i int) any {
-			return with(option(fmt.Sprintf("o%d", i)), "choices", many(4, func(j int) any { return object{"name": fmt.Sprint(j), "value": text(100)} }))
+			return with(option(fmt.Sprintf("o%d", i)), "choices",
+				many(4, func(j int) any { return object{"name": fmt.Sprint(j), "value": text(100)} }))
 		})...)}, "0"},
 		{"permissions", []any{with(cmd(), "default_member_permissions", 8)}, "0.default_member_permissions"},
 		{"no permissions", []any{with(cmd(), "default_member_permissions", "0")}, ""},
@@ -177,7 +212,8 @@ func TestCommandLimits(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			g := newGuild(t)
-			checkForm(t, call(t, g, "PUT", "/applications/"+g.ApplicationID+"/guilds/"+g.ID+"/commands", tt.cmds), tt.at)
+			checkForm(t, call(t, g, "PUT", "/applications/"+g.ApplicationID+"/guilds/"+g.ID+"/commands", tt.cmds),
+				tt.at)
 		})
 	}
 }
@@ -190,16 +226,28 @@ func TestModalLimits(t *testing.T) {
 	}{
 		{"one", object{"custom_id": "m", "title": text(45), "components": []any{row(input(text(45), "i"))}}, ""},
 		{"title", object{"custom_id": "m", "title": text(46), "components": []any{row(input("l", "i"))}}, "data.title"},
-		{"label", object{"custom_id": "m", "title": "t", "components": []any{row(input(text(46), "i"))}}, "data.components.0.components.0.label"},
-		{"placeholder", object{"custom_id": "m", "title": "t", "components": []any{row(object{"type": 4, "style": 1, "label": "l", "custom_id": "i", "placeholder": text(101)})}}, "data.components.0.components.0.placeholder"},
+		{"label", object{"custom_id": "m", "title": "t", "components": []any{row(input(text(46), "i"))}},
+			"data.components.0.components.0.label"},
+		{"placeholder", object{"custom_id": "m", "title": "t",
+			"components": []any{row(object{"type": 4, "style": 1, "label": "l", "custom_id": "i",
+				"placeholder": text(101)})}}, "data.components.0.components.0.placeholder"},
 		{"no inputs", object{"custom_id": "m", "title": "t", "components": []any{}}, "data.components"},
-		{"6 inputs", object{"custom_id": "m", "title": "t", "components": many(6, func(i int) any { return row(input("l", fmt.Sprint(i))) })}, "data.components"},
-		{"2 in a row", object{"custom_id": "m", "title": "t", "components": []any{row(input("l", "a"), input("l", "b"))}}, "data.components.0.components"},
-		{"a button", object{"custom_id": "m", "title": "t", "components": []any{row(button("b", "1"))}}, "data.components.0.components.0.type"},
-		{"input twice", object{"custom_id": "m", "title": "t", "components": []any{row(input("l", "a")), row(input("l", "a"))}}, "data.components.1.components.0.custom_id"},
-		{"label component", object{"custom_id": "m", "title": "t", "components": []any{object{"type": 18, "label": "l", "component": object{"type": 4, "style": 2, "custom_id": "i"}}}}, ""},
-		{"value", object{"custom_id": "m", "title": "t", "components": []any{row(object{"type": 4, "style": 1, "label": "l", "custom_id": "i", "max_length": 3, "value": "four"})}}, "data.components.0.components.0.value"},
-		{"custom_id", object{"custom_id": text(101), "title": "t", "components": []any{row(input("l", "i"))}}, "data.custom_id"},
+		{"6 inputs", object{"custom_id": "m", "title": "t",
+			"components": many(6, func(i int) any { return row(input("l", fmt.Sprint(i))) })}, "data.components"},
+		{"2 in a row", object{"custom_id": "m", "title": "t",
+			"components": []any{row(input("l", "a"), input("l", "b"))}}, "data.components.0.components"},
+		{"a button", object{"custom_id": "m", "title": "t", "components": []any{row(button("b", "1"))}},
+			"data.components.0.components.0.type"},
+		{"input twice", object{"custom_id": "m", "title": "t", "components": []any{row(input("l", "a")),
+			row(input("l", "a"))}}, "data.components.1.components.0.custom_id"},
+		{"label component", object{"custom_id": "m", "title": "t",
+			"components": []any{object{"type": 18, "label": "l", "component": object{"type": 4, "style": 2,
+				"custom_id": "i"}}}}, ""},
+		{"value", object{"custom_id": "m", "title": "t",
+			"components": []any{row(object{"type": 4, "style": 1, "label": "l", "custom_id": "i", "max_length": 3,
+				"value": "four"})}}, "data.components.0.components.0.value"},
+		{"custom_id", object{"custom_id": text(101), "title": "t", "components": []any{row(input("l", "i"))}},
+			"data.custom_id"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -213,7 +261,8 @@ func TestModalLimits(t *testing.T) {
 	}
 }
 
-// spec is the check against Discord's document; the test is skipped where it is absent, and fails in CI.
+// spec is the check against Discord's document; the test is skipped where it is absent, and fails
+// in CI.
 func spec(t *testing.T) func(method, path string, body []byte) error {
 	t.Helper()
 	file := filepath.Join("..", "..", "..", "..", "shared", "assets", "discord-openapi.json")
@@ -245,7 +294,8 @@ func TestOpenAPI(t *testing.T) {
 		{"PATCH", "/webhooks/1/t/messages/@original", `{"content":"c"}`, true},
 		{"POST", "/channels/1/messages/2/threads", `{"name":"n","auto_archive_duration":99}`, false},
 		{"POST", "/interactions/1/t/callback", `{"type":99}`, false},
-		{"PUT", "/applications/1/guilds/2/commands", `[{"name":"recall","description":"d","default_member_permissions":"8192"}]`, true},
+		{"PUT", "/applications/1/guilds/2/commands",
+			`[{"name":"recall","description":"d","default_member_permissions":"8192"}]`, true},
 		{"POST", "/no/such/route", `{}`, false},
 	} {
 		if err := check(tt.method, tt.path, []byte(tt.body)); (err == nil) != tt.ok {

@@ -27,9 +27,9 @@ func (g *Guild) Notified() []Notification {
 
 var mention = regexp.MustCompile(`<@(&|!)?(\d+)>|@everyone|@here`)
 
-// notify finds out whom a new message notifies, by what allowed_mentions lets through and by Discord's defaults where it
-// says nothing: users, roles and everyone for a normal message, users alone for an answer to an interaction.
-// parse:null counts as absent. Callers hold g.mu.
+// notify finds out whom a new message notifies, by what allowed_mentions lets through and by
+// Discord's defaults where it says nothing: users, roles and everyone for a normal message, users
+// alone for an answer to an interaction. parse:null counts as absent. Callers hold g.mu.
 func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 	users, roles, everyone := true, !answer, !answer
 	var onlyUsers, onlyRoles []any
@@ -37,7 +37,8 @@ func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 	if a, ok := o["allowed_mentions"].(object); ok {
 		if replied = flag(a, "replied_user"); a["parse"] != nil || a["users"] != nil || a["roles"] != nil {
 			parse := list(a, "parse")
-			users, roles, everyone = slices.Contains(parse, any("users")), slices.Contains(parse, any("roles")), slices.Contains(parse, any("everyone"))
+			users, roles, everyone = slices.Contains(parse, any("users")), slices.Contains(parse, any("roles")),
+				slices.Contains(parse, any("everyone"))
 			onlyUsers, onlyRoles = list(a, "users"), list(a, "roles")
 		}
 	}
@@ -68,7 +69,8 @@ func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 					add("everyone", "", strings.TrimPrefix(x[0], "@"))
 				}
 			case kind == "&":
-				if r, ok := g.roles[id]; ok && (r.Mentionable || power) && (roles || slices.Contains(onlyRoles, any(id))) {
+				if r, ok := g.roles[id]; ok && (r.Mentionable || power) &&
+					(roles || slices.Contains(onlyRoles, any(id))) {
 					add("role", id, r.Name)
 				}
 			default:
@@ -83,8 +85,8 @@ func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 	}
 }
 
-// mentioning are the texts of a message whose mentions notify: content and text displays, never embeds. Code and backslashes
-// are no shelter: only allowed_mentions is a promise.
+// mentioning are the texts of a message whose mentions notify: content and text displays, never
+// embeds. Code and backslashes are no shelter: only allowed_mentions is a promise.
 func mentioning(m *message) []string {
 	texts := []string{m.content}
 	for o := range walk(m.components) {

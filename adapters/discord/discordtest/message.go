@@ -125,13 +125,15 @@ type attachment struct {
 
 const messageKeys = "content embeds allowed_mentions sticker_ids components flags attachments poll shared_client_theme message_reference nonce enforce_nonce tts"
 
-// apply changes m by a body and checks what comes of it. Only keys that are present change anything. Callers hold g.mu.
+// apply changes m by a body and checks what comes of it. Only keys that are present change
+// anything. Callers hold g.mu.
 func (g *Guild) apply(m *message, o object, files map[int]upload, path string, settable int64) *apiError {
 	f := &form{}
 	f.checkMessage(o, path)
 	if flags, ok := num(o, "flags"); ok {
 		if extra := flags &^ (settable | m.flags); extra != 0 {
-			f.add(join(path, "flags"), "BITFIELD_ANY_BITS_NOT_ALLOWED", fmt.Sprintf("The flags %d cannot be set here.", extra))
+			f.add(join(path, "flags"), "BITFIELD_ANY_BITS_NOT_ALLOWED", fmt.Sprintf("The flags %d cannot be set here.",
+				extra))
 		}
 		m.flags |= flags & settable // IS_COMPONENTS_V2 is never taken away
 		if settable&flagSuppressEmbeds != 0 && flags&flagSuppressEmbeds == 0 {
@@ -155,7 +157,8 @@ func (g *Guild) apply(m *message, o object, files map[int]upload, path string, s
 	if err := f.err(); err != nil {
 		return err
 	}
-	if m.content == "" && len(m.embeds) == 0 && len(m.attachments) == 0 && (m.flags&flagComponentsV2 == 0 || len(m.components) == 0) {
+	if m.content == "" && len(m.embeds) == 0 && len(m.attachments) == 0 &&
+		(m.flags&flagComponentsV2 == 0 || len(m.components) == 0) {
 		return fail(http.StatusBadRequest, 50006)
 	}
 	number(m.components)
@@ -248,7 +251,8 @@ func (g *Guild) messageObject(m *message) object {
 	}
 	o := object{
 		"id": m.id, "channel_id": m.channel, "type": m.kind, "content": m.content, "author": g.userObject(m.author),
-		"embeds": copyJSON(orEmpty(m.embeds)), "components": copyJSON(orEmpty(m.components)), "attachments": files, "flags": m.flags,
+		"embeds": copyJSON(orEmpty(m.embeds)), "components": copyJSON(orEmpty(m.components)), "attachments": files,
+		"flags":     m.flags,
 		"timestamp": timestamp(m.created), "edited_timestamp": nil, "tts": false, "pinned": false,
 		"mention_everyone": everyone, "mentions": users, "mention_roles": roles,
 	}
@@ -264,7 +268,8 @@ func (g *Guild) messageObject(m *message) object {
 	if m.from != nil {
 		o["webhook_id"], o["application_id"] = g.ApplicationID, g.ApplicationID
 		o["interaction_metadata"] = object{
-			"id": m.from.ID, "type": m.from.Kind, "user": g.userObject(m.from.User), "authorizing_integration_owners": m.from.owners(),
+			"id": m.from.ID, "type": m.from.Kind, "user": g.userObject(m.from.User),
+			"authorizing_integration_owners": m.from.owners(),
 		}
 	}
 	if t, ok := g.channels[m.thread]; ok && m.thread != "" {
@@ -283,7 +288,8 @@ func orEmpty(l []any) []any {
 // snapshot is what tests get to see of a message. Callers hold g.mu.
 func (g *Guild) snapshot(m *message) Message {
 	s := Message{
-		ID: m.id, ChannelID: m.channel, Author: m.author, Content: m.content, Created: m.created, Edited: m.edited, Flags: m.flags,
+		ID: m.id, ChannelID: m.channel, Author: m.author, Content: m.content, Created: m.created, Edited: m.edited,
+		Flags:     m.flags,
 		Ephemeral: m.user, ReplyTo: m.reference, Thread: m.thread, Loading: m.flags&flagLoading != 0,
 		Raw: marshal(g.messageObject(m)), pings: slices.Clone(m.pings),
 	}
@@ -338,7 +344,8 @@ func (g *Guild) postMessage(q *request) (int, any, *apiError) {
 			m.kind, m.reference = 0, ""
 		}
 	}
-	if err := g.apply(m, o, q.files, "", flagSuppressEmbeds|flagSuppressNotifications|flagVoice|flagComponentsV2); err != nil {
+	if err := g.apply(m, o, q.files, "",
+		flagSuppressEmbeds|flagSuppressNotifications|flagVoice|flagComponentsV2); err != nil {
 		return 0, nil, err
 	}
 	if c.isThread() {
@@ -427,7 +434,8 @@ func (g *Guild) getMessages(q *request) (int, any, *apiError) {
 	}
 	var ids []string
 	for _, id := range c.order {
-		if m, ok := g.messages[id]; ok && !m.deleted && !older(query.Get("before"), id) && !older(id, query.Get("after")) {
+		if m, ok := g.messages[id]; ok && !m.deleted && !older(query.Get("before"), id) &&
+			!older(id, query.Get("after")) {
 			ids = append(ids, id)
 		}
 	}
@@ -472,8 +480,10 @@ func (g *Guild) patchMessage(q *request) (int, any, *apiError) {
 		return 0, nil, err
 	}
 	if g.OldEdits >= 0 && time.Since(m.created) > g.OldEditAge {
-		// Neither the number nor the window is documented. The wait that is told is too short, as clients met it that were refused again and again.
-		changed.oldEdits = slices.DeleteFunc(slices.Clone(m.oldEdits), func(at time.Time) bool { return time.Since(at) >= g.OldEditWindow })
+		// Neither the number nor the window is documented. The wait that is told is too short, as
+		// clients met it that were refused again and again.
+		changed.oldEdits = slices.DeleteFunc(slices.Clone(m.oldEdits),
+			func(at time.Time) bool { return time.Since(at) >= g.OldEditWindow })
 		if len(changed.oldEdits) >= g.OldEdits {
 			e := fail(http.StatusTooManyRequests, 30046)
 			e.after = time.Second

@@ -33,7 +33,8 @@ func TestNonce(t *testing.T) {
 func TestEdit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuild(t)
-		m := post(t, g, trust, object{"content": "c", "embeds": []any{embed(5)}, "components": []any{row(button("b", "1"))}})
+		m := post(t, g, trust, object{"content": "c", "embeds": []any{embed(5)},
+			"components": []any{row(button("b", "1"))}})
 		path := "/channels/" + trust + "/messages/" + m.ID
 		want(t, call(t, g, "PATCH", path, object{"content": "d"}), 200, 0)
 		m, _ = g.Message(m.Ref())
@@ -43,7 +44,8 @@ func TestEdit(t *testing.T) {
 		want(t, call(t, g, "PATCH", path, object{"content": "", "embeds": []any{}}), 400, 50006)
 		v2 := []any{object{"type": 10, "content": "v2"}}
 		want(t, call(t, g, "PATCH", path, object{"flags": 1 << 15, "components": v2}), 400, 50035)
-		want(t, call(t, g, "PATCH", path, object{"flags": 1 << 15, "components": v2, "content": nil, "embeds": []any{}}), 200, 0)
+		want(t, call(t, g, "PATCH", path, object{"flags": 1 << 15, "components": v2, "content": nil,
+			"embeds": []any{}}), 200, 0)
 		want(t, call(t, g, "PATCH", path, object{"flags": 0, "content": "back"}), 400, 50035)
 
 		theirs := g.Say(mina, trust, "hello")
@@ -75,7 +77,8 @@ func TestGetMessages(t *testing.T) {
 	for n := range 5 {
 		ids = append(ids, post(t, g, trust, object{"content": fmt.Sprint(n)}).ID)
 	}
-	for query, texts := range map[string]string{"": "43210", "?limit=2": "43", "?before=" + ids[2]: "10", "?after=" + ids[2]: "43", "?limit=1&after=" + ids[1]: "2"} {
+	for query, texts := range map[string]string{"": "43210", "?limit=2": "43", "?before=" + ids[2]: "10",
+		"?after=" + ids[2]: "43", "?limit=1&after=" + ids[1]: "2"} {
 		a := call(t, g, "GET", "/channels/"+trust+"/messages"+query, nil)
 		v, _ := decode(a.raw)
 		got := ""
@@ -132,7 +135,8 @@ func TestThreads(t *testing.T) {
 	want(t, call(t, g, "POST", path, object{"name": "again"}), 400, 160004)
 	line := post(t, g, m.ID, object{"content": "line"})
 	want(t, call(t, g, "POST", "/channels/"+m.ID+"/messages/"+line.ID+"/threads", object{"name": "n"}), 400, 50024)
-	if th := g.Threads(trust); len(th) != 1 || th[0].Name != "R-1" || th[0].Message != m.ID || th[0].Archive != 24*time.Hour {
+	if th := g.Threads(trust); len(th) != 1 || th[0].Name != "R-1" || th[0].Message != m.ID ||
+		th[0].Archive != 24*time.Hour {
 		t.Errorf("threads: %+v", th)
 	}
 	if got := len(g.Thread(m.ID)) + len(g.Thread(trust)); got != 2 {
@@ -178,7 +182,8 @@ func TestFiles(t *testing.T) {
 			io.WriteString(part, data)
 		}
 		w.Close()
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", "https://discord.com/api/v9/channels/"+trust+"/messages", &b)
+		req, _ := http.NewRequestWithContext(t.Context(), "POST",
+			"https://discord.com/api/v9/channels/"+trust+"/messages", &b)
 		req.Header.Set("Authorization", "Bot "+g.BotToken)
 		req.Header.Set("Content-Type", w.FormDataContentType())
 		resp, err := g.Client().Do(req)
@@ -197,7 +202,8 @@ func TestFiles(t *testing.T) {
 		status  int
 		code    int64
 	}{
-		{`{"content":"c","attachments":[{"id":0,"filename":"seqs.csv","description":"all"}]}`, map[string]string{"files[0]": "seq\n1\n"}, 200, 0},
+		{`{"content":"c","attachments":[{"id":0,"filename":"seqs.csv","description":"all"}]}`,
+			map[string]string{"files[0]": "seq\n1\n"}, 200, 0},
 		{``, map[string]string{"files[0]": "x"}, 200, 0},
 		{`{"content":"c"}`, map[string]string{"file": "x"}, 400, 50035},
 		{`{"attachments":[{"id":1}]}`, map[string]string{"files[0]": "x"}, 400, 50035},
@@ -280,9 +286,11 @@ func TestAnswersNotifyUsersOnly(t *testing.T) {
 	b := connect(t, g)
 	register(t, g)
 	g.Command(mina, trust, "recall")
-	b.reply(b.expect(0, "INTERACTION_CREATE"), object{"type": 4, "data": object{"content": "<@" + theo + "> <@&" + leads + ">"}})
+	b.reply(b.expect(0, "INTERACTION_CREATE"), object{"type": 4,
+		"data": object{"content": "<@" + theo + "> <@&" + leads + ">"}})
 	g.Command(mina, trust, "recall")
-	b.reply(b.expect(0, "INTERACTION_CREATE"), object{"type": 4, "data": object{"content": "<@" + theo + ">", "flags": 64}})
+	b.reply(b.expect(0, "INTERACTION_CREATE"), object{"type": 4, "data": object{"content": "<@" + theo + ">",
+		"flags": 64}})
 	if n := g.Notified(); len(n) != 1 || n[0].Kind != "user" || n[0].ID != theo {
 		t.Errorf("notified: %+v", n)
 	}

@@ -11,10 +11,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// OpenAPI reads Discord's published OpenAPI document (API v10) and returns a check of request bodies, for Guild.Validate.
-// path may be a route of the document or a concrete path, with or without /api/v9 or /api/v10; a route that the document
-// lacks, or that takes no JSON, is an error. The document types default_member_permissions as an integer, while the API takes
-// and gives a decimal string: the check converts it first.
+// OpenAPI reads Discord's published OpenAPI document (API v10) and returns a check of request
+// bodies, for Guild.Validate. path may be a route of the document or a concrete path, with or
+// without /api/v9 or /api/v10; a route that the document lacks, or that takes no JSON, is an error.
+// The document types default_member_permissions as an integer, while the API takes and gives a
+// decimal string: the check converts it first.
 //
 // What the document does not say is checked by the guild itself: see the package documentation.
 func OpenAPI(file string) (func(method, path string, body []byte) error, error) {
@@ -45,7 +46,8 @@ func OpenAPI(file string) (func(method, path string, body []byte) error, error) 
 			return nil, fmt.Errorf("the OpenAPI document has no %s %s with a JSON body", method, path)
 		}
 		escaped := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(route)
-		pointer := name + "#/paths/" + escaped + "/" + strings.ToLower(method) + "/requestBody/content/application~1json/schema"
+		pointer := name + "#/paths/" + escaped + "/" + strings.ToLower(method) +
+			"/requestBody/content/application~1json/schema"
 		mu.Lock()
 		defer mu.Unlock()
 		if s, ok := schemas[pointer]; ok {

@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Picture draws a message as its readers see it, from the JSON that was received, in plain text for golden files:
+// Picture draws a message as its readers see it, from the JSON that was received, in plain text for
+// golden files:
 //
 //	┌ recallbot, only mina sees this (edited)
 //	│ content, Markdown carried out
@@ -20,10 +21,11 @@ import (
 //	│ [Approve] [Reject] (Show all) [Open: https://example.org]
 //	└ thread: name, 2 messages
 //
-// A button in round brackets is disabled. A mention is drawn as @name, and as @name(!) when it notified somebody. Times are in
-// UTC. Bold, italic and such are drawn without their marks; what was escaped shows its marks. Code is drawn as ‹code›, a block
-// of code with ╎ before each line, a heading as ══, small print as ··, a quote as ▎, a list item as •, a spoiler as ▒text▒, a
-// masked link as text(→address). Direction controls are drawn as ‹U+202E›.
+// A button in round brackets is disabled. A mention is drawn as @name, and as @name(!) when it
+// notified somebody. Times are in UTC. Bold, italic and such are drawn without their marks; what
+// was escaped shows its marks. Code is drawn as ‹code›, a block of code with ╎ before each line, a
+// heading as ══, small print as ··, a quote as ▎, a list item as •, a spoiler as ▒text▒, a masked
+// link as text(→address). Direction controls are drawn as ‹U+202E›.
 func (g *Guild) Picture(m Message) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -53,7 +55,8 @@ func (g *Guild) Picture(m Message) string {
 	return b.String()
 }
 
-// PictureModal draws a form: title, labels (* is required), what stands in the inputs or else their placeholders.
+// PictureModal draws a form: title, labels (* is required), what stands in the inputs or else their
+// placeholders.
 func (g *Guild) PictureModal(m Modal) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "┌ form: %s\n", m.Title)
@@ -370,7 +373,8 @@ func (r renderer) angle(s string) (out string, n int) {
 // lineMark recognizes headings, small print, quotes and list items at the beginning of a line.
 func lineMark(s string) (mark, rest string, ok bool) {
 	for _, m := range []struct{ source, drawn string }{
-		{"### ", "══ "}, {"## ", "══ "}, {"# ", "══ "}, {"-# ", "·· "}, {">>> ", "▎"}, {"> ", "▎"}, {"- ", "• "}, {"* ", "• "},
+		{"### ", "══ "}, {"## ", "══ "}, {"# ", "══ "}, {"-# ", "·· "}, {">>> ", "▎"}, {"> ", "▎"}, {"- ", "• "},
+		{"* ", "• "},
 	} {
 		if rest, ok := strings.CutPrefix(s, m.source); ok && strings.TrimSpace(rest) != "" {
 			return m.drawn, rest, true
@@ -416,7 +420,8 @@ func closing(s, mark string) int {
 		case strings.HasPrefix(s[i:], mark):
 			after := s[i+len(mark):]
 			next, _ := utf8.DecodeRuneInString(after)
-			if len(mark) == 1 && (i == 0 || s[i-1] == ' ' || strings.HasPrefix(after, mark) || mark == "_" && after != "" && isWord(next)) {
+			if len(mark) == 1 && (i == 0 || s[i-1] == ' ' || strings.HasPrefix(after, mark) || mark == "_" &&
+				after != "" && isWord(next)) {
 				if strings.HasPrefix(after, mark) {
 					i++
 				}
@@ -428,8 +433,9 @@ func closing(s, mark string) int {
 	return -1
 }
 
-// codeSpan recognizes code between backticks at the beginning of s: its inside and its whole length, 0 without. As many
-// backticks close it as open it, and none stands beside them; where a run of them is not closed, a shorter run opens.
+// codeSpan recognizes code between backticks at the beginning of s: its inside and its whole
+// length, 0 without. As many backticks close it as open it, and none stands beside them; where a
+// run of them is not closed, a shorter run opens.
 func codeSpan(s string) (inner string, n int) {
 	open := backticks(s)
 	best := 0 // as many backticks close it

@@ -12,7 +12,8 @@ func TestPicture(t *testing.T) {
 		"embeds": []any{object{"title": "Messages", "description": "> quoted \\*stars\\*", "fields": []any{
 			object{"name": "Group", "value": "`@TGS#1`"}, object{"name": "Who", "value": "a\nb"},
 		}, "footer": object{"text": "R-1"}}},
-		"components": []any{row(button("Approve", "a"), object{"type": 2, "style": 2, "label": "Reject", "custom_id": "r", "disabled": true},
+		"components": []any{row(button("Approve", "a"), object{"type": 2, "style": 2, "label": "Reject",
+			"custom_id": "r", "disabled": true},
 			object{"type": 2, "style": 5, "label": "Open", "url": "https://example.org"})},
 	})
 	call(t, g, "POST", "/channels/"+trust+"/messages/"+m.ID+"/threads", object{"name": "R-1"})
@@ -38,8 +39,10 @@ func TestPicture(t *testing.T) {
 	v2 := post(t, g, trust, object{"flags": 1 << 15, "components": []any{
 		object{"type": 17, "components": []any{
 			object{"type": 10, "content": "# Head\ntext"}, object{"type": 14},
-			object{"type": 9, "components": []any{object{"type": 10, "content": "side"}}, "accessory": button("Go", "g")},
-			row(object{"type": 3, "custom_id": "s", "placeholder": "Pick", "options": []any{object{"label": "l", "value": "v"}}}),
+			object{"type": 9, "components": []any{object{"type": 10, "content": "side"}},
+				"accessory": button("Go", "g")},
+			row(object{"type": 3, "custom_id": "s", "placeholder": "Pick",
+				"options": []any{object{"label": "l", "value": "v"}}}),
 		}},
 	}})
 	want = "┌ recallbot\n│ ┃ ══ Head\n│ ┃ text\n│ ┃ ────\n│ ┃ side\n│ ┃ [Go]\n│ ┃ [Pick ▾]\n└\n"
@@ -50,7 +53,8 @@ func TestPicture(t *testing.T) {
 	register(t, g)
 	i := g.Command(mina, trust, "recall")
 	b.reply(b.expect(0, "INTERACTION_CREATE"), object{"type": 4, "data": object{"content": "no", "flags": 64}})
-	if got := g.Picture(g.Ephemerals(mina)[0]); got != "┌ recallbot, only mina sees this\n│ no\n└\n" || i.Ephemeral() != "no" {
+	if got := g.Picture(g.Ephemerals(mina)[0]); got != "┌ recallbot, only mina sees this\n│ no\n└\n" ||
+		i.Ephemeral() != "no" {
 		t.Errorf("drawn as\n%s", got)
 	}
 }

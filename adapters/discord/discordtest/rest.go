@@ -141,7 +141,8 @@ func (g *Guild) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	g.mu.Lock()
-	g.calls = append(g.calls, Call{At: time.Now(), Method: r.Method, Route: "?" + redact(r.URL.Path), Status: http.StatusNotFound})
+	g.calls = append(g.calls, Call{At: time.Now(), Method: r.Method, Route: "?" + redact(r.URL.Path),
+		Status: http.StatusNotFound})
 	g.mu.Unlock()
 	writeError(w, &apiError{status: http.StatusNotFound, message: "404: Not Found"})
 }
@@ -173,14 +174,16 @@ func (g *Guild) call(w http.ResponseWriter, r *http.Request, e endpoint, path st
 	started := time.Now()
 	g.mu.Lock()
 	at := len(g.calls)
-	g.calls = append(g.calls, Call{At: started, Method: r.Method, Route: e.route, Args: shown, Query: r.URL.RawQuery, UserAgent: r.UserAgent()})
+	g.calls = append(g.calls, Call{At: started, Method: r.Method, Route: e.route, Args: shown, Query: r.URL.RawQuery,
+		UserAgent: r.UserAgent()})
 	g.mu.Unlock()
 
 	rec := &statusWriter{ResponseWriter: w}
 	defer func() {
 		g.mu.Lock()
 		c := &g.calls[at]
-		c.Took, c.Status, c.Code, c.Limited = time.Since(started), rec.status, rec.code, rec.status == http.StatusTooManyRequests
+		c.Took, c.Status, c.Code, c.Limited = time.Since(started), rec.status, rec.code,
+			rec.status == http.StatusTooManyRequests
 		g.bump()
 		g.mu.Unlock()
 	}()
@@ -229,7 +232,8 @@ func (g *Guild) admit(w http.ResponseWriter, q *request, e endpoint) *apiError {
 	if !good && (e.auth || auth != "") {
 		return &apiError{status: http.StatusUnauthorized, message: "401: Unauthorized"}
 	}
-	for _, id := range []string{"channel_id", "message_id", "guild_id", "user_id", "interaction_id", "webhook_id", "application_id"} {
+	for _, id := range []string{"channel_id", "message_id", "guild_id", "user_id", "interaction_id", "webhook_id",
+		"application_id"} {
 		if v, ok := q.args[id]; ok && !isSnowflake(v) {
 			f := form{}
 			f.add(id, "NUMBER_TYPE_COERCE", "Value \""+v+"\" is not snowflake.")
@@ -293,7 +297,8 @@ func (q *request) read(g *Guild, wanted bool) *apiError {
 		}
 	default:
 		f := form{}
-		f.add("", "CONTENT_TYPE_INVALID", "Expected \"Content-Type\" header to be one of {'application/json', 'multipart/form-data'}.")
+		f.add("", "CONTENT_TYPE_INVALID",
+			"Expected \"Content-Type\" header to be one of {'application/json', 'multipart/form-data'}.")
 		return f.err()
 	}
 	if q.raw == nil {
@@ -409,7 +414,8 @@ func (g *Guild) getGatewayBot(q *request) (int, any, *apiError) {
 		reset = time.Until(used[0].Add(24 * time.Hour))
 	}
 	return 200, object{"url": cmp.Or(g.GatewayURL, gatewayURL(q.Request)), "shards": 1, "session_start_limit": object{
-		"total": g.IdentifyBudget, "remaining": max(g.IdentifyBudget-len(used), 0), "reset_after": reset.Milliseconds(), "max_concurrency": 1,
+		"total": g.IdentifyBudget, "remaining": max(g.IdentifyBudget-len(used), 0), "reset_after": reset.Milliseconds(),
+		"max_concurrency": 1,
 	}}, nil
 }
 
@@ -423,9 +429,11 @@ func (g *Guild) getApplication(*request) (int, any, *apiError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	o := object{
-		"id": g.ApplicationID, "name": g.BotName, "icon": nil, "description": "", "bot_public": false, "bot_require_code_grant": false,
-		"verify_key": g.PublicKey, "flags": 0, "bot": g.userObject(g.BotUserID), "interactions_endpoint_url": nil,
-		"integration_types_config": object{"0": object{}},
+		"id": g.ApplicationID, "name": g.BotName, "icon": nil, "description": "", "bot_public": false,
+		"bot_require_code_grant": false,
+		"verify_key":             g.PublicKey, "flags": 0, "bot": g.userObject(g.BotUserID),
+		"interactions_endpoint_url": nil,
+		"integration_types_config":  object{"0": object{}},
 	}
 	if g.byHTTP() {
 		o["interactions_endpoint_url"] = "https://bot.example/discord/interactions"

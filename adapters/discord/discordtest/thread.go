@@ -26,15 +26,17 @@ func (g *Guild) Threads(channel string) []Thread {
 	var all []Thread
 	for _, c := range g.channels {
 		if c.isThread() && c.parent == channel {
-			all = append(all, Thread{c.ID, c.Name, c.parent, c.message, c.owner, c.Type, c.archived, c.locked, time.Duration(c.archive) * time.Minute})
+			all = append(all, Thread{c.ID, c.Name, c.parent, c.message, c.owner, c.Type, c.archived, c.locked,
+				time.Duration(c.archive) * time.Minute})
 		}
 	}
-	slices.SortFunc(all, func(a, b Thread) int { return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(all,
+		func(a, b Thread) int { return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID)) })
 	return all
 }
 
-// Thread is what was said in a thread, oldest first. For a channel it is what was said in all of its threads, thread by
-// thread.
+// Thread is what was said in a thread, oldest first. For a channel it is what was said in all of
+// its threads, thread by thread.
 func (g *Guild) Thread(id string) []Message {
 	g.mu.Lock()
 	c, ok := g.channels[id]
@@ -91,7 +93,8 @@ func (g *Guild) openThread(c *channel, kind int) *apiError {
 func (g *Guild) newThread(parent *channel, id string, kind int, o object) *channel {
 	t := &channel{
 		Channel: Channel{ID: id, Name: str(o, "name"), Type: kind},
-		parent:  parent.ID, owner: g.BotUserID, created: time.Now(), archive: cmp.Or(integer(o, "auto_archive_duration"), 1440),
+		parent:  parent.ID, owner: g.BotUserID, created: time.Now(),
+		archive: cmp.Or(integer(o, "auto_archive_duration"), 1440),
 	}
 	g.channels[id] = t
 	g.bump()
@@ -147,7 +150,8 @@ func (g *Guild) postThread(q *request) (int, any, *apiError) {
 	}
 	t := g.newThread(c, g.snowflake(), int(kind), o)
 	if kind != PrivateThread {
-		g.publish(&message{id: g.snowflake(), channel: c.ID, author: g.BotUserID, kind: 18, content: t.Name, created: time.Now(), thread: t.ID})
+		g.publish(&message{id: g.snowflake(), channel: c.ID, author: g.BotUserID, kind: 18, content: t.Name,
+			created: time.Now(), thread: t.ID})
 	}
 	return http.StatusCreated, g.channelObject(t), nil
 }
@@ -157,7 +161,8 @@ func (g *Guild) patchChannel(q *request) (int, any, *apiError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	o := q.object()
-	g.noteUnknown("PATCH "+q.route, o, "name archived locked invitable auto_archive_duration rate_limit_per_user flags applied_tags")
+	g.noteUnknown("PATCH "+q.route, o,
+		"name archived locked invitable auto_archive_duration rate_limit_per_user flags applied_tags")
 	c, err := g.visible(q.args["channel_id"])
 	if err != nil {
 		return 0, nil, err

@@ -93,7 +93,8 @@ func parseJSON(raw []byte) (any, error) {
 func writeJSON(rw http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		panic("slacktest: answer cannot be written as JSON: " + err.Error()) // unreachable unless a method answers with an unsupported type
+		// unreachable unless a method answers with an unsupported type
+		panic("slacktest: answer cannot be written as JSON: " + err.Error())
 	}
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	rw.WriteHeader(status)
@@ -106,7 +107,8 @@ func toJSON(v any) json.RawMessage {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic("slacktest: cannot be written as JSON: " + err.Error()) // unreachable unless a value holds an unsupported type
+		// unreachable unless a value holds an unsupported type
+		panic("slacktest: cannot be written as JSON: " + err.Error())
 	}
 	return bytes.TrimSpace(b.Bytes())
 }
@@ -217,7 +219,8 @@ func (f Fault) sent() int {
 
 // read takes the arguments and the token out of the request.
 func (c *call) read(body []byte) *refusal {
-	if scheme, token, ok := strings.Cut(c.r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+	if scheme, token, ok := strings.Cut(c.r.Header.Get("Authorization"), " "); ok &&
+		strings.EqualFold(scheme, "Bearer") {
 		c.token = token
 	}
 	c.form = c.r.URL.Query()
@@ -327,7 +330,8 @@ func (w *Workspace) kindOf(channel string) string {
 func authTest(c *call) (map[string]any, *refusal) {
 	w := c.w
 	a := map[string]any{
-		"url": "https://" + w.domain() + ".slack.com/", "team": w.TeamName, "team_id": w.TeamID, "is_enterprise_install": false,
+		"url": "https://" + w.domain() + ".slack.com/", "team": w.TeamName, "team_id": w.TeamID,
+		"is_enterprise_install": false,
 	}
 	if w.EnterpriseID != "" {
 		a["enterprise_id"] = w.EnterpriseID
@@ -344,7 +348,8 @@ func (w *Workspace) domain() string { return strings.ToLower(w.TeamName) }
 
 func teamInfo(c *call) (map[string]any, *refusal) {
 	w := c.w
-	team := map[string]any{"id": w.TeamID, "name": w.TeamName, "domain": w.domain(), "url": "https://" + w.domain() + ".slack.com/"}
+	team := map[string]any{"id": w.TeamID, "name": w.TeamName, "domain": w.domain(),
+		"url": "https://" + w.domain() + ".slack.com/"}
 	if w.EnterpriseID != "" {
 		team["enterprise_id"] = w.EnterpriseID
 	}
@@ -357,7 +362,8 @@ func botsInfo(c *call) (map[string]any, *refusal) {
 		return nil, refuse("bot_not_found")
 	}
 	return map[string]any{"bot": map[string]any{
-		"id": w.BotID, "deleted": false, "name": w.BotName, "app_id": w.AppID, "user_id": w.BotUserID, "updated": 1, "icons": map[string]any{},
+		"id": w.BotID, "deleted": false, "name": w.BotName, "app_id": w.AppID, "user_id": w.BotUserID, "updated": 1,
+		"icons": map[string]any{},
 	}}, nil
 }
 
@@ -365,7 +371,8 @@ func usersInfo(c *call) (map[string]any, *refusal) {
 	w := c.w
 	id := c.str("user")
 	if id == w.BotUserID && w.users[id] == nil {
-		return map[string]any{"user": w.userJSON(&User{ID: id, Name: w.BotName, TeamID: w.TeamID, Bot: true}, c.flag("include_locale"))}, nil
+		return map[string]any{"user": w.userJSON(&User{ID: id, Name: w.BotName, TeamID: w.TeamID, Bot: true},
+			c.flag("include_locale"))}, nil
 	}
 	u := w.users[id]
 	if u == nil {
@@ -389,13 +396,16 @@ func (w *Workspace) userJSON(u *User, locale bool) map[string]any {
 	}
 	m := map[string]any{
 		"id": u.ID, "team_id": u.TeamID, "name": u.Name, "deleted": u.Deleted, "real_name": real,
-		"tz": tz, "tz_label": tz, "tz_offset": u.TZOffset, "profile": profile, "is_bot": u.Bot, "is_app_user": false, "updated": 1,
-		"is_admin": u.Admin, "is_owner": false, "is_primary_owner": false, "is_restricted": u.Restricted || u.UltraRestricted,
+		"tz": tz, "tz_label": tz, "tz_offset": u.TZOffset, "profile": profile, "is_bot": u.Bot, "is_app_user": false,
+		"updated":  1,
+		"is_admin": u.Admin, "is_owner": false, "is_primary_owner": false, "is_restricted": u.Restricted ||
+			u.UltraRestricted,
 		"is_ultra_restricted": u.UltraRestricted,
 	}
 	// Slack sends these only where they are true.
 	for key, set := range map[string]bool{
-		"is_stranger": u.Stranger, "is_invited_user": u.Invited, "is_workflow_bot": u.WorkflowBot, "is_connector_bot": u.ConnectorBot,
+		"is_stranger": u.Stranger, "is_invited_user": u.Invited, "is_workflow_bot": u.WorkflowBot,
+		"is_connector_bot": u.ConnectorBot,
 	} {
 		if set {
 			m[key] = true
@@ -420,7 +430,8 @@ func usergroupsList(c *call) (map[string]any, *refusal) {
 		if g.Disabled && !c.flag("include_disabled") {
 			continue
 		}
-		m := map[string]any{"id": g.ID, "team_id": w.TeamID, "is_usergroup": true, "name": g.Name, "handle": g.Handle, "date_delete": 0}
+		m := map[string]any{"id": g.ID, "team_id": w.TeamID, "is_usergroup": true, "name": g.Name, "handle": g.Handle,
+			"date_delete": 0}
 		if g.Disabled {
 			m["date_delete"] = 1
 		}
@@ -459,9 +470,12 @@ func conversationsInfo(c *call) (map[string]any, *refusal) {
 	}
 	w := c.w
 	m := map[string]any{
-		"id": ch.ID, "created": 1, "is_archived": ch.Archived, "is_channel": !ch.Private && !ch.IM, "is_group": false, "is_im": ch.IM,
-		"is_mpim": ch.MPIM, "is_private": ch.Private || ch.IM, "is_member": ch.BotIn, "is_general": false, "is_org_shared": false,
-		"is_shared": ch.ExtShared, "is_ext_shared": ch.ExtShared, "is_pending_ext_shared": false, "context_team_id": w.TeamID,
+		"id": ch.ID, "created": 1, "is_archived": ch.Archived, "is_channel": !ch.Private && !ch.IM, "is_group": false,
+		"is_im":   ch.IM,
+		"is_mpim": ch.MPIM, "is_private": ch.Private || ch.IM, "is_member": ch.BotIn, "is_general": false,
+		"is_org_shared": false,
+		"is_shared":     ch.ExtShared, "is_ext_shared": ch.ExtShared, "is_pending_ext_shared": false,
+		"context_team_id": w.TeamID,
 	}
 	if ch.IM {
 		if len(ch.Members) > 0 {
@@ -548,7 +562,8 @@ func (c *call) history(keep func(*message) bool, newestFirst bool) (map[string]a
 	}
 	list := []any{}
 	for _, m := range ch.messages {
-		if m.gone || !keep(m) || oldest != "" && !after(m.TS, oldest, c.flag("inclusive")) || latest != "" && !after(latest, m.TS, c.flag("inclusive")) {
+		if m.gone || !keep(m) || oldest != "" && !after(m.TS, oldest, c.flag("inclusive")) || latest != "" &&
+			!after(latest, m.TS, c.flag("inclusive")) {
 			continue
 		}
 		list = append(list, c.w.messageJSON(m, c.flag("include_all_metadata")))
@@ -560,7 +575,8 @@ func (c *call) history(keep func(*message) bool, newestFirst bool) (map[string]a
 	if no != nil {
 		return nil, no
 	}
-	return map[string]any{"messages": part, "has_more": next != "", "response_metadata": map[string]any{"next_cursor": next}}, nil
+	return map[string]any{"messages": part, "has_more": next != "",
+		"response_metadata": map[string]any{"next_cursor": next}}, nil
 }
 
 // after reports whether timestamp a is later than b, or the same where inclusive.

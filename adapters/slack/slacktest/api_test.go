@@ -113,7 +113,8 @@ func TestTokens(t *testing.T) {
 		t.Errorf("X-OAuth-Scopes: %q", got)
 	}
 	// A token within a JSON body does not count.
-	resp, err := w.Client().Post("https://slack.com/api/chat.postMessage", "application/json", strings.NewReader(`{"token":"`+w.BotToken+`"}`))
+	resp, err := w.Client().Post("https://slack.com/api/chat.postMessage", "application/json",
+		strings.NewReader(`{"token":"`+w.BotToken+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,8 @@ func TestScopes(t *testing.T) {
 func TestWhereToPost(t *testing.T) {
 	w := acme(t)
 	for _, tt := range []struct{ channel, code string }{
-		{"C1", ""}, {"C2", ""}, {"C3", "is_archived"}, {"C9", "channel_not_found"}, {"", "channel_not_found"}, {"trust", "channel_not_found"},
+		{"C1", ""}, {"C2", ""}, {"C3", "is_archived"}, {"C9", "channel_not_found"}, {"", "channel_not_found"},
+		{"trust", "channel_not_found"},
 		{"G1", "channel_not_found"}, {"U1", ""},
 	} {
 		t.Run(tt.channel, func(t *testing.T) {
@@ -205,7 +207,8 @@ func TestThreads(t *testing.T) {
 	want(t, ask(t, w, "chat.postMessage", "channel", "C1", "text", "x", "thread_ts", "1.000001"), "thread_not_found")
 	reply := ask(t, w, "chat.postMessage", "channel", "C1", "text", "reply", "thread_ts", card)
 	want(t, reply, "")
-	want(t, ask(t, w, "chat.postMessage", "channel", "C1", "text", "loud", "thread_ts", card, "reply_broadcast", "true"), "")
+	want(t, ask(t, w, "chat.postMessage", "channel", "C1", "text", "loud", "thread_ts", card, "reply_broadcast",
+		"true"), "")
 	if n := len(w.Thread("C1", card)); n != 2 {
 		t.Errorf("%d replies, want 2", n)
 	}
@@ -352,7 +355,8 @@ func TestEphemeral(t *testing.T) {
 func TestDirectory(t *testing.T) {
 	w := acme(t)
 	user := ask(t, w, "users.info", "user", "U3", "include_locale", "true")["user"].(map[string]any)
-	if user["is_restricted"] != true || user["team_id"] != "T0TEAM" || user["locale"] != "en-US" || user["deleted"] != false {
+	if user["is_restricted"] != true || user["team_id"] != "T0TEAM" || user["locale"] != "en-US" ||
+		user["deleted"] != false {
 		t.Errorf("users.info: %v", user)
 	}
 	if _, there := user["is_stranger"]; there {
@@ -418,7 +422,8 @@ func TestRateLimits(t *testing.T) {
 		for range 50 {
 			want(t, ask(t, w, "chat.update", "channel", "C1", "ts", ts, "text", "x"), "")
 		}
-		m, resp = send(t, w, "chat.update", url.Values{"token": {w.BotToken}, "channel": {"C1"}, "ts": {ts}, "text": {"x"}})
+		m, resp = send(t, w, "chat.update", url.Values{"token": {w.BotToken}, "channel": {"C1"}, "ts": {ts},
+			"text": {"x"}})
 		want(t, m, "ratelimited")
 		if got := resp.Header.Get("Retry-After"); got != "60" {
 			t.Errorf("Retry-After %q, want 60", got)
@@ -463,7 +468,8 @@ func TestFaults(t *testing.T) {
 				client := w.Client()
 				client.Timeout = 5 * time.Second
 				begin := time.Now()
-				resp, err := client.PostForm("https://slack.com/api/chat.postMessage", url.Values{"token": {w.BotToken}, "channel": {"C1"}, "text": {"x"}})
+				resp, err := client.PostForm("https://slack.com/api/chat.postMessage",
+					url.Values{"token": {w.BotToken}, "channel": {"C1"}, "text": {"x"}})
 				if took := time.Since(begin); took != tt.takes {
 					t.Errorf("took %v, want %v", took, tt.takes)
 				}
@@ -480,7 +486,8 @@ func TestFaults(t *testing.T) {
 					body, _ := io.ReadAll(resp.Body)
 					resp.Body.Close()
 					var m struct{ Error string }
-					if jsonErr := json.Unmarshal(body, &m); resp.StatusCode != tt.status || (jsonErr == nil) != (tt.code != "") || tt.code != "ok" && m.Error != tt.code {
+					if jsonErr := json.Unmarshal(body, &m); resp.StatusCode != tt.status ||
+						(jsonErr == nil) != (tt.code != "") || tt.code != "ok" && m.Error != tt.code {
 						t.Errorf("status %d, body %s", resp.StatusCode, body)
 					}
 					if got, want := resp.Header.Get("Retry-After") != "", tt.fault.retryAfter > 0; got != want {
@@ -490,7 +497,8 @@ func TestFaults(t *testing.T) {
 				if got := len(w.Messages("C1")) == 1; got != tt.acts {
 					t.Errorf("acted: %v, want %v", got, tt.acts)
 				}
-				if c := w.Log()[0]; c.Method != "chat.postMessage" || c.Channel != "C1" || c.Bytes == 0 || (c.Error == "") != (tt.code == "ok") {
+				if c := w.Log()[0]; c.Method != "chat.postMessage" || c.Channel != "C1" || c.Bytes == 0 ||
+					(c.Error == "") != (tt.code == "ok") {
 					t.Errorf("log: %+v", c)
 				}
 				want(t, ask(t, w, "chat.postMessage", "channel", "C1", "text", "after"), "")
@@ -520,7 +528,8 @@ func TestOverTCP(t *testing.T) {
 	base, stop := w.Start()
 	defer stop()
 	post := func(client *http.Client) (*http.Response, error) {
-		return client.PostForm(base+"/api/chat.postMessage", url.Values{"token": {w.BotToken}, "channel": {"C1"}, "text": {"x"}})
+		return client.PostForm(base+"/api/chat.postMessage", url.Values{"token": {w.BotToken}, "channel": {"C1"},
+			"text": {"x"}})
 	}
 	resp, err := post(http.DefaultClient)
 	if err != nil {
@@ -606,21 +615,26 @@ func TestUploadFaults(t *testing.T) {
 		t.Errorf("an unknown upload: %d, %v", status, err)
 	}
 	files := `[{"id":"` + up["file_id"].(string) + `"}]`
-	for channel, code := range map[string]string{"C3": "is_archived", "C9": "channel_not_found", "G1": "channel_not_found"} {
+	for channel, code := range map[string]string{"C3": "is_archived", "C9": "channel_not_found",
+		"G1": "channel_not_found"} {
 		want(t, ask(t, w, "files.completeUploadExternal", "files", files, "channel_id", channel), code)
 	}
-	want(t, ask(t, w, "files.completeUploadExternal", "files", files, "channel_id", "C1", "thread_ts", "1.000001"), "thread_not_found")
+	want(t, ask(t, w, "files.completeUploadExternal", "files", files, "channel_id", "C1", "thread_ts", "1.000001"),
+		"thread_not_found")
 	want(t, ask(t, w, "files.completeUploadExternal", "files", `[]`), "invalid_arguments")
-	want(t, ask(t, w, "files.completeUploadExternal", "files", files, "channel_id", "C1", "initial_comment", "here"), "")
+	want(t, ask(t, w, "files.completeUploadExternal", "files", files, "channel_id", "C1", "initial_comment", "here"),
+		"")
 	if got := w.Messages("C1"); len(got) != 1 || w.Picture(got[0]) != "┌ recallbot\n│ here\n│ [file a, 1 bytes]\n└\n" {
 		t.Errorf("in the channel: %+v", got)
 	}
 }
 
-// TestTextThatWorks: markup in a message's text works unless it is switched off, and the codes of emoji work whatever is said.
+// TestTextThatWorks: markup in a message's text works unless it is switched off, and the codes of
+// emoji work whatever is said.
 func TestTextThatWorks(t *testing.T) {
 	for text, complaints := range map[string][2]int{ // as it comes, and with mrkdwn off
-		"plain, at 12:34:56 UTC, 2 * 3 * 4 a_b_c": {0, 0}, "*bold*": {1, 0}, "`code`": {1, 0}, "so _it_ is": {1, 0}, "~no~": {1, 0}, "x\n> said": {1, 0},
+		"plain, at 12:34:56 UTC, 2 * 3 * 4 a_b_c": {0, 0}, "*bold*": {1, 0}, "`code`": {1, 0}, "so _it_ is": {1, 0},
+		"~no~": {1, 0}, "x\n> said": {1, 0},
 		"won :tada: again": {1, 1}, ":+1:": {1, 1}, ":100:": {1, 1}, "a∶tada∶b": {0, 0},
 	} {
 		for i, off := range []string{"true", "false"} {

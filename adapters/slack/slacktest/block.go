@@ -30,7 +30,8 @@ func (w *Workspace) checkBlocks(list []any, size int) ([]any, *refusal) {
 func (w *Workspace) keep(list []any) []any {
 	v, err := parseJSON(toJSON(list))
 	if err != nil {
-		panic("slacktest: blocks do not survive a copy: " + err.Error()) // unreachable unless toJSON writes what parseJSON cannot read
+		// unreachable unless toJSON writes what parseJSON cannot read
+		panic("slacktest: blocks do not survive a copy: " + err.Error())
 	}
 	kept := v.([]any)
 	for _, b := range kept {
@@ -357,9 +358,11 @@ func (c *checker) link(path string, m map[string]any, key string) {
 // actionTypes are the elements that people use; the value says whether Slack
 // gives them an action_id where the app did not.
 var actionTypes = map[string]bool{
-	"button": true, "static_select": true, "multi_static_select": true, "users_select": true, "multi_users_select": true,
+	"button": true, "static_select": true, "multi_static_select": true, "users_select": true,
+	"multi_users_select":   true,
 	"conversations_select": true, "channels_select": true, "overflow": true, "datepicker": true, "timepicker": true,
-	"radio_buttons": true, "checkboxes": true, "plain_text_input": true, "number_input": true, "email_text_input": true, "url_text_input": true,
+	"radio_buttons": true, "checkboxes": true, "plain_text_input": true, "number_input": true, "email_text_input": true,
+	"url_text_input": true,
 }
 
 // element checks an element of a block. place is where it stands.
@@ -376,7 +379,8 @@ func (c *checker) element(path string, v any, place string) {
 	}
 	kind := str(m, "type")
 	switch kind {
-	case "plain_text_input", "number_input", "email_text_input", "url_text_input", "multi_static_select", "multi_users_select":
+	case "plain_text_input", "number_input", "email_text_input", "url_text_input", "multi_static_select",
+		"multi_users_select":
 		if place == "actions" || place == "context" {
 			c.fail(path, "unsupported type: %s", kind)
 		}
@@ -404,7 +408,8 @@ func (c *checker) element(path string, v any, place string) {
 		c.link(path, m, "image_url")
 		c.text(path, m, "alt_text", 1, 2000)
 	case "plain_text_input":
-		c.object(path, v, "type! action_id placeholder initial_value multiline min_length max_length focus_on_load dispatch_action_config")
+		c.object(path, v,
+			"type! action_id placeholder initial_value multiline min_length max_length focus_on_load dispatch_action_config")
 		c.plain(path, m, "placeholder", 150)
 		c.flags(path, m, "multiline")
 		c.text(path, m, "initial_value", 0, 3000)
@@ -413,7 +418,8 @@ func (c *checker) element(path string, v any, place string) {
 			c.fail(path+"/min_length", "must not be greater than max_length")
 		}
 	case "number_input":
-		c.object(path, v, "type! action_id is_decimal_allowed! initial_value min_value max_value placeholder focus_on_load")
+		c.object(path, v,
+			"type! action_id is_decimal_allowed! initial_value min_value max_value placeholder focus_on_load")
 		c.plain(path, m, "placeholder", 150)
 		c.flags(path, m, "is_decimal_allowed")
 	case "email_text_input", "url_text_input":
@@ -455,8 +461,9 @@ func (c *checker) element(path string, v any, place string) {
 		c.options(path, m, 10, "plain_text", "mrkdwn")
 		c.initial(path, m)
 	case "users_select", "conversations_select", "channels_select", "multi_users_select":
-		c.object(path, v, "type! action_id placeholder confirm focus_on_load initial_user initial_users initial_conversation initial_channel "+
-			"max_selected_items default_to_current_conversation filter response_url_enabled")
+		c.object(path, v,
+			"type! action_id placeholder confirm focus_on_load initial_user initial_users initial_conversation initial_channel "+
+				"max_selected_items default_to_current_conversation filter response_url_enabled")
 		c.plain(path, m, "placeholder", 150)
 	case "datepicker":
 		c.object(path, v, "type! action_id initial_date placeholder confirm focus_on_load")
@@ -507,7 +514,8 @@ func (c *checker) options(path string, m map[string]any, most int, kinds ...stri
 func (c *checker) initial(path string, m map[string]any) {
 	offered := optionsOf(m)
 	check := func(at string, v any) {
-		if !slices.ContainsFunc(offered, func(o map[string]any) bool { return string(toJSON(o)) == string(toJSON(v)) }) {
+		if !slices.ContainsFunc(offered,
+			func(o map[string]any) bool { return string(toJSON(o)) == string(toJSON(v)) }) {
 			c.fail(at, "must be one of the options")
 		}
 	}
@@ -586,7 +594,8 @@ func (c *checker) inline(path string, m map[string]any) {
 			continue
 		}
 		if style, there := em["style"]; there {
-			if sm := c.object(at+"/style", style, "bold italic strike code underline highlight client_highlight unlink"); sm != nil {
+			if sm := c.object(at+"/style", style,
+				"bold italic strike code underline highlight client_highlight unlink"); sm != nil {
 				c.flags(at+"/style", sm, slices.Collect(maps.Keys(sm))...)
 			}
 		}

@@ -150,7 +150,8 @@ func (d *Delivery) Replay() *Delivery {
 		return d
 	}
 	again := &Delivery{
-		ID: d.ID, Type: d.Type, Payload: d.Payload, Trigger: d.Trigger, ResponseURL: d.ResponseURL, w: w, fields: d.fields,
+		ID: d.ID, Type: d.Type, Payload: d.Payload, Trigger: d.Trigger, ResponseURL: d.ResponseURL, w: w,
+		fields:  d.fields,
 		carried: map[*Socket]bool{}, done: make(chan struct{}),
 	}
 	if d.request != nil {
@@ -526,7 +527,8 @@ func (w *Workspace) said(d *Delivery, r reply) {
 func (w *Workspace) typed(d *Delivery) {
 	ch := w.channels[d.fields.Get("channel_id")]
 	w.post(ch, &message{Message: Message{
-		User: d.fields.Get("user_id"), Text: strings.TrimSpace(d.command + " " + d.fields.Get("text")), Subtype: "slash_command",
+		User: d.fields.Get("user_id"), Text: strings.TrimSpace(d.command + " " + d.fields.Get("text")),
+		Subtype: "slash_command",
 	}})
 }
 

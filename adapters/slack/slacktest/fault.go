@@ -40,7 +40,8 @@ func ServerError(status int) Fault {
 	return Fault{name: fmt.Sprintf("http_%d", status), status: status, body: "<html>upstream error</html>"}
 }
 
-// Redirect answers 307 without acting: whoever follows it sends what it was asked to send, the token included, to another address.
+// Redirect answers 307 without acting: whoever follows it sends what it was asked to send, the
+// token included, to another address.
 func Redirect(location string) Fault {
 	return Fault{name: "redirected", status: http.StatusTemporaryRedirect, location: location}
 }

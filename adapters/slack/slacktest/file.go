@@ -180,7 +180,8 @@ func completeUpload(c *call) (map[string]any, *refusal) {
 		answer = append(answer, map[string]any{"id": f.ID, "title": f.Title})
 	}
 	if ch != nil {
-		m := &message{Message: Message{User: w.BotUserID, ThreadTS: thread, Text: c.str("initial_comment"), Subtype: "file_share"}, blocks: blocks}
+		m := &message{Message: Message{User: w.BotUserID, ThreadTS: thread, Text: c.str("initial_comment"),
+			Subtype: "file_share"}, blocks: blocks}
 		for _, f := range files {
 			m.Files = append(m.Files, f.File)
 		}

@@ -39,14 +39,18 @@ func TestSlackGo(t *testing.T) {
 		if err != nil || who.UserID != w.BotUserID || who.TeamID != w.TeamID || who.BotID != w.BotID {
 			t.Fatalf("auth.test: %+v, %v", who, err)
 		}
-		yes := slack.NewButtonBlockElement("approve", "R-1", slack.NewTextBlockObject(slack.PlainTextType, "Approve", false, false))
-		yes.Confirm = slack.NewConfirmationBlockObject(slack.NewTextBlockObject(slack.PlainTextType, "Sure?", false, false),
-			slack.NewTextBlockObject(slack.PlainTextType, "2 messages", false, false), slack.NewTextBlockObject(slack.PlainTextType, "Yes", false, false), nil)
+		yes := slack.NewButtonBlockElement("approve", "R-1", slack.NewTextBlockObject(slack.PlainTextType, "Approve",
+			false, false))
+		yes.Confirm = slack.NewConfirmationBlockObject(slack.NewTextBlockObject(slack.PlainTextType, "Sure?", false,
+			false),
+			slack.NewTextBlockObject(slack.PlainTextType, "2 messages", false, false),
+			slack.NewTextBlockObject(slack.PlainTextType, "Yes", false, false), nil)
 		blocks := slack.MsgOptionBlocks(
 			slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, "Recall", false, false)),
 			slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, "two", false, true), nil, nil),
 			slack.NewRichTextBlock("r", slack.NewRichTextSection(slack.NewRichTextSectionTextElement("x", nil),
-				slack.NewRichTextSectionUserGroupElement("S1"), slack.NewRichTextSectionDateElement(1, "{date}", nil, nil))),
+				slack.NewRichTextSectionUserGroupElement("S1"), slack.NewRichTextSectionDateElement(1, "{date}", nil,
+					nil))),
 			slack.NewContextBlock("c", slack.NewTextBlockObject(slack.PlainTextType, "R-1", false, false)),
 			slack.NewActionBlock("a", yes),
 		)
@@ -55,10 +59,12 @@ func TestSlackGo(t *testing.T) {
 		if err != nil || channel != "C1" {
 			t.Fatalf("posting: %v", err)
 		}
-		if m, ok := w.Message(MessageRef{channel, ts}); !ok || !m.UnfurlOff || m.Buttons()[0].Confirm.Title != "Sure?" || w.Notified()[0].Who != "S1" {
+		if m, ok := w.Message(MessageRef{channel, ts}); !ok || !m.UnfurlOff ||
+			m.Buttons()[0].Confirm.Title != "Sure?" || w.Notified()[0].Who != "S1" {
 			t.Errorf("message: %+v", m)
 		}
-		if _, _, _, err := api.UpdateMessageContext(ctx, "C1", ts, slack.MsgOptionText("done", true), slack.MsgOptionBlocks()); err != nil {
+		if _, _, _, err := api.UpdateMessageContext(ctx, "C1", ts, slack.MsgOptionText("done", true),
+			slack.MsgOptionBlocks()); err != nil {
 			t.Errorf("updating: %v", err)
 		}
 		if m, _ := w.Message(MessageRef{channel, ts}); m.Blocks != nil || m.Text != "done" {
@@ -73,11 +79,13 @@ func TestSlackGo(t *testing.T) {
 		if got, err := api.GetUserGroupMembersContext(ctx, "S1"); err != nil || len(got) != 1 {
 			t.Errorf("members: %v, %v", got, err)
 		}
-		if ch, err := api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: "C4"}); err != nil || !ch.IsExtShared {
+		if ch, err := api.GetConversationInfoContext(ctx,
+			&slack.GetConversationInfoInput{ChannelID: "C4"}); err != nil || !ch.IsExtShared {
 			t.Errorf("conversations.info: %+v, %v", ch, err)
 		}
 		content := "seq\n1\n"
-		if _, err := api.UploadFileContext(ctx, slack.UploadFileParameters{Filename: "a.csv", Content: content, FileSize: len(content), Channel: "C1", ThreadTimestamp: ts}); err != nil {
+		if _, err := api.UploadFileContext(ctx, slack.UploadFileParameters{Filename: "a.csv", Content: content,
+			FileSize: len(content), Channel: "C1", ThreadTimestamp: ts}); err != nil {
 			t.Errorf("uploading: %v", err)
 		} else if f := w.Files("C1", ts); len(f) != 1 || string(f[0].Content) != content {
 			t.Errorf("files: %+v", f)
@@ -88,7 +96,8 @@ func TestSlackGo(t *testing.T) {
 			slack.NewPlainTextInputBlockElement(nil, "t"))
 		form := slack.ModalViewRequest{
 			Type: slack.VTModal, Title: slack.NewTextBlockObject(slack.PlainTextType, "Reject", false, false),
-			Submit: slack.NewTextBlockObject(slack.PlainTextType, "Reject", false, false), Blocks: slack.Blocks{BlockSet: []slack.Block{input}},
+			Submit: slack.NewTextBlockObject(slack.PlainTextType, "Reject", false, false),
+			Blocks: slack.Blocks{BlockSet: []slack.Block{input}},
 		}
 		v, err := api.OpenViewContext(ctx, d.Trigger, form)
 		if err != nil || v.ID != w.Views("U1")[0].ID {
@@ -97,7 +106,8 @@ func TestSlackGo(t *testing.T) {
 		if _, err := api.UpdateViewContext(ctx, form, "", v.Hash, v.ID); err != nil {
 			t.Errorf("updating the view: %v", err)
 		}
-		if _, _, err := api.PostMessageContext(ctx, "", slack.MsgOptionResponseURL(d.ResponseURL, slack.ResponseTypeEphemeral), slack.MsgOptionText("answer", false)); err != nil {
+		if _, _, err := api.PostMessageContext(ctx, "", slack.MsgOptionResponseURL(d.ResponseURL,
+			slack.ResponseTypeEphemeral), slack.MsgOptionText("answer", false)); err != nil {
 			t.Errorf("response_url: %v", err)
 		}
 		if got := w.Ephemerals("U1"); got[len(got)-1].Text != "answer" {
@@ -124,7 +134,8 @@ func TestSlackGo(t *testing.T) {
 		}
 		w.Set(func(w *Workspace) { w.Scopes = []string{"users:read"} })
 		_, _, err = api.PostMessageContext(ctx, "C1", slack.MsgOptionText("x", false))
-		if no, ok := errors.AsType[slack.SlackErrorResponse](err); !ok || no.Err != "missing_scope" || no.Needed != "chat:write" || no.Provided != "users:read" {
+		if no, ok := errors.AsType[slack.SlackErrorResponse](err); !ok || no.Err != "missing_scope" ||
+			no.Needed != "chat:write" || no.Provided != "users:read" {
 			t.Errorf("missing scope: %+v", err)
 		}
 		if got := w.Complaints(); len(got) != 0 {
@@ -167,7 +178,8 @@ func TestSlackGoSignature(t *testing.T) {
 		if command.UserID != "U1" || command.Text != "x" || command.TeamID != w.TeamID {
 			t.Errorf("command: %+v", command)
 		}
-		if press.User.ID != "U2" || press.ActionCallback.BlockActions[0].Value != "R-1:abc" || press.Container.MessageTs != ts || press.User.TeamID != w.TeamID {
+		if press.User.ID != "U2" || press.ActionCallback.BlockActions[0].Value != "R-1:abc" ||
+			press.Container.MessageTs != ts || press.User.TeamID != w.TeamID {
 			t.Errorf("press: %+v", press)
 		}
 	})
@@ -238,7 +250,8 @@ func TestPublishedSamples(t *testing.T) {
 	}
 	// Keys that Slack's pages name and the samples lack.
 	extra := map[string]bool{
-		"team_id": true, "state": true, "response_url": true, "actions": true, "response_urls": true, "thread_ts": true, "app_id": true, "ts": true,
+		"team_id": true, "state": true, "response_url": true, "actions": true, "response_urls": true, "thread_ts": true,
+		"app_id": true, "ts": true,
 		"bot_id": true, "has_more": true, "is_enterprise_install": true, "updated": true, "blocks": true,
 	}
 	var compare func(path string, got, published map[string]any)

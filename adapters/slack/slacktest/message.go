@@ -72,8 +72,10 @@ type Ephemeral struct {
 	User     string // who sees it
 	Text     string
 	Blocks   json.RawMessage
-	Via      string // "chat.postEphemeral", "response_url", "ack" (of a socket or a request URL), or "slack": Slack itself speaks
-	Time     time.Time
+	// "chat.postEphemeral", "response_url", "ack" (of a socket or a request URL), or "slack": Slack
+	// itself speaks
+	Via  string
+	Time time.Time
 
 	blocks []any
 }
@@ -313,7 +315,8 @@ func postMessage(c *call) (map[string]any, *refusal) {
 		}
 	}
 	m := &message{Message: Message{
-		User: w.BotUserID, ThreadTS: thread, Text: p.text, UnfurlOff: p.unfurlOff, Broadcast: thread != "" && c.flag("reply_broadcast"),
+		User: w.BotUserID, ThreadTS: thread, Text: p.text, UnfurlOff: p.unfurlOff, Broadcast: thread != "" &&
+			c.flag("reply_broadcast"),
 	}, blocks: p.blocks, metadata: p.metadata}
 	if m.Broadcast {
 		m.Subtype = "thread_broadcast"
@@ -367,7 +370,8 @@ func (w *Workspace) direct(user string) *channel {
 			return ch
 		}
 	}
-	ch := &channel{Channel: Channel{ID: w.id("D"), Name: "directmessage", Members: []string{user}, BotIn: true, IM: true}}
+	ch := &channel{Channel: Channel{ID: w.id("D"), Name: "directmessage", Members: []string{user}, BotIn: true,
+		IM: true}}
 	w.channels[ch.ID] = ch
 	return ch
 }
@@ -458,7 +462,8 @@ func postEphemeral(c *call) (map[string]any, *refusal) {
 
 // whisper shows p to user alone.
 func (w *Workspace) whisper(channel, thread, user string, p *content, via string) *Ephemeral {
-	e := &Ephemeral{Channel: channel, TS: w.ts(), ThreadTS: thread, User: user, Text: p.text, Via: via, Time: w.now(), blocks: p.blocks}
+	e := &Ephemeral{Channel: channel, TS: w.ts(), ThreadTS: thread, User: user, Text: p.text, Via: via, Time: w.now(),
+		blocks: p.blocks}
 	w.ephemerals = append(w.ephemerals, e)
 	return e
 }

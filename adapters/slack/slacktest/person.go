@@ -29,8 +29,9 @@ func (w *Workspace) Command(user, channel, command, text string) *Delivery {
 	d.Trigger = w.newTrigger(user, "")
 	d.ResponseURL = w.newResponse(d, &response{user: user, channel: channel})
 	d.fields = url.Values{
-		"token": {verification}, "team_id": {u.TeamID}, "team_domain": {w.domain()}, "channel_id": {channel}, "channel_name": {channelName(ch)},
-		"user_id": {user}, "user_name": {u.Name}, "command": {command}, "text": {text}, "api_app_id": {w.AppID},
+		"token": {verification}, "team_id": {u.TeamID}, "team_domain": {w.domain()}, "channel_id": {channel},
+		"channel_name": {channelName(ch)},
+		"user_id":      {user}, "user_name": {u.Name}, "command": {command}, "text": {text}, "api_app_id": {w.AppID},
 		"is_enterprise_install": {"false"}, "response_url": {d.ResponseURL}, "trigger_id": {d.Trigger},
 	}
 	if u.TeamID != w.TeamID {
@@ -130,11 +131,13 @@ func buttonsOf(blocks []any) []Button {
 				continue
 			}
 			x := Button{
-				BlockID: str(m, "block_id"), ActionID: str(e, "action_id"), Text: label(e["text"]), Value: str(e, "value"),
+				BlockID: str(m, "block_id"), ActionID: str(e, "action_id"), Text: label(e["text"]),
+				Value: str(e, "value"),
 				Style: str(e, "style"), URL: str(e, "url"), Label: str(e, "accessibility_label"),
 			}
 			if c, ok := e["confirm"].(map[string]any); ok {
-				x.Confirm = &Confirm{label(c["title"]), label(c["text"]), label(c["confirm"]), label(c["deny"]), str(c, "style")}
+				x.Confirm = &Confirm{label(c["title"]), label(c["text"]), label(c["confirm"]), label(c["deny"]),
+					str(c, "style")}
 			}
 			list = append(list, x)
 		}
@@ -173,9 +176,11 @@ func (w *Workspace) Press(user string, ref MessageRef, actionID string) *Deliver
 			return w.press(user, m, actionID)
 		}
 	}
-	i := slices.IndexFunc(w.ephemerals, func(e *Ephemeral) bool { return e.User == user && e.TS == ref.TS && e.Channel == ref.Channel })
+	i := slices.IndexFunc(w.ephemerals,
+		func(e *Ephemeral) bool { return e.User == user && e.TS == ref.TS && e.Channel == ref.Channel })
 	if i < 0 {
-		return w.cannot("interactive", "pressing %s: user %s sees no message %s in %s", actionID, user, ref.TS, ref.Channel)
+		return w.cannot("interactive", "pressing %s: user %s sees no message %s in %s", actionID, user, ref.TS,
+			ref.Channel)
 	}
 	e := w.ephemerals[i]
 	button, block, err := findButton(e.blocks, actionID)
@@ -191,7 +196,8 @@ func (w *Workspace) Press(user string, ref MessageRef, actionID string) *Deliver
 	if e.ThreadTS != "" {
 		container["thread_ts"] = e.ThreadTS
 	}
-	return w.interact(u, ch, container, nil, w.action(button, block), &response{user: user, channel: e.Channel, ephemeral: e, press: true})
+	return w.interact(u, ch, container, nil, w.action(button, block), &response{user: user, channel: e.Channel,
+		ephemeral: e, press: true})
 }
 
 // PressStale is a person pressing a button on an older copy of a message, which
@@ -225,7 +231,8 @@ func (w *Workspace) PressForged(user string, ref MessageRef, actionID, value str
 		m = &message{Message: Message{Channel: ref.Channel, TS: ref.TS, User: w.BotUserID}}
 	}
 	button := map[string]any{
-		"type": "button", "action_id": actionID, "value": value, "text": map[string]any{"type": "plain_text", "text": "Forged", "emoji": true},
+		"type": "button", "action_id": actionID, "value": value, "text": map[string]any{"type": "plain_text",
+			"text": "Forged", "emoji": true},
 	}
 	return w.pressed(user, m, w.action(button, "forged"))
 }
@@ -246,7 +253,8 @@ func (w *Workspace) pressed(user string, m *message, action map[string]any) *Del
 
 // action is the entry of "actions" for a button.
 func (w *Workspace) action(button map[string]any, block string) map[string]any {
-	a := map[string]any{"type": "button", "action_id": button["action_id"], "block_id": block, "text": button["text"], "action_ts": w.ts()}
+	a := map[string]any{"type": "button", "action_id": button["action_id"], "block_id": block, "text": button["text"],
+		"action_ts": w.ts()}
 	for _, k := range []string{"value", "style", "confirm"} {
 		if v, there := button[k]; there {
 			a[k] = v
@@ -258,7 +266,8 @@ func (w *Workspace) action(button map[string]any, block string) map[string]any {
 // interaction begins the payload of an interaction.
 func (w *Workspace) interaction(kind string, u *User, trigger string) map[string]any {
 	p := map[string]any{
-		"type": kind, "team": map[string]any{"id": w.TeamID, "domain": w.domain()}, "api_app_id": w.AppID, "token": verification,
+		"type": kind, "team": map[string]any{"id": w.TeamID, "domain": w.domain()}, "api_app_id": w.AppID,
+		"token":      verification,
 		"user":       map[string]any{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
 		"enterprise": nil, "is_enterprise_install": false,
 	}

@@ -34,7 +34,8 @@ func (a *app) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	ts := r.Header.Get("X-Slack-Request-Timestamp")
 	var sec int64
 	fmt.Sscan(ts, &sec)
-	if age := time.Since(time.Unix(sec, 0)); Sign(a.secret, ts, body) != r.Header.Get("X-Slack-Signature") || age.Abs() > 5*time.Minute {
+	if age := time.Since(time.Unix(sec, 0)); Sign(a.secret, ts, body) != r.Header.Get("X-Slack-Signature") ||
+		age.Abs() > 5*time.Minute {
 		a.bad++
 		a.mu.Unlock()
 		http.Error(rw, "no", http.StatusUnauthorized)
@@ -64,19 +65,23 @@ func httpMode(t *testing.T, w *Workspace, answers ...func(http.ResponseWriter, *
 
 func TestHTTPCommand(t *testing.T) {
 	bubble(t, func(t *testing.T, w *Workspace) {
-		a := httpMode(t, w, says("text/plain", "noted"), says("application/json", `{"response_type":"in_channel","text":"for all"}`))
+		a := httpMode(t, w, says("text/plain", "noted"),
+			says("application/json", `{"response_type":"in_channel","text":"for all"}`))
 		d := w.Command("U1", "C1", "/recall", "1 & 2")
 		if err := d.Wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		form, err := url.ParseQuery(a.bodies[0])
-		if err != nil || form.Get("text") != "1 & 2" || form.Get("command") != "/recall" || form.Get("trigger_id") != d.Trigger {
+		if err != nil || form.Get("text") != "1 & 2" || form.Get("command") != "/recall" ||
+			form.Get("trigger_id") != d.Trigger {
 			t.Errorf("form %v, %v", form, err)
 		}
-		if r := a.got[0]; r.URL.Path != "/slack/commands" || r.Method != http.MethodPost || r.Header.Get("X-Slack-Retry-Num") != "" {
+		if r := a.got[0]; r.URL.Path != "/slack/commands" || r.Method != http.MethodPost ||
+			r.Header.Get("X-Slack-Retry-Num") != "" {
 			t.Errorf("request %s %s", r.Method, r.URL)
 		}
-		if got := w.Ephemerals("U1"); len(got) != 1 || got[0].Text != "noted" || got[0].Via != "ack" || d.StatusCode() != 200 {
+		if got := w.Ephemerals("U1"); len(got) != 1 || got[0].Text != "noted" || got[0].Via != "ack" ||
+			d.StatusCode() != 200 {
 			t.Errorf("mina sees %+v", got)
 		}
 		if err := w.Command("U1", "C1", "/recall", "x").Wait(t.Context()); err != nil {
@@ -113,10 +118,12 @@ func TestHTTPForgeries(t *testing.T) {
 		if err := again.Wait(t.Context()); err != nil {
 			t.Errorf("replay: %v", err)
 		}
-		if n := len(a.bodies); a.bodies[n-1] != a.bodies[n-2] || a.got[n-1].Header.Get("X-Slack-Signature") != a.got[n-2].Header.Get("X-Slack-Signature") {
+		if n := len(a.bodies); a.bodies[n-1] != a.bodies[n-2] ||
+			a.got[n-1].Header.Get("X-Slack-Signature") != a.got[n-2].Header.Get("X-Slack-Signature") {
 			t.Error("the replay differs")
 		}
-		if err := w.SSLCheck().Wait(t.Context()); err != nil || !strings.Contains(a.bodies[len(a.bodies)-1], "ssl_check=1") {
+		if err := w.SSLCheck().Wait(t.Context()); err != nil || !strings.Contains(a.bodies[len(a.bodies)-1],
+			"ssl_check=1") {
 			t.Errorf("ssl_check: %v, %s", err, a.bodies[len(a.bodies)-1])
 		}
 		w.Deliver(nil)
@@ -137,7 +144,8 @@ func TestHTTPFailures(t *testing.T) {
 		for _, tt := range []struct {
 			failure string
 			takes   time.Duration
-		}{{"http_service_error", 0}, {"connection_failed", 0}, {"operation_timeout", 3 * time.Second}, {"operation_timeout", 3 * time.Second}} {
+		}{{"http_service_error", 0}, {"connection_failed", 0}, {"operation_timeout", 3 * time.Second},
+			{"operation_timeout", 3 * time.Second}} {
 			begin := time.Now()
 			d := w.Command("U1", "C1", "/recall", "x")
 			if err := d.Wait(t.Context()); err == nil || d.Failure() != tt.failure || time.Since(begin) != tt.takes {
@@ -186,7 +194,8 @@ func TestImpossible(t *testing.T) {
 	w := acme(t)
 	w.Deliver(http.NotFoundHandler())
 	ts := ask(t, w, "chat.postMessage", "channel", "C1", "text", "x", "blocks",
-		`[{"type":"actions","elements":[`+button+`]},{"type":"actions","elements":[`+button+`,{"type":"button","action_id":"b","text":`+plain(1)+`}]}]`)["ts"].(string)
+		`[{"type":"actions","elements":[`+button+`]},{"type":"actions","elements":[`+button+
+			`,{"type":"button","action_id":"b","text":`+plain(1)+`}]}]`)["ts"].(string)
 	ref := MessageRef{"C1", ts}
 	for name, d := range map[string]*Delivery{
 		"no such user":         w.Command("U9", "C1", "/recall", ""),
@@ -229,12 +238,15 @@ func TestPress(t *testing.T) {
 		m := c.last()
 		p := m["payload"].(map[string]any)
 		action := p["actions"].([]any)[0].(map[string]any)
-		if m["type"] != "interactive" || p["type"] != "block_actions" || action["value"] != "R-1:abc" || action["block_id"] != "decide" || action["style"] != "primary" {
+		if m["type"] != "interactive" || p["type"] != "block_actions" || action["value"] != "R-1:abc" ||
+			action["block_id"] != "decide" || action["style"] != "primary" {
 			t.Errorf("payload: %v", p)
 		}
 		for path, want := range map[string]any{
-			"user.id": "U2", "user.team_id": "T0TEAM", "team.id": "T0TEAM", "channel.id": "C1", "container.message_ts": ts,
-			"container.is_ephemeral": false, "message.ts": ts, "message.user": "U0BOT", "trigger_id": d.Trigger, "response_url": d.ResponseURL,
+			"user.id": "U2", "user.team_id": "T0TEAM", "team.id": "T0TEAM", "channel.id": "C1",
+			"container.message_ts":   ts,
+			"container.is_ephemeral": false, "message.ts": ts, "message.user": "U0BOT", "trigger_id": d.Trigger,
+			"response_url": d.ResponseURL,
 		} {
 			if got := dig(p, path); got != want {
 				t.Errorf("%s: %v, want %v", path, got, want)
@@ -280,7 +292,8 @@ func TestPressInThreadAndEphemeral(t *testing.T) {
 	bubble(t, func(t *testing.T, w *Workspace) {
 		c := connect(t, w, true)
 		parent := ask(t, w, "chat.postMessage", "channel", "C1", "text", "parent")["ts"].(string)
-		ts := ask(t, w, "chat.postMessage", "channel", "C1", "text", "x", "thread_ts", parent, "blocks", card)["ts"].(string)
+		ts := ask(t, w, "chat.postMessage", "channel", "C1", "text", "x", "thread_ts", parent, "blocks",
+			card)["ts"].(string)
 		w.Press("U2", MessageRef{"C1", ts}, "approve")
 		synctest.Wait()
 		if p := c.last()["payload"]; dig(p, "container.thread_ts") != parent || dig(p, "message.thread_ts") != parent {
@@ -338,7 +351,9 @@ func TestResponseURL(t *testing.T) {
 		if m := w.Messages("C1")[0]; m.Text != "decided" || len(m.Buttons()) != 0 {
 			t.Errorf("the card: %+v", m)
 		}
-		if got := respond(t, w, d.ResponseURL, `{"text":"x","replace_original":false,"blocks":[{"type":"actions","elements":[]}]}`, 400); !strings.Contains(got, "invalid_blocks") {
+		if got := respond(t, w, d.ResponseURL,
+			`{"text":"x","replace_original":false,"blocks":[{"type":"actions","elements":[]}]}`,
+			400); !strings.Contains(got, "invalid_blocks") {
 			t.Errorf("answer %s", got)
 		}
 		respond(t, w, d.ResponseURL, `text=x`, 400)
@@ -352,7 +367,8 @@ func TestResponseURL(t *testing.T) {
 		for range 2 {
 			respond(t, w, d.ResponseURL, `{"text":"x","replace_original":false}`, 200)
 		}
-		if got := respond(t, w, d.ResponseURL, `{"text":"x","replace_original":false}`, 404); !strings.Contains(got, "used_url") {
+		if got := respond(t, w, d.ResponseURL, `{"text":"x","replace_original":false}`, 404); !strings.Contains(got,
+			"used_url") {
 			t.Errorf("the sixth use: %s", got)
 		}
 
@@ -395,11 +411,14 @@ func TestViewLimits(t *testing.T) {
 		httpMode(t, w)
 		base := map[string]string{"type": `"modal"`, "title": plain(24), "close": plain(24), "blocks": `[]`}
 		for _, tt := range []struct{ key, value, code string }{
-			{"title", plain(24), ""}, {"title", plain(25), "invalid_arguments"}, {"title", mrkdwn(3), "invalid_arguments"},
+			{"title", plain(24), ""}, {"title", plain(25), "invalid_arguments"},
+			{"title", mrkdwn(3), "invalid_arguments"},
 			{"submit", plain(25), "invalid_arguments"}, {"close", plain(25), "invalid_arguments"},
-			{"private_metadata", `"` + strings.Repeat("x", 3000) + `"`, ""}, {"private_metadata", `"` + strings.Repeat("x", 3001) + `"`, "invalid_arguments"},
+			{"private_metadata", `"` + strings.Repeat("x", 3000) + `"`, ""},
+			{"private_metadata", `"` + strings.Repeat("x", 3001) + `"`, "invalid_arguments"},
 			{"callback_id", `"` + strings.Repeat("x", 256) + `"`, "invalid_arguments"},
-			{"blocks", "[" + many(100, `{"type":"divider"}`) + "]", ""}, {"blocks", "[" + many(101, `{"type":"divider"}`) + "]", "invalid_arguments"},
+			{"blocks", "[" + many(100, `{"type":"divider"}`) + "]", ""},
+			{"blocks", "[" + many(101, `{"type":"divider"}`) + "]", "invalid_arguments"},
 			{"blocks", `[{"type":"alert","text":` + plain(3) + `,"level":"warning"}]`, ""},
 			{"blocks", `[` + table(1, 1) + `]`, "invalid_arguments"},
 			{"blocks", `[` + inputWith(`{"type":"plain_text_input"}`) + `]`, "invalid_arguments"}, // no submit
@@ -416,7 +435,8 @@ func TestViewLimits(t *testing.T) {
 			d := w.Command("U1", "C1", "/recall", "")
 			m := ask(t, w, "views.open", "trigger_id", d.Trigger, "view", "{"+strings.Join(parts, ",")+"}")
 			want(t, m, tt.code)
-			if tt.code == "invalid_arguments" && !strings.Contains(fmt.Sprint(m["response_metadata"]), "json-pointer:/view") {
+			if tt.code == "invalid_arguments" && !strings.Contains(fmt.Sprint(m["response_metadata"]),
+				"json-pointer:/view") {
 				t.Errorf("%s: %v", tt.key, m)
 			}
 		}
@@ -466,10 +486,12 @@ func TestModal(t *testing.T) {
 		}
 		d := w.Command("U2", "C1", "/recall", "")
 		synctest.Wait()
-		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", modal(`,"external_id":"x1"`)), "duplicate_external_id")
+		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", modal(`,"external_id":"x1"`)),
+			"duplicate_external_id")
 
 		for name, values := range map[string]map[string]string{
-			"required": {"reason": "x"}, "not offered": {"kind": "9"}, "too long": {"kind": "1", "reason": strings.Repeat("x", 21)},
+			"required": {"reason": "x"}, "not offered": {"kind": "9"},
+			"too long":      {"kind": "1", "reason": strings.Repeat("x", 21)},
 			"no such input": {"kind": "1", "x": "y"}, "two lines": {"kind": "1", "reason": "a\nb"},
 		} {
 			if d := w.Submit("U1", v.ID, values); d.Err() == nil {
@@ -482,18 +504,22 @@ func TestModal(t *testing.T) {
 			t.Errorf("errors: %v, %+v", err, w.Views("U1"))
 		}
 		p := last()
-		if p["type"] != "view_submission" || dig(p, "view.private_metadata") != "R-1" || dig(p, "view.state.values.reason.text.value") != "spam" ||
-			dig(p, "view.state.values.kind.pick.selected_option.value") != "1" || a.got[len(a.got)-1].URL.Path != "/slack/interactions" {
+		if p["type"] != "view_submission" || dig(p, "view.private_metadata") != "R-1" ||
+			dig(p, "view.state.values.reason.text.value") != "spam" ||
+			dig(p, "view.state.values.kind.pick.selected_option.value") != "1" ||
+			a.got[len(a.got)-1].URL.Path != "/slack/interactions" {
 			t.Errorf("submission: %v", p)
 		}
 		answer(`{"response_action":"errors","errors":{"more":"not an input"}}`)
-		if d = w.Submit("U1", v.ID, map[string]string{"kind": "1"}); d.Wait(t.Context()) == nil || d.Failure() != "invalid_response" {
+		if d = w.Submit("U1", v.ID, map[string]string{"kind": "1"}); d.Wait(t.Context()) == nil ||
+			d.Failure() != "invalid_response" {
 			t.Errorf("errors for a block that is no input: %q", d.Failure())
 		}
 		answer(`{"response_action":"update","view":` + modal(`,"callback_id":"second"`) + `}`)
 		w.Submit("U1", v.ID, map[string]string{"kind": "1"})
 		synctest.Wait()
-		if got := w.Views("U1"); len(got) != 1 || got[0].CallbackID != "second" || dig(last(), "view.state.values.reason.text.value") != nil {
+		if got := w.Views("U1"); len(got) != 1 || got[0].CallbackID != "second" ||
+			dig(last(), "view.state.values.reason.text.value") != nil {
 			t.Errorf("updated: %+v", got)
 		}
 		answer(`{"response_action":"push","view":` + modal("") + `}`)
@@ -508,7 +534,8 @@ func TestModal(t *testing.T) {
 		top := w.Views("U1")[1]
 		d = w.PressInView("U1", top.ID, "a")
 		synctest.Wait()
-		if p := last(); p["type"] != "block_actions" || dig(p, "container.view_id") != top.ID || p["response_url"] != nil || p["channel"] != nil {
+		if p := last(); p["type"] != "block_actions" || dig(p, "container.view_id") != top.ID ||
+			p["response_url"] != nil || p["channel"] != nil {
 			t.Errorf("press: %v", p)
 		}
 		want(t, ask(t, w, "views.push", "trigger_id", d.Trigger, "view", modal(`,"notify_on_close":true`)), "")
@@ -517,7 +544,8 @@ func TestModal(t *testing.T) {
 		synctest.Wait()
 		want(t, ask(t, w, "views.push", "trigger_id", d.Trigger, "view", modal("")), "push_limit_reached")
 		want(t, ask(t, w, "views.update", "view_id", third.ID, "hash", "old", "view", modal("")), "hash_conflict")
-		want(t, ask(t, w, "views.update", "view_id", third.ID, "hash", third.Hash, "view", modal(`,"notify_on_close":true,"callback_id":"fresh"`)), "")
+		want(t, ask(t, w, "views.update", "view_id", third.ID, "hash", third.Hash, "view",
+			modal(`,"notify_on_close":true,"callback_id":"fresh"`)), "")
 		want(t, ask(t, w, "views.update", "view_id", "V9", "view", modal("")), "not_found")
 		w.CloseView("U1", third.ID)
 		synctest.Wait()
@@ -535,7 +563,8 @@ func TestModal(t *testing.T) {
 			t.Error("not cleared")
 		}
 		v = open("")
-		if err := w.Submit("U1", v.ID, map[string]string{"kind": "2"}).Wait(t.Context()); err != nil || len(w.Views("U1")) != 0 {
+		if err := w.Submit("U1", v.ID, map[string]string{"kind": "2"}).Wait(t.Context()); err != nil ||
+			len(w.Views("U1")) != 0 {
 			t.Errorf("an empty answer: %v, %+v", err, w.Views("U1"))
 		}
 		v = open("")
@@ -551,23 +580,30 @@ func TestInputs(t *testing.T) {
 	bubble(t, func(t *testing.T, w *Workspace) {
 		a := httpMode(t, w)
 		element := func(id, e string) string {
-			return `{"type":"input","optional":true,"block_id":"` + id + `","label":` + plain(1) + `,"element":` + e + `}`
+			return `{"type":"input","optional":true,"block_id":"` + id + `","label":` + plain(1) + `,"element":` + e +
+				`}`
 		}
 		d := w.Command("U1", "C1", "/recall", "")
 		synctest.Wait()
-		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", `{"type":"modal","title":`+plain(1)+`,"submit":`+plain(1)+`,"blocks":[`+strings.Join([]string{
-			element("t", `{"type":"plain_text_input","action_id":"x","initial_value":"first","multiline":true,"min_length":2}`),
-			element("n", `{"type":"number_input","action_id":"x","is_decimal_allowed":false}`),
-			element("u", `{"type":"users_select","action_id":"x"}`),
-			element("us", `{"type":"multi_users_select","action_id":"x"}`),
-			element("d", `{"type":"datepicker","action_id":"x","initial_date":"2026-01-02"}`),
-			element("h", `{"type":"timepicker","action_id":"x"}`),
-			element("c", `{"type":"channels_select","action_id":"x"}`),
-			element("v", `{"type":"conversations_select","action_id":"x"}`),
-			element("r", `{"type":"radio_buttons","action_id":"x","options":[`+options(2)+`],"initial_option":{"text":`+plain(1)+`,"value":"1"}}`),
-			element("k", `{"type":"checkboxes","action_id":"x","options":[`+options(3)+`]}`),
-			element("g", `{"type":"static_select","action_id":"x","option_groups":[{"label":`+plain(1)+`,"options":[`+options(2)+`]}]}`),
-		}, ",")+`]}`), "")
+		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view",
+			`{"type":"modal","title":`+plain(1)+`,"submit":`+plain(1)+`,"blocks":[`+strings.Join([]string{
+				element("t",
+					`{"type":"plain_text_input","action_id":"x","initial_value":"first","multiline":true,"min_length":2}`),
+				element("n", `{"type":"number_input","action_id":"x","is_decimal_allowed":false}`),
+				element("u", `{"type":"users_select","action_id":"x"}`),
+				element("us", `{"type":"multi_users_select","action_id":"x"}`),
+				element("d", `{"type":"datepicker","action_id":"x","initial_date":"2026-01-02"}`),
+				element("h", `{"type":"timepicker","action_id":"x"}`),
+				element("c", `{"type":"channels_select","action_id":"x"}`),
+				element("v", `{"type":"conversations_select","action_id":"x"}`),
+				element("r", `{"type":"radio_buttons","action_id":"x","options":[`+options(2)+
+					`],"initial_option":{"text":`+
+					plain(1)+`,"value":"1"}}`),
+				element("k", `{"type":"checkboxes","action_id":"x","options":[`+options(3)+`]}`),
+				element("g", `{"type":"static_select","action_id":"x","option_groups":[{"label":`+plain(1)+
+					`,"options":[`+
+					options(2)+`]}]}`),
+			}, ",")+`]}`), "")
 		v := w.Views("U1")[0]
 		if err := w.Submit("U1", v.ID, map[string]string{
 			"n": "7", "u": "U2", "us": "U1,U2", "h": "10:00", "c": "C1", "v": "C2", "k": "0,2", "g": "1",
@@ -580,8 +616,10 @@ func TestInputs(t *testing.T) {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]string{
-			"t.x.value": "first", "n.x.value": "7", "u.x.selected_user": "U2", "us.x.selected_users": "[U1 U2]", "d.x.selected_date": "2026-01-02",
-			"h.x.selected_time": "10:00", "c.x.selected_channel": "C1", "v.x.selected_conversation": "C2", "r.x.selected_option.value": "1",
+			"t.x.value": "first", "n.x.value": "7", "u.x.selected_user": "U2", "us.x.selected_users": "[U1 U2]",
+			"d.x.selected_date": "2026-01-02",
+			"h.x.selected_time": "10:00", "c.x.selected_channel": "C1", "v.x.selected_conversation": "C2",
+			"r.x.selected_option.value": "1",
 			"g.x.selected_option.value": "1", "r.x.type": "radio_buttons",
 		} {
 			if got := fmt.Sprint(dig(p, "view.state.values."+path)); got != want {
@@ -601,7 +639,8 @@ func TestOtherOrganisation(t *testing.T) {
 		ts := ask(t, w, "chat.postMessage", "channel", "C4", "text", "x", "blocks", card)["ts"].(string)
 		w.Press("U4", MessageRef{"C4", ts}, "approve")
 		synctest.Wait()
-		if p := c.last()["payload"]; dig(p, "user.team_id") != "T0OTHER" || dig(p, "team.id") != "T0TEAM" || dig(p, "enterprise.id") != "E1" {
+		if p := c.last()["payload"]; dig(p, "user.team_id") != "T0OTHER" || dig(p, "team.id") != "T0TEAM" ||
+			dig(p, "enterprise.id") != "E1" {
 			t.Errorf("payload: %v", p)
 		}
 		w.Command("U4", "C4", "/recall", "x")
@@ -643,12 +682,14 @@ func TestAnswersThatNobodySees(t *testing.T) {
 		d := w.Command("U1", "C1", "/recall", "x")
 		synctest.Wait()
 		want(t, ask(t, w, "views.push", "trigger_id", d.Trigger, "view", modal("")), "not_found") // not from a modal
-		for _, body := range []string{`{"response_action":"shout"}`, `{"response_action":"errors"}`, `{"response_action":"update","view":{}}`, `[]`} {
+		for _, body := range []string{`{"response_action":"shout"}`, `{"response_action":"errors"}`,
+			`{"response_action":"update","view":{}}`, `[]`} {
 			d := w.Command("U1", "C1", "/recall", "x")
 			synctest.Wait()
 			want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", modal("")), "")
 			a.answers = append(a.answers, says("application/json", body))
-			if d := w.Submit("U1", w.Views("U1")[0].ID, map[string]string{"kind": "1"}); d.Wait(t.Context()) == nil || len(w.Views("U1")) != 1 {
+			if d := w.Submit("U1", w.Views("U1")[0].ID, map[string]string{"kind": "1"}); d.Wait(t.Context()) == nil ||
+				len(w.Views("U1")) != 1 {
 				t.Errorf("%s: failure %q, %d views", body, d.Failure(), len(w.Views("U1")))
 			}
 		}

@@ -219,7 +219,8 @@ func (d *drawing) date(sec int64, format string) string {
 		"{date_num}", t.Format("2006-01-02"), "{date_slash}", t.Format("01/02/2006"),
 		"{date}", long, "{date_pretty}", long,
 		"{date_short}", t.Format("Jan 2, 2006"), "{date_short_pretty}", t.Format("Jan 2, 2006"),
-		"{date_long}", t.Format("Monday, ")+long, "{date_long_pretty}", t.Format("Monday, ")+long, "{date_long_full}", t.Format("Monday, ")+long,
+		"{date_long}", t.Format("Monday, ")+long, "{date_long_pretty}", t.Format("Monday, ")+long, "{date_long_full}",
+		t.Format("Monday, ")+long,
 		"{day_divider_pretty}", t.Format("Monday, ")+long,
 		"{time}", t.Format("15:04 UTC"), "{time_secs}", t.Format("15:04:05 UTC"), "{ago}", age,
 	).Replace(show(format))
@@ -273,7 +274,8 @@ func (d *drawing) blocks(blocks []any) {
 					if cm["type"] == "rich_text" {
 						in := &drawing{w: d.w, notified: d.notified}
 						in.rich(cm)
-						parts = append(parts, strings.TrimSpace(strings.ReplaceAll(strings.TrimPrefix(in.b.String(), "│ "), "\n│ ", " ⏎ ")))
+						parts = append(parts, strings.TrimSpace(strings.ReplaceAll(strings.TrimPrefix(in.b.String(),
+							"│ "), "\n│ ", " ⏎ ")))
 					} else {
 						parts = append(parts, strings.ReplaceAll(show(str(cm, "text")), "\n", " ⏎ "))
 					}
@@ -308,7 +310,8 @@ func (d *drawing) elements(list []map[string]any) {
 				if deny == "" {
 					deny = "Cancel"
 				}
-				asks = append(asks, fmt.Sprintf("  %s asks: %s / %s [%s] [%s]", text, show(label(c["title"])), d.text(c["text"]), show(label(c["confirm"])), deny))
+				asks = append(asks, fmt.Sprintf("  %s asks: %s / %s [%s] [%s]", text, show(label(c["title"])),
+					d.text(c["text"]), show(label(c["confirm"])), deny))
 			}
 		case "image":
 			parts = append(parts, "(image: "+show(str(e, "alt_text"))+")")
@@ -390,7 +393,8 @@ func (d *drawing) rich(m map[string]any) {
 				if e["style"] == "ordered" {
 					bullet = strconv.Itoa(n) + ". "
 				}
-				d.line("%s%s%s", pad, bullet, strings.ReplaceAll(d.inline(mapOf(item)), "\n", "\n"+pad+strings.Repeat(" ", len([]rune(bullet)))))
+				d.line("%s%s%s", pad, bullet, strings.ReplaceAll(d.inline(mapOf(item)), "\n",
+					"\n"+pad+strings.Repeat(" ", len([]rune(bullet)))))
 			}
 		}
 	}
@@ -427,7 +431,8 @@ func (d *drawing) inline(m map[string]any) string {
 			s = str(e, "value")
 		}
 		style := mapOf(e["style"])
-		for _, mark := range []struct{ name, sign string }{{"code", "`"}, {"strike", "~"}, {"italic", "_"}, {"bold", "*"}} {
+		for _, mark := range []struct{ name, sign string }{{"code", "`"}, {"strike", "~"}, {"italic", "_"},
+			{"bold", "*"}} {
 			if bln(style, mark.name) {
 				s = mark.sign + s + mark.sign
 			}

@@ -116,7 +116,8 @@ func TestNotified(t *testing.T) {
 	ts := ask(t, w, "chat.postMessage", "channel", "C1", "text", "<@U2> and <!here>", "blocks",
 		`[{"type":"section","text":{"type":"mrkdwn","text":"<@U1> @approvers"}},{"type":"section","text":{"type":"plain_text","text":"<!channel>"}},
 		{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"<@U3>"},{"type":"user","user_id":"U2"}]}]}]`)["ts"].(string)
-	want := []Notification{{"U1", "C1", ts, "blocks"}, {"S1", "C1", ts, "auto"}, {"U2", "C1", ts, "blocks"}, {"here", "C1", ts, "text"}}
+	want := []Notification{{"U1", "C1", ts, "blocks"}, {"S1", "C1", ts, "auto"}, {"U2", "C1", ts, "blocks"},
+		{"here", "C1", ts, "text"}}
 	if diff := cmp.Diff(want, w.Notified()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -127,14 +128,16 @@ func TestPictureOfViewsAndEphemerals(t *testing.T) {
 		a := httpMode(t, w, says("application/json", `{"text":"no: <@U1>"}`))
 		d := w.Command("U1", "C1", "/recall", "")
 		synctest.Wait()
-		if got, want := w.Picture(w.Ephemerals("U1")[0]), "┌ recallbot · only visible to mina\n│ no: ‹@mina›\n└\n"; got != want {
+		if got, want := w.Picture(w.Ephemerals("U1")[0]),
+			"┌ recallbot · only visible to mina\n│ no: ‹@mina›\n└\n"; got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", `{"type":"modal","title":{"type":"plain_text","text":"Reject"},"submit":{"type":"plain_text","text":"Reject"},"blocks":[
 			{"type":"alert","level":"warning","text":{"type":"plain_text","text":"for good"}},
 			{"type":"input","block_id":"why","optional":true,"label":{"type":"plain_text","text":"Reason"},"hint":{"type":"plain_text","text":"never sent"},"element":{"type":"plain_text_input","action_id":"t","placeholder":{"type":"plain_text","text":"spam?"}}},
 			{"type":"input","block_id":"k","label":{"type":"plain_text","text":"Kind"},"element":{"type":"static_select","action_id":"s","options":[`+options(2)+`],"initial_option":{"text":`+plain(1)+`,"value":"0"}}}]}`), "")
-		a.answers = append(a.answers, says("application/json", `{"response_action":"errors","errors":{"why":"say why"}}`))
+		a.answers = append(a.answers, says("application/json",
+			`{"response_action":"errors","errors":{"why":"say why"}}`))
 		v := w.Views("U1")[0]
 		w.Submit("U1", v.ID, nil)
 		synctest.Wait()

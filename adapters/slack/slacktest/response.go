@@ -137,7 +137,8 @@ func (w *Workspace) respond(src *response, m map[string]any, via string, size in
 		if via == "ack" {
 			w.typed(src.delivery)
 		}
-		sent := w.post(ch, &message{Message: Message{User: w.BotUserID, ThreadTS: thread, Text: p.text, UnfurlOff: p.unfurlOff}, blocks: p.blocks})
+		sent := w.post(ch, &message{Message: Message{User: w.BotUserID, ThreadTS: thread, Text: p.text,
+			UnfurlOff: p.unfurlOff}, blocks: p.blocks})
 		if !src.press {
 			src.message, src.ephemeral = sent, nil
 		}

@@ -126,13 +126,16 @@ func (s *Socket) Disconnect(reason string) {
 }
 
 func (s *Socket) disconnect(reason string, grace time.Duration) {
-	s.enqueue(toJSON(map[string]any{"type": "disconnect", "reason": reason, "debug_info": map[string]any{"host": "applink"}}))
+	s.enqueue(toJSON(map[string]any{"type": "disconnect", "reason": reason,
+		"debug_info": map[string]any{"host": "applink"}}))
 	if grace == 0 {
-		s.push(frame{kind: websocket.CloseMessage, data: websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")})
+		s.push(frame{kind: websocket.CloseMessage, data: websocket.FormatCloseMessage(websocket.CloseNormalClosure,
+			"")})
 		return
 	}
 	s.later(grace, func() {
-		s.push(frame{kind: websocket.CloseMessage, data: websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")})
+		s.push(frame{kind: websocket.CloseMessage, data: websocket.FormatCloseMessage(websocket.CloseNormalClosure,
+			"")})
 	})
 }
 
@@ -218,7 +221,8 @@ func connectionsOpen(c *call) (map[string]any, *refusal) {
 	if w.hosts[c.r.Host] {
 		host, scheme = c.r.Host, "ws"
 	}
-	u := url.URL{Scheme: scheme, Host: host, Path: "/link/", RawQuery: url.Values{"ticket": {ticket}, "app_id": {w.AppID}}.Encode()}
+	u := url.URL{Scheme: scheme, Host: host, Path: "/link/", RawQuery: url.Values{"ticket": {ticket},
+		"app_id": {w.AppID}}.Encode()}
 	return map[string]any{"url": u.String()}, nil
 }
 
@@ -267,7 +271,8 @@ func (w *Workspace) open(conn *websocket.Conn, sniff *sniffer, debug bool) {
 		return
 	}
 	w.sockCount++
-	s := &Socket{w: w, id: w.sockCount, conn: conn, sniff: sniff, wake: make(chan struct{}, 1), done: make(chan struct{}), seen: w.now()}
+	s := &Socket{w: w, id: w.sockCount, conn: conn, sniff: sniff, wake: make(chan struct{}, 1),
+		done: make(chan struct{}), seen: w.now()}
 	life := w.ConnectionTime
 	if debug {
 		life = 360 * time.Second
@@ -282,14 +287,16 @@ func (w *Workspace) open(conn *websocket.Conn, sniff *sniffer, debug bool) {
 		s.seen = time.Now()
 		return nil
 	})
-	conn.SetCloseHandler(func(int, string) error { return nil }) // the reader never writes; the end is told by ReadMessage
+	// the reader never writes; the end is told by ReadMessage
+	conn.SetCloseHandler(func(int, string) error { return nil })
 
 	w.sockets = append(w.sockets, s)
 	close(w.opened)
 	w.opened = make(chan struct{})
 	s.enqueue(toJSON(map[string]any{
 		"type": "hello", "num_connections": len(w.sockets), "connection_info": map[string]any{"app_id": w.AppID},
-		"debug_info": map[string]any{"host": "applink", "build_number": 1, "approximate_connection_time": int(life / time.Second)},
+		"debug_info": map[string]any{"host": "applink", "build_number": 1,
+			"approximate_connection_time": int(life / time.Second)},
 	}))
 	switch {
 	case w.SocketModeOff:

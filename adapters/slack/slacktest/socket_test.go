@@ -41,7 +41,8 @@ func dial(t *testing.T, w *Workspace) *websocket.Conn {
 }
 
 func dialer(w *Workspace) *websocket.Dialer {
-	return &websocket.Dialer{NetDialContext: w.DialContext, WriteBufferSize: 32 << 10, HandshakeTimeout: 5 * time.Second}
+	return &websocket.Dialer{NetDialContext: w.DialContext, WriteBufferSize: 32 << 10,
+		HandshakeTimeout: 5 * time.Second}
 }
 
 // connect opens a socket and reads it until it ends.
@@ -140,7 +141,8 @@ func TestSocket(t *testing.T) {
 		c := connect(t, w, true)
 		synctest.Wait()
 		hello := c.last()
-		if hello["type"] != "hello" || hello["num_connections"] != 1.0 || hello["debug_info"].(map[string]any)["approximate_connection_time"] != 18060.0 {
+		if hello["type"] != "hello" || hello["num_connections"] != 1.0 ||
+			hello["debug_info"].(map[string]any)["approximate_connection_time"] != 18060.0 {
 			t.Errorf("hello: %v", hello)
 		}
 		d := w.Command("U1", "C1", "/recall", "@TGS#A 1–2 <b>")
@@ -148,13 +150,15 @@ func TestSocket(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := c.last()
-		if m["type"] != "slash_commands" || m["envelope_id"] != d.ID || m["accepts_response_payload"] != true || m["retry_attempt"] != 0.0 {
+		if m["type"] != "slash_commands" || m["envelope_id"] != d.ID || m["accepts_response_payload"] != true ||
+			m["retry_attempt"] != 0.0 {
 			t.Errorf("envelope: %v", m)
 		}
 		p := m["payload"].(map[string]any)
 		for k, v := range map[string]string{
-			"command": "/recall", "text": "@TGS#A 1–2 <b>", "user_id": "U1", "user_name": "mina", "channel_id": "C1", "channel_name": "trust",
-			"team_id": "T0TEAM", "trigger_id": d.Trigger, "response_url": d.ResponseURL, "api_app_id": "A0APP",
+			"command": "/recall", "text": "@TGS#A 1–2 <b>", "user_id": "U1", "user_name": "mina", "channel_id": "C1",
+			"channel_name": "trust",
+			"team_id":      "T0TEAM", "trigger_id": d.Trigger, "response_url": d.ResponseURL, "api_app_id": "A0APP",
 		} {
 			if p[k] != v {
 				t.Errorf("%s: %v, want %q", k, p[k], v)
@@ -214,7 +218,8 @@ func TestHandshakeFaults(t *testing.T) {
 			m, _ := send(t, w, "apps.connections.open", url.Values{"token": {w.AppToken}})
 			begin := time.Now()
 			_, resp, err := dialer(w).Dial(m["url"].(string), nil)
-			if err == nil || time.Since(begin) != tt.takes || (resp != nil) != (tt.status != 0) || resp != nil && resp.StatusCode != tt.status {
+			if err == nil || time.Since(begin) != tt.takes || (resp != nil) != (tt.status != 0) || resp != nil &&
+				resp.StatusCode != tt.status {
 				t.Errorf("%s: %v, %v after %v", tt.fault.name, resp, err, time.Since(begin))
 			}
 		}
@@ -326,7 +331,8 @@ func TestRefresh(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, data, err := conn.ReadMessage(); err != nil || !strings.Contains(string(data), `"approximate_connection_time":360`) {
+		if _, data, err := conn.ReadMessage(); err != nil ||
+			!strings.Contains(string(data), `"approximate_connection_time":360`) {
 			t.Errorf("hello: %s, %v", data, err)
 		}
 	})
@@ -345,7 +351,8 @@ func TestDropTCP(t *testing.T) {
 		if err := d.Wait(t.Context()); err == nil || d.Failure() != "dispatch_failed" {
 			t.Errorf("with no socket: %v, %q", err, d.Failure())
 		}
-		if got := w.Ephemerals("U1"); len(got) != 1 || got[0].Via != "slack" || got[0].Text != `/recall failed with the error "dispatch_failed"` {
+		if got := w.Ephemerals("U1"); len(got) != 1 || got[0].Via != "slack" ||
+			got[0].Text != `/recall failed with the error "dispatch_failed"` {
 			t.Errorf("mina sees %+v", got)
 		}
 	})
@@ -468,7 +475,8 @@ func TestAckPayload(t *testing.T) {
 		c.ack(d.ID, map[string]any{"response_type": "in_channel", "text": "for all"})
 		synctest.Wait()
 		list := w.Messages("C1")
-		if len(list) != 2 || list[0].User != "U1" || list[0].Text != "/recall x y" || list[1].User != w.BotUserID || list[1].Text != "for all" {
+		if len(list) != 2 || list[0].User != "U1" || list[0].Text != "/recall x y" || list[1].User != w.BotUserID ||
+			list[1].Text != "for all" {
 			t.Errorf("in the channel: %+v", list)
 		}
 	})
@@ -546,7 +554,8 @@ func TestDuplicateAndRedeliver(t *testing.T) {
 		w.Set(func(w *Workspace) { w.Duplicate = true })
 		d := w.Command("U1", "C1", "/recall", "x")
 		synctest.Wait()
-		if a.types() != "hello slash_commands" || b.types() != "hello slash_commands" || a.last()["envelope_id"] != b.last()["envelope_id"] {
+		if a.types() != "hello slash_commands" || b.types() != "hello slash_commands" ||
+			a.last()["envelope_id"] != b.last()["envelope_id"] {
 			t.Errorf("got %q and %q", a.types(), b.types())
 		}
 		if !d.Acked() || len(w.Complaints()) != 0 {
@@ -676,7 +685,8 @@ func TestSniffer(t *testing.T) {
 	}
 	var stream []byte
 	for _, f := range [][]byte{
-		frame(true, 1, 5), frame(false, 1, 300), frame(true, 9, 0), frame(false, 0, 70_000), frame(true, 0, 1), frame(true, 1, 70_000), frame(true, 10, 125),
+		frame(true, 1, 5), frame(false, 1, 300), frame(true, 9, 0), frame(false, 0, 70_000), frame(true, 0, 1),
+		frame(true, 1, 70_000), frame(true, 10, 125),
 	} {
 		stream = append(stream, f...)
 	}

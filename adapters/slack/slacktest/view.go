@@ -86,7 +86,8 @@ func (c *call) exchange() (*trigger, *refusal) {
 // checkView validates a modal and returns it as it is kept.
 func (w *Workspace) checkView(v any, size int) (map[string]any, *refusal) {
 	c := &checker{w: w, surface: "view", ids: map[string]bool{}}
-	m := c.object("/view", v, "type! title! blocks! submit close private_metadata callback_id external_id clear_on_close notify_on_close submit_disabled")
+	m := c.object("/view", v,
+		"type! title! blocks! submit close private_metadata callback_id external_id clear_on_close notify_on_close submit_disabled")
 	if m != nil {
 		c.oneOf("/view", m, "type", "modal")
 		c.plain("/view", m, "title", 24)
@@ -119,7 +120,8 @@ func (w *Workspace) checkView(v any, size int) (map[string]any, *refusal) {
 // fill makes v show raw.
 func (w *Workspace) fill(v *view, raw map[string]any) {
 	v.raw = raw
-	v.CallbackID, v.ExternalID, v.PrivateMetadata = str(raw, "callback_id"), str(raw, "external_id"), str(raw, "private_metadata")
+	v.CallbackID, v.ExternalID, v.PrivateMetadata = str(raw, "callback_id"), str(raw, "external_id"),
+		str(raw, "private_metadata")
 	v.NotifyOnClose = bln(raw, "notify_on_close")
 	v.Title, v.Submit = label(raw["title"]), label(raw["submit"])
 	v.Hash = w.ts() + ".hash"
@@ -239,10 +241,12 @@ func (c *call) view() (map[string]any, *refusal) {
 func (w *Workspace) viewJSON(v *view, state map[string]any) map[string]any {
 	j := map[string]any{
 		"id": v.ID, "team_id": w.TeamID, "app_id": w.AppID, "bot_id": w.BotID, "app_installed_team_id": w.TeamID,
-		"type": "modal", "title": v.raw["title"], "blocks": v.raw["blocks"], "submit": v.raw["submit"], "close": v.raw["close"],
+		"type": "modal", "title": v.raw["title"], "blocks": v.raw["blocks"], "submit": v.raw["submit"],
+		"close":            v.raw["close"],
 		"private_metadata": v.PrivateMetadata, "callback_id": v.CallbackID, "external_id": v.ExternalID,
 		"clear_on_close": bln(v.raw, "clear_on_close"), "notify_on_close": v.NotifyOnClose,
-		"hash": v.Hash, "root_view_id": v.Root, "previous_view_id": nil, "state": map[string]any{"values": map[string]any{}},
+		"hash": v.Hash, "root_view_id": v.Root, "previous_view_id": nil,
+		"state": map[string]any{"values": map[string]any{}},
 	}
 	if v.Previous != "" {
 		j["previous_view_id"] = v.Previous

@@ -16,12 +16,11 @@ import (
 	"time"
 )
 
-// Workspace is a Slack workspace with one app installed in it. Make it with
-// [New]. It is an http.Handler: /api/METHOD, /link/ (Socket Mode), /response/
-// (response_url) and /upload/.
+// Workspace is a Slack workspace with one app installed in it. Make it with [New]. It is an
+// http.Handler: /api/METHOD, /link/ (Socket Mode), /response/ (response_url) and /upload/.
 //
-// The exported fields are knobs; the comment of one ends with what [New] sets.
-// Set them before the first use; later, change them inside [Workspace.Set]. The methods may be called at any time from
+// The exported fields are knobs; the comment of one ends with what [New] sets. Set them before the
+// first use; later, change them inside [Workspace.Set]. The methods may be called at any time from
 // any goroutine.
 type Workspace struct {
 	// Who and where.
@@ -40,9 +39,10 @@ type Workspace struct {
 	Commands      []string // registered slash commands: people can type no other
 
 	// The Web API.
-	Latency       time.Duration  // each call of a method and each use of a response_url takes this long
-	EditWindow    time.Duration  // chat.update of an older message is edit_window_closed; 0: no limit
-	MaxBlockBytes int            // from this size of the blocks' JSON on: msg_blocks_too_long; 10,000. Slack publishes no number
+	Latency    time.Duration // each call of a method and each use of a response_url takes this long
+	EditWindow time.Duration // chat.update of an older message is edit_window_closed; 0: no limit
+	// from this size of the blocks' JSON on: msg_blocks_too_long; 10,000. Slack publishes no number
+	MaxBlockBytes int
 	RateLimits    bool           // enforce PerMinute and PostBurst with status 429; true
 	PerMinute     map[string]int // calls of a method in any 60 seconds; a method that is not in it has no limit
 	PostBurst     int            // chat.postMessage: so many at once in one channel, then one a second; 10
@@ -50,10 +50,13 @@ type Workspace struct {
 	ResponseBase  string         // scheme and host of response_url; https://hooks.slack.com, after Start the listener's
 
 	// Deliveries.
-	AckWithin    time.Duration // 3 s
-	Redeliver    bool          // what is not acknowledged in time is sent again, three times at most, the same envelope or with retry headers
-	Duplicate    bool          // every delivery is sent twice
-	RequestURL   string        // scheme and host of the app's HTTP server; empty: Socket Mode, or the handler of Deliver
+	AckWithin time.Duration // 3 s
+	// what is not acknowledged in time is sent again, three times at most, the same envelope or
+	// with retry headers
+	Redeliver bool
+	Duplicate bool // every delivery is sent twice
+	// scheme and host of the app's HTTP server; empty: Socket Mode, or the handler of Deliver
+	RequestURL   string
 	CommandPath  string        // on it, or on that handler; /slack/commands
 	InteractPath string        // /slack/interactions
 	BadSignature bool          // request URLs: sign with a wrong secret
@@ -126,9 +129,12 @@ func New() *Workspace {
 		MaxBlockBytes: 10_000,
 		RateLimits:    true,
 		PerMinute: map[string]int{
-			"apps.connections.open": 20, "chat.postMessage": 300, "chat.update": 50, "chat.delete": 50, "chat.postEphemeral": 100,
-			"views.open": 100, "views.update": 100, "views.push": 100, "users.info": 100, "usergroups.list": 20, "usergroups.users.list": 20,
-			"conversations.info": 50, "conversations.members": 100, "conversations.history": 50, "conversations.replies": 50,
+			"apps.connections.open": 20, "chat.postMessage": 300, "chat.update": 50, "chat.delete": 50,
+			"chat.postEphemeral": 100,
+			"views.open":         100, "views.update": 100, "views.push": 100, "users.info": 100, "usergroups.list": 20,
+			"usergroups.users.list": 20,
+			"conversations.info":    50, "conversations.members": 100, "conversations.history": 50,
+			"conversations.replies":      50,
 			"files.getUploadURLExternal": 100, "files.completeUploadExternal": 100, "bots.info": 50, "team.info": 50,
 		},
 		PostBurst:      10,
@@ -437,7 +443,8 @@ func (t transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 		defer r.Body.Close()
 	}
 	if !t.w.serves(r.URL) {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: r.URL.Hostname(), IsNotFound: true}}
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: r.URL.Hostname(),
+			IsNotFound: true}}
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err

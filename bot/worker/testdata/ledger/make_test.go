@@ -133,7 +133,8 @@ func (m *maker) send(group, from, text string, options ...recalltest.SayOption) 
 		}
 	}
 	seq := m.chat.Say(g.ID, g.Topic, from, text, options...)
-	body, err := json.Marshal([]any{map[string]any{"MsgType": "TIMTextElem", "MsgContent": map[string]any{"Text": text}}})
+	body, err := json.Marshal([]any{map[string]any{"MsgType": "TIMTextElem",
+		"MsgContent": map[string]any{"Text": text}}})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -382,7 +383,8 @@ func (m *maker) middle() {
 	ask("proposed, live", "UNICO", liveGroup+" 4-6")
 	ask("withdrawn just now", "USAM", testGroup+" 198 199")
 
-	// For longer than a minute nothing can be read, of the group neither; then history alone cannot.
+	// For longer than a minute nothing can be read, of the group neither; then history alone
+	// cannot.
 	away := func(command string, ids ...bot.RequestID) {
 		m.t.Helper()
 		m.pass(2 * time.Minute)
