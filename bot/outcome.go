@@ -91,7 +91,8 @@ func (o Outcome) Words() Line {
 		return Say("outcome." + string(o.Why))
 	case o.Class == ClassRefused || o.Class == ClassNotFound:
 		switch o.Code {
-		case 10030, 10031, 10032, 10033, 10041:
+		case recall.CodeNoMessage, recall.CodeTooOld, recall.CodeCannotBeRecalled, recall.CodeGroupTypeNoRecall,
+			recall.CodeRecallSwitchedOff:
 			return Say("outcome." + CodeDigits(o.Code))
 		}
 		info := o.Info
@@ -110,9 +111,9 @@ func (o Outcome) Words() Line {
 func OutcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
 	o := Outcome{Code: code, At: now, Confirmed: ByAnswer}
 	switch code {
-	case 0:
+	case recall.CodeOK:
 		o.Class = ClassRecalled
-	case 10030:
+	case recall.CodeNoMessage:
 		o.Class = ClassNotFound
 	default:
 		o.Class, o.Info = ClassRefused, info

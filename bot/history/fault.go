@@ -26,7 +26,8 @@ func JudgeRead(err error) (kind Fault, api *recall.Error) {
 	switch {
 	case api.Code == recall.CodeGroupTypeNoHistory:
 		return ReadNever, api
-	case api.Code == 10007 || api.Code == 10010 || api.Code == 10015:
+	case api.Code == recall.CodeNotAllowed || api.Code == recall.CodeNoGroup ||
+		api.Code == recall.CodeBadGroupID:
 		return ReadRefused, api
 	case Pauses(api.Code):
 		return ReadAppPaused, api
