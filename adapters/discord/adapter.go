@@ -264,7 +264,7 @@ func (a *Adapter) judged(e *apiError) {
 	case e == nil:
 		a.status.set("token", nil)
 	case e.Status == http.StatusUnauthorized && a.status.set("token", &fatal{mends[4004], e}):
-		a.log.Error("Discord refuses the bot", "mend", mends[4004], "error", e)
+		a.log.Error("Discord refuses the bot", "mend", mends[4004], "err", e)
 	}
 }
 
@@ -329,7 +329,7 @@ func (a *Adapter) register(ctx context.Context) {
 		if len(left) == 0 {
 			return
 		}
-		a.log.Warn("commands are not registered everywhere; this is tried again", "in", pause, "error",
+		a.log.Warn("commands are not registered everywhere; this is tried again", "in", pause, "err",
 			errors.Join(failed...))
 		if !sleep(ctx, pause) {
 			return

@@ -83,7 +83,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 	answer, err := a.bot.Do(ctx, e, a.member(in))
 	if err != nil {
 		a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request",
-			e.Act.Request, "error", err)
+			e.Act.Request, "err", err)
 		return in.fault(err)
 	}
 	took := time.Since(began)
@@ -106,7 +106,7 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e intake.Event) rep
 	e.Reply = in.Token // until the event has its answer
 	_, prior, err := a.bot.Note(ctx, e)
 	if err != nil {
-		a.log.Error("could not store an interaction", "interaction", in.ID, "act", e.Act.Kind, "error", err)
+		a.log.Error("could not store an interaction", "interaction", in.ID, "act", e.Act.Kind, "err", err)
 		return in.fault(err)
 	}
 	if prior != nil {
@@ -133,7 +133,7 @@ func (a *Adapter) wait(ctx context.Context, in *interaction, e intake.Event) rep
 		answer, err := a.bot.Do(ctx, e, a.member(in))
 		if err != nil {
 			a.log.Error("could not handle an interaction", "interaction", in.ID, "act", e.Act.Kind, "request",
-				e.Act.Request, "error", err)
+				e.Act.Request, "err", err)
 			answer = intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{trouble(in.ID, err)}}
 		}
 		m, ok := a.reply(in, e, answer).first.Data.(*message)
@@ -163,7 +163,7 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 	for {
 		for u, err := range a.bot.Unfinished(ctx, bot.Discord) {
 			if err != nil {
-				a.log.Error("unanswered events could not be read", "error", err)
+				a.log.Error("unanswered events could not be read", "err", err)
 				break
 			}
 			if u.Age >= leftAfter {
@@ -181,7 +181,7 @@ func (a *Adapter) giveUp(ctx context.Context, u intake.Unfinished) {
 	answer, err := a.bot.GiveUp(ctx, u.Event)
 	for attempt := 0; err != nil; attempt++ { // it may be closed all the same, and would then be found by nobody
 		if attempt == 2 || !sleep(ctx, 300*time.Millisecond<<attempt) {
-			a.log.Error("an event could not be given up", "event", u.Event.ID, "error", err)
+			a.log.Error("an event could not be given up", "event", u.Event.ID, "err", err)
 			return
 		}
 		answer, err = a.bot.GiveUp(ctx, u.Event)
@@ -356,7 +356,7 @@ func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
 	received := time.Now()
 	in, err := readInteraction(raw)
 	if err != nil {
-		a.log.Warn("an interaction cannot be read, so nobody was answered", "error", err)
+		a.log.Warn("an interaction cannot be read, so nobody was answered", "err", err)
 		return
 	}
 	if in.Type == discordgo.InteractionPing {
@@ -371,7 +371,7 @@ func (a *Adapter) overGateway(ctx context.Context, raw []byte) {
 		out.after, err = nil, a.rest.answer(ctx, in, whisper(out.instead).first)
 	}
 	if err != nil {
-		a.log.Warn("could not answer an interaction", "interaction", in.ID, "after", time.Since(received), "error", err)
+		a.log.Warn("could not answer an interaction", "interaction", in.ID, "after", time.Since(received), "err", err)
 		return
 	}
 	a.more(in, out)
@@ -390,7 +390,7 @@ func (a *Adapter) shown(in *interaction, out reply, after time.Duration) {
 		}
 		if err := a.bot.Replaced(ctx, *out.card); err != nil {
 			a.log.Warn("a pressed card may show how the request stood before", "interaction", in.ID, "request",
-				out.card.ID, "error", err)
+				out.card.ID, "err", err)
 		}
 	})
 }
@@ -406,7 +406,7 @@ func (a *Adapter) more(in *interaction, out reply) {
 				if err == nil {
 					return
 				}
-				a.log.Warn("could not put an answer that took a while into its place", "interaction", in.ID, "error",
+				a.log.Warn("could not put an answer that took a while into its place", "interaction", in.ID, "err",
 					err)
 				after = hide(m) // where the message that it was meant for is gone
 			}
@@ -435,5 +435,5 @@ func (a *Adapter) follow(ctx context.Context, in *interaction, m *message) {
 		}
 		wait *= 2
 	}
-	a.log.Warn("an answer did not reach the person", "interaction", in.ID, slog.Any("error", err))
+	a.log.Warn("an answer did not reach the person", "interaction", in.ID, slog.Any("err", err))
 }

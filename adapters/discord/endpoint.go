@@ -38,7 +38,7 @@ func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
 	a.frame()
 	in, err := readInteraction(raw)
 	if err != nil {
-		a.log.Warn("a signed interaction cannot be read", "error", err)
+		a.log.Warn("a signed interaction cannot be read", "err", err)
 		http.Error(w, "not an interaction", http.StatusBadRequest)
 		return
 	}

@@ -93,7 +93,7 @@ func (a *Adapter) supervise(ctx context.Context) error {
 			break
 		}
 		if f, ok := errors.AsType[*fatal](err); ok {
-			a.log.Error("the Gateway connection cannot be made until this is mended", "mend", f.why, "error", f.err)
+			a.log.Error("the Gateway connection cannot be made until this is mended", "mend", f.why, "err", f.err)
 			a.status.set("gateway", f)
 			<-ctx.Done()
 			return f
@@ -105,7 +105,7 @@ func (a *Adapter) supervise(ctx context.Context) error {
 			wait = pause/2 + rand.N(pause/2+1)
 			pause = min(2*pause, a.pace.most)
 		}
-		a.log.Warn("the Gateway connection ended and is made anew", "cause", err, "in", wait.Round(time.Millisecond))
+		a.log.Warn("the Gateway connection ended and is made anew", "err", err, "in", wait.Round(time.Millisecond))
 		sleep(ctx, time.Until(ended.Add(wait)))
 	}
 	return nil

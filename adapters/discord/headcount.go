@@ -55,7 +55,7 @@ func (a *Adapter) count(ctx context.Context) {
 		for _, guild := range a.o.Guilds {
 			roles, err := a.membersByRole(ctx, guild)
 			if err != nil {
-				a.log.Debug("Discord did not say how many are in the roles", "guild", guild, "error", err)
+				a.log.Debug("Discord did not say how many are in the roles", "guild", guild, "err", err)
 				continue
 			}
 			a.heads.put(guild, counted{time.Now(), roles})

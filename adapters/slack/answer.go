@@ -64,7 +64,7 @@ func (a *Adapter) answerDirectly(d delivery, answer intake.Answer, done ack) {
 	payload := directly(d, answer)
 	err := done(payload)
 	if err != nil {
-		a.log.Info("an acknowledgement was not sent", "event", d.event.ID, "error", clean(err))
+		a.log.Info("an acknowledgement was not sent", "event", d.event.ID, "err", clean(err))
 	}
 	if d.form && payload == nil {
 		d.view = "" // it closed with the acknowledgement
@@ -150,7 +150,7 @@ func (a *Adapter) answer(d delivery, answer intake.Answer) {
 	defer cancel()
 	a.repair(ctx, d, answer)
 	if err := a.give(ctx, d, answer); err != nil {
-		a.log.Warn("an answer did not reach the person", "event", d.event.ID, "error", clean(err))
+		a.log.Warn("an answer did not reach the person", "event", d.event.ID, "err", clean(err))
 		return
 	}
 	a.given.add(d.event.ID)
@@ -311,7 +311,7 @@ func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) 
 		return
 	}
 	if err := a.replace(ctx, d, *answer.Card); err != nil {
-		a.log.Warn("a pressed card could not be repaired", "event", d.event.ID, "error", clean(err))
+		a.log.Warn("a pressed card could not be repaired", "event", d.event.ID, "err", clean(err))
 	}
 }
 

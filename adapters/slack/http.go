@@ -65,7 +65,7 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 			if errors.Is(err, errIgnored) {
 				return // 200: acknowledged
 			}
-			a.log.Warn("a request of Slack could not be read", "path", r.URL.Path, "error", err)
+			a.log.Warn("a request of Slack could not be read", "path", r.URL.Path, "err", err)
 			http.Error(w, "the payload cannot be read", http.StatusBadRequest)
 			return
 		}
@@ -88,7 +88,7 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 		}
 		out, err := json.Marshal(payload)
 		if err != nil {
-			a.log.Error("an answer could not be written", "event", d.event.ID, "error", err)
+			a.log.Error("an answer could not be written", "event", d.event.ID, "err", err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -64,7 +64,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	first, answer, err := a.o.Bot.Note(ctx, d.event)
 	cancel()
 	if err != nil {
-		a.log.Error("an event could not be stored", "event", d.event.ID, "error", err)
+		a.log.Error("an event could not be stored", "event", d.event.ID, "err", err)
 		a.notStored(d, err, done)
 		return
 	}
@@ -151,7 +151,7 @@ func (a *Adapter) handle(d delivery) (answer intake.Answer, err error) {
 	defer checked()
 	then, err := a.approversThen(checking, e.Act)
 	if err != nil {
-		a.log.Error("the groups that counted when it was asked could not be read", "event", e.ID, "error", err)
+		a.log.Error("the groups that counted when it was asked could not be read", "event", e.ID, "err", err)
 		return a.giveUp(e)
 	}
 	if !fresh {
@@ -160,7 +160,7 @@ func (a *Adapter) handle(d delivery) (answer intake.Answer, err error) {
 	if !known {
 		m, place, err = a.resolve(checking, e, then, fresh)
 		if err != nil {
-			a.log.Warn("Slack did not say who may do what", "event", e.ID, "error", clean(err))
+			a.log.Warn("Slack did not say who may do what", "event", e.ID, "err", clean(err))
 			return a.giveUp(e)
 		}
 	}
@@ -171,7 +171,7 @@ func (a *Adapter) handle(d delivery) (answer intake.Answer, err error) {
 	defer cancel()
 	e.Progress = func(l bot.Line) {
 		if err := a.tell(ctx, d, []bot.Line{l}); err != nil {
-			a.log.Warn("a person could not be told that it takes a while", "event", e.ID, "error", clean(err))
+			a.log.Warn("a person could not be told that it takes a while", "event", e.ID, "err", clean(err))
 		}
 	}
 	return a.persist(ctx, e, func() (intake.Answer, error) { return a.o.Bot.Do(ctx, e, m) })
@@ -198,7 +198,7 @@ func (a *Adapter) persist(ctx context.Context, e intake.Event, try func() (intak
 			return answer, nil
 		}
 		if attempt == 2 || sleep(ctx, 300*time.Millisecond<<attempt) != nil {
-			a.log.Error("an event could not be closed", "event", e.ID, "error", err)
+			a.log.Error("an event could not be closed", "event", e.ID, "err", err)
 			return intake.Answer{}, err
 		}
 	}
@@ -254,7 +254,7 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 	for first := true; ; first = false {
 		for u, err := range a.o.Bot.Unfinished(ctx, bot.Slack) {
 			if err != nil {
-				a.log.Error("unanswered events could not be read", "error", err)
+				a.log.Error("unanswered events could not be read", "err", err)
 				break
 			}
 			left := leftAfter

@@ -441,7 +441,7 @@ func (c *socket) take(f frame) {
 	d, err := a.envelope(f, at)
 	if err != nil {
 		if !errors.Is(err, errIgnored) {
-			a.log.Warn("an envelope could not be read", "type", f.Type, "error", err)
+			a.log.Warn("an envelope could not be read", "type", f.Type, "err", err)
 		}
 		_ = acknowledge(nil) // it would only come again
 		return

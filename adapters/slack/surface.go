@@ -118,7 +118,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 	if err = classify(err); errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
 		// The account of what happened stands; the file alone is not worth an error that nothing
 		// mends.
-		a.log.Warn("a file could not be uploaded", "error", err)
+		a.log.Warn("a file could not be uploaded", "err", err)
 		why := bot.Say("file.refused")
 		if code(err) == "missing_scope" {
 			why = bot.Say("file.scope")

@@ -128,7 +128,7 @@ func (a *Adapter) open(d delivery, v slackgo.ModalViewRequest) string {
 	defer cancel()
 	answer, err := a.api.OpenViewContext(ctx, d.trigger, v)
 	if err != nil {
-		a.log.Info("a window could not be opened", "event", d.event.ID, "error", clean(err))
+		a.log.Info("a window could not be opened", "event", d.event.ID, "err", clean(err))
 		return ""
 	}
 	return answer.View.ID

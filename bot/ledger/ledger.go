@@ -321,11 +321,11 @@ func (l *Ledger) once(ctx context.Context, leaving bool, fn func(t *tx) error) e
 			l.unmarked.Store(false)
 		} else if !l.unmarked.Swap(true) {
 			l.log.Warn(
-				"a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "error", err)
+				"a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "err", err)
 		}
 	}
 	if err := l.gather(ctx, t.grown); err != nil {
-		l.log.Warn("the database does not know yet how much it holds; it may be slow for a minute", "error", err)
+		l.log.Warn("the database does not know yet how much it holds; it may be slow for a minute", "err", err)
 	}
 	if t.forgot {
 		l.store.forget()

@@ -135,7 +135,7 @@ func listenForever(ctx context.Context, config *pgx.ConnConfig, hub *hub, log *s
 			close(first)
 			first = nil
 		}
-		log.Warn("not listening to other replicas for now", "error", err, "again_in", pause)
+		log.Warn("not listening to other replicas for now", "err", err, "again_in", pause)
 		select {
 		case <-ctx.Done():
 			return

@@ -232,7 +232,7 @@ func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Lo
 			}
 			if tries == 60 {
 				log.Warn("deleted text is still in the write-ahead log after a minute; it goes as soon as it can",
-					"error", err)
+					"err", err)
 			}
 			select {
 			case <-ctx.Done():
