@@ -311,12 +311,18 @@ func ExampleState() {
 	}
 	// Output:
 	//             seal        refuse      approve     reject      withdraw    begin       stop        unwind      finish      unbegun     time
-	// preparing proposed refused . . withdrawn . . . . . refused proposed . . approved rejected
-	// withdrawn . . . . . expired approved . . . . . running stopped stopping . . not started
-	// running . . . . . . stopping . done . stopping stopping . . . . . . . . stopped not started .
-	// done . . . . . . . . . . . stopped . . . . . . . . . . . not started . . . . . . . . . . .
-	// refused . . . . . . . . . . . withdrawn . . . . . . . . . . . rejected . . . . . . . . . . .
-	// expired . . . . . . . . . . .
+	// preparing   proposed    refused     .           .           withdrawn   .           .           .           .           .           refused
+	// proposed    .           .           approved    rejected    withdrawn   .           .           .           .           .           expired
+	// approved    .           .           .           .           .           running     stopped     stopping    .           .           not started
+	// running     .           .           .           .           .           .           stopping    .           done        .           stopping
+	// stopping    .           .           .           .           .           .           .           .           stopped     not started .
+	// done        .           .           .           .           .           .           .           .           .           .           .
+	// stopped     .           .           .           .           .           .           .           .           .           .           .
+	// not started .           .           .           .           .           .           .           .           .           .           .
+	// refused     .           .           .           .           .           .           .           .           .           .           .
+	// withdrawn   .           .           .           .           .           .           .           .           .           .           .
+	// rejected    .           .           .           .           .           .           .           .           .           .           .
+	// expired     .           .           .           .           .           .           .           .           .           .           .
 }
 
 // FuzzDecide walks random histories, in which people press on both platforms and the roster changes
