@@ -4,14 +4,10 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"recallbot/adapters/console"
 	"recallbot/adapters/discord"
 	"recallbot/adapters/inbound"
 	"recallbot/adapters/metrics"
@@ -39,132 +36,25 @@ import (
 	"recallbot/recall"
 )
 
-// Exit codes.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2 // configuration or usage
-)
-
-const usage = `recallbot removes group messages from Tencent Cloud Chat on the word of two people.
-
-usage:
-  recallbot                            serve, configured by the environment (README.md)
-  recallbot demo                       play the whole flow on this machine: no accounts, nothing leaves it
-  recallbot check                      try the configuration against the real services, reading only
-  recallbot manifest slack [--http URL]  the app manifest for Slack
-  recallbot manifest discord           the invite link and the commands for Discord
-  recallbot audit export [--csv] [--from TIME] [--till TIME] [--group ID] [--person NAME] [--request R-...]
-                                       the audit log, oldest first; times in RFC 3339
-  recallbot audit verify [--receipt HEAD]  check its chain; HEAD is what a receipt says: number and hash
-  recallbot backup FILE                a consistent copy of the SQLite file, while it serves
-  recallbot health                     exit code by /healthz, for a container
-  recallbot version
-
-exit codes: 0 done, 1 failed, 2 configuration or usage
-`
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:])
-	var bad usageError
-	var problems config.Problems
-	switch {
-	case err == nil:
-		os.Exit(exitDone)
-	case errors.As(err, &problems):
-		fmt.Fprintf(os.Stderr, "recallbot: the configuration has %d problems:\n%v\n", len(problems), problems)
-		os.Exit(exitUsage)
-	case errors.As(err, &bad):
-		fmt.Fprintf(os.Stderr, "recallbot: %s\n\n%s", bad, usage)
-		os.Exit(exitUsage)
-	default:
-		fmt.Fprintln(os.Stderr, "recallbot:", err)
-		os.Exit(exitFailed)
-	}
-}
-
-// usageError is a command line that cannot be read.
-type usageError string
-
-func (u usageError) Error() string { return string(u) }
-
-func run(ctx context.Context, args []string) error {
-	command, rest := "serve", args
-	if len(args) > 0 {
-		command, rest = args[0], args[1:]
-	}
-	for _, a := range args {
-		if a == "--help" || a == "-h" || a == "help" {
-			fmt.Print(usage)
-			return nil
-		}
-	}
-	flags := flag.NewFlagSet(command, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	httpURL := flags.String("http", "", "")
-	receipt := flags.String("receipt", "", "")
-	asCSV := flags.Bool("csv", false, "")
-	var filter bot.AuditFilter
-	flags.StringVar((*string)(&filter.Group), "group", "", "")
-	flags.StringVar(&filter.Person, "person", "", "")
-	flags.StringVar((*string)(&filter.Request), "request", "", "")
-	moment := func(t *time.Time) func(string) error {
-		return func(s string) (err error) {
-			*t, err = time.Parse(time.RFC3339, s)
-			return err
-		}
-	}
-	flags.Func("from", "", moment(&filter.From))
-	flags.Func("till", "", moment(&filter.Till))
-	words, err := parse(flags, rest)
-	if err != nil {
-		return usageError(err.Error())
-	}
-	sub := strings.Join(append([]string{command}, words...), " ")
-	switch {
-	case sub == "serve":
-		return serve(ctx)
-	case sub == "demo":
-		return sandbox.Demo(ctx, os.Stdout)
-	case sub == "check":
-		return check(ctx)
-	case sub == "manifest slack":
-		body, err := slack.Manifest(*httpURL)
-		if err != nil {
-			return usageError(err.Error())
-		}
-		_, err = fmt.Printf("%s\n", body)
-		return err
-	case sub == "manifest discord":
-		return manifestDiscord()
-	case sub == "audit export":
-		return auditExport(ctx, filter, *asCSV)
-	case sub == "audit verify":
-		return auditVerify(ctx, *receipt)
-	case command == "backup" && len(words) == 1:
-		return backup(ctx, words[0])
-	case sub == "health":
-		return health(ctx)
-	case sub == "version":
-		fmt.Println(version())
-		return nil
-	}
-	return usageError(fmt.Sprintf("unknown command %q", sub))
-}
-
-// parse reads flags wherever they stand among the words.
-func parse(flags *flag.FlagSet, args []string) (words []string, err error) {
-	for len(args) > 0 {
-		if err := flags.Parse(args); err != nil {
-			return nil, err
-		}
-		if args = flags.Args(); len(args) > 0 {
-			words, args = append(words, args[0]), args[1:]
-		}
-	}
-	return words, nil
+	os.Exit(console.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, console.Program{
+		Serve: serve, Demo: sandbox.Demo, Check: checked,
+		Open: func(ctx context.Context, url string) (console.Ledger, error) {
+			return ledger.Open(ctx, url, ledger.Options{ReadOnly: true})
+		},
+		Manifests: map[string]func(string) (string, error){
+			"slack": func(address string) (string, error) {
+				body, err := slack.Manifest(address)
+				return string(body), err
+			},
+			"discord": func(string) (string, error) {
+				invite, commands, err := discord.Manifest(os.Getenv("DISCORD_APPLICATION_ID"))
+				return invite + "\n" + string(commands), err
+			},
+		},
+	}))
 }
 
 // engine is what the adapters hand events to, and what goes on by itself.
@@ -412,7 +302,7 @@ func serve(ctx context.Context) error {
 			}
 		})
 	}
-	log.Info("serving", "version", version(), "http", listener.Addr().String(), "slack", c.Slack.On(), "discord",
+	log.Info("serving", "version", console.Version(), "http", listener.Addr().String(), "slack", c.Slack.On(), "discord",
 		c.Discord.On(), "database", c.Storage.Scheme())
 
 	select {
@@ -522,254 +412,28 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(parts)
 }
 
-// health asks the serving process on this machine whether it lives.
-func health(ctx context.Context) error {
-	addr := os.Getenv("HTTP_ADDR")
-	if addr == "" {
-		addr = ":8080"
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return usageError("HTTP_ADDR: " + err.Error())
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
-	if err != nil {
-		return err
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("unhealthy: %s", answer.Status)
-	}
-	return nil
-}
-
-// nowhere is a ledger for check, which keeps nothing: the disk may be read only, and there may be
-// no folder for temporary files.
-type nowhere struct{ bot.Ledger }
-
-var errNowhere = errors.New("there is no ledger while the configuration is checked")
-
-func (nowhere) Tx(context.Context, func(bot.Tx) error) error { return errNowhere }
-
-func (nowhere) View(context.Context, func(bot.Tx) error) error { return errNowhere }
-
-// check tries the configuration against the real services, reading only, and prints what is well
-// and what is to be mended.
-func check(ctx context.Context) error {
+// checked wires the program for the command check, with no ledger: the disk may be read only, and
+// there may be no folder for temporary files.
+func checked(ctx context.Context) (console.Checked, error) {
 	c, log, err := load(ctx)
 	if err != nil {
-		return err
+		return console.Checked{}, err
 	}
-	p, err := wire(c, log, nowhere{}) // the bot's own database is not touched
+	p, err := wire(c, log, ledger.None{})
 	if err != nil {
-		return err
+		return console.Checked{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	bad := 0
-	tell := func(where string, found ...bot.Finding) {
-		for _, f := range found {
-			mark, mend := "ok  ", ""
-			switch {
-			case f.Hint:
-				mark = "note"
-			case f.Mend != "":
-				mark = "BAD "
-				bad++
-			}
-			if f.Mend != "" {
-				mend = ": " + f.Mend
-			}
-			fmt.Printf("%s %s: %s%s\n", mark, where, f.What, mend)
-		}
-	}
-	for _, w := range c.Warnings() {
-		tell("configuration", bot.Finding{What: w.Variable + " " + w.What, Mend: w.Mend, Hint: true})
-	}
-	switch l, err := ledger.Open(ctx, c.Storage.DatabaseURL.Reveal(), ledger.Options{Log: log, ReadOnly: true}); {
-	case err == nil:
-		tell("database", bot.Finding{What: "it can be read, and is of this version"})
-		tell("database", l.Check()...)
-		err = l.Close()
-		if err != nil {
-			tell("database", bot.Finding{What: err.Error(), Mend: "see the disk"})
-		}
-	case c.Storage.Scheme() == config.SQLite && errors.Is(err, fs.ErrNotExist):
-		tell("database", bot.Finding{What: "there is none yet", Mend: "it is made at the first start", Hint: true})
-	case errors.Is(err, ledger.ErrNewer), errors.Is(err, ledger.ErrInUse):
-		tell("database", bot.Finding{What: err.Error(), Mend: "serving would be refused"})
-	default:
-		tell("database", bot.Finding{What: err.Error(),
-			Mend: "see DATABASE_URL; one of another version is brought up to date at the next start", Hint: true})
-	}
-	// A group that does not exist is asked for: that answer proves key, admin, app and region.
-	_, err = p.chat.GetGroupInfo(ctx, "recallbot-check")
-	switch api, ok := errors.AsType[*recall.Error](err); {
-	case err == nil, ok && (api.Code == recall.CodeNoGroup || api.Code == recall.CodeBadGroupID):
-		tell("chat", bot.Finding{What: "the service takes the key, the admin account and the region"})
-	case ok:
-		tell("chat", bot.Finding{What: err.Error(),
-			Mend: api.Code.Meaning() + " See CHAT_SDK_APP_ID, CHAT_SECRET_KEY, CHAT_ADMIN and CHAT_REGION"})
-	default:
-		tell("chat", bot.Finding{What: err.Error(), Mend: "see that the service can be reached from here"})
-	}
-	if c.Chat.UserSig.Set() {
-		till, err := recall.UserSigExpiry(c.Chat.UserSig.Reveal())
-		switch {
-		case err != nil:
-			tell("chat", bot.Finding{What: err.Error(),
-				Mend: "set CHAT_USER_SIG to one that the console or your server signed"})
-		case time.Until(till) < 24*time.Hour:
-			tell("chat", bot.Finding{What: "CHAT_USER_SIG ends at " + till.UTC().Format(time.RFC3339),
-				Mend: "renew it, or set CHAT_SECRET_KEY instead"})
-		default:
-			tell("chat", bot.Finding{What: "CHAT_USER_SIG is good until " + till.UTC().Format(time.RFC3339)})
-		}
-	}
+	checked := console.Checked{Config: c, Chat: p.chat, Database: func(ctx context.Context) []bot.Finding {
+		return ledger.Check(ctx, c.Storage.DatabaseURL.Reveal(), log)
+	}}
+	people := roster(c.Policy.Roster)
 	if p.slack != nil {
-		found, err := p.slack.Check(ctx, roster(c.Policy.Roster))
-		if err != nil {
-			tell("slack", bot.Finding{What: err.Error(), Mend: "see that Slack can be reached from here"})
-		}
-		tell("slack", found...)
+		checked.Platforms = append(checked.Platforms, console.Platform{ID: bot.Slack, Name: "Slack",
+			Check: func(ctx context.Context) ([]bot.Finding, error) { return p.slack.Check(ctx, people) }})
 	}
 	if p.discord != nil {
-		found, err := p.discord.Check(ctx, roster(c.Policy.Roster))
-		if err != nil {
-			tell("discord", bot.Finding{What: err.Error(), Mend: "see that Discord can be reached from here"})
-		}
-		tell("discord", found...)
+		checked.Platforms = append(checked.Platforms, console.Platform{ID: bot.Discord, Name: "Discord",
+			Check: func(ctx context.Context) ([]bot.Finding, error) { return p.discord.Check(ctx, people) }})
 	}
-	if bad > 0 {
-		return fmt.Errorf("%d to mend", bad)
-	}
-	return nil
-}
-
-func manifestDiscord() error {
-	id := os.Getenv("DISCORD_APPLICATION_ID")
-	if id == "" {
-		return usageError("manifest discord needs DISCORD_APPLICATION_ID")
-	}
-	invite, commands, err := discord.Manifest(id)
-	if err != nil {
-		return usageError(err.Error())
-	}
-	_, err = fmt.Printf("%s\n%s\n", invite, commands)
-	return err
-}
-
-// readLedger opens the ledger beside a process that serves it.
-func readLedger(ctx context.Context) (*ledger.Ledger, error) {
-	url := os.Getenv("DATABASE_URL")
-	if file := os.Getenv("DATABASE_URL_FILE"); url == "" && file != "" {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		url = strings.TrimSpace(string(body))
-	}
-	if url == "" {
-		url = "sqlite:recallbot.db"
-	}
-	return ledger.Open(ctx, url, ledger.Options{ReadOnly: true})
-}
-
-// entries calls fn for every entry of the audit log, oldest first.
-func entries(ctx context.Context, fn func(bot.Entry) error) error {
-	l, err := readLedger(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	for from := int64(1); ; {
-		var page []bot.Entry
-		err := l.View(ctx, func(tx bot.Tx) (err error) {
-			page, err = tx.Entries(from, 10_000)
-			return err
-		})
-		for _, e := range page { // before the error: it may be about a later one
-			if err := fn(e); err != nil {
-				return err
-			}
-		}
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		from = page[len(page)-1].N + 1
-	}
-}
-
-func auditExport(ctx context.Context, filter bot.AuditFilter, asCSV bool) error {
-	if !asCSV {
-		out := json.NewEncoder(os.Stdout)
-		return entries(ctx, func(e bot.Entry) error {
-			if !filter.Match(e) {
-				return nil
-			}
-			return out.Encode(e)
-		})
-	}
-	out := csv.NewWriter(os.Stdout)
-	if err := out.Write(bot.EntryHeader()); err != nil {
-		return err
-	}
-	if err := entries(ctx, func(e bot.Entry) error {
-		if !filter.Match(e) {
-			return nil
-		}
-		return out.Write(e.Row())
-	}); err != nil {
-		return err
-	}
-	out.Flush()
-	return out.Error()
-}
-
-func auditVerify(ctx context.Context, receipt string) error {
-	l, err := readLedger(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	n, hash, err := bot.VerifyAudit(ctx, l, receipt)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Printf("%d entries, the chain holds; head %d %s\n", n, n, hash)
-	return err
-}
-
-func backup(ctx context.Context, file string) error {
-	l, err := readLedger(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	return l.Backup(ctx, file)
-}
-
-// version is the module's version and the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value
-		}
-	}
-	return strings.TrimSpace(v + " " + info.GoVersion)
+	return checked, nil
 }

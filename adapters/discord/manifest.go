@@ -2,6 +2,7 @@ package discord
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -15,6 +16,9 @@ const Permissions int64 = discordgo.PermissionViewChannel | discordgo.Permission
 
 // Manifest returns the link with which an administrator invites the bot, and its commands as JSON.
 func Manifest(applicationID string) (inviteURL string, commandsJSON []byte, err error) {
+	if applicationID == "" {
+		return "", nil, errors.New("manifest discord needs DISCORD_APPLICATION_ID")
+	}
 	if !isSnowflake(applicationID) {
 		return "", nil, fmt.Errorf("the application id %q is not a number", applicationID)
 	}
