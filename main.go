@@ -380,9 +380,10 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	parts := map[string]string{"database": "ok"}
 	status := http.StatusOK
-	if err := context.Cause(p.ledger.Alive()); err != nil {
-		parts["database"], status = err.Error(), http.StatusServiceUnavailable
-	} else if _, err := p.engine.Recollect(ctx, "readyz"); err != nil {
+	_, err := p.engine.Recollect(ctx, "readyz") // reading may be what finds that the ledger has ended
+	if ended := context.Cause(p.ledger.Alive()); ended != nil {
+		parts["database"], status = ended.Error(), http.StatusServiceUnavailable
+	} else if err != nil {
 		p.log.Warn("the database could not be read for /readyz", "err", err)
 		parts["database"], status = "it cannot be read: the log says why", http.StatusServiceUnavailable
 	}
