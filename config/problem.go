@@ -57,17 +57,21 @@ func quote(value string) string {
 }
 
 // maybeKey reports whether a value has a run of letters and digits as it is in
-// a password or a key: long and of both kinds. Ids of Slack and of groups, and
-// numbers with a unit, are none.
+// a password or a key: long and of both kinds, or longer and of one. Ids of
+// Slack and of groups, numbers with a unit, and short words are none.
 func maybeKey(value string) bool {
 	return slices.ContainsFunc(keyRun.FindAllString(value, -1), func(run string) bool {
-		both := strings.ContainsAny(run, "0123456789") && strings.ContainsFunc(run, unicode.IsLetter)
-		return (both || len(run) >= 20) && !plainRun.MatchString(run)
+		digits, letters := strings.ContainsAny(run, "0123456789"), strings.ContainsFunc(run, unicode.IsLetter)
+		if letters && !digits {
+			return len(run) > 8 || keyWord.MatchString(run)
+		}
+		return (letters || len(run) >= 20) && !plainRun.MatchString(run)
 	})
 }
 
 var (
 	keyRun   = regexp.MustCompile(`[A-Za-z0-9_+/=-]{7,}`)
+	keyWord  = regexp.MustCompile(`[a-z].*[A-Z]|[+/=]`) // no word is written so
 	plainRun = regexp.MustCompile(
 		`^(?:[UWCGSTD][A-Z0-9]{5,13}|(?:[0-9]+[a-z]{1,2})+|[0-9]+[a-z]+|[0-9]{4}-[0-9T:-]+Z?)$`)
 )
