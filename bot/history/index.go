@@ -68,6 +68,8 @@ func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ran
 // searchArrived searches the index as search does history, below the number that the service gives
 // next, where that is known. It is complete only back to when the index begins; what a lost
 // callback would have told it cannot know, and where callbacks contradict each other it refuses.
+// The time that a callback gives a message does not end the search where the callback itself came
+// later: it may be made up.
 func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recall.Seq) (Searched, error) {
 	f := s.Filter
 	if f.Text != "" && h.Index != bot.IndexExcerpt {
@@ -98,7 +100,7 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 			if a.Disputed {
 				return bot.NewRefusal("index_disputed", "seq", bot.Code(command.FormatInt(int64(a.Seq))))
 			}
-			if !f.Since.IsZero() && a.Sent.Before(f.Since.At.Truncate(time.Second)) {
+			if since := f.Since.At.Truncate(time.Second); a.Sent.Before(since) && a.Came.Before(since) {
 				out.Complete = true
 				return nil
 			}

@@ -501,6 +501,33 @@ func TestForgedFirst(t *testing.T) {
 	})
 }
 
+// TestForgedTime: a message that somebody made up, with a time of long ago, does not end a search
+// before the older messages that it is for.
+func TestForgedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.Callbacks, o.Index = true, bot.IndexExcerpt })
+		h.listens(nil)
+		h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+		h.chat.Say(liveGroup, "", "mallory", "good morning")
+		h.pass(5 * time.Minute)
+		for range 3 {
+			h.chat.Say(liveGroup, "", "mallory", "win big")
+		}
+		h.pass(time.Second)
+		h.chat.SkipTo(liveGroup, "", 6) // the callback about 5 was lost
+		forged := recall.AfterSendMsg{Group: liveGroup, From: "bob", Seq: 5, Time: time.Now().Add(-time.Hour),
+			RawBody: []byte(`[]`)}
+		if err := h.bot.History.Hear(t.Context(), []recall.Callback{forged}); err != nil {
+			t.Fatal(err)
+		}
+		a := h.types("UMINA", "recalls", "find "+liveGroup+" from:mallory since:2m")
+		holds(t, pageText(a.Page), "3 messages found", "2 mallory", "4 mallory")
+		lacks(t, pageText(a.Page), "1 mallory", "only 4 messages")
+		c := h.asks("UMINA", liveGroup+" from:mallory since:2m")
+		holds(t, said(c), "Messages 3: 2-4")
+	})
+}
+
 // A callback makes no outcome of what is neither answered nor in doubt, whatever it says.
 func TestForgedCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
