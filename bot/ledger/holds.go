@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 
 	"github.com/pressly/goose/v3"
 )
 
 // filling is the version of the schema in which what 00007_holds.sql added is filled of every
-// request.
+// request. Versions before did not forget a filter's phrase: it is taken from those requests whose
+// evidence they had forgotten.
 const filling = 8
 
 // fills returns that migration. It reads JSON, which the two databases do in different words.
@@ -26,20 +28,25 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 	}
 	type old struct {
 		bot.Request
-		id string
+		id    string
+		keeps bool // its evidence, or it is open
 	}
 	for after := ""; ; {
-		rows, err := s.QueryContext(ctx, `SELECT id, body FROM request WHERE id > $1 ORDER BY id LIMIT 500`, after)
+		rows, err := s.QueryContext(ctx, `SELECT id, state, body,
+			EXISTS (SELECT 1 FROM due WHERE due.request = request.id AND due.kind = $2)
+			FROM request WHERE id > $1 ORDER BY id LIMIT 500`, after, bot.DueEvidence)
 		if err != nil {
 			return err
 		}
 		var page []old
 		for rows.Next() {
 			var r old
+			var state bot.State
 			var body string
-			if err = rows.Scan(&r.id, &body); err == nil {
+			if err = rows.Scan(&r.id, &state, &body, &r.keeps); err == nil {
 				err = decode(body, &r.Request)
 			}
+			r.keeps = r.keeps || state.Open()
 			if err != nil {
 				rows.Close()
 				return fmt.Errorf("request %s: %w", r.id, err)
@@ -63,6 +70,11 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 			if err != nil {
 				return err
 			}
+			if !r.keeps && r.Scope.Filter.Text != "" {
+				if err := withholdPhrase(ctx, s, r.id, r.Request); err != nil {
+					return err
+				}
+			}
 			touching, err := touchArgs(r.Request)
 			if err != nil {
 				return err
@@ -73,4 +85,21 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 		}
 		after = page[len(page)-1].id
 	}
+}
+
+// withholdPhrase takes the phrase that a request searched for out of it, and out of the command that
+// its refusal may suggest.
+func withholdPhrase(ctx context.Context, s *sql.Tx, id string, r bot.Request) error {
+	r.Scope.Filter = r.Scope.Filter.WithoutText()
+	for i, span := range r.RefusedFor {
+		if span.Kind == bot.CodeText {
+			r.RefusedFor[i].Text = command.Withheld
+		}
+	}
+	body, err := requestBody(r)
+	if err != nil {
+		return err
+	}
+	_, err = s.ExecContext(ctx, `UPDATE request SET body = $2 WHERE id = $1`, id, body)
+	return err
 }

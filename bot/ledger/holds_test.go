@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,81 @@ func TestFillHolds(t *testing.T) {
 			defer l.Close()
 			if diff := cmp.Diff(want, look(l)); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestFillForgetsPhrases: versions before kept the phrase of a filter for ever. It goes from
+// requests whose evidence they had forgotten, and stays in the others until that is.
+func TestFillForgetsPhrases(t *testing.T) {
+	for name, url := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "recallbot.db"),
+		"PostgreSQL": ledgertest.Postgres(t)} {
+		t.Run(name, func(t *testing.T) {
+			l, err := Open(t.Context(), url, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			hint := bot.Line{{Kind: bot.Words, Text: "For instance: "},
+				bot.Code(`/recall g text:"hunter2" last:1`)}
+			all := map[bot.RequestID]struct {
+				state bot.State
+				keeps bool // the text goes later
+				still bool // the phrase stands there
+			}{
+				"R-FORGOTTEN": {bot.Withdrawn, false, false}, "R-REFUSED": {bot.Refused, false, false},
+				"R-KEPT": {bot.Withdrawn, true, true}, "R-OPEN": {bot.Preparing, false, true},
+			}
+			err = l.Tx(t.Context(), func(tx bot.Tx) error {
+				for id, is := range all {
+					r := bot.Request{ID: id, App: 1, State: is.state, By: bot.Actor{Person: "Mina"}, Asked: tx.Now(),
+						Scope: command.Scope{Group: "g", Filter: command.Filter{From: "alice", Text: "hunter2"}}}
+					if is.state == bot.Refused {
+						r.RefusedFor = hint
+					}
+					if err := tx.AddRequest(r); err != nil {
+						return err
+					}
+					if is.keeps {
+						if err := tx.SetDue(bot.Due{Request: id, Kind: bot.DueEvidence, At: tx.Now()}); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := l.write.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := fillHolds(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			for id, is := range all {
+				var body string
+				err := l.read.QueryRowContext(t.Context(), `SELECT body FROM request WHERE id = $1`, id).Scan(&body)
+				if err != nil || strings.Contains(body, "hunter2") != is.still {
+					t.Errorf("%s: %v\n%s", id, err, body)
+				}
+				err = l.View(t.Context(), func(tx bot.Tx) error {
+					r, err := tx.Request(id)
+					if err == nil && (r.State != is.state || r.Scope.Filter.From != "alice") {
+						t.Errorf("%s became %+v", id, r)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}
