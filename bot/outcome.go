@@ -1,9 +1,9 @@
 package bot
 
 import (
+	"strconv"
 	"time"
 
-	"recallbot/bot/command"
 	"recallbot/recall"
 )
 
@@ -11,7 +11,7 @@ import (
 func CodeWords(c recall.Code) Span { return Span{Kind: Words, Text: CodeDigits(c)} }
 
 // codeDigits is a code's number without separators.
-func CodeDigits(c recall.Code) string { return command.FormatInt(int64(c)) }
+func CodeDigits(c recall.Code) string { return strconv.Itoa(int(c)) }
 
 // apiWords is what the API said to a code, or what the code means where it said nothing.
 func ApiWords(c recall.Code, info string) string {

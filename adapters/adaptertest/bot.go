@@ -130,7 +130,9 @@ func (b *Bot) Shared() bool { return true }
 func (b *Bot) Replaced(context.Context, bot.Card) error { return nil }
 
 // TakesLong is true of what a bot reads messages for.
-func (b *Bot) TakesLong(a intake.Act) bool { return a.Kind == intake.ActTurnFind || a.Sub == "find" }
+func (b *Bot) TakesLong(e intake.Event) bool {
+	return e.Act.Kind == intake.ActTurnFind || e.Verb().TakesLong()
+}
 
 // Note stores an event, as bot.Bot.Note does.
 func (b *Bot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {

@@ -30,7 +30,7 @@ type Bot interface {
 	Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
 	GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error)
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error]
-	TakesLong(act intake.Act) bool
+	TakesLong(e intake.Event) bool
 	Replaced(ctx context.Context, c bot.Card) error
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)

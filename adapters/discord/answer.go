@@ -77,7 +77,7 @@ func (a *Adapter) act(ctx context.Context, in *interaction) (out reply) {
 			Data: &choices{[]choice{}}}}
 	}
 	began := time.Now()
-	if a.bot.TakesLong(e.Act) {
+	if a.bot.TakesLong(e) {
 		return a.wait(ctx, in, e)
 	}
 	answer, err := a.bot.Do(ctx, e, a.member(in))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
 
 	"github.com/bwmarrin/discordgo"
@@ -234,7 +235,7 @@ func (a *Adapter) event(in *interaction) intake.Event {
 	if in.Message != nil {
 		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
 	}
-	return e
+	return e.Read()
 }
 
 func (in *interaction) command() (intake.Act, bool) {
@@ -255,8 +256,7 @@ func (in *interaction) command() (intake.Act, bool) {
 		if !ok {
 			return intake.Act{}, false
 		}
-		switch o.Name {
-		case "group", "topic", "which", "from":
+		if command.IsID(o.Name) {
 			value = strings.TrimPrefix(in.Data.Resolved.undo(value), choicePrefix)
 		}
 		if o.Focused {

@@ -51,7 +51,7 @@ func (oblivious) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfi
 	return func(func(intake.Unfinished, error) bool) {}
 }
 
-func (oblivious) TakesLong(intake.Act) bool { return false }
+func (oblivious) TakesLong(intake.Event) bool { return false }
 
 func (oblivious) Replaced(context.Context, bot.Card) error { return nil }
 

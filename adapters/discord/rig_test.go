@@ -131,8 +131,8 @@ func (b *testBot) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unf
 	return func(func(intake.Unfinished, error) bool) {}
 }
 
-func (b *testBot) TakesLong(a intake.Act) bool {
-	return a.Kind == intake.ActTurnFind || a.Sub == "find"
+func (b *testBot) TakesLong(e intake.Event) bool {
+	return e.Act.Kind == intake.ActTurnFind || e.Verb().TakesLong()
 }
 
 func (b *testBot) answer(a intake.Answer) {

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -148,7 +147,7 @@ func (b *fakeBot) Shared() bool {
 	return !b.alone
 }
 
-func (b *fakeBot) TakesLong(a intake.Act) bool { return strings.HasPrefix(a.Text, "find ") }
+func (b *fakeBot) TakesLong(e intake.Event) bool { return e.Verb().TakesLong() }
 
 func (b *fakeBot) ShowingNow(context.Context, bot.RequestID) (bot.Card, error) {
 	return bot.Card{}, errors.New("not asked for")

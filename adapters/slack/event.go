@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
 
 	slackgo "github.com/slack-go/slack"
@@ -108,13 +109,11 @@ func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (deliver
 	if c.TriggerID == "" {
 		id = eventID("command", c.TeamID, c.ChannelID, c.UserID, c.Command, c.Text, c.ResponseURL)
 	}
-	return delivery{
-		at: at, trigger: c.TriggerID, command: true,
-		event: intake.Event{
-			ID: id, Place: a.place(c.ChannelID), By: a.account(c.UserID), Name: c.UserName, Reply: c.ResponseURL,
-			Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: c.Text},
-		},
-	}, nil
+	e := intake.Event{
+		ID: id, Place: a.place(c.ChannelID), By: a.account(c.UserID), Name: c.UserName, Reply: c.ResponseURL,
+		Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: c.Text},
+	}
+	return delivery{at: at, trigger: c.TriggerID, command: true, event: e.Read()}, nil
 }
 
 // interaction is what the adapter reads of an interaction payload. It is not the library's type:
@@ -221,6 +220,7 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 	}
 	d.event.Act.Card = card
 	d.event.Place, d.event.By = a.place(channel), a.account(in.User.ID)
+	d.event = d.event.Read()
 	return d, nil
 }
 
@@ -297,7 +297,7 @@ func (d delivery) opens() bool {
 	case intake.ActAskReject, intake.ActAskApprove, intake.ActShowAll, intake.ActTurnFind:
 		return true
 	case intake.ActCommand:
-		return d.event.Act.Command == "recall" && strings.TrimSpace(d.event.Act.Text) == ""
+		return d.event.Verb() == command.VerbForm
 	}
 	return false
 }

@@ -80,7 +80,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 	switch {
 	case d.form:
 		direct = formDirect - time.Since(d.at)
-	case d.command && !needsFresh(d.event.Act):
+	case d.command && !d.event.Decides():
 		if _, _, known := a.cached(d.event, nil); known {
 			direct = commandDirect
 		}
@@ -145,7 +145,7 @@ func (a *Adapter) handle(d delivery) (answer intake.Answer, err error) {
 			err = errPanicked
 		}
 	}()
-	fresh := needsFresh(e.Act)
+	fresh := e.Decides()
 	m, place, known := bot.Member{}, e.Place, false
 	checking, checked := context.WithTimeout(a.ctx, checkWithin)
 	defer checked()
@@ -258,7 +258,7 @@ func (a *Adapter) takeUpLeft(ctx context.Context) {
 				break
 			}
 			left := leftAfter
-			if a.o.Bot.TakesLong(u.Event.Act) {
+			if a.o.Bot.TakesLong(u.Event) {
 				left = longLeftAfter
 			}
 			if first && !a.o.Bot.Shared() { // whoever was at work on what is older has ended

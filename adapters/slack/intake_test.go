@@ -161,15 +161,6 @@ func TestApproversThen(t *testing.T) {
 	})
 }
 
-func TestWhichCommandsDecide(t *testing.T) {
-	for text, fresh := range map[string]bool{"stop R-1": true, "  STOP R-1": true, "withdraw R-1": true,
-		"find @g": false, "": false, "list": false, "show R-1": false, "sotp": true} {
-		if got := needsFresh(intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: text}); got != fresh {
-			t.Errorf("needsFresh(%q) = %v, want %v", text, got, fresh)
-		}
-	}
-}
-
 func TestReject(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))

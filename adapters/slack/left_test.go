@@ -86,10 +86,14 @@ func (x *world) replica(b Bot) {
 
 // leftEvent is Mina's command as a process left it.
 func leftEvent(text string) intake.Event {
+	name := "recall"
+	if strings.HasPrefix(text, "find ") {
+		name = "recalls"
+	}
 	return intake.Event{
 		ID: "left", Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"},
 		By:  bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
-		Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: text},
+		Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: text},
 	}
 }
 
@@ -126,7 +130,7 @@ func TestLeftByTheOneBefore(t *testing.T) {
 				x.bot.set(func(b *fakeBot) {
 					b.alone = alone
 					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("found") }
-					left := leftEvent("find @TGS#2J4SZEAEL")
+					left := leftEvent("find @TGS#2J4SZEAEL last:5")
 					left.Act.Command = "recalls"
 					b.noted["left"] = noted{left, time.Now()}
 				})
@@ -190,9 +194,9 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 			func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }, time.Second},
 		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100",
 			func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }, time.Second},
-		"reading": {"/recalls", "find @TGS#2J4SZEAEL",
+		"reading": {"/recalls", "find @TGS#2J4SZEAEL last:5",
 			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, time.Second},
-		"reading for long": {"/recalls", "find @TGS#2J4SZEAEL",
+		"reading for long": {"/recalls", "find @TGS#2J4SZEAEL last:5",
 			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) },
 			checkedAgain + time.Second},
 	} {

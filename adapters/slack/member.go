@@ -24,22 +24,6 @@ type face struct {
 	trouble bot.Trouble
 }
 
-// needsFresh reports whether an act may settle something, so that who does it must be asked afresh.
-// A command counts unless its first word shows that it only asks or reads.
-func needsFresh(a intake.Act) bool {
-	switch a.Kind {
-	case intake.ActApprove, intake.ActReject, intake.ActStop:
-		return true
-	case intake.ActCommand:
-		if a.Command != "recalls" {
-			return false
-		}
-		word, _, _ := strings.Cut(strings.TrimSpace(strings.ToLower(a.Text)), " ")
-		return !slices.Contains([]string{"", "find", "list", "show", "help", "whoami"}, word)
-	}
-	return false
-}
-
 // approversThen are the groups that count for a decision beside those of the policy of now: those
 // that counted when it was asked for.
 func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, error) {

@@ -52,7 +52,7 @@ type Bot interface {
 	Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
 	GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error)
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error]
-	TakesLong(act intake.Act) bool
+	TakesLong(e intake.Event) bool
 	Shared() bool
 	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	PolicyNow() bot.Policy

@@ -34,10 +34,3 @@ type Command struct {
 	List      string         // VerbList: ListOpen, ListMine, or the id in ListGroup
 	ListGroup recall.GroupID // VerbList of a group, which may itself be named "open"
 }
-
-// WithoutReason is the command as it may be told where the reason, which others wrote, does not
-// belong.
-func (c Command) WithoutReason() Command {
-	c.Reason = ""
-	return c
-}

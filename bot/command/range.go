@@ -232,6 +232,3 @@ func (rs Ranges) Places() func(recall.Seq) int {
 		return before[i] + int(seq-rs[i].From)
 	}
 }
-
-// FormatInt writes an integer as people type it.
-func FormatInt(n int64) string { return strconv.FormatInt(n, 10) }

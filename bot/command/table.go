@@ -91,6 +91,7 @@ type verb struct {
 	sub     bool     // it is a subcommand of /recalls; else it is /recall
 	right   Right    // what it needs
 	long    bool     // it reads messages before it is answered
+	decides bool     // it changes what becomes of a request
 	example []string // the options of a command to copy
 }
 
@@ -101,8 +102,8 @@ var verbs = []verb{
 	{name: VerbFind, sub: true, right: RightRead, long: true, example: []string{"group", "last"}},
 	{name: VerbList, sub: true, right: RightRead, example: []string{"which"}},
 	{name: VerbShow, sub: true, right: RightRead, example: []string{"id"}},
-	{name: VerbWithdraw, sub: true, right: RightRead, example: []string{"id"}},
-	{name: VerbStop, sub: true, right: RightRead, example: []string{"id"}},
+	{name: VerbWithdraw, sub: true, right: RightRead, decides: true, example: []string{"id"}},
+	{name: VerbStop, sub: true, right: RightRead, decides: true, example: []string{"id"}},
 	{name: VerbHelp, sub: true},
 	{name: VerbWhoami, sub: true},
 }
@@ -122,6 +123,9 @@ func (v Verb) Needs() Right { return v.row().right }
 
 // TakesLong reports whether messages are read from the Chat service before the command is answered.
 func (v Verb) TakesLong() bool { return v.row().long }
+
+// Decides reports whether the command changes what becomes of a request.
+func (v Verb) Decides() bool { return v.row().decides }
 
 // Options are the options that the verb takes, in the order in which they are written. They are for
 // reading only.
@@ -162,6 +166,12 @@ func (v Verb) command() (name, sub string) {
 		return "recalls", string(v)
 	}
 	return "recall", ""
+}
+
+// IsID reports whether an option of that name takes an identifier of the Chat service.
+func IsID(option string) bool {
+	o := byName(options, option)
+	return o != nil && o.Kind == ID
 }
 
 // byName is the option of that name among those of the list, or nil.

@@ -95,3 +95,34 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutWords: what a person says is in no command that others are told of, and what selects
+// messages is still seen to be there.
+func TestWithoutWords(t *testing.T) {
+	for typed, want := range map[string]string{
+		`/recall @TGS#1 100 reason:"a secret"`:                        "/recall @TGS#1 100",
+		`/recall @TGS#1 from:alice text:"a secret" reason:"a secret"`: `/recall @TGS#1 from:alice text:"…"`,
+		"/recalls show R-7K3M9Q":                                      "/recalls show R-7K3M9Q",
+	} {
+		c, m := parseCommand(t, typed)
+		if m != nil {
+			t.Fatalf("%s: %+v", typed, *m)
+		}
+		if got := c.WithoutWords(); got != want {
+			t.Errorf("%s: %s, want %s", typed, got, want)
+		}
+	}
+}
+
+// TestIsID: a platform gives back what was typed where a value is an identifier, and nowhere else.
+func TestIsID(t *testing.T) {
+	var ids []string
+	for _, name := range append(names(options), "nonsense") {
+		if IsID(name) {
+			ids = append(ids, name)
+		}
+	}
+	if got := strings.Join(ids, " "); got != "group topic from which" {
+		t.Errorf("identifiers: %s", got)
+	}
+}

@@ -15,10 +15,30 @@ func (c Command) String() string { return c.Write(false) }
 
 // Write writes the command in the form in which people can type it: as text, or as typed options.
 func (c Command) Write(typed bool) string {
+	return c.writeEach(typed, func(o *Option) string { return o.write(c) })
+}
+
+// WithoutWords writes the command in text without what a person says in it: as it may be told and
+// kept where that does not belong. Of what selects messages it says that it was there.
+func (c Command) WithoutWords() string {
+	return c.writeEach(false, func(o *Option) string {
+		val := o.write(c)
+		switch {
+		case !o.free() || val == "":
+			return val
+		case o.filter:
+			return Withheld
+		}
+		return ""
+	})
+}
+
+// writeEach writes the command with those options whose value is not "".
+func (c Command) writeEach(typed bool, value func(*Option) string) string {
 	name, sub := c.Verb.command()
 	s := strings.TrimSuffix("/"+name+" "+sub, " ")
 	for _, o := range c.Verb.Options() {
-		val := o.write(c)
+		val := value(o)
 		if val == "" {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"strconv"
 	"time"
 
 	"recallbot/bot"
@@ -98,7 +99,7 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 		}
 		for _, a := range kept {
 			if a.Disputed {
-				return bot.NewRefusal("index_disputed", "seq", bot.Code(command.FormatInt(int64(a.Seq))))
+				return bot.NewRefusal("index_disputed", "seq", bot.Code(strconv.FormatUint(uint64(a.Seq), 10)))
 			}
 			if since := f.Since.At.Truncate(time.Second); a.Sent.Before(since) && a.Came.Before(since) {
 				out.Complete = true

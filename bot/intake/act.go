@@ -1,10 +1,12 @@
 package intake
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 )
 
 // act is one event on its way through a transaction.
@@ -28,11 +30,24 @@ func (a *act) allowedThen(id bot.RequestID) bool {
 		r.Place.Channel == a.e.Place.Channel
 }
 
-// request reads a request that m may see.
-func (a *act) request(id bot.RequestID) (bot.Request, error) {
-	if err := a.in.Policy.MayRead(a.m, a.in.Roster); err != nil {
-		return bot.Request{}, err
+// may returns a Refusal where the act may not be done here, or not by this person. Whether the
+// group may be touched is asked after it.
+func (a *act) may() error {
+	p := a.in.Policy
+	if err := p.MayBeUsedIn(a.e.Place); err != nil && !a.allowedThen(cmp.Or(a.e.Act.Request, a.e.command.Request)) {
+		return err
 	}
+	switch a.e.needs() {
+	case command.RightAsk:
+		return p.MayAsk(a.m, a.in.Roster)
+	case command.RightRead:
+		return p.MayRead(a.m, a.in.Roster)
+	}
+	return nil
+}
+
+// request reads a request.
+func (a *act) request(id bot.RequestID) (bot.Request, error) {
 	if id == "" { // a command that names none is a mistake, so this is a button that the bot never made
 		return bot.Request{}, &bot.Refusal{Key: "no_such_request", Why: bot.Say("refuse.forged")}
 	}
@@ -43,7 +58,7 @@ func (a *act) request(id bot.RequestID) (bot.Request, error) {
 	return r, err
 }
 
-// readable reads a request that m may see whole: of a group that may be touched now, or still open.
+// readable reads a request that may be shown whole: of a group that may be touched now, or still open.
 func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	r, err := a.request(id)
 	if err == nil && !r.State.Open() {

@@ -21,7 +21,7 @@ func (in *Intake) pageAfresh(ctx context.Context, e Event, m bot.Member) (Answer
 	var key []byte
 	end, refused, err := in.beginSearch(ctx, e, func(tx bot.Tx) (err error) {
 		a := act{in: in, tx: tx, e: e, m: m}
-		if err := in.Policy.MayBeUsedIn(e.Place); err != nil && !a.allowedThen(e.Act.Request) {
+		if err := a.may(); err != nil {
 			return err
 		}
 		if r, err = a.readable(e.Act.Request); err != nil {

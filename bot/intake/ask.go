@@ -13,9 +13,6 @@ import (
 // ask stores a new request, to be prepared.
 func (a *act) ask(cmd command.Command) (Answer, error) {
 	b, p, now := a.in, a.in.Policy, a.tx.Now()
-	if err := p.MayAsk(a.m, b.Roster); err != nil {
-		return Answer{}, err
-	}
 	if err := p.MayTouch(cmd.Scope.Group); err != nil {
 		return Answer{}, err
 	}
@@ -74,10 +71,8 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	if err := a.tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart, At: now.Add(p.StartWithin)}); err != nil {
 		return Answer{}, err
 	}
-	told := cmd.WithoutReason()
-	told.Scope.Filter = told.Scope.Filter.WithoutText() // the seal names what it found
 	err = b.audit(a.tx, a.e, "asked", r.ID, "", map[string]any{
-		"command": told.String(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster,
+		"command": cmd.WithoutWords(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster,
 		"policy": r.Policy,
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ func (in *Intake) audit(tx bot.Tx, e Event, what string, id bot.RequestID, diges
 // auditRefused appends an entry about what a person tried and was refused: which request, on the
 // word of which card, why.
 func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
-	cmd, _ := commandOf(e.Act, e.Place.Platform)
+	cmd := e.Read().command
 	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
 	if cmd.Verb != "" {
 		more["verb"] = cmd.Verb

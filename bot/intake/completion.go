@@ -10,12 +10,13 @@ import (
 // complete answers an autocompletion with the groups that this bot has touched and that fit what
 // was typed so far. Nothing is stored.
 func (in *Intake) complete(ctx context.Context, e Event, m bot.Member) (Answer, error) {
-	if in.Policy.MayBeUsedIn(e.Place) != nil || in.Policy.MayRead(m, in.Roster) != nil {
-		return Answer{Kind: Choices}, nil
-	}
 	a := Answer{Kind: Choices}
 	typed := strings.ToLower(strings.TrimSpace(e.Act.Text))
 	err := in.Ledger.View(ctx, func(tx bot.Tx) error {
+		a.Groups = nil
+		if (&act{in: in, tx: tx, e: e, m: m}).may() != nil {
+			return nil
+		}
 		recent, err := tx.Touched(in.App, groupsScanned)
 		for _, g := range recent {
 			if len(a.Groups) < 25 && strings.Contains(strings.ToLower(string(g.Group)+" "+g.Name), typed) &&

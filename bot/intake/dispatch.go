@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -9,32 +8,29 @@ import (
 	"recallbot/bot/command"
 )
 
-func (a *act) do(cmd command.Command) (Answer, error) {
-	p := a.in.Policy
-	if err := p.MayBeUsedIn(a.e.Place); err != nil && !a.allowedThen(cmp.Or(a.e.Act.Request, cmd.Request)) {
+func (a *act) do() (Answer, error) {
+	if err := a.may(); err != nil {
 		return Answer{}, err
 	}
+	cmd := a.e.command
 	switch a.e.Act.Kind {
 	case ActCommand, ActForm:
 		switch cmd.Verb {
-		case "help":
+		case command.VerbHelp:
 			return help(a.e.Place.Platform), nil
-		case "whoami":
+		case command.VerbWhoami:
 			return a.whoami(), nil
-		case "form":
-			if err := p.MayAsk(a.m, a.in.Roster); err != nil {
-				return Answer{}, err
-			}
-			return Answer{Kind: ShowForm, Form: askForm(p)}, nil
-		case "recall":
+		case command.VerbForm:
+			return Answer{Kind: ShowForm, Form: askForm(a.in.Policy)}, nil
+		case command.VerbRecall:
 			return a.ask(cmd)
-		case "list":
+		case command.VerbList:
 			return a.list(cmd)
-		case "show":
+		case command.VerbShow:
 			return a.show(cmd.Request)
-		case "withdraw":
+		case command.VerbWithdraw:
 			return a.withdraw(cmd.Request)
-		case "stop":
+		case command.VerbStop:
 			return a.stop(cmd.Request)
 		}
 	case ActApprove:
@@ -60,37 +56,34 @@ func (a *act) do(cmd command.Command) (Answer, error) {
 // A Refusal or a Mistake is an Answer, not an error. An error means that the event is not known to
 // have been handled: one that Note has stored stays Unfinished.
 func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error) {
-	if e.Act.Kind == ActComplete {
+	e = e.Read()
+	switch {
+	case e.Act.Kind == ActComplete:
 		return in.complete(ctx, e, m)
-	}
-	cmd, mistake := commandOf(e.Act, e.Place.Platform)
-	if mistake == nil && cmd.Verb == "find" {
-		return in.find(ctx, e, m, cmd)
-	}
-	if e.Act.Kind == ActTurnFind {
+	case e.Verb() == command.VerbFind:
+		return in.find(ctx, e, m)
+	case e.Act.Kind == ActTurnFind:
 		return in.turnFound(ctx, e, m)
-	}
-	if e.Act.Kind == ActShowAll && in.Evidence == bot.EvidenceHash {
+	case e.Act.Kind == ActShowAll && in.Evidence == bot.EvidenceHash:
 		return in.pageAfresh(ctx, e, m)
 	}
 	return in.settle(ctx, e, func(tx bot.Tx, noted time.Time) (Answer, error) {
-		if mistake != nil {
-			return answerMistake(mistake), nil
+		if e.mistake != nil {
+			return answerMistake(e.mistake), nil
 		}
 		a := act{in: in, tx: tx, e: e, m: m, noted: noted}
-		return a.do(cmd)
+		return a.do()
 	})
 }
 
-// TakesLong reports whether Do reads messages from the service before it answers such an act: a
+// TakesLong reports whether Do reads messages from the service before it answers such an event: a
 // platform that waits for a short time only is to be told first.
-func (in *Intake) TakesLong(a Act) bool {
-	switch a.Kind {
+func (in *Intake) TakesLong(e Event) bool {
+	switch e.Act.Kind {
 	case ActTurnFind:
 		return true
 	case ActShowAll:
 		return in.Evidence == bot.EvidenceHash
 	}
-	cmd, mistake := commandOf(a, "")
-	return mistake == nil && cmd.Verb == command.VerbFind
+	return e.Verb().TakesLong()
 }

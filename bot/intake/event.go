@@ -28,6 +28,60 @@ type Event struct {
 	// Progress, where it is set, is called once when a search takes longer than 2 s, with what to
 	// say to the person alone. Bot.Do returns after it has.
 	Progress func(bot.Line) `json:"-"`
+
+	// What Read made of the act.
+	read    bool
+	command command.Command
+	mistake *command.Mistake
+}
+
+// Read returns the event with the command that was typed or filled in, or the mistake in it, where
+// the act is one. An adapter calls it once, when it makes the event, so that a command is parsed
+// once however many ask what it says; of an event that was read it does nothing.
+func (e Event) Read() Event {
+	if e.read {
+		return e
+	}
+	e.read = true
+	var err error
+	switch {
+	case e.Act.Kind == ActCommand && e.Act.Options == nil && e.Act.Sub == "":
+		e.command, err = command.Parse(e.Act.Command, e.Act.Text)
+	case e.Act.Kind == ActCommand:
+		e.command, err = command.ParseOptions(cmp.Or(e.Act.Command, "recall"), e.Act.Sub, e.Act.Options)
+	case e.Act.Kind == ActForm:
+		e.command, err = command.ParseForm(e.Act.Options, e.Place.Platform.TypesOptions())
+	}
+	if m, ok := errors.AsType[*command.Mistake](err); ok {
+		e.command, e.mistake = command.Command{}, m
+	}
+	return e
+}
+
+// Verb is what the command wants done, "" where the act is none or has a mistake.
+func (e Event) Verb() command.Verb { return e.Read().command.Verb }
+
+// Decides reports whether the act may change what becomes of a request, so that what is known of
+// the account from before does not do.
+func (e Event) Decides() bool {
+	switch e.Act.Kind {
+	case ActApprove, ActReject, ActStop:
+		return true
+	}
+	return e.Verb().Decides()
+}
+
+// needs is the right that the act needs.
+func (e Event) needs() command.Right {
+	switch e.Act.Kind {
+	case ActCommand, ActForm:
+		return e.Verb().Needs()
+	case ActRecallFind:
+		return command.RightAsk
+	case ActApprove, ActAskApprove, ActReject, ActAskReject, ActStop, ActShowAll, ActTurnFind, ActComplete:
+		return command.RightRead
+	}
+	return command.RightNone // it is refused whoever sent it
 }
 
 // ActKind says what a person did.
@@ -68,26 +122,6 @@ type Act struct {
 	Page   int         `json:"page,omitempty"`   // of Show all, or of a search, from 0
 	Search bot.EventID `json:"search,omitempty"` // Page.Search of the page whose button was pressed
 	Card   bot.Ref     `json:"card,omitzero"`    // the message whose button was pressed
-}
-
-// command reads what was typed or filled in, where the act is a command.
-func commandOf(a Act, on bot.Platform) (command.Command, *command.Mistake) {
-	var c command.Command
-	var err error
-	switch {
-	case a.Kind == ActCommand && a.Options == nil && a.Sub == "":
-		c, err = command.Parse(a.Command, a.Text)
-	case a.Kind == ActCommand:
-		c, err = command.ParseOptions(cmp.Or(a.Command, "recall"), a.Sub, a.Options)
-	case a.Kind == ActForm:
-		c, err = command.ParseForm(a.Options, on.TypesOptions())
-	default:
-		return command.Command{}, nil
-	}
-	if m, ok := errors.AsType[*command.Mistake](err); ok {
-		return command.Command{}, m
-	}
-	return c, nil
 }
 
 // AnswerKind says how an adapter answers the person who acted.

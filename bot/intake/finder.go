@@ -15,13 +15,11 @@ import (
 
 // find shows the messages that match, to the one who asks alone. The event is stored first; the
 // reading follows, without a transaction.
-func (in *Intake) find(ctx context.Context, e Event, m bot.Member, cmd command.Command) (Answer, error) {
+func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, error) {
+	cmd := e.command
 	var scope command.Scope
 	end, refused, err := in.beginSearch(ctx, e, func(tx bot.Tx) error {
-		if err := in.Policy.MayBeUsedIn(e.Place); err != nil {
-			return err
-		}
-		if err := in.Policy.MayRead(m, in.Roster); err != nil {
+		if err := (&act{in: in, tx: tx, e: e, m: m}).may(); err != nil {
 			return err
 		}
 		if err := in.Policy.MayTouch(cmd.Scope.Group); err != nil {
@@ -175,9 +173,6 @@ func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[rec
 
 // found returns what a search found, to the account that searched, while its answer is kept.
 func (a *act) found(id bot.EventID) (Found, error) {
-	if err := a.in.Policy.MayRead(a.m, a.in.Roster); err != nil {
-		return Found{}, err
-	}
 	stored, err := a.tx.Event(id)
 	if err != nil && !errors.Is(err, bot.ErrNotFound) {
 		return Found{}, err
@@ -200,10 +195,10 @@ func (a *act) found(id bot.EventID) (Found, error) {
 func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	var f Found
 	end, refused, err := in.beginSearch(ctx, e, func(tx bot.Tx) (err error) {
-		if err := in.Policy.MayBeUsedIn(e.Place); err != nil {
+		a := act{in: in, tx: tx, e: e, m: m}
+		if err := a.may(); err != nil {
 			return err
 		}
-		a := act{in: in, tx: tx, e: e, m: m}
 		f, err = a.found(e.Act.Search)
 		return err
 	})
@@ -246,9 +241,6 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 
 // recallFound asks for a recall of exactly what a search found.
 func (a *act) recallFound() (Answer, error) {
-	if err := a.in.Policy.MayAsk(a.m, a.in.Roster); err != nil {
-		return Answer{}, err
-	}
 	f, err := a.found(a.e.Act.Search)
 	if err != nil {
 		return Answer{}, err

@@ -48,6 +48,7 @@ func (in *Intake) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfi
 				if err := json.Unmarshal(s.Body, &u.Event); err != nil {
 					return fmt.Errorf("read event %s: %w", s.ID, err)
 				}
+				u.Event = u.Event.Read()
 				found = append(found, u)
 			}
 			return err

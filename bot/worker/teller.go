@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"recallbot/bot"
-	"recallbot/bot/command"
 	"recallbot/bot/history"
 	"recallbot/recall"
 )
@@ -527,7 +527,7 @@ func outcomeLines(tx bot.Tx, r bot.Request) ([]bot.Line, error) {
 	}
 	var lines []bot.Line
 	for _, m := range all {
-		seq, words := bot.Code(command.FormatInt(int64(m.Seq))), m.Outcome.Words()
+		seq, words := bot.Code(strconv.FormatUint(uint64(m.Seq), 10)), m.Outcome.Words()
 		l := bot.Say("note.outcome", "seq", seq, "words", words)
 		if r.StillShown.Contains(m.Seq) {
 			l = bot.Say("note.outcome.still", "seq", seq, "words", words)
@@ -561,7 +561,7 @@ func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
 			if o.Code != 0 {
 				code = bot.CodeDigits(o.Code)
 			}
-			row := []string{command.FormatInt(int64(m.Seq)), string(o.Class), code, o.At.UTC().Format(time.RFC3339),
+			row := []string{strconv.FormatUint(uint64(m.Seq), 10), string(o.Class), code, o.At.UTC().Format(time.RFC3339),
 				restsOn(r, m)}
 			if err := w.Write(row); err != nil {
 				return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
