@@ -883,7 +883,7 @@ func TestGroupInfo(t *testing.T) {
 		err := stubClient(t,
 		&stub{
 			body: `{"ActionStatus":"FAIL","ErrorCode":10015,"GroupInfo":[{"GroupId":"g","ErrorCode":0,"Type":"Work"}]}`}).GetGroupInfo(t.Context(), "g")
-	if err != nil || i.Type.Canonical() != recall.GroupPrivate {
+	if err != nil || i.Type != recall.GroupWork {
 		t.Errorf("got %v, %v: the envelope's code says nothing about the group", i, err)
 	}
 }

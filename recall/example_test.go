@@ -104,42 +104,6 @@ func ExampleRecallRequest() {
 	// Output: true true 0
 }
 
-// Reading a range tells what is there, what was recalled and what is gone.
-func ExampleClient_Messages() {
-	service, client := exampleClient()
-	defer service.Close()
-	service.RecallElsewhere("@TGS#2J4SZEAEL", "", "anna", 2)
-	service.Delete("@TGS#2J4SZEAEL", "", 1)
-
-	for m, err := range client.Messages(context.Background(), "@TGS#2J4SZEAEL", "", 1, 3) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Printf("%d %v %q\n", m.Seq, m.Status, m.Excerpt(40))
-	}
-	// Output:
-	// 3 normal "and again"
-	// 2 recalled ""
-	// 1 deleted or expired ""
-}
-
-func ExampleClient_Newest() {
-	service, client := exampleClient()
-	defer service.Close()
-
-	for m, err := range client.Newest(context.Background(), "@TGS#2J4SZEAEL", "", 2) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Printf("%d %s: %s\n", m.Seq, m.From, m.Excerpt(18))
-	}
-	// Output:
-	// 3 mallory: and again
-	// 2 mallory: double your coins…
-}
-
 func ExampleClient_GetGroupInfo() {
 	service, client := exampleClient()
 	defer service.Close()

@@ -89,26 +89,12 @@ const (
 	GroupLive    GroupType = "Live" // of the Live product; what is known of it is that it answers callbacks so
 )
 
-// Canonical returns the preset type that t is another name of, or t.
-func (t GroupType) Canonical() GroupType {
-	switch t {
-	case GroupWork:
-		return GroupPrivate
-	case GroupMeeting:
-		return GroupChatRoom
-	}
-	return t
-}
-
 // HasHistory reports whether the service stores the messages of such groups,
 // so that [Client.GroupMsgGetSimple] can read them. AVChatRoom and Live groups
 // store nothing.
 func (t GroupType) HasHistory() bool {
 	return t != GroupAVChatRoom && t != GroupLive
 }
-
-// HasTopics reports whether groups of the type may have topics.
-func (t GroupType) HasTopics() bool { return t == GroupCommunity }
 
 // GroupInfo is what get_group_info tells of a group. A field that the service
 // left out is zero: AVChatRoom groups have no member count.
