@@ -42,8 +42,6 @@ type Config struct {
 	Evidence Evidence
 	Storage  Storage
 	HTTP     HTTP
-	// Language of the words that everybody sees; "en" is the only one.
-	Language string `env:"LANGUAGE, default=en"`
 	Log      Log
 }
 

@@ -136,10 +136,9 @@ func TestDefaults(t *testing.T) {
 			Index:       IndexOff,
 			IndexTTL:    2 * time.Hour,
 		},
-		Storage:  Storage{NewSecret("sqlite:recallbot.db")},
-		HTTP:     HTTP{Addr: ":8080", AdminAddr: "127.0.0.1:9090"},
-		Language: "en",
-		Log:      Log{Level: slog.LevelInfo, Format: LogJSON},
+		Storage: Storage{NewSecret("sqlite:recallbot.db")},
+		HTTP:    HTTP{Addr: ":8080", AdminAddr: "127.0.0.1:9090"},
+		Log:     Log{Level: slog.LevelInfo, Format: LogJSON},
 	}
 	c := load(t, onlySlack())
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -228,7 +227,6 @@ func TestEverythingSet(t *testing.T) {
 		"DATABASE_URL":             "postgresql://bot:p%40ss@db.example.com:5432/recall?sslmode=require",
 		"HTTP_ADDR":                "127.0.0.1:0",
 		"ADMIN_ADDR":               "[::]:9091",
-		"LANGUAGE":                 "de_DE:en_US.UTF-8",
 		"LOG_LEVEL":                "WARN",
 		"LOG_FORMAT":               "text",
 	}
@@ -290,10 +288,9 @@ func TestEverythingSet(t *testing.T) {
 		},
 		Evidence: Evidence{Keep: KeepFull, TTL: 90 * 24 * time.Hour, CardContent: ContentOnRequest, Index: KeepHash,
 			IndexTTL: time.Hour},
-		Storage:  Storage{NewSecret("postgres://bot:p%40ss@db.example.com:5432/recall?sslmode=require")},
-		HTTP:     HTTP{Addr: "127.0.0.1:0", AdminAddr: "[::]:9091"},
-		Language: "en",
-		Log:      Log{Level: slog.LevelWarn, Format: LogText},
+		Storage: Storage{NewSecret("postgres://bot:p%40ss@db.example.com:5432/recall?sslmode=require")},
+		HTTP:    HTTP{Addr: "127.0.0.1:0", AdminAddr: "[::]:9091"},
+		Log:     Log{Level: slog.LevelWarn, Format: LogText},
 	}
 	// The groups may hold everybody in the roster, but no more: three people, one
 	// of whom asks. So nobody can satisfy POLICY_LARGE_APPROVALS=3.
@@ -511,8 +508,6 @@ func TestProblems(t *testing.T) {
 		{onlySlack, []string{"HTTP_ADDR", ":http"}, "HTTP_ADDR"},
 		{onlySlack, []string{"ADMIN_ADDR", "localhost:65536"}, "ADMIN_ADDR"},
 		{onlySlack, []string{"ADMIN_ADDR", ":8080"}, "ADMIN_ADDR"},
-		{onlySlack, []string{"LANGUAGE", "de"}, "LANGUAGE"},
-		{onlySlack, []string{"LANGUAGE", "enormous"}, "LANGUAGE"},
 		{onlySlack, []string{"LOG_LEVEL", "info+2"}, "LOG_LEVEL"},
 		{onlySlack, []string{"LOG_FORMAT", "yaml"}, "LOG_FORMAT"},
 	} {
@@ -578,7 +573,6 @@ func TestGood(t *testing.T) {
 		{onlySlack, []string{"HTTP_ADDR", ":0", "ADMIN_ADDR", ":0"}},
 		{onlySlack, []string{"INDEX", "excerpt", "CHAT_WEBHOOK_TOKEN_FILE", file(t, "hook")}},
 		{onlySlack, []string{"INDEX", "off"}},
-		{onlySlack, []string{"LANGUAGE", "en-GB"}},
 	} {
 		if ps := problems(t, with(tt.base(), tt.pairs...)); len(ps) > 0 {
 			t.Errorf("%q:\n%v", tt.pairs, ps)

@@ -354,16 +354,3 @@ func address(raw string) (value, what, mend string) {
 	}
 	return raw, "", ""
 }
-
-// language also reads what shells put into this variable for other programs: a
-// list of locales in the order of preference, such as de_DE:en_US. The first
-// language that is spoken here counts.
-func language(raw string) (value, what, mend string) {
-	for locale := range strings.SplitSeq(raw, ":") {
-		name, _, _ := strings.Cut(strings.ToLower(locale), ".")
-		if name == "en" || strings.HasPrefix(name, "en_") || strings.HasPrefix(name, "en-") {
-			return "en", "", ""
-		}
-	}
-	return "", quote(raw) + " is not spoken here", "write en (the shell may have set it for other programs)"
-}

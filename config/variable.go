@@ -111,7 +111,6 @@ var table = []entry{
 	{Variable{"DATABASE_URL", "sqlite:recallbot.db", "", "or `postgres://...`", true}, databaseURL},
 	{Variable{"HTTP_ADDR", ":8080", "", "events, health", false}, address},
 	{Variable{"ADMIN_ADDR", "127.0.0.1:9090", "", "metrics", false}, address},
-	{Variable{"LANGUAGE", "en", "", "of public words", false}, language},
 	{Variable{"LOG_LEVEL", "info", "", "`debug`, `info`, `warn` or `error`", false},
 		word("debug", "info", "warn", "error")},
 	{Variable{"LOG_FORMAT", LogJSON, "", "or `text`", false}, word(LogJSON, LogText)},

@@ -91,7 +91,6 @@ func TestUnknown(t *testing.T) {
 	environ := []string{
 		// known, or another program's
 		"SLACK_APPROVERS=U1", "SLACK_BOT_TOKEN_FILE=/x", "DATABASE_URL_FILE=/x", "EVIDENCE=full", "INDEX=off",
-		"LANGUAGE=en",
 		"PATH=/bin", "HOME=/", "LANG=C", "HTTP_PROXY=http://x", "LOG_FILE=/x", "DATABASE_HOST=x", "TEXT=x", "CHATTY=1",
 		"_=/bin/x",
 		"CHAT_SERVICE_HOST=10.0.0.1", "CHAT_SERVICE_PORT_HTTP=80", "SLACK_PORT=tcp://10.0.0.1:80",
