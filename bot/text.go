@@ -31,8 +31,6 @@ type SpanKind string
 const (
 	// Words are the bot's own. Only they speak with its voice.
 	Words SpanKind = "words"
-	// Strong words stand out.
-	Strong SpanKind = "strong"
 	// Foreign is text that others wrote: a name, a reason, a message. Hidden characters in it are
 	// already visible; platforms must show it without letting any markup, link or mention in it
 	// work.
@@ -41,16 +39,13 @@ const (
 	CodeText SpanKind = "code"
 	// Moment is a time, shown in the viewer's own zone.
 	Moment SpanKind = "moment"
-	// Mention is the one span that notifies: Account names whom.
-	Mention SpanKind = "mention"
 )
 
 // Span is a piece of a line.
 type Span struct {
-	Kind    SpanKind  `json:"kind"`
-	Text    string    `json:"text,omitempty"`
-	Time    time.Time `json:"time,omitzero"`
-	Account *Account  `json:"account,omitempty"`
+	Kind SpanKind  `json:"kind"`
+	Text string    `json:"text,omitempty"`
+	Time time.Time `json:"time,omitzero"`
 }
 
 // Line is one line of text as people see it, free of any platform.
@@ -64,8 +59,6 @@ func (l Line) String() string {
 		switch s.Kind {
 		case Moment:
 			b.WriteString(s.Time.UTC().Format("2006-01-02 15:04:05 UTC"))
-		case Mention:
-			b.WriteString("@" + s.Text)
 		default:
 			b.WriteString(s.Text)
 		}
@@ -89,9 +82,6 @@ func Code(s string) Span { return Span{Kind: CodeText, Text: Visible(s)} }
 // At makes a span of a time.
 func At(t time.Time) Span { return Span{Kind: Moment, Time: t} }
 
-// Bold makes words of the bot stand out.
-func Bold(s string) Span { return Span{Kind: Strong, Text: s} }
-
 // Say returns the sentence that stands under key, its placeholders filled from args: name, value,
 // name, value. A string value is treated as foreign text; a Span or Line is taken as it is; an int
 // as a number; a time as a moment.
@@ -103,9 +93,6 @@ func Say(key string, args ...any) Line {
 	}
 	return sentence.fill(key, args)
 }
-
-// Known reports whether there is a sentence under key.
-func Known(key string) bool { _, ok := english[key]; return ok }
 
 // part is a piece of a parsed sentence: words, or a placeholder with the forms of its noun.
 type part struct {
@@ -374,8 +361,17 @@ func styles(before rune, after string) bool {
 
 // Cut returns at most n characters of s, never half of one, and says how many it left out.
 func Cut(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
+	kept, left := CutOff(s, n)
+	if left == 0 {
 		return s
+	}
+	return kept + Say("cut.characters", "n", left).String()
+}
+
+// CutOff returns at most n characters of s, never half of one, and how many it left out.
+func CutOff(s string, n int) (kept string, left int) {
+	if utf8.RuneCountInString(s) <= n {
+		return s, 0
 	}
 	runes := []rune(s)
 	keep := n
@@ -383,5 +379,5 @@ func Cut(s string, n int) string {
 	for keep > 0 && (unicode.Is(unicode.M, runes[keep]) || joiner(runes[keep]) || joiner(runes[keep-1])) {
 		keep--
 	}
-	return string(runes[:keep]) + Say("cut.characters", "n", len(runes)-keep).String()
+	return string(runes[:keep]), len(runes) - keep
 }

@@ -49,7 +49,7 @@ func TestText(t *testing.T) {
 			continue
 		}
 		asked[key] = true
-		if !Known(key) {
+		if _, ok := english[key]; !ok {
 			t.Errorf("no sentence %q", key)
 		}
 	}
@@ -74,7 +74,7 @@ func TestText(t *testing.T) {
 	}
 	for _, s := range States() {
 		for _, prefix := range []string{"settled.", "state.", "card."} {
-			if !Known(prefix + string(s)) {
+			if _, ok := english[prefix+string(s)]; !ok {
 				t.Errorf("no sentence %q", prefix+string(s))
 			}
 		}

@@ -95,7 +95,7 @@ func fullCard(state bot.State, notify []string) bot.Card {
 		c.Buttons = []bot.Button{showAll}
 	}
 	if state != bot.Proposed {
-		c.Title = line("{}: {}", id, bot.Bold(string(state)))
+		c.Title = line("{}: {}", id, bot.Span{Kind: bot.Words, Text: string(state)})
 	}
 	switch state {
 	case bot.Running, bot.Stopping, bot.Done, bot.Stopped:

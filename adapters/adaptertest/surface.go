@@ -146,8 +146,7 @@ func reminder(s *suite) {
 func mentionOnce(s *suite) {
 	ref := s.post(fullCard(bot.Done, nil))
 	mina := s.account(s.w.Mina)
-	n := bot.Note{Key: "receipt", Mention: &mina, Lines: []bot.Line{{{Kind: bot.Mention, Text: "mina", Account: &mina},
-		{Kind: bot.Words, Text: " Receipt 1"}}}}
+	n := bot.Note{Key: "receipt", Mention: &mina, Lines: []bot.Line{words("Receipt 1")}}
 	for i := range 60 {
 		n.Lines = append(n.Lines, line(fmt.Sprint(i)+": {}", bot.Quote(strings.Repeat("理由", 60))))
 	}
@@ -162,7 +161,7 @@ func mentionOnce(s *suite) {
 	}
 	far := bot.Account{Platform: "elsewhere", Workspace: "T", User: s.w.Theo}
 	if _, err := s.Surface().Reply(s.Context(), ref, bot.Note{Key: "far", Mention: &far,
-		Lines: []bot.Line{{{Kind: bot.Mention, Text: "theo", Account: &far}}, words("done")}}); err != nil {
+		Lines: []bot.Line{words("done")}}); err != nil {
 		s.Fatal(err)
 	}
 	if got := s.Notified(); !slices.Equal(got, []string{s.w.Mina}) {

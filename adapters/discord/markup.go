@@ -48,11 +48,6 @@ func code(s string) string {
 // span is one piece of a line in Discord's markup.
 func span(s bot.Span) string {
 	switch s.Kind {
-	case bot.Strong:
-		if s.Text == "" {
-			return ""
-		}
-		return "**" + inert(s.Text) + "**"
 	case bot.Foreign:
 		return inert(s.Text)
 	case bot.CodeText:
@@ -62,11 +57,6 @@ func span(s bot.Span) string {
 			return ""
 		}
 		return "<t:" + strconv.FormatInt(s.Time.Unix(), 10) + ":f>"
-	case bot.Mention:
-		if s.Account != nil && s.Account.Platform == bot.Discord && isSnowflake(s.Account.User) {
-			return "<@" + s.Account.User + ">"
-		}
-		return inert("@" + s.Text)
 	}
 	return s.Text
 }
@@ -103,7 +93,7 @@ func fit(l bot.Line, limit int) string {
 			left -= utf8.RuneCountInString(bot.Line{s}.String())
 			continue
 		}
-		if s.Kind == bot.Moment || s.Kind == bot.Mention {
+		if s.Kind == bot.Moment {
 			break
 		}
 		frame := s
@@ -157,7 +147,7 @@ func width(k bot.SpanKind, r rune) int {
 		return utf16.RuneLen(r) // it stands on its letter: alone it would be shown by its name
 	}
 	switch k {
-	case bot.Foreign, bot.Strong:
+	case bot.Foreign:
 		return size(inert(string(r)))
 	case bot.CodeText:
 		return size(bot.Visible(string(r)))

@@ -2,7 +2,6 @@ package discord
 
 import (
 	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -101,7 +100,7 @@ func color(s bot.State) int {
 func drawCard(c bot.Card, notify []string) *message {
 	m := newMessage("")
 	list := []row{{"", c.Title}}
-	list[0].head, list[0].line = "**"+fit(plain(c.Title), 600)+"**", nil
+	list[0].head, list[0].line = "**"+fit(c.Title, 600)+"**", nil
 	if text := m.mentionRoles(notify); text != "" {
 		list = append(list, row{head: text})
 	} else if text := new(message).mentionRoles(c.Notify); text != "" &&
@@ -135,18 +134,6 @@ func facts(list []bot.Fact) []row {
 	return out
 }
 
-// plain makes a line's words stand without markup of their own, for a place that is bold already.
-func plain(l bot.Line) bot.Line {
-	out := make(bot.Line, len(l))
-	for i, s := range l {
-		if s.Kind == bot.Strong {
-			s.Kind = bot.Words
-		}
-		out[i] = s
-	}
-	return out
-}
-
 // bullets is an embed of lines.
 func (m *message) bullets(lines []bot.Line, limit, color int) {
 	list := make([]row, len(lines))
@@ -172,7 +159,7 @@ func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int)
 			head += " · " + span(bot.At(s.Sent))
 		}
 		for _, mark := range s.Marks {
-			head += " · **" + fit(plain(mark), 100) + "**"
+			head += " · **" + fit(mark, 100) + "**"
 		}
 		if len(s.Text) > 0 {
 			head += "\n> "
@@ -212,7 +199,7 @@ func (m *message) row(line []discordgo.MessageComponent) {
 // drawPage is one page of the messages, with buttons to turn it.
 func drawPage(p intake.Page) *message {
 	m := newMessage("")
-	list := []row{{"**" + fit(plain(p.Title), 300) + "**", nil}}
+	list := []row{{"**" + fit(p.Title, 300) + "**", nil}}
 	for _, l := range p.Notes {
 		list = append(list, row{"", l})
 	}
@@ -277,13 +264,7 @@ func drawNote(n bot.Note, before bot.Line) []*message {
 	first := newMessage("")
 	if n.Mention != nil && n.Mention.Platform == bot.Discord && isSnowflake(n.Mention.User) {
 		first.AllowedMentions.Users = []string{n.Mention.User}
-		mentioned := func(
-			s bot.Span) bool {
-			return s.Kind == bot.Mention && s.Account != nil && *s.Account == *n.Mention
-		}
-		if !slices.ContainsFunc(n.Lines, func(l bot.Line) bool { return slices.ContainsFunc(l, mentioned) }) {
-			first.Content = "<@" + n.Mention.User + "> "
-		}
+		first.Content = "<@" + n.Mention.User + "> "
 	}
 	if text := first.mentionRoles(n.Notify); text != "" {
 		first.Content = text + "\n" + first.Content

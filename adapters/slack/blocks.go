@@ -290,7 +290,7 @@ func summary(lines ...bot.Line) string {
 func withoutEmoji(l bot.Line) bot.Line {
 	l = slices.Clone(l)
 	for i, s := range l {
-		if s.Kind == bot.Foreign || s.Kind == bot.CodeText || s.Kind == bot.Mention {
+		if s.Kind == bot.Foreign || s.Kind == bot.CodeText {
 			l[i].Text = strings.ReplaceAll(s.Text, ":", "∶")
 		}
 	}
@@ -380,8 +380,6 @@ func (p *paragraph) spans(l bot.Line, limit int) {
 		switch s.Kind {
 		case bot.Words:
 			p.text(s.Text, style{})
-		case bot.Strong:
-			p.text(s.Text, style{bold: true})
 		case bot.Foreign:
 			p.text(s.Text, style{italic: true})
 		case bot.CodeText:
@@ -391,12 +389,6 @@ func (p *paragraph) spans(l bot.Line, limit int) {
 			d := slackgo.NewRichTextSectionDateElement(s.Time.Unix(), "{date_short_pretty} {time_secs}", nil, &fallback)
 			d.Style = style{bold: p.bold}.slack()
 			p.elements = append(p.elements, d)
-		case bot.Mention:
-			if s.Account != nil && s.Account.Platform == bot.Slack {
-				p.user(s.Account.User)
-			} else {
-				p.text(s.Text, style{italic: true})
-			}
 		}
 	}
 }
@@ -435,43 +427,32 @@ func (p *paragraph) sample(s bot.Sample, r room) {
 	}
 }
 
-// cutLine returns at most limit characters of l, and says how many it left out. A time and a
-// mention count as 20.
+// cutLine returns at most limit characters of l, and says how many it left out. A time counts as
+// 20.
 func cutLine(l bot.Line, limit int) bot.Line {
 	used := 0
 	for i, s := range l {
 		n := 20
-		if s.Kind != bot.Moment && s.Kind != bot.Mention {
+		if s.Kind != bot.Moment {
 			n = utf8.RuneCountInString(s.Text)
 		}
 		if used+n <= limit {
 			used += n
 			continue
 		}
-		cut := append(bot.Line{}, l[:i]...)
-		rest := l[i:].String()
-		if s.Kind == bot.Moment || s.Kind == bot.Mention {
-			return append(cut, bot.Span{Kind: bot.Words, Text: bot.Cut(rest, 0)})
+		cut, room := slices.Clone(l[:i]), max(limit-used, 0)
+		if s.Kind == bot.Moment { // it is never halved
+			room = 0
 		}
-		// What is left out of the later pieces counts as well.
-		short := bot.Cut(rest, max(limit-used, 0))
-		head, tail, _ := cutTail(short)
-		if head != "" {
-			cut = append(cut, bot.Span{Kind: s.Kind, Text: head})
+		// What is left out of the later pieces counts as well. It is told in a piece of its own, so
+		// that others' text cannot end in the bot's words.
+		kept, left := bot.CutOff(l[i:].String(), room)
+		if kept != "" {
+			cut = append(cut, bot.Span{Kind: s.Kind, Text: kept})
 		}
-		return append(cut, bot.Span{Kind: bot.Words, Text: tail})
+		return append(cut, bot.Say("cut.characters", "n", left)...)
 	}
 	return l
-}
-
-// cutTail parts what bot.Cut kept from what it says about the rest, so that others' text cannot end
-// in the bot's words.
-func cutTail(s string) (head, tail string, ok bool) {
-	i := strings.LastIndex(s, "… (")
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i:], true
 }
 
 // plainText is text in which nothing works: no markup, no emoji, no mention.

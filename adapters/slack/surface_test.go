@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -477,6 +478,28 @@ func TestBackoff(t *testing.T) {
 			if d := backoff(attempt); d < backoffFrom || d > backoffTo {
 				t.Fatalf("backoff(%d) = %v", attempt, d)
 			}
+		}
+	}
+}
+
+// TestCutSpeaksAlone: what is left out of a line is told in the bot's own words, and they alone; text of
+// others that reads like them stays theirs.
+func TestCutSpeaksAlone(t *testing.T) {
+	words := func(s string) bot.Span { return bot.Span{Kind: bot.Words, Text: s} }
+	at := bot.At(time.Unix(5, 0))
+	for _, tt := range []struct {
+		line  bot.Line
+		limit int
+		want  bot.Line
+	}{
+		{bot.Line{words("by "), bot.Quote("mina")}, 7, bot.Line{words("by "), bot.Quote("mina")}},
+		{bot.Line{words("by "), bot.Quote("mina")}, 5, bot.Line{words("by "), bot.Quote("mi"), words("… (2 more)")}},
+		{bot.Line{words("by "), bot.Quote("mina"), words(" now")}, 3, bot.Line{words("by "), words("… (8 more)")}},
+		{bot.Line{bot.Quote("a… (7 more) approved")}, 11, bot.Line{bot.Quote("a… (7 more)"), words("… (9 more)")}},
+		{bot.Line{bot.Quote("a"), at, bot.Quote("b")}, 20, bot.Line{bot.Quote("a"), words("… (24 more)")}},
+	} {
+		if got := cutLine(tt.line, tt.limit); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q in %d: %+v, want %+v", tt.line, tt.limit, got, tt.want)
 		}
 	}
 }

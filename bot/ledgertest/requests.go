@@ -34,7 +34,7 @@ func full(id bot.RequestID) bot.Request {
 	r.Approvals = []bot.Approval{approvedBy("zoe", digest), approvedBy("ben", digest)}
 	r.EndedBy, r.EndReason = theo, "enough"
 	r.RefusedFor = bot.Line{bot.Quote("x")}
-	r.Waiting = bot.Line{bot.At(day), {Kind: bot.Mention, Text: "mina", Account: &theo.Account}}
+	r.Waiting = bot.Line{bot.At(day), bot.Quote("mina")}
 	r.Receipt, r.AuditHead = 7, "abc"
 	return r
 }
