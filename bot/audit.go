@@ -125,12 +125,12 @@ func (v *Verifier) End() error {
 	return nil
 }
 
-// Named checks, once Next has had every entry, that the log has what a request names of it: the
+// named checks, once Next has had every entry, that the log has what a request names of it: the
 // head that its receipt tells, whose entry is found by entry, and whatever became of it. Each of
 // that is told in the transaction that stores it, so none of its times lies before the log begins
 // or after it ends. What Named finds nobody kept a receipt for: a log that was emptied, cut at its
 // end, or computed anew.
-func (v *Verifier) Named(r Request, entry func(n int64) (Entry, error)) error {
+func (v *Verifier) named(r Request, entry func(n int64) (Entry, error)) error {
 	if r.AuditHead != "" {
 		n, hash, ok := parseHead(r.AuditHead)
 		if !ok {
@@ -243,7 +243,7 @@ func (e Entry) Row() []string {
 	return row
 }
 
-// told is what the audit log is to be told of one call, or of what readings showed.
+// Trace is what the audit log is to be told of one call, or of what readings showed.
 type Trace struct {
 	What   string
 	Detail json.RawMessage
@@ -255,9 +255,10 @@ const (
 	TraceFound = "found out" // what readings of history showed of the messages in question
 )
 
+// NewTrace returns a Trace whose detail is the map.
 func NewTrace(what string, more map[string]any) Trace { return Trace{what, Detail(more)} }
 
-// detail writes a map with sorted keys, which is what encoding/json does with maps.
+// Detail writes a map with sorted keys, which is what encoding/json does with maps.
 func Detail(m map[string]any) json.RawMessage {
 	if len(m) == 0 {
 		return nil

@@ -438,7 +438,7 @@ func TestVerifierNamed(t *testing.T) {
 		{"a head that is none", log(1, 2), Request{Asked: at(1), AuditHead: "x"},
 			`the head "x" of receipt 0, of , is not a number and a hash`},
 	} {
-		err := test.v.Named(test.r, func(n int64) (Entry, error) { return Entry{}, fmt.Errorf("entry %d was read", n) })
+		err := test.v.named(test.r, func(n int64) (Entry, error) { return Entry{}, fmt.Errorf("entry %d was read", n) })
 		if got := fmt.Sprint(err); err == nil && test.want != "" || err != nil && got != test.want {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
 		}

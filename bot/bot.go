@@ -16,7 +16,7 @@ import (
 	"recallbot/recall"
 )
 
-// rules is what holds now for a request.
+// Rules is what holds now for a request.
 func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
 	asked, err := tx.Roster(r.Roster)
 	if err != nil {
@@ -25,7 +25,7 @@ func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
 	return Rules{Policy: b.Policy, Roster: b.Roster, Asked: asked, Now: tx.Now()}, nil
 }
 
-// hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options
+// Hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options
 // as JSON, without the roster, which has a hash of its own, and without what makes the one process
 // (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
 func (o Options) Hash() string {
@@ -43,14 +43,14 @@ func (o Options) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// auditOwn appends an entry about what the bot did where no person acted.
+// Audit appends an entry about what the bot did where no person acted.
 func (b *Bot) Audit(tx Tx, what string, id RequestID, digest string, more map[string]any) error {
 	_, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: what, Request: id, Digest: digest,
 		Detail: Detail(more)})
 	return err
 }
 
-// auditTold appends what calls were answered and what was found out, where no person acted.
+// AuditTraces appends what calls were answered and what was found out, where no person acted.
 func (b *Bot) AuditTraces(tx Tx, id RequestID, all []Trace) error {
 	for _, t := range all {
 		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.What, Request: id,
@@ -112,7 +112,7 @@ const (
 	EvidenceHash    Evidence = "hash"
 )
 
-// overlap returns a Refusal when an open request of the same group and topic holds one of the seqs.
+// Overlap returns a Refusal when an open request of the same group and topic holds one of the seqs.
 // Of a stopping request only messages without an outcome count. but names the request that is about
 // to be sealed, "" for one that is being asked. on is where it is read.
 func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID, on Platform) error {
@@ -167,13 +167,13 @@ func unsettled(tx Tx, id RequestID, seqs command.Ranges) (command.Ranges, error)
 	}
 }
 
-// show makes the teller draw the request again.
+// Show makes the teller draw the request again.
 func (b *Bot) Show(tx Tx, id RequestID) error {
 	tx.Wake(WakeTeller)
 	return tx.Want(id)
 }
 
-// ended does what every end needs: no timers but the evidence's, the last posts, the card once
+// Ended does what every end needs: no timers but the evidence's, the last posts, the card once
 // more.
 func (b *Bot) Ended(tx Tx, r Request) error {
 	if err := tx.ClearDue(r.ID); err != nil {
@@ -219,7 +219,7 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 	return tx.Want(r.ID)
 }
 
-// putEnded stores a request that has ended. Where it was approved and nothing of it ran, every
+// End stores a request that has ended. Where it was approved and nothing of it ran, every
 // message gets its outcome now: not sent, for the reason given, or what the seal says of it. A
 // request with a receipt gets its number.
 func (b *Bot) End(tx Tx, r Request, why Why) error {

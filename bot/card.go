@@ -117,7 +117,7 @@ const (
 	sampleRunes  = 200 // characters of one message on a card
 )
 
-// card draws a request as it stands in tx. version is what the view wants to show.
+// Card draws a request as it stands in tx. version is what the view wants to show.
 func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	c := Card{
 		ID: r.ID, State: r.State, Version: version, Digest: r.Digest,
@@ -358,7 +358,7 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
-// hideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had
+// HideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had
 // reports whether it said any of it.
 func HideContent(c Card) (plain Card, had bool) {
 	c.Samples = slices.Clone(c.Samples)
@@ -370,7 +370,7 @@ func HideContent(c Card) (plain Card, had bool) {
 	return c, had
 }
 
-// sample draws one message. Marks say what is special about it; what will not be sent is said only
+// Sample draws one message. Marks say what is special about it; what will not be sent is said only
 // while that is still to come.
 //
 // A recall that a callback told of is shown where history does not speak, or has not been asked
@@ -500,7 +500,7 @@ func buttons(r Request) []Button {
 	return []Button{showAll}
 }
 
-// blindFirst puts before a line about a request that it is blind, where it is. Cards have a notice
+// BlindFirst puts before a line about a request that it is blind, where it is. Cards have a notice
 // for it.
 func BlindFirst(r Request, l Line) Line {
 	if !r.Blind {
@@ -509,7 +509,7 @@ func BlindFirst(r Request, l Line) Line {
 	return slices.Concat(Say("blind.first", "n", r.Tally.Unread), Line{{Kind: Words, Text: " "}}, l)
 }
 
-// groupsOf returns the user groups and roles of a list, in its order.
+// GroupsOf returns the user groups and roles of a list, in its order.
 func GroupsOf(list []Principal) []string {
 	var l []string
 	for _, p := range list {
@@ -520,7 +520,7 @@ func GroupsOf(list []Principal) []string {
 	return l
 }
 
-// removalsOf returns the recalls of these messages that callbacks told of.
+// RemovalsOf returns the recalls of these messages that callbacks told of.
 func RemovalsOf(tx Tx, r Request, messages []Message) (map[recall.Seq]Removal, error) {
 	seqs := make([]recall.Seq, len(messages))
 	for i, m := range messages {
@@ -529,7 +529,7 @@ func RemovalsOf(tx Tx, r Request, messages []Message) (map[recall.Seq]Removal, e
 	return tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, time.Time{})
 }
 
-// receipt is the final account of a request, or how it ended without one.
+// Receipt is the final account of a request, or how it ended without one.
 func (b *Bot) Receipt(tx Tx, r Request) ([]Line, error) {
 	if !r.State.HasReceipt() {
 		key := "note.ended." + string(r.State)

@@ -7,13 +7,13 @@ import (
 	"recallbot/recall"
 )
 
-// codeWords is a code as a span of the bot's own words.
+// CodeWords is a code as a span of the bot's own words.
 func CodeWords(c recall.Code) Span { return Span{Kind: Words, Text: CodeDigits(c)} }
 
 // codeDigits is a code's number without separators.
 func CodeDigits(c recall.Code) string { return strconv.Itoa(int(c)) }
 
-// apiWords is what the API said to a code, or what the code means where it said nothing.
+// ApiWords is what the API said to a code, or what the code means where it said nothing.
 func ApiWords(c recall.Code, info string) string {
 	if info != "" {
 		return info
@@ -106,7 +106,7 @@ func (o Outcome) Words() Line {
 		ClassUnknown: "unknown", ClassNotSent: "not_sent", ClassNotFound: "not_found"}[o.Class])
 }
 
-// outcomeOfCode is the outcome that a final code for one message means, where nothing about the
+// OutcomeOfCode is the outcome that a final code for one message means, where nothing about the
 // message is in doubt.
 func OutcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
 	o := Outcome{Code: code, At: now, Confirmed: ByAnswer}

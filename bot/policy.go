@@ -63,6 +63,7 @@ func (p Policy) Needed(n int) int {
 	return p.Approvals
 }
 
+// Names reports whether a list names m, by the account or by one of the groups.
 func Names(list []Principal, m Member) bool {
 	return slices.ContainsFunc(list, func(p Principal) bool {
 		return p.User != "" && p.User == m.Account.User || p.Group != "" && slices.Contains(m.Groups, p.Group)

@@ -18,6 +18,7 @@ func (r *Refusal) Is(target error) bool {
 	return ok && t.Key == r.Key
 }
 
+// NewRefusal returns the Refusal for a reason, its sentence filled from args as by Say.
 func NewRefusal(key string, args ...any) *Refusal {
 	return &Refusal{Key: key, Why: Say("refuse."+key, args...)}
 }

@@ -40,6 +40,7 @@ func (s State) Open() bool {
 	return s == Preparing || s == Proposed || s == Approved || s == Running || s == Stopping
 }
 
+// OpenStates returns the states in which a request is open.
 func OpenStates() []State {
 	return slices.DeleteFunc(States(), func(s State) bool { return !s.Open() })
 }
@@ -425,9 +426,9 @@ func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	return r, false
 }
 
-// Unwind makes of an approved request that Stop or Pass has just ended one that is stopping: for
+// unwind makes of an approved request that Stop or Pass has just ended one that is stopping: for
 // where that takes a while. begun says that it may have been run.
-func Unwind(r Request, begun bool, now time.Time) Request {
+func unwind(r Request, begun bool, now time.Time) Request {
 	r.State, r.StopAt, r.Ended = Stopping, now, time.Time{}
 	if begun {
 		r.Begun = now
@@ -477,7 +478,7 @@ func settledHow(r Request) Line {
 	return Say(key, "who", ActorName(r.EndedBy), "when", r.Ended)
 }
 
-// name shows a person: the name they chose, which proves nothing, and the account that it belongs
+// ActorName shows a person: the name they chose, which proves nothing, and the account that it belongs
 // to.
 func ActorName(a Actor) Line {
 	switch {
@@ -504,6 +505,7 @@ func people(approvals []Approval) Line {
 	return l
 }
 
+// PlatformName is what people call a platform.
 func PlatformName(p Platform) Span {
 	return Span{Kind: Words, Text: map[Platform]string{Slack: "Slack", Discord: "Discord"}[p]}
 }

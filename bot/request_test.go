@@ -272,7 +272,7 @@ func ExampleState() {
 			if err != nil || next.State != Stopped {
 				return r, errors.New("nothing")
 			}
-			return Unwind(next, false, noon), nil
+			return unwind(next, false, noon), nil
 		}},
 		{"finish", func(r Request) (Request, error) { return Finish(r, noon) }},
 		{"unbegun", func(r Request) (Request, error) { // Finish of what time ended before it began

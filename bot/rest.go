@@ -9,13 +9,13 @@ import (
 // more is sent it gets its outcomes a part at a time: nobody waits for a transaction about 100,000
 // messages.
 
-// restAtOnce is how many messages are written in one transaction, restBatches of how many batches.
+// RestAtOnce is how many messages are written in one transaction, RestBatches of how many batches.
 const (
 	RestBatches = 64
 	RestAtOnce  = RestBatches * recall.MaxRecallSeqs
 )
 
-// settleRest gives the next part of the rest its outcomes, what the seal means or o, and returns
+// SettleRest gives the next part of the rest its outcomes, what the seal means or o, and returns
 // how many. more says that there may be more.
 func SettleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 	part, err := tx.Unbatched(id, RestAtOnce)
@@ -32,14 +32,14 @@ func SettleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 	return n, len(part) == RestAtOnce, err
 }
 
-// endedUnbegun is what an approved request becomes that Stop or Pass has just ended. It is wound
+// EndedUnbegun is what an approved request becomes that Stop or Pass has just ended. It is wound
 // down first where it has more messages than one transaction should write, and where the ledger is
 // a copy that was made after the approval: it may have been run, and what became of it is to be
 // read.
 func EndedUnbegun(tx Tx, r Request) (Request, error) {
 	restored, err := RestoredAt(tx)
 	if begun := r.Granted.Before(restored); err == nil && (begun || r.Tally.Total > RestAtOnce) {
-		r = Unwind(r, begun, tx.Now())
+		r = unwind(r, begun, tx.Now())
 	}
 	return r, err
 }

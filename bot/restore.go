@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// noteRestored is the key of the note of when a bot was first started on a copy of its ledger.
+// NoteRestored is the key of the note of when a bot was first started on a copy of its ledger.
 const NoteRestored = "ledger.restored"
 
-// restoredAt is when a bot was first started on a copy of its ledger; zero when the ledger is none.
+// RestoredAt is when a bot was first started on a copy of its ledger; zero when the ledger is none.
 func RestoredAt(tx Tx) (time.Time, error) {
 	v, err := tx.Note(NoteRestored)
 	if err != nil || v == "" {

@@ -13,7 +13,7 @@ import (
 	"recallbot/recall"
 )
 
-// outcomeOfSeal is the outcome of a message that is not sent because of what it was when sealed.
+// OutcomeOfSeal is the outcome of a message that is not sent because of what it was when sealed.
 func OutcomeOfSeal(m Message, now time.Time) Outcome {
 	switch m.Status {
 	case SealRecalled:
@@ -145,7 +145,7 @@ func ContentHMAC(key []byte, m recall.Message) []byte {
 	return mac.Sum(nil)
 }
 
-// tally counts what was sealed.
+// TallyOf counts what was sealed.
 func TallyOf(messages []Message) Tally {
 	t := Tally{Total: len(messages)}
 	senders := map[recall.UserID]int{}

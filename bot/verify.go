@@ -45,7 +45,7 @@ func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, 
 			}
 			after = page[len(page)-1].ID
 			for _, r := range page {
-				err := v.Named(r, func(n int64) (Entry, error) {
+				err := v.named(r, func(n int64) (Entry, error) {
 					e, err := tx.Entries(n, 1)
 					if err != nil || len(e) == 0 {
 						return Entry{}, err

@@ -4,9 +4,9 @@ package command
 // it is being read: what was understood of it so far, and the first mistake. A row reads its value
 // into the reader.
 
-// MaxCommand is how many characters a command may have, all options together. They hold 910 runs of
+// maxCommand is how many characters a command may have, all options together. They hold 910 runs of
 // message numbers at most.
-const MaxCommand = 4000
+const maxCommand = 4000
 
 // A Kind is what the value of an option is.
 type Kind int
@@ -134,4 +134,4 @@ func (r *reader) fits(key, quoted, expected string, n, most int) bool {
 }
 
 // short reports whether a command of that many characters is not too long.
-func (r *reader) short(n int) bool { return r.fits("too_long", "", "", n, MaxCommand) }
+func (r *reader) short(n int) bool { return r.fits("too_long", "", "", n, maxCommand) }

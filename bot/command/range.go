@@ -55,9 +55,9 @@ func union(runs []Range) Ranges {
 	return out
 }
 
-// ParseRanges reads what String wrote, and nothing else: it is for the stored form, not for what
+// parseRanges reads what String wrote, and nothing else: it is for the stored form, not for what
 // people type.
-func ParseRanges(s string) (Ranges, error) {
+func parseRanges(s string) (Ranges, error) {
 	if s == "" {
 		return nil, nil
 	}
@@ -100,7 +100,7 @@ func (rs Ranges) MarshalText() ([]byte, error) { return []byte(rs.String()), nil
 
 // UnmarshalText reads the stored form.
 func (rs *Ranges) UnmarshalText(b []byte) (err error) {
-	*rs, err = ParseRanges(string(b))
+	*rs, err = parseRanges(string(b))
 	return err
 }
 
@@ -125,21 +125,6 @@ func (rs Ranges) Contains(s recall.Seq) bool {
 		return 0
 	})
 	return found
-}
-
-// Overlaps reports whether the two sets share a number.
-func (rs Ranges) Overlaps(other Ranges) bool {
-	for i, j := 0, 0; i < len(rs) && j < len(other); {
-		switch {
-		case rs[i].To < other[j].From:
-			i++
-		case other[j].To < rs[i].From:
-			j++
-		default:
-			return true
-		}
-	}
-	return false
 }
 
 // Intersect is the set of the numbers that are in both.

@@ -15,7 +15,7 @@ type Filter struct {
 	Since When          `json:"since,omitzero"`
 	Until When          `json:"until,omitzero"`
 	Text  string        `json:"text,omitempty"` // a phrase, as typed
-	Last  int           `json:"last,omitempty"` // the newest N that match, up to MaxLast; 0 is all
+	Last  int           `json:"last,omitempty"` // the newest N that match, up to maxLast; 0 is all
 }
 
 // IsZero reports whether nothing is filtered by.
@@ -25,10 +25,10 @@ func (f Filter) IsZero() bool { return f == Filter{} }
 // later.
 func (f Filter) Absolute(now time.Time) Filter {
 	if !f.Since.IsZero() {
-		f.Since = When{At: f.Since.Resolve(now)}
+		f.Since = When{At: f.Since.resolve(now)}
 	}
 	if !f.Until.IsZero() {
-		f.Until = When{At: f.Until.Resolve(now)}
+		f.Until = When{At: f.Until.resolve(now)}
 	}
 	return f
 }

@@ -54,8 +54,8 @@ var options = []*Option{
 		write: func(c Command) string { return c.Scope.Filter.Text },
 	},
 	{
-		Name: "last", Kind: Count, Max: MaxLast, of: scoped, also: []string{"limit", "count", "newest"},
-		filter: true, enough: true, sample: "20", want: "1-" + strconv.Itoa(MaxLast), read: readLast,
+		Name: "last", Kind: Count, Max: maxLast, of: scoped, also: []string{"limit", "count", "newest"},
+		filter: true, enough: true, sample: "20", want: "1-" + strconv.Itoa(maxLast), read: readLast,
 		write: func(c Command) string { return count(c.Scope.Filter.Last) },
 	},
 	{

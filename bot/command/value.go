@@ -16,7 +16,7 @@ import (
 
 // What a command may hold. The sizes of the identifiers are the Chat service's.
 const (
-	MaxLast = 2000 // of last:N; no search reads more messages than this
+	maxLast = 2000 // of last:N; no search reads more messages than this
 
 	maxGroupID = recall.MaxGroupIDBytes
 	maxUserID  = 32  // bytes

@@ -23,8 +23,8 @@ type When struct {
 // IsZero reports whether there is no bound.
 func (w When) IsZero() bool { return w.Ago == 0 && w.At.IsZero() }
 
-// Resolve is the time that somebody meant who typed it at now; the zero Time for no bound.
-func (w When) Resolve(now time.Time) time.Time {
+// resolve is the time that somebody meant who typed it at now; the zero Time for no bound.
+func (w When) resolve(now time.Time) time.Time {
 	if w.Ago != 0 {
 		return now.Add(-w.Ago)
 	}

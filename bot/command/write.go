@@ -58,18 +58,6 @@ func (c Command) writeEach(typed bool, value func(*Option) string) string {
 	return s
 }
 
-// Options is the command in Discord's typed form. ParseOptions reads it as the same command.
-func (c Command) Options() (name, sub string, given map[string]string) {
-	name, sub = c.Verb.command()
-	given = map[string]string{}
-	for _, o := range c.Verb.Options() {
-		if o.write(c) != "" {
-			given[o.Name] = c.typedValue(o)
-		}
-	}
-	return name, sub, given
-}
-
 // typedValue is the value of an option in the typed form, in quotes only where it would not be read
 // as it is.
 func (c Command) typedValue(o *Option) string {

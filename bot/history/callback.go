@@ -133,7 +133,7 @@ func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
 	return nil
 }
 
-// settleTold does what callbacks may do for a request that runs: it confirms those of the seqs that
+// SettleTold does what callbacks may do for a request that runs: it confirms those of the seqs that
 // the API has answered, where a callback since the beginning told that they were recalled and
 // history does not show them as still there. What is in doubt the service itself is asked about.
 func (h *History) SettleTold(tx bot.Tx, r bot.Request, seqs []recall.Seq) error {
@@ -151,7 +151,7 @@ func (h *History) SettleTold(tx bot.Tx, r bot.Request, seqs []recall.Seq) error 
 	return err
 }
 
-// unlessTold makes an outcome unknown, whose answer was lost, recalled where a callback has told so
+// UnlessTold makes an outcome unknown, whose answer was lost, recalled where a callback has told so
 // since the request began.
 func (h *History) UnlessTold(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]bot.Outcome) error {
 	var unknown []recall.Seq
@@ -171,7 +171,7 @@ func (h *History) UnlessTold(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]b
 	return err
 }
 
-// forgetCallbacks takes from memory what callbacks told long ago, or beyond what is kept. While the
+// ForgetCallbacks takes from memory what callbacks told long ago, or beyond what is kept. While the
 // index is off nothing of it is kept. Where that was done less than every ago it does nothing.
 func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) error {
 	last, now := h.forgot.Load(), time.Now().UnixNano()

@@ -6,7 +6,7 @@ import (
 	"recallbot/recall"
 )
 
-// readFault says what a failed reading means for what is being prepared or settled.
+// Fault says what a failed reading means for what is being prepared or settled.
 type Fault int
 
 const (
@@ -17,7 +17,7 @@ const (
 	readSlower                 // asked too often: it says nothing of whether the messages can be read
 )
 
-// judgeRead tells what a failed reading means. api is the service's own error where it gave one.
+// JudgeRead tells what a failed reading means. api is the service's own error where it gave one.
 func JudgeRead(err error) (kind Fault, api *recall.Error) {
 	api, ok := errors.AsType[*recall.Error](err)
 	if !ok {
@@ -39,7 +39,7 @@ func JudgeRead(err error) (kind Fault, api *recall.Error) {
 	return readLater, api
 }
 
-// pauses reports whether a code in the envelope says that the app cannot be served until somebody
+// Pauses reports whether a code in the envelope says that the app cannot be served until somebody
 // mends it: no retry helps.
 func Pauses(c recall.Code) bool {
 	if c.Level() != recall.LevelApp {

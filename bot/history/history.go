@@ -20,8 +20,9 @@ const (
 	auditedBy   = 10 // accounts that it names at most
 )
 
+// ReadRetry is the first pause after a failed read; it is doubled up to ReadRetryMost.
 const (
-	ReadRetry     = time.Second // the first pause after a failed read; doubled up to readRetryMost
+	ReadRetry     = time.Second
 	ReadRetryMost = 8 * time.Second
 )
 

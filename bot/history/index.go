@@ -12,6 +12,7 @@ import (
 	"recallbot/recall"
 )
 
+// Indexing reports whether messages are kept as callbacks tell of them.
 func (h *History) Indexing() bool { return h.Index == bot.IndexHash || h.Index == bot.IndexExcerpt }
 
 // arrival is what the index keeps of a message.
@@ -25,7 +26,7 @@ func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 	return a
 }
 
-// sealArrived fixes one message as a callback told of it.
+// SealArrived fixes one message as a callback told of it.
 func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.Time) bot.Message {
 	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true,
 		Admin: h.Admin != "" && a.Sender == h.Admin}
@@ -41,7 +42,7 @@ func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.
 	return out
 }
 
-// arrived returns what the index has of those messages. What callbacks contradict each other about
+// Arrived returns what the index has of those messages. What callbacks contradict each other about
 // it does not know.
 func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ranges) (map[recall.Seq]bot.Arrival,
 	error) {
@@ -66,7 +67,7 @@ func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ran
 	return found, err
 }
 
-// searchArrived searches the index as search does history, below the number that the service gives
+// SearchArrived searches the index as search does history, below the number that the service gives
 // next, where that is known. It is complete only back to when the index begins; what a lost
 // callback would have told it cannot know, and where callbacks contradict each other it refuses.
 // The time that a callback gives a message does not end the search where the callback itself came
@@ -122,7 +123,7 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 	return out, err
 }
 
-// nextSeq is the number that the service gives next, 0 where that is not known: it does not say it
+// NextSeq is the number that the service gives next, 0 where that is not known: it does not say it
 // of topics, and a group that stores nothing may not count either.
 func NextSeq(info recall.GroupInfo, s command.Scope) recall.Seq {
 	if s.Topic != "" || info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {

@@ -18,18 +18,18 @@ import (
 const (
 	readersAtOnce = 16    // pages of history read side by side
 	maxSearched   = 2000  // messages that a filter reads at most
-	MaxExcerpt    = 200   // characters of evidence with EVIDENCE=excerpt
-	MaxFull       = 20000 // with EVIDENCE=full
+	MaxExcerpt    = 200   // MaxExcerpt is how many characters of evidence EVIDENCE=excerpt keeps
+	MaxFull       = 20000 // MaxFull is the same of EVIDENCE=full
 )
 
-// reading makes the calls of one reading of the service, and keeps what each was answered for the
+// Reader makes the calls of one reading of the service, and keeps what each was answered for the
 // audit log.
 type Reader struct {
 	b     *History
 	Scope command.Scope
 	why   string      // what is read for
 	turn  recall.Turn // when its calls are made, among those of others
-	// keep returns what a search keeps of a message that matches: not all that it says.
+	// Keep returns what a search keeps of a message that matches: not all that it says.
 	Keep  func(m recall.Message) bot.Message
 	More  map[string]any // told with every call, beside what it asked
 	Bare  bool           // what it keeps of messages is what became of them, not what they say
@@ -39,7 +39,7 @@ type Reader struct {
 	Ledger time.Time // the ledger's time when it began, where what is read is dated
 	mu     sync.Mutex
 	Traces []bot.Trace
-	// store, where it is set, stores what was told so far whenever that has become much more: a
+	// Store, where it is set, stores what was told so far whenever that has become much more: a
 	// long reading that is cut short leaves what it did. Where it fails, all is kept for later.
 	Store func(ctx context.Context, told []bot.Trace) error
 	next  int // after a failure to store: how much there must be for another try
@@ -48,7 +48,7 @@ type Reader struct {
 // toldAtOnce is how many calls a reading keeps before they are stored.
 const toldAtOnce = 100
 
-// reading begins a reading of the scope's group or topic, on behalf of by. why is told with every
+// Reader begins a reading of the scope's group or topic, on behalf of by. why is told with every
 // call.
 func (h *History) Reader(s command.Scope, why string, is recall.Purpose, by bot.PersonID) *Reader {
 	return &Reader{b: h, Scope: s, why: why, turn: recall.Turn{For: is, Person: string(by)}, began: time.Now()}
@@ -62,7 +62,7 @@ func (rd *Reader) inTurn(ctx context.Context, calls int) context.Context {
 	return recall.InTurn(ctx, t)
 }
 
-// at returns a moment of this process by the ledger's clock: what that said when the reading began,
+// At returns a moment of this process by the ledger's clock: what that said when the reading began,
 // and the time that has passed since.
 func (rd *Reader) At(t time.Time) time.Time {
 	return rd.Ledger.Add(t.Sub(rd.began)).Truncate(time.Millisecond)
@@ -91,7 +91,7 @@ func (rd *Reader) note(ctx context.Context, op string, more map[string]any, err 
 	rd.Traces = nil
 }
 
-// storeTold stores what was told and is not stored yet, even where the reading was cut short. store
+// StoreTraces stores what was told and is not stored yet, even where the reading was cut short. store
 // must be set.
 func (rd *Reader) StoreTraces(ctx context.Context) error {
 	if len(rd.Traces) == 0 {
@@ -102,7 +102,7 @@ func (rd *Reader) StoreTraces(ctx context.Context) error {
 	return rd.Store(ctx, rd.Traces)
 }
 
-// group reads what the service says of the group.
+// Group reads what the service says of the group.
 func (rd *Reader) Group(ctx context.Context) (recall.GroupInfo, error) {
 	info, err := rd.b.Chat.GetGroupInfo(rd.inTurn(ctx, 1), rd.Scope.Group)
 	more := map[string]any{}
@@ -156,6 +156,7 @@ func shownAs(m recall.Message, there bool) string {
 	return "still there"
 }
 
+// InWords writes the seqs under each key as ranges.
 func InWords(shows map[string][]recall.Seq) map[string]string {
 	said := map[string]string{}
 	for what, seqs := range shows {
@@ -164,7 +165,7 @@ func InWords(shows map[string][]recall.Seq) map[string]string {
 	return said
 }
 
-// findOut reads those messages and keeps, for the audit log, what history showed of each. more says
+// FindOut reads those messages and keeps, for the audit log, what history showed of each. more says
 // what of.
 func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[string]any) (map[recall.Seq]recall.Message,
 	error) {
@@ -183,7 +184,7 @@ func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[strin
 	return found, nil
 }
 
-// seqs reads those messages. One that the service certainly does not have is not in the answer:
+// Seqs reads those messages. One that the service certainly does not have is not in the answer:
 // every seq was covered by a page.
 func (rd *Reader) Seqs(ctx context.Context, seqs command.Ranges) (map[recall.Seq]recall.Message, error) {
 	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
@@ -196,7 +197,7 @@ func (rd *Reader) Seqs(ctx context.Context, seqs command.Ranges) (map[recall.Seq
 	return found, err
 }
 
-// each is seqs for who keeps less of each message than all of it. keep is called for one message at
+// Each is seqs for who keeps less of each message than all of it. keep is called for one message at
 // a time, and where pages overlap more than once for the same. asked is when its page was asked
 // for: what the message became while the answer was on its way is not in it.
 func (rd *Reader) Each(ctx context.Context, seqs command.Ranges, keep func(m recall.Message, asked time.Time)) error {
@@ -284,7 +285,7 @@ func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall
 // errOtherMessages: history answered, but not what was asked.
 var errOtherMessages = errors.New("history answered with other messages than those asked for")
 
-// sleep waits and reports whether it was left in peace.
+// Sleep waits and reports whether it was left in peace.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -12,7 +12,7 @@ import (
 	"recallbot/recall"
 )
 
-// searched is what a filter found.
+// Searched is what a filter found.
 type Searched struct {
 	Matches  []bot.Message // newest first
 	Read     int           // messages looked at
@@ -35,7 +35,7 @@ func once(messages []recall.Message) []recall.Message {
 	return kept
 }
 
-// search reads history from the newest message down until the scope's filter is satisfied: before
+// Search reads history from the newest message down until the scope's filter is satisfied: before
 // since, N found, or the beginning. It stops incomplete after maxSearched messages. Pages are read
 // side by side, and what one wave found decides on the next.
 func (rd *Reader) Search(ctx context.Context) (Searched, error) {
