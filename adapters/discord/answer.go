@@ -206,8 +206,7 @@ func (a *Adapter) giveUp(ctx context.Context, u intake.Unfinished) {
 // turns reports whether a page that the person alone sees is to be turned: the new one takes its
 // place.
 func (in *interaction) turns() bool {
-	p, ok := readPress(in.Data.CustomID)
-	return ok && (p.verb == verbPage || p.verb == verbTurn) && in.Type == discordgo.InteractionMessageComponent &&
+	return buttons.Turns(in.Data.CustomID) && in.Type == discordgo.InteractionMessageComponent &&
 		in.Message != nil && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0
 }
 
@@ -321,7 +320,7 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 func drawForm(f intake.Form) *modal {
 	m := &modal{
 		Title:    clip(f.Title, maxTitle),
-		CustomID: press{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)}.String(),
+		CustomID: buttons.Form(f),
 	}
 	for _, in := range f.Inputs[:min(len(f.Inputs), maxInputs)] {
 		style := discordgo.TextInputShort

@@ -215,22 +215,25 @@ func mayPost(may int64, thread bool) bool {
 // eventPrefix stands before an interaction's id in an event's.
 const eventPrefix = "discord:"
 
+// buttons are what Discord's custom_id carries.
+var buttons = intake.Buttons{Platform: bot.Discord, Most: maxCustomID}
+
+var forged = intake.Act{Kind: intake.ActForged}
+
 // event is the interaction as the bot takes it. What none of its commands, buttons and forms sends
 // is forged: the bot refuses it, so that it stands in the audit log.
 func (a *Adapter) event(in *interaction) intake.Event {
 	m := a.member(in)
 	e := intake.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
-	ok := false
 	switch in.Type {
 	case discordgo.InteractionApplicationCommand, discordgo.InteractionApplicationCommandAutocomplete:
-		e.Act, ok = in.command()
+		e.Act = in.command()
 	case discordgo.InteractionMessageComponent:
-		e.Act, ok = in.press()
+		e.Act = buttons.Press(in.Data.CustomID)
 	case discordgo.InteractionModalSubmit:
-		e.Act, ok = in.submit()
-	}
-	if !ok {
-		e.Act = intake.Act{Kind: intake.ActForged}
+		e.Act = in.submit()
+	default:
+		e.Act = forged
 	}
 	if in.Message != nil {
 		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
@@ -238,23 +241,23 @@ func (a *Adapter) event(in *interaction) intake.Event {
 	return e.Read()
 }
 
-func (in *interaction) command() (intake.Act, bool) {
+func (in *interaction) command() intake.Act {
 	act := intake.Act{Kind: intake.ActCommand, Command: in.Data.Name, Options: map[string]string{}}
 	options := in.Data.Options
 	switch in.Data.Name {
 	case "recall":
 	case "recalls":
 		if len(options) != 1 || options[0].Type != discordgo.ApplicationCommandOptionSubCommand {
-			return intake.Act{}, false
+			return forged
 		}
 		act.Sub, options = options[0].Name, options[0].Options
 	default:
-		return intake.Act{}, false
+		return forged
 	}
 	for _, o := range options {
 		value, ok := o.text()
 		if !ok {
-			return intake.Act{}, false
+			return forged
 		}
 		if command.IsID(o.Name) {
 			value = strings.TrimPrefix(in.Data.Resolved.undo(value), choicePrefix)
@@ -267,7 +270,7 @@ func (in *interaction) command() (intake.Act, bool) {
 	if in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 		act.Kind = intake.ActComplete
 	}
-	return act, true
+	return act
 }
 
 // text is the option as typed.
@@ -306,47 +309,13 @@ func (r resolved) undo(s string) string {
 	})
 }
 
-func (in *interaction) press() (intake.Act, bool) {
-	p, ok := readPress(in.Data.CustomID)
-	act := intake.Act{Request: p.request, Digest: p.digest, Page: p.page, Search: p.search}
-	switch p.verb {
-	case string(bot.ButtonApprove):
-		act.Kind = intake.ActAskApprove
-	case string(bot.ButtonReject):
-		act.Kind = intake.ActAskReject
-	case string(bot.ButtonStop):
-		act.Kind = intake.ActStop
-	case string(bot.ButtonShowAll), verbPage:
-		act.Kind = intake.ActShowAll
-	case verbTurn:
-		act.Kind = intake.ActTurnFind
-	case verbFind:
-		act.Kind = intake.ActRecallFind
-	default: // a form's id is no button's
-		return intake.Act{}, false
-	}
-	return act, ok
-}
-
-func (in *interaction) submit() (intake.Act, bool) {
-	p, ok := readPress(in.Data.CustomID)
-	if !ok || p.verb != verbForm {
-		return intake.Act{}, false
-	}
+// submit is what sending a form asks for.
+func (in *interaction) submit() intake.Act {
 	values := map[string]string{}
 	for _, c := range in.Data.Components {
 		c.collect(values, 0)
 	}
-	act := intake.Act{Request: p.request, Digest: p.digest}
-	switch p.form {
-	case intake.FormAsk:
-		act.Kind, act.Command, act.Options = intake.ActForm, "recall", values
-	case intake.FormApprove:
-		act.Kind, act.Count, act.Typed = intake.ActApprove, values["count"], true
-	case intake.FormReject:
-		act.Kind, act.Reason = intake.ActReject, values["reason"]
-	}
-	return act, true
+	return buttons.Sent(in.Data.CustomID, values)
 }
 
 // collect gathers the inputs of a form that hold anything. Discord nests two deep.

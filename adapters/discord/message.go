@@ -183,7 +183,7 @@ func (m *message) buttons(c bot.Card) {
 			style = discordgo.DangerButton
 		}
 		line = append(line, discordgo.Button{Label: clip(b.Label, maxLabel), Style: style,
-			CustomID: press{verb: string(b.Kind), request: c.ID, digest: short(c.Digest)}.String()})
+			CustomID: buttons.Of(c, b.Kind)})
 	}
 	m.row(line)
 }
@@ -207,27 +207,18 @@ func drawPage(p intake.Page) *message {
 	m.samples(p.Samples, nil, 5800, 0x80848E)
 
 	var line []discordgo.MessageComponent
-	turn := func(label string, to int) {
-		by := press{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to}
-		if p.Search != "" {
-			by = press{verb: verbTurn, search: p.Search, page: to}
+	button := func(label, carries string) {
+		if carries != "" {
+			line = append(line, discordgo.Button{Label: clip(label, maxLabel), Style: discordgo.SecondaryButton,
+				CustomID: carries})
 		}
-		line = append(line, discordgo.Button{
-			Label: clip(bot.Say(label, "page", to+1, "of", p.Of).String(), maxLabel), Style: discordgo.SecondaryButton,
-			CustomID: by.String(),
-		})
 	}
-	turns := p.Request != "" || p.Search != ""
-	if turns && p.Number > 0 {
-		turn("page.previous.of", p.Number-1)
+	turn := func(label string, to int) {
+		button(bot.Say(label, "page", to+1, "of", p.Of).String(), buttons.Turn(p, to))
 	}
-	if turns && p.Number+1 < p.Of {
-		turn("page.next.of", p.Number+1)
-	}
-	if p.Search != "" && p.Recall != "" {
-		line = append(line, discordgo.Button{Label: clip(p.Recall, maxLabel), Style: discordgo.SecondaryButton,
-			CustomID: press{verb: verbFind, search: p.Search}.String()})
-	}
+	turn("page.previous.of", p.Number-1)
+	turn("page.next.of", p.Number+1)
+	button(p.Recall, buttons.Recall(p))
 	m.row(line)
 	return m
 }
@@ -302,5 +293,3 @@ func (m *message) detach() {
 	m.file, m.Attachments = nil, nil
 	m.Content = strings.TrimSpace(m.Content + "\n" + markup(bot.Say("file.permission")))
 }
-
-func short(digest string) string { return digest[:min(len(digest), bot.DigestShort)] }

@@ -274,38 +274,6 @@ func TestFit(t *testing.T) {
 	}
 }
 
-func TestPress(t *testing.T) {
-	for _, p := range []press{
-		{verb: "approve", request: reqID, digest: digest[:16]}, {verb: "show_all", request: reqID},
-		{verb: verbPage, request: reqID, digest: "0f", page: 12},
-		{verb: verbForm, form: intake.FormAsk}, {verb: verbForm, form: intake.FormReject, request: reqID,
-			digest: digest[:16]},
-		{verb: verbFind, search: "discord:123456789"}, {verb: verbTurn, search: "discord:123456789", page: 3},
-	} {
-		got, ok := readPress(p.String())
-		if diff := cmp.Diff(p, got, cmp.AllowUnexported(press{})); !ok || diff != "" {
-			t.Errorf("%s: %v %s", p, ok, diff)
-		}
-	}
-}
-
-func FuzzPress(f *testing.F) {
-	f.Add("v1:approve:R-7K3M9Q:0123456789abcdef")
-	f.Add("v1:find:discord:123")
-	f.Add("v1:turn:99:discord:123")
-	f.Fuzz(func(t *testing.T, s string) {
-		p, ok := readPress(s)
-		if !ok {
-			return
-		}
-		again, ok := readPress(p.String())
-		if diff := cmp.Diff(p, again, cmp.AllowUnexported(press{})); len(p.String()) <= maxCustomID &&
-			(!ok || diff != "") {
-			t.Errorf("%q is not read again: %s", s, diff)
-		}
-	})
-}
-
 // TestCommands holds the definitions to Discord's document, and the manifest to what is needed.
 func TestCommands(t *testing.T) {
 	check := specification()

@@ -156,7 +156,7 @@ func (r *slackRig) PressOlder(who string, older adaptertest.Shown, b bot.ButtonK
 }
 
 func (r *slackRig) PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) adaptertest.Deed {
-	return r.deed(r.w.PressForged(who, refOf(card), string(b), "v1:"+request+":"+digest))
+	return r.deed(r.w.PressForged(who, refOf(card), string(b), "v1:"+string(b)+":"+request+":"+digest))
 }
 
 func (r *slackRig) PressAlone(who, label string) adaptertest.Deed {

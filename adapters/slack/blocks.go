@@ -170,7 +170,7 @@ func thin(samples []bot.Sample, n int) []bot.Sample {
 func buttonBlock(c bot.Card) *slackgo.ActionBlock {
 	var elements []slackgo.BlockElement
 	for _, b := range c.Buttons {
-		e := slackgo.NewButtonBlockElement(string(b.Kind), buttonValue(c.ID, c.Digest), plainText(b.Label, maxButton))
+		e := slackgo.NewButtonBlockElement(string(b.Kind), buttons.Of(c, b.Kind), plainText(b.Label, maxButton))
 		e.AccessibilityLabel = ellipsis(b.Speech, maxButton)
 		switch b.Kind {
 		case bot.ButtonApprove:
@@ -190,11 +190,6 @@ func buttonBlock(c bot.Card) *slackgo.ActionBlock {
 		return nil
 	}
 	return slackgo.NewActionBlock("", elements...)
-}
-
-// buttonValue is what a button carries: nothing that it says is believed without the ledger.
-func buttonValue(id bot.RequestID, digest string) string {
-	return "v1:" + string(id) + ":" + digest[:min(len(digest), bot.DigestShort)]
 }
 
 // lineBlocks shows lines, one under the other.

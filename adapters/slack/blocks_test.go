@@ -38,7 +38,7 @@ func say(words string, spans ...bot.Span) bot.Line {
 	return l
 }
 
-func buttons(kinds ...bot.ButtonKind) []bot.Button {
+func someButtons(kinds ...bot.ButtonKind) []bot.Button {
 	var list []bot.Button
 	for _, k := range kinds {
 		b := bot.Button{Kind: k, Label: map[bot.ButtonKind]string{"approve": "Approve", "reject": "Reject",
@@ -76,7 +76,7 @@ func card(state bot.State) bot.Card {
 			{Name: "Approvals", Value: say("0 of 1")},
 			{Name: "Until", Value: bot.Line{bot.At(noon.Add(30 * time.Minute))}},
 		},
-		Buttons: buttons(bot.ButtonApprove, bot.ButtonReject, bot.ButtonShowAll),
+		Buttons: someButtons(bot.ButtonApprove, bot.ButtonReject, bot.ButtonShowAll),
 		Notify:  []string{"S0LEADS"},
 	}
 }

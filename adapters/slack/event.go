@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,13 +39,11 @@ var errIgnored = errors.New("nothing to do")
 // people wrote.
 var errMalformed = errors.New("payload cannot be read")
 
-// The windows that the adapter opens, as their callback_id.
+// The windows that the adapter opens beside those of a form, as their callback_id. That of a form is
+// its kind.
 const (
-	viewAsk     = "ask"
-	viewReject  = "reject"
-	viewApprove = "approve"
-	viewPage    = "page"
-	viewLines   = "lines"
+	viewPage  = "page"
+	viewLines = "lines"
 )
 
 // The buttons of a page. Those of a card are named by bot.ButtonKind.
@@ -185,11 +182,7 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 			return delivery{}, errMalformed
 		}
 		action := in.Actions[0]
-		act, err := press(action.ID, action.Value)
-		if err != nil {
-			return delivery{}, err
-		}
-		d.event.Act = act
+		d.event.Act = press(action.ID, action.Value)
 		d.event.ID = eventID("press", in.Trigger)
 		if in.Trigger == "" {
 			d.event.ID = eventID("press", action.TS, in.Container.Message, in.View.ID, in.User.ID, action.ID,
@@ -197,11 +190,7 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 		}
 	case "view_submission":
 		d.form = true
-		act, inputs, err := form(in, kept)
-		if err != nil {
-			return delivery{}, err
-		}
-		d.event.Act, d.inputs = act, inputs
+		d.event.Act, d.inputs = form(in, kept)
 		d.event.ID = eventID("form", in.Trigger)
 		if in.Trigger == "" {
 			values, err := json.Marshal(in.View.State)
@@ -224,67 +213,26 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 	return d, nil
 }
 
-// press says what pressing a button asks for. A value that the bot did not write names no request,
-// and is refused by the bot.
-func press(action, value string) (intake.Act, error) {
-	if search, ok := strings.CutPrefix(value, "v1:find:"); ok && (action == actionRecall || action == actionPrevious ||
-		action == actionNext) {
-		page, id, _ := strings.Cut(search, ":")
-		act := intake.Act{Kind: intake.ActTurnFind, Search: bot.EventID(id)}
-		if n, err := strconv.Atoi(page); err == nil && n >= 0 {
-			act.Page = n
-		}
-		if action == actionRecall {
-			act.Kind, act.Page = intake.ActRecallFind, 0
-		}
-		return act, nil
+// buttons are what the value of a button carries.
+var buttons = intake.Buttons{Platform: bot.Slack, Most: 2000, Confirms: true}
+
+// press says what pressing a button asks for. What a button of a card carried in an earlier version
+// had its verb in the action_id alone; such cards still stand.
+func press(action, value string) intake.Act {
+	if rest, ok := strings.CutPrefix(value, "v1:R-"); ok {
+		value = "v1:" + action + ":R-" + rest
 	}
-	fields := strings.Split(value, ":")
-	act := intake.Act{}
-	if len(fields) >= 3 && fields[0] == "v1" {
-		act.Request, act.Digest = bot.RequestID(fields[1]), fields[2]
-	}
-	switch action {
-	case string(bot.ButtonApprove):
-		act.Kind = intake.ActApprove
-	case string(bot.ButtonReject):
-		act.Kind = intake.ActAskReject
-	case string(bot.ButtonStop):
-		act.Kind = intake.ActStop
-	case string(bot.ButtonShowAll):
-		act.Kind = intake.ActShowAll
-	case actionPrevious, actionNext:
-		act.Kind = intake.ActShowAll
-		if len(fields) == 4 {
-			if n, err := strconv.Atoi(fields[3]); err == nil && n >= 0 {
-				act.Page = n
-			}
-		}
-	default:
-		return intake.Act{}, errIgnored
-	}
-	return act, nil
+	return buttons.Press(value)
 }
 
 // form says what sending a window asks for, and the names of its inputs.
-func form(in interaction, kept carried) (intake.Act, []string, error) {
+func form(in interaction, kept carried) (intake.Act, []string) {
 	values := map[string]string{}
 	for name, input := range in.View.State.Values {
 		values[name] = input[inputAction].Value
 	}
-	inputs := slices.Sorted(maps.Keys(values))
-	act := intake.Act{Request: kept.Request, Digest: kept.Digest}
-	switch in.View.Callback {
-	case viewAsk:
-		act.Kind, act.Command, act.Options = intake.ActForm, "recall", values
-	case viewReject:
-		act.Kind, act.Reason = intake.ActReject, values["reason"]
-	case viewApprove:
-		act.Kind, act.Count, act.Reason, act.Typed = intake.ActApprove, values["count"], values["reason"], true
-	default:
-		return intake.Act{}, nil, errIgnored
-	}
-	return act, inputs, nil
+	sent := intake.Form{Kind: intake.FormKind(in.View.Callback), Request: kept.Request, Digest: kept.Digest}
+	return sent.Sent(values), slices.Sorted(maps.Keys(values))
 }
 
 // opens reports whether the answer is expected to be a window, which must be opened within three

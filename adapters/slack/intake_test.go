@@ -491,10 +491,17 @@ func TestForged(t *testing.T) {
 				x.t.Errorf("act: %+v", d.event.Act)
 			}
 		}
-		n := len(x.bot.did())
 		x.acked(x.w.PressForged("U0THEO", at, "launch", "v1:R-7K3M9Q:0123"))
-		if len(x.bot.did()) != n {
-			x.t.Error("an unknown button reached the bot")
+		all := x.bot.did()
+		if act := all[len(all)-1].event.Act; act.Kind != intake.ActForged || act.Request != "" {
+			x.t.Errorf("an unknown button: %+v", act)
+		}
+		// A card that an earlier version posted.
+		x.acked(x.w.PressForged("U0THEO", at, "reject", "v1:R-7K3M9Q:0123"))
+		all = x.bot.did()
+		if act := all[len(all)-1].event.Act; act.Kind != intake.ActAskReject || act.Request != "R-7K3M9Q" ||
+			act.Digest != "0123" {
+			x.t.Errorf("a button of an earlier version: %+v", act)
 		}
 	})
 }

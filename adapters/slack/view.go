@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"recallbot/bot"
@@ -82,39 +81,23 @@ func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 		if b := notes.block(); b != nil {
 			blocks = append(blocks, b)
 		}
-		var buttons []slackgo.BlockElement
-		if p.Request != "" || p.Search != "" {
-			turn := func(action, key string, to int) {
-				value := buttonValue(p.Request, p.Digest) + ":" + strconv.Itoa(to)
-				if p.Search != "" {
-					value = searchValue(p.Search, to)
-				}
-				buttons = append(buttons, slackgo.NewButtonBlockElement(action, value, label(key, maxButton)))
-			}
-			if p.Number > 0 {
-				turn(actionPrevious, "page.previous", p.Number-1)
-			}
-			if p.Number+1 < p.Of {
-				turn(actionNext, "page.next", p.Number+1)
+		var row []slackgo.BlockElement
+		button := func(action, carries string, label *slackgo.TextBlockObject) {
+			if carries != "" {
+				row = append(row, slackgo.NewButtonBlockElement(action, carries, label))
 			}
 		}
-		if p.Search != "" && p.Recall != "" {
-			buttons = append(buttons, slackgo.NewButtonBlockElement(actionRecall, searchValue(p.Search, 0),
-				plainText(p.Recall, maxButton)))
-		}
-		if len(buttons) > 0 {
-			blocks = append(blocks, slackgo.NewActionBlock("", buttons...))
+		button(actionPrevious, buttons.Turn(p, p.Number-1), label("page.previous", maxButton))
+		button(actionNext, buttons.Turn(p, p.Number+1), label("page.next", maxButton))
+		button(actionRecall, buttons.Recall(p), plainText(p.Recall, maxButton))
+		if len(row) > 0 {
+			blocks = append(blocks, slackgo.NewActionBlock("", row...))
 		}
 		if len(blocks) == 0 {
 			blocks = lineBlocks(nil, limit)
 		}
 		return blocks
 	})
-}
-
-// searchValue is what a button under the result of a search carries.
-func searchValue(search bot.EventID, page int) string {
-	return "v1:find:" + strconv.Itoa(page) + ":" + string(search)
 }
 
 // label is a sentence of the bot where there is room for one piece of plain text.

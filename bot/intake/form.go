@@ -4,6 +4,23 @@ import (
 	"recallbot/bot"
 )
 
+// Sent is what sending the form asks for, with its inputs by name: ActForged where there is no such
+// form.
+func (f Form) Sent(values map[string]string) Act {
+	act := Act{Request: f.Request, Digest: f.Digest}
+	switch f.Kind {
+	case FormAsk:
+		return Act{Kind: ActForm, Command: "recall", Options: values}
+	case FormApprove:
+		act.Kind, act.Count, act.Typed = ActApprove, values["count"], true
+	case FormReject:
+		act.Kind, act.Reason = ActReject, values["reason"]
+	default:
+		return Act{Kind: ActForged}
+	}
+	return act
+}
+
 func askForm(p bot.Policy) *Form {
 	return &Form{
 		Kind: FormAsk, Title: bot.Say("form.ask.title").String(), Submit: bot.Say("form.ask.submit").String(),

@@ -1,0 +1,204 @@
+package intake
+
+import (
+	"strconv"
+	"strings"
+
+	"recallbot/bot"
+	"recallbot/bot/command"
+)
+
+// This file has what a button and a form carry from the platform that shows them back to the bot.
+// It is written and read here alone. It proves nothing: anybody may send any of it back, and the bot
+// decides by what is stored.
+
+// Buttons are the buttons and forms of one platform.
+type Buttons struct {
+	Platform bot.Platform
+	Most     int  // characters that a button may carry there
+	Confirms bool // the platform itself asks once more before Approve takes effect
+}
+
+// Of is what a button of a card carries.
+func (b Buttons) Of(c bot.Card, kind bot.ButtonKind) string {
+	return b.write(carried{verb: string(kind), request: c.ID, digest: short(c.Digest)})
+}
+
+// Turn is what the button carries that turns to another page, "" where the page has none.
+func (b Buttons) Turn(p Page, to int) string {
+	switch {
+	case to < 0 || to >= p.Of:
+		return ""
+	case p.Search != "":
+		return b.write(carried{verb: verbTurn, search: p.Search, page: to})
+	case p.Request != "":
+		return b.write(carried{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to})
+	}
+	return ""
+}
+
+// Recall is what the button carries that asks for a recall of what a search found, "" where the
+// page has none.
+func (b Buttons) Recall(p Page) string {
+	if p.Search == "" || p.Recall == "" {
+		return ""
+	}
+	return b.write(carried{verb: verbFind, search: p.Search})
+}
+
+// Form is what a form carries.
+func (b Buttons) Form(f Form) string {
+	return b.write(carried{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)})
+}
+
+// write is what is carried, "" where it does not fit: then there can be no such button.
+func (b Buttons) write(c carried) string {
+	if s := c.String(); len(s) <= b.Most {
+		return s
+	}
+	return ""
+}
+
+// Press is what pressing a button asks for that carries s: ActForged where the bot never made it.
+func (b Buttons) Press(s string) Act {
+	c, ok := b.read(s)
+	act := Act{Request: c.request, Digest: c.digest, Page: c.page, Search: c.search}
+	switch c.verb {
+	case string(bot.ButtonApprove):
+		act.Kind = ActAskApprove
+		if b.Confirms {
+			act.Kind = ActApprove
+		}
+	case string(bot.ButtonReject):
+		act.Kind = ActAskReject
+	case string(bot.ButtonStop):
+		act.Kind = ActStop
+	case string(bot.ButtonShowAll), verbPage:
+		act.Kind = ActShowAll
+	case verbTurn:
+		act.Kind = ActTurnFind
+	case verbFind:
+		act.Kind = ActRecallFind
+	default: // a form's is no button's
+		ok = false
+	}
+	if !ok {
+		return Act{Kind: ActForged}
+	}
+	return act
+}
+
+// Turns reports whether pressing a button that carries s turns a page, so that the new page may take
+// the place of the old one.
+func (b Buttons) Turns(s string) bool {
+	c, ok := b.read(s)
+	return ok && (c.verb == verbPage || c.verb == verbTurn)
+}
+
+// Sent is what sending a form asks for that carries s, with its inputs by name: ActForged where the
+// bot never made it.
+func (b Buttons) Sent(s string, values map[string]string) Act {
+	c, ok := b.read(s)
+	if !ok || c.verb != verbForm {
+		return Act{Kind: ActForged}
+	}
+	return Form{Kind: c.form, Request: c.request, Digest: c.digest}.Sent(values)
+}
+
+// carried is what a button or form carries:
+//
+//	v1:VERB:ID:DIGEST[:PAGE]       a button of a card or page
+//	v1:form:KIND:ID:DIGEST         a form
+//	v1:turn:PAGE:SEARCH            a button that turns a page of what a search found
+//	v1:find:SEARCH                 the button that asks for a recall of it
+type carried struct {
+	verb    string // a bot.ButtonKind, or one of the verbs below
+	form    FormKind
+	request bot.RequestID
+	digest  string
+	page    int
+	search  bot.EventID
+}
+
+const (
+	version  = "v1"
+	verbForm = "form"
+	verbPage = "page"
+	verbTurn = "turn"
+	verbFind = "find"
+)
+
+// String is what the button carries.
+func (c carried) String() string {
+	switch c.verb {
+	case verbForm:
+		return strings.Join([]string{version, verbForm, string(c.form), string(c.request), c.digest}, ":")
+	case verbPage:
+		return strings.Join([]string{version, verbPage, string(c.request), c.digest, strconv.Itoa(c.page)}, ":")
+	case verbTurn:
+		return strings.Join([]string{version, verbTurn, strconv.Itoa(c.page), string(c.search)}, ":")
+	case verbFind:
+		return version + ":" + verbFind + ":" + string(c.search)
+	}
+	return strings.Join([]string{version, c.verb, string(c.request), c.digest}, ":")
+}
+
+// read reads what String wrote; ok is false where no button of the platform carries it.
+func (b Buttons) read(s string) (c carried, ok bool) {
+	rest, ok := strings.CutPrefix(s, version+":")
+	if !ok || len(s) > b.Most {
+		return carried{}, false
+	}
+	c.verb, rest, _ = strings.Cut(rest, ":")
+	switch c.verb {
+	case verbFind:
+		c.search = bot.EventID(rest)
+		return c, b.isSearch(rest)
+	case verbTurn:
+		page, search, _ := strings.Cut(rest, ":")
+		c.page, ok = pageNumber(page)
+		c.search = bot.EventID(search)
+		return c, ok && b.isSearch(search)
+	}
+	parts := strings.Split(rest, ":")
+	switch c.verb {
+	case verbForm:
+		c.form, parts = FormKind(parts[0]), parts[1:]
+		if c.form == FormAsk {
+			return c, len(parts) == 2 && parts[0] == "" && parts[1] == ""
+		}
+		if c.form != FormApprove && c.form != FormReject {
+			return carried{}, false
+		}
+	case verbPage:
+		if c.page, ok = pageNumber(parts[len(parts)-1]); !ok {
+			return carried{}, false
+		}
+		parts = parts[:len(parts)-1]
+	case string(bot.ButtonApprove), string(bot.ButtonReject), string(bot.ButtonShowAll), string(bot.ButtonStop):
+	default:
+		return carried{}, false
+	}
+	if len(parts) != 2 || strings.Trim(parts[1], hexDigits) != "" || len(parts[1]) > bot.DigestShort {
+		return carried{}, false
+	}
+	id, known := command.ParseRequestID(parts[0])
+	c.request, c.digest = id, parts[1]
+	return c, known && string(id) == parts[0]
+}
+
+const hexDigits = "0123456789abcdef"
+
+func pageNumber(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && n <= 1_000_000 && strconv.Itoa(n) == s
+}
+
+// isSearch reports whether s looks like the id of an event of the platform: its name, a colon or a
+// hyphen, and digits.
+func (b Buttons) isSearch(s string) bool {
+	id, ok := strings.CutPrefix(s, string(b.Platform))
+	return ok && len(id) > 1 && (id[0] == ':' || id[0] == '-') && strings.Trim(id[1:], hexDigits) == ""
+}
+
+func short(digest string) string { return digest[:min(len(digest), bot.DigestShort)] }

@@ -1,0 +1,132 @@
+package intake
+
+import (
+	"strings"
+	"testing"
+
+	"recallbot/bot"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// platforms are the limits of the platforms, and a poorer one.
+var platforms = []Buttons{
+	{Platform: bot.Slack, Most: 2000, Confirms: true}, {Platform: bot.Discord, Most: 100}, {Platform: "poor", Most: 64},
+}
+
+// TestButtons: what is written is read as the same, on every platform, and fits there.
+func TestButtons(t *testing.T) {
+	const id, digest = bot.RequestID("R-7K3M9Q"), "0123456789abcdef0123"
+	card := bot.Card{ID: id, Digest: digest}
+	for _, b := range platforms {
+		approve := ActAskApprove
+		if b.Confirms {
+			approve = ActApprove
+		}
+		search := bot.EventID(string(b.Platform) + "-" + strings.Repeat("f", 32))
+		pages := Page{Request: id, Digest: digest, Of: 1_000_000}
+		found := Page{Search: search, Of: 1000, Recall: "Recall these"}
+		for s, want := range map[string]Act{
+			b.Of(card, bot.ButtonApprove):          {Kind: approve, Request: id, Digest: digest[:16]},
+			b.Of(card, bot.ButtonReject):           {Kind: ActAskReject, Request: id, Digest: digest[:16]},
+			b.Of(card, bot.ButtonStop):             {Kind: ActStop, Request: id, Digest: digest[:16]},
+			b.Of(card, bot.ButtonShowAll):          {Kind: ActShowAll, Request: id, Digest: digest[:16]},
+			b.Of(bot.Card{ID: id}, bot.ButtonStop): {Kind: ActStop, Request: id},
+			b.Turn(pages, 999_999):                 {Kind: ActShowAll, Request: id, Digest: digest[:16], Page: 999_999},
+			b.Turn(found, 12):                      {Kind: ActTurnFind, Search: search, Page: 12},
+			b.Recall(found):                        {Kind: ActRecallFind, Search: search},
+		} {
+			if diff := cmp.Diff(want, b.Press(s)); diff != "" || len(s) > b.Most {
+				t.Errorf("%s: %q: %s", b.Platform, s, diff)
+			}
+			if turns := strings.Contains(s, ":page:") || strings.Contains(s, ":turn:"); b.Turns(s) != turns {
+				t.Errorf("%s: %q turns a page: %v", b.Platform, s, !turns)
+			}
+			if got := b.Sent(s, nil); got.Kind != ActForged {
+				t.Errorf("%s: the button %q as a form is %+v", b.Platform, s, got)
+			}
+		}
+		values := map[string]string{"group": "@TGS#1", "what": "100", "count": "3", "reason": "wrong group"}
+		for _, tt := range []struct {
+			form Form
+			want Act
+		}{
+			{Form{Kind: FormAsk}, Act{Kind: ActForm, Command: "recall", Options: values}},
+			{Form{Kind: FormApprove, Request: id, Digest: digest},
+				Act{Kind: ActApprove, Request: id, Digest: digest[:16], Count: "3", Typed: true}},
+			{Form{Kind: FormReject, Request: id, Digest: digest},
+				Act{Kind: ActReject, Request: id, Digest: digest[:16], Reason: "wrong group"}},
+		} {
+			s := b.Form(tt.form)
+			if diff := cmp.Diff(tt.want, b.Sent(s, values)); diff != "" || len(s) > b.Most {
+				t.Errorf("%s: %q: %s", b.Platform, s, diff)
+			}
+			if got := b.Press(s); got.Kind != ActForged {
+				t.Errorf("%s: the form %q as a button is %+v", b.Platform, s, got)
+			}
+		}
+	}
+}
+
+// TestNoButton: where there is nothing to turn to, or what a button must carry does not fit, there is
+// none.
+func TestNoButton(t *testing.T) {
+	b := Buttons{Platform: "poor", Most: 20}
+	for what, s := range map[string]string{
+		"before the first page": platforms[0].Turn(Page{Request: "R-7K3M9Q", Of: 3}, -1),
+		"after the last page":   platforms[0].Turn(Page{Request: "R-7K3M9Q", Of: 3}, 3),
+		"a page of nothing":     platforms[0].Turn(Page{Of: 3}, 1),
+		"a recall of nothing":   platforms[0].Recall(Page{Recall: "Recall these"}),
+		"a recall not offered":  platforms[0].Recall(Page{Search: "slack-0"}),
+		"too long":              b.Of(bot.Card{ID: "R-7K3M9Q", Digest: "0123456789abcdef"}, bot.ButtonStop),
+	} {
+		if s != "" {
+			t.Errorf("%s: %q", what, s)
+		}
+	}
+}
+
+// TestForgedButtons: what the bot never made is told apart, whoever sends it.
+func TestForgedButtons(t *testing.T) {
+	for _, s := range []string{
+		"", "x", "v1:", "v1::", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz", "v1:approve::",
+		"v1:approve:nobody:0123456789abcdef", "v1:approve:r-7k3m9q:0123456789abcdef",
+		"v1:approve:R-7K3M9Q:0123456789abcdef0", "v1:approve:R-7K3M9Q:0123456789abcdef:1",
+		"v2:approve:R-7K3M9Q:0123456789abcdef", "v1:explode:R-7K3M9Q:0123456789abcdef",
+		"v1:page", "v1:page:R-7K3M9Q:0123456789abcdef:-1", "v1:page:R-7K3M9Q:0123456789abcdef:01",
+		"v1:page:R-7K3M9Q:0123456789abcdef:1000001", "v1:form", "v1:form:explode:R-7K3M9Q:0123456789abcdef",
+		"v1:form:ask:R-7K3M9Q:", "v1:find:", "v1:find:group=g", "v1:find:slack", "v1:find:slack-", "v1:find:slack-x",
+		"v1:find:discord:7", "v1:turn:slack-0", "v1:turn:-1:slack-0", "v1:find:slack-" + strings.Repeat("0", 2000),
+	} {
+		b := platforms[0]
+		if got := b.Press(s); got.Kind != ActForged || got.Request != "" || got.Digest != "" || got.Search != "" {
+			t.Errorf("pressing %.60q is %+v", s, got)
+		}
+		if got := b.Sent(s, nil); got.Kind != ActForged {
+			t.Errorf("sending %.60q is %+v", s, got)
+		}
+		if b.Turns(s) {
+			t.Errorf("%.60q turns a page", s)
+		}
+	}
+}
+
+// FuzzButtons: what is read was written, letter by letter, and fits.
+func FuzzButtons(f *testing.F) {
+	f.Add("v1:approve:R-7K3M9Q:0123456789abcdef", 0)
+	f.Add("v1:form:reject:R-7K3M9Q:0123456789abcdef", 1)
+	f.Add("v1:page:R-7K3M9Q::12", 2)
+	f.Add("v1:find:discord:123", 1)
+	f.Add("v1:turn:99:slack-123", 0)
+	f.Fuzz(func(t *testing.T, s string, n int) {
+		b := platforms[uint(n)%uint(len(platforms))]
+		c, ok := b.read(s)
+		if ok && b.write(c) != s {
+			t.Errorf("%s: %q is written as %q", b.Platform, s, b.write(c))
+		}
+		press, sent := b.Press(s).Kind != ActForged, b.Sent(s, nil).Kind != ActForged
+		if press && sent || (press || sent) != ok {
+			t.Errorf("%s: %q is read: %v, a button: %v, a form: %v", b.Platform, s, ok, press, sent)
+		}
+	})
+}
