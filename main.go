@@ -302,8 +302,8 @@ func serve(ctx context.Context) error {
 			}
 		})
 	}
-	log.Info("serving", "version", console.Version(), "http", listener.Addr().String(), "slack", c.Slack.On(), "discord",
-		c.Discord.On(), "database", c.Storage.Scheme())
+	log.Info("serving", "version", console.Version(), "http", listener.Addr().String(), "slack", c.Slack.On(),
+		"discord", c.Discord.On(), "database", c.Storage.Scheme())
 
 	select {
 	case <-ctx.Done():

@@ -31,7 +31,7 @@
 //	ledger/ ledgertest/     the ledger in SQL, and what every ledger promises
 //	bottest/ testdata/talk/ conversations as test files
 //
-// A Slack press arrives in adapters/slack/event.go, a Discord one in adapters/discord/interaction.go;
-// main.go puts everything together. Package recall is the client of the Chat service, config the
-// environment, adapters/sandbox everything on services in memory.
+// A Slack press arrives in adapters/slack/event.go, a Discord one in
+// adapters/discord/interaction.go; main.go puts everything together. Package recall is the client
+// of the Chat service, config the environment, adapters/sandbox everything on services in memory.
 package bot

@@ -478,8 +478,8 @@ func settledHow(r Request) Line {
 	return Say(key, "who", ActorName(r.EndedBy), "when", r.Ended)
 }
 
-// ActorName shows a person: the name they chose, which proves nothing, and the account that it belongs
-// to.
+// ActorName shows a person: the name they chose, which proves nothing, and the account that it
+// belongs to.
 func ActorName(a Actor) Line {
 	switch {
 	case a.Zero():

@@ -12,7 +12,8 @@ func TestQuoteHidesKeys(t *testing.T) {
 		"xoxb-1-2-abc", "Bot abc", "https://u:p@host", "hunter2", "abc123def", "k3yk3yk3y", "Zm9vYmFyYmF6cXV4",
 		"0123456789abcdef0123456789abcdef", "0123abcd4567",
 		"the token is s3cr3tw0rd", "abcdefghijklmnopqrst", "sk_live_4242abcd", "deadbeef0", strings.Repeat("x", 40),
-		"swordfish", "SWORDFISH", "correcthorsebattery", "correct-horse", "qWertyU", "abc/def=", "the key is opensesame",
+		"swordfish", "SWORDFISH", "correcthorsebattery", "correct-horse", "qWertyU",
+		"abc/def=", "the key is opensesame",
 	} {
 		if got := quote(key); got != "a value" {
 			t.Errorf("%s is quoted as %s", key, got)

@@ -175,7 +175,8 @@ func TestRecallAnswerDecoding(t *testing.T) {
 		want       map[recall.Seq]recall.Code // nil: an unreadable answer
 	}{
 		{"the page's sample",
-			`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`, map[recall.Seq]recall.Code{100: 10030, 101: 0}},
+			`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RecallRetList":[{"MsgSeq":100,"RetCode":10030},{"MsgSeq":101,"RetCode":0}]}`,
+			map[recall.Seq]recall.Code{100: 10030, 101: 0}},
 		{"under another key", `{` + ok + `,"Results":[{"MsgSeq":100,"RetCode":0}]}`, map[recall.Seq]recall.Code{}},
 		{"null list", `{` + ok + `,"RecallRetList":null}`, map[recall.Seq]recall.Code{}},
 		{"no code", `{` + ok + `,"RecallRetList":[{"MsgSeq":100},{"MsgSeq":101,"RetCode":0}]}`,

@@ -39,7 +39,8 @@
 //	Private     recalls, history    the same as Work
 //	Public      recalls, history
 //	ChatRoom    recalls, history    the same as Meeting
-//	AVChatRoom  recalls             online members only; China domain: up to one hour; native SDK 7.4.4634, web SDK 3.1.2
+//	AVChatRoom  recalls             online members only; China domain: up to one hour;
+//	                                native SDK 7.4.4634, web SDK 3.1.2
 //	Community   recalls, history    with topics, each with numbers of its own
 //
 // A message is named by group, topic and number ([Seq]). The numbers of messages come from the

@@ -235,13 +235,19 @@ func TestExcerpt(t *testing.T) {
 
 // What an element says two times over is shown as unreadable, not as one of the two.
 func TestExcerptOfAnElementThatSaysTwoThings(t *testing.T) {
-	for content, want := range map[string]string{
-		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","text":"buy"}}`:                                           "[unreadable element] ok",
-		`{"MsgType":"TIMTextElem","MsgType":"TIMFaceElem","MsgContent":{"Text":"hi"}}`:                                "[unreadable element] ok",
-		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"},"MsgContent":{"Text":"buy"}}`:                            "[unreadable element] ok",
-		`{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":1,"Width":2,"Height":2,"Width":3}]}}`:      "[unreadable element] ok",
-		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","more":{"Text":"{\"Text\":1,\"Text\":2}","a":["Text"]}}}`: "hi ok",
+	for _, test := range [][2]string{
+		{`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","text":"buy"}}`,
+			"[unreadable element] ok"},
+		{`{"MsgType":"TIMTextElem","MsgType":"TIMFaceElem","MsgContent":{"Text":"hi"}}`,
+			"[unreadable element] ok"},
+		{`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"},"MsgContent":{"Text":"buy"}}`,
+			"[unreadable element] ok"},
+		{`{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":1,"Width":2,"Height":2,"Width":3}]}}`,
+			"[unreadable element] ok"},
+		{`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","more":{"Text":"{\"Text\":1,\"Text\":2}","a":["Text"]}}}`,
+			"hi ok"},
 	} {
+		content, want := test[0], test[1]
 		body := `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,"MsgBody":[` + content +
 			`,{"MsgType":"TIMTextElem","MsgContent":{"Text":"ok"}}]}]}`
 		page, err := stubClient(t, &stub{body: body}).GroupMsgGetSimple(t.Context(),

@@ -2,11 +2,13 @@
 // call [Test] with a [Rig], which is its platform in memory, the adapter at work there with a [Bot]
 // of this package behind it, and the people in it.
 //
-//   - event.go: what people do reaches the bot once, whole, stored before it is acknowledged, and acknowledged in time.
+//   - event.go: what people do reaches the bot once, whole, stored before it is acknowledged, and
+//     acknowledged in time.
 //   - answer.go: every kind of answer is shown as it must be, and a fault never ends in silence.
 //   - member.go: who acted, and where.
 //   - surface.go: cards, threads, files, and what becomes of a platform's refusals.
-//   - fact.go: the same card shows the same facts everywhere, and text that others wrote does nothing.
+//   - fact.go: the same card shows the same facts everywhere, and text that others wrote does
+//     nothing.
 //
 // Every promise runs in a testing/synctest bubble of its own, so open must make everything within
 // the bubble and end it in t.Cleanup. What a platform cannot do is said by the Rig and logged;

@@ -184,7 +184,8 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 	switch {
 	case refusal(err, http.StatusForbidden, http.StatusNotFound):
 		c.found.Bad(
-			"invite the bot with the link of \"recallbot manifest discord\", whose scope applications.commands is needed", "commands cannot be registered in the server %s", id)
+			"invite the bot with the link of \"recallbot manifest discord\", whose scope applications.commands is needed",
+			"commands cannot be registered in the server %s", id)
 	case err != nil:
 		return fmt.Errorf("asking Discord for the commands of the server %s: %w", id, err)
 	case sameCommands(there, wanted):

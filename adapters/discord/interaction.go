@@ -207,7 +207,8 @@ func (in *interaction) place() bot.Place {
 func mayPost(may int64, thread bool) bool {
 	need := int64(discordgo.PermissionViewChannel | discordgo.PermissionEmbedLinks | discordgo.PermissionSendMessages)
 	if thread {
-		need = discordgo.PermissionViewChannel | discordgo.PermissionEmbedLinks | discordgo.PermissionSendMessagesInThreads
+		need = discordgo.PermissionViewChannel | discordgo.PermissionEmbedLinks |
+			discordgo.PermissionSendMessagesInThreads
 	}
 	return may&discordgo.PermissionAdministrator != 0 || may&need == need
 }

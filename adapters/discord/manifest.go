@@ -11,8 +11,9 @@ import (
 )
 
 // Permissions are all that the bot needs in a server, and no more.
-const Permissions int64 = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages | discordgo.PermissionSendMessagesInThreads |
-	discordgo.PermissionCreatePublicThreads | discordgo.PermissionEmbedLinks | discordgo.PermissionAttachFiles | discordgo.PermissionReadMessageHistory
+const Permissions int64 = discordgo.PermissionViewChannel | discordgo.PermissionSendMessages |
+	discordgo.PermissionSendMessagesInThreads | discordgo.PermissionCreatePublicThreads |
+	discordgo.PermissionEmbedLinks | discordgo.PermissionAttachFiles | discordgo.PermissionReadMessageHistory
 
 // Manifest returns the link with which an administrator invites the bot, and its commands as JSON.
 func Manifest(applicationID string) (inviteURL string, commandsJSON []byte, err error) {

@@ -24,7 +24,8 @@ func size(s string) int {
 // backslash before one shows it as it is.
 const active = "\\`*_~|>#-+[]()<:@./"
 
-// inert shows text that others wrote as it is: no markup, link or mention in it works, and it stays on one line.
+// inert shows text that others wrote as it is: no markup, link or mention in it works, and it stays
+// on one line.
 func inert(s string) string {
 	s = bot.Visible(s)
 	var b strings.Builder
@@ -37,7 +38,8 @@ func inert(s string) string {
 	return b.String()
 }
 
-// code shows text that is to be copied. Inside inline code nothing but a backtick works, and no backslash helps against it.
+// code shows text that is to be copied. Inside inline code nothing but a backtick works, and no
+// backslash helps against it.
 func code(s string) string {
 	if s == "" {
 		return ""

@@ -183,7 +183,8 @@ func FuzzForeign(f *testing.F) {
 	})
 }
 
-// TestLimits draws cards, pages, notes and forms with far too much on them, in many scripts, and holds them to every limit.
+// TestLimits draws cards, pages, notes and forms with far too much on them, in many scripts, and
+// holds them to every limit.
 func TestLimits(t *testing.T) {
 	for name, s := range map[string]string{"ascii": "spam ", "escaped": "*[]", "han": "漢字がな", "emoji": "🎰",
 		"combining": "e\u0301\u0302"} {
@@ -295,7 +296,8 @@ func TestCommands(t *testing.T) {
 	if link != want {
 		t.Errorf("%s", link)
 	}
-	if Permissions&(discordgo.PermissionAdministrator|discordgo.PermissionManageMessages|discordgo.PermissionMentionEveryone) != 0 {
+	if Permissions&(discordgo.PermissionAdministrator|discordgo.PermissionManageMessages|
+		discordgo.PermissionMentionEveryone) != 0 {
 		t.Error("more permissions than needed")
 	}
 	if !json.Valid(list) || !strings.Contains(string(list), `"withdraw"`) {
@@ -326,7 +328,8 @@ func TestGoldensUsed(t *testing.T) {
 	}
 }
 
-// TestBrokenAnswerIsNotQuoted: the errors of net/http quote what is not HTTP, which may be a piece of another answer.
+// TestBrokenAnswerIsNotQuoted: the errors of net/http quote what is not HTTP, which may be a piece
+// of another answer.
 func TestBrokenAnswerIsNotQuoted(t *testing.T) {
 	for _, words := range []string{"malformed HTTP response \"my home\"", "malformed MIME header line: my home",
 		"bad Content-Length \"my home\""} {

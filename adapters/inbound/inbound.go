@@ -6,11 +6,14 @@
 //
 // What strangers hold, at most:
 //
-//   - 1,000 connections. For one more the oldest without a verified event is closed. A connection without a verified event takes one request.
+//   - 1,000 connections. For one more the oldest without a verified event is closed. A connection
+//     without a verified event takes one request.
 //   - 8 KiB of headers in 100 lines a connection.
-//   - 8 MiB of bodies, all together, that are not verified yet. For more the largest of them is dropped, the oldest of several, and never the
-//     one that asks for room. A body under 4 KiB is never dropped: those of 999 others cannot fill the 8 MiB without one that is larger.
-//   - 3 s for a body, from when its headers are read. A body whose headers cannot be those of a signed request is not read.
+//   - 8 MiB of bodies, all together, that are not verified yet. For more the largest of them is
+//     dropped, the oldest of several, and never the one that asks for room. A body under 4 KiB is
+//     never dropped: those of 999 others cannot fill the 8 MiB without one that is larger.
+//   - 3 s for a body, from when its headers are read. A body whose headers cannot be those of a
+//     signed request is not read.
 package inbound
 
 import (

@@ -66,8 +66,9 @@ func (m *Metrics) Acked(p bot.Platform) func(time.Duration) {
 // frame, and while another replica holds the connection.
 func (m *Metrics) Heard(p bot.Platform, last func() time.Time) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "recallbot_last_frame_age_seconds",
-		Help: "Time since a platform was last heard of; -1 before the first frame, and while another replica holds the connection.", ConstLabels: prometheus.Labels{"platform": string(p)},
+		Name:        "recallbot_last_frame_age_seconds",
+		Help:        "Time since a platform was last heard of; -1 before the first frame, and while another replica holds the connection.",
+		ConstLabels: prometheus.Labels{"platform": string(p)},
 	}, func() float64 {
 		if t := last(); !t.IsZero() {
 			return time.Since(t).Seconds()

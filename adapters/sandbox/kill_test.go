@@ -324,7 +324,8 @@ func receiptIDs(receipts []string) []string {
 	return ids
 }
 
-// holds checks what must be true after any number of kills, and returns how many of them left calls in doubt.
+// holds checks what must be true after any number of kills, and returns how many of them left calls
+// in doubt.
 func (h *herd) holds(requests []request, kills int) (doubts int) {
 	t := h.t
 	t.Helper()
@@ -357,7 +358,8 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	if len(texts) != len(requests) {
 		t.Errorf("%d requests have a receipt, want %d", len(texts), len(requests))
 	}
-	// Slack has nothing by which a post that was lost on the way could be told from one that arrived. Discord has, for as long as these tests take.
+	// Slack has nothing by which a post that was lost on the way could be told from one that
+	// arrived. Discord has, for as long as these tests take.
 	shown := map[string]int{}
 	for _, c := range h.front.cards() {
 		if shown[c.id]++; shown[c.id] > 1 {
@@ -462,8 +464,10 @@ func again(t *testing.T, name string, seed uint64) {
 	t.Log("again: ", command)
 }
 
-// TestKilled kills processes with SIGKILL at moments of requests' lives that are drawn, while people ask and approve, and starts them again. Whatever the moment: no
-// request is lost, no call is made without an approval, every message gets one outcome, the receipts add up, the quota is kept. The long form is
+// TestKilled kills processes with SIGKILL at moments of requests' lives that are drawn, while
+// people ask and approve, and starts them again. Whatever the moment: no request is lost, no call
+// is made without an approval, every message gets one outcome, the receipts add up, the quota is
+// kept. The long form is
 //
 //	go test ./adapters/sandbox -run TestKilled -long -timeout 6h
 func TestKilled(t *testing.T) {
@@ -506,7 +510,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killedOften goes through points kills, in as many herds as it takes, and tells how many there were in each phase.
+// killedOften goes through points kills, in as many herds as it takes, and tells how many there
+// were in each phase.
 func killedOften(t *testing.T, points int, seed, n uint64, herd func() *herd) {
 	t.Logf("-killseed %d", seed)
 	var hit [phases + 1]int
@@ -524,10 +529,12 @@ func killedOften(t *testing.T, points int, seed, n uint64, herd func() *herd) {
 // killPatience is for how long a kill waits for its phase, at first.
 const killPatience = 3 * time.Second
 
-// killsAtMost is how many kills one herd goes through: a new one begins with an empty database and an empty channel.
+// killsAtMost is how many kills one herd goes through: a new one begins with an empty database and
+// an empty channel.
 const killsAtMost = 30
 
-// killed lets people recall messages while replicas are killed and started again, points times, and counts in which phase.
+// killed lets people recall messages while replicas are killed and started again, points times, and
+// counts in which phase.
 func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]int) {
 	kills := 0
 	over, giveUp := make(chan struct{}), make(chan struct{})
@@ -542,7 +549,8 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 			}
 			aim := phase(aims[0])
 			aims = aims[1:]
-			// A phase that does not come is no reason to let anything live for long, but where nothing gets on at all the machine needs longer than that for a start.
+			// A phase that does not come is no reason to let anything live for long, but where
+			// nothing gets on at all the machine needs longer than that for a start.
 			for began := time.Now(); phase(h.phase.Load()) != aim && time.Since(began) < patience; {
 				select {
 				case <-time.After(time.Millisecond):
@@ -594,8 +602,8 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 		doubts, len(h.chat.RecalledMoreThanOnce()))
 }
 
-// TestPaused stops the process that runs a request for three times its lease (SIGSTOP), or for 30 s with -long, and lets it go on. It finds the lease taken, writes nothing,
-// and calls no more.
+// TestPaused stops the process that runs a request for three times its lease (SIGSTOP), or for 30 s
+// with -long, and lets it go on. It finds the lease taken, writes nothing, and calls no more.
 func TestPaused(t *testing.T) {
 	pause, quota := 3*killTTL, killQuota
 	if *long {
@@ -630,7 +638,8 @@ func TestPaused(t *testing.T) {
 	h.until("receipt", func() bool { return len(h.receipts()) > 0 })
 	var late []time.Duration
 	for _, at := range paused.sent() {
-		// Later ones are under a lease that it took anew, after the other could not keep it, and a window after that.
+		// Later ones are under a lease that it took anew, after the other could not keep it, and a
+		// window after that.
 		if after := at.Sub(woken); after > 0 && after < time.Second {
 			late = append(late, after)
 		}

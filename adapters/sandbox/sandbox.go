@@ -75,8 +75,8 @@ type Options struct {
 
 // Staged returns the options for a conversation: its platforms and stage directions.
 //
-//	policy: approvals N, large_from N, large_approvals N, max N, approve_within D, start_within D, remind_after D, reason required,
-//	        protected USER, groups PATTERN
+//	policy: approvals N, large_from N, large_approvals N, max N, approve_within D, start_within D, remind_after D,
+//	        reason required, protected USER, groups PATTERN
 //	group TYPE    of the Chat service, such as AVChatRoom
 //	quota N       recalls a second that the bot thinks it may make
 //	roster on     one person's accounts are joined

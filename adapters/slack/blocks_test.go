@@ -407,7 +407,8 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestTitles: Slack takes 24 characters for a window's title and its buttons, and none of ours is cut.
+// TestTitles: Slack takes 24 characters for a window's title and its buttons, and none of ours is
+// cut.
 func TestTitles(t *testing.T) {
 	const most = 100_000 // messages that a policy can allow
 	for _, l := range []bot.Line{

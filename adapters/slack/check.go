@@ -126,7 +126,8 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 			bot.CountPeople(most), need)
 	case len(short) > 0:
 		found.Hint("add an approver",
-			"%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s", bot.CountPeople(least), need, strings.Join(short, ", "))
+			"%s besides them may approve what these accounts ask, and as many as %d approvals are needed, so that it is refused: %s",
+			bot.CountPeople(least), need, strings.Join(short, ", "))
 	default:
 		found.Well("%s may approve, and as many as %d approvals are needed", bot.CountAccounts(len(approvers)), need)
 	}

@@ -46,7 +46,8 @@ func TestCheck(t *testing.T) {
 			"BAD  the scope files:write is missing", "connections:write",
 			"BAD  the channel C0PRIVATE does not exist, or the bot is not in it -> invite",
 			"BAD  the channel C0OLD is archived -> take it out",
-			"BAD  the channel C0SHARED is shared with another organisation, whose members would see the messages -> use", "BAD  the channel C0UNHEARD does not exist", "BAD  the user group S0UNHEARD has nobody",
+			"BAD  the channel C0SHARED is shared with another organisation, whose members would see the messages -> use",
+			"BAD  the channel C0UNHEARD does not exist", "BAD  the user group S0UNHEARD has nobody",
 			"BAD  the account U0UNHEARD is nobody of this workspace", "BAD  nobody on Slack may ask",
 			"BAD  1 person besides whoever asks may approve, and as many as 2 approvals are needed: such requests are refused",
 		} {

@@ -39,8 +39,8 @@ var errIgnored = errors.New("nothing to do")
 // people wrote.
 var errMalformed = errors.New("payload cannot be read")
 
-// The windows that the adapter opens beside those of a form, as their callback_id. That of a form is
-// its kind.
+// The windows that the adapter opens beside those of a form, as their callback_id. That of a form
+// is its kind.
 const (
 	viewPage  = "page"
 	viewLines = "lines"

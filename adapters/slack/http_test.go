@@ -204,7 +204,8 @@ func TestPublishedSamples(t *testing.T) {
 			"AttachmentActionPayload": errIgnored, "MessageShortcutPayload": errIgnored,
 			"ViewClosedPayload": errIgnored,
 			// The published samples hold empty ids.
-			"BlockActionPayload": errMalformed, "ViewSubmissionPayload": errMalformed, "SlashCommandPayload": errMalformed,
+			"BlockActionPayload": errMalformed, "ViewSubmissionPayload": errMalformed,
+			"SlashCommandPayload": errMalformed,
 		} {
 			body, err := os.ReadFile(filepath.Join(dir, name+".json"))
 			if err != nil {

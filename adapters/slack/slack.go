@@ -4,15 +4,18 @@
 // In reading order:
 //
 //   - slack.go: [Adapter], what it is made of, and how it runs and stops.
-//   - socket.go: Socket Mode. Connections overlap, an envelope is acknowledged on the socket it came by, and a socket that Slack is
-//     about to close is read until its successor works.
+//   - socket.go: Socket Mode. Connections overlap, an envelope is acknowledged on the socket it
+//     came by, and a socket that Slack is about to close is read until its successor works.
 //   - http.go: the same events as signed HTTP requests.
-//   - event.go: what arrives, made into a [bot.Event] whose id is the same in every copy of the delivery.
-//   - intake.go: what is done with it, in this order: stored, acknowledged, the account's right looked up, handled, answered.
+//   - event.go: what arrives, made into a [bot.Event] whose id is the same in every copy of the
+//     delivery.
+//   - intake.go: what is done with it, in this order: stored, acknowledged, the account's right
+//     looked up, handled, answered.
 //   - member.go: who an account is and where it speaks from, as Slack says now.
 //   - answer.go, view.go: how a person is answered.
 //   - surface.go, pace.go: how the teller shows cards, within Slack's rates.
-//   - blocks.go: the card in Block Kit. Text that others wrote is only ever rich text or plain text, never markup.
+//   - blocks.go: the card in Block Kit. Text that others wrote is only ever rich text or plain
+//     text, never markup.
 //   - manifest.go: the app manifest.
 //   - check.go: what is missing in a real workspace.
 //

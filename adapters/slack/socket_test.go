@@ -164,7 +164,9 @@ func TestTwoSockets(t *testing.T) {
 // TestHalfOpen: a connection that is dead without anybody being told is noticed, also when it takes
 // nothing that is written.
 func TestHalfOpen(t *testing.T) {
-	for name, die := range map[string]func(*slacktest.Socket){"half open": (*slacktest.Socket).HalfOpen, "stalled": (*slacktest.Socket).Stall} {
+	for name, die := range map[string]func(*slacktest.Socket){
+		"half open": (*slacktest.Socket).HalfOpen, "stalled": (*slacktest.Socket).Stall,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, socketMode, func(x *world) {
 				dead := x.w.Sockets()

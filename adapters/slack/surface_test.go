@@ -482,8 +482,8 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestCutSpeaksAlone: what is left out of a line is told in the bot's own words, and they alone; text of
-// others that reads like them stays theirs.
+// TestCutSpeaksAlone: what is left out of a line is told in the bot's own words, and they alone;
+// text of others that reads like them stays theirs.
 func TestCutSpeaksAlone(t *testing.T) {
 	words := func(s string) bot.Span { return bot.Span{Kind: bot.Words, Text: s} }
 	at := bot.At(time.Unix(5, 0))

@@ -21,11 +21,12 @@
 // direction that begins with slack or discord is followed on that platform only.
 //
 //	stage KEY VALUE...              how the world is set up; before everything else. Keys are those of the World
-//	stage together                  one world with both platforms: every direction for people then begins with a platform
+//	stage together                  one world with both platforms: every direction for people then begins
+//	                                with a platform
 //
 //	mina '/recall GROUP SEQS'       types a command; on Discord it is turned into typed options
-//	press theo approve        presses a button of the newest card, or of a request's, and does what is then asked: confirms,
-//	                                types the number of messages
+//	press theo approve        presses a button of the newest card, or of a request's, and does what is
+//	                                then asked: confirms, types the number of messages
 //	press theo approve count:3      the same, typing another number where one is to be typed
 //	press theo reject 'why'         with a reason
 //	press mina next | previous      turns the page that mina alone sees

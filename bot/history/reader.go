@@ -91,8 +91,8 @@ func (rd *Reader) note(ctx context.Context, op string, more map[string]any, err 
 	rd.Traces = nil
 }
 
-// StoreTraces stores what was told and is not stored yet, even where the reading was cut short. store
-// must be set.
+// StoreTraces stores what was told and is not stored yet, even where the reading was cut short.
+// store must be set.
 func (rd *Reader) StoreTraces(ctx context.Context) error {
 	if len(rd.Traces) == 0 {
 		return nil

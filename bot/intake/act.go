@@ -58,7 +58,8 @@ func (a *act) request(id bot.RequestID) (bot.Request, error) {
 	return r, err
 }
 
-// readable reads a request that may be shown whole: of a group that may be touched now, or still open.
+// readable reads a request that may be shown whole: of a group that may be touched now, or still
+// open.
 func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	r, err := a.request(id)
 	if err == nil && !r.State.Open() {

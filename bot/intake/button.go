@@ -9,8 +9,8 @@ import (
 )
 
 // This file has what a button and a form carry from the platform that shows them back to the bot.
-// It is written and read here alone. It proves nothing: anybody may send any of it back, and the bot
-// decides by what is stored.
+// It is written and read here alone. It proves nothing: anybody may send any of it back, and the
+// bot decides by what is stored.
 
 // Buttons are the buttons and forms of one platform.
 type Buttons struct {
@@ -88,8 +88,8 @@ func (b Buttons) Press(s string) Act {
 	return act
 }
 
-// Turns reports whether pressing a button that carries s turns a page, so that the new page may take
-// the place of the old one.
+// Turns reports whether pressing a button that carries s turns a page, so that the new page may
+// take the place of the old one.
 func (b Buttons) Turns(s string) bool {
 	c, ok := b.read(s)
 	return ok && (c.verb == verbPage || c.verb == verbTurn)

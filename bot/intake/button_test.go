@@ -68,8 +68,8 @@ func TestButtons(t *testing.T) {
 	}
 }
 
-// TestNoButton: where there is nothing to turn to, or what a button must carry does not fit, there is
-// none.
+// TestNoButton: where there is nothing to turn to, or what a button must carry does not fit, there
+// is none.
 func TestNoButton(t *testing.T) {
 	b := Buttons{Platform: "poor", Most: 20}
 	for what, s := range map[string]string{

@@ -35,7 +35,8 @@ func (l *Ledger) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 		}
 		lease = bot.Lease{Name: name, Holder: holder, Epoch: epoch + 1, Till: t.now.Add(ttl), Prior: last}
 		_, err = t.exec(do, `INSERT INTO lease (name, holder, epoch, till) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = excluded.epoch, till = excluded.till`, name, holder, lease.Epoch, millis(lease.Till))
+			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = excluded.epoch, till = excluded.till`,
+			name, holder, lease.Epoch, millis(lease.Till))
 		return err
 	})
 	if err != nil {
@@ -154,12 +155,16 @@ func (t *tx) AddBatches(id bot.RequestID, batches []bot.Batch) error {
 		}
 		if _, err := t.exec(do, `INSERT INTO batch (request, n, digest, `+batchColumns+`)
 			SELECT $1, CAST(key AS bigint), (SELECT digest FROM "grant" WHERE request = $1), value ->> 0,
-				CAST(value ->> 1 AS bigint), CAST(value ->> 2 AS int), CAST(value ->> 3 AS int), CAST(value ->> 4 AS int), CAST(value ->> 5 AS bigint), CAST(value ->> 6 AS bigint)
+				CAST(value ->> 1 AS bigint), CAST(value ->> 2 AS int), CAST(value ->> 3 AS int),
+				CAST(value ->> 4 AS int), CAST(value ->> 5 AS bigint), CAST(value ->> 6 AS bigint)
 			FROM json_each($2)`, id, rows.String()); err != nil {
 			return err
 		}
-		n, err := t.exec(do, `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq, CAST(CAST(value AS text) AS bigint) AS batch FROM json_each($2))
-			UPDATE message SET batch = j.batch FROM j WHERE message.request = j.request AND message.seq = j.seq`, id, members.String())
+		n, err := t.exec(do, `WITH j AS MATERIALIZED (
+				SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq,
+					CAST(CAST(value AS text) AS bigint) AS batch FROM json_each($2))
+			UPDATE message SET batch = j.batch FROM j WHERE message.request = j.request AND message.seq = j.seq`,
+			id, members.String())
 		if err != nil {
 			return err
 		}
@@ -184,7 +189,8 @@ const firstBatches = `SELECT * FROM batch WHERE request = $1 AND state = $2 ORDE
 func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]bot.Batch, error) {
 	var batches []bot.Batch
 	for _, state := range states {
-		err := t.each("read batches of "+string(id), `SELECT b.n, b.state, b.epoch, b.doubted, b.unread, b.single, b.attempts, b.after, m.seq
+		err := t.each("read batches of "+string(id), `
+			SELECT b.n, b.state, b.epoch, b.doubted, b.unread, b.single, b.attempts, b.after, m.seq
 			FROM (`+firstBatches+`) b
 			LEFT JOIN message m ON m.request = b.request AND m.batch = b.n AND m.class = ''
 			ORDER BY b.after, b.n, m.seq`, []any{id, state, max(limit, 0)}, func(row *sql.Rows) error {
@@ -225,9 +231,12 @@ func (t *tx) PutBatches(id bot.RequestID, batches []bot.Batch) error {
 				return t.fail(do, err)
 			}
 		}
-		n, err := t.exec(do, `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS n, value FROM json_each($2))
-			UPDATE batch SET state = j.value ->> 0, epoch = CAST(j.value ->> 1 AS bigint), doubted = CAST(j.value ->> 2 AS int),
-				unread = CAST(j.value ->> 3 AS int), single = CAST(j.value ->> 4 AS int), attempts = CAST(j.value ->> 5 AS bigint), after = CAST(j.value ->> 6 AS bigint)
+		n, err := t.exec(do, `WITH j AS MATERIALIZED (
+				SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS n, value FROM json_each($2))
+			UPDATE batch SET state = j.value ->> 0, epoch = CAST(j.value ->> 1 AS bigint),
+				doubted = CAST(j.value ->> 2 AS int), unread = CAST(j.value ->> 3 AS int),
+				single = CAST(j.value ->> 4 AS int), attempts = CAST(j.value ->> 5 AS bigint),
+				after = CAST(j.value ->> 6 AS bigint)
 			FROM j WHERE batch.request = j.request AND batch.n = j.n`, id, rows.String())
 		if err != nil {
 			return err

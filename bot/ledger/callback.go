@@ -44,18 +44,19 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 		var disputed []bot.Arrival
 		kept := map[toldKey]bot.Arrival{}
 		err := t.each(do, `SELECT body FROM arrival WHERE app = $1 AND (chat_group, topic, seq) IN (
-			SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint) FROM json_each($2))`, []any{int64(app), keys.String()}, func(row *sql.Rows) error {
-			var body string
-			var a bot.Arrival
-			if err := row.Scan(&body); err != nil {
-				return err
-			}
-			if err := decode(body, &a); err != nil {
-				return err
-			}
-			kept[keyOfArrival(a)] = a
-			return nil
-		})
+			SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint) FROM json_each($2))`,
+			[]any{int64(app), keys.String()}, func(row *sql.Rows) error {
+				var body string
+				var a bot.Arrival
+				if err := row.Scan(&body); err != nil {
+					return err
+				}
+				if err := decode(body, &a); err != nil {
+					return err
+				}
+				kept[keyOfArrival(a)] = a
+				return nil
+			})
 		if err != nil {
 			return err
 		}
@@ -81,7 +82,8 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 			}
 		}
 		_, err = t.exec(do, `UPDATE arrival SET body = e.value ->> 3 FROM json_each($2) e
-			WHERE app = $1 AND chat_group = e.value ->> 0 AND topic = e.value ->> 1 AND seq = CAST(e.value ->> 2 AS bigint)`, int64(app), rows.String())
+			WHERE app = $1 AND chat_group = e.value ->> 0 AND topic = e.value ->> 1
+				AND seq = CAST(e.value ->> 2 AS bigint)`, int64(app), rows.String())
 		if err != nil {
 			return err
 		}
@@ -127,8 +129,10 @@ func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(
 			}
 		}
 		n, err := t.exec(do, `INSERT INTO `+table+` (app, chat_group, topic, seq, n, came, body)
-			SELECT CAST($1 AS bigint), value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(key AS bigint), CAST($2 AS bigint), value ->> 3 FROM json_each($3)
-			WHERE true ON CONFLICT (app, chat_group, topic, seq) DO `+onConflict, int64(app), millis(t.now), rows.String())
+			SELECT CAST($1 AS bigint), value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(key AS bigint),
+				CAST($2 AS bigint), value ->> 3 FROM json_each($3)
+			WHERE true ON CONFLICT (app, chat_group, topic, seq) DO `+onConflict,
+			int64(app), millis(t.now), rows.String())
 		if err != nil {
 			return 0, err
 		}

@@ -10,8 +10,8 @@ import (
 	"recallbot/bot/ledger"
 )
 
-// TestCheck: no file is no fault, a file that can be read is well, one that cannot is told with what
-// to do; nothing is made by looking.
+// TestCheck: no file is no fault, a file that can be read is well, one that cannot is told with
+// what to do; nothing is made by looking.
 func TestCheck(t *testing.T) {
 	file := t.TempDir() + "/ledger.db"
 	check := func(want string, mend, hint bool) {

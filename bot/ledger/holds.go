@@ -87,8 +87,8 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 	}
 }
 
-// withholdPhrase takes the phrase that a request searched for out of it, and out of the command that
-// its refusal may suggest.
+// withholdPhrase takes the phrase that a request searched for out of it, and out of the command
+// that its refusal may suggest.
 func withholdPhrase(ctx context.Context, s *sql.Tx, id string, r bot.Request) error {
 	r.Scope.Filter = r.Scope.Filter.WithoutText()
 	for i, span := range r.RefusedFor {

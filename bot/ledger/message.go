@@ -56,7 +56,8 @@ func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 			}
 		}
 		n, err := t.exec(do, `INSERT INTO message (request, seq, seal, class, confirmed, outcome)
-			SELECT $1, CAST(key AS bigint), value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2)`, id, seals.String())
+			SELECT $1, CAST(key AS bigint), value ->> 0, value ->> 1, value ->> 2, value ->> 3
+			FROM json_each($2)`, id, seals.String())
 		if err != nil {
 			return err
 		}
@@ -131,8 +132,10 @@ func (t *tx) Sealed(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message
 // where it comes from.
 func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
-	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, `+body+` FROM message m `+join+`
-		WHERE m.request = (SELECT id FROM request WHERE id = $1 AND digest IS NOT NULL) AND m.seq >= $2 ORDER BY m.seq LIMIT $3 + 0`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
+	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, `+body+`
+		FROM message m `+join+`
+		WHERE m.request = (SELECT id FROM request WHERE id = $1 AND digest IS NOT NULL) AND m.seq >= $2
+		ORDER BY m.seq LIMIT $3 + 0`, []any{id, int64(from), max(limit, 0)}, func(row *sql.Rows) error {
 		var m bot.Message
 		var seal, confirmed string
 		var outcome, evidence sql.NullString
@@ -165,7 +168,8 @@ func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limi
 // is vacuumed. The sign keeps SQLite from looking for that batch's highest seq from the highest of
 // all down.
 const unbatched = `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = ''
-	AND seq > COALESCE((SELECT MAX(+seq) FROM message WHERE request = $1 AND batch = (SELECT MAX(n) FROM batch WHERE request = $1)), 0)
+	AND seq > COALESCE((SELECT MAX(+seq) FROM message WHERE request = $1
+		AND batch = (SELECT MAX(n) FROM batch WHERE request = $1)), 0)
 	ORDER BY batch, class, seq LIMIT $2 + 0`
 
 // Unbatched returns messages that nothing has been done about.
@@ -205,7 +209,8 @@ func (t *tx) seqs(do, query string, args ...any) ([]recall.Seq, error) {
 	return seqs, err
 }
 
-const putOutcomes = `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq, value FROM json_each($2))
+const putOutcomes = `WITH j AS MATERIALIZED (
+	SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq, value FROM json_each($2))
 	UPDATE message SET class = j.value ->> 0, confirmed = j.value ->> 1, outcome = j.value ->> 2
 	FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = ''`
 
@@ -240,8 +245,11 @@ func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) 
 	return written, err
 }
 
-const confirm = `WITH j AS MATERIALIZED (SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq FROM json_each($2))
-	UPDATE message SET confirmed = $3 FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = $4 AND message.confirmed || '' = $5`
+const confirm = `WITH j AS MATERIALIZED (
+	SELECT CAST($1 AS text) AS request, CAST(key AS bigint) AS seq FROM json_each($2))
+	UPDATE message SET confirmed = $3 FROM j
+	WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = $4
+		AND message.confirmed || '' = $5`
 
 // Confirm raises what outcomes rest on.
 func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (int, error) {

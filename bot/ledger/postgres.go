@@ -195,7 +195,8 @@ const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigin
 func (s *postgresStore) begin(t *tx) error {
 	var ms int64
 	if err := t.get("lock the writer's row", `WITH writer AS MATERIALIZED (
-		SELECT set_config('idle_in_transaction_session_timeout', '8s', true) FROM counter WHERE name = 'writer' FOR UPDATE)
+		SELECT set_config('idle_in_transaction_session_timeout', '8s', true)
+		FROM counter WHERE name = 'writer' FOR UPDATE)
 		SELECT `+clock+`, `+schemaVersion+` FROM writer`, nil, &ms, &t.schema); err != nil {
 		return err
 	}
@@ -240,8 +241,8 @@ func (s *postgresStore) wrote(t *tx) (int64, error) {
 	n := s.last
 	s.commits[n] = &commit{n: n, known: make(chan struct{})}
 	s.mu.Unlock()
-	err := t.get("number transaction", `INSERT INTO counter (name, n) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET n = excluded.n
-		RETURNING `+schemaVersion, []any{s.name, n}, &t.schema)
+	err := t.get("number transaction", `INSERT INTO counter (name, n) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET n = excluded.n RETURNING `+schemaVersion, []any{s.name, n}, &t.schema)
 	if err == nil {
 		err = t.current()
 	}

@@ -36,8 +36,10 @@ func (t *tx) AddRequest(r bot.Request) error {
 		return t.fail(do, err)
 	}
 	low, high := bounds(r.Covers)
-	if _, err := t.exec(do, `INSERT INTO request (id, app, chat_group, topic, requester, asked, state, digest, body, accounts, low, high, seqs)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
+	if _, err := t.exec(do, `INSERT INTO request
+		(id, app, chat_group, topic, requester, asked, state, digest, body, accounts, low, high, seqs)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
 		accounts, low, high, r.Covers.String()); err != nil {
 		return err
 	}
@@ -57,9 +59,11 @@ func bounds(seqs command.Ranges) (low, high int64) {
 
 // touch keeps the group of a request. A name, in JSON, gives way to one of a request that was asked
 // later.
-const touch = `INSERT INTO touched (app, chat_group, asked, name) VALUES ($1, $2, $3, $4) ON CONFLICT (app, chat_group) DO UPDATE SET
+const touch = `INSERT INTO touched (app, chat_group, asked, name) VALUES ($1, $2, $3, $4)
+	ON CONFLICT (app, chat_group) DO UPDATE SET
 	asked = CASE WHEN excluded.asked > touched.asked THEN excluded.asked ELSE touched.asked END,
-	name = CASE WHEN excluded.name <> '""' AND (excluded.asked >= touched.asked OR touched.name = '""') THEN excluded.name ELSE touched.name END
+	name = CASE WHEN excluded.name <> '""' AND (excluded.asked >= touched.asked OR touched.name = '""')
+		THEN excluded.name ELSE touched.name END
 	WHERE excluded.asked > touched.asked OR excluded.name <> '""' AND excluded.name <> touched.name`
 
 func touchArgs(r bot.Request) ([]any, error) {
@@ -136,7 +140,8 @@ func (t *tx) PutRequest(r bot.Request) error {
 	}
 	low, high := bounds(r.Covers)
 	n, err := t.exec(do, `UPDATE request SET state = $7, digest = $8, body = $9, low = $10, high = $11, seqs = $12
-		WHERE id = $1 AND app = $2 AND chat_group = $3 AND topic = $4 AND requester = $5 AND asked = $6 AND (digest IS NULL OR digest = $8)`,
+		WHERE id = $1 AND app = $2 AND chat_group = $3 AND topic = $4 AND requester = $5 AND asked = $6
+			AND (digest IS NULL OR digest = $8)`,
 		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
 		low, high, r.Covers.String())
 	if err != nil {
@@ -210,7 +215,8 @@ func (t *tx) putApprovals(do string, r bot.Request) error {
 // null, which the schema refuses.
 func (t *tx) Grant(id bot.RequestID, digest string) error {
 	_, err := t.exec("grant "+string(id), `INSERT INTO "grant" (request, person, digest, at)
-		VALUES ($1, (SELECT person FROM approval WHERE request = $1 AND digest = $2 ORDER BY n DESC LIMIT 1), $2, $3)`, id, digest, millis(t.now))
+		VALUES ($1, (SELECT person FROM approval WHERE request = $1 AND digest = $2 ORDER BY n DESC LIMIT 1), $2, $3)`,
+		id, digest, millis(t.now))
 	return err
 }
 

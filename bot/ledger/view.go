@@ -13,8 +13,10 @@ func (t *tx) AddView(v bot.View) error {
 	if err != nil {
 		return t.fail(do, err) // unreachable: strings always marshal
 	}
-	_, err = t.exec(do, `INSERT INTO view (request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread,
+	_, err = t.exec(do, `INSERT INTO view
+		(request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread,
 		ref, v.Wanted, v.Shown, millis(v.After), v.Tries, flag(v.Dead))
 	return err
 }
@@ -65,7 +67,8 @@ func (t *tx) PutView(v bot.View) error {
 	if err != nil {
 		return t.fail(do, err) // unreachable: strings always marshal
 	}
-	return t.change(do, `UPDATE view SET shown = CASE WHEN shown > $6 THEN shown ELSE $6 END, ref = $7, after = $8, tries = $9, dead = $10
+	return t.change(do, `UPDATE view SET shown = CASE WHEN shown > $6 THEN shown ELSE $6 END,
+			ref = $7, after = $8, tries = $9, dead = $10
 		WHERE request = $1 AND platform = $2 AND workspace = $3 AND channel = $4 AND thread = $5`,
 		v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread, v.Shown, ref, millis(v.After),
 		v.Tries, flag(v.Dead))
@@ -82,7 +85,8 @@ func (t *tx) AddPost(p bot.Post) error {
 		}
 	}
 	_, err := t.exec(do, `INSERT INTO post (request, key, n, platform, place, kind, line, ref, after, tries, posted)
-		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 0) + 1 FROM post), $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (request, key) DO NOTHING`,
+		VALUES ($1, $2, (SELECT COALESCE(MAX(n), 0) + 1 FROM post), $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (request, key) DO NOTHING`,
 		p.Request, p.Key, p.Place.Platform, texts[0], p.Kind, texts[1], texts[2], millis(p.After), p.Tries,
 		flag(p.Posted))
 	return err
@@ -93,7 +97,9 @@ const selectPosts = `SELECT request, key, place, kind, line, ref, after, tries F
 // firstPosts are the first unposted posts of requests. One that waits holds up those of its own
 // request only.
 const firstPosts = selectPosts + `platform = $1 AND posted = 0 AND NOT EXISTS (
-			SELECT 1 FROM post earlier WHERE earlier.request = post.request AND earlier.platform = post.platform AND earlier.posted = 0 AND earlier.n < post.n)
+			SELECT 1 FROM post earlier
+			WHERE earlier.request = post.request AND earlier.platform = post.platform
+				AND earlier.posted = 0 AND earlier.n < post.n)
 		ORDER BY after, n LIMIT $2 + 0`
 
 // Posts returns the first unposted post of each request.

@@ -127,7 +127,8 @@ func startServer() (cluster, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return cluster{}, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	serve := exec.Command("/bin/sh", "-c", `"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=off -c max_connections=200 >"$1/log" 2>&1 &
+	serve := exec.Command("/bin/sh", "-c", `"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=off \
+-c max_connections=200 >"$1/log" 2>&1 &
 cat >/dev/null; kill -QUIT $!; wait $!; rm -rf "$1"`, postgres, dir)
 	// an interrupt must not end the shell before the server
 	serve.Dir, serve.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as.Credential, Setpgid: true}

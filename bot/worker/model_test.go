@@ -541,8 +541,8 @@ func (m *model) check(s step, before, w world) {
 		}
 		count := bits.OnesCount8(q.approvals)
 
-		// 1. No call without enough approvals by people other than the requester, counted here by the roster of asking, and at the one that grants by that of the
-		// replica too.
+		// 1. No call without enough approvals by people other than the requester, counted here by
+		// the roster of asking, and at the one that grants by that of the replica too.
 		granted := state == bot.Approved || state == bot.Running || state == bot.Stopping || state.HasReceipt()
 		if n := different(modelPeople[w.asked]); n != count {
 			fail("an approval by the requester, or two by one person", i)
@@ -566,8 +566,9 @@ func (m *model) check(s step, before, w world) {
 			fail("a call left for a request that does not run, or without the lease", i)
 		}
 
-		// 2. What was sealed is what runs: each approval and each batch is of the one digest; steps tries another. No call leaves for a version that is not the sealed one, but for
-		// one that came to be after a reading in the same phase.
+		// 2. What was sealed is what runs: each approval and each batch is of the one digest; steps
+		// tries another. No call leaves for a version that is not the sealed one, but for one that
+		// came to be after a reading in the same phase.
 		if q.flying && !was.flying {
 			if q.seen {
 				fail("a call left for a version that was not sealed, which was read", i)
@@ -595,7 +596,8 @@ func (m *model) check(s step, before, w world) {
 			fail("an end and its outcome do not fit", i)
 		}
 
-		// 4. Nothing that was done is lost: the settled stays, approvals go only by a reject, outcomes never change.
+		// 4. Nothing that was done is lost: the settled stays, approvals go only by a reject,
+		// outcomes never change.
 		if !stateBefore.Open() && (q.state != was.state || q.approvals != was.approvals || q.outcome != was.outcome) {
 			fail("a settled request changed", i)
 		}

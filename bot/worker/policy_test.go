@@ -580,7 +580,8 @@ func TestTooFewForAFilter(t *testing.T) {
 			if r.State != test.want {
 				t.Errorf("%s, approvers known %v: %s %v", test.ask, test.known, r.State, r.RefusedFor)
 			}
-			if want := "3 messages would be recalled. That needs 2 people besides the requester to approve it, and at most 1 could"; r.State == bot.Refused && !strings.Contains(r.RefusedFor.String(), want) {
+			const want = "3 messages would be recalled. That needs 2 people besides the requester to approve it, and at most 1 could"
+			if r.State == bot.Refused && !strings.Contains(r.RefusedFor.String(), want) {
 				t.Errorf("it says %q, want %q", r.RefusedFor, want)
 			}
 			d.do(m, place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))

@@ -561,7 +561,8 @@ func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
 			if o.Code != 0 {
 				code = bot.CodeDigits(o.Code)
 			}
-			row := []string{strconv.FormatUint(uint64(m.Seq), 10), string(o.Class), code, o.At.UTC().Format(time.RFC3339),
+			row := []string{strconv.FormatUint(uint64(m.Seq), 10), string(o.Class), code,
+				o.At.UTC().Format(time.RFC3339),
 				restsOn(r, m)}
 			if err := w.Write(row); err != nil {
 				return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory

@@ -304,7 +304,10 @@ func (g *Guild) value(def object, v any) (any, error) {
 		if kind == 4 && (x != float64(int64(x)) || x > 1<<53 || x < -1<<53) {
 			return nil, clientError("option %q takes a whole number of at most 53 bits", name)
 		}
-		for key, wrong := range map[string]func(float64) bool{"min_value": func(m float64) bool { return x < m }, "max_value": func(m float64) bool { return x > m }} {
+		for key, wrong := range map[string]func(float64) bool{
+			"min_value": func(m float64) bool { return x < m },
+			"max_value": func(m float64) bool { return x > m },
+		} {
 			if j, ok := def[key].(json.Number); ok {
 				if m, err := j.Float64(); err == nil && wrong(m) {
 					return nil, clientError("option %q: %s is %v", name, key, j)

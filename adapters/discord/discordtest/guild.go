@@ -38,7 +38,8 @@ const DefaultPermissions = ViewChannel | SendMessages | EmbedLinks | AttachFiles
 	UseApplicationCommand | CreatePublicThreads | SendMessagesInThreads
 
 // DefaultMemberPermissions is what a member may do who says nothing else.
-const DefaultMemberPermissions = ViewChannel | SendMessages | ReadMessageHistory | UseApplicationCommand | SendMessagesInThreads
+const DefaultMemberPermissions = ViewChannel | SendMessages | ReadMessageHistory | UseApplicationCommand |
+	SendMessagesInThreads
 
 // every permission at once, as Discord reports it for an administrator.
 const allPermissions int64 = 1<<53 - 1

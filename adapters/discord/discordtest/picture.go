@@ -313,7 +313,8 @@ func (r renderer) text(s string, start bool) string {
 	return b.String()
 }
 
-// match tries an expression at the beginning of s where s begins with prefix: it costs as much as s is long.
+// match tries an expression at the beginning of s where s begins with prefix: it costs as much as s
+// is long.
 func match(e *regexp.Regexp, prefix, s string) []string {
 	if !strings.HasPrefix(s, prefix) {
 		return nil
@@ -329,7 +330,8 @@ func (r renderer) ping(key string) string {
 	return ""
 }
 
-// angle renders what stands in angle brackets at the beginning of s; n is its length, 0 when there is none.
+// angle renders what stands in angle brackets at the beginning of s; n is its length, 0 when there
+// is none.
 func (r renderer) angle(s string) (out string, n int) {
 	if s[0] != '<' {
 		return "", 0
@@ -383,7 +385,8 @@ func lineMark(s string) (mark, rest string, ok bool) {
 	return "", s, false
 }
 
-// styled recognizes emphasis at the beginning of s: its inside, its whole length (0: none), and what it is drawn between.
+// styled recognizes emphasis at the beginning of s: its inside, its whole length (0: none), and
+// what it is drawn between.
 func styled(s string, prev rune) (inner string, n int, frame string) {
 	for _, mark := range []string{"**", "__", "~~", "||", "*", "_"} {
 		rest, ok := strings.CutPrefix(s, mark)

@@ -227,7 +227,8 @@ type content struct {
 // markup is what formats a message's text: pairs of signs, and a quotation.
 var markup = regexp.MustCompile("[*]\\S[^*\\n]*[*]|\\b_[^_\\n]+_\\b|~[^~\\n]+~|`[^`\\n]+`|(?m:^(>|&gt;).*)")
 
-// emojiCode is what Slack makes a picture of in a message's text. A time of day holds colons too, but no emoji bears a number of two digits.
+// emojiCode is what Slack makes a picture of in a message's text. A time of day holds colons too,
+// but no emoji bears a number of two digits.
 var emojiCode = regexp.MustCompile(`:[a-z0-9_+'-]*[a-z_+'-][a-z0-9_+'-]*:|:100:|:1234:`)
 
 // content reads and checks what the call wants a message to say.

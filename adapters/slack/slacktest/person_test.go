@@ -401,8 +401,10 @@ func TestResponseURL(t *testing.T) {
 
 func modal(props string) string {
 	return `{"type":"modal","title":` + plain(5) + `,"submit":` + plain(4) + `,"blocks":[
-		{"type":"input","block_id":"reason","optional":true,"label":` + plain(6) + `,"element":{"type":"plain_text_input","action_id":"text","max_length":20}},
-		{"type":"input","block_id":"kind","label":` + plain(4) + `,"element":{"type":"static_select","action_id":"pick","options":[` + options(3) + `]}},
+		{"type":"input","block_id":"reason","optional":true,"label":` + plain(6) + `,
+			"element":{"type":"plain_text_input","action_id":"text","max_length":20}},
+		{"type":"input","block_id":"kind","label":` + plain(4) + `,
+			"element":{"type":"static_select","action_id":"pick","options":[` + options(3) + `]}},
 		{"type":"actions","block_id":"more","elements":[` + button + `]}]` + props + `}`
 }
 

@@ -132,10 +132,13 @@ func TestPictureOfViewsAndEphemerals(t *testing.T) {
 			"┌ recallbot · only visible to mina\n│ no: ‹@mina›\n└\n"; got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
-		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", `{"type":"modal","title":{"type":"plain_text","text":"Reject"},"submit":{"type":"plain_text","text":"Reject"},"blocks":[
+		want(t, ask(t, w, "views.open", "trigger_id", d.Trigger, "view", `{
+			"type":"modal","title":{"type":"plain_text","text":"Reject"},"submit":{"type":"plain_text","text":"Reject"},"blocks":[
 			{"type":"alert","level":"warning","text":{"type":"plain_text","text":"for good"}},
 			{"type":"input","block_id":"why","optional":true,"label":{"type":"plain_text","text":"Reason"},"hint":{"type":"plain_text","text":"never sent"},"element":{"type":"plain_text_input","action_id":"t","placeholder":{"type":"plain_text","text":"spam?"}}},
-			{"type":"input","block_id":"k","label":{"type":"plain_text","text":"Kind"},"element":{"type":"static_select","action_id":"s","options":[`+options(2)+`],"initial_option":{"text":`+plain(1)+`,"value":"0"}}}]}`), "")
+			{"type":"input","block_id":"k","label":{"type":"plain_text","text":"Kind"},"element":{
+				"type":"static_select","action_id":"s","options":[`+options(2)+`],
+				"initial_option":{"text":`+plain(1)+`,"value":"0"}}}]}`), "")
 		a.answers = append(a.answers, says("application/json",
 			`{"response_action":"errors","errors":{"why":"say why"}}`))
 		v := w.Views("U1")[0]
