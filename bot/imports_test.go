@@ -42,7 +42,7 @@ var arrows = []struct {
 	{"adapters/console", []string{"bot", "bot/history", "config", "recall"}},
 	{"adapters/inbound", nil},
 	{"adapters/*", []string{"adapters/inbound", "bot", "bot/command", "bot/intake", "config", "recall"}},
-	{"adapters/*/*test", nil},
+	{"adapters/*/*test", []string{"bot", "bot/bottest"}},
 }
 
 // behind names the libraries that are kept behind one package.

@@ -21,6 +21,8 @@ package adaptertest
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +30,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/intake"
 )
 
@@ -70,45 +73,34 @@ type Abilities struct {
 	Checks bool
 }
 
-// Typed is a command as a person means it; the rig types it as its platform has it.
+// Typed is a command as a person means it.
 type Typed struct {
 	Command string // recall or recalls
 	Sub     string // of recalls
 	Options []Option
 }
 
+// Text is what is typed after the command's name, where commands are text.
+func (c Typed) Text() string {
+	var words []string
+	if c.Sub != "" {
+		words = append(words, c.Sub)
+	}
+	for _, o := range c.Options {
+		switch {
+		case slices.Contains([]string{"group", "seqs", "which", "id"}, o.Name):
+			words = append(words, o.Value)
+		case strings.Contains(o.Value, " "):
+			words = append(words, fmt.Sprintf("%s:%q", o.Name, o.Value))
+		default:
+			words = append(words, o.Name+":"+o.Value)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // Option is one option of a command.
 type Option struct{ Name, Value string }
-
-// Deed is something a person did, on its way.
-type Deed interface {
-	// Acknowledged is how long the acknowledgement took, and whether there was one in time.
-	Acknowledged() (after time.Duration, ok bool)
-	// Problem is what the platform itself told the person went wrong, or why they could not do it
-	// at all; "" for nothing.
-	Problem() string
-}
-
-// Shown is something that can be read.
-type Shown struct {
-	// Text is what its readers read, a line a line, without marks of style; times as
-	// bot.Line.String writes them.
-	Text string
-	// Notice is what a notification of it says.
-	Notice  string
-	Buttons []string // labels
-	// Live is what works in it: addresses that links lead to, and the ids of whom or what it
-	// mentions.
-	Live []string
-	Own  any // the rig's own
-}
-
-// Form is a form that a person has open.
-type Form struct {
-	Title string
-	Text  string // labels and hints
-	Own   any    // the rig's own
-}
 
 // Call is a kind of call that an adapter makes of its platform.
 type Call string
@@ -142,41 +134,19 @@ type Case struct {
 	Set          func()
 }
 
-// Rig is a platform in memory, the adapter at work on it, and the people there. What people do
-// returns at once; the suite waits.
+// Rig is a platform in memory, the adapter at work on it, and the people there.
 type Rig interface {
+	bottest.People
+
 	World() World
 	Can() Abilities
 	Bot() *Bot
 	Surface() bot.Surface
 
-	// Type types a command, and Act is what the bot must then be told.
-	Type(who, channel string, c Typed) Deed
+	// Act is what the bot must be told of a command that is typed.
 	Act(c Typed) intake.Act
-	// Complete types the beginning of a group and returns what is offered.
-	Complete(who, channel, typed string) []string
-	// Press presses a button of a card as it is shown; PressOlder as an older copy shows it;
-	// PressForged one that says what it likes.
-	Press(who string, card bot.Ref, b bot.ButtonKind) Deed
-	PressOlder(who string, older Shown, b bot.ButtonKind) Deed
-	PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) Deed
-	// PressAlone presses a button of something that only who sees, by the beginning of its label.
-	PressAlone(who, label string) Deed
-	// Form is the form that who has in front; Send fills it in, by the inputs' names, and sends it.
-	Form(who string) (Form, bool)
-	Send(who string, f Form, values map[string]string) Deed
-	// Again delivers the last deed once more, as the platform may.
-	Again()
-
-	// Look is a message as it is now; Channel and Thread what everybody sees there, oldest first;
-	// Alone what who alone sees.
-	Look(ref bot.Ref) (Shown, bool)
-	Channel(id string) []Shown
-	Thread(card bot.Ref) []Shown
-	Alone(who string) []Shown
-	Files(card bot.Ref) []bot.File
-	// Notified are the ids of those who were notified, in order.
-	Notified() []string
+	// PressForged presses a button of a card that says what it likes.
+	PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) bottest.Deed
 
 	// Fail makes the next n calls of a kind fail.
 	Fail(c Call, f Failure, n int)
@@ -188,8 +158,6 @@ type Rig interface {
 	Lacks() map[bot.Trouble]string
 	// Restart ends the adapter and starts another on the same bot and platform.
 	Restart()
-	// Complaints are what the adapter did that the platform takes but documents as wrong.
-	Complaints() []string
 }
 
 // Adapter is an adapter as whoever starts it sees it.
@@ -246,6 +214,40 @@ type suite struct {
 	Rig
 	w World
 	b *Bot
+	d bottest.Deed // the last one
+}
+
+// Type types a command.
+func (s *suite) Type(who, channel string, c Typed) bottest.Deed {
+	s.d = s.Rig.Type(who, channel, strings.TrimSpace("/"+c.Command+" "+c.Text()))
+	return s.d
+}
+
+// Press presses a button of a card as it is shown.
+func (s *suite) Press(who string, card bot.Ref, b bot.ButtonKind) bottest.Deed {
+	s.d = s.Rig.Press(who, card, bottest.Labels[string(b)])
+	return s.d
+}
+
+// notified are the ids of those whom messages have called for, in order.
+func (s *suite) notified() (ids []string) {
+	for _, p := range s.Notified() {
+		ids = append(ids, p.Who)
+	}
+	return ids
+}
+
+// notes are the messages in the thread of a card; a file alone is none.
+func (s *suite) notes(card bot.Ref) []bottest.Shown {
+	return slices.DeleteFunc(s.Thread(card), func(m bottest.Shown) bool { return m.Text == "" && len(m.Files) > 0 })
+}
+
+// files are the files in the thread of a card.
+func (s *suite) files(card bot.Ref) (list []bot.File) {
+	for _, m := range s.Thread(card) {
+		list = append(list, m.Files...)
+	}
+	return list
 }
 
 // promises are all promises, by the name of their subtest.
@@ -311,14 +313,14 @@ func (s *suite) wait(d time.Duration) {
 }
 
 // done waits until a deed has had its effect, and fails unless it was acknowledged in time.
-func (s *suite) done(d Deed) {
+func (s *suite) done(d bottest.Deed) {
 	s.Helper()
 	s.settle()
 	if p := d.Problem(); p != "" {
 		s.Fatalf("the person was told: %s", p)
 	}
-	if after, ok := d.Acknowledged(); !ok || after > 3*time.Second {
-		s.Fatalf("acknowledged: %v, after %v", ok, after)
+	if !d.Acked() || d.AckedAfter() > 3*time.Second {
+		s.Fatalf("acknowledged: %v, after %v", d.Acked(), d.AckedAfter())
 	}
 }
 
@@ -352,7 +354,7 @@ func (s *suite) told(who string) string {
 }
 
 // newest is the last thing that who alone was shown.
-func (s *suite) newest(who string) Shown {
+func (s *suite) newest(who string) bottest.Shown {
 	s.Helper()
 	alone := s.Alone(who)
 	if len(alone) == 0 {
@@ -401,7 +403,7 @@ func (s *suite) post(c bot.Card) bot.Ref {
 }
 
 // look is what a card shows.
-func (s *suite) look(ref bot.Ref) Shown {
+func (s *suite) look(ref bot.Ref) bottest.Shown {
 	s.Helper()
 	m, ok := s.Look(ref)
 	if !ok {

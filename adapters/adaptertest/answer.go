@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/intake"
 )
 
@@ -29,7 +30,7 @@ func whisper(s *suite) {
 			Lines: append(slices.Clone(lines), words("only "+e.By.User+" reads this")), Refused: "not_allowed"}
 	}})
 	ref := s.post(fullCard(bot.Proposed, nil))
-	for who, d := range map[string]Deed{
+	for who, d := range map[string]bottest.Deed{
 		s.w.Nobody: s.Type(s.w.Nobody, s.w.Channel, askCommand), s.w.Mina: s.Press(s.w.Mina, ref, bot.ButtonApprove),
 		s.w.Theo: s.Press(s.w.Theo, ref, bot.ButtonReject),
 	} {
@@ -47,7 +48,7 @@ func whisper(s *suite) {
 	if n := len(s.Channel(s.w.Channel)); n != 1 {
 		s.Errorf("%d messages in the channel, want the card alone", n)
 	}
-	if got := s.Notified(); len(got) != 0 {
+	if got := s.notified(); len(got) != 0 {
 		s.Errorf("notified %v", got)
 	}
 	s.reads(fullCard(bot.Proposed, nil), s.look(ref))
@@ -80,7 +81,7 @@ func changed(s *suite) {
 	if got := s.told(s.w.Mina); got != "" {
 		s.Errorf("somebody else is told %q", got)
 	}
-	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads}) {
+	if got := s.notified(); !slices.Equal(got, []string{s.w.Leads}) {
 		s.Errorf("notified %v, want the first post's %s alone", got, s.w.Leads)
 	}
 }
@@ -92,7 +93,7 @@ func stale(s *suite) {
 	now := fullCard(bot.Done, nil)
 	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now,
 		Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
-	s.done(s.PressOlder(s.w.Mina, older, bot.ButtonReject))
+	s.done(s.PressOlder(s.w.Mina, older, bottest.Labels[string(bot.ButtonReject)]))
 	s.wait(5 * time.Second)
 	s.reads(now, s.look(ref))
 	s.wantTold(s.w.Mina, "Theo has decided already.")
@@ -126,7 +127,7 @@ func cardAlone(s *suite) {
 		s.Fatalf("%d things shown, want the same card changed", len(alone))
 	}
 	s.reads(after, alone[0])
-	if got := s.Notified(); len(got) != 0 {
+	if got := s.notified(); len(got) != 0 {
 		s.Errorf("notified %v", got)
 	}
 
@@ -237,8 +238,8 @@ func found(s *suite) {
 	s.done(s.PressAlone(s.w.Theo, "Next"))
 	s.wait(6 * time.Second)
 	s.wantRead(s.w.Theo, "What was found then is no longer kept.")
-	if len(s.Notified()) > 0 {
-		s.Errorf("notified %v", s.Notified())
+	if len(s.notified()) > 0 {
+		s.Errorf("notified %v", s.notified())
 	}
 }
 
@@ -271,10 +272,10 @@ func panics(s *suite) {
 // tried: each way of acting is answered with the word to try again.
 func tried(s *suite, ref bot.Ref) {
 	s.Helper()
-	for who, act := range map[string]func() Deed{
-		s.w.Mina:   func() Deed { return s.Type(s.w.Mina, s.w.Channel, askCommand) },
-		s.w.Theo:   func() Deed { return s.Press(s.w.Theo, ref, bot.ButtonApprove) },
-		s.w.Nobody: func() Deed { return s.Press(s.w.Nobody, ref, bot.ButtonShowAll) },
+	for who, act := range map[string]func() bottest.Deed{
+		s.w.Mina:   func() bottest.Deed { return s.Type(s.w.Mina, s.w.Channel, askCommand) },
+		s.w.Theo:   func() bottest.Deed { return s.Press(s.w.Theo, ref, bot.ButtonApprove) },
+		s.w.Nobody: func() bottest.Deed { return s.Press(s.w.Nobody, ref, bot.ButtonShowAll) },
 	} {
 		d := act()
 		s.wait(10 * time.Second)

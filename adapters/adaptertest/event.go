@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/intake"
 )
 
@@ -21,10 +22,10 @@ func storedFirst(s *suite) {
 	const takes = 400 * time.Millisecond
 	ref := s.post(fullCard(bot.Proposed, nil))
 	s.b.Play(Script{StoreTakes: takes})
-	for name, deed := range map[string]func() Deed{
-		"command": func() Deed { return s.Type(s.w.Mina, s.w.Channel, askCommand) },
-		"press":   func() Deed { return s.Press(s.w.Theo, ref, bot.ButtonStop) },
-		"show":    func() Deed { return s.Press(s.w.Theo, ref, bot.ButtonShowAll) },
+	for name, deed := range map[string]func() bottest.Deed{
+		"command": func() bottest.Deed { return s.Type(s.w.Mina, s.w.Channel, askCommand) },
+		"press":   func() bottest.Deed { return s.Press(s.w.Theo, ref, bot.ButtonStop) },
+		"show":    func() bottest.Deed { return s.Press(s.w.Theo, ref, bot.ButtonShowAll) },
 	} {
 		if name == "press" {
 			running := fullCard(bot.Running, nil)
@@ -35,7 +36,7 @@ func storedFirst(s *suite) {
 		began := time.Now()
 		d := deed()
 		s.done(d)
-		after, _ := d.Acknowledged()
+		after := d.AckedAfter()
 		at, ok := s.b.Stored(s.last().Event.ID)
 		if !ok || began.Add(after).Before(at) || after < takes {
 			s.Errorf("%s: acknowledged after %v, stored (%v) after %v", name, after, ok, at.Sub(began))
@@ -61,7 +62,8 @@ func slowCheck(s *suite) {
 func slowStore(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	s.b.Play(Script{StoreTakes: time.Hour})
-	for _, d := range []Deed{s.Type(s.w.Mina, s.w.Channel, helpCommand), s.Press(s.w.Theo, ref, bot.ButtonReject)} {
+	for _, d := range []bottest.Deed{s.Type(s.w.Mina, s.w.Channel, helpCommand),
+		s.Press(s.w.Theo, ref, bot.ButtonReject)} {
 		s.wait(10 * time.Second)
 		s.done(d)
 	}
@@ -80,7 +82,7 @@ func twice(s *suite) {
 		return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words(fmt.Sprintf("answer number %d", n))}}
 	}})
 	s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
-	s.Again()
+	s.d.Again()
 	s.wait(5 * time.Second)
 	s.only()
 	seen := s.b.Seen()
@@ -106,7 +108,7 @@ func pressTwice(s *suite) {
 		return intake.Answer{Kind: intake.Changed, Card: &after}
 	}})
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
-	s.Again()
+	s.d.Again()
 	s.wait(5 * time.Second)
 	s.only()
 	if seen := s.b.Seen(); len(seen) != 2 || seen[0] != seen[1] {
@@ -329,7 +331,7 @@ func (s *suite) rejected(ref bot.Ref, reason string) {
 }
 
 // form is the form that who has open, which must be like want.
-func (s *suite) form(who string, want intake.Form) Form {
+func (s *suite) form(who string, want intake.Form) bottest.Form {
 	s.Helper()
 	f, ok := s.Form(who)
 	if !ok {

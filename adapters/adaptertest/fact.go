@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/intake"
 )
 
@@ -151,7 +152,7 @@ func readings(c bot.Card) (list []string) {
 
 // reads fails unless everything on the card can be read in the drawing, in the card's order, and
 // the buttons are its buttons.
-func (s *suite) reads(c bot.Card, m Shown) {
+func (s *suite) reads(c bot.Card, m bottest.Shown) {
 	s.Helper()
 	text, at := plain(m.Text), 0
 	for _, want := range readings(c) {
@@ -304,7 +305,7 @@ func hostileText(s *suite) {
 	c.Closing = []bot.Fact{{Name: "Reason", Value: bot.Line{evil}}}
 	c.Progress = line("refused: {}", evil)
 
-	inert := func(where string, m Shown, allowed ...string) {
+	inert := func(where string, m bottest.Shown, allowed ...string) {
 		s.Helper()
 		for _, live := range m.Live {
 			if !slices.Contains(allowed, live) {
@@ -332,7 +333,7 @@ func hostileText(s *suite) {
 		bot.Note{Key: "evil", Lines: []bot.Line{{evil}, line("{}: {}", code, evil)}}); err != nil {
 		s.Fatal(err)
 	}
-	for _, m := range s.Thread(ref) {
+	for _, m := range s.notes(ref) {
 		inert("thread", m)
 	}
 	answers := []intake.Answer{
@@ -352,7 +353,7 @@ func hostileText(s *suite) {
 	for _, m := range alone {
 		inert("alone", m, s.w.Leads)
 	}
-	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads}) {
+	if got := s.notified(); !slices.Equal(got, []string{s.w.Leads}) {
 		s.Errorf("notified %v, want %s alone", got, s.w.Leads)
 	}
 }
@@ -361,7 +362,7 @@ func hostileText(s *suite) {
 func notices(s *suite) {
 	c := fullCard(bot.Proposed, []string{s.w.Leads})
 	ref := s.post(c)
-	content := func(m Shown) {
+	content := func(m bottest.Shown) {
 		s.Helper()
 		for _, x := range c.Samples {
 			for _, span := range x.Text {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 )
 
 // member: the bot is told who acted by one account a person, by which of the policy's groups they
@@ -15,10 +16,10 @@ func member(s *suite) {
 		user   string
 		groups []string
 	}{{s.w.Mina, []string{s.w.Mods}}, {s.w.Theo, []string{s.w.Leads}}, {s.w.Nobody, nil}} {
-		for _, deed := range []func() Deed{
-			func() Deed { return s.Type(p.user, s.w.Channel, helpCommand) },
-			func() Deed { return s.Press(p.user, ref, bot.ButtonReject) },
-			func() Deed { return s.Press(p.user, ref, bot.ButtonShowAll) },
+		for _, deed := range []func() bottest.Deed{
+			func() bottest.Deed { return s.Type(p.user, s.w.Channel, helpCommand) },
+			func() bottest.Deed { return s.Press(p.user, ref, bot.ButtonReject) },
+			func() bottest.Deed { return s.Press(p.user, ref, bot.ButtonShowAll) },
 		} {
 			s.done(deed())
 			got := s.last()

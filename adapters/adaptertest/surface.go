@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 )
 
 // postAndEdit: the first post notifies the approvers, and no edit notifies anybody.
@@ -25,7 +26,7 @@ func postAndEdit(s *suite) {
 		s.wait(5 * time.Second)
 		s.reads(c, s.look(ref))
 	}
-	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads}) {
+	if got := s.notified(); !slices.Equal(got, []string{s.w.Leads}) {
 		s.Errorf("notified %v, want %s once", got, s.w.Leads)
 	}
 	if n := len(s.Channel(s.w.Channel)); n != 1 {
@@ -52,7 +53,7 @@ func sameKey(s *suite) {
 		at = got
 		s.wait(5 * time.Second)
 	}
-	cards, notes := len(s.Channel(s.w.Channel)), len(s.Thread(first))
+	cards, notes := len(s.Channel(s.w.Channel)), len(s.notes(first))
 	if !s.Can().KnowsRepeats {
 		s.Logf("the platform cannot tell a repeat: %d cards and %d notes of one each", cards, notes)
 		return
@@ -60,7 +61,7 @@ func sameKey(s *suite) {
 	if first != second || cards != 1 || notes != 1 {
 		s.Errorf("%+v and %+v: %d cards and %d notes", first, second, cards, notes)
 	}
-	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads}) {
+	if got := s.notified(); !slices.Equal(got, []string{s.w.Leads}) {
 		s.Errorf("notified %v", got)
 	}
 }
@@ -109,7 +110,7 @@ func thread(s *suite) {
 		ref.Thread = at.Thread // as the teller does
 		s.wait(2 * time.Second)
 	}
-	notes := s.Thread(ref)
+	notes := s.notes(ref)
 	if len(notes) != 3 {
 		s.Fatalf("%d notes, want 3", len(notes))
 	}
@@ -118,7 +119,7 @@ func thread(s *suite) {
 			s.Errorf("note %d reads %q", i, m.Text)
 		}
 	}
-	if got := s.Notified(); len(got) != 0 {
+	if got := s.notified(); len(got) != 0 {
 		s.Errorf("notified %v", got)
 	}
 }
@@ -133,10 +134,10 @@ func reminder(s *suite) {
 		s.Fatal(err)
 	}
 	if !slices.ContainsFunc(s.Channel(s.w.Channel),
-		func(m Shown) bool { return contains(m.Text, "still waiting for approval") }) {
+		func(m bottest.Shown) bool { return contains(m.Text, "still waiting for approval") }) {
 		s.Errorf("the channel does not show the reminder at %+v", at)
 	}
-	if got := s.Notified(); !slices.Equal(got, []string{s.w.Leads, s.w.Leads}) {
+	if got := s.notified(); !slices.Equal(got, []string{s.w.Leads, s.w.Leads}) {
 		s.Errorf("notified %v, want %s twice", got, s.w.Leads)
 	}
 }
@@ -156,7 +157,7 @@ func mentionOnce(s *suite) {
 	}
 	ref.Thread = at.Thread
 	s.wait(10 * time.Second)
-	if notes := s.Thread(ref); len(notes) < 2 {
+	if notes := s.notes(ref); len(notes) < 2 {
 		s.Errorf("%d messages: the note should not fit into one", len(notes))
 	}
 	far := bot.Account{Platform: "elsewhere", Workspace: "T", User: s.w.Theo}
@@ -164,7 +165,7 @@ func mentionOnce(s *suite) {
 		Lines: []bot.Line{words("done")}}); err != nil {
 		s.Fatal(err)
 	}
-	if got := s.Notified(); !slices.Equal(got, []string{s.w.Mina}) {
+	if got := s.notified(); !slices.Equal(got, []string{s.w.Mina}) {
 		s.Errorf("notified %v, want %s once", got, s.w.Mina)
 	}
 }
@@ -183,12 +184,12 @@ func file(s *suite) {
 	}
 	ref.Thread = at.Thread
 	s.settle()
-	files := s.Files(ref)
+	files := s.files(ref)
 	if len(files) != 1 || files[0].Name != "R-7K3M9Q.csv" || files[0].Title != "R-7K3M9Q: outcomes" ||
 		!bytes.Equal(files[0].Body, body) {
 		s.Errorf("%d files: %.200v", len(files), files)
 	}
-	if !slices.ContainsFunc(s.Thread(ref), func(m Shown) bool { return contains(m.Text, "2,000 recalled") }) {
+	if !slices.ContainsFunc(s.notes(ref), func(m bottest.Shown) bool { return contains(m.Text, "2,000 recalled") }) {
 		s.Error("the note is not beside its file")
 	}
 }
@@ -208,7 +209,7 @@ func longNote(s *suite) {
 	ref.Thread = at.Thread
 	s.wait(10 * time.Second)
 	var all []string
-	for _, m := range s.Thread(ref) {
+	for _, m := range s.notes(ref) {
 		all = append(all, m.Text)
 	}
 	text, last := plain(strings.Join(all, "\n")), 0

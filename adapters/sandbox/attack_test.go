@@ -17,6 +17,7 @@ import (
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/recall/recalltest"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -30,35 +31,89 @@ type arena struct {
 	*Sandbox
 	p     bot.Platform // where it is asked
 	team  string       // the Slack workspace
-	hands map[bot.Platform]hands
+	hands map[bot.Platform]*hands
 }
 
-// hands are what people can do on a platform, an honest client or not.
-type hands interface {
-	hears(user string) []string
-	// move lets everything that follows happen in another channel; "" is the one of the policy. A
-	// press is then on a message there.
-	move(channel string)
-	typed(user, line string) error
-	// press presses a button of the request's card in the channel, or, with alone, of the newest
-	// message that only user sees. A button that is not there is pressed all the same, as a
-	// manipulated client may.
-	press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error
-	// send sends the form of a verdict, whether or not it was ever opened, and returns what it is
-	// answered with in place.
-	send(user string, r bot.Request, v bot.Verdict, digest string) (string, error)
-	// again delivers the last deed once more: as it was, and signed anew.
-	again() error
+// hands are people of a platform who do what they must not, with honest clients and others. Where
+// at is not "", everything happens in that channel and not in the one of the policy; a press is then
+// on a message there.
+type hands struct {
+	people
+	forger
+	at string
+}
+
+// forger does on a platform what an honest client cannot.
+type forger interface {
 	// leads are the approvers from now on.
 	leads(users ...string)
-	// ask sends the form of /recall, recallFound presses the button under the result of find,
-	// neither of which was ever shown.
-	ask(user string) (string, error)
-	recallFound(user string) error
-	// completes are the groups that are offered to a user who begins to type one; filling says
-	// whether they have a form open.
-	completes(user string) []string
-	filling(user string) bool
+	// holds reports whether a button of a message carries that; forge presses one that carries it
+	// and is not there.
+	holds(on bottest.Shown, b bot.ButtonKind, id bot.RequestID, digest string) bool
+	forge(user string, on bot.Ref, b bot.ButtonKind, id bot.RequestID, digest string) bottest.Deed
+	// verdict sends the form of a verdict, whether or not it was ever opened; ask the form of
+	// /recall. found presses the button under the result of find. None of them was ever shown.
+	verdict(user string, on bot.Ref, r bot.Request, v bot.Verdict, digest string) bottest.Deed
+	ask(user string, on bot.Ref) bottest.Deed
+	found(user string, on bot.Ref) bottest.Deed
+	// repeat delivers a deed once more: as it was, and signed anew.
+	repeat(d bottest.Deed) error
+	// said is what a deed was answered with in place.
+	said(d bottest.Deed) string
+}
+
+func (h *hands) place() string { return cmp.Or(h.at, h.channel) }
+
+// on is the card of a request where things happen; only the channel where there is none.
+func (h *hands) on(r bot.Request) bottest.Shown {
+	if m, err := h.find(string(r.ID)); err == nil && h.at == "" {
+		return m
+	}
+	return bottest.Shown{Ref: bot.Ref{Channel: h.place()}}
+}
+
+func (h *hands) typed(user, line string) error { return h.done(h.Type(user, h.place(), line)) }
+
+// press presses a button of the request's card in the channel, or, with alone, of the newest
+// message that only user sees. A button that is not there is pressed all the same, as a manipulated
+// client may.
+func (h *hands) press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error {
+	on := h.on(r)
+	for _, m := range h.Alone(user) {
+		if alone && h.at == "" && !m.Window {
+			on = m
+		}
+	}
+	if h.holds(on, b, r.ID, digest) {
+		return h.done(h.Press(user, on.Ref, bottest.Labels[string(b)]))
+	}
+	return h.done(h.forge(user, on.Ref, b, r.ID, digest))
+}
+
+// send sends the form of a verdict and returns what it is answered with in place.
+func (h *hands) send(user string, r bot.Request, v bot.Verdict, digest string) (string, error) {
+	d := h.verdict(user, h.on(r).Ref, r, v, digest)
+	err := h.done(d)
+	return h.said(d), err
+}
+
+// asks sends the form of /recall.
+func (h *hands) asks(user string) (string, error) {
+	d := h.ask(user, bot.Ref{Channel: h.place()})
+	err := h.done(d)
+	return h.said(d), err
+}
+
+func (h *hands) again() error { return h.repeat(h.last) }
+
+func (h *hands) recallFound(user string) error {
+	return h.done(h.found(user, bot.Ref{Channel: h.place()}))
+}
+
+// filling reports whether somebody has a form open.
+func (h *hands) filling(user string) bool {
+	_, open := h.Form(user)
+	return open
 }
 
 // second are the second accounts of two people, and somebody whom only Leads knows.
@@ -71,7 +126,7 @@ var second = []person{
 // of is somebody's user id, a second account among them.
 func (a *arena) of(name string, on bot.Platform) string {
 	a.Helper()
-	for _, p := range slices.Concat(people, second) {
+	for _, p := range slices.Concat(cast, second) {
 		if p.name == name {
 			return p.on(on)
 		}
@@ -94,8 +149,8 @@ func joined(people_ ...string) (r bot.Roster) {
 		name, accounts, _ := strings.Cut(entry, ":")
 		p := bot.Person{Name: name}
 		for _, own := range strings.Fields(accounts) {
-			at := slices.IndexFunc(slices.Concat(people, second), func(p person) bool { return p.name == own })
-			who := slices.Concat(people, second)[at]
+			at := slices.IndexFunc(slices.Concat(cast, second), func(p person) bool { return p.name == own })
+			who := slices.Concat(cast, second)[at]
 			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who.slack},
 				bot.Account{Platform: bot.Discord, Workspace: "discord", User: who.discord})
 		}
@@ -131,7 +186,7 @@ func enter(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster) *arena
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &arena{T: t, Sandbox: s, p: p, hands: map[bot.Platform]hands{}}
+	a := &arena{T: t, Sandbox: s, p: p, hands: map[bot.Platform]*hands{}}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -140,9 +195,9 @@ func enter(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster) *arena
 	for on, side := range s.sides {
 		switch side := side.(type) {
 		case *slackSide:
-			a.hands[on], a.team = &slackHands{slackSide: side}, side.w.TeamID
+			a.hands[on], a.team = &hands{people: side.people, forger: &slackForger{w: side.w}}, side.w.TeamID
 		case *discordSide:
-			a.hands[on] = &discordHands{discordSide: side, byHTTP: byHTTP}
+			a.hands[on] = &hands{people: side.people, forger: &discordForger{g: side.g, byHTTP: byHTTP}}
 		}
 		users := those(approves, on)
 		for _, who := range second {
@@ -250,12 +305,12 @@ type path struct {
 	name    string
 	verdict bot.Verdict
 	away    bool // it is there on the other platform as well
-	do      func(h hands, user string, r bot.Request, digest string) (string, error)
+	do      func(h *hands, user string, r bot.Request, digest string) (string, error)
 }
 
 // show asks for a copy of the card by text, and presses a button of it.
-func show(b bot.ButtonKind) func(h hands, user string, r bot.Request, digest string) (string, error) {
-	return func(h hands, user string, r bot.Request, digest string) (string, error) {
+func show(b bot.ButtonKind) func(h *hands, user string, r bot.Request, digest string) (string, error) {
+	return func(h *hands, user string, r bot.Request, digest string) (string, error) {
 		if err := h.typed(user, "/recalls show "+string(r.ID)); err != nil {
 			return "", err
 		}
@@ -268,14 +323,14 @@ func show(b bot.ButtonKind) func(h hands, user string, r bot.Request, digest str
 	}
 }
 
-func press(b bot.ButtonKind) func(h hands, user string, r bot.Request, digest string) (string, error) {
-	return func(h hands, user string, r bot.Request, digest string) (string, error) {
+func press(b bot.ButtonKind) func(h *hands, user string, r bot.Request, digest string) (string, error) {
+	return func(h *hands, user string, r bot.Request, digest string) (string, error) {
 		return "", h.press(user, r, b, digest, false)
 	}
 }
 
-func send(v bot.Verdict) func(h hands, user string, r bot.Request, digest string) (string, error) {
-	return func(h hands, user string, r bot.Request, digest string) (string, error) {
+func send(v bot.Verdict) func(h *hands, user string, r bot.Request, digest string) (string, error) {
+	return func(h *hands, user string, r bot.Request, digest string) (string, error) {
 		return h.send(user, r, v, digest)
 	}
 }
@@ -360,7 +415,7 @@ func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
 		do   func() (string, error)
 	}{
 		{"the form", true, "", line("/recall")},
-		{"the form, sent", true, "", func() (string, error) { return h.ask(user) }},
+		{"the form, sent", true, "", func() (string, error) { return h.asks(user) }},
 		{"asking", true, "", line("/recall " + Group + " 103")},
 		{"the button under find", true, "", func() (string, error) { return "", h.recallFound(user) }},
 		{"find", false, "", line("/recalls find " + Group + " last:5")},
@@ -391,7 +446,7 @@ func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
 		}
 	}
 	logged := a.logged()
-	if offered := h.completes(user); len(offered) > 0 || a.logged() != logged {
+	if offered := h.Complete(user, h.place(), "TGS"); len(offered) > 0 || a.logged() != logged {
 		a.Errorf("%s is offered %q", user, offered)
 	}
 	if n := a.chat.Calls(recalltest.History); n != history {
@@ -488,209 +543,161 @@ func (a *arena) since(n int64) (log []bot.Entry) {
 	return log
 }
 
-// slackHands are hands on Slack.
-type slackHands struct {
-	*slackSide
-	at    string
+// carried is what a button carries.
+func carried(b bot.ButtonKind, id bot.RequestID, digest string) string {
+	return "v1:" + string(b) + ":" + string(id) + ":" + digest
+}
+
+// slackForger is a forger on Slack.
+type slackForger struct {
+	w     *slacktest.Workspace
 	forms int
 }
 
-func (h *slackHands) move(channel string) { h.at = channel }
-
-func (h *slackHands) leads(users ...string) {
-	h.w.Set(func(w *slacktest.Workspace) { w.RateLimits = false }) // the attacks come faster than people press
+func (f *slackForger) leads(users ...string) {
+	f.w.Set(func(w *slacktest.Workspace) { w.RateLimits = false }) // the attacks come faster than people press
 	var everybody []string
-	for _, p := range slices.Concat(people, second) {
+	for _, p := range slices.Concat(cast, second) {
 		everybody = append(everybody, p.slack)
 	}
 	for _, p := range second {
-		h.w.AddUser(slacktest.User{ID: p.slack, Name: p.name})
+		f.w.AddUser(slacktest.User{ID: p.slack, Name: p.name})
 	}
-	h.w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: everybody, BotIn: true})
-	h.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: users})
+	f.w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: everybody, BotIn: true})
+	f.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: users})
 }
 
-func (h *slackHands) typed(user, line string) error {
-	command, text, _ := strings.Cut(line, " ")
-	return h.done(h.w.Command(user, cmp.Or(h.at, slackChannel), command, text))
+func (f *slackForger) holds(on bottest.Shown, b bot.ButtonKind, id bot.RequestID, digest string) bool {
+	m, ok := on.Own.(interface{ Buttons() []slacktest.Button })
+	return ok && slices.ContainsFunc(m.Buttons(), func(own slacktest.Button) bool {
+		return own.ActionID == string(b) && own.Value == carried(b, id, digest)
+	})
 }
 
-func (h *slackHands) press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error {
-	value := "v1:" + string(b) + ":" + string(r.ID) + ":" + digest
-	if h.at != "" {
-		return h.done(h.w.PressForged(user, slacktest.MessageRef{Channel: h.at, TS: "1.000001"}, string(b), value))
-	}
-	if alone {
-		e := h.w.Ephemerals(user)
-		ref := e[len(e)-1].Ref()
-		if slices.ContainsFunc(e[len(e)-1].Buttons(),
-			func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
-			return h.done(h.w.Press(user, ref, string(b)))
-		}
-		return h.done(h.w.PressForged(user, ref, string(b), value))
-	}
-	m, err := h.find(string(r.ID))
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(m.Buttons(),
-		func(own slacktest.Button) bool { return own.ActionID == string(b) && own.Value == value }) {
-		return h.done(h.w.Press(user, m.Ref(), string(b)))
-	}
-	return h.done(h.w.PressForged(user, m.Ref(), string(b), value))
+func (f *slackForger) forge(user string, on bot.Ref, b bot.ButtonKind, id bot.RequestID, digest string) bottest.Deed {
+	ref := slacktest.MessageRef{Channel: on.Channel, TS: cmp.Or(on.Message, "1.000001")}
+	return f.w.PressForged(user, ref, string(b), carried(b, id, digest)).Deed()
 }
 
-func (h *slackHands) send(user string, r bot.Request, v bot.Verdict, digest string) (string, error) {
-	where := map[string]any{"c": cmp.Or(h.at, slackChannel), "r": r.ID, "d": digest}
-	if m, err := h.find(string(r.ID)); err == nil && h.at == "" {
-		where["m"] = m.TS
+func (f *slackForger) verdict(user string, on bot.Ref, r bot.Request, v bot.Verdict, digest string) bottest.Deed {
+	where := map[string]any{"c": on.Channel, "r": r.ID, "d": digest}
+	if on.Message != "" {
+		where["m"] = on.Message
 	}
 	if v == bot.Approve {
-		return h.submit(user, "approve", where, map[string]string{"count": fmt.Sprint(r.Tally.Send)})
+		return f.submit(user, "approve", where, map[string]string{"count": fmt.Sprint(r.Tally.Send)})
 	}
-	return h.submit(user, "reject", where, map[string]string{"reason": "no"})
+	return f.submit(user, "reject", where, map[string]string{"reason": "no"})
+}
+
+func (f *slackForger) ask(user string, on bot.Ref) bottest.Deed {
+	return f.submit(user, "ask", map[string]any{"c": on.Channel}, map[string]string{"group": Group, "what": "103"})
 }
 
 // submit sends a form that was never opened.
-func (h *slackHands) submit(user, callback string, carries map[string]any, filled map[string]string) (string, error) {
-	metadata, err := json.Marshal(carries)
-	if err != nil {
-		return "", err
+func (f *slackForger) submit(user, callback string, carries map[string]any, filled map[string]string) bottest.Deed {
+	encode := func(v any) string {
+		body, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // unreachable unless this test puts something else there
+		}
+		return string(body)
 	}
 	type object = map[string]any
 	values := object{}
 	for name, v := range filled {
 		values[name] = object{"value": object{"type": "plain_text_input", "value": v}}
 	}
-	h.forms++
-	body, err := json.Marshal(object{
-		"type": "view_submission", "trigger_id": fmt.Sprint("forged.", h.forms), "team": object{"id": h.w.TeamID},
-		"user": object{"id": user, "name": user, "team_id": h.w.TeamID},
-		"view": object{"id": "V0FORGED", "type": "modal", "callback_id": callback, "private_metadata": string(metadata),
+	f.forms++
+	return f.w.Send("interactive", json.RawMessage(encode(object{
+		"type": "view_submission", "trigger_id": fmt.Sprint("forged.", f.forms), "team": object{"id": f.w.TeamID},
+		"user": object{"id": user, "name": user, "team_id": f.w.TeamID},
+		"view": object{"id": "V0FORGED", "type": "modal", "callback_id": callback, "private_metadata": encode(carries),
 			"hash": "1.a", "state": object{"values": values}},
-	})
-	if err != nil {
-		return "", err
-	}
-	d := h.w.Send("interactive", body)
-	err = h.done(d)
-	return string(d.Response()), err
+	}))).Deed()
 }
 
-func (h *slackHands) ask(user string) (string, error) {
-	return h.submit(user, "ask", map[string]any{"c": cmp.Or(h.at, slackChannel)},
-		map[string]string{"group": Group, "what": "103"})
+func (f *slackForger) found(user string, on bot.Ref) bottest.Deed {
+	ref := slacktest.MessageRef{Channel: on.Channel, TS: cmp.Or(on.Message, "1.000001")}
+	return f.w.PressForged(user, ref, "recall_find", "v1:find:slack-0123456789abcdef").Deed()
 }
 
-func (h *slackHands) recallFound(user string) error {
-	ref := slacktest.MessageRef{Channel: cmp.Or(h.at, slackChannel), TS: "1.000001"}
-	return h.done(h.w.PressForged(user, ref, slackInWindow["recall"], "v1:find:slack-0123456789abcdef"))
-}
+func (f *slackForger) said(d bottest.Deed) string { return string(d.(slacktest.Deed).Response()) }
 
-// completes is nothing: Slack completes no arguments.
-func (h *slackHands) completes(string) []string { return nil }
-
-func (h *slackHands) filling(user string) bool {
-	return slices.ContainsFunc(h.w.Views(user), func(v slacktest.View) bool { return v.Submit != "" })
-}
-
-func (h *slackHands) again() error {
-	last := h.last
-	if err := h.redeliver(); err != nil {
+func (f *slackForger) repeat(d bottest.Deed) error {
+	if err := awaited(d.Again()); err != nil {
 		return err
 	}
-	return h.done(h.w.Send(last.Type, last.Payload))
+	last := d.(slacktest.Deed)
+	return awaited(f.w.Send(last.Type, last.Payload).Deed())
 }
 
-// discordHands are hands on Discord.
-type discordHands struct {
-	*discordSide
+// discordForger is a forger on Discord.
+type discordForger struct {
+	g      *discordtest.Guild
 	byHTTP bool
-	at     string
 }
 
-func (h *discordHands) move(channel string) { h.at = channel }
-
-func (h *discordHands) leads(users ...string) {
+func (f *discordForger) leads(users ...string) {
 	for _, p := range second {
-		h.g.AddMember(discordtest.Member{UserID: p.discord, Name: p.name})
+		f.g.AddMember(discordtest.Member{UserID: p.discord, Name: p.name})
 	}
-	h.g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: users})
+	f.g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: users})
 }
 
-func (h *discordHands) typed(user, line string) error {
-	command, options, err := typedOptions(line)
-	if err != nil {
-		return err
+// ref is a message, or any message of the channel where none is named.
+func (f *discordForger) ref(on bot.Ref) discordtest.MessageRef {
+	if on.Message != "" {
+		return discordtest.MessageRef{ChannelID: on.Channel, ID: on.Message}
 	}
-	return h.done(h.g.Command(user, cmp.Or(h.at, discordChannel), command, options...))
+	if there := f.g.Messages(on.Channel); len(there) > 0 {
+		return there[0].Ref()
+	}
+	return f.g.Say(cast[0].discord, on.Channel, "hello").Ref()
 }
 
-// message is the card of a request, or any message where there is none.
-func (h *discordHands) message(r bot.Request) discordtest.Message {
-	if m, err := h.find(string(r.ID)); err == nil && h.at == "" {
-		return m
-	}
-	at := cmp.Or(h.at, discordChannel)
-	if there := h.g.Messages(at); len(there) > 0 {
-		return there[0]
-	}
-	return h.g.Say(people[0].discord, at, "hello")
+func (f *discordForger) holds(on bottest.Shown, b bot.ButtonKind, id bot.RequestID, digest string) bool {
+	m, _ := on.Own.(discordtest.Message)
+	return slices.ContainsFunc(m.Buttons(),
+		func(own discordtest.Button) bool { return own.CustomID == carried(b, id, digest) })
 }
 
-func (h *discordHands) press(user string, r bot.Request, b bot.ButtonKind, digest string, alone bool) error {
-	var m discordtest.Message
-	if e := h.g.Ephemerals(user); alone && h.at == "" {
-		m = e[len(e)-1]
-	} else {
-		m = h.message(r)
-	}
-	id := "v1:" + string(b) + ":" + string(r.ID) + ":" + digest
-	if slices.ContainsFunc(m.Buttons(), func(own discordtest.Button) bool { return own.CustomID == id }) {
-		return h.done(h.g.Press(user, m.Ref(), id))
-	}
-	return h.done(h.g.PressForged(user, m.Ref(), id))
+func (f *discordForger) forge(user string, on bot.Ref, b bot.ButtonKind, id bot.RequestID, digest string) bottest.Deed {
+	return f.g.Deed(f.g.PressForged(user, f.ref(on), carried(b, id, digest)))
 }
 
-func (h *discordHands) send(user string, r bot.Request, v bot.Verdict, digest string) (string, error) {
+func (f *discordForger) verdict(user string, on bot.Ref, r bot.Request, v bot.Verdict, digest string) bottest.Deed {
 	values := map[string]string{"reason": "no"}
 	if v == bot.Approve {
 		values = map[string]string{"count": fmt.Sprint(r.Tally.Send)}
 	}
-	return "", h.done(h.g.SubmitForged(user, h.message(r).Ref(), "v1:form:"+string(v)+":"+string(r.ID)+":"+digest,
-		values))
+	form := "v1:form:" + string(v) + ":" + string(r.ID) + ":" + digest
+	return f.g.Deed(f.g.SubmitForged(user, f.ref(on), form, values))
 }
 
-func (h *discordHands) ask(user string) (string, error) {
-	return "", h.done(h.g.SubmitForged(user, h.message(bot.Request{}).Ref(), "v1:form:ask::",
-		map[string]string{"group": Group, "what": "103"}))
+func (f *discordForger) ask(user string, on bot.Ref) bottest.Deed {
+	return f.g.Deed(f.g.SubmitForged(user, f.ref(on), "v1:form:ask::", map[string]string{"group": Group, "what": "103"}))
 }
 
-func (h *discordHands) recallFound(user string) error {
-	return h.done(h.g.PressForged(user, h.message(bot.Request{}).Ref(), "v1:find:discord:1200000000000000001"))
+func (f *discordForger) found(user string, on bot.Ref) bottest.Deed {
+	return f.g.Deed(f.g.PressForged(user, f.ref(on), "v1:find:discord:1200000000000000001"))
 }
 
-func (h *discordHands) completes(user string) (groups []string) {
-	i := h.g.Autocomplete(user, cmp.Or(h.at, discordChannel), "recall", "group", "TGS")
-	synctest.Wait()
-	for _, c := range i.Choices() {
-		groups = append(groups, c.Value)
-	}
-	return groups
-}
+// said is nothing: what is answered is shown to the person.
+func (f *discordForger) said(bottest.Deed) string { return "" }
 
-func (h *discordHands) filling(user string) bool { return len(h.g.Modals(user)) > 0 }
-
-func (h *discordHands) again() error {
-	if !h.byHTTP {
-		return h.redeliver()
+func (f *discordForger) repeat(d bottest.Deed) error {
+	if !f.byHTTP {
+		return awaited(d.Again())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for _, d := range []discordtest.Delivery{h.g.Replay(ctx, h.last), h.g.Resend(ctx, h.last)} {
-		if d.Status != http.StatusOK || string(d.Body) != string(h.last.Response()) {
-			return fmt.Errorf("a repeat is answered with %d %s, the first was with %s", d.Status, d.Body,
-				h.last.Response())
+	first := d.(discordtest.Deed)
+	i := first.Interaction
+	for _, again := range []discordtest.Delivery{f.g.Replay(ctx, i), f.g.Resend(ctx, i)} {
+		if again.Status != http.StatusOK || string(again.Body) != string(first.Response()) {
+			return fmt.Errorf("a repeat is answered with %d %s, the first was with %s", again.Status, again.Body,
+				first.Response())
 		}
 	}
 	return nil
@@ -972,10 +979,10 @@ func (a *arena) places(try func(want string)) {
 		kinds = []kind{{"200000000000000002", "wrong_channel"}}
 	}
 	for _, k := range kinds {
-		a.hands[a.p].move(k.channel)
+		a.hands[a.p].at = k.channel
 		try(k.want)
 	}
-	a.hands[a.p].move("")
+	a.hands[a.p].at = ""
 }
 
 // kinds brings about each kind of account and of place that is refused, in the approvers' group,

@@ -258,7 +258,7 @@ func (s *site) approvable() bool {
 }
 
 // receipts are the receipts in the threads of all cards.
-func (s *site) receipts() []string { return slackFront{w: s.slack}.receipts() }
+func (s *site) receipts() []string { return slackFront(s.slack).receipts() }
 
 func (s *site) say(n int) {
 	for i := range n {
@@ -352,13 +352,13 @@ func TestBinaryStops(t *testing.T) {
 // kill, and after a SIGTERM.
 func TestBinaryGateway(t *testing.T) {
 	t.Parallel()
-	f := newDiscordFront(t)
-	env := append(f.env(), "DATABASE_URL="+ledgertest.Postgres(t))
+	f, g := newDiscordFront(t)
+	env := append(f.env, "DATABASE_URL="+ledgertest.Postgres(t))
 	a, b := newSite(t, env...), newSite(t, env...)
 	for _, s := range []*site{a, b} {
 		s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "SLACK_") })
 	}
-	sessions := func() []discordtest.Session { return f.g.Sessions() }
+	sessions := func() []discordtest.Session { return g.Sessions() }
 	a.start()
 	a.until("a connection", func() bool { return len(sessions()) == 1 })
 	stands := func(s *site) bool { return strings.Contains(s.ready(), "another replica holds the Gateway connection") }
@@ -394,7 +394,7 @@ func TestBinaryGateway(t *testing.T) {
 		t.Errorf("connected %v after SIGTERM", took)
 	}
 	b.stop()
-	if err := f.g.Command(guildMina, guildTrust, "recalls whoami").Wait(t.Context()); err != nil {
+	if err := g.Command(guildMina, guildTrust, "recalls whoami").Wait(t.Context()); err != nil {
 		t.Errorf("a command after the takeovers: %v", err)
 	}
 }

@@ -142,7 +142,7 @@ func (c *notedConn) Write(p []byte) (int, error) {
 // herd is replicas on one database at one site.
 type herd struct {
 	*site
-	front    front
+	front    *front
 	database string
 	replicas []*replica
 	quota    int // calls a second
@@ -170,9 +170,9 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 	}
 	h := &herd{site: newSiteOf(t, file, env...), database: database, quota: killQuota, killed: make(chan struct{})}
 	h.phase.Store(int32(phases))
-	h.front = slackFront{w: h.slack}
+	h.front = slackFront(h.slack)
 	if p == bot.Discord {
-		h.front = newDiscordFront(t)
+		h.front, _ = newDiscordFront(t)
 	}
 	for i := range n {
 		r := &replica{h: h, name: fmt.Sprint("replica-", i+1)}
@@ -186,7 +186,7 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 func (r *replica) start() {
 	r.cmd = exec.Command(r.h.file)
 	r.cmd.Dir, r.cmd.Stderr = r.h.dir, r.h.site
-	r.cmd.Env = append(slices.Concat(r.h.env, r.h.front.env()), replicaName+"="+r.name, sentFile+"="+r.noted(),
+	r.cmd.Env = append(slices.Concat(r.h.env, r.h.front.env), replicaName+"="+r.name, sentFile+"="+r.noted(),
 		"DATABASE_URL="+r.h.database)
 	if err := r.cmd.Start(); err != nil {
 		r.h.t.Error(err)
@@ -366,7 +366,7 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 			copies++
 		}
 	}
-	if _, ok := h.front.(*discordFront); ok && copies > 0 || copies > kills {
+	if h.front.platform == bot.Discord && copies > 0 || copies > kills {
 		t.Errorf("%d receipts or cards were posted twice, through %d kills", copies, kills)
 	}
 	// Every message was recalled, and none before its approval.

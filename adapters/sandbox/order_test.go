@@ -19,9 +19,9 @@ func TestAnswerAfterNewer(t *testing.T) {
 		r := a.sealed("mina")
 		a.decides("theo", bot.Discord, r, bot.Approve)
 		a.chat.Inject(recalltest.Recall, -1, recalltest.Delay(8*time.Second))
-		h := a.hands[bot.Discord].(*discordHands)
-		h.g.Fail("POST /interactions/*/*/callback", 1, discordtest.Slow(time.Second))
-		h.g.Fail("PATCH /channels/*/messages/*", -1, discordtest.Slow(10*time.Millisecond))
+		h, g := a.hands[bot.Discord], a.sides[bot.Discord].(*discordSide).g
+		g.Fail("POST /interactions/*/*/callback", 1, discordtest.Slow(time.Second))
+		g.Fail("PATCH /channels/*/messages/*", -1, discordtest.Slow(10*time.Millisecond))
 		if _, err := h.send(a.of("ines", bot.Discord), r, bot.Approve, small(r)); err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestAnswerAfterNewer(t *testing.T) {
 		if now := a.request(r.ID).State; now != bot.Running {
 			t.Fatalf("it is %s: this shows nothing", now)
 		}
-		if said := h.g.Picture(card); !strings.Contains(said, "recalling") {
+		if said := card.Picture; !strings.Contains(said, "recalling") {
 			t.Errorf("the card says:\n%s", said)
 		}
 	})

@@ -15,7 +15,8 @@ type person struct {
 	asks, approves bool
 }
 
-var people = []person{
+// cast is everybody.
+var cast = []person{
 	{name: "mina", slack: "U0MINA", discord: "300000000000000001", asks: true, approves: true},
 	{name: "theo", slack: "U0THEO", discord: "300000000000000002", approves: true},
 	{name: "ines", slack: "U0INES", discord: "300000000000000003", asks: true, approves: true},
@@ -45,7 +46,7 @@ func (p person) on(platform bot.Platform) string {
 
 // account finds somebody's user id on a platform.
 func account(platform bot.Platform, who string) (string, error) {
-	for _, p := range people {
+	for _, p := range cast {
 		if p.name == who {
 			return p.on(platform), nil
 		}
@@ -55,7 +56,7 @@ func account(platform bot.Platform, who string) (string, error) {
 
 // nameOf is whom a user id, a group's id or a role's means; the id itself where it means nobody.
 func nameOf(id string) string {
-	for _, p := range people {
+	for _, p := range cast {
 		if p.slack == id || p.discord == id {
 			return p.name
 		}
@@ -68,7 +69,7 @@ func nameOf(id string) string {
 
 func those(may func(person) bool, platform bot.Platform) []string {
 	var ids []string
-	for _, p := range people {
+	for _, p := range cast {
 		if may(p) {
 			ids = append(ids, p.on(platform))
 		}
@@ -99,7 +100,7 @@ func crowd(platform bot.Platform) bot.Crowd {
 // roster joins the accounts of each person.
 func roster() bot.Roster {
 	var r bot.Roster
-	for _, p := range people {
+	for _, p := range cast {
 		r.People = append(r.People, bot.Person{Name: p.name, Accounts: []bot.Account{
 			{Platform: bot.Slack, User: p.slack}, {Platform: bot.Discord, Workspace: "discord", User: p.discord},
 		}})

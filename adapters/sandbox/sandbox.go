@@ -172,41 +172,6 @@ type Sandbox struct {
 // of the time in between is the same each time.
 const latency = 40 * time.Millisecond
 
-// side is one platform: what people do and see there.
-type side interface {
-	serve(p *process) (bot.Surface, error)
-	up(p *process) bool
-
-	write(who, line string) error
-	press(who, button, id string, values map[string]string, finish bool) error
-	fill(who string, values map[string]string) error
-	keep()
-	pressKept(who, button, id string, values map[string]string) error
-	redeliver() error
-
-	card(id string) (string, error)
-	thread(id string) (string, error)
-	whispers(who string) ([]string, error)
-	pinged() []ping
-
-	complaints() []string
-	secrets() []string
-	close()
-}
-
-// ping is somebody's attention that a message called for.
-type ping struct {
-	who      string // a person's name, or a group's
-	inThread bool
-}
-
-func (p ping) String() string {
-	if p.inThread {
-		return "@" + p.who + " in the thread"
-	}
-	return "@" + p.who + " in the channel"
-}
-
 // New makes a world and starts the bot in it. It returns once the bot is connected everywhere.
 // Close it.
 func New(o Options) (*Sandbox, error) {
@@ -414,8 +379,7 @@ func (s *Sandbox) pressed(on, who, button, id string, values map[string]string, 
 	if err != nil {
 		return err
 	}
-	// a page of a search is about no request
-	if onPage := slices.Contains([]string{"next", "previous", "recall"}, button); !onPage {
+	if !onPage(button) {
 		if id, err = s.newest(id); err != nil {
 			return err
 		}

@@ -20,22 +20,23 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/discord/discordtest"
 	"recallbot/recall"
 )
 
 const callbackToken = "the-token-of-the-callbacks"
 
 // openSite is a site whose events all come over HTTP.
-func openSite(t testing.TB) (*site, *discordFront) {
-	f := newDiscordFront(t)
+func openSite(t testing.TB) (*site, *discordtest.Guild) {
+	f, g := newDiscordFront(t)
 	s := newSite(t)
 	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "SLACK_APP_TOKEN=") })
-	s.env = append(s.env, f.env()...)
-	s.env = append(s.env, "SLACK_SIGNING_SECRET="+s.slack.SigningSecret, "DISCORD_PUBLIC_KEY="+f.g.PublicKey,
+	s.env = append(s.env, f.env...)
+	s.env = append(s.env, "SLACK_SIGNING_SECRET="+s.slack.SigningSecret, "DISCORD_PUBLIC_KEY="+g.PublicKey,
 		"CHAT_WEBHOOK_TOKEN="+callbackToken)
 	s.slack.RequestURL = "http://" + s.addr
-	f.g.InteractionsURL = "http://" + s.addr + "/discord/interactions"
-	return s, f
+	g.InteractionsURL = "http://" + s.addr + "/discord/interactions"
+	return s, g
 }
 
 // callback posts one as the Chat service does, and returns the status of its answer.
@@ -154,9 +155,9 @@ func besiege(t testing.TB, addr string) (connections *atomic.Int64, end func()) 
 // and the Chat service send is acknowledged, a request is decided and runs, and the process is
 // alive and ready.
 func TestBinaryStrangers(t *testing.T) {
-	s, f := openSite(t)
+	s, g := openSite(t)
 	// how soon is measured by the benchmark, on a quiet machine
-	s.slack.AckWithin, f.g.AckWithin = time.Minute, time.Minute
+	s.slack.AckWithin, g.AckWithin = time.Minute, time.Minute
 	s.say(5)
 	s.start()
 	ctx := t.Context()
@@ -167,7 +168,7 @@ func TestBinaryStrangers(t *testing.T) {
 		if err := d.Wait(ctx); err != nil || !d.Acked() {
 			t.Errorf("a command in Slack: %v, %s", err, d.Failure())
 		}
-		if err := f.g.Command(guildMina, guildTrust, "recalls whoami").Wait(ctx); err != nil {
+		if err := g.Command(guildMina, guildTrust, "recalls whoami").Wait(ctx); err != nil {
 			t.Errorf("a command in Discord: %v", err)
 		}
 		if status, err := s.callback(); err != nil || status != http.StatusOK {

@@ -34,7 +34,7 @@ type scene struct {
 	chat    *recalltest.Service
 	bot     *bottest.Engine // of the first replica
 	ledger  *ledger.Ledger
-	front   front
+	front   *front
 	slack   *slacktest.Workspace // nil on Discord
 	discord *discordtest.Guild   // nil on Slack
 	away    atomic.Bool          // the database, from every replica
@@ -98,10 +98,10 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 	}
 	if p == bot.Slack {
 		s.slack = newWorkspace()
-		s.front = slackFront{w: s.slack}
+		s.front = slackFront(s.slack)
 	} else {
 		s.discord = newGuild()
-		s.front = &discordFront{g: s.discord}
+		s.front = discordFront(s.discord)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended []chan error

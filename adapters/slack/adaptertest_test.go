@@ -1,19 +1,14 @@
 package slack_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/bot/intake"
 )
 
@@ -29,13 +24,13 @@ func TestAdapter(t *testing.T) {
 
 // slackRig is a workspace with the adapter at work there.
 type slackRig struct {
+	*slacktest.People
 	t      *testing.T
 	w      *slacktest.Workspace
 	bot    *adaptertest.Bot
 	a      *slack.Adapter
 	byHTTP bool
 	stop   func()
-	last   *slacktest.Delivery
 }
 
 var slackWorld = adaptertest.World{
@@ -65,7 +60,7 @@ func openRig(t *testing.T, byHTTP bool) adaptertest.Rig {
 		c.Members = members
 		w.AddChannel(c)
 	}
-	r := &slackRig{t: t, w: w, byHTTP: byHTTP, bot: adaptertest.NewBot(adaptertest.Policy(bot.Slack, slackWorld))}
+	r := &slackRig{People: w.People(), t: t, w: w, byHTTP: byHTTP, bot: adaptertest.NewBot(adaptertest.Policy(bot.Slack, slackWorld))}
 	r.start()
 	t.Cleanup(func() { r.stop() })
 	return r
@@ -106,242 +101,13 @@ func (r *slackRig) Can() adaptertest.Abilities {
 	return adaptertest.Abilities{Confirms: true, Checks: true}
 }
 
-// slackDeed is a delivery as the suite sees it.
-type slackDeed struct{ d *slacktest.Delivery }
-
-func (d slackDeed) Acknowledged() (time.Duration, bool) { return d.d.AckedAfter(), d.d.Acked() }
-
-func (d slackDeed) Problem() string {
-	if err := d.d.Err(); err != nil {
-		return err.Error()
-	}
-	return d.d.Failure()
-}
-
-func (r *slackRig) deed(d *slacktest.Delivery) adaptertest.Deed {
-	r.last = d
-	return slackDeed{d: d}
-}
-
 func (r *slackRig) Act(c adaptertest.Typed) intake.Act {
-	text := []string{}
-	if c.Sub != "" {
-		text = append(text, c.Sub)
-	}
-	for _, o := range c.Options {
-		switch {
-		case o.Name == "group" || o.Name == "seqs" || o.Name == "which" || o.Name == "id":
-			text = append(text, o.Value)
-		case strings.Contains(o.Value, " "):
-			text = append(text, fmt.Sprintf("%s:%q", o.Name, o.Value))
-		default:
-			text = append(text, o.Name+":"+o.Value)
-		}
-	}
-	return intake.Act{Kind: intake.ActCommand, Command: c.Command, Text: strings.Join(text, " ")}
+	return intake.Act{Kind: intake.ActCommand, Command: c.Command, Text: c.Text()}
 }
 
-func (r *slackRig) Type(who, channel string, c adaptertest.Typed) adaptertest.Deed {
-	return r.deed(r.w.Command(who, channel, "/"+c.Command, r.Act(c).Text))
-}
-
-func (r *slackRig) Complete(string, string, string) []string { return nil }
-
-func (r *slackRig) Press(who string, card bot.Ref, b bot.ButtonKind) adaptertest.Deed {
-	return r.deed(r.w.Press(who, refOf(card), string(b)))
-}
-
-func (r *slackRig) PressOlder(who string, older adaptertest.Shown, b bot.ButtonKind) adaptertest.Deed {
-	return r.deed(r.w.PressStale(who, older.Own.(slacktest.Message), string(b)))
-}
-
-func (r *slackRig) PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) adaptertest.Deed {
-	return r.deed(r.w.PressForged(who, refOf(card), string(b), "v1:"+string(b)+":"+request+":"+digest))
-}
-
-func (r *slackRig) PressAlone(who, label string) adaptertest.Deed {
-	r.t.Helper()
-	find := func(list []slacktest.Button) string {
-		i := slices.IndexFunc(list, func(b slacktest.Button) bool { return strings.HasPrefix(b.Text, label) })
-		if i < 0 {
-			return ""
-		}
-		return list[i].ActionID
-	}
-	for _, v := range slices.Backward(r.w.Views(who)) {
-		if id := find(v.Buttons()); id != "" {
-			return r.deed(r.w.PressInView(who, v.ID, id))
-		}
-	}
-	for _, e := range slices.Backward(r.w.Ephemerals(who)) {
-		if id := find(e.Buttons()); id != "" {
-			return r.deed(r.w.Press(who, e.Ref(), id))
-		}
-	}
-	r.t.Fatalf("%s sees no button %s", who, label)
-	return nil
-}
-
-func (r *slackRig) Form(who string) (adaptertest.Form, bool) {
-	views := r.w.Views(who)
-	if len(views) == 0 || views[len(views)-1].Submit == "" {
-		return adaptertest.Form{}, false
-	}
-	v := views[len(views)-1]
-	return adaptertest.Form{Title: v.Title, Text: r.w.Picture(v), Own: v.ID}, true
-}
-
-func (r *slackRig) Send(who string, f adaptertest.Form, values map[string]string) adaptertest.Deed {
-	return r.deed(r.w.Submit(who, f.Own.(string), values))
-}
-
-func (r *slackRig) Again() { r.last.Replay() }
-
-func refOf(ref bot.Ref) slacktest.MessageRef {
-	return slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message}
-}
-
-func (r *slackRig) Look(ref bot.Ref) (adaptertest.Shown, bool) {
-	m, ok := r.w.Message(refOf(ref))
-	return r.message(m), ok
-}
-
-func (r *slackRig) message(m slacktest.Message) adaptertest.Shown {
-	return r.shown(m.Text, m.Blocks, m.Buttons(), m)
-}
-
-// shown reads what was received, and not what this adapter meant.
-func (r *slackRig) shown(text string, blocks json.RawMessage, buttons []slacktest.Button, own any) adaptertest.Shown {
-	d := &reading{t: r.t, w: r.w}
-	var list []any
-	if len(blocks) > 0 {
-		if err := json.Unmarshal(blocks, &list); err != nil {
-			r.t.Fatalf("blocks: %v", err)
-		}
-		d.walk(list)
-	} else {
-		d.markup(text)
-	}
-	s := adaptertest.Shown{Text: d.b.String(), Live: d.live, Own: own}
-	for _, b := range buttons {
-		s.Buttons = append(s.Buttons, b.Text)
-	}
-	n := &reading{t: r.t, w: r.w}
-	n.markup(text)
-	s.Notice, s.Live = n.b.String(), append(s.Live, n.live...)
-	return s
-}
-
-// reading collects the text of blocks without its styles, and what works in it.
-type reading struct {
-	t    *testing.T
-	w    *slacktest.Workspace
-	b    strings.Builder
-	live []string
-}
-
-func (d *reading) walk(list []any) {
-	for _, v := range list {
-		m, _ := v.(map[string]any)
-		get := func(key string) string { s, _ := m[key].(string); return s }
-		inner, _ := m["elements"].([]any)
-		switch get("type") {
-		case "rich_text":
-			d.walk(inner)
-		case "rich_text_section", "rich_text_quote", "rich_text_preformatted", "rich_text_list":
-			d.walk(inner)
-			d.b.WriteByte('\n')
-		case "text", "plain_text":
-			d.b.WriteString(get("text"))
-		case "date":
-			n, _ := m["timestamp"].(float64)
-			at := time.Unix(int64(n), 0).UTC().Format("2006-01-02 15:04:05 UTC")
-			if f := get("fallback"); f != at {
-				d.t.Errorf("the time %s falls back to %q", at, f)
-			}
-			d.b.WriteString(at)
-		case "user", "usergroup", "broadcast", "channel", "link":
-			to := get("user_id") + get("usergroup_id") + get("range") + get("channel_id") + get("url")
-			d.live = append(d.live, to)
-			d.b.WriteString("@" + to)
-		case "mrkdwn", "markdown":
-			d.markup(get("text"))
-		case "section", "header", "input":
-			for _, key := range []string{"text", "label"} {
-				if t, ok := m[key]; ok {
-					d.walk([]any{t})
-					d.b.WriteByte('\n')
-				}
-			}
-			fields, _ := m["fields"].([]any)
-			d.walk(fields)
-		case "context":
-			d.walk(inner)
-			d.b.WriteByte('\n')
-		case "actions", "divider":
-		default:
-			d.t.Errorf("a block %q that this test cannot read", get("type"))
-		}
-	}
-}
-
-// markup reads text in which < and > work.
-func (d *reading) markup(s string) {
-	for s != "" {
-		before, rest, found := strings.Cut(s, "<")
-		d.b.WriteString(strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(before))
-		if !found {
-			return
-		}
-		inside, after, _ := strings.Cut(rest, ">")
-		d.live = append(d.live, inside)
-		s = after
-	}
-}
-
-func (r *slackRig) Channel(id string) (list []adaptertest.Shown) {
-	for _, m := range r.w.Messages(id) {
-		list = append(list, r.message(m))
-	}
-	return list
-}
-
-func (r *slackRig) Thread(card bot.Ref) (list []adaptertest.Shown) {
-	for _, m := range r.w.Thread(card.Channel, card.Message) {
-		if len(m.Files) > 0 && len(m.Blocks) == 0 && m.Text == "" {
-			continue // a file alone
-		}
-		list = append(list, r.message(m))
-	}
-	return list
-}
-
-func (r *slackRig) Alone(who string) (list []adaptertest.Shown) {
-	for _, e := range r.w.Ephemerals(who) {
-		list = append(list, r.shown(e.Text, e.Blocks, e.Buttons(), e))
-	}
-	for _, v := range r.w.Views(who) {
-		s := r.shown("", v.Blocks, v.Buttons(), v)
-		for _, id := range slices.Sorted(maps.Keys(v.Errors)) {
-			s.Text += v.Errors[id] + "\n"
-		}
-		list = append(list, s)
-	}
-	return list
-}
-
-func (r *slackRig) Files(card bot.Ref) (list []bot.File) {
-	for _, f := range r.w.Files(card.Channel, card.Message) {
-		list = append(list, bot.File{Name: f.Name, Title: f.Title, Body: f.Content})
-	}
-	return list
-}
-
-func (r *slackRig) Notified() (list []string) {
-	for _, n := range r.w.Notified() {
-		list = append(list, n.Who)
-	}
-	return list
+func (r *slackRig) PressForged(who string, card bot.Ref, b bot.ButtonKind, request, digest string) bottest.Deed {
+	ref := slacktest.MessageRef{Channel: card.Channel, TS: card.Message}
+	return r.w.PressForged(who, ref, string(b), "v1:"+string(b)+":"+request+":"+digest).Deed()
 }
 
 func (r *slackRig) Fail(c adaptertest.Call, f adaptertest.Failure, n int) {
@@ -380,5 +146,3 @@ func (r *slackRig) Lacks() map[bot.Trouble]string {
 		bot.TroubleUnknown:    "an event whose account Slack does not tell is given up",
 	}
 }
-
-func (r *slackRig) Complaints() []string { return r.w.Complaints() }

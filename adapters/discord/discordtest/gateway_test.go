@@ -123,7 +123,7 @@ func TestEverySessionOfAShard(t *testing.T) {
 	}
 	g.Dispatch("MARK", json.RawMessage(`{}`))
 	got := 0
-	for _, s := range []*bot{s0, s1} {
+	for _, s := range []*rawClient{s0, s1} {
 		if o, err := s.read(); err == nil && str(o, "t") == "INTERACTION_CREATE" {
 			got++
 		}
@@ -134,7 +134,7 @@ func TestEverySessionOfAShard(t *testing.T) {
 }
 
 func TestGatewayFaults(t *testing.T) {
-	begin := func(t *testing.T, f ...GatewayFault) (*Guild, *bot) {
+	begin := func(t *testing.T, f ...GatewayFault) (*Guild, *rawClient) {
 		g := newGuild(t)
 		g.GatewayNext(f...)
 		b, err := dial(t, g)

@@ -109,14 +109,14 @@ func want(t testing.TB, a answer, status int, code int64) {
 	}
 }
 
-// bot is a client of the Gateway on a raw websocket.
-type bot struct {
+// rawClient is a client of the Gateway on a raw websocket.
+type rawClient struct {
 	t    testing.TB
 	g    *Guild
 	conn *websocket.Conn
 }
 
-func dial(t testing.TB, g *Guild) (*bot, error) {
+func dial(t testing.TB, g *Guild) (*rawClient, error) {
 	t.Helper()
 	d := websocket.Dialer{NetDialContext: g.Dial}
 	conn, resp, err := d.DialContext(t.Context(), "ws://discord.com/gw/?v=10&encoding=json", nil)
@@ -126,13 +126,13 @@ func dial(t testing.TB, g *Guild) (*bot, error) {
 		}
 		return nil, err
 	}
-	b := &bot{t, g, conn}
+	b := &rawClient{t, g, conn}
 	t.Cleanup(func() { conn.Close() })
 	return b, nil
 }
 
 // connect dials, identifies and reads READY.
-func connect(t testing.TB, g *Guild, shard ...int) *bot {
+func connect(t testing.TB, g *Guild, shard ...int) *rawClient {
 	t.Helper()
 	b, err := dial(t, g)
 	if err != nil {
@@ -144,7 +144,7 @@ func connect(t testing.TB, g *Guild, shard ...int) *bot {
 	return b
 }
 
-func (b *bot) identify(token string, shard ...int) {
+func (b *rawClient) identify(token string, shard ...int) {
 	b.t.Helper()
 	d := object{"token": token, "intents": 0, "properties": object{}}
 	if shard != nil {
@@ -153,14 +153,14 @@ func (b *bot) identify(token string, shard ...int) {
 	b.write(2, d)
 }
 
-func (b *bot) write(op int, d any) {
+func (b *rawClient) write(op int, d any) {
 	b.t.Helper()
 	if err := b.conn.WriteJSON(object{"op": op, "d": d}); err != nil {
 		b.t.Fatalf("writing op %d: %v", op, err)
 	}
 }
 
-func (b *bot) read() (object, error) {
+func (b *rawClient) read() (object, error) {
 	b.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	_, data, err := b.conn.ReadMessage()
 	if err != nil {
@@ -172,7 +172,7 @@ func (b *bot) read() (object, error) {
 }
 
 // expect reads the next frame, which must be of an op and event, and returns its data.
-func (b *bot) expect(op int64, event string) object {
+func (b *rawClient) expect(op int64, event string) object {
 	b.t.Helper()
 	o, err := b.read()
 	if err != nil {
@@ -185,7 +185,7 @@ func (b *bot) expect(op int64, event string) object {
 }
 
 // expectClose reads until the connection is closed with a code.
-func (b *bot) expectClose(code int) {
+func (b *rawClient) expectClose(code int) {
 	b.t.Helper()
 	_, err := b.read()
 	if !websocket.IsCloseError(err, code) {
@@ -195,12 +195,12 @@ func (b *bot) expectClose(code int) {
 }
 
 // reply answers an interaction by REST.
-func (b *bot) reply(in object, body any) answer {
+func (b *rawClient) reply(in object, body any) answer {
 	b.t.Helper()
 	return call(b.t, b.g, "POST", "/interactions/"+str(in, "id")+"/"+str(in, "token")+"/callback", body)
 }
 
-func (b *bot) webhook(method string, in object, rest string, body any) answer {
+func (b *rawClient) webhook(method string, in object, rest string, body any) answer {
 	b.t.Helper()
 	return call(b.t, b.g, method, "/webhooks/"+b.g.ApplicationID+"/"+str(in, "token")+rest, body)
 }

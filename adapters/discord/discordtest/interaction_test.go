@@ -53,7 +53,7 @@ func TestAnswerInTime(t *testing.T) {
 
 // expectLater connects again, as the session has timed out in a long sleep without heartbeats, when
 // it did.
-func (b *bot) expectLater(event string) object {
+func (b *rawClient) expectLater(event string) object {
 	b.t.Helper()
 	if len(b.g.Sessions()) == 0 {
 		*b = *connect(b.t, b.g)
