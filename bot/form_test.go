@@ -38,6 +38,37 @@ func TestForm(t *testing.T) {
 	}
 }
 
+// TestTooWide: what TestForm finds, and what it lets pass.
+func TestTooWide(t *testing.T) {
+	long := strings.Repeat("word ", 24) // 120 columns
+	for _, test := range []struct {
+		name, file, source string
+		want               int
+	}{
+		{"code of 120", "a.go", "package a\n\nvar a = 1 +" + strings.Repeat("1", 109) + "\n", 0},
+		{"code of 121", "a.go", "package a\n\nvar a = 1 +" + strings.Repeat("1", 110) + "\n", 3},
+		{"a tab is four", "a.go", "package a\n\nfunc f() {\n\t_ = " + strings.Repeat("1", 113) + "\n}\n", 4},
+		{"a string", "a.go", "package a\n\nvar a = \"" + long + "\"\n", 0},
+		{"a string and more", "a.go", "package a\n\nvar a = f(" + strings.Repeat("1", 60) + ", \"" + long + "\")\n", 3},
+		{"a raw string", "a.go", "package a\n\nvar a = `\n" + long + "x\n`\n", 4},
+		{"a raw string in a test", "a_test.go", "package a\n\nvar a = `\n" + long + "x\n`\n", 0},
+		{"a comment", "a.go", "// " + long + "\npackage a\n", 1},
+		{"a comment of 101", "a.go", "// " + long[:96] + "xx\npackage a\n", 1},
+		{"a comment of 100", "a.go", "// " + long[:96] + "x\npackage a\n", 0},
+		{"a long comment", "a.go", "/*\n" + long + "\n*/\npackage a\n", 2},
+		{"a URL", "a.go", "// https://" + strings.Repeat("x", 120) + "\npackage a\n", 0},
+		{"a diagram", "a.go", "//\t" + long[:110] + "\npackage a\n", 0},
+		{"an output", "a.go", "package a\n\nfunc f() {\n\t// Output:\n\t// a\n\t// " + long + "\n}\n", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			wide := tooWide(test.file, []byte(test.source))
+			if test.want == 0 && len(wide) > 0 || test.want > 0 && (len(wide) != 1 || wide[0].number != test.want) {
+				t.Errorf("got %v, want line %d", wide, test.want)
+			}
+		})
+	}
+}
+
 // goFiles returns every Go file of the module, tests as well, with testdata.
 func goFiles(t *testing.T) []string {
 	var files []string

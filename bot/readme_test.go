@@ -1,7 +1,14 @@
 package bot_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,4 +83,59 @@ func quoteTalk(t *testing.T, file string, sections ...string) string {
 		}
 	}
 	return out + "```\n"
+}
+
+// testName matches the name of a test, a benchmark or a fuzz test in prose; inDir is the folder
+// that may follow it.
+var testName = regexp.MustCompile(`\b((?:Test|Benchmark|Fuzz)[A-Z][A-Za-z0-9]*)(?:` + "`" + ` in ([a-z/]+))?`)
+
+// TestReadmeNamesTests: every test that the README and SURVIVES.md name exists, in the folder that
+// they name. In a pattern of -run or -bench a name may be the beginning of one.
+func TestReadmeNamesTests(t *testing.T) {
+	dirs := map[string][]string{} // the folders that have a test, by its name
+	for _, file := range goFiles(t) {
+		if !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil {
+				dirs[fn.Name.Name] = append(dirs[fn.Name.Name], path.Dir(file))
+			}
+		}
+	}
+	begins := func(name string) bool {
+		for test := range dirs {
+			if strings.HasPrefix(test, name) {
+				return true
+			}
+		}
+		return false
+	}
+	for file, least := range map[string]int{"../README.md": 1, "../adapters/sandbox/SURVIVES.md": 100} {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := 0
+		for line := range strings.Lines(string(body)) {
+			pattern := strings.Contains(line, " -run ")
+			for _, m := range testName.FindAllStringSubmatch(line, -1) {
+				name, dir := m[1], m[2]
+				named++
+				switch {
+				case len(dirs[name]) == 0 && !(pattern && begins(name)):
+					t.Errorf("%s names %s, which does not exist", file, name)
+				case dir != "" && !slices.Contains(dirs[name], dir):
+					t.Errorf("%s names %s in %s, which is in %v", file, name, dir, dirs[name])
+				}
+			}
+		}
+		if named < least {
+			t.Errorf("%s names %d tests, want %d at least", file, named, least)
+		}
+	}
 }
