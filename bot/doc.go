@@ -24,7 +24,8 @@
 //	bot.go                  the options, and what a transaction does for intake and worker
 //	command/                the language that people type, there and back
 //	history/                reading the Chat service, and what its callbacks tell
-//	intake/dispatch.go      a command or a press comes in; intake/store.go stores it first
+//	intake/flow.go          the way of a command or press, from its arrival to its answer
+//	intake/dispatch.go      what is done for it; intake/store.go stores it first
 //	worker/loop.go          work on what is stored, a file a step: preparer, claim, call, result, teller
 //	worker/doubt.go         what a lost answer becomes
 //	worker/plan.go          what a restart finds claimed is in doubt; worker/restore.go after a copy

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"maps"
 	"net"
@@ -26,11 +25,7 @@ import (
 
 // Bot is the part of *bot.Bot that the adapter calls.
 type Bot interface {
-	Note(ctx context.Context, e intake.Event) (first bool, answer *intake.Answer, err error)
-	Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
-	GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error)
-	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error]
-	TakesLong(e intake.Event) bool
+	intake.Doer
 	Replaced(ctx context.Context, c bot.Card) error
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
@@ -84,11 +79,7 @@ type Adapter struct {
 	last   atomic.Int64 // unix nanoseconds of the last frame or request from Discord
 	stands atomic.Bool  // another replica holds the Gateway connection
 
-	mu      sync.Mutex
-	stopped bool
-	running sync.WaitGroup // interactions being handled, and what is said after them
-	work    context.Context
-	cancel  context.CancelFunc
+	flow *intake.Flow
 }
 
 // New returns an Adapter. It checks the options and calls nobody. Close ends what Run does not:
@@ -142,7 +133,7 @@ func New(o Options) (*Adapter, error) {
 		base: strings.TrimSuffix(o.BaseURL, "/") + "/api/v10", token: o.BotToken, http: o.HTTPClient, log: a.log,
 		pauses: map[string]time.Time{}, judged: a.judged,
 	}
-	a.work, a.cancel = context.WithCancel(context.Background())
+	a.flow = intake.NewFlow(bot.Discord, o.Bot, a.left, o.Acked, a.log)
 	return a, nil
 }
 
@@ -153,7 +144,7 @@ func New(o Options) (*Adapter, error) {
 func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
-	loops.Go(func() { a.takeUpLeft(ctx) })
+	loops.Go(func() { a.flow.TakeUpLeft(ctx) })
 	loops.Go(func() { a.count(ctx) })
 	var err error
 	if len(a.key) == 0 {
@@ -172,38 +163,10 @@ func (a *Adapter) Run(ctx context.Context) error {
 // Close takes no more interactions and waits, for 3 s at most, until those being handled have their
 // answer. Run ends with it.
 func (a *Adapter) Close() {
-	a.mu.Lock()
-	a.stopped = true
-	a.mu.Unlock()
-	stop := time.AfterFunc(3*time.Second, a.cancel)
+	stop := time.AfterFunc(3*time.Second, a.flow.Cancel)
 	defer stop.Stop()
-	a.running.Wait()
-	a.cancel()
-}
-
-// enter counts an interaction in, unless the adapter has stopped.
-func (a *Adapter) enter() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stopped {
-		return false
-	}
-	a.running.Add(1)
-	return true
-}
-
-// background does something that an interaction still needs after its first answer, for 15 s at
-// most.
-func (a *Adapter) background(within time.Duration, f func(ctx context.Context)) {
-	if !a.enter() {
-		return
-	}
-	go func() {
-		defer a.running.Done()
-		ctx, cancel := context.WithTimeout(a.work, within)
-		defer cancel()
-		f(ctx)
-	}()
+	a.flow.Stop()
+	a.flow.Cancel()
 }
 
 // Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is

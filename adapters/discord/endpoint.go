@@ -30,6 +30,7 @@ func (a *Adapter) Handler() http.Handler {
 }
 
 func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
+	received := time.Now()
 	raw, status := a.o.Door.Read(w, r, a.signature(r.Header))
 	if status != 0 {
 		http.Error(w, http.StatusText(status), status)
@@ -46,10 +47,25 @@ func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, response{Type: discordgo.InteractionResponsePong})
 		return
 	}
-	out := a.act(r.Context(), in)
-	answer(w, out.first)
-	a.shown(in, out, answerWithin) // by then Discord has taken it, or does not any more
-	a.more(in, out)
+	first, written := make(chan response, 1), make(chan struct{})
+	defer close(written)
+	if !a.flow.Begin(func() {
+		defer close(first)
+		a.take(in, received, func(answer response) error {
+			first <- answer
+			<-written
+			return nil
+		}, answerWithin) // by then Discord has taken it, or does not any more
+	}) {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	out, ok := <-first
+	if !ok { // a bug, which is in the log
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	answer(w, out)
 }
 
 func answer(w http.ResponseWriter, v response) {

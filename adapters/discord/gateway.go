@@ -228,7 +228,9 @@ func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, err
 		case "READY":
 			l.once.Do(func() { close(l.ready) })
 		case "INTERACTION_CREATE":
-			a.handle(ctx, e.RawData)
+			if ctx.Err() == nil { // once the program stops none is begun
+				a.flow.Begin(func() { a.overGateway(e.RawData) })
+			}
 		}
 	})
 	s.AddHandler(func(*discordgo.Session, *discordgo.Disconnect) {
@@ -236,21 +238,6 @@ func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, err
 		l.last.Do(func() { close(l.over) })
 	})
 	return s, nil
-}
-
-// handle runs an interaction in the goroutine that the library started for it. Once the program
-// stops none is begun.
-func (a *Adapter) handle(ctx context.Context, raw []byte) {
-	if ctx.Err() != nil || !a.enter() {
-		return
-	}
-	defer a.running.Done()
-	defer func() {
-		if p := recover(); p != nil {
-			a.log.Error("a bug kept an interaction from being answered", "panic", fmt.Sprint(p))
-		}
-	}()
-	a.overGateway(context.WithoutCancel(ctx), raw)
 }
 
 // link is one connection: what it was closed with, and the socket below.

@@ -51,6 +51,8 @@ func (oblivious) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfi
 	return func(func(intake.Unfinished, error) bool) {}
 }
 
+func (oblivious) Shared() bool { return true }
+
 func (oblivious) TakesLong(intake.Event) bool { return false }
 
 func (oblivious) Replaced(context.Context, bot.Card) error { return nil }
@@ -112,7 +114,7 @@ func TestHeap(t *testing.T) {
 				}
 				continue
 			}
-			a.overGateway(t.Context(), payload(n+1))
+			a.overGateway(payload(n + 1))
 			if err := a.Edit(t.Context(), bot.Ref{Channel: strconv.Itoa(n + 1), Message: strconv.Itoa(n%500 + 1)},
 				bot.Card{ID: reqID, State: bot.Running}); err != nil {
 				t.Fatal(err)

@@ -121,6 +121,8 @@ func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx con
 	return fn(ctx)
 }
 
+func (b *testBot) Shared() bool { return true }
+
 func (b *testBot) PolicyNow() bot.Policy { return b.policy }
 
 func (b *testBot) GiveUp(context.Context, intake.Event) (intake.Answer, error) {

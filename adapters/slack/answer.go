@@ -41,41 +41,9 @@ func message(text string, blocks []slackgo.Block) *response {
 	}}
 }
 
-// again is what a person reads when their event could not be stored. fault is in the operator's log
-// line of it.
-func again(fault bot.EventID) []bot.Line {
-	return []bot.Line{bot.Say("answer.fault", "fault", bot.Code(string(fault)))}
-}
-
-// uncertain is what a person reads when their event was stored, or may have been, and could not be
-// handled: it stays open, and may yet take effect.
-func uncertain(fault bot.EventID) []bot.Line {
-	return []bot.Line{bot.Say("answer.fault.open", "fault", bot.Code(string(fault)))}
-}
-
 // escape makes the three characters that mean something in a message's text mean nothing.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
-}
-
-// answerDirectly gives the answer in the acknowledgement where that is possible, and else
-// acknowledges and gives it apart.
-func (a *Adapter) answerDirectly(d delivery, answer intake.Answer, done ack) {
-	payload := directly(d, answer)
-	err := done(payload)
-	if err != nil {
-		a.log.Info("an acknowledgement was not sent", "event", d.event.ID, "err", clean(err))
-	}
-	if d.form && payload == nil {
-		d.view = "" // it closed with the acknowledgement
-	}
-	if err == nil && (payload != nil || silent(answer)) {
-		ctx, cancel := context.WithTimeout(a.ctx, workWithin)
-		defer cancel()
-		a.repair(ctx, d, answer)
-		return
-	}
-	a.answer(d, answer)
 }
 
 // silent reports whether nothing need be said.
@@ -142,18 +110,6 @@ func inputOf(refused string, inputs []string) string {
 		}
 	}
 	return inputs[0]
-}
-
-// answer gives an answer after the acknowledgement, by every means that is left.
-func (a *Adapter) answer(d delivery, answer intake.Answer) {
-	ctx, cancel := context.WithTimeout(a.ctx, workWithin)
-	defer cancel()
-	a.repair(ctx, d, answer)
-	if err := a.give(ctx, d, answer); err != nil {
-		a.log.Warn("an answer did not reach the person", "event", d.event.ID, "err", clean(err))
-		return
-	}
-	a.given.add(d.event.ID)
 }
 
 func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) error {

@@ -56,7 +56,7 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 		if form.Get("ssl_check") == "1" {
 			return
 		}
-		if a.home.Load() == nil || a.ctx.Err() != nil {
+		if a.home.Load() == nil || a.flow.Context().Err() != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
@@ -73,7 +73,7 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 		// What follows the acknowledgement outlives the request, so it may not stay in this
 		// goroutine.
 		answered := make(chan any, 1)
-		if !a.begin(func() {
+		if !a.flow.Begin(func() {
 			a.take(d, func(payload any) error {
 				answered <- payload
 				return nil

@@ -140,7 +140,7 @@ func TestLeftByTheOneBefore(t *testing.T) {
 				if n := len(x.w.Ephemerals("U0MINA")); (n == 1) != alone {
 					x.t.Errorf("told %d times", n)
 				}
-				time.Sleep(longLeftAfter + leftAfter)
+				time.Sleep(intake.LongLeftAfter + intake.LeftAfter)
 				want := "did not tell in time"
 				if alone {
 					want = "found"
@@ -156,7 +156,7 @@ func TestLeftByTheOneBefore(t *testing.T) {
 // TestLeftTakenUpOnce: two replicas that find the same event at the same time act once, and the
 // person hears once.
 func TestLeftTakenUpOnce(t *testing.T) {
-	for name, age := range map[string]time.Duration{"checked again": leftAfter, "given up": checkedAgain} {
+	for name, age := range map[string]time.Duration{"checked again": intake.LeftAfter, "given up": intake.CheckedAgain} {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
 				stored, _ := adaptertest.Storing(x.t, x.bot.policy)
@@ -191,14 +191,14 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 		starts        time.Duration // when another replica starts
 	}{
 		"checking": {"/recall", "@TGS#2J4SZEAEL 100",
-			func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(checkWithin-time.Second)) }, time.Second},
+			func(x *world) { x.w.Fail("users.info", 1, slacktest.Slow(5*time.Second-time.Second)) }, time.Second},
 		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100",
 			func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }, time.Second},
 		"reading": {"/recalls", "find @TGS#2J4SZEAEL last:5",
-			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) }, time.Second},
+			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = intake.WorkWithin - time.Second }) }, time.Second},
 		"reading for long": {"/recalls", "find @TGS#2J4SZEAEL last:5",
-			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = workWithin - time.Second }) },
-			checkedAgain + time.Second},
+			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = intake.WorkWithin - time.Second }) },
+			intake.CheckedAgain + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &counting{}
@@ -208,7 +208,7 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 				})
 				for range 9 { // they look at other times
 					x.replica(b)
-					time.Sleep(leftAfter / 10)
+					time.Sleep(intake.LeftAfter / 10)
 				}
 				test.slow(x)
 				x.acked(x.w.Command("U0MINA", "C0TRUST", test.command, test.text))
@@ -281,7 +281,7 @@ func TestClosedByAnother(t *testing.T) {
 						x.t.Errorf("the window shows:\n%s", got)
 					}
 				}
-			}, func(x *world, o *Options) { o.Bot = slow{x.bot, 3 * leftAfter} })
+			}, func(x *world, o *Options) { o.Bot = slow{x.bot, 3 * intake.LeftAfter} })
 		})
 	}
 }
@@ -294,7 +294,7 @@ func TestLeftSlowly(t *testing.T) {
 		inSlack(t, httpMode, func(x *world) {
 			x.bot.set(func(b *fakeBot) {
 				b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
-				b.slowDo = 3*leftAfter - time.Second
+				b.slowDo = 3*intake.LeftAfter - time.Second
 				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 			})
 			time.Sleep(10 * time.Minute)
@@ -321,7 +321,7 @@ func TestGivenUpNewsLost(t *testing.T) {
 	for name, event := range map[string]func(x *world){
 		"left": func(x *world) {
 			x.bot.set(func(b *fakeBot) {
-				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-checkedAgain)}
+				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-intake.CheckedAgain)}
 			})
 		},
 		"at work": func(x *world) {
@@ -354,16 +354,16 @@ func TestLeftBesideSlow(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
 		x.bot.set(func(b *fakeBot) {
 			b.answer = func(e intake.Event, _ bot.Member) intake.Answer { return whisper("answered " + string(e.ID)) }
-			b.slowDo = workWithin - time.Second
+			b.slowDo = intake.WorkWithin - time.Second
 			b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 		})
-		time.Sleep(2*leftAfter + time.Second) // it is being taken up
+		time.Sleep(2*intake.LeftAfter + time.Second) // it is being taken up
 		x.bot.set(func(b *fakeBot) {
 			e := leftEvent("@TGS#2J4SZEAEL 101")
 			e.ID, b.slowDo = "left next", 0
 			b.noted[e.ID] = noted{e, time.Now()}
 		})
-		time.Sleep(3 * leftAfter)
+		time.Sleep(3 * intake.LeftAfter)
 		if got := x.told("U0MINA"); !strings.Contains(got, "answered left next") {
 			x.t.Errorf("told:\n%s", got)
 		}

@@ -7,10 +7,10 @@
 //   - socket.go: Socket Mode. Connections overlap, an envelope is acknowledged on the socket it
 //     came by, and a socket that Slack is about to close is read until its successor works.
 //   - http.go: the same events as signed HTTP requests.
-//   - event.go: what arrives, made into a [bot.Event] whose id is the same in every copy of the
-//     delivery.
-//   - intake.go: what is done with it, in this order: stored, acknowledged, the account's right
-//     looked up, handled, answered.
+//   - event.go: what arrives, made into an [intake.Event] whose id is the same in every copy of
+//     the delivery.
+//   - intake.go: what is Slack's own where an event is stored, acknowledged, checked, done and
+//     answered, which [intake.Flow] does.
 //   - member.go: who an account is and where it speaks from, as Slack says now.
 //   - answer.go, view.go: how a person is answered.
 //   - surface.go, pace.go: how the teller shows cards, within Slack's rates.
@@ -29,7 +29,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -51,12 +50,7 @@ import (
 
 // Bot is the part of *bot.Bot that the adapter calls.
 type Bot interface {
-	Note(ctx context.Context, e intake.Event) (first bool, answer *intake.Answer, err error)
-	Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
-	GiveUp(ctx context.Context, e intake.Event) (intake.Answer, error)
-	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error]
-	TakesLong(e intake.Event) bool
-	Shared() bool
+	intake.Doer
 	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	PolicyNow() bot.Policy
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
@@ -92,12 +86,6 @@ type Options struct {
 const (
 	// CallTimeout is how long one call of the Web API may take.
 	CallTimeout = 10 * time.Second
-	// storeWithin is how long storing an event may take; Slack waits 3 s for the acknowledgement.
-	storeWithin = 2500 * time.Millisecond
-	// checkWithin is how long Slack may take to say who an account is.
-	checkWithin = 5 * time.Second
-	// workWithin is how long the whole work on one event may take after it was acknowledged.
-	workWithin = 75 * time.Second
 	// stopWithin is how long events in work are awaited when the adapter stops.
 	stopWithin = 8 * time.Second
 )
@@ -136,12 +124,7 @@ type Adapter struct {
 	edits *budget
 	posts *pacer
 
-	made     time.Time
-	stopping context.CancelFunc
-	ctx      context.Context // of work that outlives the delivery it came by
-	work     sync.WaitGroup
-	workMu   sync.Mutex
-	stopped  bool // no new work is begun
+	flow *intake.Flow
 }
 
 var _ bot.Surface = (*Adapter)(nil)
@@ -202,7 +185,6 @@ func New(o Options) (*Adapter, error) {
 	client = &own
 
 	a := &Adapter{
-		made:   time.Now(),
 		o:      o,
 		log:    o.Log.With("platform", "slack"),
 		client: client,
@@ -228,7 +210,7 @@ func New(o Options) (*Adapter, error) {
 		return (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com")) &&
 			(u.Scheme == "wss" || o.Dial != nil)
 	}
-	a.ctx, a.stopping = context.WithCancel(context.Background())
+	a.flow = intake.NewFlow(bot.Slack, o.Bot, a.left, o.Acked, a.log)
 	if o.AppToken != "" {
 		a.sockets = newSockets(a)
 	}
@@ -248,7 +230,7 @@ func (a *Adapter) Platform() bot.Platform { return bot.Slack }
 // and the events in work are answered, after 8 s at most. What Slack refuses is no reason to
 // return: it is told by Ready, and tried again.
 func (a *Adapter) Run(ctx context.Context) error {
-	defer a.stopping()
+	defer a.flow.Cancel()
 	if err := a.arrive(ctx); err != nil {
 		return nil //nolint:nilerr // ctx has ended
 	}
@@ -258,38 +240,17 @@ func (a *Adapter) Run(ctx context.Context) error {
 		running.Go(func() { a.sockets.run(ctx) })
 	}
 	running.Go(func() { a.watch(ctx) })
-	running.Go(func() { a.takeUpLeft(ctx) })
+	running.Go(func() { a.flow.TakeUpLeft(ctx) })
 	<-ctx.Done()
 
-	done := make(chan struct{})
-	go func() {
-		running.Wait()
-		a.workMu.Lock()
-		a.stopped = true
-		a.workMu.Unlock()
-		a.work.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(stopWithin):
+	late := time.AfterFunc(stopWithin, func() {
 		a.log.Warn("stopped with events still in work")
-		a.stopping()
-		<-done
-	}
+		a.flow.Cancel()
+	})
+	defer late.Stop()
+	running.Wait()
+	a.flow.Stop()
 	return nil
-}
-
-// begin runs f in a goroutine that Run waits for. It reports false when the adapter has stopped.
-// What f starts itself it starts with work.Go.
-func (a *Adapter) begin(f func()) bool {
-	a.workMu.Lock()
-	defer a.workMu.Unlock()
-	if a.stopped {
-		return false
-	}
-	a.work.Go(f)
-	return true
 }
 
 // arrive calls auth.test until it answers.

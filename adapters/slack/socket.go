@@ -455,7 +455,7 @@ func (c *socket) take(f frame) {
 			<-c.s.taking
 		})
 	}
-	if !a.begin(func() {
+	if !a.flow.Begin(func() {
 		defer released()
 		a.take(d, func(payload any) error {
 			defer released()

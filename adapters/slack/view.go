@@ -107,7 +107,7 @@ func label(key string, limit int) *slackgo.TextBlockObject {
 
 // open opens a window for d and returns its id, "" when Slack would not.
 func (a *Adapter) open(d delivery, v slackgo.ModalViewRequest) string {
-	ctx, cancel := context.WithTimeout(a.ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(a.flow.Context(), 3*time.Second)
 	defer cancel()
 	answer, err := a.api.OpenViewContext(ctx, d.trigger, v)
 	if err != nil {
