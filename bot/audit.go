@@ -14,10 +14,10 @@ import (
 	"recallbot/recall"
 )
 
-// Entry is one line of the audit log: who did what, to which request, about which digest, when.
-// Each carries the hash of the one before it, so that a changed, removed or reordered entry is
-// found by Verify alone, and a cut tail or a chain computed anew by whoever kept a receipt. It
-// holds no message content.
+// Entry is one line of the audit log: who did what to which request, about which digest, and when.
+// It holds no message content. Each entry carries the hash of the entry before it. So Verifier
+// finds an entry that was changed, removed or moved; and with a receipt that somebody kept it also
+// finds an end that was cut off and a chain that was computed anew.
 type Entry struct {
 	N       int64     `json:"n"`
 	At      time.Time `json:"at"`      // the ledger's clock
@@ -29,23 +29,24 @@ type Entry struct {
 	What    string    `json:"what"`
 	Request RequestID `json:"request,omitempty"`
 	Digest  string    `json:"digest,omitempty"`
-	// Detail says more, as a JSON object with sorted keys.
+	// Detail holds further facts, as a JSON object with sorted keys.
 	Detail json.RawMessage `json:"detail,omitempty"`
 
 	Prev string `json:"prev"` // the hash of the entry before; "" for the first
 	Hash string `json:"hash"`
 }
 
-// Link returns e as it follows the entry with the hash prev: numbered n, its own hash set.
+// Link returns e as the entry that follows the one with the hash prev: with the number n and with
+// its own hash.
 func Link(e Entry, n int64, prev string) Entry {
 	e.N, e.Prev = n, prev
 	e.Hash = e.sum()
 	return e
 }
 
-// sum is the SHA-256 over the entry's fields but its hash, each preceded by its length, in the
-// order of the struct; times as they are written (RFC 3339, every digit), so that no part of one
-// can change unseen.
+// sum returns the SHA-256 over all fields of the entry except its hash, in the order of the struct
+// and each preceded by its length. A time is hashed as it is written (RFC 3339 with every digit),
+// so that no part of it can be changed unseen.
 func (e Entry) sum() string {
 	b := make([]byte, 0, 1024)
 	add := func(s string) {
@@ -64,7 +65,7 @@ func (e Entry) sum() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// BrokenChain says where an audit log stops being what was written.
+// BrokenChain is the error for an audit log that is not what was written.
 type BrokenChain struct {
 	N    int64 // the first entry that does not fit
 	What string
@@ -73,10 +74,11 @@ type BrokenChain struct {
 // Error names the entry and what is wrong with it.
 func (b *BrokenChain) Error() string { return fmt.Sprintf("audit entry %d: %s", b.N, b.What) }
 
-// Verifier checks entries that are handed to it in order.
+// Verifier checks entries that it is given in order.
 type Verifier struct {
-	// Receipt is the head that a kept receipt tells, "number hash"; "" for none. The log must hold
-	// that very entry: a tail cut before it, or a chain computed anew, does not.
+	// Receipt is the head that a kept receipt names, "number hash"; "" for none. The log must hold
+	// that very entry, which it does not when its end was cut off before it or its chain was
+	// computed anew.
 	Receipt string
 
 	n           int64
@@ -110,7 +112,7 @@ func (v *Verifier) Next(e Entry) error {
 	return nil
 }
 
-// End checks, after the last entry, that the log reaches as far as the receipt.
+// End checks, after the last entry, that the log reaches to the entry that the receipt names.
 func (v *Verifier) End() error {
 	if v.Receipt == "" {
 		return nil
@@ -125,11 +127,11 @@ func (v *Verifier) End() error {
 	return nil
 }
 
-// named checks, once Next has had every entry, that the log has what a request names of it: the
-// head that its receipt tells, whose entry is found by entry, and whatever became of it. Each of
-// that is told in the transaction that stores it, so none of its times lies before the log begins
-// or after it ends. What Named finds nobody kept a receipt for: a log that was emptied, cut at its
-// end, or computed anew.
+// named checks, once Next has had every entry, that the log holds the entries that a request names:
+// the head in its receipt, which entry returns, and an entry for each thing that happened to the
+// request. Such an entry is written in the transaction that stores the thing, so none of the times
+// of a request lies before the first entry or after the last. This finds a log that was emptied,
+// cut off at its end or computed anew even where nobody kept a receipt.
 func (v *Verifier) named(r Request, entry func(n int64) (Entry, error)) error {
 	if r.AuditHead != "" {
 		n, hash, ok := parseHead(r.AuditHead)
@@ -165,7 +167,7 @@ func (v *Verifier) named(r Request, entry func(n int64) (Entry, error)) error {
 	return nil
 }
 
-// Head is the number and hash of the last entry that fitted.
+// Head returns the number and the hash of the last entry that was valid.
 func (v *Verifier) Head() (int64, string) { return v.n, v.hash }
 
 func parseHead(receipt string) (n int64, hash string, ok bool) {
@@ -175,8 +177,8 @@ func parseHead(receipt string) (n int64, hash string, ok bool) {
 }
 
 // AuditFilter selects entries for an export. A zero field selects all. Match must be given every
-// entry of the log, from the first on and in order: which group a request is about stands in the
-// entry that tells that it was asked.
+// entry of the log in order, beginning with the first: only the entry that a request was asked
+// names the group of the request.
 type AuditFilter struct {
 	// From and Till bound the ledger's time, From included, Till not.
 	From, Till time.Time
@@ -201,13 +203,12 @@ func (f *AuditFilter) Match(e Entry) bool {
 		(f.Request == "" || f.Request == e.Request)
 }
 
-// isAboutGroup reports whether e names the group, or a request about it.
+// isAboutGroup reports whether e names the group, or is about a request of the group.
 func (f *AuditFilter) isAboutGroup(e Entry) bool {
 	var named struct {
 		Group recall.GroupID `json:"group"`
 	}
-	// Where the detail is not what this program writes, the entry names no group: Verifier is who
-	// tells that.
+	// A detail that this program did not write names no group. Verifier reports it.
 	if bytes.Contains(e.Detail, []byte(`"group"`)) && json.Unmarshal(e.Detail, &named) == nil &&
 		named.Group == f.Group {
 		if e.What == "asked" {
@@ -227,8 +228,8 @@ func EntryHeader() []string {
 		"hash"}
 }
 
-// Row is the entry as a row of CSV, times in UTC. A cell that a spreadsheet would take for a
-// formula gets a quote before it.
+// Row returns the entry as a row of CSV, with times in UTC. A cell that a spreadsheet would read as
+// a formula gets a quote in front.
 func (e Entry) Row() []string {
 	row := []string{
 		strconv.FormatInt(e.N, 10), e.At.UTC().Format(time.RFC3339Nano), e.Process.UTC().Format(time.RFC3339Nano),
@@ -243,13 +244,14 @@ func (e Entry) Row() []string {
 	return row
 }
 
-// Trace is what the audit log is to be told of one call, or of what readings showed.
+// Trace is an entry about one call of the service or about readings of history. It is collected
+// while no transaction is open, and appended to the audit log later.
 type Trace struct {
 	What   string
 	Detail json.RawMessage
 }
 
-// What is told.
+// The kinds of Trace.
 const (
 	TraceCall  = "api"       // one call of the service, with its answer
 	TraceFound = "found out" // what readings of history showed of the messages in question
@@ -258,7 +260,7 @@ const (
 // NewTrace returns a Trace whose detail is the map.
 func NewTrace(what string, more map[string]any) Trace { return Trace{what, Detail(more)} }
 
-// Detail writes a map with sorted keys, which is what encoding/json does with maps.
+// Detail returns a map as JSON with sorted keys; encoding/json sorts the keys of maps.
 func Detail(m map[string]any) json.RawMessage {
 	if len(m) == 0 {
 		return nil

@@ -120,7 +120,7 @@ func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID
 		return nil
 	}
 	inTheWay := func(r Request, shared command.Ranges) error {
-		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", settledHow(r),
+		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", howEnded(r),
 			"command", Code(command.Command{Verb: command.VerbShow, Request: r.ID}.Write(on.TypesOptions())))
 	}
 	states := []State{Proposed, Approved, Running}

@@ -14,8 +14,8 @@ import (
 // request meet.
 const DigestShort = 16
 
-// Card is a request as people see it, free of any platform. Both platforms show every fact of it,
-// in this order: state, notices, facts, samples, warnings, earlier requests, closing facts,
+// Card is a request as people see it, independent of any platform. A platform shows every fact of
+// it, in this order: state, notices, facts, samples, warnings, earlier requests, closing facts,
 // progress, buttons.
 type Card struct {
 	ID      RequestID `json:"id"`
@@ -35,8 +35,8 @@ type Card struct {
 	Progress Line     `json:"progress,omitempty"`
 	Buttons  []Button `json:"buttons,omitempty"`
 
-	// Notify are the approver groups that the first post of the card mentions, and the reminder
-	// again. An edit notifies nobody.
+	// Notify are the approver groups that the first post of the card mentions; the reminder
+	// mentions them again. An edit notifies nobody.
 	Notify []string `json:"notify,omitempty"`
 }
 
@@ -68,14 +68,15 @@ const (
 	ButtonStop    ButtonKind = "stop"
 )
 
-// Button is a button of a card. What it carries is opaque: the request's id and the short digest;
-// it proves nothing.
+// Button is a button of a card. Its payload is opaque to platforms and proves nothing: the id of
+// the request and the short digest.
 type Button struct {
 	Kind  ButtonKind `json:"kind"`
 	Label string     `json:"label"`
-	// Speech is what a screen reader says for it, 75 characters at most.
+	// Speech is the label for screen readers, at most 75 characters.
 	Speech string `json:"speech"`
-	// Confirm is what is asked once more where the platform itself can ask; nil for none.
+	// Confirm is the question before the button takes effect, where the platform itself can ask;
+	// nil for none.
 	Confirm *Confirm `json:"confirm,omitempty"`
 }
 
@@ -91,13 +92,13 @@ type Confirm struct {
 type Note struct {
 	Key   string // the same for the same post, so that a platform can tell a repeat
 	Lines []Line
-	// File goes with it, or nil.
+	// File is attached to the note; nil for none.
 	File *File
 	// Mention notifies one account: the requester, once, when it ends. Nil for nobody.
 	Mention *Account
 	// Notify mentions the approver groups, for the reminder.
 	Notify []string
-	// Loud posts are shown in the channel as well (the reminder).
+	// Loud shows the note in the channel as well (the reminder).
 	Loud bool
 }
 
@@ -109,15 +110,16 @@ type File struct {
 	Body  []byte
 }
 
-// samplesShown is how many messages a card shows whole; of more it shows the first and last
-// samplesEnds.
+// samplesShown is how many messages a card shows at most. Of a larger request it shows the first
+// and the last samplesEnds.
 const (
 	samplesShown = 10
 	samplesEnds  = 3
 	sampleRunes  = 200 // characters of one message on a card
 )
 
-// Card draws a request as it stands in tx. version is what the view wants to show.
+// Card builds the card of a request from its state in tx. version is the version that the view
+// wants to show.
 func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	c := Card{
 		ID: r.ID, State: r.State, Version: version, Digest: r.Digest,
@@ -275,8 +277,8 @@ func closing(r Request) []Fact {
 	return l
 }
 
-// filterWords is a filter on a card. Its facts are read out by notifications, which show no
-// content.
+// filterWords returns a filter for a card. Notifications read the facts of a card aloud and must
+// not show content, so the phrase is left out.
 func filterWords(f command.Filter) Line {
 	return Line{Code(Cut(f.WithoutText().String(), 300))}
 }
@@ -358,8 +360,8 @@ func (b *Bot) samples(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
-// HideContent is the card without what the messages say, as with CARD_CONTENT=on-request; had
-// reports whether it said any of it.
+// HideContent returns the card without the content of the messages, as with
+// CARD_CONTENT=on-request. had reports whether there was any.
 func HideContent(c Card) (plain Card, had bool) {
 	c.Samples = slices.Clone(c.Samples)
 	for i := range c.Samples {
@@ -370,11 +372,11 @@ func HideContent(c Card) (plain Card, had bool) {
 	return c, had
 }
 
-// Sample draws one message. Marks say what is special about it; what will not be sent is said only
-// while that is still to come.
+// Sample returns one message as the card shows it. Marks say what is special about it. That a
+// message will not be sent is said only before the sending.
 //
-// A recall that a callback told of is shown where history does not speak, or has not been asked
-// since. It alone keeps no message from being sent.
+// A recall that only a callback reports is shown where history does not say otherwise, or has not
+// been asked since. Such a callback alone does not keep the message from being sent.
 func (b *Bot) Sample(m Message, r Request, removals map[recall.Seq]Removal, runes int, text bool) Sample {
 	out := Sample{Seq: uint32(m.Seq), Sender: string(m.Sender), Sent: m.Sent}
 	if text && m.Evidence != "" {
@@ -441,8 +443,8 @@ func progress(tx Tx, r Request, c *Card) error {
 	return nil
 }
 
-// sums writes counts by class: "339 recalled, 1 not found". All classes when all is set, as a
-// receipt has them.
+// sums returns counts by class, such as "339 recalled, 1 not found". With all set it has every
+// class, as in a receipt.
 func sums(counts map[Class]int, all bool) Line {
 	var l Line
 	for _, class := range Classes() {
@@ -500,8 +502,8 @@ func buttons(r Request) []Button {
 	return []Button{showAll}
 }
 
-// BlindFirst puts before a line about a request that it is blind, where it is. Cards have a notice
-// for it.
+// BlindFirst adds in front of a line that the request is blind, if it is. Cards have a notice for
+// that.
 func BlindFirst(r Request, l Line) Line {
 	if !r.Blind {
 		return l
@@ -509,7 +511,7 @@ func BlindFirst(r Request, l Line) Line {
 	return slices.Concat(Say("blind.first", "n", r.Tally.Unread), Line{{Kind: Words, Text: " "}}, l)
 }
 
-// GroupsOf returns the user groups and roles of a list, in its order.
+// GroupsOf returns the user groups and roles of a list, in the order of the list.
 func GroupsOf(list []Principal) []string {
 	var l []string
 	for _, p := range list {
@@ -520,7 +522,7 @@ func GroupsOf(list []Principal) []string {
 	return l
 }
 
-// RemovalsOf returns the recalls of these messages that callbacks told of.
+// RemovalsOf returns the recalls of these messages that callbacks reported.
 func RemovalsOf(tx Tx, r Request, messages []Message) (map[recall.Seq]Removal, error) {
 	seqs := make([]recall.Seq, len(messages))
 	for i, m := range messages {

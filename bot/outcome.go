@@ -7,13 +7,14 @@ import (
 	"recallbot/recall"
 )
 
-// CodeWords is a code as a span of the bot's own words.
+// CodeWords returns a code as a span in the bot's own words.
 func CodeWords(c recall.Code) Span { return Span{Kind: Words, Text: CodeDigits(c)} }
 
-// codeDigits is a code's number without separators.
+// codeDigits returns the number of a code without separators.
 func CodeDigits(c recall.Code) string { return strconv.Itoa(int(c)) }
 
-// ApiWords is what the API said to a code, or what the code means where it said nothing.
+// ApiWords returns the API's own words about a code, or the meaning of the code where the API sent
+// none.
 func ApiWords(c recall.Code, info string) string {
 	if info != "" {
 		return info
@@ -21,7 +22,7 @@ func ApiWords(c recall.Code, info string) string {
 	return c.Meaning()
 }
 
-// Class is what became of a message, as receipts, the CSV and the audit log count it.
+// Class is the kind of an outcome, as receipts, the CSV file and the audit log count it.
 type Class string
 
 // The six classes. Every message of an approved request ends in exactly one.
@@ -39,10 +40,10 @@ func Classes() []Class {
 	return []Class{ClassRecalled, ClassAlready, ClassNotFound, ClassRefused, ClassNotSent, ClassUnknown}
 }
 
-// Why says more of an outcome than its class: the key of its words in text/en.txt under "outcome.".
+// Why is the reason of an outcome, beside its class: a key of text/en.txt under "outcome.".
 type Why string
 
-// Reasons beside the code.
+// The reasons.
 const (
 	WhyVerified Why = "answer_lost_verified" // recalled: the answer was lost, history shows it recalled
 	// recalled: the answer was lost, a callback told that it was recalled
@@ -61,7 +62,7 @@ const (
 	WhyMissingHistory Why = "missing_history"
 )
 
-// Confirmation says what an outcome rests on.
+// Confirmation is the source that an outcome rests on. The audit log and the receipt name it.
 type Confirmation string
 
 // The confirmations.
@@ -71,7 +72,8 @@ const (
 	ByCallback Confirmation = "confirmed by callback"
 )
 
-// Outcome is what became of one message. The zero Outcome is none yet.
+// Outcome is the end of one message: its class, the code or the reason, and the source for it. The
+// zero Outcome means that the message has none yet.
 type Outcome struct {
 	Class     Class        `json:"class,omitempty"`
 	Code      recall.Code  `json:"code,omitempty"` // the service's code, 0 where there is none
@@ -84,7 +86,7 @@ type Outcome struct {
 // Settled reports whether the message has its outcome.
 func (o Outcome) Settled() bool { return o.Class != "" }
 
-// Words is the outcome as the thread says it.
+// Words returns the outcome as the thread says it.
 func (o Outcome) Words() Line {
 	switch {
 	case o.Why != "":
@@ -106,8 +108,8 @@ func (o Outcome) Words() Line {
 		ClassUnknown: "unknown", ClassNotSent: "not_sent", ClassNotFound: "not_found"}[o.Class])
 }
 
-// OutcomeOfCode is the outcome that a final code for one message means, where nothing about the
-// message is in doubt.
+// OutcomeOfCode returns the outcome that a final code means for one message, where the message was
+// never in doubt.
 func OutcomeOfCode(code recall.Code, info string, now time.Time) Outcome {
 	o := Outcome{Code: code, At: now, Confirmed: ByAnswer}
 	switch code {

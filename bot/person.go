@@ -18,14 +18,14 @@ type Account struct {
 	User      string   `json:"user"`
 }
 
-// String writes the account as platform:workspace:user, the form of the audit log; a workspace that
-// is left open is a star.
+// String returns platform:workspace:user, the form of the audit log. A workspace that is left open
+// is written as a star.
 func (a Account) String() string {
 	return string(a.Platform) + ":" + cmp.Or(a.Workspace, "*") + ":" + a.User
 }
 
-// Is reports whether a and b are the same identity. Where one of them leaves its workspace open, as
-// a roster may, it is that user id in any workspace.
+// Is reports whether a and b are the same identity. A roster may leave the workspace of an account
+// open: then the user id is the same identity in every workspace.
 func (a Account) Is(b Account) bool {
 	return a.Platform == b.Platform && a.User == b.User && (a.Workspace == b.Workspace || a.Workspace == "" ||
 		b.Workspace == "")
@@ -49,8 +49,8 @@ type Roster struct {
 // Empty reports whether there is no roster, so that an account is a person.
 func (r Roster) Empty() bool { return len(r.People) == 0 }
 
-// Of returns the person an account belongs to. Without a roster that is the account itself;
-// with one, an account that nobody was given belongs to nobody, and ok is false.
+// Of returns the person that an account belongs to. Without a roster the person is the account
+// itself. With one, an account that is not in it belongs to nobody, and ok is false.
 func (r Roster) Of(a Account) (person PersonID, ok bool) {
 	if r.Empty() {
 		return PersonID(a.String()), true
@@ -65,8 +65,8 @@ func (r Roster) Of(a Account) (person PersonID, ok bool) {
 	return "", false
 }
 
-// Accounts returns every account of the person that holds a, a itself among them. One whose
-// workspace the roster leaves open is compared with Account.Is.
+// Accounts returns every account of the person that a belongs to, including a itself. Compare with
+// Account.Is, since the roster may leave a workspace open.
 func (r Roster) Accounts(a Account) []Account {
 	accounts := []Account{a}
 	who, ok := r.Of(a)
@@ -86,8 +86,8 @@ func (r Roster) Accounts(a Account) []Account {
 	return accounts
 }
 
-// Hash names this roster: the SHA-256 of its canonical form, people and accounts sorted. A request
-// names the roster it was asked under by it.
+// Hash returns the SHA-256 of the roster in its canonical form, with people and accounts sorted. A
+// request names by it the roster under which it was asked.
 func (r Roster) Hash() string {
 	people := append([]Person{}, r.People...)
 	for i := range people {
@@ -104,8 +104,8 @@ func (r Roster) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Member is what a platform says of an account at the moment of an event. Adapters fill it in;
-// Policy judges it.
+// Member is an account as its platform describes it at the moment of an event. Adapters fill it in,
+// and Policy judges it.
 type Member struct {
 	Account Account `json:"account"`
 	// Name is what the platform shows for the account. It is chosen by its owner and proves
@@ -114,14 +114,12 @@ type Member struct {
 	// Groups holds the ids of the Slack user groups or Discord roles that the account is in, at
 	// least those the policy names.
 	Groups []string `json:"groups,omitempty"`
-	// Trouble says why the account may not use the bot at all, whatever its groups; "" when nothing
-	// speaks against it.
+	// Trouble is why the account may not use the bot at all, whatever its groups; "" for no reason.
 	Trouble Trouble `json:"trouble,omitempty"`
-	// Approvers are the accounts of the platform that could approve just now, the member's own
-	// among them; they count only where ApproversKnown says that the adapter could tell. They serve
-	// to refuse a request that nobody could grant, and give nobody a right. UnnamedApprovers is how
-	// many more there are, at most and without the member's own account, where the platform tells
-	// numbers and no names.
+	// Approvers are the accounts of the platform that could approve at this moment, including the
+	// member's own. They count only where ApproversKnown is set. The bot uses them to refuse a
+	// request that nobody could grant; they give nobody a right. Where the platform tells only a
+	// number, UnnamedApprovers is that number, at most and without the member's own account.
 	Approvers        []Account `json:"approvers,omitempty"`
 	UnnamedApprovers int       `json:"unnamed_approvers,omitempty"`
 	ApproversKnown   bool      `json:"approvers_known,omitempty"`

@@ -12,8 +12,8 @@ import (
 // MaxOpen is how many open requests one person may have at a time.
 const MaxOpen = 5
 
-// Principal names who is meant in a list of requesters or approvers: one user, or the members of a
-// Slack user group or a Discord role.
+// Principal is an entry of a list of requesters or approvers: one user, or the members of a Slack
+// user group or a Discord role.
 type Principal struct {
 	User  string `json:"user,omitempty"`
 	Group string `json:"group,omitempty"`
@@ -28,8 +28,9 @@ type Crowd struct {
 	AnyChannel bool `json:"any_channel,omitempty"`
 }
 
-// Policy says who may ask, read and approve, how many must approve, and what may be touched. A
-// request keeps the policy it was asked under.
+// Policy is the rules: who may ask, read and approve, how many people must approve, and which
+// messages may be touched. Its methods are pure. A request keeps the policy under which it was
+// asked.
 type Policy struct {
 	Approvals      int           `json:"approvals"`       // people needed besides the requester
 	LargeFrom      int           `json:"large_from"`      // from this many messages that would be sent ...
@@ -63,26 +64,26 @@ func (p Policy) Needed(n int) int {
 	return p.Approvals
 }
 
-// Names reports whether a list names m, by the account or by one of the groups.
+// Names reports whether a list names m, by its account or by one of its groups.
 func Names(list []Principal, m Member) bool {
 	return slices.ContainsFunc(list, func(p Principal) bool {
 		return p.User != "" && p.User == m.Account.User || p.Group != "" && slices.Contains(m.Groups, p.Group)
 	})
 }
 
-// IsRequester reports whether m is named among the requesters of its platform, and nothing speaks
-// against the account.
+// IsRequester reports whether m is among the requesters of its platform and its account is not in
+// trouble.
 func (p Policy) IsRequester(m Member) bool {
 	return m.Trouble == "" && Names(p.Crowds[m.Account.Platform].Requesters, m)
 }
 
-// IsApprover reports whether m is named among the approvers of its platform, and nothing speaks
-// against the account.
+// IsApprover reports whether m is among the approvers of its platform and its account is not in
+// trouble.
 func (p Policy) IsApprover(m Member) bool {
 	return m.Trouble == "" && Names(p.Crowds[m.Account.Platform].Approvers, m)
 }
 
-// MayBeUsedIn returns a Refusal when the bot is not to be used in that place.
+// MayBeUsedIn returns a Refusal when the bot must not be used in that place.
 func (p Policy) MayBeUsedIn(at Place) error {
 	if at.Trouble != "" {
 		key := "trouble." + string(at.Trouble)
@@ -98,7 +99,8 @@ func (p Policy) MayBeUsedIn(at Place) error {
 	return NewRefusal("wrong_channel")
 }
 
-// MayRead returns a Refusal when m may neither ask nor approve, and so may read nothing either.
+// MayRead returns a Refusal when m may neither ask nor approve: such a person may not read anything
+// either.
 func (p Policy) MayRead(m Member, r Roster) error {
 	if err := r.admits(m); err != nil {
 		return err
@@ -131,11 +133,11 @@ func (p Policy) MayApprove(m Member, r Roster) error {
 	return nil
 }
 
-// Others counts the people who could approve what m asks, m's own person left out, by the accounts
-// that m names (Member.Approvers). Where a roster joins the platforms, those of the other ones
-// count as well: everybody in the roster who is named there, or who may be in a group that is.
-// Approvers of whom only the number is known count one by one, but with a roster no more than it
-// has people with an account on the platform. So it is never too few, but may be too many.
+// Others counts the people who could approve what m asks, without m's own person. It counts the
+// accounts in Member.Approvers. Where a roster joins the platforms, it adds the people of the other
+// platforms whom the policy names, or who may be in a group that it names. Where only the number of
+// approvers is known, each of them counts as one person, but with a roster there are at most as
+// many as it has people on the platform. So the result is never too low, and may be too high.
 func (p Policy) Others(m Member, r Roster) int {
 	accounts := slices.Clone(m.Approvers)
 	for _, person := range r.People {
@@ -172,7 +174,7 @@ func (p Policy) MayTouch(group recall.GroupID) error {
 	if len(p.Groups) == 0 {
 		return nil
 	}
-	// A slash is a character like any other in a group id: * runs over it.
+	// A slash is an ordinary character of a group id, which * matches.
 	noSlash := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 	for _, pattern := range p.Groups {
 		if ok, err := path.Match(noSlash(pattern), noSlash(string(group))); err == nil && ok {

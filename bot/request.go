@@ -8,8 +8,8 @@ import (
 	"recallbot/recall"
 )
 
-// State is where a request stands. The drawing is in the package comment; ExampleState prints the
-// table.
+// State is the state of a request. The package comment has the diagram; ExampleState prints every
+// transition.
 type State string
 
 // The states of a request.
@@ -35,7 +35,7 @@ func States() []State {
 		Rejected, Expired}
 }
 
-// Open reports whether a request in this state still holds its messages and counts for MaxOpen.
+// Open reports whether a request in this state still reserves its messages and counts for MaxOpen.
 func (s State) Open() bool {
 	return s == Preparing || s == Proposed || s == Approved || s == Running || s == Stopping
 }
@@ -67,8 +67,9 @@ type Approval struct {
 	Event  EventID   `json:"event"`
 }
 
-// Request is one ask to recall messages of one group. Its zero value is not a request. It is
-// changed only by the functions of this file, which are pure: what they return is then stored.
+// Request is one ask to recall messages of one group. Its zero value is not a request. Only the
+// functions of this file change it. They are pure: they return the changed request, and the caller
+// stores it.
 type Request struct {
 	ID    RequestID       `json:"id"`
 	App   recall.SDKAppID `json:"app"`
@@ -81,8 +82,8 @@ type Request struct {
 	Place    Place         `json:"place"`
 	Policy   Policy        `json:"policy"` // as it was when asked
 	Roster   string        `json:"roster"` // the hash of the roster it was asked under
-	// Others is how many people besides the requester could approve when it was asked, at most; nil
-	// where that was not known.
+	// Others is how many people besides the requester could approve at the time of asking, at most;
+	// nil where that was not known.
 	Others *int `json:"others,omitempty"`
 
 	Group GroupFacts `json:"group"`
@@ -111,17 +112,17 @@ type Request struct {
 
 	Approvals []Approval `json:"approvals,omitempty"`
 
-	// EndedBy and EndReason say who ended it and why: the approver who rejected, the person who
-	// stopped or withdrew it.
+	// EndedBy and EndReason are who ended the request and why: the approver who rejected it, or the
+	// person who stopped or withdrew it.
 	EndedBy   Actor  `json:"ended_by,omitzero"`
 	EndReason string `json:"end_reason,omitempty"`
-	// Condemned is why the service refuses the request as a whole, so that the rest of it is not
-	// sent; nil when it does not.
+	// Condemned is the code with which the service refused the request as a whole, so that its
+	// other messages are not sent; nil while it has not.
 	Condemned *Condemnation `json:"condemned,omitempty"`
-	// StillShown are messages that the API answered as recalled and that history showed as still
-	// there when it was last read.
+	// StillShown are messages that the API reported as recalled and that history still had when it
+	// was last read.
 	StillShown command.Ranges `json:"still_shown,omitempty"`
-	// RefusedFor is why the bot itself said no.
+	// RefusedFor is why the bot itself refused the request.
 	RefusedFor Line `json:"refused_for,omitempty"`
 	// Waiting is what failed when its messages were last read while it was preparing; nil when
 	// nothing did.
@@ -139,11 +140,11 @@ type Condemnation struct {
 	Info string      `json:"info,omitempty"`
 }
 
-// Awaits is how many more people must approve it, as far as is known without a roster: one at least
-// while it is proposed.
+// Awaits returns how many more people must approve the request, as far as can be told without a
+// roster: at least one while it is proposed.
 func (r Request) Awaits() int { return max(1, r.Needed-len(r.Approvals)) }
 
-// GroupFacts is what the Chat service says of a group.
+// GroupFacts are facts that the Chat service reports about a group.
 type GroupFacts struct {
 	Type    recall.GroupType `json:"type,omitempty"`
 	Name    string           `json:"name,omitempty"`
@@ -151,12 +152,12 @@ type GroupFacts struct {
 	// NextSeq is the seq that the next message will get; 0 where the service did not say or a topic
 	// is meant.
 	NextSeq recall.Seq `json:"next_seq,omitempty"`
-	// New says that this bot never touched the group before.
+	// New says that the bot never touched this group before.
 	New bool `json:"new,omitempty"`
 }
 
-// Earlier is an earlier request on some of the same messages, and how it ended, so that nobody
-// shops for an approver.
+// Earlier is an earlier request for some of the same messages, with its end. Cards show it, so that
+// nobody asks again until some approver agrees.
 type Earlier struct {
 	ID     RequestID `json:"id"`
 	State  State     `json:"state"`
@@ -184,8 +185,8 @@ type Decision struct {
 	Event   EventID
 }
 
-// Rules is what holds now, at the moment of an act: the configured policy and roster, the roster
-// that the request was asked under, and the ledger's time.
+// Rules are the facts that count at the moment of an act: the configured policy and roster, the
+// roster under which the request was asked, and the ledger's time.
 type Rules struct {
 	Policy Policy
 	Roster Roster
@@ -266,7 +267,7 @@ func decidable(r Request, now Rules) error {
 	case r.State == Preparing:
 		return NewRefusal("still_preparing")
 	case r.State != Proposed:
-		return NewRefusal("decided_already", "what", settledHow(r))
+		return NewRefusal("decided_already", "what", howEnded(r))
 	case !now.Now.Before(r.Deadline):
 		return NewRefusal("too_late", "deadline", r.Deadline)
 	}
@@ -274,9 +275,9 @@ func decidable(r Request, now Rules) error {
 }
 
 // isRequester reports whether the account, or any account of its person, is the requester's: by the
-// accounts stored when it was asked, by the roster of then, or by the roster of now. Whose the
-// account is and whose the requester's are may come from different rosters: what one of them links
-// and what the other links hold together.
+// accounts that were stored at asking, by the roster of then, or by the roster of now. Links of
+// both rosters are followed together: one may link the account to a second one, and the other may
+// link that one to the requester.
 func isRequester(r Request, a Account, now Rules) bool {
 	rosters := []Roster{now.Roster, now.Asked}
 	requesters := append([]Account{r.By.Account}, r.Accounts...)
@@ -325,7 +326,7 @@ func end(r Request, s State, by Actor, now time.Time) Request {
 // preparing.
 func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Request, error) {
 	if r.State != Preparing {
-		return r, NewRefusal("decided_already", "what", settledHow(r))
+		return r, NewRefusal("decided_already", "what", howEnded(r))
 	}
 	r.State, r.Sealed, r.Digest, r.Tally, r.Blind, r.Waiting = Proposed, now, digest, t, blind, nil
 	r.Deadline = now.Add(r.Policy.ApproveWithin)
@@ -333,10 +334,10 @@ func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Requ
 	return r, nil
 }
 
-// Refuse ends r while it is prepared, because the bot itself cannot or must not go on.
+// Refuse ends r while it is being prepared, because the bot cannot or must not continue.
 func Refuse(r Request, why Line, now time.Time) (Request, error) {
 	if r.State != Preparing {
-		return r, NewRefusal("decided_already", "what", settledHow(r))
+		return r, NewRefusal("decided_already", "what", howEnded(r))
 	}
 	r.RefusedFor = why
 	return end(r, Refused, Actor{}, now), nil
@@ -353,18 +354,18 @@ func Withdraw(r Request, by Member, now Rules) (Request, error) {
 	}
 	if r.State != Preparing && r.State != Proposed {
 		if r.State == Approved || r.State == Running {
-			return r, NewRefusal("stop_instead", "what", settledHow(r), "command",
+			return r, NewRefusal("stop_instead", "what", howEnded(r), "command",
 				Code(command.Command{Verb: command.VerbStop, Request: r.ID}.Write(by.Account.Platform.TypesOptions())))
 		}
-		return r, NewRefusal("cannot_withdraw", "what", settledHow(r))
+		return r, NewRefusal("cannot_withdraw", "what", howEnded(r))
 	}
 	person, _ := now.Roster.Of(by.Account)
 	return end(r, Withdrawn, Actor{Person: person, Account: by.Account, Name: by.Name}, now.Now), nil
 }
 
-// Stop ends an approved or running request early. Its requester can, and any approver of now. What
-// is in flight is still settled: a running request goes to Stopping; one that has not begun is
-// stopped at once.
+// Stop ends an approved or running request early. Its requester can do that, and anybody who may
+// approve now. A running request becomes stopping, since calls in flight still get their outcomes;
+// one that has not begun becomes stopped at once.
 func Stop(r Request, by Member, now Rules) (Request, error) {
 	if err := now.Roster.admits(by); err != nil {
 		return r, err
@@ -389,12 +390,13 @@ func Stop(r Request, by Member, now Rules) (Request, error) {
 	case Stopping:
 		return r, NewRefusal("stopping_already")
 	}
-	return r, NewRefusal("decided_already", "what", settledHow(r))
+	return r, NewRefusal("decided_already", "what", howEnded(r))
 }
 
-// Pass lets time do what it does: a proposed request past its deadline expires; an approved one
-// that could not begin within StartWithin ends as not started; a running one with no outcome stored
-// since lastOutcome for that long begins to stop. changed is false where time has done nothing yet.
+// Pass changes r for the time that has passed. A proposed request expires after its deadline. An
+// approved one that could not begin within StartWithin ends as not started. A running one becomes
+// stopping when no outcome was stored for StartWithin after lastOutcome. changed is false where
+// nothing of that is due.
 func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	switch r.State {
 	case Preparing:
@@ -426,8 +428,9 @@ func Pass(r Request, lastOutcome, now time.Time) (next Request, changed bool) {
 	return r, false
 }
 
-// unwind makes of an approved request that Stop or Pass has just ended one that is stopping: for
-// where that takes a while. begun says that it may have been run.
+// unwind turns a large approved request that Stop or Pass has just ended into a stopping one,
+// because giving every message its outcome takes several transactions. begun says that calls may
+// have been made for it.
 func unwind(r Request, begun bool, now time.Time) Request {
 	r.State, r.StopAt, r.Ended = Stopping, now, time.Time{}
 	if begun {
@@ -436,26 +439,26 @@ func unwind(r Request, begun bool, now time.Time) Request {
 	return r
 }
 
-// NeverBegun reports whether time ended an approved request before anything of it was begun.
+// NeverBegun reports whether an approved request ran out of time before anything of it was begun.
 func (r Request) NeverBegun() bool { return r.Begun.IsZero() && r.EndedBy.Zero() }
 
 // Begin marks an approved request as running.
 func Begin(r Request, now time.Time) (Request, error) {
 	if r.State != Approved {
-		return r, NewRefusal("decided_already", "what", settledHow(r))
+		return r, NewRefusal("decided_already", "what", howEnded(r))
 	}
 	r.State, r.Begun = Running, now
 	return r, nil
 }
 
-// Confirming reports whether every message has its outcome, and what the outcomes rest on is still
-// being found out: nothing is sent any more.
+// Confirming reports whether every message has its outcome and the bot still looks for what
+// confirms the outcomes. Nothing is sent any more.
 func (r Request) Confirming() bool {
 	return !r.Settled.IsZero() && (r.State == Running || r.State == Stopping)
 }
 
-// Finish ends a request whose every message has its outcome: running becomes done, stopping becomes
-// stopped, or not started where it never began.
+// Finish ends a request in which every message has its outcome: running becomes done; stopping
+// becomes stopped, or not started when it never began.
 func Finish(r Request, now time.Time) (Request, error) {
 	switch r.State {
 	case Running:
@@ -466,11 +469,11 @@ func Finish(r Request, now time.Time) (Request, error) {
 		}
 		return end(r, Stopped, r.EndedBy, now), nil
 	}
-	return r, NewRefusal("decided_already", "what", settledHow(r))
+	return r, NewRefusal("decided_already", "what", howEnded(r))
 }
 
-// settledHow says in words what became of r, and who did it.
-func settledHow(r Request) Line {
+// howEnded returns in words what state r is in, and who brought it there.
+func howEnded(r Request) Line {
 	key := "settled." + string(r.State)
 	if r.State == Approved || r.State == Running || r.State == Stopping || r.State == Done {
 		return Say(key, "who", people(r.Approvals), "when", r.Granted)
@@ -478,8 +481,7 @@ func settledHow(r Request) Line {
 	return Say(key, "who", ActorName(r.EndedBy), "when", r.Ended)
 }
 
-// ActorName shows a person: the name they chose, which proves nothing, and the account that it
-// belongs to.
+// ActorName shows a person by the name that they chose, which proves nothing, and by their account.
 func ActorName(a Actor) Line {
 	switch {
 	case a.Zero():

@@ -44,9 +44,9 @@ type Tally struct {
 	Others    int            `json:"others,omitempty"`  // senders beyond those listed
 	First     time.Time      `json:"first,omitzero"`
 	Last      time.Time      `json:"last,omitzero"`
-	// Read is when the message read longest ago was read, by the ledger's clock.
+	// Read is the time, by the ledger's clock, of the oldest reading among the messages.
 	Read time.Time `json:"read,omitzero"`
-	// Unchecked says that it could not be checked which seqs exist yet.
+	// Unchecked says that the bot could not check which seqs exist yet.
 	Unchecked bool `json:"unchecked,omitempty"`
 }
 
@@ -56,10 +56,10 @@ type Sender struct {
 	N  int           `json:"n"`
 }
 
-// SealStatus is what a message was when the request was fixed.
+// SealStatus is the state of a message at the moment the request was sealed.
 type SealStatus string
 
-// What a message can be in a seal. Only normal and unread ones are sent.
+// The states of a message in a seal. Only normal and unread messages are sent.
 const (
 	SealNormal    SealStatus = "normal"
 	SealUnread    SealStatus = "unread"    // could not be read: the request is blind
@@ -69,7 +69,7 @@ const (
 	SealProtected SealStatus = "protected" // its sender's messages are never recalled
 )
 
-// Message is one message of a request: what it was when it was sealed, and what became of it.
+// Message is one message of a request: its state when it was sealed, and its outcome.
 type Message struct {
 	Seq    recall.Seq    `json:"seq"`
 	Status SealStatus    `json:"status"`
@@ -80,7 +80,8 @@ type Message struct {
 	Callback bool      `json:"callback,omitempty"` // known only from the callback index
 	Admin    bool      `json:"admin,omitempty"`    // sent by the app's admin
 	Read     time.Time `json:"read,omitzero"`      // when it was read, by the ledger's clock
-	// Evidence is what it said, as much as EVIDENCE keeps; "" when not kept or no longer.
+	// Evidence is the text of the message, as much of it as EVIDENCE keeps; "" when it was not
+	// kept, or is forgotten.
 	Evidence string `json:"evidence,omitempty"`
 
 	Outcome Outcome `json:"outcome,omitzero"`
@@ -135,7 +136,8 @@ func number(h hash.Hash, n uint64) {
 	h.Write(b[:])
 }
 
-// ContentHMAC is the HMAC-SHA256 of what a message said, under the request's evidence key.
+// ContentHMAC returns the HMAC-SHA256 of the content of a message, under the request's evidence
+// key.
 func ContentHMAC(key []byte, m recall.Message) []byte {
 	mac := hmac.New(sha256.New, key)
 	field(mac, []byte(m.From))
@@ -145,7 +147,7 @@ func ContentHMAC(key []byte, m recall.Message) []byte {
 	return mac.Sum(nil)
 }
 
-// TallyOf counts what was sealed.
+// TallyOf counts the messages of a seal by their states.
 func TallyOf(messages []Message) Tally {
 	t := Tally{Total: len(messages)}
 	senders := map[recall.UserID]int{}

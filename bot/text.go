@@ -14,8 +14,8 @@ import (
 	"recallbot/bot/command"
 )
 
-// Every sentence that people read stands in text/<language>.txt, one a line, as "key = sentence". A
-// placeholder {name} takes a value; {n|message|messages} takes a number and picks the word that
+// Every sentence that people read is in text/<language>.txt, one on a line, as "key = sentence". A
+// placeholder {name} takes a value. {n|message|messages} takes a number and chooses the word that
 // fits it.
 //
 //go:embed text/*.txt
@@ -23,19 +23,18 @@ var textFiles embed.FS
 
 var english = mustParseText("en")
 
-// SpanKind says what a piece of a line is, so that each platform can show it in its own way and
-// keep it inert.
+// SpanKind is the kind of a piece of a line. By it a platform knows how to show the piece and how
+// to keep it inert.
 type SpanKind string
 
 // The kinds of span.
 const (
-	// Words are the bot's own. Only they speak with its voice.
+	// Words are the bot's own words. No other kind speaks with the bot's voice.
 	Words SpanKind = "words"
-	// Foreign is text that others wrote: a name, a reason, a message. Hidden characters in it are
-	// already visible; platforms must show it without letting any markup, link or mention in it
-	// work.
+	// Foreign is text of others: a name, a reason, a message. Hidden characters in it are already
+	// visible. Platforms must show it so that no markup, link or mention in it works.
 	Foreign SpanKind = "foreign"
-	// CodeText is to be copied exactly: a command, a group id, seqs.
+	// CodeText is text to copy exactly: a command, a group id, seqs.
 	CodeText SpanKind = "code"
 	// Moment is a time, shown in the viewer's own zone.
 	Moment SpanKind = "moment"
@@ -51,7 +50,7 @@ type Span struct {
 // Line is one line of text as people see it, free of any platform.
 type Line []Span
 
-// String is the line without any markup, for logs that may hold no content, tests and
+// String returns the line without markup: for logs that may hold no content, for tests and for
 // notifications.
 func (l Line) String() string {
 	var b strings.Builder
@@ -66,8 +65,8 @@ func (l Line) String() string {
 	return b.String()
 }
 
-// Quote makes text that others wrote into a span: hidden characters made visible, on one line, with
-// one space in place of several, which could move what follows to a line of its own.
+// Quote makes a span of text of others. Hidden characters become visible, and the text is on one
+// line. Several spaces become one, since they could push the text after them to a line of its own.
 func Quote(s string) Span {
 	s = Visible(s)
 	for strings.Contains(s, "  ") {
@@ -76,15 +75,15 @@ func Quote(s string) Span {
 	return Span{Kind: Foreign, Text: s}
 }
 
-// Code makes a span that is to be copied exactly. Hidden characters are made visible.
+// Code makes a span of text to copy exactly. Hidden characters become visible.
 func Code(s string) Span { return Span{Kind: CodeText, Text: Visible(s)} }
 
 // At makes a span of a time.
 func At(t time.Time) Span { return Span{Kind: Moment, Time: t} }
 
-// Say returns the sentence that stands under key, its placeholders filled from args: name, value,
-// name, value. A string value is treated as foreign text; a Span or Line is taken as it is; an int
-// as a number; a time as a moment.
+// Say returns the sentence under key with its placeholders filled from args: name, value, name,
+// value. A string is treated as text of others, a Span or a Line is taken as it is, an int is a
+// number, and a time is a moment.
 func Say(key string, args ...any) Line {
 	sentence, ok := english[key]
 	if !ok {
@@ -232,12 +231,12 @@ func parseSentence(s string) sentence {
 	return parts
 }
 
-// Visible returns s on one line with every character that cannot be seen, or that changes how
-// others are seen, replaced by its name: controls, bidi marks and overrides, zero-width characters,
-// blanks, private-use and unassigned ones, tags and variation selectors. So is a combining mark
-// that has no character to stand on, or stands on one of another script, or on top of too many
-// others. A line break becomes ⏎, any other space a plain one. What is visible already stays as it
-// is.
+// Visible returns s on one line, and replaces by its name every character that cannot be seen or
+// that changes how others are seen: controls, bidi marks and overrides, zero-width characters,
+// blanks, private-use and unassigned characters, tags and variation selectors. It does the same
+// with a combining mark that has no character to stand on, that stands on one of another script, or
+// that stands on too many others. A line break becomes ⏎, and any other space a plain one. Visible
+// characters stay as they are.
 func Visible(s string) string {
 	var b strings.Builder
 	before := rune(0)
@@ -256,7 +255,7 @@ func Visible(s string) string {
 			b.WriteString("⏎")
 			r = 0
 		case r == '\r':
-			// half of a line break: its other half is shown
+			// the second half of a line break, whose first half is shown
 			if i+1 >= len(s) || s[i+1] != '\n' {
 				b.WriteString("⏎")
 			}
@@ -279,7 +278,7 @@ func Visible(s string) string {
 	return b.String()
 }
 
-// marksMost is how many combining marks of a kind stand on one character: as many as any living
+// marksMost is how many combining marks of a kind may stand on one character: as many as any living
 // script needs. More would reach into the lines above and below.
 const marksMost = 3
 
@@ -290,7 +289,7 @@ type pile struct {
 	script        *unicode.RangeTable // of the mark before, for texts have marks of one script mostly
 }
 
-// bears puts a mark on the pile, and reports whether it may stand there.
+// bears puts a mark on the pile and reports whether it may stand there.
 func (p *pile) bears(mark rune) bool {
 	n := &p.above
 	if unicode.Is(unicode.Mc, mark) { // it takes up room of its own, and some scripts have both kinds on one letter
@@ -300,8 +299,8 @@ func (p *pile) bears(mark rune) bool {
 	return p.base != 0 && *n <= marksMost && p.fits(mark)
 }
 
-// fits reports whether a mark is one for any script, or of the script that its base is of. In
-// others it is drawn anyhow, or not at all.
+// fits reports whether a mark belongs to any script, or to the script of its base. On a base of
+// another script it is drawn in some way, or not at all.
 func (p *pile) fits(mark rune) bool {
 	if unicode.In(mark, unicode.Inherited, unicode.Common) || p.base == '◌' || unicode.IsLetter(p.base) &&
 		unicode.Is(unicode.Common, p.base) {
@@ -328,8 +327,8 @@ const (
 
 func joiner(r rune) bool { return r == zeroWidthNonJoiner || r == zeroWidthJoiner }
 
-// joining are the scripts that spell with joiners: there one changes what is seen, and hides
-// nothing.
+// joining are the scripts whose spelling uses joiners: there a joiner changes what is seen, and
+// hides nothing.
 var joining = []*unicode.RangeTable{
 	unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
 	unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya,
@@ -337,8 +336,8 @@ var joining = []*unicode.RangeTable{
 	unicode.Myanmar, unicode.Khmer, unicode.Balinese, unicode.Javanese,
 }
 
-// joins reports whether a joiner between these belongs to how the text is spelled, or to an emoji
-// made of several.
+// joins reports whether a joiner between these two characters is part of the spelling, or of an
+// emoji made of several.
 func joins(r, before rune, after string) bool {
 	next, _ := utf8.DecodeRuneInString(after)
 	if command.Invisible(next) || command.Invisible(before) && before != emojiStyle {
@@ -350,7 +349,7 @@ func joins(r, before rune, after string) bool {
 		unicode.Is(emoji, next)
 }
 
-// styles reports whether the emoji style after this character has something to change.
+// styles reports whether the emoji style after this character changes anything.
 func styles(before rune, after string) bool {
 	if before >= '0' && before <= '9' || before == '#' || before == '*' {
 		next, _ := utf8.DecodeRuneInString(after)
@@ -375,7 +374,7 @@ func CutOff(s string, n int) (kept string, left int) {
 	}
 	runes := []rune(s)
 	keep := n
-	// An accent is not parted from its letter, nor what is joined.
+	// It separates no accent from its letter, and no joined characters.
 	for keep > 0 && (unicode.Is(unicode.M, runes[keep]) || joiner(runes[keep]) || joiner(runes[keep-1])) {
 		keep--
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 )
 
-// VerifyAudit checks the audit log of a ledger, which may be served meanwhile: its chain, that it
-// reaches as far as a receipt that somebody kept, "" for none, and that it has what the ledger's
-// own requests name of it. It returns the number and hash of the last entry, and a *BrokenChain
-// where the log is not what was written.
+// VerifyAudit checks the audit log of a ledger, which may be served meanwhile. It checks the chain;
+// that the log holds the entry that receipt names, where receipt is not ""; and that the log holds
+// the entries that the requests of the ledger name. It returns the number and the hash of the last
+// entry, and a *BrokenChain where the log is not what was written.
 func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, error) {
 	v := Verifier{Receipt: receipt}
 	next := func(tx Tx) (read int, err error) {
