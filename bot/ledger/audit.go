@@ -12,15 +12,15 @@ import (
 	"recallbot/bot"
 )
 
-// auditHead is the last entry of the audit log, as this transaction knows it: nobody else writes
-// before it ends.
+// auditHead is the last entry of the audit log as this transaction knows it. No other transaction
+// writes before this one ends.
 type auditHead struct {
 	n    int64
 	hash string
 }
 
-// Append adds an entry to the audit log. The entry is hashed as it will be read back: its JSON is
-// what is stored, with both times in UTC.
+// Append adds an entry to the audit log. It hashes the entry as a reader will see it: with both
+// times in UTC, as in the stored JSON.
 func (t *tx) Append(e bot.Entry) (bot.Entry, error) {
 	const do = "append to audit log"
 	e.At, e.Process = t.now.UTC(), e.Process.UTC()
@@ -60,7 +60,7 @@ func (t *tx) Head() (int64, string, error) {
 	return n, hash, err
 }
 
-// row is an entry as it is stored: what it says, and what stands beside it.
+// row is a stored entry: its JSON, and the columns beside it.
 type row struct {
 	n     int64
 	at    int64
@@ -69,8 +69,8 @@ type row struct {
 	wrong string // why it is no entry; "" while nothing is known against it
 }
 
-// Entries returns entries as they are stored, whether or not they fit together. Each must be, to
-// the byte, what Append wrote.
+// Entries returns entries as they are stored, whether or not their chain holds. Each of them must
+// be, byte for byte, what Append writes.
 func (t *tx) Entries(n int64, limit int) ([]bot.Entry, error) {
 	const do = "read audit log"
 	var rows []row
@@ -101,7 +101,7 @@ func (t *tx) Entries(n int64, limit int) ([]bot.Entry, error) {
 	return entries, nil
 }
 
-// entry reads what r says, and notes in r.wrong where that is not what was written.
+// entry decodes the row, and sets r.wrong where the row is not what Append wrote.
 func (r *row) entry() (e bot.Entry) {
 	if r.wrong != "" {
 		return e
@@ -110,8 +110,8 @@ func (r *row) entry() (e bot.Entry) {
 		r.wrong = "was changed: it cannot be read"
 		return e
 	}
-	// Reading is forgiving (of the case of a name, of a name twice), so only the same bytes say
-	// that nothing was changed.
+	// The JSON decoder tolerates another letter case and a name that occurs twice, so only equal
+	// bytes prove that nothing was changed.
 	again, err := json.Marshal(e)
 	switch {
 	case err != nil, !bytes.Equal(again, r.body):
@@ -126,7 +126,7 @@ func (r *row) entry() (e bot.Entry) {
 	return e
 }
 
-// inParts lets do work on n things on every processor, where they are many.
+// inParts calls do for parts of n things, on every processor where they are many.
 func inParts(n int, do func(from, till int)) {
 	parts := runtime.GOMAXPROCS(0)
 	if n < 1000 {

@@ -13,7 +13,7 @@ import (
 	"recallbot/recall"
 )
 
-// leaseMost is longer than any lease is taken for.
+// leaseMost is longer than any lease lasts.
 const leaseMost = 2 * time.Minute
 
 // Acquire takes a lease; see bot.Ledger.
@@ -28,8 +28,7 @@ func (l *Ledger) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 			return err
 		}
 		till = l.store.renewals().till(name, epoch, till)
-		// A lease that seems to last for far longer than anybody takes it was taken before the
-		// clock was set back.
+		// A lease that seems to last longer than this was taken before the clock was set back.
 		if left := moment(till).Sub(t.now); err == nil && last != holder && left > 0 && left <= max(2*ttl, leaseMost) {
 			return bot.ErrHeld
 		}
@@ -66,7 +65,7 @@ func (l *Ledger) Renew(ctx context.Context, lease bot.Lease, ttl time.Duration) 
 	})
 }
 
-// renewals are until when leases are kept, where that is not stored. Its zero value is ready.
+// renewals are the ends of leases, where those are kept in memory. The zero value is ready.
 type renewals struct {
 	mu   sync.Mutex
 	last map[string]renewal // by name
@@ -74,7 +73,8 @@ type renewals struct {
 
 type renewal struct{ epoch, till int64 }
 
-// put keeps a lease until till. It returns bot.ErrFenced when a later one has been kept.
+// put extends a lease to till. It returns bot.ErrFenced when a later lease of that name has been
+// extended.
 func (k *renewals) put(lease bot.Lease, till int64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -88,7 +88,8 @@ func (k *renewals) put(lease bot.Lease, till int64) error {
 	return nil
 }
 
-// till is until when the lease is kept of which stored is what its holder took it until.
+// till returns the end of the lease of that name and epoch. stored is the end that the database
+// has.
 func (k *renewals) till(name string, epoch, stored int64) int64 {
 	if k == nil {
 		return stored
@@ -101,9 +102,9 @@ func (k *renewals) till(name string, epoch, stored int64) int64 {
 	return stored
 }
 
-// Release gives a lease up; see bot.Ledger. It counts as one more epoch, so that nothing more can
-// be written under the old one. It is the one thing that is still written where the schema is of
-// another version: it tells the next process no more than that this one has ended.
+// Release gives a lease up; see bot.Ledger. It counts as a new epoch, so that nothing more can be
+// written under the old one. Release alone also works on a schema of another version: it tells the
+// next process only that this one has ended.
 func (l *Ledger) Release(ctx context.Context, lease bot.Lease) error {
 	return l.run(ctx, true, func(t *tx) error {
 		last := lease.Holder
@@ -117,8 +118,8 @@ func (l *Ledger) Release(ctx context.Context, lease bot.Lease) error {
 	})
 }
 
-// Fence returns ErrFenced when the lease has passed on, and then lets the transaction write
-// nothing.
+// Fence returns ErrFenced when another process has taken the lease since; the transaction then
+// writes nothing.
 func (t *tx) Fence(lease bot.Lease) error {
 	var epoch int64
 	err := t.get("fence", `SELECT epoch FROM lease WHERE name = $1 AND holder = $2`, []any{lease.Name, lease.Holder},
@@ -129,8 +130,8 @@ func (t *tx) Fence(lease bot.Lease) error {
 	return err
 }
 
-// AddBatches stores new batches and puts messages into them. Where there is no grant the digest is
-// null, which the schema refuses.
+// AddBatches stores new batches and assigns messages to them. Without a grant the digest is null,
+// which the schema refuses.
 func (t *tx) AddBatches(id bot.RequestID, batches []bot.Batch) error {
 	do := "add batches of " + string(id)
 	var last int64
@@ -184,8 +185,8 @@ func batchRow(b bot.Batch) []any {
 
 const firstBatches = `SELECT * FROM batch WHERE request = $1 AND state = $2 ORDER BY after, n LIMIT $3 + 0`
 
-// Batches returns batches in the given states with their unsettled messages. Each state is asked
-// for by itself, so that the index gives the first without a look at the rest.
+// Batches returns batches in the given states with their unsettled messages. It queries one state
+// at a time, so that the index yields the first batches without reading the rest.
 func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]bot.Batch, error) {
 	var batches []bot.Batch
 	for _, state := range states {

@@ -9,19 +9,19 @@ import (
 	"recallbot/recall"
 )
 
-// toldKey is what callbacks tell of: a message.
-type toldKey struct {
+// messageKey names the message that a callback is about.
+type messageKey struct {
 	group recall.GroupID
 	topic recall.TopicID
 	seq   recall.Seq
 }
 
-func keyOfArrival(a bot.Arrival) toldKey { return toldKey{a.Group, a.Topic, a.Seq} }
+func keyOfArrival(a bot.Arrival) messageKey { return messageKey{a.Group, a.Topic, a.Seq} }
 
-func keyOfRemoval(r bot.Removal) toldKey { return toldKey{r.Group, r.Topic, r.Seq} }
+func keyOfRemoval(r bot.Removal) messageKey { return messageKey{r.Group, r.Topic, r.Seq} }
 
-// AddArrivals keeps messages that callbacks told of, those that are new, and notes which are told
-// differently.
+// AddArrivals stores messages that callbacks reported and that are not stored yet. It marks a
+// stored message that a callback describes differently.
 func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, error) {
 	kept, err := keep(t, "arrival", app, arrivals, keyOfArrival, `NOTHING`)
 	if err != nil || kept == len(arrivals) {
@@ -30,8 +30,8 @@ func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, erro
 	return kept, t.dispute(app, arrivals)
 }
 
-// dispute marks those of the arrivals that are kept as somebody else told them. It reads after they
-// were written, so that what another replica has kept meanwhile is seen.
+// dispute marks the stored arrivals that these arrivals describe differently. It reads after the
+// arrivals were written, so that it sees what another replica has stored meanwhile.
 func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 	const do = "compare arrivals"
 	for part := range slices.Chunk(arrivals, chunk) {
@@ -42,7 +42,7 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 			}
 		}
 		var disputed []bot.Arrival
-		kept := map[toldKey]bot.Arrival{}
+		kept := map[messageKey]bot.Arrival{}
 		err := t.each(do, `SELECT body FROM arrival WHERE app = $1 AND (chat_group, topic, seq) IN (
 			SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint) FROM json_each($2))`,
 			[]any{int64(app), keys.String()}, func(row *sql.Rows) error {
@@ -91,21 +91,21 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 	return nil
 }
 
-// AddRemovals keeps recalls that callbacks told of: those that are new, and of each the last that
-// was told differently.
+// AddRemovals stores recalls that callbacks reported. Of several reports about one message that
+// differ, the last one counts.
 func (t *tx) AddRemovals(app recall.SDKAppID, removals []bot.Removal) (int, error) {
 	return keep(t, "removal", app, removals, keyOfRemoval,
 		`UPDATE SET n = excluded.n, came = excluded.came, body = excluded.body WHERE removal.body <> excluded.body`)
 }
 
-// keep stores what callbacks told in a table, each thing in one row of JSON beside its key.
-// onConflict says what becomes of what is there.
-func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) toldKey, onConflict string) (int,
+// keep stores things that callbacks reported in a table, each as JSON in a row of its own.
+// onConflict says what happens to a row that exists.
+func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) messageKey, onConflict string) (int,
 	error) {
 	do := "keep " + table
 	kept := 0
 	for part := range slices.Chunk(things, chunk) {
-		lastOf := make(map[toldKey]int, len(part)) // PostgreSQL changes no row twice in one statement
+		lastOf := make(map[messageKey]int, len(part)) // PostgreSQL changes no row twice in one statement
 		for i, thing := range part {
 			lastOf[key(thing)] = i
 		}
@@ -164,7 +164,7 @@ func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.To
 	return arrivals, err
 }
 
-// FirstArrival is when the oldest arrival came.
+// FirstArrival returns when the oldest stored arrival came in.
 func (t *tx) FirstArrival(app recall.SDKAppID) (time.Time, error) {
 	var ms int64
 	err := t.get("read first arrival",
@@ -172,7 +172,7 @@ func (t *tx) FirstArrival(app recall.SDKAppID) (time.Time, error) {
 	return moment(ms), err
 }
 
-// Removals returns those removals of the seqs that came at since or later.
+// Removals returns the removals of the seqs that came in at since or later.
 func (t *tx) Removals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, seqs []recall.Seq,
 	since time.Time) (map[recall.Seq]bot.Removal, error) {
 	const do = "read removals"
@@ -219,7 +219,8 @@ func (t *tx) ForgetRemovals(before time.Time, most, limit int) (int, error) {
 	return t.forgetOldest("removal", before, most, limit)
 }
 
-// forgetOldest walks up from the lowest n, which came first, and so never looks at what stays.
+// forgetOldest deletes from the lowest n upwards, which came in first, so that it never reads the
+// rows that stay.
 func (t *tx) forgetOldest(table string, before time.Time, most, limit int) (int, error) {
 	return t.exec("forget "+table, `DELETE FROM `+table+` WHERE n IN (
 		SELECT n FROM (SELECT n, came FROM `+table+` ORDER BY n LIMIT $3 + 0) oldest

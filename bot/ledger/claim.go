@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// claim is what makes this the one process that serves an SQLite file. It goes with the process,
+// claim makes this process the only one that serves an SQLite file. It ends with the process,
 // however that ends.
 //
-// The lock file beside the database is locked, and the database file itself: a hard link, a bind
-// mount or a new lock file leads another process to the same file, whatever name it comes by.
-// SQLite's own files are found by the database's name, so a second name would also give it a second
-// write-ahead log; therefore a file with more than one link is refused.
+// Both the lock file beside the database and the database file itself are locked: by a hard link, a
+// bind mount or a new lock file another process reaches the same file under any name. SQLite finds
+// its own files by the name of the database, so a second name would also mean a second write-ahead
+// log; therefore a file with more than one link is refused.
 type claim struct {
 	name       string // as it was given
 	path       string // where that leads
@@ -31,18 +31,18 @@ type claim struct {
 	lockIs     os.FileInfo
 	id         string // of the file, in claimed
 	log        *slog.Logger
-	linked     atomic.Bool // it was told that the file has one link more
+	linked     atomic.Bool // the log has that the file has one more link
 }
 
 // claimed has the files that this process serves, each with its path. Such a file is not opened a
-// second time: to close that would take away the locks that SQLite has on it, which POSIX gives to
-// the process and not to a descriptor.
+// second time: closing it would release the locks of SQLite, which POSIX gives to the process and
+// not to a descriptor.
 var claimed sync.Map
 
 // The names of the files that SQLite keeps beside the database.
 var besides = []string{"-wal", "-shm", "-journal"}
 
-// newClaim claims the file of that name. The file is made when it is new, readable for nobody else,
+// newClaim claims the file of that name. A new file is created so that nobody else can read it,
 // since it will hold what people wrote.
 func newClaim(name string, log *slog.Logger) (*claim, error) {
 	c := &claim{name: name, log: log}
@@ -106,7 +106,7 @@ func (c *claim) take() (err error) {
 	return c.still()
 }
 
-// release gives the claim up. SQLite must have closed the file.
+// release ends the claim. SQLite must have closed the file.
 func (c *claim) release() error {
 	var errs []error
 	for _, f := range []*os.File{c.file, c.lock} {
@@ -120,9 +120,9 @@ func (c *claim) release() error {
 	return errors.Join(errs...)
 }
 
-// still returns ErrReplaced where the file's name, or its lock's, does not lead to what was
-// claimed: then nothing that is written counts any more, and another process may serve what has the
-// name now.
+// still returns ErrReplaced where the name of the file, or of its lock file, does not lead to the
+// file that was claimed. Then nothing that is written counts any more, and another process may
+// serve the file that has the name now.
 func (c *claim) still() error {
 	is, err := os.Stat(c.name)
 	if err := replaced(c.path, c.fileIs, is, err); err != nil {
@@ -143,9 +143,9 @@ func (c *claim) still() error {
 	return nil
 }
 
-// hide takes what SQLite keeps beside the file from others who may read the file. SQLite gives it
-// the file's mode, and does so again whenever it is opened and empty. What cannot be hidden is told
-// by look.
+// hide makes the files beside the database readable for their owner alone. SQLite gives them the
+// mode of the database, and does so again whenever it opens an empty one. look reports those that
+// cannot be changed.
 func (c *claim) hide() {
 	for _, suffix := range besides {
 		if is, err := os.Lstat(c.path + suffix); err == nil && is.Mode().IsRegular() && exposed(is) {
@@ -154,8 +154,8 @@ func (c *claim) hide() {
 	}
 }
 
-// beside returns ErrInUse where the file is served by another name than this one: then what was
-// written last stands in a write-ahead log that has the other name.
+// beside returns ErrInUse where the file is served under another name than this one: the newest
+// entries are then in a write-ahead log with the other name.
 func beside(name string) error {
 	path, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -196,8 +196,8 @@ func beside(name string) error {
 	return nil
 }
 
-// look tells what is wrong with the file of that name and with what stands beside it, for who may
-// mend it.
+// look returns what is wrong with the file of that name and with the files beside it, for a person
+// who can mend it.
 func look(name string) (found []bot.Finding) {
 	path, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -218,7 +218,7 @@ func look(name string) (found []bot.Finding) {
 	return found
 }
 
-// openOnly opens a file that must be of one name, no link and nothing else than a file.
+// openOnly opens a file that must be a regular file with one name.
 func openOnly(path string, flag int) (*os.File, os.FileInfo, error) {
 	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW, 0o600)
 	if errors.Is(err, unix.ELOOP) {
@@ -237,7 +237,7 @@ func openOnly(path string, flag int) (*os.File, os.FileInfo, error) {
 	return f, is, nil
 }
 
-// only returns an error where the file is not a file of one name.
+// only returns an error where the file is not a regular file with one name.
 func only(path string, is os.FileInfo) error {
 	switch n := links(is); {
 	case is.Mode().Type() == fs.ModeSymlink:
@@ -251,8 +251,7 @@ func only(path string, is os.FileInfo) error {
 	return nil
 }
 
-// replaced returns ErrReplaced where is, and the error of looking at it, show another file than
-// was.
+// replaced returns ErrReplaced where is, and the error of reading it, show another file than was.
 func replaced(path string, was, is os.FileInfo, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP):
@@ -271,7 +270,7 @@ func links(is os.FileInfo) uint64 {
 	return uint64(is.Sys().(*syscall.Stat_t).Nlink) // its type differs between systems
 }
 
-// identity is which file it is, on this machine and as long as it is there.
+// identity returns a name of the file on this machine, which holds as long as the file exists.
 func identity(is os.FileInfo) string {
 	s := is.Sys().(*syscall.Stat_t)
 	return fmt.Sprint(s.Dev, "/", s.Ino)

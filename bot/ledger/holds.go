@@ -11,12 +11,13 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// filling is the version of the schema in which what 00007_holds.sql added is filled of every
-// request. Versions before did not forget a filter's phrase: it is taken from those requests whose
-// evidence they had forgotten.
+// filling is the version of the schema in which the columns that 00007_holds.sql added are filled
+// for every request. Earlier versions did not forget the phrase of a filter; this migration removes
+// it from requests whose evidence they had forgotten.
 const filling = 8
 
-// fills returns that migration. It reads JSON, which the two databases do in different words.
+// fills returns that migration. It reads JSON, for which the two databases have different
+// functions.
 func fills() *goose.Migration {
 	return goose.NewGoMigration(filling, &goose.GoFunc{RunTx: fillHolds}, nil)
 }
@@ -87,8 +88,8 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 	}
 }
 
-// withholdPhrase takes the phrase that a request searched for out of it, and out of the command
-// that its refusal may suggest.
+// withholdPhrase removes the phrase of a search from a request, and from the command that its
+// refusal may suggest.
 func withholdPhrase(ctx context.Context, s *sql.Tx, id string, r bot.Request) error {
 	r.Scope.Filter = r.Scope.Filter.WithoutText()
 	for i, span := range r.RefusedFor {

@@ -2,15 +2,15 @@
 // and on PostgreSQL, for several replicas. Both have one schema (migrations) and the same queries;
 // what differs stands in sqlite.go and postgres.go.
 //
-// Transactions that write run one after the other, on both: with SQLite there is one connection
-// that writes, with PostgreSQL a transaction first locks one row, the writer's, so that replicas
-// wait for each other. A bot writes little: a commit takes less than a millisecond on a good disk,
-// and nothing is gained by letting two decisions race. What reads only has its own connections and
-// waits for nobody.
+// Transactions that write run one after the other. With SQLite one connection writes; with
+// PostgreSQL a transaction first locks one row, the writer's, so that replicas wait for each other.
+// A bot writes little: a commit takes less than a millisecond on a good disk, and nothing would be
+// gained by two decisions that race. Transactions that only read have their own connections and
+// wait for nobody.
 //
-// The two-person rule stands in the schema too (migrations/00001_ledger.sql): whatever the code
-// does, the tables do not take a batch of messages without a grant, a grant without an approval, or
-// an approval by the one who asked.
+// The schema repeats the two-person rule (migrations/00001_ledger.sql): whatever the code does, the
+// tables accept no batch of messages without a grant, no grant without an approval, and no approval
+// by the person who asked.
 package ledger
 
 import (
@@ -46,7 +46,7 @@ type Ledger struct {
 	log             *slog.Logger
 
 	version int64 // of the schema that this program knows
-	// alive ends when the ledger takes nothing more from this process; end ends it.
+	// alive ends when the ledger accepts nothing more from this process; end ends it.
 	alive context.Context
 	end   context.CancelCauseFunc
 
@@ -60,10 +60,10 @@ type Ledger struct {
 
 var _ bot.Ledger = (*Ledger)(nil)
 
-// Options are the choices of Open. The zero value serves.
+// Options configure Open. The zero value is valid.
 type Options struct {
-	// Log gets what goes wrong where no call can return it: a lost listening connection, and what
-	// follows a commit. Nil: slog.Default().
+	// Log receives errors that no call can return: a lost listening connection, and errors after a
+	// commit. Nil means slog.Default().
 	Log *slog.Logger
 	// ReadOnly opens the ledger beside a process that serves it, as the command line does: no lock
 	// is taken, nothing is migrated, and only View, Backup and Close work.
@@ -76,8 +76,8 @@ type Options struct {
 var (
 	// ErrInUse: another process, or another Ledger of this one, serves the same SQLite file.
 	ErrInUse = errors.New("the ledger is in use")
-	// ErrVersion: the schema is not the one that this program knows. ErrNewer, which is an
-	// ErrVersion: it is that of a newer one.
+	// ErrVersion: the schema has another version than this program knows. ErrNewer, which is an
+	// ErrVersion: it has a newer one.
 	ErrVersion = errors.New("the ledger's schema is of another version")
 	ErrNewer   = fmt.Errorf("%w, a newer one", ErrVersion)
 	// ErrLink: a hard link or a symbolic link, by which two processes could serve one SQLite file.
@@ -92,42 +92,43 @@ var (
 	ErrReadOnly = errors.New("the ledger is open for reading only")
 )
 
-// store is what differs between the databases.
+// store is the part of a ledger that differs between the databases.
 type store interface {
-	// begin makes a writing transaction the only one, and gives it the ledger's time and the
-	// schema's version.
+	// begin makes a writing transaction the only one, and sets its time and the version of the
+	// schema.
 	begin(t *tx) error
-	// look gives these to a reading transaction.
+	// look sets both for a reading transaction.
 	look(t *tx) error
-	// snapshot is how a reading transaction is begun.
+	// snapshot returns the options with which a reading transaction begins.
 	snapshot() *sql.TxOptions
 	// limit bounds how long one transaction may take.
 	limit(ctx context.Context) (context.Context, context.CancelFunc)
-	// wake passes topics on to other processes, once tx is committed.
+	// wake passes topics on to other processes once tx is committed.
 	wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic) error
-	// wrote gives a transaction that has written its number, before it is committed; committed is
-	// told of it after. Where the schema's version may have changed since begin it looks once more.
+	// wrote gives a writing transaction its number, before the commit. committed is called with the
+	// number after the commit. Where the version of the schema may have changed since begin, wrote
+	// reads it once more.
 	wrote(t *tx) (int64, error)
 	committed(n int64) error
-	// unsure returns how to find out whether the transaction of that number was committed, where
-	// err, of its commit, leaves that open; else nil.
+	// unsure returns a function that finds out whether the transaction of that number was
+	// committed, where err of its commit leaves that open; else nil.
 	unsure(n int64, err error) func(ctx context.Context) (bool, error)
-	// gather lets the database take note of how much it holds.
+	// gather makes the database update its statistics.
 	gather(ctx context.Context, db *sql.DB) error
-	// forget sees to it that deleted text is soon gone from the disk as well, as far as the
-	// database lets it. Nobody waits for it.
+	// forget makes deleted text disappear from the disk soon, as far as the database can. Nobody
+	// waits for it.
 	forget()
 	// again reports whether the database gave up a transaction that may succeed when it is run once
 	// more.
 	again(err error) bool
 	// rule reports whether err is a constraint of the schema that was broken.
 	rule(err error) bool
-	// renewals are where leases are renewed; nil where other processes must read of it, so that it
-	// is stored.
+	// renewals returns where the ends of leases are kept in memory; nil where other processes must
+	// read them, so that they are stored.
 	renewals() *renewals
 	// backup writes a consistent copy of the database to a file.
 	backup(ctx context.Context, file string) error
-	// check tells what is wrong with the database that its operator can mend.
+	// check returns what is wrong with the database that its operator can mend.
 	check() []bot.Finding
 	// leave is called before the connections are closed.
 	leave(write *sql.DB) error
@@ -135,16 +136,16 @@ type store interface {
 	close() error
 }
 
-// Open opens the ledger at the URL, sqlite:PATH or postgres://..., makes the schema where it is
-// missing, and brings an older one up to date.
+// Open opens the ledger at the URL, sqlite:PATH or postgres://.... It creates the schema where
+// there is none, and migrates an older one.
 //
-// sqlite::memory: is an empty ledger that ends with Close: a file in a temporary directory, so that
-// it behaves as every other, but that nothing waits for the disk.
+// sqlite::memory: is an empty ledger that ends with Close. It is a file in a temporary directory,
+// so that it behaves like every other, except that nothing waits for the disk.
 //
-// Serving an SQLite file takes an exclusive lock on PATH.lock and on the file itself; where one is
-// taken already, by whatever name, the error is ErrInUse. What stands in PATH.lock tells the file
-// from a copy of it, however that was made, but for one of the disk as a whole: served for the
-// first time, a copy gets bot.NoteCopy.
+// Serving an SQLite file takes an exclusive lock on PATH.lock and on the file itself. Where one of
+// them is taken, under any name, the error is ErrInUse. By the content of PATH.lock Open recognizes
+// an older copy of the file, however it was made, but not a copy of the whole disk. A copy that is
+// served for the first time gets bot.NoteCopy.
 func Open(ctx context.Context, databaseURL string, opts Options) (*Ledger, error) {
 	l := &Ledger{log: opts.Log}
 	l.alive, l.end = context.WithCancelCause(context.Background())
@@ -218,8 +219,8 @@ func sameVersion(theirs, ours int64) error {
 // bot.ErrEnded, says why. Whoever serves the ledger then ends in order.
 func (l *Ledger) Alive() context.Context { return l.alive }
 
-// ended makes an error of begin, look or wrote the last of this ledger, where it is of the kind
-// that stays.
+// ended makes an error of begin, look or wrote final for this ledger, where it is of a kind that
+// stays.
 func (l *Ledger) ended(err error) error {
 	if !errors.Is(err, ErrVersion) && !errors.Is(err, ErrReplaced) {
 		return err
@@ -228,23 +229,23 @@ func (l *Ledger) ended(err error) error {
 	return context.Cause(l.alive)
 }
 
-// Check tells what is wrong with the database that its operator can mend: who else may read it, a
-// second name of it.
+// Check returns what is wrong with the database that its operator can mend: who else may read it,
+// or that it has a second name.
 func (l *Ledger) Check() []bot.Finding { return l.store.check() }
 
 // Shared reports whether other processes may serve the same store: PostgreSQL is shared, an SQLite
 // file is not.
 func (l *Ledger) Shared() bool { return l.store.renewals() == nil }
 
-// Tx runs fn in a transaction; see bot.Ledger. Where the database gives a transaction up, fn is run
-// again, ten times at most.
+// Tx runs fn in a transaction; see bot.Ledger. Where the database gives a transaction up, Tx runs
+// fn again, at most ten times.
 func (l *Ledger) Tx(ctx context.Context, fn func(tx bot.Tx) error) error {
 	return l.tx(ctx, func(t *tx) error { return fn(t) })
 }
 
 func (l *Ledger) tx(ctx context.Context, fn func(t *tx) error) error { return l.run(ctx, false, fn) }
 
-// run runs fn in a transaction. leaving says that it is one for a schema of any version.
+// run runs fn in a transaction. With leaving set, the schema may have any version.
 func (l *Ledger) run(ctx context.Context, leaving bool, fn func(t *tx) error) error {
 	if l.write == nil {
 		return ErrReadOnly
@@ -321,7 +322,7 @@ func (l *Ledger) once(ctx context.Context, leaving bool, fn func(t *tx) error) e
 			l.unmarked.Store(false)
 		} else if !l.unmarked.Swap(true) {
 			l.log.Warn(
-				"a copy of the ledger cannot be told from the ledger itself until its lock file can be written again: look at the disk, and at who may write to it", "err", err)
+				"a copy of the ledger cannot be recognized until its lock file can be written again: look at the disk, and at who may write to it", "err", err)
 		}
 	}
 	if err := l.gather(ctx, t.grown); err != nil {
@@ -333,12 +334,11 @@ func (l *Ledger) once(ctx context.Context, leaving bool, fn func(t *tx) error) e
 	return nil
 }
 
-// The database takes note of how much it holds when so many rows of a flood were stored since the
-// last time, at first and at most.
+// The database updates its statistics after this many rows of a flood: at first, and at most.
 const gatherFirst, gatherMost = 1000, 50_000
 
-// gather counts rows that were stored, and lets the database take note of them when they have
-// become about as many as before.
+// gather counts stored rows, and makes the database update its statistics when there are about as
+// many new ones as before.
 func (l *Ledger) gather(ctx context.Context, rows int) error {
 	l.stored.Lock()
 	l.stored.rows += rows

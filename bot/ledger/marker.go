@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// marker is how a ledger's file is told from an older copy of it. The lock file, which stands
-// beside the file and is of no use in a backup, says how many transactions have written to the
-// file; and the file says which lock file it was last served beside, since whoever copies a folder
-// copies both, and a copy may be put where the ledger once was. The lock file is not flushed: what
-// a power failure leaves of it is older than the file or cannot be read. At worst the ledger is
-// then taken for a copy of itself, and its unfinished work is read before anything is sent.
+// marker recognizes an older copy of a ledger's file. The lock file, which is beside the file and
+// has no place in a backup, says how many transactions have written to the file. The file says
+// beside which lock file it was served last, since a copy of a folder has both files, and may be
+// put where the ledger was. The lock file is not flushed: after a power failure it is older than
+// the file, or cannot be read. At worst the bot then takes the ledger for a copy of itself, and
+// reads what became of its unfinished work before it sends anything.
 //
-// Where the lock file is set back with the ledger, both in the place where they stood, as on a disk
-// that is set back as a whole, that cannot be told.
+// It does not recognize a ledger that was set back together with its lock file, each in its place,
+// as on a disk that was set back as a whole.
 type marker struct {
 	lock *os.File
 	born string // which lock file it is: its number and time of birth
@@ -27,7 +27,7 @@ type marker struct {
 
 const markerText = "recallbot ledger: transactions %020d\n"
 
-// noteBeside is the key of the note of which lock file the ledger is served beside.
+// noteBeside is the key under which the ledger stores the lock file beside which it is served.
 const noteBeside = "ledger.beside"
 
 func newMarker(lock *os.File) (*marker, error) {
@@ -38,15 +38,15 @@ func newMarker(lock *os.File) (*marker, error) {
 	return &marker{lock: lock, born: born}, nil
 }
 
-// number is a file's number, as birth gives it where there is no time of birth.
+// number returns the number of a file, as birth does where the system knows no time of birth.
 func number(f *os.File) (string, error) {
 	var is unix.Stat_t
 	err := unix.Fstat(int(f.Fd()), &is)
 	return fmt.Sprintf("%020d@%020d.%09d", is.Ino, 0, 0), err
 }
 
-// belongs reports whether the file in which n transactions have written, and that was last served
-// beside a lock file, is what stood beside this one, and no older copy of it.
+// belongs reports whether a file in which n transactions have written, and which was last served
+// beside that lock file, is the file of this lock file and no older copy.
 func (m *marker) belongs(n int64, beside string) bool {
 	if n == 0 { // nobody has written to it, or a program that kept no count
 		return true
@@ -60,8 +60,9 @@ func (m *marker) belongs(n int64, beside string) bool {
 	return beside == m.born && n >= least
 }
 
-// put notes that n transactions have written, unless more are noted: one transaction may be noted
-// after the next. Its length never changes, so that it needs no more room on a disk that is full.
+// put writes that n transactions have written, unless the lock file has a higher number: two
+// transactions may come here in either order. The length never changes, so that a full disk has
+// room for it.
 func (m *marker) put(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -25,8 +25,8 @@ func (t *tx) unsealed(do string, id bot.RequestID) error {
 	return err
 }
 
-// AddMessages stores what is going to be sealed, as JSON. Evidence and outcome stand apart from the
-// seal.
+// AddMessages stores messages of a request that is not sealed yet. The seal is JSON; evidence and
+// outcome have their own columns.
 func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 	do := "add messages of " + string(id)
 	if err := t.unsealed(do, id); err != nil {
@@ -77,7 +77,8 @@ func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 	return nil
 }
 
-// DropMessages removes what was going to be sealed, the text of a message before the message.
+// DropMessages removes messages of a request that was not sealed. It deletes the text of a message
+// before the message.
 func (t *tx) DropMessages(id bot.RequestID, limit int) (int, error) {
 	do := "drop messages of " + string(id)
 	if err := t.unsealed(do, id); err != nil {
@@ -92,7 +93,7 @@ func (t *tx) DropMessages(id bot.RequestID, limit int) (int, error) {
 	return n, err
 }
 
-// sealRow is what is stored of a message: the seal, and the outcome where it has one.
+// sealRow is a stored message: its seal, and its outcome where it has one.
 func sealRow(m bot.Message) ([4]*string, error) {
 	o := m.Outcome
 	m.Evidence, m.Outcome = "", bot.Outcome{}
@@ -107,8 +108,8 @@ func sealRow(m bot.Message) ([4]*string, error) {
 	return [4]*string{&seal, &class, &confirmed, outcome}, nil
 }
 
-// outcomeRow is how an outcome is stored. What it rests on may be raised later (Confirm), and has
-// its own column.
+// outcomeRow is a stored outcome. The confirmation has a column of its own, since Confirm may raise
+// it later.
 func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err error) {
 	if !o.Settled() {
 		return "", "", nil, nil
@@ -117,19 +118,19 @@ func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err er
 	return string(o.Class), string(o.Confirmed), &body, err
 }
 
-// Messages returns sealed messages with their evidence and outcomes. Those of a request without a
-// digest are not sealed yet.
+// Messages returns sealed messages with their evidence and outcomes. A request without a digest has
+// none.
 func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	return t.messages(`e.body`, `LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq`, id, from, limit)
 }
 
-// Sealed returns them without their evidence.
+// Sealed returns sealed messages without their evidence.
 func (t *tx) Sealed(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	return t.messages(`NULL`, ``, id, from, limit)
 }
 
-// messages returns sealed messages; body is what the column is called that has their evidence, join
-// where it comes from.
+// messages returns sealed messages. body is the column of their evidence, and join the table that
+// it comes from.
 func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
 	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, `+body+`
@@ -162,17 +163,17 @@ func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limi
 	return messages, err
 }
 
-// unbatched is in the order of the index message_work, which is that of the seqs: ordered by these
-// alone, PostgreSQL would read and sort all of a flood for the next few. It begins above the newest
-// batch, since what has gone into batches stands before it in PostgreSQL's index, dead, until that
-// is vacuumed. The sign keeps SQLite from looking for that batch's highest seq from the highest of
-// all down.
+// unbatched has the order of the index message_work, which is the order of the seqs. Ordered by the
+// seqs alone, PostgreSQL would read and sort a whole flood for the next few rows. The query begins
+// after the newest batch, since in PostgreSQL's index the dead rows of the batched messages come
+// before it until they are vacuumed. The plus sign keeps SQLite from searching for the highest seq
+// of that batch from the highest seq of all downwards.
 const unbatched = `SELECT seal FROM message WHERE request = $1 AND batch IS NULL AND class = ''
 	AND seq > COALESCE((SELECT MAX(+seq) FROM message WHERE request = $1
 		AND batch = (SELECT MAX(n) FROM batch WHERE request = $1)), 0)
 	ORDER BY batch, class, seq LIMIT $2 + 0`
 
-// Unbatched returns messages that nothing has been done about.
+// Unbatched returns messages that are in no batch and have no outcome.
 func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
 	err := t.each("read unbatched messages of "+string(id), unbatched,
@@ -189,15 +190,15 @@ func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	return messages, err
 }
 
-// Unsettled returns the seqs of messages without an outcome. That they rest on nothing either lets
-// an index give them in order.
+// Unsettled returns the seqs of messages without an outcome. The condition that they have no
+// confirmation either lets an index return them in order.
 func (t *tx) Unsettled(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
 	return t.seqs("read unsettled messages of "+string(id),
 		`SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3 + 0`,
 		id, int64(from), max(limit, 0))
 }
 
-// seqs returns the seqs that a query finds.
+// seqs returns the seqs that a query returns.
 func (t *tx) seqs(do, query string, args ...any) ([]recall.Seq, error) {
 	var seqs []recall.Seq
 	err := t.each(do, query, args, func(row *sql.Rows) error {
@@ -251,7 +252,7 @@ const confirm = `WITH j AS MATERIALIZED (
 	WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = $4
 		AND message.confirmed || '' = $5`
 
-// Confirm raises what outcomes rest on.
+// Confirm raises the confirmation of outcomes.
 func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (int, error) {
 	do := "confirm outcomes of " + string(id)
 	if by == bot.ByAnswer {
@@ -274,14 +275,14 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 	return raised, nil
 }
 
-// Unconfirmed returns seqs of recalled messages for which there is the API's answer alone.
+// Unconfirmed returns seqs of recalled messages that only the API's answer confirms.
 func (t *tx) Unconfirmed(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
 	return t.seqs("read unconfirmed outcomes of "+string(id),
 		`SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5 + 0`,
 		id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0))
 }
 
-// Rests counts recalled messages by what that rests on.
+// Rests counts recalled messages by their confirmation.
 func (t *tx) Rests(id bot.RequestID) (map[bot.Confirmation]int, error) {
 	counts := map[bot.Confirmation]int{}
 	err := t.each("count confirmations of "+string(id),
@@ -310,7 +311,7 @@ func (t *tx) Progress(id bot.RequestID) (map[bot.Class]int, error) {
 	return counts, err
 }
 
-// LastOutcome is when an outcome was last stored.
+// LastOutcome returns when an outcome was last stored.
 func (t *tx) LastOutcome(id bot.RequestID) (time.Time, error) {
 	var ms int64
 	err := t.get("read last outcome of "+string(id), `SELECT last_outcome FROM request WHERE id = $1`, []any{id}, &ms)
@@ -344,7 +345,7 @@ func (t *tx) PutEvidenceKey(id bot.RequestID, key []byte) error {
 	return err
 }
 
-// ForgetEvidence deletes text, and at the end of it the key.
+// ForgetEvidence deletes text of messages, and in the end the key.
 func (t *tx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
 	do := "forget evidence of " + string(id)
 	n,

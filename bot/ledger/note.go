@@ -7,7 +7,7 @@ import (
 	"recallbot/recall"
 )
 
-// PutRoster keeps a roster under its hash.
+// PutRoster stores a roster under its hash.
 func (t *tx) PutRoster(r bot.Roster) error {
 	const do = "put roster"
 	body, err := encode(r)
@@ -19,7 +19,7 @@ func (t *tx) PutRoster(r bot.Roster) error {
 	return err
 }
 
-// Roster returns a roster by its hash. An empty one may be nil or a list of nobody.
+// Roster returns a roster by its hash. An empty one may be nil or an empty list.
 func (t *tx) Roster(hash string) (bot.Roster, error) {
 	const do = "read roster"
 	if hash == (bot.Roster{}).Hash() || hash == (bot.Roster{People: []bot.Person{}}).Hash() {
@@ -72,14 +72,14 @@ func (t *tx) Paused(app recall.SDKAppID) (*bot.Pause, error) {
 	return &p, nil
 }
 
-// NextReceipt returns the next number.
+// NextReceipt returns the number of the next receipt.
 func (t *tx) NextReceipt() (int, error) {
 	var n int
 	err := t.get("number receipt", `UPDATE counter SET n = n + 1 WHERE name = 'receipt' RETURNING n`, nil, &n)
 	return n, err
 }
 
-// PutNote keeps a value.
+// PutNote stores a value under a key.
 func (t *tx) PutNote(key, value string) error {
 	const do = "put note"
 	body, err := encode(value)
@@ -93,7 +93,7 @@ func (t *tx) PutNote(key, value string) error {
 	return err
 }
 
-// Note returns a kept value.
+// Note returns the value under a key.
 func (t *tx) Note(key string) (string, error) {
 	const do = "read note"
 	var body, value string

@@ -24,12 +24,12 @@ import (
 // channel is what replicas LISTEN on.
 const channel = "recallbot_wake"
 
-// patience is how long one transaction may take on PostgreSQL, waiting for the others included. A
-// network that swallows everything would otherwise hold a loop for as long as TCP keeps trying.
+// patience is how long one transaction may take on PostgreSQL, including the time that it waits for
+// others. Without it, a network that drops every packet would hold a loop for as long as TCP tries.
 const patience = time.Minute
 
-// A process numbers its transactions in a counter of its own, ofProcess with a random name behind
-// it. It is kept this long after the last of them.
+// A process numbers its transactions in a counter of its own, named ofProcess and a random part.
+// The counter is kept for this long after the last transaction.
 const (
 	ofProcess   = "process/"
 	keepProcess = 30 * 24 * time.Hour
@@ -53,16 +53,15 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 		return fmt.Errorf(
 			"%w: want postgres://USER:PASSWORD@HOST:PORT/DATABASE, with percent-encoded special characters in the password", ErrURL)
 	}
-	// Every query has its index. Where a table was small when a connection first used it,
-	// PostgreSQL would go on reading all of it, for each row that a foreign key is checked for,
-	// when a flood has made it large: sealing 100,000 messages would take minutes.
+	// Every query has its index. If a table is small when a connection first uses it, PostgreSQL
+	// would still read all of it for each row whose foreign key is checked after a flood has made
+	// it large: sealing 100,000 messages would take minutes.
 	config.RuntimeParams["enable_seqscan"] = "off"
-	// A query that reads a whole table all the same, since there is no other way, then seems so
-	// dear that PostgreSQL compiles it, each time: 0.1 s at best, 2 s on a busy machine, for
-	// reading three rows.
+	// A query that has to read a whole table then seems so expensive that PostgreSQL compiles it
+	// each time: 0.1 s at best, and 2 s on a busy machine, for reading three rows.
 	config.RuntimeParams["jit"] = "off"
-	// What waited for the writer's row must see what the one before it wrote, whatever the server's
-	// own default is: a snapshot would be taken before the wait.
+	// A transaction that waited for the writer's row must see what the one before it wrote,
+	// whatever the server's default is: a snapshot would be taken before the wait.
 	config.RuntimeParams["default_transaction_isolation"] = "read committed"
 	s := &postgresStore{name: ofProcess + rand.Text(), commits: map[int64]*commit{}}
 	l.store = s
@@ -100,9 +99,9 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 	}
 }
 
-// turns lets replicas that start at once bring the schema up to date one after the other. They wait
-// in the database: goose's own way is to look again every five seconds, all at the same moment, so
-// that the sixth replica would be up after 25 s.
+// turns makes replicas that start at the same time migrate the schema one after the other. They
+// wait in the database. goose by itself would try again every five seconds, all replicas at the
+// same moment, so that the sixth would be up after 25 s.
 type turns struct{}
 
 func (turns) SessionLock(ctx context.Context, conn *sql.Conn) error {
@@ -115,9 +114,9 @@ func (turns) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// listenForever passes the wakes of all replicas on to the hub. It connects again whenever the
-// connection is lost, after a second at first and half a minute at most, and then wakes everybody,
-// since it cannot know what was missed. It closes first once it has tried for the first time.
+// listenForever passes the wakes of all replicas on to the hub. When the connection is lost it
+// connects again, after a second at first and half a minute at most, and then wakes every
+// subscriber, since it cannot know what it missed. It closes first after its first attempt.
 func listenForever(ctx context.Context, config *pgx.ConnConfig, hub *hub, log *slog.Logger, first chan struct{}) {
 	pause := time.Second
 	for {
@@ -186,12 +185,12 @@ func listen(ctx context.Context, config *pgx.ConnConfig, hub *hub, ready func())
 
 const clock = "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)"
 
-// begin locks the writer's row, then reads the clock: later than any transaction before it. A
-// replica that freezes in the middle of a transaction is thrown out, so that the others are not
-// held for ever.
+// begin locks the writer's row and then reads the clock, so that the time is later than in every
+// transaction before. The server ends a replica's transaction that freezes in the middle, so that
+// the others do not wait for ever.
 //
-// Where it had to wait for the row it sees the schema's version as it was before; wrote sees it as
-// it is.
+// A transaction that had to wait for the row sees here the version of the schema from before the
+// wait; wrote sees the current one.
 func (s *postgresStore) begin(t *tx) error {
 	var ms int64
 	if err := t.get("lock the writer's row", `WITH writer AS MATERIALIZED (
@@ -201,7 +200,7 @@ func (s *postgresStore) begin(t *tx) error {
 		return err
 	}
 	t.now = moment(ms)
-	return s.settle(t.ctx, t.sql)
+	return s.resolve(t.ctx, t.sql)
 }
 
 func (s *postgresStore) look(t *tx) error {
@@ -211,7 +210,7 @@ func (s *postgresStore) look(t *tx) error {
 	return err
 }
 
-// commit is one whose answer has not come.
+// commit is a commit whose answer has not come.
 type commit struct {
 	n       int64
 	lost    bool          // it will not come
@@ -228,13 +227,13 @@ func (c *commit) isKnown() bool {
 	}
 }
 
-// wrote leaves the number of the transaction in the row of this process, where settle finds it if
-// the answer to the commit is lost. What the server itself tells of a transaction (pg_xact_status)
-// is no help: after a crash it gives a number that was never stored to the next one that asks for
-// one.
+// wrote stores the number of the transaction in the row of this process. There resolve finds it if
+// the answer to the commit is lost. The server's own record of a transaction (pg_xact_status) does
+// not help: after a crash the server gives a number that was never stored to the next transaction
+// that asks for one.
 //
-// The schema's version is read once more: this transaction has the writer's row, which a migration
-// locks first of all, so none is committed before this one has ended.
+// It reads the version of the schema once more. This transaction has the writer's row, which a
+// migration locks first, so no migration is committed before this transaction ends.
 func (s *postgresStore) wrote(t *tx) (int64, error) {
 	s.mu.Lock()
 	s.last = max(s.last+1, time.Now().UnixMicro())
@@ -257,17 +256,17 @@ func (s *postgresStore) committed(n int64) error {
 	return nil
 }
 
-// answered forgets a commit of which nothing needs to be found out.
+// answered forgets a commit whose answer has come.
 func (s *postgresStore) answered(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.commits, n)
 }
 
-// settle finds out what became of the commits of this process that were not answered. tx holds the
-// writer's row, so each of them has ended; and no transaction of this process began after one of
-// them without this look, so the number in its row is still that of the newest which was written.
-func (s *postgresStore) settle(ctx context.Context, tx *sql.Tx) error {
+// resolve finds out what became of the commits of this process that had no answer. tx holds the
+// writer's row, so each of them has ended. No transaction of this process begins after one of them
+// without this, so the number in its row is still that of the newest one that was written.
+func (s *postgresStore) resolve(ctx context.Context, tx *sql.Tx) error {
 	s.mu.Lock()
 	var open []*commit
 	for _, c := range s.commits {
@@ -298,9 +297,9 @@ func (s *postgresStore) settle(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// unsure: a commit that the server refuses is none. Where its answer is lost the row of this
-// process tells, once the transaction has ended: the server may be committing it, or not have
-// noticed yet that nobody is there any more.
+// unsure: a commit that the server refuses was not made. Where the answer is lost, the row of this
+// process says whether it was, once the transaction has ended: the server may still be committing
+// it, or may not have noticed yet that the connection is gone.
 func (s *postgresStore) unsure(n int64, err error) func(context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -317,7 +316,7 @@ func (s *postgresStore) unsure(n int64, err error) func(context.Context) (bool, 
 		for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 			var err error
 			if !c.isKnown() {
-				err = s.findOut(ctx)
+				err = s.resolveNow(ctx)
 			}
 			if c.isKnown() {
 				return c.written, nil
@@ -331,8 +330,8 @@ func (s *postgresStore) unsure(n int64, err error) func(context.Context) (bool, 
 	}
 }
 
-// findOut settles what is open in a transaction of its own.
-func (s *postgresStore) findOut(ctx context.Context) error {
+// resolveNow resolves open commits in a transaction of its own.
+func (s *postgresStore) resolveNow(ctx context.Context) error {
 	open, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -361,18 +360,18 @@ func (s *postgresStore) wake(ctx context.Context, tx *sql.Tx, topics []bot.Topic
 	return err
 }
 
-// gather tells the planner how large a flood is. Until autovacuum looks, a minute later, it takes
-// tables that were just filled for nearly empty, and reads all of them where it should look a few
-// rows up. Nobody waits for it: it is not done in the transaction that stored the rows.
+// gather tells the planner how large a flood is. Until autovacuum runs, a minute later, the planner
+// takes tables that were just filled for nearly empty, and reads all of them where an index has the
+// rows. Nobody waits for this: it does not run in the transaction that stored the rows.
 func (s *postgresStore) gather(ctx context.Context, db *sql.DB) error {
 	_, err := db.ExecContext(ctx, "ANALYZE message, evidence, batch")
 	return err
 }
 
-// forget does nothing: PostgreSQL overwrites what was deleted when it vacuums, in its own time.
+// forget does nothing: PostgreSQL overwrites deleted text when it vacuums.
 func (s *postgresStore) forget() {}
 
-// again: two transactions could not be put in an order (40001), or waited for each other (40P01).
+// again: two transactions could not be serialized (40001), or were in a deadlock (40P01).
 func (s *postgresStore) again(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (e.Code == "40001" || e.Code == "40P01")

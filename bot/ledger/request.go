@@ -57,8 +57,8 @@ func bounds(seqs command.Ranges) (low, high int64) {
 	return int64(seqs[0].From), int64(seqs[len(seqs)-1].To)
 }
 
-// touch keeps the group of a request. A name, in JSON, gives way to one of a request that was asked
-// later.
+// touch stores that there was a request about a group. The name, in JSON, is that of the newest
+// request that has one.
 const touch = `INSERT INTO touched (app, chat_group, asked, name) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (app, chat_group) DO UPDATE SET
 	asked = CASE WHEN excluded.asked > touched.asked THEN excluded.asked ELSE touched.asked END,
@@ -98,10 +98,10 @@ func (t *tx) Touched(app recall.SDKAppID, limit int) ([]bot.Touched, error) {
 	return groups, err
 }
 
-// askers names the open states as the index request_open does.
+// askers has the open states in the same words as the index request_open.
 const askers = `SELECT requester, accounts FROM request WHERE app = $1 AND state IN ('preparing', 'proposed', 'approved', 'running', 'stopping')`
 
-// Askers returns who asked the open requests.
+// Askers returns the people who asked the open requests.
 func (t *tx) Askers(app recall.SDKAppID) ([]bot.Asker, error) {
 	var all []bot.Asker
 	err := t.each("read who asked", askers, []any{int64(app)}, func(row *sql.Rows) error {
@@ -117,8 +117,7 @@ func (t *tx) Askers(app recall.SDKAppID) ([]bot.Asker, error) {
 	return all, err
 }
 
-// Request returns one request. Nothing more is needed to hold it: no other transaction writes
-// before this one ends.
+// Request returns one request. It needs no lock: no other transaction writes before this one ends.
 func (t *tx) Request(id bot.RequestID) (bot.Request, error) {
 	requests, err := t.requests("read request", `id = $1`, newestFirst, []any{id})
 	switch {
@@ -130,8 +129,8 @@ func (t *tx) Request(id bot.RequestID) (bot.Request, error) {
 	return requests[0], nil
 }
 
-// PutRequest stores what a request has become. Who asked what and when never changes, nor does a
-// digest once it is set.
+// PutRequest stores a changed request. Who asked for what, and when, never changes, nor does a
+// digest that is set.
 func (t *tx) PutRequest(r bot.Request) error {
 	do := "put request " + string(r.ID)
 	body, err := requestBody(r)
@@ -161,8 +160,8 @@ func (t *tx) PutRequest(r bot.Request) error {
 	return t.putApprovals(do, r)
 }
 
-// putApprovals makes the stored approvals those of r. One that is there as it is stays untouched: a
-// grant may hang on it.
+// putApprovals makes the stored approvals equal to those of r. It leaves an equal one untouched,
+// since a grant may depend on it.
 func (t *tx) putApprovals(do string, r bot.Request) error {
 	type row struct {
 		person string
@@ -211,7 +210,7 @@ func (t *tx) putApprovals(do string, r bot.Request) error {
 	return nil
 }
 
-// Grant stores that there are enough approvals. Where there is none of this digest the person is
+// Grant stores that there are enough approvals. Without an approval of this digest the person is
 // null, which the schema refuses.
 func (t *tx) Grant(id bot.RequestID, digest string) error {
 	_, err := t.exec("grant "+string(id), `INSERT INTO "grant" (request, person, digest, at)
@@ -276,8 +275,8 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(limit)+` + 0)`, newestFirst, args)
 }
 
-// holding returns the newest requests that fit the condition and cover one of the seqs, as far as
-// can be told without their bodies: whose bounds fit is found in an index.
+// holding returns the newest requests that meet the condition and may cover one of the seqs, as far
+// as can be seen without their bodies. An index finds those whose bounds fit.
 func (t *tx) holding(where string, args []any, seqs command.Ranges, limit int) (ids []bot.RequestID, err error) {
 	err = t.each("read requests", `SELECT id, seqs FROM request WHERE `+where+` ORDER BY +asked DESC, id DESC`, args,
 		func(row *sql.Rows) error {
@@ -292,8 +291,8 @@ func (t *tx) holding(where string, args []any, seqs command.Ranges, limit int) (
 	return ids, err
 }
 
-// shares reports whether stored seqs share one with these. It reads the text once: it may hold
-// 100,000.
+// shares reports whether the stored seqs have one in common with these. It reads the text once,
+// which may have 100,000 seqs.
 func shares(text string, these command.Ranges) bool {
 	i := 0
 	for part := range strings.SplitSeq(text, ",") {
@@ -319,7 +318,7 @@ func shares(text string, these command.Ranges) bool {
 	return false
 }
 
-// keys is ids as json_each takes them.
+// keys returns ids in the form that json_each takes.
 func keys(ids []bot.RequestID) (string, error) {
 	all := make(map[bot.RequestID]int, len(ids))
 	for _, id := range ids {
@@ -336,7 +335,7 @@ func (t *tx) RequestsAfter(id bot.RequestID, limit int) ([]bot.Request, error) {
 
 const newestFirst = `asked DESC, id DESC`
 
-// requests returns those that fit the condition, in that order, with their approvals.
+// requests returns the requests that meet the condition, in that order, with their approvals.
 func (t *tx) requests(do, where, order string, args []any) ([]bot.Request, error) {
 	var requests []bot.Request
 	at := map[bot.RequestID]int{}

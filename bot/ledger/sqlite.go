@@ -34,8 +34,8 @@ type sqliteStore struct {
 	stopped   chan struct{}
 }
 
-// openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; every commit
-// flushed to the disk; foreign keys checked; deleted text overwritten.
+// openSQLite opens the file: in write-ahead mode, so that readers wait for nobody; with a flush to
+// the disk at every commit, foreign keys checked, and deleted text overwritten.
 func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) error {
 	s := &sqliteStore{path: path, clock: opts.Clock}
 	if s.clock == nil {
@@ -81,10 +81,10 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 		return err
 	}
 	if err := s.recognize(ctx, l.write); err != nil {
-		return fmt.Errorf("tell the file from a copy of it: %w", err)
+		return fmt.Errorf("recognize a copy of the file: %w", err)
 	}
-	// Having the file's lock proves that whoever held a lease is dead. Who it was stays, so that
-	// its calls are still kept away from.
+	// The lock of the file proves that the process that held a lease is dead. The holder stays
+	// stored, so that the next one still keeps clear of its calls.
 	if _, err := l.write.ExecContext(ctx, "UPDATE lease SET till = 0"); err != nil {
 		return fmt.Errorf("end the leases of a process before: %w", err)
 	}
@@ -103,8 +103,8 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 	return nil
 }
 
-// recognize notes where the file is an older copy of a ledger, so that the bot knows that more may
-// have been done than it says.
+// recognize stores that the file is an older copy of a ledger, so that the bot knows that more may
+// have been done than the file says.
 func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 	if s.marker, err = newMarker(s.claim.lock); err != nil {
 		return err
@@ -155,18 +155,18 @@ func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 	return s.marker.put(n)
 }
 
-// wrote counts a transaction that has written, before it is committed.
+// wrote counts a writing transaction before its commit.
 func (s *sqliteStore) wrote(t *tx) (int64, error) {
 	var n int64
 	err := t.get("count transaction", `UPDATE counter SET n = n + 1 WHERE name = 'writer' RETURNING n`, nil, &n)
 	return n, err
 }
 
-// committed tells the lock file how many transactions have written.
+// committed writes to the lock file how many transactions have written.
 func (s *sqliteStore) committed(n int64) error { return s.marker.put(n) }
 
-// connector opens connections to the file. Pragmas go in the name, since they hold for one
-// connection and a pool makes new ones.
+// connector opens connections to the file. The name of the file carries the pragmas, since a pragma
+// holds for one connection and a pool makes new ones.
 func connector(path, mode string, pragmas ...string) driver.Connector {
 	q := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_pragma": pragmas}
 	c, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
@@ -176,10 +176,10 @@ func connector(path, mode string, pragmas ...string) driver.Connector {
 	return c
 }
 
-// begin needs no lock but SQLite's: nobody else writes before the transaction ends.
+// begin needs no lock beside SQLite's: no other transaction writes before this one ends.
 func (s *sqliteStore) begin(t *tx) error { return s.look(t) }
 
-// unsure: what could not be committed was not.
+// unsure: a transaction whose commit failed was not written.
 func (s *sqliteStore) unsure(int64, error) func(context.Context) (bool, error) { return nil }
 
 func (s *sqliteStore) look(t *tx) error {
@@ -205,10 +205,10 @@ func (s *sqliteStore) limit(ctx context.Context) (context.Context, context.Cance
 // wake does nothing: there is no other process.
 func (s *sqliteStore) wake(context.Context, *sql.Tx, []bot.Topic) error { return nil }
 
-// gather does nothing: SQLite goes by its indexes, not by numbers.
+// gather does nothing: SQLite uses its indexes whatever the tables hold.
 func (s *sqliteStore) gather(context.Context, *sql.DB) error { return nil }
 
-// forget lets the write-ahead log be emptied, which still has pages as they were.
+// forget has the write-ahead log emptied, which still holds pages with the deleted text.
 func (s *sqliteStore) forget() {
 	select {
 	case s.forgot <- struct{}{}:
@@ -216,7 +216,7 @@ func (s *sqliteStore) forget() {
 	}
 }
 
-// emptyForever empties the write-ahead log whenever text was forgotten. Where somebody reads the
+// emptyForever empties the write-ahead log whenever text was deleted. While somebody reads the
 // file, as an export or a backup does for minutes, it tries again every second.
 func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Logger) {
 	for {
@@ -243,9 +243,9 @@ func (s *sqliteStore) emptyForever(ctx context.Context, db *sql.DB, log *slog.Lo
 	}
 }
 
-// empty empties the write-ahead log, in its turn among the transactions, and fails where somebody
-// reads the file. SQLite itself would wait for them for as long as the connection's timeout says,
-// and every transaction with it.
+// empty empties the write-ahead log in its turn among the transactions, and fails while somebody
+// reads the file. SQLite itself would wait for readers until the timeout of the connection, and
+// every transaction would wait too.
 func empty(ctx context.Context, db *sql.DB) (err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -276,13 +276,12 @@ func (s *sqliteStore) rule(err error) bool {
 	return ok && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
-// renewals are in memory: only this process has the file. The disk is spared a write every two
-// seconds, and a full one ends no lease.
+// renewals are in memory, since only this process has the file. That saves the disk a write every
+// two seconds, and no lease ends because the disk is full.
 func (s *sqliteStore) renewals() *renewals { return &s.renewed }
 
-// backup copies within one read transaction into a file beside the target, which gets its name when
-// it is complete and on disk. The names that a ledger has for what stands beside its file are no
-// targets.
+// backup copies the ledger in one read transaction to a file beside the target, which gets its name
+// when it is complete and on disk. The names of the files beside a ledger are refused as targets.
 func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	for _, suffix := range append([]string{".lock"}, besides...) {
 		of, is := strings.CutSuffix(file, suffix)
@@ -325,7 +324,7 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 }
 
 // leave keeps SQLite from removing the write-ahead log with the last connection where the file is
-// not the one that was claimed any more: the log of that name may be another's.
+// no longer the one that was claimed: the log of that name may belong to another.
 func (s *sqliteStore) leave(db *sql.DB) error {
 	if s.claim == nil || db == nil || !errors.Is(s.claim.still(), ErrReplaced) {
 		return nil

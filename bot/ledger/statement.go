@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// statements are the queries of one pool of SQLite connections, kept compiled: to compile one takes
-// longer than to run it. PostgreSQL's driver keeps its own. A nil *statements keeps nothing.
+// statements are the compiled queries of one pool of SQLite connections: compiling one takes longer
+// than running it. The driver of PostgreSQL keeps its own. A nil *statements keeps nothing.
 //
-// Where a query's LIMIT is a bare variable, SQLite looks at its value when it compiles, and
-// compiles the query anew whenever a value is bound: so a LIMIT is written as a sum, $3 + 0, whose
-// value it leaves alone.
+// When the LIMIT of a query is a bare variable, SQLite looks at its value while compiling, and
+// compiles the query again whenever a value is bound. So a LIMIT is written as a sum, $3 + 0, whose
+// value SQLite does not look at.
 type statements struct {
 	db   *sql.DB
 	mu   sync.Mutex
@@ -32,9 +32,8 @@ func (s *statements) get(query string) *sql.Stmt {
 	return s.kept[query]
 }
 
-// keep compiles queries that a transaction found missing, once it has ended: before, the pool may
-// have no connection to spare. One that cannot be compiled now is compiled where it is used, as
-// before.
+// keep compiles queries that a transaction did not find, once it has ended: during it the pool may
+// have no free connection. A query that cannot be compiled now is compiled where it is used.
 func (s *statements) keep(ctx context.Context, queries []string) {
 	if s == nil {
 		return

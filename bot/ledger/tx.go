@@ -14,9 +14,9 @@ import (
 	"recallbot/bot"
 )
 
-// tx is one transaction. After a fault nothing more is written, and the transaction is not
-// committed even when its fn overlooks the error: PostgreSQL would not, and a half of what one
-// method writes must not stay.
+// tx is one transaction. After an error it writes nothing more and is not committed, even when fn
+// ignores the error: PostgreSQL would not commit it either, and half of what one method writes must
+// not stay.
 type tx struct {
 	ctx    context.Context
 	sql    *sql.Tx
@@ -39,7 +39,7 @@ var _ bot.Tx = (*tx)(nil)
 // Now is the ledger's time.
 func (t *tx) Now() time.Time { return t.now }
 
-// current returns ErrVersion where the schema is of another version than this program knows.
+// current returns ErrVersion where the schema has another version than this program knows.
 func (t *tx) current() error {
 	if t.ours == 0 {
 		return nil
@@ -56,7 +56,7 @@ func (t *tx) Wake(topics ...bot.Topic) {
 	}
 }
 
-// fail makes err the transaction's fault and returns it, named.
+// fail makes err, with the name do, the error of the transaction, and returns it.
 func (t *tx) fail(do string, err error) error {
 	if t.rule(err) {
 		err = fmt.Errorf("%w: %w", bot.ErrRule, err)
@@ -65,15 +65,15 @@ func (t *tx) fail(do string, err error) error {
 	return t.fault
 }
 
-// refuse is a rule that this code holds, since the schema cannot.
+// refuse fails the transaction for a rule that the schema cannot hold.
 func (t *tx) refuse(do, why string) error {
 	return t.fail(do, fmt.Errorf("%w: %s", bot.ErrRule, why))
 }
 
-// missing is what is returned where a thing is not there. It is no fault.
+// missing returns the error for a thing that does not exist. It does not end the transaction.
 func missing(do string) error { return fmt.Errorf("%s: %w", do, bot.ErrNotFound) }
 
-// statement returns the compiled query, or nil where it is not kept yet.
+// statement returns the compiled query, or nil where it is not compiled yet.
 func (t *tx) statement(query string) *sql.Stmt {
 	if t.kept == nil {
 		return nil
@@ -108,7 +108,7 @@ func (t *tx) exec(do, query string, args ...any) (int, error) {
 	return int(n), nil
 }
 
-// change runs a statement that must change a row: none is ErrNotFound.
+// change runs a statement that must change a row. Where it changes none, the error is ErrNotFound.
 func (t *tx) change(do, query string, args ...any) error {
 	n, err := t.exec(do, query, args...)
 	if err == nil && n == 0 {
@@ -117,7 +117,7 @@ func (t *tx) change(do, query string, args ...any) error {
 	return err
 }
 
-// get scans the one row of a query; none is ErrNotFound.
+// get scans the single row of a query. Where there is none, the error is ErrNotFound.
 func (t *tx) get(do, query string, args []any, into ...any) error {
 	if t.fault != nil {
 		return t.fault
@@ -165,7 +165,7 @@ func (t *tx) each(do, query string, args []any, scan func(row *sql.Rows) error) 
 	return nil
 }
 
-// encode writes v as JSON text. Free text of others is always kept so: PostgreSQL takes neither a
+// encode returns v as JSON. Text of others is always stored as JSON: PostgreSQL accepts neither a
 // NUL nor invalid UTF-8 in a text.
 func encode(v any) (string, error) {
 	b, err := json.Marshal(v)
@@ -174,7 +174,7 @@ func encode(v any) (string, error) {
 
 func decode(text string, into any) error { return json.Unmarshal([]byte(text), into) }
 
-// millis is how a time is stored; the zero time is 0.
+// millis returns a time as it is stored; the zero time is 0.
 func millis(at time.Time) int64 {
 	if at.IsZero() {
 		return 0
@@ -196,18 +196,19 @@ func flag(b bool) int {
 	return 0
 }
 
-// orNull stores "" as null.
+// orNull returns nil for "", which is stored as null.
 func orNull(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 
 // list is many rows in one argument: a JSON object that json_each, which both databases have, turns
 // into rows of key and value. It is four times as fast as many rows of arguments. An update from a
-// list names the request in the list's own rows (WITH ... AS MATERIALIZED), so that SQLite walks
-// the list and looks each row up: given the request apart, it walks the request's rows and the
-// whole list for each. So does PostgreSQL with what else an index has, where it takes that for
-// rare; such a column is compared with an empty text behind it, which no index has.
+// list has the request in the rows of the list (WITH ... AS MATERIALIZED), so that SQLite reads the
+// list and looks up each row: if the request were a separate argument, SQLite would read all rows
+// of the request and the whole list for each. PostgreSQL does the same with the other columns of an
+// index if it takes a value for rare; so such a column is compared with an empty text appended to
+// it, for which there is no index.
 type list struct{ b strings.Builder }
 
-// chunk is how many rows a list holds at most, so that 100,000 messages are not one text in memory.
+// chunk is the most rows of a list, so that 100,000 messages are not one text in memory.
 const chunk = 5000
 
 func (l *list) add(key int64, value any) error {

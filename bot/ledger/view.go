@@ -6,7 +6,7 @@ import (
 	"recallbot/bot"
 )
 
-// AddView starts to keep a card.
+// AddView stores a new view of a card.
 func (t *tx) AddView(v bot.View) error {
 	const do = "add view"
 	ref, err := encode(v.Ref)
@@ -60,7 +60,7 @@ func (t *tx) views(where string, args ...any) ([]bot.View, error) {
 	return views, err
 }
 
-// PutView stores what a place shows now.
+// PutView stores what a place shows.
 func (t *tx) PutView(v bot.View) error {
 	const do = "put view"
 	ref, err := encode(v.Ref)
@@ -94,8 +94,8 @@ func (t *tx) AddPost(p bot.Post) error {
 
 const selectPosts = `SELECT request, key, place, kind, line, ref, after, tries FROM post WHERE `
 
-// firstPosts are the first unposted posts of requests. One that waits holds up those of its own
-// request only.
+// firstPosts are the first unposted posts of requests. A post that waits delays only later posts of
+// its own request.
 const firstPosts = selectPosts + `platform = $1 AND posted = 0 AND NOT EXISTS (
 			SELECT 1 FROM post earlier
 			WHERE earlier.request = post.request AND earlier.platform = post.platform
@@ -133,7 +133,7 @@ func (t *tx) posts(query string, args ...any) ([]bot.Post, error) {
 	return posts, err
 }
 
-// PutPost stores what has become of a post.
+// PutPost stores a changed post.
 func (t *tx) PutPost(p bot.Post) error {
 	const do = "put post"
 	ref, err := encode(p.Ref)

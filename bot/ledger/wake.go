@@ -7,7 +7,7 @@ import (
 	"recallbot/bot"
 )
 
-// hub passes wakes on to those in this process who wait for them. Its zero value is ready.
+// hub passes wakes on to the subscribers in this process. Its zero value is ready.
 type hub struct {
 	mu   sync.Mutex
 	subs map[*subscriber]bool
@@ -46,7 +46,7 @@ func (h *hub) wake(topics ...bot.Topic) {
 	}
 }
 
-// wakeAll wakes every subscriber, for when it is not known what was missed.
+// wakeAll wakes every subscriber. It is for when wakes may have been missed.
 func (h *hub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
