@@ -143,11 +143,11 @@ func (p *program) attach() (err error) {
 		}
 		if p.slack, err = slack.New(slack.Options{
 			BotToken: c.Slack.BotToken.Reveal(), AppToken: c.Slack.AppToken.Reveal(), SigningSecrets: secrets,
-			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.engine, Acked: p.metrics.Acked(bot.Slack), Door: p.door,
+			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.engine, Acked: p.metrics.Acked(slack.ID), Door: p.door,
 		}); err != nil {
 			return err
 		}
-		p.metrics.Heard(bot.Slack, p.slack.LastFrame)
+		p.metrics.Heard(slack.ID, p.slack.LastFrame)
 		p.engine.Attach(p.slack)
 		p.handlers.Handle("/slack/commands", p.slack.Handler())
 		p.handlers.Handle("/slack/interactions", p.slack.Handler())
@@ -157,12 +157,12 @@ func (p *program) attach() (err error) {
 			BotToken: c.Discord.BotToken.Reveal(), ApplicationID: c.Discord.ApplicationID,
 			PublicKey: hex.EncodeToString(c.Discord.PublicKey),
 			BaseURL:   c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.engine,
-			Acked: p.metrics.Acked(bot.Discord),
+			Acked: p.metrics.Acked(discord.ID),
 			Door:  p.door,
 		}); err != nil {
 			return err
 		}
-		p.metrics.Heard(bot.Discord, p.discord.LastFrame)
+		p.metrics.Heard(discord.ID, p.discord.LastFrame)
 		p.engine.Attach(p.discord)
 		p.handlers.Handle("/discord/interactions", p.discord.Handler())
 	}
@@ -196,10 +196,10 @@ func policy(c config.Config) bot.Policy {
 			AnyChannel: channels.Any()}
 	}
 	if c.Slack.On() {
-		p.Crowds[bot.Slack] = crowd(c.Slack.Requesters, c.Slack.Approvers, c.Slack.Channels)
+		p.Crowds[slack.ID] = crowd(c.Slack.Requesters, c.Slack.Approvers, c.Slack.Channels)
 	}
 	if c.Discord.On() {
-		p.Crowds[bot.Discord] = crowd(c.Discord.Requesters, c.Discord.Approvers, c.Discord.Channels)
+		p.Crowds[discord.ID] = crowd(c.Discord.Requesters, c.Discord.Approvers, c.Discord.Channels)
 	}
 	return p
 }
@@ -226,10 +226,10 @@ func roster(people config.Roster) bot.Roster {
 			if !ok {
 				team, user = "", s
 			}
-			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, Workspace: team, User: user})
+			p.Accounts = append(p.Accounts, bot.Account{Platform: slack.ID, Workspace: team, User: user})
 		}
 		for _, d := range who.Discord {
-			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Discord, Workspace: "discord", User: d})
+			p.Accounts = append(p.Accounts, bot.Account{Platform: discord.ID, Workspace: "discord", User: d})
 		}
 		r.People = append(r.People, p)
 	}
@@ -429,11 +429,11 @@ func checked(ctx context.Context) (console.Checked, error) {
 	}}
 	people := roster(c.Policy.Roster)
 	if p.slack != nil {
-		checked.Platforms = append(checked.Platforms, console.Platform{ID: bot.Slack, Name: "Slack",
+		checked.Platforms = append(checked.Platforms, console.Platform{ID: slack.ID, Name: "Slack",
 			Check: func(ctx context.Context) ([]bot.Finding, error) { return p.slack.Check(ctx, people) }})
 	}
 	if p.discord != nil {
-		checked.Platforms = append(checked.Platforms, console.Platform{ID: bot.Discord, Name: "Discord",
+		checked.Platforms = append(checked.Platforms, console.Platform{ID: discord.ID, Name: "Discord",
 			Check: func(ctx context.Context) ([]bot.Finding, error) { return p.discord.Check(ctx, people) }})
 	}
 	return checked, nil

@@ -15,6 +15,7 @@
 // # Where to look
 //
 //	person.go policy.go     who people are, and who may ask, approve and read
+//	traits.go               what a platform tells the bot of itself
 //	request.go              a request and its states; Decide alone makes an approval
 //	seal.go outcome.go      what a request is fixed to, and what became of a message
 //	card.go text.go         what a request looks like, and text of others kept inert

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Account is one identity of a person: a user id on a platform. Workspace is the Slack team (or
-// enterprise) id, and "discord" on Discord, where user ids are global.
+// Account is one identity of a person: a user id on a platform. Workspace is where the user id
+// counts: a team's id, or Traits.Workspace on a platform on which user ids are global.
 type Account struct {
 	Platform  Platform `json:"platform"`
 	Workspace string   `json:"workspace"`
@@ -111,8 +111,8 @@ type Member struct {
 	// Name is what the platform shows for the account. It is chosen by its owner and proves
 	// nothing.
 	Name string `json:"name"`
-	// Groups holds the ids of the Slack user groups or Discord roles that the account is in, at
-	// least those the policy names.
+	// Groups holds the ids of the user groups or roles that the account is in, at least those the
+	// policy names.
 	Groups []string `json:"groups,omitempty"`
 	// Trouble is why the account may not use the bot at all, whatever its groups; "" for no reason.
 	Trouble Trouble `json:"trouble,omitempty"`

@@ -7,17 +7,9 @@ type Ref struct {
 	Thread  string `json:"thread,omitempty"` // where its thread's messages go, once there is one
 }
 
-// Platform names a chat platform that people use the bot on.
+// Platform is the id of a chat platform that people use the bot on. It stands in accounts, in the
+// ledger, in the roster and in metrics, and never changes.
 type Platform string
-
-// The two platforms.
-const (
-	Slack   Platform = "slack"
-	Discord Platform = "discord"
-)
-
-// TypesOptions reports whether commands are typed options there, not text.
-func (p Platform) TypesOptions() bool { return p == Discord }
 
 // Trouble is a reason why an account, or the place it speaks from, is refused before any list of
 // names is looked at. Each has its sentence in text/en.txt under "trouble.".
@@ -45,9 +37,9 @@ const (
 // Place is where something was typed or pressed.
 type Place struct {
 	Platform  Platform `json:"platform"`
-	Workspace string   `json:"workspace"` // Slack team id or Discord guild id
+	Workspace string   `json:"workspace"` // id of a team, or of a server
 	Channel   string   `json:"channel"`
-	Thread    string   `json:"thread,omitempty"` // Discord: the thread it was typed in
+	Thread    string   `json:"thread,omitempty"` // the thread it was typed in
 	// Trouble says why the bot cannot work in this place; "" when it can.
 	Trouble Trouble `json:"trouble,omitempty"`
 }

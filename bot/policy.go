@@ -86,11 +86,7 @@ func (p Policy) IsApprover(m Member) bool {
 // MayBeUsedIn returns a Refusal when the bot must not be used in that place.
 func (p Policy) MayBeUsedIn(at Place) error {
 	if at.Trouble != "" {
-		key := "trouble." + string(at.Trouble)
-		if at.Trouble == TroubleNotInChannel { // what mends it is not the same everywhere
-			return &Refusal{Key: key, Why: Say("refuse.trouble.not_in_channel." + string(at.Platform))}
-		}
-		return NewRefusal(key)
+		return at.Trouble.refusal(at.Platform)
 	}
 	c := p.Crowds[at.Platform]
 	if c.AnyChannel || slices.Contains(c.Channels, at.Channel) {
@@ -190,10 +186,20 @@ func (p Policy) IsProtected(sender recall.UserID) bool { return slices.Contains(
 // admits returns a Refusal for an account in trouble, and for one that a roster does not know.
 func (r Roster) admits(m Member) error {
 	if m.Trouble != "" {
-		return NewRefusal("trouble." + string(m.Trouble))
+		return m.Trouble.refusal(m.Account.Platform)
 	}
 	if _, ok := r.Of(m.Account); !ok {
 		return NewRefusal("not_in_roster")
 	}
 	return nil
+}
+
+// refusal is the Refusal of an account or a place in trouble. What mends it is not the same
+// everywhere: a platform may have its own sentence.
+func (t Trouble) refusal(on Platform) error {
+	r := NewRefusal("trouble." + string(t))
+	if own := "refuse." + r.Key + "." + string(on); Known(own) {
+		r.Why = Say(own)
+	}
+	return r
 }

@@ -507,7 +507,5 @@ func people(approvals []Approval) Line {
 	return l
 }
 
-// PlatformName is what people call a platform.
-func PlatformName(p Platform) Span {
-	return Span{Kind: Words, Text: map[Platform]string{Slack: "Slack", Discord: "Discord"}[p]}
-}
+// PlatformName is what people call the platform.
+func PlatformName(p Platform) Span { return Span{Kind: Words, Text: p.Traits().Name} }

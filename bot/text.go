@@ -93,6 +93,10 @@ func Say(key string, args ...any) Line {
 	return sentence.fill(key, args)
 }
 
+// Known reports whether there is a sentence under key: a platform may bring one in place of
+// another.
+func Known(key string) bool { _, ok := english[key]; return ok }
+
 // part is a piece of a parsed sentence: words, or a placeholder with the forms of its noun.
 type part struct {
 	words    string
@@ -195,18 +199,24 @@ func mustParseText(language string) map[string]sentence {
 		panic(err) // unreachable: the file is embedded
 	}
 	sentences := map[string]sentence{}
-	for n, row := range strings.Split(string(body), "\n") {
+	addSentences(sentences, language, string(body))
+	return sentences
+}
+
+// addSentences reads a text of sentences, one a line, into those that there are. Whose they are is
+// for the panic about a text that cannot be read.
+func addSentences(sentences map[string]sentence, whose, text string) {
+	for n, row := range strings.Split(text, "\n") {
 		row = strings.TrimSpace(row)
 		if row == "" || strings.HasPrefix(row, "#") {
 			continue
 		}
 		key, value, ok := strings.Cut(row, " = ")
 		if _, twice := sentences[key]; !ok || twice {
-			panic(fmt.Sprintf("bot: text/%s.txt:%d: want one \"key = sentence\" a key", language, n+1))
+			panic(fmt.Sprintf("bot: the sentences of %s, line %d: want one \"key = sentence\" a key", whose, n+1))
 		}
 		sentences[key] = parseSentence(value)
 	}
-	return sentences
 }
 
 func parseSentence(s string) sentence {

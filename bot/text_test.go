@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,13 +15,27 @@ import (
 // TestText finds sentences that are asked for but missing, and sentences that nobody asks for.
 func TestText(t *testing.T) {
 	var files []string
-	for _, dir := range []string{".", "history", "intake", "worker", filepath.Join("..", "adapters", "slack"),
-		filepath.Join("..", "adapters", "discord")} {
+	known := maps.Clone(mustParseText("en"))
+	for _, dir := range []string{".", "history", "intake", "worker", filepath.Join("..", "adapters", "*")} {
 		list, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(list) == 0 {
 			t.Fatalf("no source in %s: %v", dir, err)
 		}
 		files = append(files, list...)
+		texts, err := filepath.Glob(filepath.Join(dir, "text", "en.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range texts {
+			if dir == "." {
+				continue // read already
+			}
+			body, err := os.ReadFile(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			addSentences(known, text, string(body))
+		}
 	}
 	var source strings.Builder
 	for _, f := range files {
@@ -49,7 +64,7 @@ func TestText(t *testing.T) {
 			continue
 		}
 		asked[key] = true
-		if _, ok := english[key]; !ok {
+		if _, ok := known[key]; !ok {
 			t.Errorf("no sentence %q", key)
 		}
 	}
@@ -60,7 +75,7 @@ func TestText(t *testing.T) {
 			prefixes = append(prefixes, m[1])
 		}
 	}
-	for key := range english {
+	for key := range known {
 		used := asked[key] || literals[key]
 		for _, p := range prefixes {
 			used = used || strings.HasPrefix(key, p)

@@ -133,7 +133,7 @@ func New(o Options) (*Adapter, error) {
 		base: strings.TrimSuffix(o.BaseURL, "/") + "/api/v10", token: o.BotToken, http: o.HTTPClient, log: a.log,
 		pauses: map[string]time.Time{}, judged: a.judged,
 	}
-	a.flow = intake.NewFlow(bot.Discord, o.Bot, a.left, o.Acked, a.log)
+	a.flow = intake.NewFlow(ID, o.Bot, a.left, o.Acked, a.log)
 	return a, nil
 }
 

@@ -40,8 +40,8 @@ func TestCommand(t *testing.T) {
 		e, m := r.bot.last(t)
 		want := intake.Event{
 			ID: bot.EventID("discord:" + i.ID), Name: "mina",
-			Place: bot.Place{Platform: bot.Discord, Workspace: r.ID, Channel: trust},
-			By:    bot.Account{Platform: bot.Discord, Workspace: "discord", User: mina},
+			Place: bot.Place{Platform: ID, Workspace: r.ID, Channel: trust},
+			By:    bot.Account{Platform: ID, Workspace: "discord", User: mina},
 			Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Options: map[string]string{
 				"group": "@TGS#2J4SZEAEL", "seqs": "100 101", "last": "5", "reason": "spam",
 			}},

@@ -69,7 +69,7 @@ func (c *checkup) run(ctx context.Context) error {
 			return err
 		}
 	}
-	crowd := c.policy.Crowds[bot.Discord]
+	crowd := c.policy.Crowds[ID]
 	if crowd.AnyChannel {
 		c.everywhere()
 	}
@@ -290,7 +290,7 @@ func (c *checkup) channel(ctx context.Context, channelID string) error {
 
 // ring looks at whether the mention of an approver role would notify anybody.
 func (c *checkup) ring(h *home, may int64, where string) {
-	for _, p := range c.policy.Crowds[bot.Discord].Approvers {
+	for _, p := range c.policy.Crowds[ID].Approvers {
 		r, known := h.roles[p.Group]
 		if p.Group == "" || !known || r.ID == h.id {
 			continue
@@ -361,7 +361,7 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	}
 	// As a request would be refused, whoever asks it; who is in the roles is not told, so whoever
 	// asks may be one of them.
-	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: bot.Discord}, Approvers: approvers,
+	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: ID}, Approvers: approvers,
 		UnnamedApprovers: inRoles}, c.roster)
 	switch need := max(c.policy.Approvals, c.policy.LargeApprovals); {
 	case len(approvers)+inRoles == 0:
@@ -394,7 +394,7 @@ func (c *checkup) count(ctx context.Context, list []bot.Principal) (named []bot.
 			return nil, 0, err
 		}
 		if there {
-			named = append(named, bot.Account{Platform: bot.Discord, Workspace: "discord", User: p.User})
+			named = append(named, bot.Account{Platform: ID, Workspace: everywhere, User: p.User})
 		} else {
 			c.found.Bad("correct the id, or take it out", "the account %s is in none of the servers", p.User)
 		}

@@ -30,7 +30,7 @@ func (r *rig) checked(t *testing.T) string {
 // allowed is a policy for Discord.
 func allowed(channels []string, requesters, approvers []bot.Principal) bot.Policy {
 	p := bot.DefaultPolicy()
-	p.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {Requesters: requesters, Approvers: approvers,
+	p.Crowds = map[bot.Platform]bot.Crowd{ID: {Requesters: requesters, Approvers: approvers,
 		Channels: channels, AnyChannel: channels == nil}}
 	return p
 }
@@ -182,7 +182,7 @@ func TestCheckPeople(t *testing.T) {
 		// People count, not accounts.
 		discord := func(users ...string) (l []bot.Account) {
 			for _, u := range users {
-				l = append(l, bot.Account{Platform: bot.Discord, Workspace: "discord", User: u})
+				l = append(l, bot.Account{Platform: ID, Workspace: "discord", User: u})
 			}
 			return l
 		}

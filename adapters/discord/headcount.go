@@ -48,7 +48,7 @@ func (h *headcount) of(guild string) (roles map[string]int, ok bool) {
 // Where no role may approve there is nothing to count.
 func (a *Adapter) count(ctx context.Context) {
 	named := func(p bot.Principal) bool { return p.Group != "" }
-	if !slices.ContainsFunc(a.bot.PolicyNow().Crowds[bot.Discord].Approvers, named) {
+	if !slices.ContainsFunc(a.bot.PolicyNow().Crowds[ID].Approvers, named) {
 		return
 	}
 	for {
@@ -77,10 +77,10 @@ func (a *Adapter) membersByRole(ctx context.Context, guild string) (roles map[st
 // roles is counted twice, so that it is never too few.
 func (a *Adapter) countApprovers(guild string, m *bot.Member) {
 	roles, known := a.heads.of(guild)
-	for _, p := range a.bot.PolicyNow().Crowds[bot.Discord].Approvers {
+	for _, p := range a.bot.PolicyNow().Crowds[ID].Approvers {
 		switch {
 		case p.Group == "":
-			m.Approvers = append(m.Approvers, bot.Account{Platform: bot.Discord, Workspace: "discord", User: p.User})
+			m.Approvers = append(m.Approvers, bot.Account{Platform: ID, Workspace: everywhere, User: p.User})
 		case p.Group == guild: // everybody's role, which nobody's list of roles names
 		case !known:
 			m.Approvers, m.UnnamedApprovers = nil, 0

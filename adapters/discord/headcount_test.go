@@ -22,7 +22,7 @@ func TestHeadcount(t *testing.T) {
 		})
 		defer r.stop()
 		others := func(guild, user string, groups ...string) (int, bool) {
-			m := bot.Member{Account: bot.Account{Platform: bot.Discord, Workspace: "discord", User: user},
+			m := bot.Member{Account: bot.Account{Platform: ID, Workspace: "discord", User: user},
 				Groups: groups}
 			r.adapter.countApprovers(guild, &m)
 			return r.bot.policy.Others(m, bot.Roster{}), m.ApproversKnown

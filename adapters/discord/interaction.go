@@ -135,7 +135,7 @@ func (in *interaction) user() *user {
 
 // member is what Discord says of who acted, at this moment.
 func (a *Adapter) member(in *interaction) bot.Member {
-	m := bot.Member{Account: bot.Account{Platform: bot.Discord, Workspace: "discord"}}
+	m := bot.Member{Account: bot.Account{Platform: ID, Workspace: everywhere}}
 	u := in.user()
 	if u == nil || !isSnowflake(u.ID) {
 		m.Trouble = bot.TroubleUnknown
@@ -182,7 +182,7 @@ func first(names ...string) string {
 // place is where it happened. For a thread the channel is the one that it belongs to: that is what
 // a policy names.
 func (in *interaction) place() bot.Place {
-	p := bot.Place{Platform: bot.Discord, Workspace: in.GuildID, Channel: in.ChannelID}
+	p := bot.Place{Platform: ID, Workspace: in.GuildID, Channel: in.ChannelID}
 	thread := false
 	if c := in.Channel; c != nil {
 		switch c.Type {
@@ -217,7 +217,7 @@ func mayPost(may int64, thread bool) bool {
 const eventPrefix = "discord:"
 
 // buttons are what Discord's custom_id carries.
-var buttons = intake.Buttons{Platform: bot.Discord, Most: maxCustomID}
+var buttons = intake.Buttons{Platform: ID, Most: maxCustomID}
 
 var forged = intake.Act{Kind: intake.ActForged}
 

@@ -143,7 +143,7 @@ func BenchmarkAcknowledgement(b *testing.B) {
 			address, stop := g.Start()
 			defer stop()
 			policy := bot.DefaultPolicy()
-			policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
+			policy.Crowds = map[bot.Platform]bot.Crowd{ID: {
 				Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}},
 				Channels: []string{trust},
 			}}
@@ -166,7 +166,7 @@ func BenchmarkAcknowledgement(b *testing.B) {
 			}
 			defer adaptertest.Start(b, a,
 				func() bool { return len(g.Commands()) > 0 && (by == overHTTP || len(g.Sessions()) > 0) })()
-			at := bot.Place{Platform: bot.Discord, Workspace: g.ID, Channel: trust}
+			at := bot.Place{Platform: ID, Workspace: g.ID, Channel: trust}
 			adaptertest.Acknowledgement(b, a, at, someCard(bot.Running),
 				func() adaptertest.Sent { return g.Command(mina, trust, "recalls list") })
 		})

@@ -253,7 +253,7 @@ func drawNote(n bot.Note, before bot.Line) []*message {
 	// Whom it mentions stands in the first message, and a word on a file that may not be attached,
 	// where there is one, in the last.
 	first := newMessage("")
-	if n.Mention != nil && n.Mention.Platform == bot.Discord && isSnowflake(n.Mention.User) {
+	if n.Mention != nil && n.Mention.Platform == ID && isSnowflake(n.Mention.User) {
 		first.AllowedMentions.Users = []string{n.Mention.User}
 		first.Content = "<@" + n.Mention.User + "> "
 	}

@@ -217,7 +217,7 @@ func TestLimits(t *testing.T) {
 				if !strings.Contains(m.Content, "more)") || strings.Contains(string(m.Raw), "\ufffd") {
 					t.Errorf("cut in silence or in half: %s", m.Raw)
 				}
-				n := bot.Note{Key: "n", Lines: c.Notices, Mention: &bot.Account{Platform: bot.Discord, User: mina},
+				n := bot.Note{Key: "n", Lines: c.Notices, Mention: &bot.Account{Platform: ID, User: mina},
 					Notify: []string{leads},
 					File:   &bot.File{Name: "x.csv", Type: "text/csv", Title: long, Body: []byte("x")}}
 				if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {

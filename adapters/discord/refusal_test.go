@@ -21,7 +21,7 @@ func TestRefusedPeople(t *testing.T) {
 	var seen strings.Builder
 	synctest.Test(t, func(t *testing.T) {
 		policy := bot.DefaultPolicy()
-		policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {
+		policy.Crowds = map[bot.Platform]bot.Crowd{ID: {
 			Requesters: []bot.Principal{{User: mina}}, Approvers: []bot.Principal{{Group: leads}},
 			Channels: []string{trust},
 		}}

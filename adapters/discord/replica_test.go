@@ -94,7 +94,7 @@ func replicas(t *testing.T, g *discordtest.Guild, n int) []*replica {
 		t.Fatal(err)
 	}
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: {Requesters: []bot.Principal{{User: mina}},
+	policy.Crowds = map[bot.Platform]bot.Crowd{ID: {Requesters: []bot.Principal{{User: mina}},
 		Approvers: []bot.Principal{{Group: leads}}, Channels: []string{trust}}}
 	var all []*replica
 	for i := range n {

@@ -384,7 +384,7 @@ func someCard(state bot.State) bot.Card {
 }
 
 func place() bot.Place {
-	return bot.Place{Platform: bot.Discord, Workspace: "290926798626357250", Channel: trust}
+	return bot.Place{Platform: ID, Workspace: "290926798626357250", Channel: trust}
 }
 
 var errTest = errors.New("the store is down")

@@ -17,8 +17,8 @@ import (
 
 var _ bot.Surface = (*Adapter)(nil)
 
-// Platform is bot.Discord.
-func (a *Adapter) Platform() bot.Platform { return bot.Discord }
+// Platform is ID.
+func (a *Adapter) Platform() bot.Platform { return ID }
 
 // Post puts up a card, ringing for its approver roles. In a thread the card stands in the thread,
 // and what follows does too.

@@ -77,7 +77,7 @@ func TestMentions(t *testing.T) {
 		}
 		ended := note("receipt", "Receipt 1")
 		ended.Lines = append(ended.Lines, foreign("<@"+theo+"> @everyone"))
-		ended.Mention = &bot.Account{Platform: bot.Discord, Workspace: "discord", User: mina}
+		ended.Mention = &bot.Account{Platform: ID, Workspace: "discord", User: mina}
 		if at, err = r.adapter.Reply(t.Context(), ref, ended); err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func TestLimits429(t *testing.T) {
 				len(r.Log()) != n {
 				t.Errorf("%s: asked again at once: %v", name, err)
 			}
-			_, err = r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: other},
+			_, err = r.adapter.Post(t.Context(), bot.Place{Platform: ID, Channel: other},
 				someCard(bot.Proposed), name)
 			if everything := name == "global" || name == "cloudflare"; everything != errors.As(err, &later) {
 				t.Errorf("%s: another channel: %v", name, err)
@@ -435,7 +435,7 @@ func TestCardInArchivedThread(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ref, err := r.adapter.Post(t.Context(), bot.Place{Platform: bot.Discord, Channel: trust, Thread: at.Thread},
+		ref, err := r.adapter.Post(t.Context(), bot.Place{Platform: ID, Channel: trust, Thread: at.Thread},
 			someCard(bot.Proposed), "in")
 		if err != nil {
 			t.Fatal(err)
@@ -582,7 +582,7 @@ func TestLongNoteAgain(t *testing.T) {
 // TestFewestMessages: a note takes as few messages as its lines fit into, to the last character
 // that Discord takes.
 func TestFewestMessages(t *testing.T) {
-	who := &bot.Account{Platform: bot.Discord, User: mina}
+	who := &bot.Account{Platform: ID, User: mina}
 	for _, n := range []bot.Note{{}, {Mention: who}, {Notify: []string{"900000000000000009"}},
 		{File: &bot.File{Name: "x.csv", Body: []byte("x")}}} {
 		for _, words := range []string{"recalled", "recalled (answer lost, verified by history)",

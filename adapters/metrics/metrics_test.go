@@ -38,18 +38,18 @@ func TestMetrics(t *testing.T) {
 	for _, err := range []error{nil, &recall.Error{Op: "group_msg_recall", Code: 60007}, errors.New("lost")} {
 		m.Chat(chat{err: err}).GroupMsgRecall(t.Context(), recall.RecallRequest{})
 	}
-	m.Acked(bot.Slack)(3 * time.Millisecond)
-	m.Heard(bot.Slack, func() time.Time { return time.Time{} })
+	m.Acked("slack")(3 * time.Millisecond)
+	m.Heard("slack", func() time.Time { return time.Time{} })
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}},
+	policy.Crowds = map[bot.Platform]bot.Crowd{"slack": {Requesters: []bot.Principal{{User: "UMINA"}},
 		AnyChannel: true}}
 	b, err := bottest.NewEngine(bot.Options{App: 1, Ledger: l, Chat: chat{}, Policy: policy})
 	if err != nil {
 		t.Fatal(err)
 	}
-	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
+	by := bot.Account{Platform: "slack", Workspace: "T1", User: "UMINA"}
 	answer, err := b.Do(t.Context(), intake.Event{
-		ID: "e1", By: by, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		ID: "e1", By: by, Place: bot.Place{Platform: "slack", Workspace: "T1", Channel: "C1"},
 		Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: "@TGS#2J4SZEAEL 100"},
 	}, bot.Member{Account: by, Name: "mina"})
 	if err != nil || answer.Kind != intake.Accepted {

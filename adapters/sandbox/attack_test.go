@@ -14,7 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/discord"
 	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters/slack"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
@@ -136,7 +138,7 @@ func (a *arena) of(name string, on bot.Platform) string {
 }
 
 func (a *arena) account(user string, on bot.Platform) bot.Account {
-	if on == bot.Discord {
+	if on == discord.ID {
 		return bot.Account{Platform: on, Workspace: "discord", User: user}
 	}
 	return bot.Account{Platform: on, Workspace: a.team, User: user}
@@ -151,8 +153,8 @@ func joined(people_ ...string) (r bot.Roster) {
 		for _, own := range strings.Fields(accounts) {
 			at := slices.IndexFunc(slices.Concat(cast, second), func(p person) bool { return p.name == own })
 			who := slices.Concat(cast, second)[at]
-			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who.slack},
-				bot.Account{Platform: bot.Discord, Workspace: "discord", User: who.discord})
+			p.Accounts = append(p.Accounts, bot.Account{Platform: slack.ID, User: who.slack},
+				bot.Account{Platform: discord.ID, Workspace: "discord", User: who.discord})
 		}
 		r.People = append(r.People, p)
 	}
@@ -165,10 +167,10 @@ var (
 )
 
 func otherThan(p bot.Platform) bot.Platform {
-	if p == bot.Slack {
-		return bot.Discord
+	if p == slack.ID {
+		return discord.ID
 	}
-	return bot.Slack
+	return slack.ID
 }
 
 // enter makes an arena. With a roster both platforms are there, else the one alone.
@@ -708,8 +710,8 @@ var deliveries = []struct {
 	name   string
 	p      bot.Platform
 	byHTTP bool
-}{{"Slack Socket Mode", bot.Slack, false}, {"Slack HTTP", bot.Slack, true}, {"Discord Gateway", bot.Discord, false},
-	{"Discord HTTP", bot.Discord, true}}
+}{{"Slack Socket Mode", slack.ID, false}, {"Slack HTTP", slack.ID, true}, {"Discord Gateway", discord.ID, false},
+	{"Discord HTTP", discord.ID, true}}
 
 // TestAttack tries every attack of the one door over the wire: with the real adapters, bot and
 // ledger, on both platforms and by both kinds of delivery.

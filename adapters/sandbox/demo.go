@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"recallbot/adapters/discord"
+	"recallbot/adapters/slack"
 	"recallbot/bot"
 	"recallbot/recall/recalltest"
 )
@@ -53,8 +55,8 @@ func Demo(ctx context.Context, out io.Writer) (err error) {
 		s.say("mallory", fmt.Sprintf("Win a phone! Ticket %d at prize.example", i+1), time.Now().Add(-time.Minute))
 	}
 	stories := []*story{
-		{s: s, on: bot.Slack, name: "Slack", from: 100, fails: 101},
-		{s: s, on: bot.Discord, name: "Discord", from: 112, fails: 113},
+		{s: s, on: slack.ID, name: "Slack", from: 100, fails: 101},
+		{s: s, on: discord.ID, name: "Discord", from: 112, fails: 113},
 	}
 
 	// Of the two calls of each story the second loses its answer, after a while in which people see
@@ -244,8 +246,8 @@ func (st *story) play(ctx context.Context, turn *sync.Mutex) error {
 
 	turn.Lock()
 	st.tell("\nTheo presses Approve%s. While it runs, everybody sees:", map[bot.Platform]string{
-		bot.Slack:   ", and again in the question that appears",
-		bot.Discord: fmt.Sprintf(", and types %d into the form that appears", demoMessages),
+		slack.ID:   ", and again in the question that appears",
+		discord.ID: fmt.Sprintf(", and types %d into the form that appears", demoMessages),
 	}[st.on])
 	err := side.press("theo", "approve", st.id, nil, true)
 	if err == nil {

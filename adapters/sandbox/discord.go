@@ -21,14 +21,14 @@ type discordSide struct {
 func newDiscordSide(s *Sandbox) *discordSide {
 	side := &discordSide{g: discordtest.New(), url: "http://discord.invalid"}
 	g := side.g
-	side.people = newPeople(bot.Discord, g.People(), discordChannel)
+	side.people = newPeople(discord.ID, g.People(), discordChannel)
 	g.Limits, g.Validate = true, s.o.Validate
 	g.AddChannel(discordtest.Channel{ID: discordChannel, Name: "trust"})
 	for _, p := range cast {
 		g.AddMember(discordtest.Member{UserID: p.discord, Name: p.name, Nick: title(p.name)})
 	}
-	g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: those(approves, bot.Discord)})
-	g.AddRole(discordtest.Role{ID: discordMods, Name: "mods", Members: those(asks, bot.Discord)})
+	g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: those(approves, discord.ID)})
+	g.AddRole(discordtest.Role{ID: discordMods, Name: "mods", Members: those(asks, discord.ID)})
 	if s.o.Loopback {
 		url, stop := g.Start()
 		side.url, s.stops = url, append(s.stops, stop)

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/discord"
 	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters/slack"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
@@ -24,11 +26,11 @@ type front struct {
 }
 
 func slackFront(w *slacktest.Workspace) *front {
-	return &front{People: w.People(), platform: bot.Slack, mina: "UMINA", theo: "UTHEO", channel: "CTRUST"}
+	return &front{People: w.People(), platform: slack.ID, mina: "UMINA", theo: "UTHEO", channel: "CTRUST"}
 }
 
 func discordFront(g *discordtest.Guild) *front {
-	return &front{People: g.People(), platform: bot.Discord, mina: guildMina, theo: guildTheo, channel: guildTrust}
+	return &front{People: g.People(), platform: discord.ID, mina: guildMina, theo: guildTheo, channel: guildTrust}
 }
 
 // asks types /recall once and reports whether the platform took it.

@@ -87,7 +87,7 @@ func serveReplica() int {
 	}
 	policy := bot.DefaultPolicy()
 	policy.LargeApprovals, policy.MaxMessages = 1, 20_000
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
+	policy.Crowds = map[bot.Platform]bot.Crowd{discord.ID: discordCrowd(), slack.ID: slackCrowd()}
 	b, err := bottest.NewEngine(bot.Options{
 		App: recall.SDKAppID(app), Admin: "administrator", Ledger: l, Chat: client, Policy: policy,
 		CallsPerSecond: quota,
@@ -171,7 +171,7 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 	h := &herd{site: newSiteOf(t, file, env...), database: database, quota: killQuota, killed: make(chan struct{})}
 	h.phase.Store(int32(phases))
 	h.front = slackFront(h.slack)
-	if p == bot.Discord {
+	if p == discord.ID {
 		h.front, _ = newDiscordFront(t)
 	}
 	for i := range n {
@@ -366,7 +366,7 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 			copies++
 		}
 	}
-	if h.front.platform == bot.Discord && copies > 0 || copies > kills {
+	if h.front.platform == discord.ID && copies > 0 || copies > kills {
 		t.Errorf("%d receipts or cards were posted twice, through %d kills", copies, kills)
 	}
 	// Every message was recalled, and none before its approval.
@@ -488,11 +488,11 @@ func TestKilled(t *testing.T) {
 		replicas int
 		points   int
 	}{
-		{"SQLite", bot.Slack, sqlite, 1, 30},
-		{"PostgreSQL", bot.Slack, postgres, 1, 30},
-		{"PostgreSQL, two replicas", bot.Slack, postgres, 2, 30},
-		{"Discord, SQLite", bot.Discord, sqlite, 1, 12},
-		{"Discord, PostgreSQL, two replicas", bot.Discord, postgres, 2, 12},
+		{"SQLite", slack.ID, sqlite, 1, 30},
+		{"PostgreSQL", slack.ID, postgres, 1, 30},
+		{"PostgreSQL, two replicas", slack.ID, postgres, 2, 30},
+		{"Discord, SQLite", discord.ID, sqlite, 1, 12},
+		{"Discord, PostgreSQL, two replicas", discord.ID, postgres, 2, 12},
 	} {
 		points := run.points
 		if *long {
@@ -609,7 +609,7 @@ func TestPaused(t *testing.T) {
 	if *long {
 		pause, quota = 30*time.Second, 5 // so that a request of a fair size runs for so long
 	}
-	h := newHerd(t, bot.Slack, ledgertest.Postgres(t), 2, fmt.Sprint("CHAT_CALLS_PER_SECOND=", quota))
+	h := newHerd(t, slack.ID, ledgertest.Postgres(t), 2, fmt.Sprint("CHAT_CALLS_PER_SECOND=", quota))
 	h.quota = quota
 	messages := 10 * quota * int((pause + 3*time.Second).Seconds()) // for longer than the pause
 	for range messages {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/discord"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 	"recallbot/recall/recalltest"
@@ -15,14 +16,14 @@ import (
 // the teller. One that arrives after a newer card does not hide it for long.
 func TestAnswerAfterNewer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := enter(t, bot.Discord, false, nil)
+		a := enter(t, discord.ID, false, nil)
 		r := a.sealed("mina")
-		a.decides("theo", bot.Discord, r, bot.Approve)
+		a.decides("theo", discord.ID, r, bot.Approve)
 		a.chat.Inject(recalltest.Recall, -1, recalltest.Delay(8*time.Second))
-		h, g := a.hands[bot.Discord], a.sides[bot.Discord].(*discordSide).g
+		h, g := a.hands[discord.ID], a.sides[discord.ID].(*discordSide).g
 		g.Fail("POST /interactions/*/*/callback", 1, discordtest.Slow(time.Second))
 		g.Fail("PATCH /channels/*/messages/*", -1, discordtest.Slow(10*time.Millisecond))
-		if _, err := h.send(a.of("ines", bot.Discord), r, bot.Approve, small(r)); err != nil {
+		if _, err := h.send(a.of("ines", discord.ID), r, bot.Approve, small(r)); err != nil {
 			t.Fatal(err)
 		}
 		a.pass(3 * time.Second)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"recallbot/adapters/discord"
+	"recallbot/adapters/slack"
 	"recallbot/bot"
 	"recallbot/recall"
 )
@@ -38,7 +40,7 @@ const (
 )
 
 func (p person) on(platform bot.Platform) string {
-	if platform == bot.Slack {
+	if platform == slack.ID {
 		return p.slack
 	}
 	return p.discord
@@ -84,7 +86,7 @@ func approves(p person) bool { return p.approves }
 // crowd is who may ask and approve on a platform, and where: Slack names its requesters one by one,
 // Discord by a role.
 func crowd(platform bot.Platform) bot.Crowd {
-	if platform == bot.Discord {
+	if platform == discord.ID {
 		return bot.Crowd{
 			Requesters: []bot.Principal{{Group: discordMods}}, Approvers: []bot.Principal{{Group: discordLeads}},
 			Channels: []string{discordChannel},
@@ -102,7 +104,7 @@ func roster() bot.Roster {
 	var r bot.Roster
 	for _, p := range cast {
 		r.People = append(r.People, bot.Person{Name: p.name, Accounts: []bot.Account{
-			{Platform: bot.Slack, User: p.slack}, {Platform: bot.Discord, Workspace: "discord", User: p.discord},
+			{Platform: slack.ID, User: p.slack}, {Platform: discord.ID, Workspace: "discord", User: p.discord},
 		}})
 	}
 	return r

@@ -28,6 +28,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"recallbot/adapters/discord"
+	"recallbot/adapters/slack"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
 	"recallbot/recall/recalltest"
@@ -176,7 +178,7 @@ const latency = 40 * time.Millisecond
 // Close it.
 func New(o Options) (*Sandbox, error) {
 	if len(o.Platforms) == 0 {
-		o.Platforms = []bot.Platform{bot.Slack, bot.Discord}
+		o.Platforms = []bot.Platform{slack.ID, discord.ID}
 	}
 	if o.Policy.Approvals == 0 {
 		o.Policy = bot.DefaultPolicy()
@@ -199,9 +201,9 @@ func New(o Options) (*Sandbox, error) {
 	s.furnish()
 	for _, p := range o.Platforms {
 		switch p {
-		case bot.Slack:
+		case slack.ID:
 			s.sides[p] = newSlackSide(s)
-		case bot.Discord:
+		case discord.ID:
 			s.sides[p] = newDiscordSide(s)
 		default:
 			return nil, errors.Join(fmt.Errorf("sandbox: no platform %q", p), s.Close())

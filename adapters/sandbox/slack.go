@@ -15,14 +15,14 @@ type slackSide struct {
 
 func newSlackSide(s *Sandbox) *slackSide {
 	side := &slackSide{w: slacktest.New()}
-	side.people = newPeople(bot.Slack, side.w.People(), slackChannel)
+	side.people = newPeople(slack.ID, side.w.People(), slackChannel)
 	var everybody []string
 	for _, p := range cast {
 		side.w.AddUser(slacktest.User{ID: p.slack, Name: p.name, RealName: title(p.name)})
 		everybody = append(everybody, p.slack)
 	}
 	side.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads",
-		Members: those(approves, bot.Slack)})
+		Members: those(approves, slack.ID)})
 	side.w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: everybody, BotIn: true})
 	if s.o.Loopback {
 		url, stop := side.w.Start()

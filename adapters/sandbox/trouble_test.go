@@ -96,7 +96,7 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 	if s.ledger, err = ledger.Open(context.Background(), "sqlite::memory:", ledger.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if p == bot.Slack {
+	if p == slack.ID {
 		s.slack = newWorkspace()
 		s.front = slackFront(s.slack)
 	} else {
@@ -163,7 +163,7 @@ func (s *scene) replica(name string) *bottest.Engine {
 	}
 	policy := bot.DefaultPolicy()
 	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Discord: discordCrowd(), bot.Slack: slackCrowd()}
+	policy.Crowds = map[bot.Platform]bot.Crowd{discord.ID: discordCrowd(), slack.ID: slackCrowd()}
 	b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()),
 		Ledger: distant{Ledger: s.ledger, away: &s.away, silent: &s.silent}, Chat: client, Policy: policy,
 		CallsPerSecond: 10, Holder: name})
@@ -402,7 +402,7 @@ var troubles = []trouble{
 
 // each runs fn on both platforms, in a bubble.
 func each(t *testing.T, fn func(t *testing.T, p bot.Platform)) {
-	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+	for _, p := range []bot.Platform{slack.ID, discord.ID} {
 		t.Run(string(p), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { fn(t, p) })
 		})
@@ -427,7 +427,7 @@ func TestTrouble(t *testing.T) {
 				id := s.recalls(1, 60, func() { s.strike(x) })
 				s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
 				time.Sleep(10 * time.Minute)
-				s.holds([]string{id}, true, x.copies && p == bot.Slack)
+				s.holds([]string{id}, true, x.copies && p == slack.ID)
 			})
 		})
 	}

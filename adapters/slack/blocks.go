@@ -210,7 +210,7 @@ func noteBlocks(n bot.Note, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		p := &paragraph{}
 		p.mentions(n.Notify)
-		if n.Mention != nil && n.Mention.Platform == bot.Slack {
+		if n.Mention != nil && n.Mention.Platform == ID {
 			p.user(n.Mention.User)
 		}
 		p.lines(n.Lines, r)

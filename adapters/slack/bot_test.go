@@ -51,7 +51,7 @@ type did struct {
 
 func newFakeBot() *fakeBot {
 	p := bot.DefaultPolicy()
-	p.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
+	p.Crowds = map[bot.Platform]bot.Crowd{ID: {
 		Requesters: []bot.Principal{{Group: "S0MODS"}, {User: "U0MINA"}},
 		Approvers:  []bot.Principal{{Group: "S0LEADS"}},
 		Channels:   []string{"C0TRUST"},

@@ -25,7 +25,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	found.Well("the bot token works in the workspace %s", h.team)
 	for _, p := range roster.People {
 		for _, own := range p.Accounts {
-			if own.Platform == bot.Slack && own.Workspace != "" && own.Workspace != h.team {
+			if own.Platform == ID && own.Workspace != "" && own.Workspace != h.team {
 				found.Hint("if it is to be one of this workspace, write "+h.team+"/"+own.User+", or the user id alone",
 					"the account %s/%s of %s in the roster is of another workspace than the bot's, and nobody here has it", own.Workspace, own.User, p.Name)
 			}
@@ -56,7 +56,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 		}
 	}
 
-	crowd := a.o.Bot.PolicyNow().Crowds[bot.Slack]
+	crowd := a.o.Bot.PolicyNow().Crowds[ID]
 	if crowd.AnyChannel {
 		found.Well("the bot may be used in every channel")
 	}
@@ -114,7 +114,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 		}
 	}
 	if len(requesters) == 0 {
-		asker.Account = bot.Account{Platform: bot.Slack}
+		asker.Account = bot.Account{Platform: ID}
 		most = policy.Others(asker, roster)
 	}
 	switch {

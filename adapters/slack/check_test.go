@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
 		}
-		x.bot.policy.Crowds[bot.Slack] = bot.Crowd{
+		x.bot.policy.Crowds[ID] = bot.Crowd{
 			Requesters: []bot.Principal{{User: "U0UNHEARD"}}, Approvers: []bot.Principal{{Group: "S0UNHEARD"},
 				{User: "U0THEO"}}, Channels: []string{"C0PRIVATE", "C0OLD", "C0SHARED", "C0UNHEARD"},
 		}
@@ -56,8 +56,8 @@ func TestCheck(t *testing.T) {
 			}
 		}
 		x.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{
-			{Platform: bot.Slack, User: "U0MINA"}, {Platform: bot.Slack, Workspace: x.w.TeamID, User: "U0MINA2"},
-			{Platform: bot.Slack, Workspace: "E0GRID", User: "W0MINA"},
+			{Platform: ID, User: "U0MINA"}, {Platform: ID, Workspace: x.w.TeamID, User: "U0MINA2"},
+			{Platform: ID, Workspace: "E0GRID", User: "W0MINA"},
 		}}}}
 		got = x.check()
 		if want := "hint the account E0GRID/W0MINA of Mina in the roster is of another workspace"; !strings.Contains(
@@ -65,11 +65,11 @@ func TestCheck(t *testing.T) {
 			x.t.Errorf("want %q, of that account alone, in:\n%s", want, got)
 		}
 		// People count, and whoever asks does not.
-		missing := x.bot.policy.Crowds[bot.Slack]
+		missing := x.bot.policy.Crowds[ID]
 		x.w.AddUser(slacktest.User{ID: "U0OLA", Name: "ola"})
 		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads",
 			Members: []string{"U0MINA", "U0THEO", "U0NOBODY"}})
-		x.bot.policy.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}},
+		x.bot.policy.Crowds[ID] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}},
 			Approvers: []bot.Principal{{Group: "S0LEADS"}}, Channels: []string{"C0TRUST"}}
 		for _, test := range []struct {
 			name       string
@@ -91,21 +91,21 @@ func TestCheck(t *testing.T) {
 			for _, users := range test.people {
 				p := bot.Person{Name: users[0]}
 				for _, u := range users {
-					p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: u})
+					p.Accounts = append(p.Accounts, bot.Account{Platform: ID, User: u})
 				}
 				x.roster.People = append(x.roster.People, p)
 			}
-			crowd := x.bot.policy.Crowds[bot.Slack]
+			crowd := x.bot.policy.Crowds[ID]
 			if crowd.Requesters = test.requesters; test.requesters == nil {
 				crowd.Requesters = []bot.Principal{{User: "U0MINA"}}
 			}
-			x.bot.policy.Crowds[bot.Slack] = crowd
+			x.bot.policy.Crowds[ID] = crowd
 			if got := x.check(); !strings.Contains(got, test.want) {
 				x.t.Errorf("%s: want %q in:\n%s", test.name, test.want, got)
 			}
 		}
 
-		x.bot.policy.Crowds[bot.Slack], x.roster = missing, bot.Roster{}
+		x.bot.policy.Crowds[ID], x.roster = missing, bot.Roster{}
 		// Without the scopes to look at them there is no saying what channels and groups are, but
 		// that is no outage.
 		x.w.Set(func(w *slacktest.Workspace) {

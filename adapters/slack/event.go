@@ -68,7 +68,7 @@ type carried struct {
 }
 
 func (a *Adapter) place(channel string) bot.Place {
-	p := bot.Place{Platform: bot.Slack, Channel: channel}
+	p := bot.Place{Platform: ID, Channel: channel}
 	if h := a.home.Load(); h != nil {
 		p.Workspace = h.team
 	}
@@ -80,7 +80,7 @@ func (a *Adapter) place(channel string) bot.Place {
 // in another. User ids are unique across Slack, and accounts of other workspaces are found out by
 // users.info.
 func (a *Adapter) account(user string) bot.Account {
-	acc := bot.Account{Platform: bot.Slack, User: user}
+	acc := bot.Account{Platform: ID, User: user}
 	if h := a.home.Load(); h != nil {
 		acc.Workspace = h.team
 	}
@@ -214,7 +214,7 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 }
 
 // buttons are what the value of a button carries.
-var buttons = intake.Buttons{Platform: bot.Slack, Most: 2000, Confirms: true}
+var buttons = intake.Buttons{Platform: ID, Most: 2000, Confirms: true}
 
 // press says what pressing a button asks for. What a button of a card carried in an earlier version
 // had its verb in the action_id alone; such cards still stand.

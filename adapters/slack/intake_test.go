@@ -18,7 +18,7 @@ import (
 // post puts a card up in the channel, as the teller does.
 func (x *world) post(c bot.Card) (bot.Ref, slacktest.MessageRef) {
 	x.t.Helper()
-	ref, err := x.a.Post(x.t.Context(), bot.Place{Platform: bot.Slack, Channel: "C0TRUST"}, c, "key")
+	ref, err := x.a.Post(x.t.Context(), bot.Place{Platform: ID, Channel: "C0TRUST"}, c, "key")
 	if err != nil {
 		x.t.Fatalf("Post: %v", err)
 	}
@@ -912,8 +912,8 @@ func TestUnfinished(t *testing.T) {
 	}, func(x *world, _ *Options) {
 		event := func(id bot.EventID) intake.Event {
 			return intake.Event{
-				ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"},
-				By:  bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
+				ID: id, Place: bot.Place{Platform: ID, Workspace: "T0TEAM", Channel: "C0TRUST"},
+				By:  bot.Account{Platform: ID, Workspace: "T0TEAM", User: "U0MINA"},
 				Act: intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "list"},
 			}
 		}

@@ -91,8 +91,8 @@ func leftEvent(text string) intake.Event {
 		name = "recalls"
 	}
 	return intake.Event{
-		ID: "left", Place: bot.Place{Platform: bot.Slack, Workspace: "T0TEAM", Channel: "C0TRUST"},
-		By:  bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"},
+		ID: "left", Place: bot.Place{Platform: ID, Workspace: "T0TEAM", Channel: "C0TRUST"},
+		By:  bot.Account{Platform: ID, Workspace: "T0TEAM", User: "U0MINA"},
 		Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: text},
 	}
 }

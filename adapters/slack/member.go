@@ -29,7 +29,7 @@ type face struct {
 func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, error) {
 	switch act.Kind {
 	case intake.ActApprove, intake.ActAskApprove, intake.ActReject, intake.ActAskReject:
-		return a.o.Bot.ApproversThen(ctx, act.Request, bot.Slack)
+		return a.o.Bot.ApproversThen(ctx, act.Request, ID)
 	}
 	return nil, nil
 }
@@ -68,7 +68,7 @@ func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fr
 	error) {
 	m, place := bot.Member{Account: e.By, Name: e.Name}, e.Place
 	groups := a.groups(then)
-	approvers := a.o.Bot.PolicyNow().Crowds[bot.Slack].Approvers
+	approvers := a.o.Bot.PolicyNow().Crowds[ID].Approvers
 	decides := func(group string) bool {
 		return slices.Contains(then, group) || slices.ContainsFunc(approvers,
 			func(p bot.Principal) bool { return p.Group == group })
@@ -107,7 +107,7 @@ func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fr
 // countApprovers tells who could approve just now, from the groups as they were last read.
 func (a *Adapter) countApprovers(m *bot.Member) {
 	m.Approvers, m.ApproversKnown = nil, true
-	for _, p := range a.o.Bot.PolicyNow().Crowds[bot.Slack].Approvers {
+	for _, p := range a.o.Bot.PolicyNow().Crowds[ID].Approvers {
 		users := []string{p.User}
 		if p.Group != "" {
 			v, ok := a.asked.Get("group " + p.Group)
@@ -127,7 +127,7 @@ func (a *Adapter) countApprovers(m *bot.Member) {
 
 // groups are the user groups that the policy names, and those of then.
 func (a *Adapter) groups(then []string) []string {
-	crowd := a.o.Bot.PolicyNow().Crowds[bot.Slack]
+	crowd := a.o.Bot.PolicyNow().Crowds[ID]
 	ids := slices.Clone(then)
 	for _, p := range slices.Concat(crowd.Requesters, crowd.Approvers) {
 		if p.Group != "" && !slices.Contains(ids, p.Group) {

@@ -19,9 +19,9 @@ func TestCountApprovers(t *testing.T) {
 				x.t.Errorf("before anything was read: %+v", m)
 			}
 		}
-		policy := x.bot.policy.Crowds[bot.Slack]
+		policy := x.bot.policy.Crowds[ID]
 		policy.Approvers = []bot.Principal{{Group: "S0LEADS"}, {User: "U0THEO"}, {User: "U0NOBODY"}}
-		x.bot.policy.Crowds[bot.Slack] = policy
+		x.bot.policy.Crowds[ID] = policy
 		told := func() (users []string) {
 			x.t.Helper()
 			if err := x.w.Command("U0MINA", "C0TRUST", "/recalls", "help").Wait(x.t.Context()); err != nil {

@@ -93,8 +93,8 @@ func TestRefusedPeople(t *testing.T) {
 		x.quiet()
 	}, func(x *world, o *Options) {
 		policy := x.bot.policy
-		policy.Crowds[bot.Slack] = bot.Crowd{Requesters: policy.Crowds[bot.Slack].Requesters,
-			Approvers: policy.Crowds[bot.Slack].Approvers,
+		policy.Crowds[ID] = bot.Crowd{Requesters: policy.Crowds[ID].Requesters,
+			Approvers: policy.Crowds[ID].Approvers,
 			Channels:  []string{"C0TRUST", "D0MINA", "C0PRIVATE", "C0PUBLIC", "C0SHARED"}}
 		made, chat := adaptertest.Storing(x.t, policy)
 		chat.AddGroup(recalltest.Group{ID: "@TGS#2J4SZEAEL", Type: "Public", Name: "Lounge", Members: 3})

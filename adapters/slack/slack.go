@@ -210,7 +210,7 @@ func New(o Options) (*Adapter, error) {
 		return (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com")) &&
 			(u.Scheme == "wss" || o.Dial != nil)
 	}
-	a.flow = intake.NewFlow(bot.Slack, o.Bot, a.left, o.Acked, a.log)
+	a.flow = intake.NewFlow(ID, o.Bot, a.left, o.Acked, a.log)
 	if o.AppToken != "" {
 		a.sockets = newSockets(a)
 	}
@@ -222,8 +222,8 @@ type quiet struct{}
 
 func (quiet) Output(int, string) error { return nil }
 
-// Platform is bot.Slack.
-func (a *Adapter) Platform() bot.Platform { return bot.Slack }
+// Platform is ID.
+func (a *Adapter) Platform() bot.Platform { return ID }
 
 // Run learns which workspace the token belongs to, takes up the events that a process which ended
 // left without an answer, and in Socket Mode holds the connections. It returns when ctx has ended

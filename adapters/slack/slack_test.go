@@ -29,7 +29,7 @@ func TestCommand(t *testing.T) {
 		if e.Act.Kind != intake.ActCommand || e.Act.Command != "recall" || e.Act.Text != "@TGS#2J4SZEAEL 100 101" {
 			x.t.Errorf("act: %+v", e.Act)
 		}
-		if want := (bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}); e.By != want ||
+		if want := (bot.Account{Platform: ID, Workspace: "T0TEAM", User: "U0MINA"}); e.By != want ||
 			m.Account != want {
 			x.t.Errorf("by %v and %v, want %v", e.By, m.Account, want)
 		}

@@ -34,7 +34,7 @@ func TestPostAndReply(t *testing.T) {
 		if !strings.Contains(string(m.Metadata), `"key"`) {
 			x.t.Errorf("metadata: %s", m.Metadata)
 		}
-		mina := bot.Account{Platform: bot.Slack, Workspace: "T0TEAM", User: "U0MINA"}
+		mina := bot.Account{Platform: ID, Workspace: "T0TEAM", User: "U0MINA"}
 		n := bot.Note{Key: "n1", Mention: &mina, Lines: []bot.Line{say("Receipt 1"),
 			say("{}: recalled", bot.Code("100"))}}
 		got, err := x.a.Reply(x.t.Context(), ref, n)
@@ -114,7 +114,7 @@ func TestFortyLines(t *testing.T) {
 func TestFewestMessages(t *testing.T) {
 	for words, want := range map[string]int{"recalled": 1, "recalled (answer lost, verified by history)": 1,
 		strings.Repeat("long ", 40): 2, strings.Repeat("字", 200): 5} {
-		n := bot.Note{Key: "n", Mention: &bot.Account{Platform: bot.Slack, User: "U0MINA"}}
+		n := bot.Note{Key: "n", Mention: &bot.Account{Platform: ID, User: "U0MINA"}}
 		for i := range 50 {
 			n.Lines = append(n.Lines, say("{}: "+words, bot.Code(fmt.Sprint(4294967000+i))))
 		}

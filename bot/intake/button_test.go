@@ -11,7 +11,7 @@ import (
 
 // platforms are the limits of the platforms, and a poorer one.
 var platforms = []Buttons{
-	{Platform: bot.Slack, Most: 2000, Confirms: true}, {Platform: bot.Discord, Most: 100}, {Platform: "poor", Most: 64},
+	{Platform: "slack", Most: 2000, Confirms: true}, {Platform: "discord", Most: 100}, {Platform: "poor", Most: 64},
 }
 
 // TestButtons: what is written is read as the same, on every platform, and fits there.

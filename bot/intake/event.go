@@ -17,8 +17,8 @@ type Event struct {
 	ID    bot.EventID `json:"id"`
 	Place bot.Place   `json:"place"`
 	Act   Act         `json:"act"`
-	// Reply is what the adapter needs to answer the person later (on Slack the response_url, on
-	// Discord the interaction's token). It is a secret, kept only until the event has its answer.
+	// Reply is what the adapter needs to answer the person later (a response URL,
+	// an interaction's token). It is a secret, kept only until the event has its answer.
 	Reply string `json:"reply,omitempty"`
 	// By is the account that acted. Its groups and troubles are not asked of the platform yet;
 	// Bot.Do gets them as a Member.
@@ -176,7 +176,7 @@ const (
 // Form is a modal to be filled in. Its inputs are short texts.
 type Form struct {
 	Kind    FormKind      `json:"kind"`
-	Title   string        `json:"title"` // 24 characters on Slack, 45 on Discord: adapters cut
+	Title   string        `json:"title"` // adapters cut it
 	Submit  string        `json:"submit"`
 	Inputs  []Input       `json:"inputs"`
 	Request bot.RequestID `json:"request,omitempty"`

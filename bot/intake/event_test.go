@@ -35,7 +35,7 @@ func TestRead(t *testing.T) {
 		{intake.Act{Kind: intake.ActAskApprove}, "", false},
 		{intake.Act{Kind: intake.ActShowAll}, "", false},
 	} {
-		e := intake.Event{Place: bot.Place{Platform: bot.Slack}, Act: tt.act}
+		e := intake.Event{Place: bot.Place{Platform: "slack"}, Act: tt.act}
 		for what, e := range map[string]intake.Event{"as it came": e, "read": e.Read()} {
 			if e.Verb() != tt.verb || e.Decides() != tt.decides {
 				t.Errorf("%+v, %s: %q, decides: %v, want %q, %v", tt.act, what, e.Verb(), e.Decides(), tt.verb,

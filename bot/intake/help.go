@@ -13,7 +13,7 @@ func help(on bot.Platform) Answer {
 	example := func(key string, commands ...string) []bot.Line {
 		l := []bot.Line{bot.Say(key)}
 		for _, c := range commands {
-			if name, text, _ := strings.Cut(c, " "); on == bot.Discord { // where text after a command means nothing
+			if name, text, _ := strings.Cut(c, " "); on.TypesOptions() { // where text after a command means nothing
 				cmd, err := command.Parse(name, text)
 				if err != nil {
 					// unreachable: the conversations ask for help
@@ -35,8 +35,8 @@ func help(on bot.Platform) Answer {
 		example("answer.help.6", `/recalls whoami`),
 		example("answer.help.end"),
 	)
-	if on == bot.Slack {
-		lines = append(lines, bot.Say("answer.help.slack"))
+	if own := "answer.help." + string(on); bot.Known(own) {
+		lines = append(lines, bot.Say(own))
 	}
 	return Answer{Kind: Whisper, Lines: lines}
 }

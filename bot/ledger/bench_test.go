@@ -38,7 +38,7 @@ func request(n int, state bot.State) bot.Request {
 func ask(tx bot.Tx, n int, state bot.State) error {
 	r := request(n, state)
 	id := bot.EventID(r.ID)
-	if _, err := tx.AddEvent(bot.StoredEvent{ID: id, Platform: bot.Slack, Body: []byte(`{}`)}); err != nil {
+	if _, err := tx.AddEvent(bot.StoredEvent{ID: id, Platform: "slack", Body: []byte(`{}`)}); err != nil {
 		return err
 	}
 	open := []bot.State{bot.Preparing, bot.Proposed, bot.Approved, bot.Running, bot.Stopping}
@@ -51,7 +51,7 @@ func ask(tx bot.Tx, n int, state bot.State) error {
 	if err := tx.AddRequest(r); err != nil {
 		return err
 	}
-	if err := tx.AddView(bot.View{Request: r.ID, Place: bot.Place{Platform: bot.Slack, Channel: "C"}, Wanted: 1,
+	if err := tx.AddView(bot.View{Request: r.ID, Place: bot.Place{Platform: "slack", Channel: "C"}, Wanted: 1,
 		Shown: 1}); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.StartTimer()
 			do(b, l, func(tx bot.Tx) error {
 				event := bot.EventID(fmt.Sprint("press ", n))
-				if _, err := tx.AddEvent(bot.StoredEvent{ID: event, Platform: bot.Slack,
+				if _, err := tx.AddEvent(bot.StoredEvent{ID: event, Platform: "slack",
 					Body: []byte(`{}`)}); err != nil {
 					return err
 				}

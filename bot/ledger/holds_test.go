@@ -32,7 +32,7 @@ func TestFillHolds(t *testing.T) {
 					r := bot.Request{
 						ID: bot.RequestID(fmt.Sprintf("R-%04d", i)), App: 1, State: bot.Withdrawn,
 						By:       bot.Actor{Person: "Mina"},
-						Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", i)}},
+						Accounts: []bot.Account{{Platform: "slack", User: fmt.Sprint("U", i)}},
 						Scope:    command.Scope{Group: recall.GroupID(fmt.Sprint("g", i%3))},
 						Group:    bot.GroupFacts{Name: fmt.Sprint("name ", i)},
 						Asked:    day.Add(time.Duration(i) * time.Second),

@@ -98,9 +98,9 @@ func TestNoRoom(t *testing.T) {
 		policy := bot.DefaultPolicy()
 		policy.LargeApprovals, policy.MaxMessages = 1, many
 		policy.Crowds = map[bot.Platform]bot.Crowd{
-			bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}},
+			slack.ID: {Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}},
 				AnyChannel: true},
-			bot.Discord: {Requesters: []bot.Principal{{User: "2001"}}, AnyChannel: true},
+			discord.ID: {Requesters: []bot.Principal{{User: "2001"}}, AnyChannel: true},
 		}
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: l, Chat: client,

@@ -580,7 +580,7 @@ func TestPhraseForgottenOnDisk(t *testing.T) {
 			t.Errorf("the phrase is still in %v", in)
 		}
 		do(t, l, func(tx bot.Tx) error {
-			if _, err := tx.AddEvent(bot.StoredEvent{ID: "e", Platform: bot.Slack,
+			if _, err := tx.AddEvent(bot.StoredEvent{ID: "e", Platform: "slack",
 				Body: []byte(`"` + secret + `"`)}); err != nil {
 				return err
 			}

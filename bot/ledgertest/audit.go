@@ -23,7 +23,7 @@ var audit = []promise{
 	{"an entry gets its number, time and link, and comes back as it was returned", func(t *testing.T, l bot.Ledger) {
 		var stored []bot.Entry
 		for i, e := range []bot.Entry{
-			{N: 77, Actor: "slack:T1:mina", Person: "mina", Event: "E1", What: "asked", Request: "R-1", Process: day,
+			{N: 77, Actor: "here:T1:mina", Person: "mina", Event: "E1", What: "asked", Request: "R-1", Process: day,
 				Detail: raw(`{"group": "<b>&\u2028", "n":1}`), Prev: "x", Hash: "y"},
 			{Actor: "bot", What: "sealed", Request: "R-1", Digest: digest, Process: day.Add(time.Nanosecond)},
 			{Actor: "a\x00\xff", What: "x"},
@@ -93,7 +93,7 @@ var notes = []promise{
 	}},
 	{"a roster is kept under its hash", func(t *testing.T, l bot.Ledger) {
 		r := bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{actor("mina").Account,
-			{Platform: bot.Discord, Workspace: "discord", User: "42"}}}}}
+			{Platform: there, Workspace: "global", User: "42"}}}}}
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { _, err := tx.Roster(r.Hash()); return err })
 		for range 2 {
 			do(t, l, func(tx bot.Tx) error { return tx.PutRoster(r) })

@@ -19,6 +19,12 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
+// here and there are two platforms.
+const (
+	here  bot.Platform = "here"
+	there bot.Platform = "there"
+)
+
 // promise is one sentence of bot.Ledger's documentation, and how it is checked on an empty ledger.
 type promise struct {
 	says  string
@@ -125,7 +131,7 @@ const (
 
 // actor is a person without a roster.
 func actor(user string) bot.Actor {
-	a := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
+	a := bot.Account{Platform: here, Workspace: "T1", User: user}
 	return bot.Actor{Person: bot.PersonID(a.String()), Account: a, Name: user}
 }
 
@@ -136,7 +142,7 @@ func asked(id bot.RequestID) bot.Request {
 		ID: id, App: 1400000001, State: bot.Preparing,
 		Scope: command.Scope{Group: group, Seqs: command.MakeRanges(1, 2, 3)},
 		By:    mina, Accounts: []bot.Account{mina.Account},
-		Place:  bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		Place:  bot.Place{Platform: here, Workspace: "T1", Channel: "C1"},
 		Policy: bot.DefaultPolicy(), Roster: bot.Roster{}.Hash(), Asked: day,
 	}
 }

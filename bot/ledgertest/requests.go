@@ -19,9 +19,9 @@ func full(id bot.RequestID) bot.Request {
 	r.State = bot.Done
 	r.Scope.Topic = recall.TopicID(string(group) + "@TOPIC#_1")
 	r.Reason = "scam \x00 \u202e\" \\ 🙂"
-	r.Accounts = append(r.Accounts, bot.Account{Platform: bot.Discord, Workspace: "discord", User: "42"})
+	r.Accounts = append(r.Accounts, bot.Account{Platform: there, Workspace: "global", User: "42"})
 	r.Place.Thread = "th"
-	r.Policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "U1"}},
+	r.Policy.Crowds = map[bot.Platform]bot.Crowd{here: {Requesters: []bot.Principal{{User: "U1"}},
 		Approvers: []bot.Principal{{Group: "S1"}}, AnyChannel: true}}
 	r.Policy.Protected = []recall.UserID{"boss"}
 	r.Group = bot.GroupFacts{Type: "Public", Name: "Fans\x00", Members: 12, NextSeq: 4_294_967_295, New: true}
@@ -209,7 +209,7 @@ var requests = []promise{
 			if r.By = actor([]string{"mina", "eve", "theo", "ann"}[i]); s == bot.Proposed {
 				r.Digest = digest
 			}
-			r.State, r.Accounts = s, []bot.Account{r.By.Account, {Platform: bot.Discord, User: "\x00"}}
+			r.State, r.Accounts = s, []bot.Account{r.By.Account, {Platform: there, User: "\x00"}}
 			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
 		}
 		other := asked("R-OTHER")
@@ -221,7 +221,7 @@ var requests = []promise{
 		for _, user := range []string{"mina", "theo"} {
 			by := actor(user)
 			want = append(want, bot.Asker{Person: by.Person,
-				Accounts: []bot.Account{by.Account, {Platform: bot.Discord, User: "\x00"}}})
+				Accounts: []bot.Account{by.Account, {Platform: there, User: "\x00"}}})
 		}
 		same(t, found, want)
 	}},

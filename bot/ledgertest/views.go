@@ -25,18 +25,18 @@ func stale(t *testing.T, l bot.Ledger, p bot.Platform, limit int) string {
 var views = []promise{
 	{"a view comes back as it was stored", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		v := bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Ref: bot.Ref{Channel: "C1", Message: "m",
+		v := bot.View{Request: "R-1", Place: place(here, "C1"), Ref: bot.Ref{Channel: "C1", Message: "m",
 			Thread: "th"}, Wanted: 3, Shown: 1, After: day, Tries: 2}
 		do(t, l, func(tx bot.Tx) error { return tx.AddView(v) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.ViewOf("R-1") }), []bot.View{v})
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.Views(bot.Slack, 9) }), []bot.View{v})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.Views(here, 9) }), []bot.View{v})
 		v.Ref, v.Shown, v.After, v.Tries, v.Dead = bot.Ref{Message: "m2"}, 2, time.Time{}, 0, true
 		do(t, l, func(tx bot.Tx) error { return tx.PutView(v) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.ViewOf("R-1") }), []bot.View{v})
 	}},
 	{"a place shows a request once, and only a request", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		v := bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Wanted: 1}
+		v := bot.View{Request: "R-1", Place: place(here, "C1"), Wanted: 1}
 		do(t, l, func(tx bot.Tx) error { return tx.AddView(v) })
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.AddView(v) })
 		v.Request = "R-9"
@@ -46,36 +46,36 @@ var views = []promise{
 	{"wanting raises every view of the request", func(t *testing.T, l bot.Ledger) {
 		for _, id := range []bot.RequestID{"R-1", "R-2"} {
 			propose(t, l, id, 1)
-			for _, p := range []bot.Place{place(bot.Slack, "C1"), place(bot.Discord, "D1")} {
+			for _, p := range []bot.Place{place(here, "C1"), place(there, "D1")} {
 				do(t, l,
 					func(tx bot.Tx) error { return tx.AddView(bot.View{Request: id, Place: p, Wanted: 1, Shown: 1}) })
 			}
 		}
-		same(t, stale(t, l, bot.Slack, 9), "[]")
+		same(t, stale(t, l, here, 9), "[]")
 		for range 2 {
 			do(t, l, func(tx bot.Tx) error { return tx.Want("R-2") })
 		}
-		same(t, stale(t, l, bot.Slack, 9), "[R-2/C1]")
-		same(t, stale(t, l, bot.Discord, 9), "[R-2/D1]")
+		same(t, stale(t, l, here, 9), "[R-2/C1]")
+		same(t, stale(t, l, there, 9), "[R-2/D1]")
 		for _, v := range look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.ViewOf("R-2") }) {
 			same(t, v.Wanted, 3)
 		}
 	}},
 	{"storing what is shown keeps what was wanted meanwhile", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		v := bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Wanted: 1}
+		v := bot.View{Request: "R-1", Place: place(here, "C1"), Wanted: 1}
 		do(t, l, func(tx bot.Tx) error { return tx.AddView(v) })
 		do(t, l, func(tx bot.Tx) error { return tx.Want("R-1") })
 		v.Shown = 1
 		do(t, l, func(tx bot.Tx) error { return tx.PutView(v) })
-		same(t, stale(t, l, bot.Slack, 9), "[R-1/C1]")
+		same(t, stale(t, l, here, 9), "[R-1/C1]")
 		v.Shown = 2
 		do(t, l, func(tx bot.Tx) error { return tx.PutView(v) })
-		same(t, stale(t, l, bot.Slack, 9), "[]")
+		same(t, stale(t, l, here, 9), "[]")
 	}},
 	{"the shown version never goes back", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		v := bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Wanted: 5, Shown: 4}
+		v := bot.View{Request: "R-1", Place: place(here, "C1"), Wanted: 5, Shown: 4}
 		do(t, l, func(tx bot.Tx) error { return tx.AddView(v) })
 		v.Shown, v.Tries = 2, 1
 		do(t, l, func(tx bot.Tx) error { return tx.PutView(v) })
@@ -87,19 +87,19 @@ var views = []promise{
 			id := bot.RequestID(fmt.Sprint("R-", i))
 			propose(t, l, id, 1)
 			do(t, l, func(tx bot.Tx) error {
-				return tx.AddView(bot.View{Request: id, Place: place(bot.Slack, "C1"), Wanted: 1,
+				return tx.AddView(bot.View{Request: id, Place: place(here, "C1"), Wanted: 1,
 					After: day.Add(after * time.Second)})
 			})
 		}
 		do(t, l, func(tx bot.Tx) error {
-			return tx.AddView(bot.View{Request: "R-0", Place: place(bot.Slack, "C0"), Wanted: 1})
+			return tx.AddView(bot.View{Request: "R-0", Place: place(here, "C0"), Wanted: 1})
 		})
-		same(t, stale(t, l, bot.Slack, 9), "[R-0/C0 R-1/C1 R-2/C1 R-0/C1]")
-		same(t, stale(t, l, bot.Slack, 2), "[R-0/C0 R-1/C1]")
+		same(t, stale(t, l, here, 9), "[R-0/C0 R-1/C1 R-2/C1 R-0/C1]")
+		same(t, stale(t, l, here, 2), "[R-0/C0 R-1/C1]")
 		do(t, l, func(tx bot.Tx) error {
-			return tx.PutView(bot.View{Request: "R-1", Place: place(bot.Slack, "C1"), Dead: true})
+			return tx.PutView(bot.View{Request: "R-1", Place: place(here, "C1"), Dead: true})
 		})
-		same(t, stale(t, l, bot.Slack, 9), "[R-0/C0 R-2/C1 R-0/C1]")
+		same(t, stale(t, l, here, 9), "[R-0/C0 R-2/C1 R-0/C1]")
 	}},
 }
 
@@ -117,29 +117,29 @@ var posts = []promise{
 	{"a post comes back as it was stored", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
 		p := bot.Post{
-			Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostNotice,
+			Request: "R-1", Place: place(here, "C1"), Key: "k", Kind: bot.PostNotice,
 			Line: bot.Line{bot.Quote("x\x00"), {Kind: bot.Words, Text: "\x00"}}, Ref: bot.Ref{Channel: "C1"},
 			After: day, Tries: 1,
 		}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(p) })
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(bot.Slack, 9) }), []bot.Post{p})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(here, 9) }), []bot.Post{p})
 		p.Ref, p.After, p.Tries = bot.Ref{Message: "m"}, day.Add(time.Second), 2
 		do(t, l, func(tx bot.Tx) error { return tx.PutPost(p) })
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(bot.Slack, 9) }), []bot.Post{p})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(here, 9) }), []bot.Post{p})
 	}},
 	{"a key is one post, posted or not", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
-		p := bot.Post{Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k", Kind: bot.PostReceipt,
+		p := bot.Post{Request: "R-1", Place: place(here, "C1"), Key: "k", Kind: bot.PostReceipt,
 			Line: bot.Line{bot.Quote("1")}}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(p) })
 		again := p
 		again.Line = bot.Line{bot.Quote("2")}
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(again) })
-		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(bot.Slack, 9) }), []bot.Post{p})
+		same(t, look(t, l, func(tx bot.Tx) ([]bot.Post, error) { return tx.Posts(here, 9) }), []bot.Post{p})
 		p.Posted = true
 		do(t, l, func(tx bot.Tx) error { return tx.PutPost(p) })
 		do(t, l, func(tx bot.Tx) error { return tx.AddPost(again) })
-		same(t, queued(t, l, bot.Slack, 9), "[]")
+		same(t, queued(t, l, here, 9), "[]")
 	}},
 	{"they come in the order they were queued, the first of each request", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
@@ -149,23 +149,23 @@ var posts = []promise{
 				return tx.AddPost(bot.Post{Request: id, Place: place(p, "C1"), Key: key, Kind: bot.PostOutcomes})
 			})
 		}
-		add("R-2", bot.Slack, "z")
-		add("R-1", bot.Discord, "d")
-		add("R-1", bot.Slack, "b")
-		add("R-2", bot.Slack, "y")
-		add("R-1", bot.Slack, "a")
-		same(t, queued(t, l, bot.Slack, 9), "[R-2/z R-1/b]")
-		same(t, queued(t, l, bot.Slack, 1), "[R-2/z]")
-		same(t, queued(t, l, bot.Discord, 9), "[R-1/d]")
+		add("R-2", here, "z")
+		add("R-1", there, "d")
+		add("R-1", here, "b")
+		add("R-2", here, "y")
+		add("R-1", here, "a")
+		same(t, queued(t, l, here, 9), "[R-2/z R-1/b]")
+		same(t, queued(t, l, here, 1), "[R-2/z]")
+		same(t, queued(t, l, there, 9), "[R-1/d]")
 		do(t, l, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-2", Key: "z", Posted: true}) })
-		same(t, queued(t, l, bot.Slack, 9), "[R-1/b R-2/y]")
+		same(t, queued(t, l, here, 9), "[R-1/b R-2/y]")
 	}},
 	{"those of one request come in order, wherever they stand and however long they wait, but not those posted",
 		func(t *testing.T, l bot.Ledger) {
 			propose(t, l, "R-1", 1)
 			propose(t, l, "R-2", 1)
 			var want []bot.Post
-			for i, p := range []bot.Platform{bot.Slack, bot.Discord, bot.Slack, bot.Slack} {
+			for i, p := range []bot.Platform{here, there, here, here} {
 				post := bot.Post{
 					Request: "R-1", Place: place(p, "C1"), Key: string(rune('d' - i)), Kind: bot.PostNotice,
 					Line: bot.Line{bot.Quote("x")}, Ref: bot.Ref{Channel: "C1"},
@@ -175,7 +175,7 @@ var posts = []promise{
 				want = append(want, post)
 			}
 			do(t, l, func(tx bot.Tx) error {
-				return tx.AddPost(bot.Post{Request: "R-2", Place: place(bot.Slack, "C1"), Key: "a",
+				return tx.AddPost(bot.Post{Request: "R-2", Place: place(here, "C1"), Key: "a",
 					Kind: bot.PostOutcomes})
 			})
 			of := func(id bot.RequestID) []bot.Post {
@@ -192,7 +192,7 @@ var posts = []promise{
 			propose(t, l, id, 1)
 			for _, key := range []string{"a", "b"} {
 				do(t, l, func(tx bot.Tx) error {
-					return tx.AddPost(bot.Post{Request: id, Place: place(bot.Slack, "C1"), Key: key,
+					return tx.AddPost(bot.Post{Request: id, Place: place(here, "C1"), Key: key,
 						Kind: bot.PostOutcomes})
 				})
 			}
@@ -203,13 +203,13 @@ var posts = []promise{
 					After: day.Add(after * time.Second), Tries: 1})
 			})
 		}
-		same(t, queued(t, l, bot.Slack, 9), "[R-2/a R-3/a R-1/a R-0/a]")
-		same(t, queued(t, l, bot.Slack, 2), "[R-2/a R-3/a]")
+		same(t, queued(t, l, here, 9), "[R-2/a R-3/a R-1/a R-0/a]")
+		same(t, queued(t, l, here, 2), "[R-2/a R-3/a]")
 	}},
 	{"one that is not there cannot change, and one belongs to a request", func(t *testing.T, l bot.Ledger) {
 		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { return tx.PutPost(bot.Post{Request: "R-1", Key: "k"}) })
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
-			return tx.AddPost(bot.Post{Request: "R-1", Place: place(bot.Slack, "C1"), Key: "k"})
+			return tx.AddPost(bot.Post{Request: "R-1", Place: place(here, "C1"), Key: "k"})
 		})
 	}},
 }

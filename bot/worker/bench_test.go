@@ -49,7 +49,7 @@ func newWorkshopOn(b *testing.B, database string, turn ...func(*bot.Options)) *w
 	}
 	policy := bot.DefaultPolicy()
 	policy.MaxMessages, policy.LargeFrom = 1_000_000, 1_000_000
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
+	policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: {
 		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, AnyChannel: true,
 	}}
 	o := bot.Options{App: recall.SDKAppID(w.chat.SDKAppID()), Ledger: w.ledger, Chat: client, Policy: policy,
@@ -61,7 +61,7 @@ func newWorkshopOn(b *testing.B, database string, turn ...func(*bot.Options)) *w
 	if err != nil {
 		b.Fatal(err)
 	}
-	w.screen = &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}
+	w.screen = &screen{platform: onSlack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}
 	w.bot.Attach(w.screen)
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan struct{})
@@ -84,9 +84,9 @@ func newWorkshopOn(b *testing.B, database string, turn ...func(*bot.Options)) *w
 
 func (w *workshop) do(b *testing.B, user string, act intake.Act) intake.Answer {
 	w.n++
-	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
+	by := bot.Account{Platform: onSlack, Workspace: "T1", User: user}
 	a, err := w.bot.Do(b.Context(), intake.Event{
-		ID: bot.EventID(fmt.Sprint("e", w.n)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		ID: bot.EventID(fmt.Sprint("e", w.n)), Place: bot.Place{Platform: onSlack, Workspace: "T1", Channel: "C1"},
 		By: by, Act: act,
 	}, bot.Member{Account: by, Name: user})
 	if err != nil {

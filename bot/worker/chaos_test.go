@@ -59,7 +59,7 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 // newHouseWith is a house whose ledger waits for no disk. prepare changes it before it opens.
 func newHouseWith(t *testing.T, prepare func(h *house), turn func(*bot.Options)) *house {
 	h := &house{t: t, chat: recalltest.New(recalltest.Options{}),
-		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
+		screen: &screen{platform: onSlack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
 	h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	if prepare != nil {
 		prepare(h)
@@ -577,9 +577,9 @@ func TestLedgerAway(t *testing.T) {
 		h.pass(time.Second)
 		db.gone.Store(true)
 		gone := h.chat.Calls(recalltest.Recall)
-		by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UTHEO"}
+		by := bot.Account{Platform: onSlack, Workspace: "T1", User: "UTHEO"}
 		press := intake.Event{
-			ID: "press while away", Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by,
+			ID: "press while away", Place: bot.Place{Platform: onSlack, Workspace: "T1", Channel: "C1"}, By: by,
 			Act: intake.Act{Kind: intake.ActApprove, Request: other.ID, Digest: other.Digest},
 		}
 		if a, err := h.bot.Do(t.Context(), press, bot.Member{Account: by, Name: "utheo"}); err == nil {

@@ -30,7 +30,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	})
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {Requesters: []bot.Principal{{User: "UMINA"}},
+	policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: {Requesters: []bot.Principal{{User: "UMINA"}},
 		Approvers: []bot.Principal{{Group: "LEADS"}}, AnyChannel: true}}
 	p, err := bottest.NewEngine(bot.Options{App: 1400000000, Ledger: l, Chat: noChat{}, Policy: policy})
 	if err != nil {
@@ -42,14 +42,14 @@ func BenchmarkDecide(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	asker := account("mina", bot.Slack)
+	asker := account("mina", onSlack)
 	request := func(n int, s bot.State, now time.Time) bot.Request {
 		return bot.Request{
 			ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1400000000, State: s,
 			Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%500)),
 				Seqs: command.MakeRanges(1, 2, 3)},
 			Covers: command.MakeRanges(1, 2, 3), By: bot.Actor{Person: bot.PersonID(asker.String()), Account: asker,
-				Name: "mina"}, Accounts: []bot.Account{asker}, Place: place(bot.Slack),
+				Name: "mina"}, Accounts: []bot.Account{asker}, Place: place(onSlack),
 			Policy: policy, Roster: bot.Roster{}.Hash(), Asked: now, Sealed: now, Deadline: now.Add(time.Hour),
 			Digest: fmt.Sprintf("%064d", n), Needed: 1, Tally: bot.Tally{Total: 3, Send: 3},
 		}
@@ -98,8 +98,8 @@ func BenchmarkDecide(b *testing.B) {
 		commits = append(commits, time.Since(began))
 		b.StartTimer()
 		began = time.Now()
-		a, err := p.Do(b.Context(), intake.Event{ID: bot.EventID(fmt.Sprint("press ", n)), Place: place(bot.Slack),
-			By: account("theo", bot.Slack), Act: approving(r)}, member("theo", bot.Slack))
+		a, err := p.Do(b.Context(), intake.Event{ID: bot.EventID(fmt.Sprint("press ", n)), Place: place(onSlack),
+			By: account("theo", onSlack), Act: approving(r)}, member("theo", onSlack))
 		presses = append(presses, time.Since(began))
 		if err != nil || a.Kind != intake.Changed {
 			b.Fatalf("%+v %v", a, err)

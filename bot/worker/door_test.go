@@ -43,18 +43,18 @@ type door struct {
 
 // who is a person's identity on each platform, as rosters and policies name it.
 var who = map[string]map[bot.Platform]string{
-	"mina":  {bot.Slack: "UMINA", bot.Discord: "1"},
-	"mina2": {bot.Slack: "UMINA2", bot.Discord: "11"},
-	"theo":  {bot.Slack: "UTHEO", bot.Discord: "2"},
-	"theo2": {bot.Slack: "UTHEO2", bot.Discord: "22"},
-	"ines":  {bot.Slack: "UINES", bot.Discord: "3"},
-	"nico":  {bot.Slack: "UNICO", bot.Discord: "4"}, // may ask, not approve
-	"ola":   {bot.Slack: "UOLA", bot.Discord: "5"},  // may do nothing
+	"mina":  {onSlack: "UMINA", onDiscord: "1"},
+	"mina2": {onSlack: "UMINA2", onDiscord: "11"},
+	"theo":  {onSlack: "UTHEO", onDiscord: "2"},
+	"theo2": {onSlack: "UTHEO2", onDiscord: "22"},
+	"ines":  {onSlack: "UINES", onDiscord: "3"},
+	"nico":  {onSlack: "UNICO", onDiscord: "4"}, // may ask, not approve
+	"ola":   {onSlack: "UOLA", onDiscord: "5"},  // may do nothing
 }
 
 func account(name string, p bot.Platform) bot.Account {
 	a := bot.Account{Platform: p, Workspace: "T1", User: who[name][p]}
-	if p == bot.Discord {
+	if p == onDiscord {
 		a.Workspace = "discord"
 	}
 	return a
@@ -72,7 +72,7 @@ func member(name string, p bot.Platform) bot.Member {
 }
 
 func place(p bot.Platform) bot.Place {
-	return bot.Place{Platform: p, Workspace: map[bot.Platform]string{bot.Slack: "T1", bot.Discord: "G1"}[p],
+	return bot.Place{Platform: p, Workspace: map[bot.Platform]string{onSlack: "T1", onDiscord: "G1"}[p],
 		Channel: "C1"}
 }
 
@@ -80,8 +80,8 @@ func place(p bot.Platform) bot.Place {
 func person(name string, of ...string) bot.Person {
 	p := bot.Person{Name: name}
 	for _, n := range of {
-		p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Slack, User: who[n][bot.Slack]},
-			account(n, bot.Discord))
+		p.Accounts = append(p.Accounts, bot.Account{Platform: onSlack, User: who[n][onSlack]},
+			account(n, onDiscord))
 	}
 	return p
 }
@@ -121,7 +121,7 @@ func quickFolder(t *testing.T) string {
 func newDoor(t *testing.T, turns ...func(*bot.Options)) *door {
 	d := &door{
 		t: t, chat: recalltest.New(recalltest.Options{}), file: quickFolder(t) + "/bot.db",
-		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}},
+		screen: &screen{platform: onSlack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}},
 	}
 	d.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	var err error
@@ -152,7 +152,7 @@ func (d *door) open(turns ...func(*bot.Options)) {
 		Policy: bot.DefaultPolicy(), Admin: "administrator", Log: slog.New(slog.DiscardHandler)}
 	o.Policy.Approvals = 2
 	o.Policy.Crowds = map[bot.Platform]bot.Crowd{}
-	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+	for _, p := range []bot.Platform{onSlack, onDiscord} {
 		o.Policy.Crowds[p] = bot.Crowd{
 			Requesters: []bot.Principal{{User: who["mina"][p]}, {User: who["nico"][p]}},
 			Approvers:  []bot.Principal{{Group: "LEADS"}}, Channels: []string{"C1"},
@@ -418,10 +418,10 @@ func digest(s string) func(way, *intake.Act) bool {
 
 // other is the platform that p is not.
 func other(p bot.Platform) bot.Platform {
-	if p == bot.Slack {
-		return bot.Discord
+	if p == onSlack {
+		return onDiscord
 	}
-	return bot.Slack
+	return onSlack
 }
 
 // leadsElsewhere is a configuration whose approvers are other people.
@@ -521,7 +521,7 @@ func TestDoor(t *testing.T) {
 			r := d.sealed("mina", p)
 			// From the platform first on which accounts are global: the Slack account that follows
 			// is one whose team the roster leaves open.
-			if r = d.decides(member("theo", bot.Discord), place(bot.Discord), approving(r)); r.State != bot.Proposed ||
+			if r = d.decides(member("theo", onDiscord), place(onDiscord), approving(r)); r.State != bot.Proposed ||
 				len(r.Approvals) != 1 {
 				t.Fatalf("%s with %d approvals", r.State, len(r.Approvals))
 			}
@@ -541,7 +541,7 @@ func TestDoor(t *testing.T) {
 		{"a second approval by a person whose accounts were linked meanwhile", func(t *testing.T, p bot.Platform) {
 			d := newDoor(t, with(strangers))
 			r := d.sealed("mina", p)
-			r = d.decides(member("theo", bot.Discord), place(bot.Discord), approving(r))
+			r = d.decides(member("theo", onDiscord), place(onDiscord), approving(r))
 			d.restart(with(renamed))
 			for _, on := range []bot.Platform{p, other(p)} {
 				d.refused(member("theo2", on), place(on), r, "approved_already", onlyApprovals)
@@ -784,7 +784,7 @@ func TestDoor(t *testing.T) {
 			}
 		}},
 	} {
-		for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+		for _, p := range []bot.Platform{onSlack, onDiscord} {
 			t.Run(attack.name+"/"+string(p), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { attack.try(t, p) })
@@ -796,7 +796,7 @@ func TestDoor(t *testing.T) {
 // TestDoorOpens holds that every way decides where nothing is in the way, so that the refusals of
 // TestDoor are the guards' doing.
 func TestDoorOpens(t *testing.T) {
-	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+	for _, p := range []bot.Platform{onSlack, onDiscord} {
 		for _, w := range ways {
 			t.Run(fmt.Sprintf("%s/%s", p, w.name), func(t *testing.T) {
 				t.Parallel()
@@ -848,7 +848,7 @@ func TestDoorOpens(t *testing.T) {
 // TestOutsiderReads tries every way to read, for people who may neither ask nor approve and from
 // places where the bot is not to be used. None learns anything, not even whether a request exists.
 func TestOutsiderReads(t *testing.T) {
-	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+	for _, p := range []bot.Platform{onSlack, onDiscord} {
 		t.Run(string(p), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -104,9 +104,9 @@ func TestFoundGuards(t *testing.T) {
 		refused("UMINA", "group_not_allowed", search)
 		h.stop()
 		h.open(file, func(o *bot.Options) {
-			crowd := o.Policy.Crowds[bot.Slack]
+			crowd := o.Policy.Crowds[onSlack]
 			crowd.Channels = []string{"C2"}
-			o.Policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: crowd}
+			o.Policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: crowd}
 		})
 		refused("UMINA", "wrong_channel", search)
 		h.stop()

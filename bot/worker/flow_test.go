@@ -94,7 +94,7 @@ type house struct {
 
 func newHouse(t *testing.T, turn func(*bot.Options)) *house {
 	h := &house{t: t, chat: recalltest.New(recalltest.Options{}),
-		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
+		screen: &screen{platform: onSlack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}}}
 	h.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
 	h.open(t.TempDir()+"/bot.db", turn)
 	t.Cleanup(func() {
@@ -117,7 +117,7 @@ func (h *house) open(file string, turn func(*bot.Options)) {
 		h.t.Fatal(err)
 	}
 	policy := bot.DefaultPolicy()
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
+	policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: {
 		Requesters: []bot.Principal{{User: "UMINA"}, {User: "UTHEO"}}, Approvers: []bot.Principal{{Group: "SLEADS"},
 			{User: "UTHEO"}}, Channels: []string{"C1"},
 	}}
@@ -154,8 +154,8 @@ func (h *house) open(file string, turn func(*bot.Options)) {
 func (h *house) do(user string, act intake.Act) intake.Answer {
 	h.t.Helper()
 	h.events++
-	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
-	e := intake.Event{ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1",
+	by := bot.Account{Platform: onSlack, Workspace: "T1", User: user}
+	e := intake.Event{ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: onSlack, Workspace: "T1",
 		Channel: "C1"}, By: by, Act: act}
 	a, err := h.bot.Do(h.t.Context(), e, bot.Member{Account: by, Name: strings.ToLower(user)})
 	if err != nil {

@@ -25,7 +25,7 @@ func TestAuditOfALife(t *testing.T) {
 				30*time.Second
 			o.Policy.MaxMessages = 30
 		})
-		p := bot.Slack
+		p := onSlack
 		mina, theo, ines, ola := member("mina", p), member("theo", p), member("ines", p), member("ola", p)
 		const content = "call me at 555-0100"
 		for range 40 {
@@ -58,7 +58,7 @@ func TestAuditOfALife(t *testing.T) {
 		d.do(ola, place(p), typed("recalls", "find "+testGroup+` text:"555-0100"`))
 		d.decides(theo, place(p), ways[0].act(done))
 		d.chat.Inject(recalltest.Recall, 1, recalltest.ResetBefore())
-		d.decides(member("ines", bot.Discord), place(bot.Discord), ways[2].act(done))
+		d.decides(member("ines", onDiscord), place(onDiscord), ways[2].act(done))
 		d.pass(time.Minute)
 		done = ended(done, bot.Done)
 

@@ -25,13 +25,13 @@ func BenchmarkLookups(b *testing.B) {
 			err := w.ledger.Tx(b.Context(), func(tx bot.Tx) error {
 				for i := range n {
 					user := fmt.Sprint("U", i/bot.MaxOpen)
-					by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
+					by := bot.Account{Platform: onSlack, Workspace: "T1", User: user}
 					r := bot.Request{
 						ID: bot.RequestID(fmt.Sprintf("R-%d-%d", n, i)), App: app,
 						By:       bot.Actor{Person: bot.PersonID(by.String()), Account: by, Name: user},
 						Accounts: []bot.Account{by},
 						Asked:    tx.Now().Add(-time.Duration(i) * time.Second), Policy: bot.DefaultPolicy(),
-						Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+						Place: bot.Place{Platform: onSlack, Workspace: "T1", Channel: "C1"},
 						Scope: command.Scope{Group: testGroup}, Digest: fmt.Sprint("digest ", i), Needed: 1,
 						Deadline: tx.Now().Add(time.Hour),
 					}
@@ -59,9 +59,9 @@ func BenchmarkLookups(b *testing.B) {
 		})
 		ask := func(i int) {
 			text := fmt.Sprintf("%s %d", testGroup, 2*(50*held+i)+1) // somebody has it
-			by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
+			by := bot.Account{Platform: onSlack, Workspace: "T1", User: "UMINA"}
 			a, err := w.bot.Do(b.Context(), intake.Event{
-				ID: bot.EventID(fmt.Sprint("ask ", w.n, i)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1",
+				ID: bot.EventID(fmt.Sprint("ask ", w.n, i)), Place: bot.Place{Platform: onSlack, Workspace: "T1",
 					Channel: "C1"}, By: by,
 				Act: intake.Act{Kind: intake.ActCommand, Command: "recall", Text: text},
 			}, bot.Member{Account: by, Name: "UMINA"})

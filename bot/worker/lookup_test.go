@@ -26,7 +26,7 @@ func TestAmongThousands(t *testing.T) {
 		app := recall.SDKAppID(h.chat.SDKAppID())
 		err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
 			for i := range 2400 {
-				by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: fmt.Sprint("UOTHER", i)}
+				by := bot.Account{Platform: onSlack, Workspace: "T1", User: fmt.Sprint("UOTHER", i)}
 				r := bot.Request{
 					ID: bot.RequestID(fmt.Sprint("R-MANY-", i)), App: app, State: bot.Proposed, Digest: "d",
 					By:       bot.Actor{Person: bot.PersonID(by.String()), Account: by},

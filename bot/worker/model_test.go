@@ -171,10 +171,10 @@ var (
 		{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{slackAccount("MINA"), slackAccount("MINA2")}},
 			{Name: "Theo", Accounts: []bot.Account{slackAccount("THEO")}},
 			{Name: "Ines", Accounts: []bot.Account{slackAccount("INES")}}}},
-		{People: []bot.Person{{Name: "M. Mina", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
-			User: "MINA"}}}, {Name: "Minette", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
-			User: "MINA2"}}}, {Name: "T. Theo", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
-			User: "THEO"}}}, {Name: "I. Ines", Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "",
+		{People: []bot.Person{{Name: "M. Mina", Accounts: []bot.Account{{Platform: OnSlack, Workspace: "",
+			User: "MINA"}}}, {Name: "Minette", Accounts: []bot.Account{{Platform: OnSlack, Workspace: "",
+			User: "MINA2"}}}, {Name: "T. Theo", Accounts: []bot.Account{{Platform: OnSlack, Workspace: "",
+			User: "THEO"}}}, {Name: "I. Ines", Accounts: []bot.Account{{Platform: OnSlack, Workspace: "",
 			User: "INES"}}}}},
 	}
 	modelAskers = [2]int{0, 2}
@@ -182,7 +182,7 @@ var (
 	modelHour   = [3]time.Time{noon, noon.Add(time.Hour), noon.Add(2 * time.Hour)}
 	modelPolicy = func() bot.Policy {
 		p := leadsPolicy()
-		p.Crowds[bot.Slack] = bot.Crowd{Requesters: []bot.Principal{{Group: "SLEADS"}},
+		p.Crowds[OnSlack] = bot.Crowd{Requesters: []bot.Principal{{Group: "SLEADS"}},
 			Approvers: []bot.Principal{{Group: "SLEADS"}}, AnyChannel: true}
 		return p
 	}()
@@ -196,7 +196,7 @@ func (w world) request(i int) bot.Request {
 	r := bot.Request{
 		ID: bot.RequestID(fmt.Sprint("R-", i)), State: modelStates[q.state],
 		By: bot.Actor{Person: person, Account: asker}, Accounts: modelRosters[w.asked].Accounts(asker),
-		Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, Policy: modelPolicy, Asked: noon,
+		Place: bot.Place{Platform: OnSlack, Workspace: "T1", Channel: "C1"}, Policy: modelPolicy, Asked: noon,
 		Sealed: noon, Deadline: noon.Add(30 * time.Minute), Digest: "d1",
 		Needed: modelNeeded[i], Granted: modelHour[q.granted], Begun: modelHour[q.begun], StopAt: modelHour[q.stopped],
 	}

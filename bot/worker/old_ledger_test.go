@@ -80,9 +80,9 @@ func unzip(t *testing.T, file string) []byte {
 // for as long as usual, and so are answers.
 func oldOptions(o *bot.Options) {
 	one := func(name, slack, discord string) bot.Person {
-		p := bot.Person{Name: name, Accounts: []bot.Account{{Platform: bot.Slack, Workspace: "T1", User: slack}}}
+		p := bot.Person{Name: name, Accounts: []bot.Account{{Platform: onSlack, Workspace: "T1", User: slack}}}
 		if discord != "" {
-			p.Accounts = append(p.Accounts, bot.Account{Platform: bot.Discord, Workspace: "discord", User: discord})
+			p.Accounts = append(p.Accounts, bot.Account{Platform: onDiscord, Workspace: "discord", User: discord})
 		}
 		return p
 	}
@@ -98,11 +98,11 @@ func oldOptions(o *bot.Options) {
 	}
 	o.Index, o.CallsPerSecond, o.Policy.LargeFrom = bot.IndexExcerpt, 20, 30
 	o.Policy.Crowds = map[bot.Platform]bot.Crowd{
-		bot.Slack: {
+		onSlack: {
 			Requesters: users("UMINA", "UNICO", "UPETRA", "USAM"), Approvers: users("UMINA", "UTHEO", "UINES"),
 			Channels: []string{"C1"},
 		},
-		bot.Discord: {Requesters: users("1", "4"), Approvers: users("1", "2", "3"), Channels: []string{"C1"}},
+		onDiscord: {Requesters: users("1", "4"), Approvers: users("1", "2", "3"), Channels: []string{"C1"}},
 	}
 }
 
@@ -115,7 +115,7 @@ type oldHouse struct {
 func newOldHouse(t *testing.T) *oldHouse {
 	h := &oldHouse{house: &house{
 		t: t, chat: recalltest.New(recalltest.Options{}), file: t.TempDir() + "/bot.db", events: 10_000,
-		screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}},
+		screen: &screen{platform: onSlack, cards: map[bot.RequestID]bot.Card{}, notes: map[string][]bot.Note{}},
 	}}
 	t.Cleanup(h.chat.Close)
 	if err := json.Unmarshal(unzip(t, "9e56eb2.json.gz"), &h.world); err != nil {
@@ -296,7 +296,7 @@ func oldLedger(t *testing.T, restored bool) {
 	defer func() { h.stop() }()
 
 	// What people did is not lost, and not done twice.
-	for u, err := range h.bot.Unfinished(t.Context(), bot.Slack) {
+	for u, err := range h.bot.Unfinished(t.Context(), onSlack) {
 		if err != nil || u.Event.ID != h.world.Unfinished {
 			t.Fatalf("the event %s is unfinished, want %s: %v", u.Event.ID, h.world.Unfinished, err)
 		}
@@ -305,8 +305,8 @@ func oldLedger(t *testing.T, restored bool) {
 			t.Errorf("the approval that was not handled: %+v, %v", a, err)
 		}
 	}
-	theo := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UTHEO"}
-	at := bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}
+	theo := bot.Account{Platform: onSlack, Workspace: "T1", User: "UTHEO"}
+	at := bot.Place{Platform: onSlack, Workspace: "T1", Channel: "C1"}
 	again := intake.Event{ID: h.world.Answered, Place: at, By: theo, Act: intake.Act{
 		Kind: intake.ActApprove, Request: h.id("done"), Digest: h.stored("done").Digest[:bot.DigestShort],
 	}}

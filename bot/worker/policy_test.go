@@ -40,19 +40,19 @@ func TestWaitingRequest(t *testing.T) {
 		{"a reason", func(o *bot.Options) { o.Policy.ReasonRequired = true }, bot.Done},
 		{"a shorter wait", func(o *bot.Options) { o.Policy.ApproveWithin = time.Second }, bot.Done},
 		{"other requesters", func(o *bot.Options) {
-			c := o.Policy.Crowds[bot.Slack]
+			c := o.Policy.Crowds[onSlack]
 			c.Requesters = nil
-			o.Policy.Crowds[bot.Slack] = c
+			o.Policy.Crowds[onSlack] = c
 		}, bot.Done},
 		{"other channels", func(o *bot.Options) {
-			c := o.Policy.Crowds[bot.Slack]
+			c := o.Policy.Crowds[onSlack]
 			c.Channels = []string{"C2"}
-			o.Policy.Crowds[bot.Slack] = c
+			o.Policy.Crowds[onSlack] = c
 		}, bot.Done},
 		{"other approvers", func(o *bot.Options) {
-			c := o.Policy.Crowds[bot.Slack]
+			c := o.Policy.Crowds[onSlack]
 			c.Approvers = []bot.Principal{{User: "UINES"}}
-			o.Policy.Crowds[bot.Slack] = c
+			o.Policy.Crowds[onSlack] = c
 		}, bot.Proposed},
 		{"no approvers", func(o *bot.Options) { o.Policy.Crowds = nil }, bot.Proposed},
 	} {
@@ -60,10 +60,10 @@ func TestWaitingRequest(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, func(o *bot.Options) { o.Policy.Approvals = 1 })
-				r := d.sealed("mina", bot.Slack)
+				r := d.sealed("mina", onSlack)
 				d.restart(test.turn)
 				d.pass(5 * time.Second)
-				d.do(member("theo", bot.Slack), place(bot.Slack), ways[0].act(r))
+				d.do(member("theo", onSlack), place(onSlack), ways[0].act(r))
 				d.pass(10 * time.Second)
 				if got := d.request(r.ID); got.State != test.want || got.Needed != r.Needed ||
 					!got.Deadline.Equal(r.Deadline) {
@@ -81,9 +81,9 @@ func TestWaitingRequest(t *testing.T) {
 		{"fewer approvals", func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeApprovals = 1, 1 }},
 		{"a longer wait", func(o *bot.Options) { o.Policy.ApproveWithin = 100 * time.Hour }},
 		{"everybody approves", func(o *bot.Options) {
-			c := o.Policy.Crowds[bot.Slack]
+			c := o.Policy.Crowds[onSlack]
 			c.Approvers = []bot.Principal{{User: "UNICO"}, {User: "UOLA"}, {User: "UMINA"}, {User: "UTHEO"}}
-			o.Policy.Crowds[bot.Slack] = c
+			o.Policy.Crowds[onSlack] = c
 		}},
 		{"messages that were protected", func(o *bot.Options) { o.Policy.Protected = nil }},
 	} {
@@ -92,18 +92,18 @@ func TestWaitingRequest(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, func(o *bot.Options) {
 					o.Policy.Protected, o.Policy.ApproveWithin = []recall.UserID{"boss"}, time.Minute
-					c := o.Policy.Crowds[bot.Slack]
+					c := o.Policy.Crowds[onSlack]
 					c.Approvers = []bot.Principal{{User: "UTHEO"}, {User: "UINES"}}
-					o.Policy.Crowds[bot.Slack] = c
+					o.Policy.Crowds[onSlack] = c
 				})
 				d.chat.Say(testGroup, "", "boss", "x")
 				d.chat.Say(testGroup, "", "mallory", "x")
-				r := d.asks("mina", bot.Slack, "1 2")
+				r := d.asks("mina", onSlack, "1 2")
 				d.pass(5 * time.Second)
 				r = d.request(r.ID)
 				d.restart(test.turn)
 				for _, name := range []string{"mina", "nico", "ola", "theo"} {
-					d.do(bot.Member{Account: account(name, bot.Slack), Name: name}, place(bot.Slack), ways[0].act(r))
+					d.do(bot.Member{Account: account(name, onSlack), Name: name}, place(onSlack), ways[0].act(r))
 				}
 				d.pass(10 * time.Second)
 				if got := d.request(r.ID); got.State != bot.Proposed || len(got.Approvals) != 1 || got.Tally.Send != 1 {
@@ -176,18 +176,18 @@ func TestNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t,
 			func(o *bot.Options) { o.Policy.Approvals, o.Policy.LargeFrom, o.Policy.LargeApprovals = 1, 3, 2 })
-		r := d.sealed("mina", bot.Slack) // 2 of 3 messages
+		r := d.sealed("mina", onSlack) // 2 of 3 messages
 		if r.Needed != 1 {
 			t.Errorf("2 messages need %d", r.Needed)
 		}
-		d.do(member("mina", bot.Slack), place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))
-		r = d.asks("mina", bot.Slack, "1-3")
+		d.do(member("mina", onSlack), place(onSlack), typed("recalls", "withdraw "+string(r.ID)))
+		r = d.asks("mina", onSlack, "1-3")
 		d.pass(5 * time.Second)
 		if r = d.request(r.ID); r.Needed != 2 {
 			t.Errorf("3 messages need %d", r.Needed)
 		}
-		d.do(member("mina", bot.Slack), place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))
-		r = d.asks("mina", bot.Slack, "2-9") // of these only two exist
+		d.do(member("mina", onSlack), place(onSlack), typed("recalls", "withdraw "+string(r.ID)))
+		r = d.asks("mina", onSlack, "2-9") // of these only two exist
 		d.pass(5 * time.Second)
 		if r = d.request(r.ID); r.Needed != 1 || r.Tally.Send != 2 {
 			t.Errorf("8 messages of which %d would be sent need %d", r.Tally.Send, r.Needed)
@@ -202,7 +202,7 @@ func TestAsk(t *testing.T) {
 		d := newDoor(t, with(family), func(o *bot.Options) {
 			o.Policy.Groups, o.Policy.MaxMessages = []string{"@TGS#2J*", "team/?"}, 10
 		})
-		mina, at := member("mina", bot.Slack), place(bot.Slack)
+		mina, at := member("mina", onSlack), place(onSlack)
 		for group, allowed := range map[string]bool{"@TGS#2J4SZEAEL": true, "@TGS#2J": true, "@TGS#2": false,
 			"x@TGS#2J4": false, "team/a": true, "team/ab": false, "team": false, "TEAM/a": false} {
 			err := bot.Policy{Groups: []string{"@TGS#2J*", "team/?"}}.MayTouch(recall.GroupID(group))
@@ -218,7 +218,7 @@ func TestAsk(t *testing.T) {
 			d.nothing("another group", mina, at, act, "group_not_allowed")
 		}
 		d.nothing("eleven", mina, at, typed("recall", testGroup+" 1-11"), "too_many")
-		d.nothing("one who may only approve", member("theo", bot.Slack), at, typed("recall", testGroup+" 1"),
+		d.nothing("one who may only approve", member("theo", onSlack), at, typed("recall", testGroup+" 1"),
 			"not_requester")
 
 		for range 30 {
@@ -227,7 +227,7 @@ func TestAsk(t *testing.T) {
 		var open []bot.Request
 		for i := range 5 {
 			name := []string{"mina", "nico"}[0]
-			p := []bot.Platform{bot.Slack, bot.Discord}[i%2] // of one person, whichever account asks
+			p := []bot.Platform{onSlack, onDiscord}[i%2] // of one person, whichever account asks
 			open = append(open, d.asks(name, p, fmt.Sprintf("%d-%d", 2*i+1, 2*i+2)))
 		}
 		d.nothing("the sixth", mina, at, typed("recall", testGroup+" 21"), "too_many_open")
@@ -236,7 +236,7 @@ func TestAsk(t *testing.T) {
 			if state == bot.Proposed {
 				d.pass(5 * time.Second)
 			}
-			a := d.do(member("nico", bot.Slack), at, typed("recall", testGroup+" 10-12"))
+			a := d.do(member("nico", onSlack), at, typed("recall", testGroup+" 10-12"))
 			if a.Refused != "overlap" || !strings.Contains(text(a), string(open[4].ID)) ||
 				!strings.Contains(text(a), "10") {
 				t.Errorf("%s: %s %s", state, a.Refused, text(a))
@@ -249,14 +249,14 @@ func TestAsk(t *testing.T) {
 		if r := d.request(open[0].ID); r.State != bot.Withdrawn {
 			t.Errorf("by another name it cannot be withdrawn: %s", r.State)
 		}
-		d.asks("mina", bot.Slack, "21")
+		d.asks("mina", onSlack, "21")
 	})
 }
 
 // TestOthersRequests holds that nobody takes back or stops what is not theirs: to withdraw is the
 // requester's alone, from any account of theirs, and to stop the requester's and any approver's.
 func TestOthersRequests(t *testing.T) {
-	for _, p := range []bot.Platform{bot.Slack, bot.Discord} {
+	for _, p := range []bot.Platform{onSlack, onDiscord} {
 		t.Run(string(p), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -309,11 +309,11 @@ func TestOthersRequests(t *testing.T) {
 func TestOverlapTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
-		mina, at := member("mina", bot.Slack), place(bot.Slack)
+		mina, at := member("mina", onSlack), place(onSlack)
 		const one, two = " topic:" + testGroup + "@TOPIC#_1", " topic:" + testGroup + "@TOPIC#_2"
-		d.asks("mina", bot.Slack, "1 2"+one)
-		d.asks("mina", bot.Slack, "2 3"+two)
-		d.asks("mina", bot.Slack, "2")
+		d.asks("mina", onSlack, "1 2"+one)
+		d.asks("mina", onSlack, "2 3"+two)
+		d.asks("mina", onSlack, "2")
 		for _, text := range []string{"2" + one, "3-9" + two, "1-2"} {
 			d.nothing("asking for "+text, mina, at, typed("recall", testGroup+" "+text), "overlap")
 		}
@@ -325,11 +325,11 @@ func TestOverlapTopic(t *testing.T) {
 func TestGroupsNoLongerAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
-		settled := d.sealed("mina", bot.Slack)
-		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(settled))
-		waiting := d.sealed("mina", bot.Slack)
+		settled := d.sealed("mina", onSlack)
+		d.decides(member("theo", onSlack), place(onSlack), ways[4].act(settled))
+		waiting := d.sealed("mina", onSlack)
 		d.restart(func(o *bot.Options) { o.Policy.Groups = []string{"elsewhere"} })
-		theo, at := member("theo", bot.Slack), place(bot.Slack)
+		theo, at := member("theo", onSlack), place(onSlack)
 		d.nothing("show", theo, at, typed("recalls", "show "+string(settled.ID)), "group_not_allowed")
 		d.nothing("Show all", theo, at, intake.Act{Kind: intake.ActShowAll, Request: settled.ID,
 			Digest: short(settled)}, "group_not_allowed")
@@ -352,15 +352,15 @@ func TestChannelsNoLongerAllowed(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, func(o *bot.Options) { o.Evidence = evidence })
-				settled := d.sealed("mina", bot.Slack)
-				d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(settled))
-				waiting := d.sealed("mina", bot.Slack)
+				settled := d.sealed("mina", onSlack)
+				d.decides(member("theo", onSlack), place(onSlack), ways[4].act(settled))
+				waiting := d.sealed("mina", onSlack)
 				d.restart(func(o *bot.Options) {
-					c := o.Policy.Crowds[bot.Slack]
+					c := o.Policy.Crowds[onSlack]
 					c.Channels = []string{"C2"}
-					o.Policy.Crowds[bot.Slack] = c
+					o.Policy.Crowds[onSlack] = c
 				})
-				theo, there, third := member("theo", bot.Slack), place(bot.Slack), place(bot.Slack)
+				theo, there, third := member("theo", onSlack), place(onSlack), place(onSlack)
 				third.Channel = "C3"
 				elsewhere := there
 				elsewhere.Workspace = "T2"
@@ -401,7 +401,7 @@ func TestProtectedSenders(t *testing.T) {
 		for i := range 30 {
 			d.chat.Say(testGroup, "", []string{"mallory", "boss", "mallory", "mallory", "ceo"}[i%5], "x")
 		}
-		r := d.asks("mina", bot.Slack, "1-20")
+		r := d.asks("mina", onSlack, "1-20")
 		d.pass(5 * time.Second)
 		r = d.request(r.ID)
 		c := d.screen.card(r.ID)
@@ -413,7 +413,7 @@ func TestProtectedSenders(t *testing.T) {
 			!strings.Contains(said, "2,5,7,10,12,15,17,20") && !strings.Contains(said, "2 5 7 10 12 15 17 20") {
 			t.Errorf("%d would be sent; the card says %q", r.Tally.Send, said)
 		}
-		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[0].act(r))
+		d.decides(member("theo", onSlack), place(onSlack), ways[0].act(r))
 		d.pass(time.Minute)
 		for seq := range uint32(20) {
 			if protected := (seq+1)%5 == 2 || (seq+1)%5 == 0; d.chat.Recalled(testGroup, "", seq+1) == protected {
@@ -428,18 +428,18 @@ func TestProtectedSenders(t *testing.T) {
 func TestEarlier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
-		theo, at := member("theo", bot.Slack), place(bot.Slack)
-		rejected := d.sealed("mina", bot.Slack)
+		theo, at := member("theo", onSlack), place(onSlack)
+		rejected := d.sealed("mina", onSlack)
 		act := ways[4].act(rejected)
 		act.Reason = "this is satire"
 		d.decides(theo, at, act)
-		withdrawn := d.sealed("nico", bot.Slack)
-		d.do(member("nico", bot.Slack), at, typed("recalls", "withdraw "+string(withdrawn.ID)))
-		apart := d.asks("nico", bot.Slack, "5")
+		withdrawn := d.sealed("nico", onSlack)
+		d.do(member("nico", onSlack), at, typed("recalls", "withdraw "+string(withdrawn.ID)))
+		apart := d.asks("nico", onSlack, "5")
 		d.pass(5 * time.Second)
 		d.decides(theo, at, ways[4].act(d.request(apart.ID)))
 
-		r := d.asks("nico", bot.Slack, "2 3") // shares one message
+		r := d.asks("nico", onSlack, "2 3") // shares one message
 		d.pass(5 * time.Second)
 		r = d.request(r.ID)
 		var ids []bot.RequestID
@@ -467,15 +467,15 @@ func TestEarlier(t *testing.T) {
 func TestEarlierNotHidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t)
-		rejected := d.sealed("mina", bot.Slack)
-		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(rejected))
+		rejected := d.sealed("mina", onSlack)
+		d.decides(member("theo", onSlack), place(onSlack), ways[4].act(rejected))
 		var withdrawn []bot.RequestID
 		for range 7 {
-			r := d.sealed("nico", bot.Slack)
-			d.do(member("nico", bot.Slack), place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))
+			r := d.sealed("nico", onSlack)
+			d.do(member("nico", onSlack), place(onSlack), typed("recalls", "withdraw "+string(r.ID)))
 			withdrawn = append([]bot.RequestID{r.ID}, withdrawn...)
 		}
-		r := d.sealed("nico", bot.Slack)
+		r := d.sealed("nico", onSlack)
 		var ids []bot.RequestID
 		for _, e := range r.Earlier {
 			ids = append(ids, e.ID)
@@ -507,25 +507,25 @@ func TestTooFewApprovers(t *testing.T) {
 		ask       string
 		want      string // "": taken
 	}{
-		{"enough", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1", ""},
-		{"one too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "1",
+		{"enough", bot.Roster{}, accounts(onSlack, "theo", "ines"), 0, true, "1", ""},
+		{"one too few", bot.Roster{}, accounts(onSlack, "theo"), 0, true, "1",
 			"2 people besides you to approve it, and at most 1 could"},
-		{"the requester does not count", bot.Roster{}, accounts(bot.Slack, "theo", "mina"), 0, true, "1", "at most 1"},
+		{"the requester does not count", bot.Roster{}, accounts(onSlack, "theo", "mina"), 0, true, "1", "at most 1"},
 		{"nobody", bot.Roster{}, nil, 0, true, "1", "at most 0"},
 		{"nobody knows", bot.Roster{}, nil, 0, false, "1", ""},
-		{"a large one needs more", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "1-3",
+		{"a large one needs more", bot.Roster{}, accounts(onSlack, "theo", "ines"), 0, true, "1-3",
 			"3 people besides you to approve it, and at most 2"},
-		{"a filter needs the ordinary ones", bot.Roster{}, accounts(bot.Slack, "theo", "ines"), 0, true, "from:mallory",
+		{"a filter needs the ordinary ones", bot.Roster{}, accounts(onSlack, "theo", "ines"), 0, true, "from:mallory",
 			""},
-		{"a filter with too few", bot.Roster{}, accounts(bot.Slack, "theo"), 0, true, "from:mallory", "at most 1"},
+		{"a filter with too few", bot.Roster{}, accounts(onSlack, "theo"), 0, true, "from:mallory", "at most 1"},
 		{"one person's accounts are one, the requester's none", slackOnly(family),
-			accounts(bot.Slack, "theo", "theo2", "mina2"), 0, true, "1", "at most 1"},
-		{"who is not in the roster does not count", slackOnly(family), accounts(bot.Slack, "theo", "ola"), 0, true, "1",
+			accounts(onSlack, "theo", "theo2", "mina2"), 0, true, "1", "at most 1"},
+		{"who is not in the roster does not count", slackOnly(family), accounts(onSlack, "theo", "ola"), 0, true, "1",
 			"at most 1"},
-		{"with a roster, the other platform's approvers count", family, accounts(bot.Slack, "theo"), 0, true, "1", ""},
+		{"with a roster, the other platform's approvers count", family, accounts(onSlack, "theo"), 0, true, "1", ""},
 		{"told by number alone, enough", bot.Roster{}, nil, 2, true, "1", ""},
 		{"told by number alone, too few", bot.Roster{}, nil, 1, true, "1", "at most 1"},
-		{"told by number and by name", bot.Roster{}, accounts(bot.Slack, "theo", "mina"), 1, true, "1", ""},
+		{"told by number and by name", bot.Roster{}, accounts(onSlack, "theo", "mina"), 1, true, "1", ""},
 		{"no more than the roster has people here", slackOnly(pair), nil, 9, true, "1", "at most 1"},
 		{"as many as the roster has people here", slackOnly(family), nil, 9, true, "1-3", ""},
 	} {
@@ -534,17 +534,17 @@ func TestTooFewApprovers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, with(test.roster),
 					func(o *bot.Options) { o.Policy.LargeFrom, o.Policy.LargeApprovals = 3, 3 })
-				m := member("mina", bot.Slack)
+				m := member("mina", onSlack)
 				m.Approvers, m.UnnamedApprovers, m.ApproversKnown = test.approvers, test.unnamed, test.known
 				if test.want == "" {
-					if a := d.do(m, place(bot.Slack),
+					if a := d.do(m, place(onSlack),
 						typed("recall", testGroup+" "+test.ask)); a.Kind != intake.Accepted {
 						t.Errorf("%s: %s", a.Refused, text(a))
 					}
 					return
 				}
-				d.nothing("asking", m, place(bot.Slack), typed("recall", testGroup+" "+test.ask), "too_few_approvers")
-				if a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask)); !strings.Contains(text(a),
+				d.nothing("asking", m, place(onSlack), typed("recall", testGroup+" "+test.ask), "too_few_approvers")
+				if a := d.do(m, place(onSlack), typed("recall", testGroup+" "+test.ask)); !strings.Contains(text(a),
 					test.want) {
 					t.Errorf("it says %q, want %q", text(a), test.want)
 				}
@@ -568,10 +568,10 @@ func TestTooFewForAFilter(t *testing.T) {
 			want  bot.State
 		}{{"from:mallory last:3", true, bot.Refused}, {"from:mallory last:2", true, bot.Proposed},
 			{"from:mallory last:3", false, bot.Proposed}} {
-			m := member("mina", bot.Slack)
-			m.Approvers, m.ApproversKnown = []bot.Account{account("mina", bot.Slack), account("theo", bot.Slack)},
+			m := member("mina", onSlack)
+			m.Approvers, m.ApproversKnown = []bot.Account{account("mina", onSlack), account("theo", onSlack)},
 				test.known
-			a := d.do(m, place(bot.Slack), typed("recall", testGroup+" "+test.ask))
+			a := d.do(m, place(onSlack), typed("recall", testGroup+" "+test.ask))
 			if a.Kind != intake.Accepted {
 				t.Fatalf("%s: %s", test.ask, text(a))
 			}
@@ -584,7 +584,7 @@ func TestTooFewForAFilter(t *testing.T) {
 			if r.State == bot.Refused && !strings.Contains(r.RefusedFor.String(), want) {
 				t.Errorf("it says %q, want %q", r.RefusedFor, want)
 			}
-			d.do(m, place(bot.Slack), typed("recalls", "withdraw "+string(r.ID)))
+			d.do(m, place(onSlack), typed("recalls", "withdraw "+string(r.ID)))
 		}
 	})
 }
@@ -596,7 +596,7 @@ var pair = bot.Roster{People: []bot.Person{person("Mina", "mina", "mina2"), pers
 func slackOnly(r bot.Roster) (out bot.Roster) {
 	for _, p := range r.People {
 		p.Accounts = slices.DeleteFunc(slices.Clone(p.Accounts),
-			func(a bot.Account) bool { return a.Platform == bot.Discord })
+			func(a bot.Account) bool { return a.Platform == onDiscord })
 		out.People = append(out.People, p)
 	}
 	return out
@@ -607,16 +607,16 @@ func slackOnly(r bot.Roster) (out bot.Roster) {
 func TestWhoami(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, with(family), func(o *bot.Options) { o.Policy.Groups = []string{"@TGS#*"} })
-		guest := member("theo", bot.Slack)
+		guest := member("theo", onSlack)
 		guest.Trouble = bot.TroubleGuest
-		odd := member("theo", bot.Slack)
+		odd := member("theo", onSlack)
 		odd.Groups = append(odd.Groups, "UNRELATED")
 		for _, test := range []struct {
 			name        string
 			m           bot.Member
 			says, lacks []string
 		}{
-			{"one who may all", member("mina", bot.Slack), []string{
+			{"one who may all", member("mina", onSlack), []string{
 				"You are Mina", "slack:T1:UMINA", "slack:*:UMINA2", "discord:discord:1,", "discord:discord:11",
 				"groups that count here you are in: LEADS", "You may ask",
 				"You may approve and reject what others ask, never what you asked yourself", "You may find", "@TGS#*",
@@ -624,10 +624,10 @@ func TestWhoami(t *testing.T) {
 			{"one who may approve", odd, []string{"You are Theo",
 				"You may not ask for a recall: neither you nor a group of yours is named", "You may approve",
 				"You may find"}, []string{"UNRELATED"}},
-			{"one who may ask", member("nico", bot.Discord), []string{"You are Nico", "discord:discord:4",
+			{"one who may ask", member("nico", onDiscord), []string{"You are Nico", "discord:discord:4",
 				"slack:*:UNICO", "You may ask",
 				"You may not approve or reject: neither you nor a group of yours is named"}, []string{"in: "}},
-			{"one whom the roster does not know", member("ola", bot.Slack),
+			{"one whom the roster does not know", member("ola", onSlack),
 				[]string{"The roster does not know your account"}, []string{"You may ask", "You may approve", "@TGS"}},
 			{"a guest", guest, []string{"You are Theo", "Guests cannot"}, []string{"You may ask", "You may approve",
 				"@TGS"}},
@@ -645,7 +645,7 @@ func TestWhoami(t *testing.T) {
 			}
 		}
 		d.restart(with(bot.Roster{}))
-		if a := d.do(member("ola", bot.Slack), place(bot.Slack), typed("recalls", "whoami")); !strings.Contains(text(a),
+		if a := d.do(member("ola", onSlack), place(onSlack), typed("recalls", "whoami")); !strings.Contains(text(a),
 			"no roster") || !strings.Contains(text(a), "So you may not find") {
 			t.Errorf("without a roster:\n%s", text(a))
 		}
@@ -658,7 +658,7 @@ func TestReminderAndExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t,
 			func(o *bot.Options) { o.Policy.RemindAfter, o.Policy.ApproveWithin = time.Minute, 3*time.Minute })
-		r := d.sealed("mina", bot.Slack)
+		r := d.sealed("mina", onSlack)
 		reminders := func() (notes []bot.Note) {
 			d.screen.mu.Lock()
 			defer d.screen.mu.Unlock()
@@ -705,9 +705,9 @@ func TestReminderAndExpiry(t *testing.T) {
 
 		// One that is decided in time is not reminded of, nor one that was decided at the very
 		// minute.
-		r = d.sealed("mina", bot.Slack)
+		r = d.sealed("mina", onSlack)
 		d.pass(50 * time.Second)
-		d.decides(member("theo", bot.Slack), place(bot.Slack), ways[4].act(r))
+		d.decides(member("theo", onSlack), place(onSlack), ways[4].act(r))
 		d.pass(30 * time.Second)
 		if n := reminders(); len(n) > 0 {
 			t.Errorf("reminded of a settled one: %+v", n)

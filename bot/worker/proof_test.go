@@ -1009,9 +1009,9 @@ func TestFindProgress(t *testing.T) {
 		h.say(100)
 		find := func() (told []string) {
 			h.events++
-			by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: "UMINA"}
+			by := bot.Account{Platform: onSlack, Workspace: "T1", User: "UMINA"}
 			_, err := h.bot.Do(t.Context(), intake.Event{
-				ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1",
+				ID: bot.EventID(fmt.Sprint("e", h.events)), Place: bot.Place{Platform: onSlack, Workspace: "T1",
 					Channel: "C1"}, By: by,
 				Act: intake.Act{Kind: intake.ActCommand, Command: "recalls",
 					Text: "find " + testGroup + " from:alice"},

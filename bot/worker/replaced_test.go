@@ -16,9 +16,9 @@ func TestReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) {
 			o.Policy.Approvals = 2
-			crowd := o.Policy.Crowds[bot.Slack]
+			crowd := o.Policy.Crowds[onSlack]
 			crowd.Approvers = append(slices.Clone(crowd.Approvers), bot.Principal{User: "USARA"})
-			o.Policy.Crowds[bot.Slack] = crowd
+			o.Policy.Crowds[onSlack] = crowd
 		})
 		h.say(3)
 		c := h.proposed(testGroup + " 1-3")

@@ -162,7 +162,7 @@ func newFleet(t testing.TB, n, callsPerSecond int) *fleet {
 	f := &fleet{t: t, url: ledgertest.Postgres(t), calls: callsPerSecond}
 	f.chat = recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond})
 	f.chat.AddGroup(recalltest.Group{ID: testGroup, Type: "Public", Name: "Casino talk", Members: 2})
-	f.screen = &wall{screen: &screen{platform: bot.Slack, cards: map[bot.RequestID]bot.Card{},
+	f.screen = &wall{screen: &screen{platform: onSlack, cards: map[bot.RequestID]bot.Card{},
 		notes: map[string][]bot.Note{}}, posts: map[string]int{}}
 	t.Cleanup(func() {
 		for _, r := range f.replicas {
@@ -201,7 +201,7 @@ func (f *fleet) add(name string) *replica {
 	}
 	policy := bot.DefaultPolicy()
 	policy.MaxMessages, policy.LargeFrom = 1_000_000, 1_000_000
-	policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: {
+	policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: {
 		Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}}, AnyChannel: true,
 	}}
 	r.bot, err = bottest.NewEngine(bot.Options{
@@ -268,9 +268,9 @@ func (r *replica) do(user string, act intake.Act) intake.Answer {
 	r.f.events++
 	n := r.f.events
 	r.f.mu.Unlock()
-	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
+	by := bot.Account{Platform: onSlack, Workspace: "T1", User: user}
 	a, err := r.bot.Do(context.Background(), intake.Event{
-		ID: bot.EventID(fmt.Sprint("e", n)), Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"},
+		ID: bot.EventID(fmt.Sprint("e", n)), Place: bot.Place{Platform: onSlack, Workspace: "T1", Channel: "C1"},
 		By: by, Act: act,
 	}, bot.Member{Account: by, Name: user})
 	if err != nil {

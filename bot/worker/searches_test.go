@@ -19,11 +19,11 @@ import (
 
 // crowded lets the users U0 to U99 ask as well.
 func crowded(o *bot.Options) {
-	crowd := o.Policy.Crowds[bot.Slack]
+	crowd := o.Policy.Crowds[onSlack]
 	for n := range 100 {
 		crowd.Requesters = append(slices.Clone(crowd.Requesters), bot.Principal{User: fmt.Sprint("U", n)})
 	}
-	o.Policy.Crowds = map[bot.Platform]bot.Crowd{bot.Slack: crowd}
+	o.Policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: crowd}
 	o.Policy.MaxMessages = 10_000
 }
 
@@ -57,8 +57,8 @@ func (h *house) atOnce(command, text string, users ...string) []intake.Answer {
 }
 
 func (h *house) event(id bot.EventID, user string, act intake.Act) intake.Event {
-	by := bot.Account{Platform: bot.Slack, Workspace: "T1", User: user}
-	return intake.Event{ID: id, Place: bot.Place{Platform: bot.Slack, Workspace: "T1", Channel: "C1"}, By: by, Act: act}
+	by := bot.Account{Platform: onSlack, Workspace: "T1", User: user}
+	return intake.Event{ID: id, Place: bot.Place{Platform: onSlack, Workspace: "T1", Channel: "C1"}, By: by, Act: act}
 }
 
 // refusals counts the answers by why they were refused, "" for those that were not.
@@ -90,10 +90,10 @@ func TestSearchesAtOnce(t *testing.T) {
 			crowded(o)
 			w.Ledger, o.Ledger = o.Ledger, w
 			o.Roster = bot.Roster{People: []bot.Person{{Name: "two accounts",
-				Accounts: []bot.Account{{Platform: bot.Slack, User: "U0"}, {Platform: bot.Slack, User: "U1"}}}}}
+				Accounts: []bot.Account{{Platform: onSlack, User: "U0"}, {Platform: onSlack, User: "U1"}}}}}
 			for n := 2; n < 100; n++ {
 				o.Roster.People = append(o.Roster.People, bot.Person{Name: fmt.Sprint("P", n),
-					Accounts: []bot.Account{{Platform: bot.Slack, User: fmt.Sprint("U", n)}}})
+					Accounts: []bot.Account{{Platform: onSlack, User: fmt.Sprint("U", n)}}})
 			}
 		})
 		find := "find " + h.talkative("@TGS#talk", 200) + " from:alice"

@@ -181,7 +181,7 @@ func TestCardForbiddenAtFirst(t *testing.T) {
 		h.pass(4 * time.Hour) // it expires: the receipt waits for the card
 		var posts []bot.Post
 		err := h.ledger.View(t.Context(), func(tx bot.Tx) (err error) {
-			posts, err = tx.Posts(bot.Slack, 10)
+			posts, err = tx.Posts(onSlack, 10)
 			return err
 		})
 		if err != nil || len(posts) != 1 || time.Until(posts[0].After) <= time.Second {
@@ -740,11 +740,11 @@ func TestTellerFenced(t *testing.T) {
 				synctest.Wait()
 				var stale, waiting int
 				err = h.ledger.View(t.Context(), func(tx bot.Tx) error {
-					views, err := tx.Views(bot.Slack, 10)
+					views, err := tx.Views(onSlack, 10)
 					if err != nil {
 						return err
 					}
-					posts, err := tx.Posts(bot.Slack, 10)
+					posts, err := tx.Posts(onSlack, 10)
 					stale, waiting = len(views), len(posts)
 					return err
 				})

@@ -1,0 +1,7 @@
+package bot
+
+// The platforms of these tests. Only their ids count.
+const (
+	Slack   Platform = "slack"
+	Discord Platform = "discord"
+)

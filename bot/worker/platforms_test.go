@@ -1,0 +1,8 @@
+package worker_test
+
+import "recallbot/bot/worker"
+
+const (
+	onSlack   = worker.OnSlack
+	onDiscord = worker.OnDiscord
+)
