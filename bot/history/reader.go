@@ -30,7 +30,10 @@ type Reader struct {
 	why   string      // what is read for
 	turn  recall.Turn // when its calls are made, among those of others
 	// Keep returns what a search keeps of a message that matches: not all that it says.
-	Keep  func(m recall.Message) bot.Message
+	Keep func(m recall.Message) bot.Message
+	// Long, where it is set, is called once by a search that the newest page does not satisfy. It
+	// returns when the search may go on, or an error.
+	Long  func(ctx context.Context) error
 	More  map[string]any // told with every call, beside what it asked
 	Bare  bool           // what it keeps of messages is what became of them, not what they say
 	Tries int            // how often a page is asked for that cannot be read just now; 0: once

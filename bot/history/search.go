@@ -62,7 +62,7 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 	}
 	lowest := slices.Min(slices.Collect(maps.Keys(looked)))
 	wave := recall.Seq(readersAtOnce * recall.MaxHistoryPage)
-	for {
+	for long := false; ; long = true {
 		for _, m := range slices.SortedFunc(maps.Values(looked),
 			func(a, b lookedAt) int { return cmp.Compare(b.seq, a.seq) }) {
 			if !f.Since.IsZero() && !m.sent.IsZero() && m.sent.Before(f.Since.At.Truncate(time.Second)) {
@@ -90,6 +90,11 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 		}
 		if out.Read >= maxSearched {
 			return out, nil
+		}
+		if rd.Long != nil && !long {
+			if err := rd.Long(ctx); err != nil {
+				return out, err
+			}
 		}
 		// The next wave, below what is known: a page for each reader at first, then twice as many
 		// each time, so that a long search seldom waits for the slowest page and a short one reads

@@ -18,6 +18,7 @@ const (
 	pageTries      = 3   // of one page, before the whole reading has failed: a flood has thousands
 	maxEarlier     = 5   // earlier requests told on a card
 	earlierScanned = 500 // requests with some of the same messages that are counted, and as many rejected ones
+	filtersAtOnce  = 2   // filters that are read beyond their first page: what matches is held until it is stored
 )
 
 // prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses.
@@ -51,7 +52,20 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 			})
 		}
 		stored := &sealing{b: w, lease: l, id: id}
+		long := false
+		rd.Long = func(ctx context.Context) error {
+			select {
+			case w.filters <- struct{}{}:
+				long = true
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		p, err := w.readForSeal(ctx, rd, r, stored)
+		if long {
+			<-w.filters
+		}
 		if untold := rd.StoreTraces(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
 			return fmt.Errorf("tell what was read for %s: %w", id, untold)
 		}

@@ -303,6 +303,54 @@ func TestFiltersByWave(t *testing.T) {
 	})
 }
 
+// What a filter found is held until it is stored, so of many only two are read further than their
+// newest page. Who is satisfied with that page does not wait for them.
+func TestFiltersHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, crowded)
+		var ids []bot.RequestID
+		for n := range 10 {
+			group := h.talkative(fmt.Sprint("@TGS#talk", n), 400)
+			ids = append(ids, h.ask(fmt.Sprint("U", n), group+" from:alice"))
+		}
+		few := h.ask("UMINA", h.talkative("@TGS#few", 400)+" from:alice last:5")
+		c := h.within(5*time.Second, few, bot.Proposed)
+		holds(t, said(c), "Messages 5: 396-400")
+		for _, id := range ids {
+			h.within(2*time.Minute, id, bot.Proposed)
+		}
+		type span struct{ from, to int }
+		read := map[string]span{} // of each group, in the order of the calls, but for its newest page
+		log := h.chat.Log()
+		seen := map[string]bool{}
+		for i, c := range log {
+			if c.Command != recalltest.History {
+				continue
+			}
+			if at, ok := read[c.Group]; ok {
+				read[c.Group] = span{at.from, i}
+			} else if seen[c.Group] {
+				read[c.Group] = span{i, i}
+			}
+			seen[c.Group] = true
+		}
+		if len(read) != len(ids) {
+			t.Fatalf("%d groups were read further: %v", len(read), read)
+		}
+		for i := range log {
+			n := 0
+			for _, at := range read {
+				if at.from <= i && i <= at.to {
+					n++
+				}
+			}
+			if n > 2 {
+				t.Fatalf("at call %d of %d, %d filters were being read: %v", i, len(log), n, read)
+			}
+		}
+	})
+}
+
 // shared is a ledger that other processes may use as well.
 type shared struct{ bot.Ledger }
 

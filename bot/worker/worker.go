@@ -44,12 +44,15 @@ func waitFor(ctx context.Context, wakes <-chan struct{}, d time.Duration) {
 type Worker struct {
 	*history.History
 	surfaces []bot.Surface
+	filters  chan struct{} // has one for each filter that is being read beyond its first page
 
 	unheld, unseen, unclaimed, unstored complaint // of the runner's loop
 }
 
 // New returns a Worker. It reads nothing and starts nothing.
-func New(h *history.History) *Worker { return &Worker{History: h} }
+func New(h *history.History) *Worker {
+	return &Worker{History: h, filters: make(chan struct{}, filtersAtOnce)}
+}
 
 // Attach gives the worker a platform to show requests on. It must be called before Run.
 func (w *Worker) Attach(s bot.Surface) { w.surfaces = append(w.surfaces, s) }
