@@ -11,9 +11,9 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// This file has what is Discord's own on the way of an event, which intake.Flow goes. Who acted comes
-// with the interaction, so most is done at once and answered in the first answer. What takes long is
-// stored, and Discord shows that the bot is thinking.
+// This file has what is Discord's own on the way of an event, which intake.Flow goes. Who acted
+// comes with the interaction, so most is done at once and answered in the first answer. What takes
+// long is stored, and Discord shows that the bot is thinking.
 
 // delivery is an interaction that is being taken.
 type delivery struct {

@@ -9,8 +9,8 @@ import (
 	"recallbot/bot/intake"
 )
 
-// This file has what is Slack's own on the way of an event, which intake.Flow goes: a delivery is an
-// intake.Delivery.
+// This file has what is Slack's own on the way of an event, which intake.Flow goes: a delivery is
+// an intake.Delivery.
 
 const (
 	// commandDirect is how long a command whose right is already known may take to be answered in
@@ -80,8 +80,9 @@ func (t *taking) Patience() time.Duration {
 	return 0
 }
 
-// Acknowledge acknowledges the delivery. Where there is no answer yet, the window of a form says that
-// it follows; it is then put into it. An answer that has reached the person is not given again.
+// Acknowledge acknowledges the delivery. Where there is no answer yet, the window of a form says
+// that it follows; it is then put into it. An answer that has reached the person is not given
+// again.
 func (t *taking) Acknowledge(answer *intake.Answer) (said bool) {
 	switch {
 	case t.acked:

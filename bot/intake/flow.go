@@ -14,28 +14,30 @@ import (
 	"recallbot/bot"
 )
 
-// This file has the way of every event, from its arrival on a platform to the answer that its person
-// reads. What differs between platforms is behind Delivery.
+// This file has the way of every event, from its arrival on a platform to the answer that its
+// person reads. What differs between platforms is behind Delivery.
 
 const (
-	// doWithin is how long an event may take whose answer is its acknowledgement. Platforms wait 3 s.
+	// doWithin is how long an event may take whose answer is its acknowledgement. Platforms wait 3
+	// s.
 	doWithin = 2 * time.Second
 	// storeWithin is how long storing an event may take before it is acknowledged.
 	storeWithin = 2500 * time.Millisecond
-	// lingerAfter is how long after the acknowledgement the answer is awaited before Linger is called.
+	// lingerAfter is how long after the acknowledgement the answer is awaited before Linger is
+	// called.
 	lingerAfter = 600 * time.Millisecond
 	// checkWithin is how long a platform may take to say who an account is.
 	checkWithin = 5 * time.Second
 	// WorkWithin is how long the whole work on one event may take after it was acknowledged.
 	WorkWithin = 75 * time.Second
 
-	// LeftAfter is when an event that still has no answer was left by a process that ended: checking
-	// and handling it take less. It is looked for as often.
+	// LeftAfter is when an event that still has no answer was left by a process that ended:
+	// checking and handling it take less. It is looked for as often.
 	LeftAfter = 10 * time.Second
 	// LongLeftAfter is the same where messages are read for the answer: WorkWithin is over.
 	LongLeftAfter = 90 * time.Second
-	// CheckedAgain is how old an event may be that is still checked again. An older one is given up:
-	// its person has long gone on.
+	// CheckedAgain is how old an event may be that is still checked again. An older one is given
+	// up: its person has long gone on.
 	CheckedAgain = time.Minute
 )
 
@@ -150,8 +152,9 @@ type taking struct {
 	acked bool
 }
 
-// Take takes a delivery that came at a time: it is stored, acknowledged, checked, done and answered.
-// It is acknowledged exactly once, whatever fails. Take returns when the person has been answered.
+// Take takes a delivery that came at a time: it is stored, acknowledged, checked, done and
+// answered. It is acknowledged exactly once, whatever fails. Take returns when the person has been
+// answered.
 func (f *Flow) Take(d Delivery, at time.Time) {
 	t := &taking{Flow: f, d: d, e: d.Event(), at: at}
 	defer func() {
