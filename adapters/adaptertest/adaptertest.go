@@ -14,6 +14,9 @@
 // the bubble and end it in t.Cleanup. What a platform cannot do is said by the Rig and logged;
 // nothing is left out silently.
 //
+// The poorest platform that can be served, in poorest_test.go, passes it as well: so a promise asks
+// for nothing that a platform may lack.
+//
 // Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is
 // the real bot, [Golden] holds what is shown to a file, [Findings] writes down what a check found,
 // and load.go measures.
@@ -68,6 +71,13 @@ type Abilities struct {
 	Completes bool
 	// CommandsInThreads: commands can be typed in a thread.
 	CommandsInThreads bool
+	// NoThreads: what follows a card stands in the channel, and answers it.
+	NoThreads bool
+	// NoForms: what a form asks for is typed, and one that needs nothing typed is two buttons.
+	NoForms bool
+	// Most is how many characters a message has at most, where a card may not fit into one: it then
+	// says by which command one sees it whole, alone. 0: a card fits.
+	Most int
 	// Checks: who acts is asked of the platform, so events are stored before that is known; else
 	// the event says it.
 	Checks bool

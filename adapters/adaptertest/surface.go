@@ -93,6 +93,9 @@ func answerLost(s *suite) {
 
 // thread: what follows a card hangs on it, in order.
 func thread(s *suite) {
+	if s.Can().NoThreads {
+		s.Log("there are no threads: what follows a card answers it in the channel")
+	}
 	ref := s.post(fullCard(bot.Running, nil))
 	for i := range 3 {
 		at, err := s.Surface().Reply(s.Context(), ref,

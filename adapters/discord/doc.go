@@ -7,8 +7,8 @@
 // interaction.go decodes one into an intake.Event and says who acted, by the member object that
 // Discord put into this very interaction; delivery.go hands it to intake.Flow and gives the answer,
 // which answer.go turns into Discord's. An event is stored before it is answered, so what Discord
-// sees as acknowledged is never lost. Discord waits 3 seconds for a first answer. headcount.go keeps
-// how many are in the approvers' roles, so that a request which nobody could grant is refused
+// sees as acknowledged is never lost. Discord waits 3 seconds for a first answer. headcount.go
+// keeps how many are in the approvers' roles, so that a request which nobody could grant is refused
 // without a call.
 //
 // # Going out
