@@ -92,10 +92,9 @@ func (o Outcome) Words() Line {
 	case o.Why != "":
 		return Say("outcome." + string(o.Why))
 	case o.Class == ClassRefused || o.Class == ClassNotFound:
-		switch o.Code {
-		case recall.CodeNoMessage, recall.CodeTooOld, recall.CodeCannotBeRecalled, recall.CodeGroupTypeNoRecall,
-			recall.CodeRecallSwitchedOff:
-			return Say("outcome." + CodeDigits(o.Code))
+		key := "outcome." + CodeDigits(o.Code)
+		if _, ours := english[key]; ours {
+			return Say(key)
 		}
 		info := o.Info
 		if info == "" {

@@ -69,9 +69,9 @@ func (c Class) String() string {
 type Level int
 
 const (
-	// LevelMessage: one message. Every code in the list of a recall's answer
-	// has this level, whatever [Code.Level] says of it: it speaks of its
-	// message alone.
+	// LevelMessage: one message of the call, nobody knows which: each deserves
+	// a call of its own. Every code in the list of a recall's answer has this
+	// level, whatever [Code.Level] says of it: it speaks of its message alone.
 	LevelMessage Level = iota
 	// LevelBatch: this call. Others, with other messages, may do well.
 	LevelBatch
@@ -162,17 +162,17 @@ var codes = map[Code]codeEntry{
 	10002: {"internal error", "The service failed inside; it may have acted.", ClassUnknownOutcome, LevelBatch,
 		recallPage},
 	10003: {"unknown command", "The command does not exist.", ClassNever, LevelApp, recallPage},
-	10004: {"bad parameter", "A field of the request is wrong; the API's own words say which.", ClassNever, LevelBatch,
+	10004: {"bad parameter", "A field of the request is wrong; the API's own words say which.", ClassNever, LevelMessage,
 		recallPage},
 	10007: {"not allowed", "The group's type or the caller's rights forbid the operation.", ClassNever, LevelRequest,
 		recallPage},
 	10010: {"no such group", "The group does not exist, or was dismissed.", ClassNever, LevelRequest, recallPage},
 	10015: {"bad group id", "The group id is malformed, or names no group.", ClassNever, LevelRequest, recallPage},
-	10030: {"no such message", "The message does not exist, or is past its storage period.", ClassNever, LevelBatch,
+	10030: {"no such message", "The message does not exist, or is past its storage period.", ClassNever, LevelMessage,
 		recallPage},
-	10031: {"message too old", "The message is outside the time in which it can be recalled.", ClassNever, LevelBatch,
+	10031: {"message too old", "The message is outside the time in which it can be recalled.", ClassNever, LevelMessage,
 		recallPage},
-	10032: {"message cannot be recalled", "Messages of this kind cannot be recalled.", ClassNever, LevelBatch,
+	10032: {"message cannot be recalled", "Messages of this kind cannot be recalled.", ClassNever, LevelMessage,
 		recallPage},
 	10033: {"group type cannot recall", "Groups of this type do not support recalls.", ClassNever, LevelRequest,
 		recallPage},

@@ -139,21 +139,11 @@ func (r *runner) judge(res *result, j job, seqs []recall.Seq, err error, now tim
 			r.judgeCode(res, j, s, api.Code, api.Info, now)
 		}
 		res.condemn = api
-	case triedSingly(api.Code) && len(seqs) > 1:
+	case api.Code.Level() == recall.LevelMessage && len(seqs) > 1:
 		res.single = seqs
 	default:
 		for _, s := range seqs {
 			r.judgeCode(res, j, s, api.Code, api.Info, now)
 		}
 	}
-}
-
-// triedSingly reports whether a code in the envelope may come from one message of a batch, so that
-// the others deserve a try of their own.
-func triedSingly(c recall.Code) bool {
-	switch c {
-	case recall.CodeBadParameter, recall.CodeNoMessage, recall.CodeTooOld, recall.CodeCannotBeRecalled:
-		return true
-	}
-	return false
 }
