@@ -32,6 +32,7 @@
 //	worker/plan.go          what a restart finds claimed is in doubt; worker/restore.go after a copy
 //	ledger/ ledgertest/     the ledger in SQL, and what every ledger promises
 //	bottest/ testdata/talk/ conversations as test files
+//	golden/                 the files that tests compare with, and -update
 //
 // A Slack press arrives in adapters/slack/event.go, a Discord one in
 // adapters/discord/interaction.go; main.go puts everything together. Package recall is the client

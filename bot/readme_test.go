@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"recallbot/bot/golden"
 	"recallbot/config"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 )
 
@@ -29,20 +29,22 @@ func TestReadme(t *testing.T) {
 	readme := string(body)
 	got, next := between(t, readme, "<!-- table -->\n", "<!-- /table -->", config.Table())
 	if got != config.Table() {
-		if !*update {
-			t.Errorf("README's table of variables (-update rewrites it):\n%s", cmp.Diff(got, config.Table()))
+		if !golden.Update() {
+			t.Errorf("README's table of variables (-update rewrites it):\n%s",
+				golden.Diff("README", got, "want", config.Table()))
 		}
 		readme = next
 	}
 	talk := quoteTalk(t, "testdata/talk/two_people.txt", "asked.discord", "result.discord")
 	got, next = between(t, readme, "<!-- talk: two_people -->\n", "<!-- /talk -->", talk)
 	if got != talk {
-		if !*update {
-			t.Errorf("README's conversation (-update rewrites it):\n%s", cmp.Diff(got, talk))
+		if !golden.Update() {
+			t.Errorf("README's conversation (-update rewrites it):\n%s",
+				golden.Diff("README", got, "want", talk))
 		}
 		readme = next
 	}
-	if *update && readme != string(body) {
+	if golden.Update() && readme != string(body) {
 		if err := os.WriteFile(file, []byte(readme), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package bot_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,8 +10,6 @@ import (
 	"recallbot/adapters/sandbox"
 	"recallbot/bot/bottest"
 )
-
-var update = flag.Bool("update", false, "rewrite what people see in the conversations, and other golden files")
 
 // discordDocument is Discord's published API, beside the repository.
 var discordDocument = filepath.Join("..", "..", "shared", "assets", "discord-openapi.json")

@@ -18,8 +18,7 @@
 // for nothing that a platform may lack.
 //
 // Beside the promises stands what the tests of every adapter need: [Start] starts one, [Storing] is
-// the real bot, [Golden] holds what is shown to a file, [Findings] writes down what a check found,
-// and load.go measures.
+// the real bot, [Findings] writes down what a check found, and load.go measures.
 package adaptertest
 
 import (

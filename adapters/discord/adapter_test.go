@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/golden"
 	"recallbot/bot/intake"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,7 +89,7 @@ func TestForms(t *testing.T) {
 		if e, _ := r.bot.last(t); !ok || e.Act.Options == nil || len(e.Act.Options) != 0 {
 			t.Fatalf("no form, or options: %+v", e.Act)
 		}
-		adaptertest.Golden(t, "form_ask.txt", r.PictureModal(form))
+		golden.Check(t, "testdata/cards/form_ask.txt", r.PictureModal(form))
 		r.bot.answer(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{line("Reading.")}})
 		i = r.wait(t, r.Submit(mina, form, map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}))
 		e, _ := r.bot.last(t)
@@ -136,7 +136,7 @@ func TestDecide(t *testing.T) {
 		if !ok {
 			t.Fatal("no form")
 		}
-		adaptertest.Golden(t, "form_approve.txt", r.PictureModal(form))
+		golden.Check(t, "testdata/cards/form_approve.txt", r.PictureModal(form))
 
 		after := someCard(bot.Running)
 		r.bot.answer(intake.Answer{Kind: intake.Changed, Card: &after})
@@ -166,7 +166,7 @@ func TestDecide(t *testing.T) {
 		if !ok || shown.Ephemeral != mina {
 			t.Fatalf("not private: %+v", shown)
 		}
-		adaptertest.Golden(t, "page.txt", r.Picture(shown))
+		golden.Check(t, "testdata/cards/page.txt", r.Picture(shown))
 		next, _ := shown.Button("Next (2 of 3)")
 		page.Number, page.Title = 1, line("R-7K3M9Q: the messages, page 2 of 3")
 		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})

@@ -71,7 +71,8 @@ func openRig(t *testing.T, byHTTP bool) adaptertest.Rig {
 	g.AddMember(discordtest.Member{UserID: "2006", Name: "muted", TimedOutUntil: time.Now().Add(time.Hour)})
 	g.AddRole(discordtest.Role{ID: w.Mods, Name: "mods", Mentionable: true, Members: []string{w.Mina}})
 	g.AddRole(discordtest.Role{ID: w.Leads, Name: "leads", Mentionable: true, Members: []string{w.Theo}})
-	r := &discordRig{People: g.People(), t: t, g: g, byHTTP: byHTTP, bot: adaptertest.NewBot(adaptertest.Policy(discord.ID, w))}
+	r := &discordRig{People: g.People(), t: t, g: g, byHTTP: byHTTP,
+		bot: adaptertest.NewBot(adaptertest.Policy(discord.ID, w))}
 	r.start()
 	t.Cleanup(func() { r.stop() })
 	return r

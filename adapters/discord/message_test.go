@@ -20,6 +20,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/golden"
 	"recallbot/bot/intake"
 
 	"github.com/bwmarrin/discordgo"
@@ -43,12 +44,12 @@ func TestCards(t *testing.T) {
 				t.Fatal(err)
 			}
 			m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
-			adaptertest.Golden(t, name+".txt", r.Picture(m))
+			golden.Check(t, "testdata/cards/"+name+".txt", r.Picture(m))
 			body, err := json.MarshalIndent(drawCard(c, nil), "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}
-			adaptertest.Golden(t, name+"_json.txt", string(body)+"\n")
+			golden.Check(t, "testdata/cards/"+name+"_json.txt", string(body)+"\n")
 		}
 	})
 }
@@ -100,7 +101,7 @@ func TestInertOnCards(t *testing.T) {
 			t.Fatal(err)
 		}
 		m, _ := r.Message(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
-		adaptertest.Golden(t, "hostile.txt", r.Picture(m))
+		golden.Check(t, "testdata/cards/hostile.txt", r.Picture(m))
 		for _, n := range r.Notified() {
 			if n.ID != leads {
 				t.Errorf("rang for %+v", n)
@@ -322,7 +323,7 @@ func TestGoldensUsed(t *testing.T) {
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".txt")
 		state := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(name, "card_"), "_json"), "_", " ")
-		if !strings.Contains(source, `"`+filepath.Base(f)+`"`) && !slices.Contains(bot.States(), bot.State(state)) {
+		if !strings.Contains(source, `"`+f+`"`) && !slices.Contains(bot.States(), bot.State(state)) {
 			t.Errorf("%s is compared by no test", f)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/golden"
 	"recallbot/recall/recalltest"
 )
 
@@ -115,7 +116,7 @@ func TestRefusedPeople(t *testing.T) {
 		r.clean(t)
 		r.stop()
 	})
-	adaptertest.Golden(t, "refusals.txt", requestIDs.ReplaceAllString(seen.String(), "R-1"))
+	golden.Check(t, "testdata/cards/refusals.txt", requestIDs.ReplaceAllString(seen.String(), "R-1"))
 }
 
 var requestIDs = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)

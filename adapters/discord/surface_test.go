@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
+	"recallbot/bot/golden"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -92,8 +92,8 @@ func TestMentions(t *testing.T) {
 		if diff := cmp.Diff([]string{"role leads", "role leads", "user mina"}, got); diff != "" {
 			t.Error(diff)
 		}
-		adaptertest.Golden(t, "reminder.txt", r.Picture(r.Messages(trust)[1]))
-		adaptertest.Golden(t, "thread.txt", r.Picture(r.Thread(trust)[0]))
+		golden.Check(t, "testdata/cards/reminder.txt", r.Picture(r.Messages(trust)[1]))
+		golden.Check(t, "testdata/cards/thread.txt", r.Picture(r.Thread(trust)[0]))
 	})
 }
 

@@ -37,8 +37,7 @@ type arena struct {
 }
 
 // hands are people of a platform who do what they must not, with honest clients and others. Where
-// at is not "", everything happens in that channel and not in the one of the policy; a press is then
-// on a message there.
+// at is not "", everything happens in that channel and not in the one of the policy.
 type hands struct {
 	people
 	forger
@@ -678,7 +677,8 @@ func (f *discordForger) verdict(user string, on bot.Ref, r bot.Request, v bot.Ve
 }
 
 func (f *discordForger) ask(user string, on bot.Ref) bottest.Deed {
-	return f.g.Deed(f.g.SubmitForged(user, f.ref(on), "v1:form:ask::", map[string]string{"group": Group, "what": "103"}))
+	values := map[string]string{"group": Group, "what": "103"}
+	return f.g.Deed(f.g.SubmitForged(user, f.ref(on), "v1:form:ask::", values))
 }
 
 func (f *discordForger) found(user string, on bot.Ref) bottest.Deed {

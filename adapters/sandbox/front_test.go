@@ -16,8 +16,8 @@ import (
 	"recallbot/bot/bottest"
 )
 
-// front is a platform as the people of a herd use it: Mina asks, Theo approves, and both look whether
-// it was taken.
+// front is a platform as the people of a herd use it: Mina asks, Theo approves, and both look
+// whether it was taken.
 type front struct {
 	bottest.People
 	platform            bot.Platform

@@ -60,7 +60,8 @@ func openRig(t *testing.T, byHTTP bool) adaptertest.Rig {
 		c.Members = members
 		w.AddChannel(c)
 	}
-	r := &slackRig{People: w.People(), t: t, w: w, byHTTP: byHTTP, bot: adaptertest.NewBot(adaptertest.Policy(slack.ID, slackWorld))}
+	r := &slackRig{People: w.People(), t: t, w: w, byHTTP: byHTTP,
+		bot: adaptertest.NewBot(adaptertest.Policy(slack.ID, slackWorld))}
 	r.start()
 	t.Cleanup(func() { r.stop() })
 	return r

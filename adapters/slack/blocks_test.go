@@ -15,6 +15,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/golden"
 	"recallbot/bot/intake"
 
 	"github.com/google/go-cmp/cmp"
@@ -177,8 +178,8 @@ func TestCards(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			adaptertest.Golden(t, name+".json", string(blocks)+"\n")
-			adaptertest.Golden(t, name+".txt", w.Picture(m)+"\ntext: "+m.Text+"\n")
+			golden.Check(t, "testdata/cards/"+name+".json", string(blocks)+"\n")
+			golden.Check(t, "testdata/cards/"+name+".txt", w.Picture(m)+"\ntext: "+m.Text+"\n")
 		})
 	}
 	for _, n := range w.Notified() {
@@ -403,7 +404,7 @@ func TestWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		adaptertest.Golden(t, name+".json", string(body)+"\n")
+		golden.Check(t, "testdata/cards/"+name+".json", string(body)+"\n")
 	}
 }
 

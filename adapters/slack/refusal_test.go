@@ -11,6 +11,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/golden"
 	"recallbot/recall/recalltest"
 )
 
@@ -105,7 +106,7 @@ func TestRefusedPeople(t *testing.T) {
 		o.Bot = made
 		x.real = made
 	})
-	adaptertest.Golden(t, "refusals.txt", requestIDs.ReplaceAllString(seen.String(), "R-1"))
+	golden.Check(t, "testdata/cards/refusals.txt", requestIDs.ReplaceAllString(seen.String(), "R-1"))
 }
 
 var requestIDs = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)

@@ -4,7 +4,7 @@
 // A script is a txtar file. Its comment begins with the rule that the story shows, in a sentence;
 // stage directions follow, one a line. Its sections hold what people saw. Run plays the script on
 // each platform, in a synctest bubble of its own that begins on 2000-01-01 at midnight UTC, and
-// compares; with the flag -update, which the test registers, it rewrites the sections instead. A
+// compares; with the flag -update it rewrites the sections instead. A
 // section NAME holds for both platforms, NAME.slack and NAME.discord for one.
 //
 //	# Recalling takes two people.
@@ -57,17 +57,17 @@ package bottest
 
 import (
 	"cmp"
-	"flag"
+	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"recallbot/bot/golden"
+
 	"golang.org/x/tools/txtar"
 )
 
@@ -149,10 +149,7 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 	for _, f := range archive.Files {
 		sections[f.Name] = string(f.Data)
 	}
-	rewrite := false
-	if f := flag.Lookup("update"); f != nil {
-		rewrite = f.Value.String() == "true"
-	}
+	rewrite := golden.Update()
 
 	var mu sync.Mutex
 	seen := map[string][]section{} // by telling
@@ -173,12 +170,14 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 		t.Run(telling, func(t *testing.T) {
 			t.Parallel()
 			var got []section
-			synctest.Test(t, func(t *testing.T) { got = play(t, filepath.Base(file), s, telling, open) })
+			synctest.Test(t, func(t *testing.T) { got = play(t, file, s, telling, open) })
 			mu.Lock()
 			seen[telling] = got
 			mu.Unlock()
 			if !rewrite {
-				compare(t, telling, sections, got)
+				for _, d := range differences(file, telling, sections, got) {
+					t.Error(d)
+				}
 			}
 		})
 	}
@@ -186,7 +185,7 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 		t.Run("sections", func(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(sections)) {
 				if !s.shows(name) {
-					t.Errorf("no direction shows the section %q", name)
+					t.Errorf("%s: no direction shows the section %q", file, name)
 				}
 			}
 		})
@@ -196,22 +195,27 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 const together = "together"
 
 // section is what was seen at one point of a telling.
-type section struct{ name, text string }
+type section struct {
+	name, text string
+	line       int // of the direction that shows it
+}
 
-// compare reports what was seen otherwise than the script has it.
-func compare(t *testing.T, telling string, want map[string]string, got []section) {
-	t.Helper()
+// differences say what was seen otherwise than the script has it, by the line of the direction.
+func differences(file, telling string, want map[string]string, got []section) (all []string) {
 	for _, g := range got {
 		w, ok := want[g.name+"."+telling]
 		if !ok {
 			w, ok = want[g.name]
 		}
 		if !ok {
-			t.Errorf("no section %s; seen was:\n%s", g.name, g.text)
-		} else if diff := gocmp.Diff(strings.Split(w, "\n"), strings.Split(g.text, "\n")); diff != "" {
-			t.Errorf("%s (-script +seen):\n%s", g.name, diff)
+			all = append(all, fmt.Sprintf("%s:%d: there is no section %s; -update writes it:\n%s", file, g.line, g.name,
+				g.text))
+		} else if w != g.text {
+			all = append(all, fmt.Sprintf("%s:%d: %s is otherwise; -update writes it anew:\n%s", file, g.line, g.name,
+				golden.Diff(g.name, w, "seen", g.text)))
 		}
 	}
+	return all
 }
 
 // merge makes sections of what was seen, in the order in which it was seen: one where all saw the

@@ -25,7 +25,8 @@ type People interface {
 	PressOlder(user string, older Shown, label string) Deed
 	// PressAlone presses a button of the newest of what user alone sees.
 	PressAlone(user, label string) Deed
-	// Form is the form that user has in front; Send fills it in, by the inputs' names, and sends it.
+	// Form is the form that user has in front; Send fills it in, by the names of its inputs, and
+	// sends it.
 	Form(user string) (Form, bool)
 	Send(user string, f Form, values map[string]string) Deed
 	// FormsFollow reports whether a form opens only after the press was acknowledged, and not with

@@ -75,8 +75,8 @@ card asked
 // in the order of the story.
 func TestMerge(t *testing.T) {
 	files := merge([]string{"slack", "discord"}, map[string][]section{
-		"slack":   {{"asked", "A\n"}, {"done", "same\n"}},
-		"discord": {{"asked", "B\n"}, {"form", "C\n"}, {"done", "same\n"}},
+		"slack":   {{"asked", "A\n", 3}, {"done", "same\n", 4}},
+		"discord": {{"asked", "B\n", 3}, {"form", "C\n", 5}, {"done", "same\n", 4}},
 	})
 	got := strings.TrimSpace(string(txtar.Format(&txtar.Archive{Files: files})))
 	want := "-- asked.slack --\nA\n-- asked.discord --\nB\n-- form --\nC\n-- done --\nsame"
@@ -92,5 +92,20 @@ func TestPlain(t *testing.T) {
 	want := "R-1 r-1-outcomes.csv R-AAAAAA 300000000000000001 …"
 	if got := k.plain(in); got != want {
 		t.Errorf("plain(%q) = %q, want %q", in, got, want)
+	}
+}
+
+// TestDifferences: a conversation that goes otherwise names the line of its script, and shows a
+// unified diff.
+func TestDifferences(t *testing.T) {
+	want := map[string]string{"asked.slack": "one\ntwo\n", "done": "same\n"}
+	got := []section{{"asked", "one\n2\n", 7}, {"done", "same\n", 8}, {"more", "new\n", 9}}
+	diff := cmp.Diff([]string{
+		"testdata/talk/x.txt:7: asked is otherwise; -update writes it anew:\n" +
+			"--- asked\n+++ seen\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n",
+		"testdata/talk/x.txt:9: there is no section more; -update writes it:\nnew\n",
+	}, differences("testdata/talk/x.txt", "slack", want, got))
+	if diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -23,6 +23,7 @@ type talk struct {
 	ids      map[string]string
 	count    int
 	seen     []section
+	line     int // of the direction that is followed
 }
 
 // settle lets what was set off take its course for d, give or take, to the middle of a second: then
@@ -35,6 +36,7 @@ func settle(d time.Duration) {
 
 // follow does what a direction says.
 func (k *talk) follow(d direction) error {
+	k.line = d.line
 	on := d.on
 	if on == "" {
 		on = k.platform
@@ -204,7 +206,7 @@ func (k *talk) show(name string) func(string, error) error {
 		if text == "\n" {
 			text = "(nothing)\n"
 		}
-		k.seen = append(k.seen, section{name, text})
+		k.seen = append(k.seen, section{name, text, k.line})
 		return nil
 	}
 }

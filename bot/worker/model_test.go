@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"math/bits"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestModel(t *testing.T) {
 	}
 	for outcome, ok := range m.outcomes {
 		if !ok {
-			t.Errorf("no message ever ended as outcome %d", outcome)
+			t.Errorf("no message ever ended as %v", modelOutcome(outcome))
 		}
 	}
 }
@@ -146,6 +147,82 @@ const (
 	outcomeUnknown
 	outcomeChanged
 )
+
+func (b modelBatch) String() string {
+	return [...]string{"none", "pending", "sending", "in doubt", "done"}[b]
+}
+
+func (a modelAnswer) String() string { return [...]string{"none", "recalled", "lost"}[a] }
+
+func (o modelOutcome) String() string {
+	return [...]string{"none", "recalled", "recalled, verified", "not sent", "still there", "unknown", "changed"}[o]
+}
+
+func (v modelVersion) String() string {
+	if v == 0 {
+		return "what was sealed"
+	}
+	return "what was edited " + modelTime(uint8(v)-1)
+}
+
+func modelTime(phase uint8) string {
+	return [...]string{"before the deadlines", "after the deadlines", "long after"}[phase]
+}
+
+func (w world) String() string {
+	holder := "nobody"
+	if w.lease != nobody {
+		holder = fmt.Sprint("replica ", w.lease)
+	}
+	return fmt.Sprintf("%s; asked under roster %d, replicas have %d and %d; %s holds the lease\n\t%v\n\t%v",
+		modelTime(w.phase), w.asked, w.rosters[0], w.rosters[1], holder, w.requests[0], w.requests[1])
+}
+
+func (q course) String() string {
+	var is []string
+	for i, a := range modelAccounts {
+		if q.approvals&(1<<i) != 0 {
+			is = append(is, "approved by "+a.User)
+		}
+	}
+	for _, fact := range []struct {
+		so   bool
+		what string
+	}{
+		{q.doubted, "was in doubt"}, {q.unsent, "claimed, not called yet"}, {q.flying, "a call is on its way"},
+		{q.reached, "executed"}, {q.stray, "a stray call"}, {q.gone, "the message is gone"},
+		{q.left, "a call has left"}, {q.seen, "read otherwise than sealed"},
+	} {
+		if fact.so {
+			is = append(is, fact.what)
+		}
+	}
+	return fmt.Sprintf("%s; batch %v, answer %v, outcome %v; says %v; granted %s, begun %s, stopped %s; %s",
+		modelStates[q.state], q.batch, q.answer, q.outcome, q.version, modelTime(q.granted), modelTime(q.begun),
+		modelTime(q.stopped), strings.Join(is, ", "))
+}
+
+func (s step) String() string {
+	who := "nobody"
+	if s.account >= 0 {
+		who = modelAccounts[s.account].User
+	}
+	return fmt.Sprintf("%s of request %d by %s under roster %d", s.what, s.request, who, s.roster)
+}
+
+// TestModelNames: what is printed of a state that breaks a rule has names in it.
+func TestModelNames(t *testing.T) {
+	w := world{lease: nobody}
+	w.requests[0] = course{state: stateIndex(bot.Running), approvals: 1 << 2, batch: batchDoubt, answer: answerLost,
+		outcome: outcomeStillThere, version: 2, gone: true}
+	got := fmt.Sprint(w, step{what: "approve", request: 1, account: 3})
+	for _, name := range []string{"running", "approved by THEO", "batch in doubt", "answer lost", "outcome still there",
+		"edited after the deadlines", "the message is gone", "nobody holds the lease", "approve of request 1 by INES"} {
+		if !strings.Contains(got, name) {
+			t.Errorf("%q is not in\n%s", name, got)
+		}
+	}
+}
 
 var modelStates = bot.States()
 
@@ -323,7 +400,7 @@ func (m *model) answers(i int, roster uint8) answers {
 		if r.State == bot.Proposed {
 			d.Verdict, d.Digest = bot.Approve, "d2"
 			if _, err := bot.Decide(r, d, now); err == nil {
-				m.t.Errorf("the digest of another seal was approved in %+v", w)
+				m.t.Errorf("the digest of another seal was approved in %v", w)
 			}
 		}
 		next, err = bot.Withdraw(r, by, now)
@@ -523,7 +600,7 @@ func (m *model) world(i int, yield func(step, world)) {
 // check holds a state, and the step to it, to what must always be true.
 func (m *model) check(s step, before, w world) {
 	fail := func(what string, i int) {
-		m.t.Errorf("request %d: %s\nafter %+v\nfrom %+v\nto   %+v", i, what, s, before, w)
+		m.t.Errorf("request %d: %s\nafter %v\nfrom %v\nto   %v", i, what, s, before, w)
 	}
 	for i, q := range w.requests {
 		was := before.requests[i]

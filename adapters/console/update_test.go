@@ -1,0 +1,3 @@
+package console
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package discordtest
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package inbound
+
+import _ "recallbot/bot/golden" // for -update

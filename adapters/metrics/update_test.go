@@ -1,0 +1,3 @@
+package metrics
+
+import _ "recallbot/bot/golden" // for -update

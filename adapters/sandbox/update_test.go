@@ -1,0 +1,3 @@
+package sandbox
+
+import _ "recallbot/bot/golden" // for -update

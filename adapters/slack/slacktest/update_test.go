@@ -1,0 +1,3 @@
+package slacktest
+
+import _ "recallbot/bot/golden" // for -update

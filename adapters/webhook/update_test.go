@@ -1,0 +1,3 @@
+package webhook
+
+import _ "recallbot/bot/golden" // for -update

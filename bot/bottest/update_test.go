@@ -1,0 +1,3 @@
+package bottest
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package command
+
+import _ "recallbot/bot/golden" // for -update

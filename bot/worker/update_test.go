@@ -1,0 +1,3 @@
+package worker
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package recalltest
+
+import _ "recallbot/bot/golden" // for -update

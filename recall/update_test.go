@@ -1,0 +1,3 @@
+package recall
+
+import _ "recallbot/bot/golden" // for -update
