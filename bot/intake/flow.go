@@ -259,9 +259,10 @@ func (t *taking) linger() {
 func (t *taking) acknowledge(answer *Answer) (said bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.Flow.acked(time.Since(t.at))
+	took := time.Since(t.at)
 	said = t.d.Acknowledge(answer)
 	t.acked = true
+	t.Flow.acked(took)
 	return said
 }
 
