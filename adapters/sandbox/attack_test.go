@@ -175,6 +175,12 @@ func otherThan(p bot.Platform) bot.Platform {
 // enter makes an arena. With a roster both platforms are there, else the one alone.
 func enter(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster) *arena {
 	t.Helper()
+	return enterWith(t, p, byHTTP, roster, func(*Options) {})
+}
+
+// enterWith is enter with other options.
+func enterWith(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster, change func(*Options)) *arena {
+	t.Helper()
 	o := Options{Platforms: []bot.Platform{p}, HTTP: byHTTP, Policy: bot.DefaultPolicy()}
 	o.Policy.Approvals, o.Policy.ApproveWithin, o.Policy.RemindAfter = 2, 3*time.Minute, time.Hour
 	if roster != nil {
@@ -183,6 +189,7 @@ func enter(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster) *arena
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		o.Folder = "/dev/shm"
 	}
+	change(&o)
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

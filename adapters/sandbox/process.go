@@ -52,6 +52,9 @@ func (s *Sandbox) start() (*process, error) {
 		return nil, fmt.Errorf("open the sandbox's ledger: %w", err)
 	}
 	p.ledger = &gate{Ledger: l}
+	if s.o.watch != nil {
+		p.ledger.Ledger = s.o.watch(l)
+	}
 	fail := func(err error) (*process, error) { return nil, errors.Join(err, p.kill()) }
 	client, err := recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: s.chatURL,

@@ -73,6 +73,9 @@ type Options struct {
 	Validate func(method, route string, body []byte) error
 	// Log gets a copy of what the bot logs; nil for nobody.
 	Log *slog.Logger
+
+	// watch stands between a process and its ledger; nil for nobody.
+	watch func(bot.Ledger) bot.Ledger
 }
 
 // Staged returns the options for a conversation: its platforms and stage directions.

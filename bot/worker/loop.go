@@ -16,6 +16,7 @@ const (
 	workPoll   = 2 * time.Second        // the slow look for work where no wake came
 	holdPoll   = 500 * time.Millisecond // the same while the lease is held: what waits for its time is found by it
 	heldPoll   = 400 * time.Millisecond // the same while another process holds the lease
+	idleFor    = 5 * time.Second        // how long the lease is kept when there is nothing to do
 )
 
 // Run prepares, runs and tells until ctx ends, then finishes the calls in flight, gives its leases
@@ -36,7 +37,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // start keeps the roster and tells the audit log what the process was started with.
 func (w *Worker) start(ctx context.Context) error {
-	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+	var after later
+	err := w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		after = nil
 		if err := tx.PutRoster(w.Roster); err != nil {
 			return err
 		}
@@ -44,8 +47,12 @@ func (w *Worker) start(ctx context.Context) error {
 			"roster": w.RosterHash, "policy": w.Policy}); err != nil {
 			return err
 		}
-		return w.restore(tx)
+		return w.restore(tx, &after)
 	})
+	if err == nil {
+		after.do()
+	}
+	return err
 }
 
 // work takes the app's lease while there is something to prepare or run, and gives it up when there
@@ -54,13 +61,19 @@ func (w *Worker) work(ctx context.Context) {
 	wakes, cancel := w.Ledger.Subscribe(bot.WakePreparer, bot.WakeRunner)
 	defer cancel()
 	name := fmt.Sprintf("app/%d", w.App)
+	var kept *holding // since no other process may want it
+	defer func() {
+		if kept != nil {
+			kept.giveUp(ctx)
+		}
+	}()
 	for ctx.Err() == nil {
 		poll := workPoll
 		if w.hasWork(ctx) {
 			h, err := w.take(ctx, name)
 			switch {
 			case err == nil:
-				w.hold(ctx, h, wakes)
+				kept = w.hold(ctx, h, wakes)
 				continue
 			case errors.Is(err, bot.ErrHeld): // its holder may die
 				poll = min(heldPoll, w.LeaseTTL/5)
@@ -85,8 +98,9 @@ func (w *Worker) hasWork(ctx context.Context) bool {
 }
 
 // hold prepares and runs under one lease until there is nothing to do, the lease is lost, or ctx
+// ends. It gives the lease up, or returns it where no other process may want it before this one
 // ends.
-func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
+func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (kept *holding) {
 	w.Leads.Store(true)
 	defer w.Leads.Store(false)
 	runCtx, lost := context.WithCancelCause(ctx)
@@ -107,11 +121,15 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) {
 	keeper.Wait()
 	r.drain()
 	h.Rested = r.untilRested() <= 0
-	if ctx.Err() != nil { // another process goes on at once
+	switch {
+	case ctx.Err() != nil: // another process goes on at once
 		h.giveUp(ctx, bot.WakePreparer, bot.WakeRunner)
-	} else {
+	case w.Ledger.Shared():
 		h.giveUp(ctx)
+	default:
+		return h
 	}
+	return nil
 }
 
 // untilRested returns how long it is until a window has passed since the last call under this
@@ -145,7 +163,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 	defer tick.Stop()
 	flight := r.w.flight()
 	lastStore := time.Now()
-	var looked time.Time
+	var looked, idleSince time.Time
 	woken := true
 	for {
 		resting, failed := time.Duration(0), false
@@ -186,11 +204,16 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			looked = time.Now()
 			if idle && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 &&
 				!r.w.hasWork(r.ctx) {
-				// Given up before a window has passed, the lease would make the next holder wait
-				// for it with its first call.
-				if resting = r.untilRested(); resting <= 0 {
+				if idleSince.IsZero() {
+					idleSince = looked
+				}
+				// What a person does next often follows at once. Given up before a window has
+				// passed, the lease would make the next holder wait for it with its first call.
+				if resting = max(idleFor-time.Since(idleSince), r.untilRested()); resting <= 0 {
 					return
 				}
+			} else {
+				idleSince = time.Time{}
 			}
 		}
 		wait := holdPoll - time.Since(looked)
@@ -259,6 +282,8 @@ func (r *runner) take(res result) {
 		delete(r.unread, id)
 	}
 	switch {
+	case res.proof != nil && res.proof.err != nil && len(res.told) == 0: // there is nothing to store
+		r.proofs[res.request].tookBack(res.proof)
 	case res.proof != nil: // it counts once it is stored
 		r.pending = append(r.pending, res)
 	case res.batch.N == 0: // a preparation ended
@@ -272,7 +297,9 @@ func (r *runner) take(res result) {
 		d.busy = false
 		d.tries++
 		d.after = time.Now().Add(min(history.ReadRetry<<min(d.tries, 5), history.ReadRetryMost))
-		r.pending = append(r.pending, result{request: res.request, told: res.told, noted: true})
+		if len(res.told) > 0 {
+			r.pending = append(r.pending, result{request: res.request, told: res.told, noted: true})
+		}
 	case res.read: // until it is stored the batch is still seen in doubt, and must not be read a second time
 		r.pending = append(r.pending, res)
 	default:

@@ -13,24 +13,33 @@ const probeEvery = time.Minute
 
 // pauseApp stops everything for the app, and tells the operator.
 func (w *Worker) pauseApp(ctx context.Context, l bot.Lease, e *recall.Error) error {
-	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+	var after later
+	err := w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		after = nil
 		if err := tx.Fence(l); err != nil {
 			return err
 		}
-		return w.pause(tx, e)
+		return w.pause(tx, e, &after)
 	})
+	if err == nil {
+		after.do()
+	}
+	return err
 }
 
-func (w *Worker) pause(tx bot.Tx, e *recall.Error) error {
+// pause stores that the app is refused, and tells the operator where it was not before.
+func (w *Worker) pause(tx bot.Tx, e *recall.Error, after *later) error {
 	p, err := tx.Paused(w.App)
 	if err != nil {
 		return err
 	}
 	if p == nil {
 		p = &bot.Pause{Since: tx.Now()}
-		w.Log.Error(
-			"the Chat service refuses the app: nothing is sent until this is mended; it is tried again every minute",
-			"code", int(e.Code), "meaning", e.Code.Meaning(), "err", e)
+		after.add(func() {
+			w.Log.Error(
+				"the Chat service refuses the app: nothing is sent until this is mended; it is tried again every minute",
+				"code", int(e.Code), "meaning", e.Code.Meaning(), "err", e)
+		})
 		if err := w.Audit(tx, "paused", "", "", map[string]any{"code": int(e.Code), "info": e.Info}); err != nil {
 			return err
 		}
@@ -43,12 +52,12 @@ func (w *Worker) pause(tx bot.Tx, e *recall.Error) error {
 }
 
 // unpause ends a pause, where there is one.
-func (w *Worker) unpause(tx bot.Tx) error {
+func (w *Worker) unpause(tx bot.Tx, after *later) error {
 	p, err := tx.Paused(w.App)
 	if err != nil || p == nil {
 		return err
 	}
-	w.Log.Info("the Chat service serves the app again")
+	after.add(func() { w.Log.Info("the Chat service serves the app again") })
 	if err := tx.Pause(w.App, nil); err != nil {
 		return err
 	}

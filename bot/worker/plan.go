@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"recallbot/bot"
@@ -23,24 +24,40 @@ type plan struct {
 	over     []bot.RequestID // preparations of what has ended
 	tookOver []bot.RequestID
 	read     []job // doubts
+	stopping []bot.RequestID
+	after    later
 	readBack []bot.Request
 	back     []*readBack // of each
 }
 
 // advance starts what can be started: preparations, requests that were approved, readings of doubt,
-// and calls. idle says that nothing was.
+// and calls. It looks first, and writes only where there is something to write. idle says that
+// nothing was started.
 func (r *runner) advance() (idle bool, err error) {
 	var p plan
-	err = r.w.Ledger.Tx(r.ctx, func(tx bot.Tx) (err error) {
+	err = r.w.Ledger.View(r.ctx, func(tx bot.Tx) (err error) {
 		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
-		p, err = r.plan(tx)
+		p, err = r.plan(looking{tx})
 		return err
 	})
+	for _, id := range p.stopping { // no call of it starts any more
+		r.stopping.Store(id, true)
+	}
+	if errors.Is(err, errWrites) {
+		err = r.w.Ledger.Tx(r.ctx, func(tx bot.Tx) (err error) {
+			if err := tx.Fence(r.Lease); err != nil {
+				return err
+			}
+			p, err = r.plan(tx)
+			return err
+		})
+	}
 	if err != nil {
 		r.more, r.hungry = false, false
 		r.doubts(err, func() { // what was claimed is not sent so much later, unseen: it goes back
+			p.after.do()
 			for _, j := range p.jobs {
 				r.pending = append(r.pending, result{request: j.request.ID, batch: j.batch, back: j.batch.Seqs})
 			}
@@ -48,6 +65,10 @@ func (r *runner) advance() (idle bool, err error) {
 		return false, err
 	}
 	r.more, r.hungry = p.more, p.hungry
+	p.after.do()
+	for _, id := range p.stopping {
+		r.stopping.Store(id, true)
+	}
 	for _, id := range p.tookOver {
 		r.tookOver[id] = true
 	}
@@ -68,6 +89,35 @@ func (r *runner) advance() (idle bool, err error) {
 		r.readBack(req, p.back[i])
 	}
 	return p.idle && !p.more && len(p.prepare)+len(p.jobs)+len(p.read)+len(p.back) == 0, nil
+}
+
+// errWrites says that a plan writes.
+var errWrites = errors.New("there is something to write")
+
+// looking is a transaction that reads only: the first change that a plan would make ends it with
+// errWrites. What changes nothing passes.
+type looking struct{ bot.Tx }
+
+func (looking) PutRequest(bot.Request) error                    { return errWrites }
+func (looking) Append(bot.Entry) (bot.Entry, error)             { return bot.Entry{}, errWrites }
+func (looking) Pause(recall.SDKAppID, *bot.Pause) error         { return errWrites }
+func (looking) Want(bot.RequestID) error                        { return errWrites }
+func (looking) AddBatches(_ bot.RequestID, b []bot.Batch) error { return ifAny(len(b)) }
+func (looking) PutBatches(_ bot.RequestID, b []bot.Batch) error { return ifAny(len(b)) }
+
+func (looking) PutOutcomes(_ bot.RequestID, o map[recall.Seq]bot.Outcome) (int, error) {
+	return 0, ifAny(len(o))
+}
+
+func (looking) Confirm(_ bot.RequestID, seqs []recall.Seq, _ bot.Confirmation) (int, error) {
+	return 0, ifAny(len(seqs))
+}
+
+func ifAny(n int) error {
+	if n > 0 {
+		return errWrites
+	}
+	return nil
 }
 
 // plan finds what can be started, and writes what that takes.
@@ -136,9 +186,9 @@ func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err erro
 	}
 	if req.State == bot.Stopping || req.Condemned != nil {
 		if req.State == bot.Stopping {
-			r.stopping.Store(req.ID, true)
+			p.stopping = append(p.stopping, req.ID)
 		}
-		left, err := r.windDown(tx, req)
+		left, err := r.windDown(tx, req, &p.after)
 		if err != nil {
 			return false, err
 		}

@@ -66,6 +66,12 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 		if long {
 			<-w.filters
 		}
+		var no *bot.Refusal
+		if err == nil && !stored.over && stored.err == nil {
+			if no, err = stored.seal(ctx, p, rd.Traces); no == nil && err == nil && !stored.over {
+				return nil
+			}
+		}
 		if untold := rd.StoreTraces(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
 			return fmt.Errorf("tell what was read for %s: %w", id, untold)
 		}
@@ -75,13 +81,10 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 		if stored.err != nil {
 			return fmt.Errorf("store what was read for %s: %w", id, stored.err)
 		}
-		if err == nil {
-			return stored.seal(ctx, p)
-		}
-		if ctx.Err() != nil {
+		if no == nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if no, ok := errors.AsType[*bot.Refusal](err); ok {
+		if no != nil || errors.As(err, &no) {
 			return w.refusePreparing(ctx, l, id, no, 0)
 		}
 		kind, api := history.JudgeRead(err)
@@ -334,7 +337,7 @@ func whyNothing(t bot.Tally) bot.Line {
 }
 
 // propose fixes the request to what was prepared, whose messages are stored.
-func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string) error {
+func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, after *later) error {
 	r.Group, r.Covers = p.request.Group, p.request.Covers
 	err := w.Overlap(tx, r.Scope, r.Covers, r.ID, r.Place.Platform)
 	if err != nil {
@@ -343,7 +346,7 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string) er
 	if r.Group.New, r.Earlier, r.EarlierMore, err = w.earlier(tx, r); err != nil {
 		return err
 	}
-	if err := w.unpause(tx); err != nil { // the service has just answered
+	if err := w.unpause(tx, after); err != nil { // the service has just answered
 		return err
 	}
 	now := tx.Now()
@@ -449,16 +452,27 @@ func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.Reques
 	})
 }
 
-// seal stores the last part and opens the request for decisions, in one transaction. Of two
-// requests for the same message the first to seal wins.
-func (s *sealing) seal(ctx context.Context, p prepared) error {
+// seal stores the last part and what was called for it, and opens the request for decisions, in one
+// transaction. Of two requests for the same message the first to seal wins: no says why this one
+// must end. Where nothing was sealed, nothing of the calls is stored.
+func (s *sealing) seal(ctx context.Context, p prepared, called []bot.Trace) (no *bot.Refusal, err error) {
 	digest := bot.Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
-	err := s.store(ctx, func(tx bot.Tx, r bot.Request) error { return s.b.propose(tx, r, p, digest) })
-	if no, ok := errors.AsType[*bot.Refusal](err); ok {
-		return s.b.refusePreparing(ctx, s.lease, s.id, no, 0)
+	var after later
+	err = s.store(ctx, func(tx bot.Tx, r bot.Request) error {
+		after = nil
+		if err := s.b.AuditTraces(tx, r.ID, called); err != nil {
+			return err
+		}
+		return s.b.propose(tx, r, p, digest, &after)
+	})
+	switch {
+	case errors.As(err, &no):
+		s.err = nil
+		return no, nil
+	case err == nil:
+		after.do()
+	case !errors.Is(err, errOver):
+		return nil, fmt.Errorf("seal %s: %w", s.id, err)
 	}
-	if err != nil && !errors.Is(err, errOver) {
-		return fmt.Errorf("seal %s: %w", s.id, err)
-	}
-	return nil
+	return nil, nil
 }

@@ -49,7 +49,7 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 // claimed, and what cannot be found out in time; of one that the service refuses as a whole, what
 // was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its
 // way gets its own answer.
-func (r *runner) windDown(tx bot.Tx, req bot.Request) (more bool, err error) {
+func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, err error) {
 	over, err := tx.Batches(req.ID, bot.RestBatches, bot.BatchPending)
 	if err != nil {
 		return false, err
@@ -67,7 +67,7 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request) (more bool, err error) {
 		}
 		over[i].State = bot.BatchDone
 		if id := (batchID{req.ID, bt.N}); r.settling[id] != nil && !r.settling[id].busy { // nobody reads of it again
-			delete(r.settling, id)
+			after.add(func() { delete(r.settling, id) })
 		}
 	}
 	if err := r.unlessTold(tx, req.ID, outcomes); err != nil {

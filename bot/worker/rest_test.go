@@ -334,7 +334,7 @@ func TestBegunLate(t *testing.T) {
 			h := newHouse(t, nil)
 			h.say(3)
 			c := h.proposed(testGroup + " 1-3")
-			h.pass(10 * time.Second)
+			h.pass(30 * time.Second) // the lease runs out by itself
 			if _, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody",
 				time.Minute); err != nil {
 				t.Fatal(err)
@@ -533,7 +533,6 @@ func TestSealFenced(t *testing.T) {
 		then   bot.State
 	}{
 		"while it is read": {"1-20", "", 0, 0, bot.Proposed},
-		"before the first": {"1-20", "api", 1, 0, bot.Proposed},
 		"after one part":   {"1-3500", "sealed", 1, 1000, bot.Proposed},
 		"before the last":  {"1-3500", "sealed", 3, 3000, bot.Proposed},
 		"nothing to seal":  {"9000", "api", 1, 0, bot.Refused},

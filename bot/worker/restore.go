@@ -10,13 +10,15 @@ import (
 // restore makes it safe to go on from a copy of the ledger: after it was made all that it calls
 // unfinished may have been done. What is not final is in doubt, and read before anything is sent;
 // so is what was approved and had not begun, and the rest of what had: batchRest and windDown look
-// at restoredAt.
-func (w *Worker) restore(tx bot.Tx) error {
+// at RestoredAt.
+func (w *Worker) restore(tx bot.Tx, after *later) error {
 	found, err := tx.Note(bot.NoteCopy)
 	if err != nil || found == "" {
 		return err
 	}
-	w.Log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", found)
+	after.add(func() {
+		w.Log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", found)
+	})
 	running, err := tx.Requests(bot.Query{App: w.App, States: []bot.State{bot.Running, bot.Stopping}, Limit: 1000})
 	if err != nil {
 		return err

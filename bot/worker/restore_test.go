@@ -29,7 +29,7 @@ func TestRestored(t *testing.T) {
 		small := h.proposed(fmt.Sprintf("%s %d-%d", testGroup, n+1, n+2))
 
 		// Somebody else has the app's lease, so that the small one stays approved.
-		h.pass(10 * time.Second)
+		h.pass(30 * time.Second) // the lease runs out by itself
 		other, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody", time.Minute)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestRestoredApproved(t *testing.T) {
 				h := newHouse(t, nil)
 				h.say(3)
 				c := h.proposed(testGroup + " 1-3")
-				h.pass(10 * time.Second)
+				h.pass(30 * time.Second) // the lease runs out by itself
 				other, err := h.ledger.Acquire(t.Context(), fmt.Sprint("app/", h.chat.SDKAppID()), "somebody",
 					time.Minute)
 				if err != nil {

@@ -18,12 +18,14 @@ func (r *runner) store() error {
 	}
 	ctx, cancel := context.WithTimeout(r.calls, 10*time.Second)
 	defer cancel()
+	var after later
 	err := r.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		after = nil
 		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
 		touched := map[bot.RequestID][]recall.Seq{}
-		if err := r.applyPlain(tx); err != nil {
+		if err := r.applyPlain(tx, &after); err != nil {
 			return err
 		}
 		for _, res := range r.pending {
@@ -31,7 +33,7 @@ func (r *runner) store() error {
 				touched[res.request] = append(touched[res.request], res.batch.Seqs...)
 				continue
 			}
-			if err := r.apply(tx, res); err != nil {
+			if err := r.apply(tx, res, &after); err != nil {
 				return fmt.Errorf("store the answer for %s: %w", res.request, err)
 			}
 			if !res.noted {
@@ -52,11 +54,12 @@ func (r *runner) store() error {
 		return nil
 	})
 	n := len(r.pending)
+	after.add(func() { r.stored(n) })
 	if err != nil {
-		r.doubts(err, func() { r.stored(n) })
+		r.doubts(err, after.do)
 		return err
 	}
-	r.stored(n)
+	after.do()
 	return nil
 }
 
@@ -75,7 +78,7 @@ func (r *runner) stored(n int) {
 
 // applyPlain writes the plain results, which are nearly all, together: a statement for each would
 // take longer than the calls.
-func (r *runner) applyPlain(tx bot.Tx) error {
+func (r *runner) applyPlain(tx bot.Tx, after *later) error {
 	outcomes, done := map[bot.RequestID]map[recall.Seq]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
 	answered := false
 	for _, res := range r.pending {
@@ -94,7 +97,7 @@ func (r *runner) applyPlain(tx bot.Tx) error {
 		done[res.request] = append(done[res.request], res.batch)
 	}
 	if answered {
-		if err := r.w.unpause(tx); err != nil {
+		if err := r.w.unpause(tx, after); err != nil {
 			return err
 		}
 	}
@@ -113,7 +116,7 @@ func (r *runner) applyPlain(tx bot.Tx) error {
 }
 
 // apply writes one result.
-func (r *runner) apply(tx bot.Tx, res result) error {
+func (r *runner) apply(tx bot.Tx, res result, after *later) error {
 	if res.proof != nil {
 		return r.applyBack(tx, res)
 	}
@@ -121,11 +124,11 @@ func (r *runner) apply(tx bot.Tx, res result) error {
 		return r.w.AuditTraces(tx, res.request, res.told)
 	}
 	if res.pause != nil {
-		if err := r.w.pause(tx, res.pause); err != nil {
+		if err := r.w.pause(tx, res.pause, after); err != nil {
 			return err
 		}
 	} else if res.answered {
-		if err := r.w.unpause(tx); err != nil {
+		if err := r.w.unpause(tx, after); err != nil {
 			return err
 		}
 	}

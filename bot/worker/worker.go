@@ -29,6 +29,18 @@ func (c *complaint) log(log *slog.Logger, what string, err error) {
 	c.last, c.times = time.Now(), 0
 }
 
+// later is what is to be done once a transaction is written. Its function may run more than once, and
+// begins with none.
+type later []func()
+
+func (l *later) add(f func()) { *l = append(*l, f) }
+
+func (l later) do() {
+	for _, f := range l {
+		f()
+	}
+}
+
 // waitFor returns at a wake, after d, or when ctx ends.
 func waitFor(ctx context.Context, wakes <-chan struct{}, d time.Duration) {
 	t := time.NewTimer(d)
