@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/slack"
 	"recallbot/bot"
 	"recallbot/recall"
 )
@@ -25,7 +26,7 @@ const writesMost = 17
 func TestWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &writes{}
-		a := enterWith(t, bot.Slack, false, nil, func(o *Options) {
+		a := enterWith(t, slack.ID, false, nil, func(o *Options) {
 			o.Policy.Approvals, o.watch = 1, w.watch
 		})
 		a.pass(time.Minute)
@@ -37,7 +38,7 @@ func TestWrites(t *testing.T) {
 			t.Fatalf("it is %s", r.State)
 		}
 		asked := w.take(t)
-		a.decides("theo", bot.Slack, r, bot.Approve)
+		a.decides("theo", slack.ID, r, bot.Approve)
 		a.pass(time.Minute)
 		if r = a.request(r.ID); r.State != bot.Done {
 			t.Fatalf("it is %s", r.State)

@@ -11,12 +11,12 @@ import (
 )
 
 // send makes the call of one claimed batch and says what its answer means. It stores nothing.
-func (r *runner) send(j job) result {
-	res := result{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{},
-		reread: map[recall.Seq]bot.Outcome{}}
-	seqs, err := r.readAgain(j, &res)
+func (r *runner) send(j job) *called {
+	res := &called{fate: fate{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{},
+		reread: map[recall.Seq]bot.Outcome{}}}
+	seqs, err := r.readAgain(j, res)
 	if err != nil {
-		res.back, res.counts, res.after, res.reading = j.batch.Seqs, true, backoff(j.batch.Attempts), true
+		res.back, res.counts, res.after, res.unreadable = j.batch.Seqs, true, backoff(j.batch.Attempts), true
 		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {
 			res.pause = api
 		}
@@ -39,11 +39,11 @@ func (r *runner) send(j job) result {
 	})
 	now := time.Now().Truncate(time.Millisecond)
 	if !errors.Is(err, recall.ErrNotSent) {
-		res.told = append(res.told, bot.NewTrace(bot.TraceCall, callDetail(j, seqs, answer, err)))
+		res.traces = append(res.traces, bot.NewTrace(bot.TraceCall, callDetail(j, seqs, answer, err)))
 	}
 	if err != nil {
-		r.judge(&res, j, seqs, err, now)
-		r.readAfter(&res, j)
+		r.judge(res, j, seqs, err, now)
+		r.readAfter(res, j)
 		return res
 	}
 	res.answered = true
@@ -53,10 +53,10 @@ func (r *runner) send(j job) result {
 		case !ok:
 			res.doubt = append(res.doubt, s)
 		default:
-			r.judgeCode(&res, j, s, code, "", now)
+			r.judgeCode(res, j, s, code, "", now)
 		}
 	}
-	r.readAfter(&res, j)
+	r.readAfter(res, j)
 	return res
 }
 
@@ -77,7 +77,7 @@ func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[
 }
 
 // judgeCode decides what a code for one message means.
-func (r *runner) judgeCode(res *result, j job, s recall.Seq, code recall.Code, info string, now time.Time) {
+func (r *runner) judgeCode(res *called, j job, s recall.Seq, code recall.Code, info string, now time.Time) {
 	if code != recall.CodeOK {
 		switch code.Class() {
 		case recall.ClassUnknownOutcome:
@@ -107,7 +107,7 @@ func (r *runner) judgeCode(res *result, j job, s recall.Seq, code recall.Code, i
 }
 
 // judge decides what a failed call means for its batch, its request and the app.
-func (r *runner) judge(res *result, j job, seqs []recall.Seq, err error, now time.Time) {
+func (r *runner) judge(res *called, j job, seqs []recall.Seq, err error, now time.Time) {
 	if errors.Is(err, recall.ErrNotSent) {
 		res.back = seqs
 		if !errors.Is(err, errNotHeld) && !errors.Is(err, errStopping) {

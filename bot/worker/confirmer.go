@@ -51,7 +51,7 @@ func (r *runner) toReadBack(tx bot.Tx, req bot.Request) (*readBack, error) {
 	if p.busy || p.done || time.Now().Before(p.after) {
 		return nil, nil
 	}
-	var found readBack
+	found := readBack{request: req.ID}
 	var err error
 	if p.round == 0 {
 		if found.seqs, err = tx.Unconfirmed(req.ID, p.from, confirmAtOnce); err != nil {
@@ -92,7 +92,8 @@ func (r *runner) readBack(req bot.Request, found *readBack) {
 				// confirms it.
 			}
 		}
-		r.results <- result{request: req.ID, proof: found, told: rd.Traces}
+		found.traces = rd.Traces
+		r.results <- found
 	})
 }
 
@@ -121,21 +122,25 @@ func (p *proof) tookBack(found *readBack) {
 	p.round++
 }
 
-// applyBack stores what a reading found, while the request is still being confirmed: what comes
-// later changes nothing.
-func (r *runner) applyBack(tx bot.Tx, res result) error {
-	if err := r.w.AuditTraces(tx, res.request, res.told); err != nil {
+func (b *readBack) written(r *runner) { r.proofs[b.request].tookBack(b) }
+
+func (b *readBack) about() (bot.RequestID, []recall.Seq) { return b.request, nil }
+
+// write stores what a reading found, while the request is still being confirmed: what comes later
+// changes nothing.
+func (b *readBack) write(r *runner, tx bot.Tx, _ *later) error {
+	if err := r.w.AuditTraces(tx, b.request, b.traces); err != nil {
 		return err
 	}
-	req, err := tx.Request(res.request)
-	if err != nil || !req.Confirming() || res.proof.err != nil {
+	req, err := tx.Request(b.request)
+	if err != nil || !req.Confirming() || b.err != nil {
 		return err
 	}
-	if _, err := tx.Confirm(req.ID, res.proof.confirmed, bot.ByHistory); err != nil {
+	if _, err := tx.Confirm(req.ID, b.confirmed, bot.ByHistory); err != nil {
 		return err
 	}
-	still := slices.Clone(res.proof.still)
-	read := command.MakeRanges(res.proof.seqs...)
+	still := slices.Clone(b.still)
+	read := command.MakeRanges(b.seqs...)
 	for s := range req.StillShown.All() {
 		if !read.Contains(s) {
 			still = append(still, s)

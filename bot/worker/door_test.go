@@ -1030,7 +1030,7 @@ func TestOneDoor(t *testing.T) {
 	want := map[string][]string{
 		"Decide": {"askOnceMore", "decide"}, "granted": {"decide"}, "Grant": {"granted"},
 		"an approval made": {"Decide"}, "approved": {"Decide"},
-		"AddBatches": {"apply", "batchRest"}, "GroupMsgRecall": {"send"},
+		"AddBatches": {"batchRest", "writeBatch"}, "GroupMsgRecall": {"send"},
 	}
 	if diff := cmp.Diff(want, called); diff != "" {
 		t.Errorf("who does what an approval rests on:\n%s", diff)

@@ -13,14 +13,14 @@ import (
 
 // readAfter reads those messages that were in doubt before this call and got a final code from it:
 // the code may come from the lost call having recalled them. What cannot be read stays in doubt.
-func (r *runner) readAfter(res *result, j job) {
+func (r *runner) readAfter(res *called, j job) {
 	if len(res.reread) == 0 {
 		return
 	}
 	seqs := slices.Sorted(maps.Keys(res.reread))
 	rd := r.w.Reader(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
 	found, err := rd.FindOut(r.ctx, seqs, map[string]any{"batch": j.batch.N})
-	res.told = append(res.told, rd.Traces...)
+	res.traces = append(res.traces, rd.Traces...)
 	if err != nil {
 		return
 	}
@@ -61,10 +61,10 @@ func (r *runner) read(j job) {
 // settle decides a doubt by what history says. What is still there is sent again if it is what was
 // sealed. Only where the group keeps no history is it sent again unread; what cannot be read else
 // stays in doubt.
-func (r *runner) settle(j job) result {
-	res := result{request: j.request.ID, batch: j.batch, read: true, outcomes: map[recall.Seq]bot.Outcome{}}
+func (r *runner) settle(j job) *settled {
+	res := &settled{fate: fate{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{}}}
 	sendAgain := j.request.State == bot.Running
-	unread := func() result {
+	unread := func() *settled {
 		res.back, res.unread, res.counts, res.after = j.batch.Seqs, true, true, backoff(j.batch.Attempts)
 		return res
 	}
@@ -74,19 +74,19 @@ func (r *runner) settle(j job) result {
 	sealed, err := r.sealedBatch(j)
 	if err != nil {
 		r.w.Log.Warn("a doubt cannot be compared with its seal", "request", j.request.ID, "err", err)
-		res.again = true
+		res.failed = true
 		return res
 	}
 	rd := r.w.Reader(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
 	found, err := rd.FindOut(r.ctx, j.batch.Seqs, map[string]any{"batch": j.batch.N})
-	res.told = rd.Traces
+	res.traces = rd.Traces
 	if err != nil {
 		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {
 			r.w.Log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
 		} else if sendAgain && kind == history.ReadNever && sealed.unseen(command.MakeRanges(j.batch.Seqs...)) {
 			return unread()
 		}
-		res.again = true
+		res.failed = true
 		return res
 	}
 	now := time.Now().Truncate(time.Millisecond)

@@ -239,11 +239,11 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		}
 		select {
 		case res := <-r.results:
-			r.take(res)
+			res.take(r)
 			for more := true; more; {
 				select {
 				case res := <-r.results:
-					r.take(res)
+					res.take(r)
 				default:
 					more = false
 				}
@@ -275,36 +275,47 @@ func (r *runner) findOut() error {
 	return nil
 }
 
-func (r *runner) take(res result) {
-	if id := (batchID{res.request, res.batch.N}); res.reading {
+func (c *called) take(r *runner) {
+	if id := (batchID{c.request, c.batch.N}); c.unreadable {
 		r.unread[id] = true
 	} else {
 		delete(r.unread, id)
 	}
-	switch {
-	case res.proof != nil && res.proof.err != nil && len(res.told) == 0: // there is nothing to store
-		r.proofs[res.request].tookBack(res.proof)
-	case res.proof != nil: // it counts once it is stored
-		r.pending = append(r.pending, res)
-	case res.batch.N == 0: // a preparation ended
-		r.preparing[res.request]()
-		delete(r.preparing, res.request)
-		if r.flood == res.request {
-			r.flood = ""
-		}
-	case res.read && res.again:
-		d := r.settling[batchID{res.request, res.batch.N}]
-		d.busy = false
-		d.tries++
-		d.after = time.Now().Add(min(history.ReadRetry<<min(d.tries, 5), history.ReadRetryMost))
-		if len(res.told) > 0 {
-			r.pending = append(r.pending, result{request: res.request, told: res.told, noted: true})
-		}
-	case res.read: // until it is stored the batch is still seen in doubt, and must not be read a second time
-		r.pending = append(r.pending, res)
-	default:
-		r.flying--
-		r.called = time.Now()
-		r.pending = append(r.pending, res)
+	r.flying--
+	r.called = time.Now()
+	r.pending = append(r.pending, c)
+}
+
+// Until it is stored the batch is still seen in doubt, and must not be read a second time.
+func (s *settled) take(r *runner) {
+	id := batchID{s.request, s.batch.N}
+	delete(r.unread, id)
+	if !s.failed {
+		r.pending = append(r.pending, s)
+		return
 	}
+	d := r.settling[id]
+	d.busy = false
+	d.tries++
+	d.after = time.Now().Add(min(history.ReadRetry<<min(d.tries, 5), history.ReadRetryMost))
+	if len(s.traces) > 0 {
+		r.pending = append(r.pending, note{s.request, s.traces})
+	}
+}
+
+func (e ended) take(r *runner) {
+	r.preparing[e.request]()
+	delete(r.preparing, e.request)
+	if r.flood == e.request {
+		r.flood = ""
+	}
+}
+
+// It counts once it is stored, where there is something to store.
+func (b *readBack) take(r *runner) {
+	if b.err != nil && len(b.traces) == 0 {
+		b.written(r)
+		return
+	}
+	r.pending = append(r.pending, b)
 }

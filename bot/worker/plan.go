@@ -59,7 +59,8 @@ func (r *runner) advance() (idle bool, err error) {
 		r.doubts(err, func() { // what was claimed is not sent so much later, unseen: it goes back
 			p.after.do()
 			for _, j := range p.jobs {
-				r.pending = append(r.pending, result{request: j.request.ID, batch: j.batch, back: j.batch.Seqs})
+				back := fate{request: j.request.ID, batch: j.batch, back: j.batch.Seqs}
+				r.pending = append(r.pending, &called{fate: back})
 			}
 		})
 		return false, err
@@ -247,7 +248,7 @@ func (r *runner) prepare(req bot.Request) {
 			r.w.Log.Error("preparing failed; it will be tried again", "request", req.ID, "err", err)
 			history.Sleep(ctx, history.ReadRetry)
 		}
-		r.results <- result{request: req.ID}
+		r.results <- ended{req.ID}
 	})
 }
 

@@ -77,7 +77,7 @@ func isStale(m bot.Message, removed bool, now, restored time.Time) bool {
 // readAgain reads those messages of a claimed batch again that must be, whatever became of the
 // batch before. What is not any more what was sealed gets its outcome in res; the others are
 // returned, to be sent. What cannot be read is not sent, but in a group that keeps no history.
-func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
+func (r *runner) readAgain(j job, res *called) (seqs []recall.Seq, err error) {
 	oldest := j.request.Tally.Read
 	// and nobody tells of recalls
 	fresh := !j.request.Blind && !r.w.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed)
@@ -100,7 +100,7 @@ func (r *runner) readAgain(j job, res *result) (seqs []recall.Seq, err error) {
 	}
 	rd := r.w.Reader(j.request.Scope, "send", recall.ForProof, j.request.By.Person)
 	found, err := rd.FindOut(r.ctx, old, map[string]any{"batch": j.batch.N})
-	res.told = rd.Traces
+	res.traces = rd.Traces
 	if kind, _ := history.JudgeRead(err); err != nil && kind == history.ReadNever && sealed.unseen(stale) {
 		return j.batch.Seqs, nil // it is sent as it was approved
 	}

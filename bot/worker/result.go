@@ -24,20 +24,25 @@ func (r *runner) store() error {
 		if err := tx.Fence(r.Lease); err != nil {
 			return err
 		}
-		touched := map[bot.RequestID][]recall.Seq{}
-		if err := r.applyPlain(tx, &after); err != nil {
+		plain, answered, others := r.sorted()
+		if err := r.writePlain(tx, plain); err != nil {
 			return err
 		}
-		for _, res := range r.pending {
-			if res.plain() {
-				touched[res.request] = append(touched[res.request], res.batch.Seqs...)
-				continue
+		if answered {
+			if err := r.w.unpause(tx, &after); err != nil {
+				return err
 			}
-			if err := r.apply(tx, res, &after); err != nil {
-				return fmt.Errorf("store the answer for %s: %w", res.request, err)
+		}
+		for _, f := range others {
+			if err := f.write(r, tx, &after); err != nil {
+				id, _ := f.about()
+				return fmt.Errorf("store the answer for %s: %w", id, err)
 			}
-			if !res.noted {
-				touched[res.request] = append(touched[res.request], res.batch.Seqs...)
+		}
+		touched := map[bot.RequestID][]recall.Seq{}
+		for _, f := range r.pending {
+			if id, seqs := f.about(); id != "" {
+				touched[id] = append(touched[id], seqs...)
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(touched)) {
@@ -63,43 +68,51 @@ func (r *runner) store() error {
 	return nil
 }
 
-// stored takes the first n results as stored.
+// stored takes the first n findings as stored.
 func (r *runner) stored(n int) {
-	for _, res := range r.pending[:n] {
-		if res.read {
-			delete(r.settling, batchID{res.request, res.batch.N})
-		}
-		if res.proof != nil {
-			r.proofs[res.request].tookBack(res.proof)
-		}
+	for _, f := range r.pending[:n] {
+		f.written(r)
 	}
 	r.pending = slices.Delete(r.pending, 0, n)
 }
 
-// applyPlain writes the plain results, which are nearly all, together: a statement for each would
-// take longer than the calls.
-func (r *runner) applyPlain(tx bot.Tx, after *later) error {
-	outcomes, done := map[bot.RequestID]map[recall.Seq]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
-	answered := false
-	for _, res := range r.pending {
-		if !res.plain() {
-			continue
+// sorted parts what is to be stored into batches of which every message has its outcome, which are
+// nearly all, and the rest. answered says that the service answered for the app in one of the
+// former.
+func (r *runner) sorted() (plain []*fate, answered bool, others []finding) {
+	for _, f := range r.pending {
+		switch f := f.(type) {
+		case *called:
+			if f.plain() && f.pause == nil && f.condemn == nil {
+				plain, answered = append(plain, &f.fate), answered || f.answered
+				continue
+			}
+		case *settled:
+			if f.plain() {
+				plain = append(plain, &f.fate)
+				continue
+			}
 		}
-		answered = answered || res.answered
-		if err := r.w.AuditTraces(tx, res.request, res.told); err != nil {
-			return err
-		}
-		if outcomes[res.request] == nil {
-			outcomes[res.request] = map[recall.Seq]bot.Outcome{}
-		}
-		maps.Copy(outcomes[res.request], res.outcomes)
-		res.batch.State = bot.BatchDone
-		done[res.request] = append(done[res.request], res.batch)
+		others = append(others, f)
 	}
-	if answered {
-		if err := r.w.unpause(tx, after); err != nil {
+	return plain, answered, others
+}
+
+// writePlain writes batches of which every message has its outcome together: a statement for each
+// would take longer than the calls.
+func (r *runner) writePlain(tx bot.Tx, plain []*fate) error {
+	outcomes, done := map[bot.RequestID]map[recall.Seq]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
+	for _, f := range plain {
+		if err := r.w.AuditTraces(tx, f.request, f.traces); err != nil {
 			return err
 		}
+		if outcomes[f.request] == nil {
+			outcomes[f.request] = map[recall.Seq]bot.Outcome{}
+		}
+		maps.Copy(outcomes[f.request], f.outcomes)
+		batch := f.batch
+		batch.State = bot.BatchDone
+		done[f.request] = append(done[f.request], batch)
 	}
 	for _, id := range slices.Sorted(maps.Keys(done)) {
 		if err := r.unlessTold(tx, id, outcomes[id]); err != nil {
@@ -115,83 +128,106 @@ func (r *runner) applyPlain(tx bot.Tx, after *later) error {
 	return nil
 }
 
-// apply writes one result.
-func (r *runner) apply(tx bot.Tx, res result, after *later) error {
-	if res.proof != nil {
-		return r.applyBack(tx, res)
-	}
-	if res.noted {
-		return r.w.AuditTraces(tx, res.request, res.told)
-	}
-	if res.pause != nil {
-		if err := r.w.pause(tx, res.pause, after); err != nil {
+func (n note) write(r *runner, tx bot.Tx, _ *later) error {
+	return r.w.AuditTraces(tx, n.request, n.traces)
+}
+
+func (note) written(*runner) {}
+
+func (note) about() (bot.RequestID, []recall.Seq) { return "", nil }
+
+func (f *fate) about() (bot.RequestID, []recall.Seq) { return f.request, f.batch.Seqs }
+
+func (c *called) write(r *runner, tx bot.Tx, after *later) error {
+	if c.pause != nil {
+		if err := r.w.pause(tx, c.pause, after); err != nil {
 			return err
 		}
-	} else if res.answered {
+	} else if c.answered {
 		if err := r.w.unpause(tx, after); err != nil {
 			return err
 		}
 	}
-	if err := r.w.AuditTraces(tx, res.request, res.told); err != nil {
+	if err := c.writeOutcomes(r, tx); err != nil {
 		return err
 	}
-	if err := r.unlessTold(tx, res.request, res.outcomes); err != nil {
-		return err
-	}
-	if _, err := tx.PutOutcomes(res.request, res.outcomes); err != nil {
-		return err
-	}
-	if res.condemn != nil {
-		if err := r.condemn(tx, res.request, res.condemn); err != nil {
+	if c.condemn != nil {
+		if err := r.condemn(tx, c.request, c.condemn); err != nil {
 			return err
 		}
 	}
-	batch := res.batch
-	batch.State = bot.BatchDone
-	if res.read { // what could not be read before may have been now
-		batch.Unread = res.unread
+	return c.writeBatch(tx, c.batch)
+}
+
+func (c *called) written(*runner) {}
+
+func (s *settled) write(r *runner, tx bot.Tx, _ *later) error {
+	if err := s.writeOutcomes(r, tx); err != nil {
+		return err
 	}
+	batch := s.batch
+	batch.Unread = s.unread // what could not be read before may have been now
+	return s.writeBatch(tx, batch)
+}
+
+func (s *settled) written(r *runner) { delete(r.settling, batchID{s.request, s.batch.N}) }
+
+// writeOutcomes writes what was called, and what it showed of the messages.
+func (f *fate) writeOutcomes(r *runner, tx bot.Tx) error {
+	if err := r.w.AuditTraces(tx, f.request, f.traces); err != nil {
+		return err
+	}
+	if err := r.unlessTold(tx, f.request, f.outcomes); err != nil {
+		return err
+	}
+	_, err := tx.PutOutcomes(f.request, f.outcomes)
+	return err
+}
+
+// writeBatch writes what has become of the batch, and makes others of messages that part from it.
+func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
+	batch.State = bot.BatchDone
 	var split []bot.Batch
-	for _, s := range res.single {
+	for _, s := range f.single {
 		one := bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchPending, Single: true, Doubted: batch.Doubted,
 			Unread: batch.Unread, Attempts: batch.Attempts}
-		if res.counts {
+		if f.counts {
 			one.Attempts++
 		}
-		if res.after > 0 {
-			one.After = tx.Now().Add(res.after)
+		if f.after > 0 {
+			one.After = tx.Now().Add(f.after)
 		}
 		split = append(split, one)
 	}
-	for _, s := range slices.Sorted(maps.Keys(res.reread)) {
+	for _, s := range slices.Sorted(maps.Keys(f.reread)) {
 		split = append(split, bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchDoubt, Single: true, Doubted: true,
 			Attempts: batch.Attempts})
 	}
-	doubt := bot.Batch{Seqs: res.doubt, State: bot.BatchDoubt, Doubted: true, Attempts: batch.Attempts}
+	doubt := bot.Batch{Seqs: f.doubt, State: bot.BatchDoubt, Doubted: true, Attempts: batch.Attempts}
 	switch {
-	case len(res.back) > 0:
+	case len(f.back) > 0:
 		batch.State = bot.BatchPending
-		if res.counts {
+		if f.counts {
 			batch.Attempts++
 		}
-		if batch.After = (time.Time{}); res.after > 0 {
-			batch.After = tx.Now().Add(res.after)
+		if batch.After = (time.Time{}); f.after > 0 {
+			batch.After = tx.Now().Add(f.after)
 		}
-		if len(res.doubt) > 0 {
+		if len(f.doubt) > 0 {
 			split = append(split, doubt)
 		}
-	case len(res.doubt) > 0 && len(res.outcomes) == 0 && len(split) == 0:
+	case len(f.doubt) > 0 && len(f.outcomes) == 0 && len(split) == 0:
 		batch.State, batch.Doubted = bot.BatchDoubt, true
-	case len(res.doubt) > 0:
+	case len(f.doubt) > 0:
 		split = append(split, doubt)
 	}
-	if err := tx.PutBatches(res.request, []bot.Batch{batch}); err != nil {
+	if err := tx.PutBatches(f.request, []bot.Batch{batch}); err != nil {
 		return err
 	}
 	if len(split) == 0 {
 		return nil
 	}
-	return tx.AddBatches(res.request, split)
+	return tx.AddBatches(f.request, split)
 }
 
 // condemn notes that the service refuses the request as a whole: what is left of it is wound down.

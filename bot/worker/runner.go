@@ -51,13 +51,15 @@ type proof struct {
 	after time.Time  // not before it
 }
 
-// readBack is what one reading found: confirmed are shown as recalled, still are shown as they
-// were.
+// readBack is the result of reading recalled messages back: confirmed are shown as recalled, still
+// are shown as they were.
 type readBack struct {
+	request          bot.RequestID
 	seqs             []recall.Seq
 	last             bool // there are no more in this round
 	confirmed, still []recall.Seq
 	err              error
+	traces           []bot.Trace
 }
 
 // settlersMost is how many batches in doubt are read at once.
@@ -99,8 +101,20 @@ func putInDoubt(batches []bot.Batch) {
 	}
 }
 
-// result is what became of a job, or of the reading of a doubt.
-type result struct {
+// result is what came of something that was started beside the loop. take tells the loop.
+type result interface{ take(r *runner) }
+
+// finding is what is to be stored. write writes it in a transaction under the lease, written is
+// called once that is on disk. about is the request that is to be shown again then, and of which
+// messages; "" for none.
+type finding interface {
+	write(r *runner, tx bot.Tx, after *later) error
+	written(r *runner)
+	about() (bot.RequestID, []recall.Seq)
+}
+
+// fate is what became of a batch.
+type fate struct {
 	request bot.RequestID
 	batch   bot.Batch
 	// outcomes are final. back are put back to pending, doubt are in doubt from now on; single are
@@ -108,30 +122,42 @@ type result struct {
 	outcomes map[recall.Seq]bot.Outcome
 	back     []recall.Seq
 	doubt    []recall.Seq
-	// a code said this of a message that was in doubt: it counts once history has been read after
-	// it
-	reread   map[recall.Seq]bot.Outcome
 	single   []recall.Seq
-	unread   bool          // back: sent again without having been read
-	after    time.Duration // back: not before this much later
-	counts   bool          // back: counts as a try
-	condemn  *recall.Error // the whole request
-	pause    *recall.Error // the app
-	answered bool          // the service answered for the app: a pause is over
-	read     bool          // of a doubt's reading, not of a call
-	again    bool          // the reading failed and is to be tried again
-	reading  bool          // back: because it could not be read again
-	proof    *readBack     // of a reading back, not of a batch
-	told     []bot.Trace   // what was called for it, with the answers, and what that showed
-	noted    bool          // nothing but told is to be stored
+	// reread are codes for messages that were in doubt: they count once history has been read after
+	// them.
+	reread map[recall.Seq]bot.Outcome
+	after  time.Duration // back, single: not before this much later
+	counts bool          // back, single: counts as a try
+	traces []bot.Trace   // what was called for it, with the answers, and what that showed
 }
 
-// plain reports whether all that is to be stored of a result is the outcome of every message of its
-// batch.
-func (res *result) plain() bool {
-	return !res.noted && res.proof == nil && res.pause == nil && res.condemn == nil &&
-		len(res.back)+len(res.doubt)+len(res.single)+len(res.reread) == 0
+// called is the result of a call.
+type called struct {
+	fate
+	unreadable bool          // back: because it could not be read again
+	condemn    *recall.Error // the whole request
+	pause      *recall.Error // the app
+	answered   bool          // the service answered for the app: a pause is over
 }
+
+// settled is the result of reading a batch in doubt.
+type settled struct {
+	fate
+	unread bool // back: sent again without having been read
+	failed bool // it is to be read again
+}
+
+// ended is the result of a preparation.
+type ended struct{ request bot.RequestID }
+
+// note is what was called, where nothing else is to be stored.
+type note struct {
+	request bot.RequestID
+	traces  []bot.Trace
+}
+
+// plain reports whether all that is to be stored is the outcome of every message of the batch.
+func (f *fate) plain() bool { return len(f.back)+len(f.doubt)+len(f.single)+len(f.reread) == 0 }
 
 // runner is the work of one holder of the app's lease.
 type runner struct {
@@ -149,7 +175,7 @@ type runner struct {
 	wg      sync.WaitGroup
 
 	// used by the loop alone
-	pending   []result // not stored yet
+	pending   []finding // not stored yet
 	flying    int
 	preparing map[bot.RequestID]context.CancelFunc // ends the preparation, when the request has ended
 	flood     bot.RequestID                        // of those, the one that is a flood

@@ -29,8 +29,8 @@ func (c *complaint) log(log *slog.Logger, what string, err error) {
 	c.last, c.times = time.Now(), 0
 }
 
-// later is what is to be done once a transaction is written. Its function may run more than once, and
-// begins with none.
+// later is what is to be done once a transaction is written. Its function may run more than once,
+// and begins with none.
 type later []func()
 
 func (l *later) add(f func()) { *l = append(*l, f) }
