@@ -17,8 +17,9 @@ import (
 // request, of which one may be edited. In every state every event is tried: each account approves,
 // rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a
 // replica crashes, comes back with another roster, takes the lease over; and the holder of the
-// lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed, answered
-// or lost, at once or long after.
+// lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed, answered,
+// refused as of a paused app, or lost, at once or long after. One of the requests may be set back to
+// a copy of the ledger.
 //
 // What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, and of what a
 // message says isStale and changedSince. The steps of the runner are those of the package comment's
@@ -115,6 +116,8 @@ type course struct {
 
 	version modelVersion
 	seen    bool // the last reading showed another version than the sealed one
+
+	restored uint8 // 1 and the phase in which its ledger went back to right after the approval; 0: it did not
 }
 
 type (
@@ -136,6 +139,7 @@ const (
 	answerNone modelAnswer = iota
 	answerRecalled
 	answerLost
+	answerRefused // before anything was done, as of a paused app
 )
 
 const (
@@ -325,6 +329,10 @@ func (w world) put(i int, t turned) world {
 	}
 	q.approvals = t.approvals
 	if !state.Open() && state.HasReceipt() && q.outcome == outcomeNone {
+		if q.restored > 0 && q.batch == batchNone { // as EndedUnbegun: it may have run before
+			q.state, q.stopped, q.batch, q.doubted = stateIndex(bot.Stopping), w.phase, batchDoubt, true
+			return w
+		}
 		q.outcome = outcomeNotSent // putEnded settles what never ran
 	}
 	return w
@@ -502,7 +510,12 @@ func (m *model) work(i int, yield func(step, world)) {
 	switch {
 	case state == bot.Approved:
 		if became := m.answers(i, m.from.rosters[0]).begin; became.ok {
-			does("begin", func(w *world, q *course) { *w = w.put(i, became); w.requests[i].batch = batchPending })
+			does("begin", func(w *world, q *course) {
+				*w = w.put(i, became)
+				if q.batch = batchPending; q.restored > 0 {
+					q.batch, q.doubted = batchDoubt, true
+				}
+			})
 		}
 		return
 	case state != bot.Running && state != bot.Stopping:
@@ -521,7 +534,11 @@ func (m *model) work(i int, yield func(step, world)) {
 	case batchSending:
 		switch {
 		case q.unsent && state == bot.Running:
-			stale := isStale(modelSealed, false, modelHour[m.from.phase], time.Time{})
+			restored := time.Time{}
+			if q.restored > 0 {
+				restored = modelHour[q.restored-1].Add(time.Second)
+			}
+			stale := isStale(modelSealed, false, modelHour[m.from.phase], restored)
 			seen := stale && q.version > 0 || !stale && q.seen
 			call := func(what string) {
 				does(what, func(_ *world, q *course) { q.unsent, q.flying, q.left, q.seen = false, true, true, seen })
@@ -540,6 +557,11 @@ func (m *model) work(i int, yield func(step, world)) {
 			does("put back", func(_ *world, q *course) { q.unsent, q.batch = false, batchPending })
 		case q.answer == answerRecalled:
 			settles("store the answer", outcomeRecalled)
+		case q.answer == answerRefused:
+			does("put back what was refused", func(_ *world, q *course) {
+				q.answer, q.batch = answerNone, batchPending
+				q.left = q.left && q.doubted // a call that was refused did nothing
+			})
 		case q.answer == answerLost:
 			does("store a doubt",
 				func(_ *world, q *course) { q.answer, q.batch, q.doubted = answerNone, batchDoubt, true })
@@ -581,12 +603,25 @@ func (m *model) world(i int, yield func(step, world)) {
 		(state == bot.Approved || state == bot.Running) {
 		does("edited", func(q *course) { q.version = modelVersion(1 + m.from.phase) })
 	}
+	// The ledger is set back to a copy that was made right after the approval, which knows the least
+	// of what was done since. The process of before is dead.
+	if state := modelStates[q.state]; i == 1 && q.restored == 0 &&
+		(state == bot.Running || state == bot.Stopping || state.HasReceipt()) {
+		to := m.from
+		to.lease = nobody
+		to = to.forgotten()
+		was := to.requests[i]
+		to.requests[i] = course{state: stateIndex(bot.Approved), approvals: was.approvals, granted: was.granted,
+			stray: was.stray, gone: was.gone, left: was.left, version: was.version, restored: 1 + m.from.phase}
+		yield(step{"restored", i, -1, 0}, to)
+	}
 	if q.flying {
 		if q.reached {
 			does("answered", func(q *course) { q.flying, q.reached, q.answer = false, false, answerRecalled })
 		} else {
 			does("executed", func(q *course) { q.reached, q.gone = true, true })
 			does("lost on the way", func(q *course) { q.flying, q.answer = false, answerLost })
+			does("refused", func(q *course) { q.flying, q.answer = false, answerRefused })
 		}
 		does("no answer",
 			func(q *course) { q.stray = !q.reached; q.flying, q.reached, q.answer = false, false, answerLost })
@@ -673,6 +708,10 @@ func (m *model) check(s step, before, w world) {
 			fail("an end and its outcome do not fit", i)
 		}
 
+		if s.what == "restored" && s.request == i { // what was done since is lost; the above holds all the same
+			continue
+		}
+
 		// 4. Nothing that was done is lost: the settled stays, approvals go only by a reject,
 		// outcomes never change.
 		if !stateBefore.Open() && (q.state != was.state || q.approvals != was.approvals || q.outcome != was.outcome) {
@@ -694,7 +733,7 @@ func (m *model) check(s step, before, w world) {
 // has many messages, TestChaosEnds tries.
 var possible = map[bot.State]map[bot.State]bool{
 	bot.Proposed: {bot.Approved: true, bot.Rejected: true, bot.Withdrawn: true, bot.Expired: true},
-	bot.Approved: {bot.Running: true, bot.Stopped: true, bot.NotStarted: true},
+	bot.Approved: {bot.Running: true, bot.Stopped: true, bot.NotStarted: true, bot.Stopping: true},
 	bot.Running:  {bot.Done: true, bot.Stopping: true},
 	bot.Stopping: {bot.Stopped: true},
 }
