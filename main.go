@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,17 +14,16 @@ import (
 	"os/signal"
 	"path"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"recallbot/adapters"
 	"recallbot/adapters/console"
-	"recallbot/adapters/discord"
 	"recallbot/adapters/inbound"
 	"recallbot/adapters/metrics"
+	"recallbot/adapters/platform"
 	"recallbot/adapters/sandbox"
-	"recallbot/adapters/slack"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
 	"recallbot/bot/history"
@@ -44,17 +42,17 @@ func main() {
 		Open: func(ctx context.Context, url string) (console.Ledger, error) {
 			return ledger.Open(ctx, url, ledger.Options{ReadOnly: true})
 		},
-		Manifests: map[string]func(string) (string, error){
-			"slack": func(address string) (string, error) {
-				body, err := slack.Manifest(address)
-				return string(body), err
-			},
-			"discord": func(string) (string, error) {
-				invite, commands, err := discord.Manifest(os.Getenv("DISCORD_APPLICATION_ID"))
-				return invite + "\n" + string(commands), err
-			},
-		},
+		Manifests: manifests(),
 	}))
+}
+
+// manifests are what sets the app up on each platform, by its id.
+func manifests() map[string]func(address string) (string, error) {
+	m := map[string]func(string) (string, error){}
+	for _, known := range adapters.Platforms {
+		m[string(known.ID)] = known.Manifest
+	}
+	return m
 }
 
 // engine is what the adapters hand events to, and what goes on by itself.
@@ -72,12 +70,17 @@ type program struct {
 	bot      *bot.Bot
 	history  *history.History
 	engine   engine
-	slack    *slack.Adapter   // nil when Slack is off
-	discord  *discord.Adapter // nil when Discord is off
+	chats    []chat           // of the platforms that are on
 	webhook  *webhook.Webhook // nil when callbacks are off
 	door     *inbound.Door
 	handlers *http.ServeMux
 	metrics  *metrics.Metrics
+}
+
+// chat is a platform that is on.
+type chat struct {
+	platform.Adapter
+	id bot.Platform
 }
 
 func load(ctx context.Context) (config.Config, *slog.Logger, error) {
@@ -136,35 +139,22 @@ func wire(c config.Config, log *slog.Logger, l bot.Ledger) (*program, error) {
 // attach makes the adapters of the platforms that are on.
 func (p *program) attach() (err error) {
 	c := p.config
-	if c.Slack.On() {
-		var secrets []string
-		for _, s := range c.Slack.SigningSecrets {
-			secrets = append(secrets, s.Reveal())
+	for _, known := range adapters.Platforms {
+		if !known.On(c) {
+			continue
 		}
-		if p.slack, err = slack.New(slack.Options{
-			BotToken: c.Slack.BotToken.Reveal(), AppToken: c.Slack.AppToken.Reveal(), SigningSecrets: secrets,
-			APIURL: c.Slack.APIURL, Log: p.log, Bot: p.engine, Acked: p.metrics.Acked(slack.ID), Door: p.door,
-		}); err != nil {
+		a, err := known.Open(platform.Wiring{
+			Config: c, Bot: p.engine, Door: p.door, Log: p.log, Acked: p.metrics.Acked(known.ID),
+		})
+		if err != nil {
 			return err
 		}
-		p.metrics.Heard(slack.ID, p.slack.LastFrame)
-		p.engine.Attach(p.slack)
-		p.handlers.Handle("/slack/commands", p.slack.Handler())
-		p.handlers.Handle("/slack/interactions", p.slack.Handler())
-	}
-	if c.Discord.On() {
-		if p.discord, err = discord.New(discord.Options{
-			BotToken: c.Discord.BotToken.Reveal(), ApplicationID: c.Discord.ApplicationID,
-			PublicKey: hex.EncodeToString(c.Discord.PublicKey),
-			BaseURL:   c.Discord.BaseURL, Guilds: c.Discord.Guilds, Log: p.log, Bot: p.engine,
-			Acked: p.metrics.Acked(discord.ID),
-			Door:  p.door,
-		}); err != nil {
-			return err
+		p.chats = append(p.chats, chat{a, known.ID})
+		p.metrics.Heard(known.ID, a.LastFrame)
+		p.engine.Attach(a)
+		for _, path := range known.Paths {
+			p.handlers.Handle(path, a.Handler())
 		}
-		p.metrics.Heard(discord.ID, p.discord.LastFrame)
-		p.engine.Attach(p.discord)
-		p.handlers.Handle("/discord/interactions", p.discord.Handler())
 	}
 	if c.Chat.WebhookToken.Set() {
 		if p.webhook, err = webhook.New(webhook.Options{
@@ -191,45 +181,21 @@ func policy(c config.Config) bot.Policy {
 	for _, s := range c.Policy.ProtectedSenders {
 		p.Protected = append(p.Protected, recall.UserID(s))
 	}
-	crowd := func(requesters, approvers config.People, channels config.Channels) bot.Crowd {
-		return bot.Crowd{Requesters: principals(requesters), Approvers: principals(approvers), Channels: channels,
-			AnyChannel: channels.Any()}
-	}
-	if c.Slack.On() {
-		p.Crowds[slack.ID] = crowd(c.Slack.Requesters, c.Slack.Approvers, c.Slack.Channels)
-	}
-	if c.Discord.On() {
-		p.Crowds[discord.ID] = crowd(c.Discord.Requesters, c.Discord.Approvers, c.Discord.Channels)
+	for _, known := range adapters.Platforms {
+		if known.On(c) {
+			p.Crowds[known.ID] = known.Crowd(c)
+		}
 	}
 	return p
 }
 
-func principals(people config.People) []bot.Principal {
-	var l []bot.Principal
-	for _, u := range people.Users {
-		l = append(l, bot.Principal{User: u})
-	}
-	for _, g := range people.Groups {
-		l = append(l, bot.Principal{Group: g})
-	}
-	return l
-}
-
-// roster is the configured roster in the bot's own words. A Slack account may name its team:
-// "T1/U1".
+// roster is the configured roster in the bot's own words.
 func roster(people config.Roster) bot.Roster {
 	var r bot.Roster
 	for _, who := range people {
 		p := bot.Person{Name: who.Name}
-		for _, s := range who.Slack {
-			team, user, ok := strings.Cut(s, "/")
-			if !ok {
-				team, user = "", s
-			}
-			p.Accounts = append(p.Accounts, bot.Account{Platform: slack.ID, Workspace: team, User: user})
-		}
-		for _, d := range who.Discord {
-			p.Accounts = append(p.Accounts, bot.Account{Platform: discord.ID, Workspace: "discord", User: d})
+		for _, known := range adapters.Platforms {
+			p.Accounts = append(p.Accounts, known.Accounts(who)...)
 		}
 		r.People = append(r.People, p)
 	}
@@ -288,7 +254,7 @@ func serve(ctx context.Context) error {
 			failed <- err
 		}
 	})
-	for _, run := range p.adapters() {
+	for _, run := range p.loops() {
 		taking.Go(func() {
 			if err := run(events); err != nil {
 				failed <- err
@@ -302,8 +268,11 @@ func serve(ctx context.Context) error {
 			}
 		})
 	}
-	log.Info("serving", "version", console.Version(), "http", listener.Addr().String(), "slack", c.Slack.On(),
-		"discord", c.Discord.On(), "database", c.Storage.Scheme())
+	serving := []any{"version", console.Version(), "http", listener.Addr().String()}
+	for _, known := range adapters.Platforms {
+		serving = append(serving, string(known.ID), known.On(c))
+	}
+	log.Info("serving", append(serving, "database", c.Storage.Scheme())...)
 
 	select {
 	case <-ctx.Done():
@@ -357,14 +326,11 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// adapters are the loops that take events in.
-func (p *program) adapters() []func(context.Context) error {
+// loops are those that take events in.
+func (p *program) loops() []func(context.Context) error {
 	var l []func(context.Context) error
-	if p.slack != nil {
-		l = append(l, p.slack.Run)
-	}
-	if p.discord != nil {
-		l = append(l, p.discord.Run)
+	for _, c := range p.chats {
+		l = append(l, c.Run)
 	}
 	if p.webhook != nil {
 		l = append(l, p.webhook.Run)
@@ -387,25 +353,17 @@ func (p *program) ready(w http.ResponseWriter, r *http.Request) {
 		p.log.Warn("the database could not be read for /readyz", "err", err)
 		parts["database"], status = "it cannot be read: the log says why", http.StatusServiceUnavailable
 	}
-	tell := func(name, trouble string, passing bool) {
-		switch {
+	for _, c := range p.chats {
+		name := string(c.id)
+		switch trouble, passing := c.Trouble(); {
+		case trouble == "" && c.Remark() != "":
+			parts[name] = "ok: " + c.Remark()
 		case trouble == "":
 			parts[name] = "ok"
 		case passing:
 			parts[name] = "outage: " + trouble
 		default:
 			parts[name], status = trouble, http.StatusServiceUnavailable
-		}
-	}
-	if p.slack != nil {
-		trouble, passing := p.slack.Trouble()
-		tell("slack", trouble, passing)
-	}
-	if p.discord != nil {
-		trouble, passing := p.discord.Trouble()
-		tell("discord", trouble, passing)
-		if trouble == "" && p.discord.StandsBy() {
-			parts["discord"] = "ok: another replica holds the Gateway connection"
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -428,13 +386,9 @@ func checked(ctx context.Context) (console.Checked, error) {
 		return ledger.Check(ctx, c.Storage.DatabaseURL.Reveal(), log)
 	}}
 	people := roster(c.Policy.Roster)
-	if p.slack != nil {
-		checked.Platforms = append(checked.Platforms, console.Platform{ID: slack.ID, Name: "Slack",
-			Check: func(ctx context.Context) ([]bot.Finding, error) { return p.slack.Check(ctx, people) }})
-	}
-	if p.discord != nil {
-		checked.Platforms = append(checked.Platforms, console.Platform{ID: discord.ID, Name: "Discord",
-			Check: func(ctx context.Context) ([]bot.Finding, error) { return p.discord.Check(ctx, people) }})
+	for _, c := range p.chats {
+		checked.Platforms = append(checked.Platforms, console.Platform{ID: c.id, Name: c.id.Traits().Name,
+			Check: func(ctx context.Context) ([]bot.Finding, error) { return c.Check(ctx, people) }})
 	}
 	return checked, nil
 }

@@ -35,6 +35,7 @@
 //	golden/                 the files that tests compare with, and -update
 //
 // A Slack press arrives in adapters/slack/event.go, a Discord one in
-// adapters/discord/interaction.go; main.go puts everything together. Package recall is the client
-// of the Chat service, config the environment, adapters/sandbox everything on services in memory.
+// adapters/discord/interaction.go; adapters/adapters.go lists the platforms, and main.go puts
+// everything together. Package recall is the client of the Chat service, config the environment,
+// adapters/sandbox everything on services in memory.
 package bot

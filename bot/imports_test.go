@@ -42,7 +42,9 @@ var arrows = []struct {
 	{"adapters/metrics", []string{"bot", "bot/history", "config", "recall"}},
 	{"adapters/console", []string{"bot", "bot/history", "config", "recall"}},
 	{"adapters/inbound", nil},
-	{"adapters/*", []string{"adapters/inbound", "bot", "bot/command", "bot/intake", "config", "recall"}},
+	{"adapters/*", []string{
+		"adapters/inbound", "adapters/platform", "bot", "bot/command", "bot/intake", "config", "recall",
+	}},
 	{"adapters/*/*test", []string{"bot", "bot/bottest"}},
 }
 
