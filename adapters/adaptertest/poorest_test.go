@@ -488,7 +488,6 @@ type poorDelivery struct {
 	u     update
 	e     intake.Event
 	began time.Time
-	acked bool
 }
 
 func (d *poorDelivery) Event() intake.Event     { return d.e }
