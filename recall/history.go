@@ -27,8 +27,8 @@ type HistoryRequest struct {
 	WithRecalled bool
 }
 
-// Finished is the service's own word on how much of the asked span a page
-// holds. It never says that the group has no older messages.
+// Finished is what the service says about how much of the asked span a page holds. It never means
+// that the group has no older messages.
 type Finished int
 
 const (
@@ -81,9 +81,9 @@ func (c *Client) GroupMsgGetSimple(ctx context.Context, r HistoryRequest) (Histo
 	return HistoryPage{messages, Finished(a.IsFinished.asInt())}, nil
 }
 
-// answeredBy returns an error when an answer is not to this request: of another
-// group or topic, as far as it says so, or with messages above what was asked
-// for. Nothing of such a page is believed, neither what is there nor what lacks.
+// answeredBy returns an error when an answer is not to this request: it is about another group or
+// topic, where it names one, or has messages above those that were asked for. Nothing of such a
+// page is believed, neither the messages in it nor the absence of others.
 func (r HistoryRequest) answeredBy(group GroupID, topic TopicID, messages []Message) error {
 	switch {
 	case group != "" && group != r.Group:

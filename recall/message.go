@@ -132,8 +132,8 @@ func (m Message) Excerpt(most int) string {
 	return w.String()
 }
 
-// excerpt is the one place where each type of element gets its words. An
-// element whose content cannot be read gets them without details.
+// excerpt has the words for each type of element. An element whose content cannot be read gets them
+// without details.
 func (e Element) excerpt(w *excerpt) {
 	switch e.Type {
 	case "TIMTextElem":

@@ -69,8 +69,8 @@ func (p *Pacer) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Admit waits like [Pacer.Wait] and returns the slot of the call. The slot
-// takes its place in the quota until it is told what became of the call.
+// Admit waits like [Pacer.Wait] and returns the slot of the call. The slot takes up its place in
+// the quota until Sent or Release is called.
 func (p *Pacer) Admit(ctx context.Context) (*Slot, error) {
 	if err := p.admit(ctx); err != nil {
 		return nil, err
@@ -115,9 +115,8 @@ func (p *Pacer) admit(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// admitWaiting admits those who wait, as far as the pace lets them. Where
-// somebody is left, it sees to it that it is called again in time. It is called
-// with mu held.
+// admitWaiting admits those who wait, as far as the pace allows. Where some still wait, it sees to
+// it that it is called again in time. It is called with mu held.
 func (p *Pacer) admitWaiting() {
 	for p.waiting.n > 0 {
 		wait, ok := p.try()
@@ -168,7 +167,7 @@ func (p *Pacer) try() (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// count notes a request that is written now, and closes its slot.
+// count records a request that is written now, and closes its slot.
 func (p *Pacer) count(first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

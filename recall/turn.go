@@ -48,7 +48,7 @@ func turnOf(ctx context.Context) Turn {
 // passedMost is how many slots in a row go past others who wait.
 const passedMost = 4
 
-// A line is who waits for a slot. Its zero value is empty.
+// A line has the calls that wait for a slot. Its zero value is empty.
 type line struct {
 	n      int // how many wait
 	joined int // how many ever have
@@ -65,8 +65,8 @@ type queue struct {
 	people map[string]*inQueue // who waits, and who did since the queue was last empty
 }
 
-// inQueue is what one person waits for. Who has had more slots is in a later
-// round; who comes back begins with the others.
+// inQueue has the calls of one person that wait. A person who has had more slots is in a later
+// round; one who comes again begins with the others.
 type inQueue struct {
 	round   int
 	waiters []*waiter
@@ -78,7 +78,7 @@ type waiter struct {
 	admitted chan struct{}
 }
 
-// before reports whether of one person w goes before o.
+// before reports whether of the calls of one person w goes before o.
 func (w *waiter) before(o *waiter) bool {
 	if w.turn.Size != o.turn.Size {
 		return w.turn.Size < o.turn.Size
@@ -109,7 +109,7 @@ func (l *line) join(t Turn) *waiter {
 	return w
 }
 
-// leave takes w out of the line. It returns false where w is not in it any more.
+// leave removes w from the line. It returns false where w is no longer in it.
 func (l *line) leave(w *waiter) bool {
 	q := &l.queues[w.turn.For]
 	who := q.people[w.turn.Person]
@@ -128,7 +128,7 @@ func (l *line) leave(w *waiter) bool {
 	return true
 }
 
-// next takes out whose turn it is. Somebody must wait.
+// next removes and returns the call whose turn it is. The line must not be empty.
 func (l *line) next() *waiter {
 	q := l.nextQueue()
 	var first *waiter

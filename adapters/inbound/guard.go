@@ -13,12 +13,12 @@ const (
 	maxConns       = 1000
 	maxHeaderBytes = 8 << 10 // of a request line and its headers; net/http grants 4 KiB more
 	maxHeaderLines = 100     // a short line takes far more memory than its bytes
-	// how long what a client still sends is thrown away, so that it reads its answer
+	// how long the bytes that a client still sends are discarded, so that it reads its answer
 	lingerFor = 500 * time.Millisecond
 )
 
-// Guard bounds the connections, the headers and what is left unread on a server. It returns the
-// listener that the server is to serve; it must be called before that.
+// Guard limits the connections, the headers and the unread bytes of a server. It returns the
+// listener that the server must serve. It must be called before the server serves.
 func (d *Door) Guard(s *http.Server, l net.Listener) net.Listener {
 	s.MaxHeaderBytes = maxHeaderBytes
 	s.ConnContext = func(ctx context.Context,
@@ -39,7 +39,7 @@ func (d *Door) Guard(s *http.Server, l net.Listener) net.Listener {
 	return &listener{l, d}
 }
 
-// connKey is where the context of a request has its connection.
+// connKey is the key of the connection in the context of a request.
 type connKey struct{}
 
 func connOf(r *http.Request) *conn {
@@ -47,22 +47,22 @@ func connOf(r *http.Request) *conn {
 	return c
 }
 
-// conn is a connection that counts.
+// conn is a connection that is counted.
 type conn struct {
 	net.Conn
 	door *Door
 
-	// In door.mu.
+	// Guarded by door.mu.
 	in    *list.List // nil once it is closed
 	place *list.Element
 
-	// Of the goroutine that reads.
+	// Used by the goroutine that reads.
 	lines   int  // of the first header
 	text    bool // its line so far is not empty
 	through bool // it has been read
 }
 
-// knows reports whether the connection of a request has brought a verified event.
+// knows reports whether the connection of a request has brought a verified event before.
 func (d *Door) knows(r *http.Request) bool {
 	c := connOf(r)
 	d.mu.Lock()
@@ -70,7 +70,8 @@ func (d *Door) knows(r *http.Request) bool {
 	return c != nil && c.in == &d.known
 }
 
-// verified notes that the connection of a request has brought an event, and keeps it open.
+// verified records that the connection of a request has brought an event, which keeps the
+// connection open.
 func (d *Door) verified(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	if c == nil {
@@ -86,8 +87,9 @@ func (d *Door) verified(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// admit counts a new connection in. Where there are too many it closes the oldest without a
-// verified event; where all have brought one, that whose last one is the longest ago.
+// admit counts a new connection. Where there are too many it closes the oldest one without a
+// verified event; where all have brought one, it closes the connection whose last event was the
+// longest ago.
 func (d *Door) admit(nc net.Conn) *conn {
 	c := &conn{Conn: nc, door: d}
 	d.mu.Lock()
@@ -110,7 +112,7 @@ func (d *Door) admit(nc net.Conn) *conn {
 	return c
 }
 
-// remove counts a connection out. door.mu is held.
+// remove stops counting a connection. door.mu is held.
 func (c *conn) remove() {
 	if c.in != nil {
 		c.in.Remove(c.place)
@@ -128,8 +130,8 @@ func (c *conn) Close() error {
 
 var errLines = errors.New("the header has too many lines")
 
-// Read reads from the connection. It fails where the first header has too many lines; a later one
-// belongs to a connection that has brought an event.
+// Read reads from the connection. It fails where the first header has too many lines. A later
+// header belongs to a connection that has brought an event.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	for _, char := range b[:n] {
@@ -149,8 +151,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite ends what is sent, so that the client has time to read it before the connection is
-// closed.
+// CloseWrite ends the sending, so that the client has time to read the answer before the connection
+// is closed.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

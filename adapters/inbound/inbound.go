@@ -1,10 +1,10 @@
-// Package inbound bounds what strangers can take of the process by the address that events come in
-// at. Whoever knows that address can open connections and send requests; only a signature tells
-// them from Slack, Discord and the Chat service, and it covers a body that has to be read first. So
-// a Door is between the address and the adapters: Guard bounds the connections and the headers,
-// Read the bodies.
+// Package inbound limits what strangers can take of the process through the address at which events
+// come in. Anybody who knows that address can open connections and send requests. Only a signature
+// distinguishes them from Slack, Discord and the Chat service, and it covers a body that has to be
+// read first. So a Door is between the address and the adapters: Guard limits the connections and
+// the headers, and Read the bodies.
 //
-// What strangers hold, at most:
+// Strangers hold at most:
 //
 //   - 1,000 connections. For one more the oldest without a verified event is closed. A connection
 //     without a verified event takes one request.
@@ -36,7 +36,7 @@ const (
 	logEvery      = time.Minute     // a line about strangers, for each sort of refusal
 )
 
-// Door bounds what strangers hold. One Door serves all adapters of a process. It is made by New.
+// Door limits what strangers hold. One Door serves all adapters of a process. It is made by New.
 type Door struct {
 	log *slog.Logger
 
@@ -60,19 +60,19 @@ func New(log *slog.Logger) *Door {
 	return d
 }
 
-// Signed says how a request proves that it is no stranger's.
+// Signed is how a request proves that it was signed by the service that it names.
 type Signed struct {
-	// Plausible says that the headers can be those of a signed request: none is missing, the time
-	// is near, the signature is as long as one is. Where they cannot the body is not read.
+	// Plausible is false where the headers cannot be those of a signed request: one is missing, the
+	// time is too far away, or the signature has the wrong length. Then the body is not read.
 	Plausible bool
-	// Before stands before the body in what is signed.
+	// Before is the text that is signed in front of the body.
 	Before string
-	// Fits reports whether the signature is that of Before and the body. Nil: the headers have
-	// proved it.
+	// Fits reports whether the signature is that of Before and the body. It is nil where the
+	// headers have proved it already.
 	Fits func(signed []byte) bool
 }
 
-// body is one that is being read, or verified.
+// body is a body that is being read or verified.
 type body struct {
 	size   int    // bytes of its buffers
 	stop   func() // ends its reading at once
@@ -81,10 +81,10 @@ type body struct {
 }
 
 // Read reads the body of r into one buffer and has it verified. It returns status 0 and the body,
-// or the status that w is to be answered with: 401 where the request is not signed, 413 where the
-// body is over MaxBody, 408 where it was not complete after 3 s, 503 where it was dropped for
-// others, 400 where it ended early. With 401 it returns the body too, if it was read. Parse nothing
-// else of it than what a stranger may say.
+// or the status with which to answer: 401 where the request is not signed, 413 where the body is
+// over MaxBody, 408 where it was not complete after 3 s, 503 where it was dropped to make room, 400
+// where it ended early. With 401 it returns the body too, if it was read; the caller may parse of
+// it only what a stranger may say.
 func (d *Door) Read(w http.ResponseWriter, r *http.Request, s Signed) (text []byte, status int) {
 	defer func() {
 		switch {
@@ -124,8 +124,8 @@ func (d *Door) Read(w http.ResponseWriter, r *http.Request, s Signed) (text []by
 	return signed[len(s.Before):], status
 }
 
-// read reads a body, after the text before. Its buffer grows with what has come: a stranger pays in
-// bytes for what it holds.
+// read reads a body, after the text before. Its buffer grows with the bytes that have come, so that
+// a stranger has to send the bytes that it holds.
 func (d *Door) read(b *body, r *http.Request, before string) (buf []byte, status int) {
 	limit := MaxBody
 	if r.ContentLength >= 0 {
@@ -165,8 +165,9 @@ func (d *Door) enter(b *body) {
 	d.bodies = append(d.bodies, b)
 }
 
-// reserve lets b hold n bytes more. Where there is no room the largest of the others are dropped,
-// and what they held is awaited. It returns false where the reading of b was ended meanwhile.
+// reserve lets b hold n more bytes. Where there is no room it drops the largest of the other bodies
+// and waits until their bytes are free. It returns false where the reading of b was ended
+// meanwhile.
 func (d *Door) reserve(b *body, n int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -187,8 +188,8 @@ func (d *Door) reserve(b *body, n int) bool {
 	return true
 }
 
-// largest is the largest body other than b whose reading can be ended, the oldest of several. d.mu
-// is held.
+// largest returns the largest body other than b whose reading can be ended, and of several the
+// oldest. d.mu is held.
 func (d *Door) largest(b *body) (largest *body) {
 	for _, o := range d.bodies {
 		if o != b && !o.whole && o.status == 0 && (largest == nil || o.size > largest.size) {
@@ -214,8 +215,7 @@ func (d *Door) late(b *body) {
 	}
 }
 
-// complete ends a body's being read, with the status of its reading. From now on it is not ended
-// from outside.
+// complete marks a body as read, with the status of its reading. From then on nobody else ends it.
 func (d *Door) complete(b *body, status int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -232,7 +232,7 @@ func (d *Door) release(b *body, n int) {
 	d.free(b, n)
 }
 
-// free takes n bytes from what b holds. d.mu is held.
+// free subtracts n bytes from what b holds. d.mu is held.
 func (d *Door) free(b *body, n int) {
 	b.size -= n
 	d.held -= n
@@ -255,7 +255,7 @@ type refusals struct {
 	logged time.Time
 }
 
-// refuse counts a refusal. Strangers must not fill the log either: it tells of each sort once a
+// refuse counts a refusal. Since strangers must not fill the log either, it logs each kind once a
 // minute.
 func (d *Door) refuse(status int) { d.note(http.StatusText(status)) }
 
@@ -274,6 +274,6 @@ func (d *Door) note(why string) {
 	}
 	d.mu.Unlock()
 	if tell {
-		d.log.Info("strangers were refused at the door", "why", why, "times", n)
+		d.log.Info("requests of strangers were refused", "why", why, "times", n)
 	}
 }

@@ -1,6 +1,6 @@
-// Package metrics tells an operator's Prometheus how the bot does: what waits, what is in doubt,
-// what the Chat service answers, and whether the platforms are heard. No label holds a group, a
-// user or a message.
+// Package metrics exports figures for Prometheus: how many requests wait, how many messages are in
+// doubt, what the Chat service answers, and when each platform was last heard of. No label holds a
+// group, a user or a message.
 package metrics
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics collects figures and serves them. Its zero value is not usable; New makes one.
+// Metrics collects the figures and serves them. The zero value cannot be used; New makes one.
 type Metrics struct {
 	registry *prometheus.Registry
 	calls    *prometheus.CounterVec
@@ -56,14 +56,15 @@ func (m *Metrics) Handler() http.Handler {
 	return mux
 }
 
-// Acked returns what an adapter tells its acknowledgement times to.
+// Acked returns a function to which the adapter of a platform reports how long an acknowledgement
+// took.
 func (m *Metrics) Acked(p bot.Platform) func(time.Duration) {
 	o := m.acks.WithLabelValues(string(p))
 	return func(d time.Duration) { o.Observe(d.Seconds()) }
 }
 
-// Heard watches when a platform was last heard of. last returns the zero time before the first
-// frame, and while another replica holds the connection.
+// Heard exports how long ago a platform was last heard of. last returns the zero time before the
+// first frame, and while another replica holds the connection.
 func (m *Metrics) Heard(p bot.Platform, last func() time.Time) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "recallbot_last_frame_age_seconds",
@@ -77,10 +78,10 @@ func (m *Metrics) Heard(p bot.Platform, last func() time.Time) {
 	}))
 }
 
-// Watch reads the bot's own figures at each scrape.
+// Watch makes each scrape read the bot's own figures from the ledger.
 func (m *Metrics) Watch(b *bot.Bot) { m.registry.MustRegister(&state{b}) }
 
-// state reads what is stored.
+// state reads the stored figures.
 type state struct{ b *bot.Bot }
 
 var (
@@ -126,7 +127,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge(paused, flag)
 }
 
-// Chat counts the calls of a Chat.
+// Chat returns c with its calls counted.
 func (m *Metrics) Chat(c bot.Chat) bot.Chat { return &counted{c, m} }
 
 type counted struct {

@@ -156,7 +156,9 @@ func TestLeftByTheOneBefore(t *testing.T) {
 // TestLeftTakenUpOnce: two replicas that find the same event at the same time act once, and the
 // person hears once.
 func TestLeftTakenUpOnce(t *testing.T) {
-	for name, age := range map[string]time.Duration{"checked again": intake.LeftAfter, "given up": intake.CheckedAgain} {
+	for name, age := range map[string]time.Duration{
+		"checked again": intake.LeftAfter, "given up": intake.CheckedAgain,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
 				stored, _ := adaptertest.Storing(x.t, x.bot.policy)

@@ -1,7 +1,7 @@
-// Package webhook takes in the callbacks of the Chat service: POST /chat/webhook. It verifies them,
-// answers at once, and hands those that are of use to the bot in batches. What waits is bounded: a
-// callback for which there is no room is dropped and counted, and no sender of messages can make
-// the process grow.
+// Package webhook receives the callbacks of the Chat service: POST /chat/webhook. It verifies a
+// callback, answers it at once, and hands those that the bot wants to the bot in batches. The queue
+// is bounded: a callback for which there is no room is dropped and counted, so that nobody can make
+// the process grow by sending messages.
 package webhook
 
 import (
@@ -21,7 +21,7 @@ import (
 const (
 	maxWaiting = 64 << 20 // bytes of all callbacks that wait
 	batchMost  = 1000     // callbacks handed over at once
-	// how long the first of a batch waits for others: a commit to disk holds up the runner's
+	// how long the first callback of a batch waits for others: a commit to disk delays the runner's
 	batchEvery = 250 * time.Millisecond
 	retryPause = 500 * time.Millisecond // before a batch that could not be handed over is tried again
 	retries    = 10                     // tries of a batch before it is dropped
@@ -29,23 +29,23 @@ const (
 	lastWithin = 2 * time.Second        // how long handing over what still waits may take when the process stops
 )
 
-// Bot is the part of *bot.Bot that callbacks go to.
+// Bot is the part of the bot that receives callbacks.
 type Bot interface {
-	// Wants reports whether a callback is of any use. It must be quick.
+	// Wants reports whether the bot has a use for a callback. It must be quick.
 	Wants(recall.Callback) bool
-	// Hear takes callbacks in. Where it fails they are handed over again.
+	// Hear stores callbacks. Where it fails, they are handed over again.
 	Hear(ctx context.Context, callbacks []recall.Callback) error
 }
 
-// Options is what a Webhook is made of.
+// Options configure a Webhook.
 type Options struct {
 	App   recall.SDKAppID
 	Token string // the authentication token of the console; a secret
 	Bot   Bot
-	// Sends and Recalls are how many callbacks of each kind may wait; 0: 10,000. They wait apart: a
-	// flood of messages does not push out recalls.
+	// Sends and Recalls are how many callbacks of each kind may wait; 0 means 10,000. They have
+	// separate queues, so that a flood of messages does not displace recalls.
 	Sends, Recalls int
-	// Door bounds what strangers hold by the requests; nil is one of the Webhook's own.
+	// Door limits what strangers hold by their requests; nil for a Door of the Webhook's own.
 	Door *inbound.Door
 	Log  *slog.Logger
 }
@@ -62,7 +62,7 @@ type Webhook struct {
 	taken, dropped, refused, handed atomic.Int64
 }
 
-// callback is one that waits.
+// callback is a callback that waits.
 type callback struct {
 	told recall.Callback
 	size int64 // bytes of its body
@@ -91,7 +91,7 @@ func New(o Options) (*Webhook, error) {
 	}, nil
 }
 
-// Counts is how many callbacks there were since the start.
+// Counts are how many callbacks there were since the start.
 type Counts struct {
 	Taken   int64 // of use, and let in to wait
 	Handed  int64 // reached the bot
@@ -100,18 +100,18 @@ type Counts struct {
 	Waiting int   // now
 }
 
-// Counts returns how many callbacks there were.
+// Counts returns the counts since the start.
 func (w *Webhook) Counts() Counts {
 	return Counts{Taken: w.taken.Load(), Handed: w.handed.Load(), Dropped: w.dropped.Load(), Refused: w.refused.Load(),
 		Waiting: len(w.sends) + len(w.recalls)}
 }
 
-// ServeHTTP answers a callback at once; nothing is stored meanwhile. The path does not matter to
-// it.
+// ServeHTTP answers a callback at once and stores nothing meanwhile. It does not look at the path.
 //
-// 200 and the service's own answer: taken, of no use, or dropped for want of room. 401: not signed
-// by the token within 60 s, or of another app. 405: not a POST. 413: over 1 MiB. 408, 503: it was
-// too slow, or dropped for others. 400: it cannot be read.
+// 200 with the service's own answer: the callback was queued, is of no use, or was dropped for want
+// of room. 401: it was not signed by the token within 60 s, or is for another app. 405: it was not
+// a POST. 413: it was over 1 MiB. 408, 503: it was too slow, or dropped to make room. 400: it
+// cannot be read.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, why string) {
 		w.refused.Add(1)
@@ -122,8 +122,8 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusMethodNotAllowed, "callbacks are posted")
 		return
 	}
-	// The address alone is signed; the body is bounded all the same, for who saw one address can
-	// send any body to it.
+	// Only the address is signed. The body is limited all the same, since a person who saw one
+	// address can send any body to it.
 	failed := recall.VerifyCallback(r.URL.Query(), w.o.App, w.o.Token, time.Now())
 	body, status := w.o.Door.Read(rw, r, inbound.Signed{Plausible: failed == nil})
 	switch {
@@ -146,7 +146,7 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(rw, recall.CallbackAnswer) // the service may have gone; the callback is taken
 }
 
-// take lets a callback wait, or drops it.
+// take queues a callback, or drops it.
 func (w *Webhook) take(c callback) {
 	queue := w.sends
 	if _, ok := c.told.(recall.AfterRecallMsg); ok {
@@ -171,7 +171,7 @@ func (w *Webhook) take(c callback) {
 	}
 }
 
-// Run hands callbacks over until ctx ends, then those that wait, for 2 s at most.
+// Run hands callbacks to the bot until ctx ends, and then those that wait, for 2 s at most.
 func (w *Webhook) Run(ctx context.Context) error {
 	for {
 		select {
@@ -203,7 +203,7 @@ func (w *Webhook) Run(ctx context.Context) error {
 	}
 }
 
-// batch takes what waits, recalls first.
+// batch takes the waiting callbacks, recalls first.
 func (w *Webhook) batch() []recall.Callback {
 	var batch []recall.Callback
 	for _, queue := range []chan callback{w.recalls, w.sends} {
@@ -216,8 +216,8 @@ func (w *Webhook) batch() []recall.Callback {
 	return batch
 }
 
-// hand gives a batch to the bot, several times where that fails. It is given up when ctx ends; a
-// try under calls is not cut off by that.
+// hand gives a batch to the bot, and again where that fails, until ctx ends. An attempt runs under
+// calls, so that the end of ctx does not interrupt it.
 func (w *Webhook) hand(ctx, calls context.Context, batch []recall.Callback) {
 	for try := 1; ; try++ {
 		call, cancel := context.WithTimeout(calls, handWithin)
@@ -232,7 +232,7 @@ func (w *Webhook) hand(ctx, calls context.Context, batch []recall.Callback) {
 			w.log.Error("callbacks could not be stored; they are dropped", "callbacks", len(batch), "err", err)
 			return
 		}
-		w.log.Warn("callbacks could not be stored; it will be tried again", "callbacks", len(batch), "err", err)
+		w.log.Warn("callbacks could not be stored; trying again", "callbacks", len(batch), "err", err)
 		pause(ctx, retryPause)
 	}
 }

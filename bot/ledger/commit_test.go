@@ -232,9 +232,17 @@ func crash(t *testing.T, databaseURL string) {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
+	witness, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer witness.Close(ctx)
 	if _, err := conn.Exec(ctx, fmt.Sprintf("COPY (SELECT 1) TO PROGRAM 'kill -9 %d'",
 		conn.PgConn().PID())); err == nil {
 		t.Fatal("the server was not killed")
+	}
+	for witness.Ping(ctx) == nil { // until the server has noticed it still takes connections, and ends them then
+		time.Sleep(20 * time.Millisecond)
 	}
 	for {
 		again, err := pgx.Connect(ctx, databaseURL)

@@ -9,6 +9,8 @@ import (
 	"recallbot/bot"
 )
 
+// audit are the promises about the audit log, and about what else is stored under a key: notes,
+// rosters, pauses and the numbers of receipts.
 var audit = []promise{
 	{"an empty log has no head", func(t *testing.T, l bot.Ledger) {
 		do(t, l, func(tx bot.Tx) error {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Fill takes all the room that is left in the directory of SmallDisk, to the last byte, and returns
-// what gives it back.
+// Fill fills the directory of SmallDisk to the last byte, and returns a function that frees the
+// room again.
 func Fill(t testing.TB, dir string) (free func()) {
 	t.Helper()
 	name := filepath.Join(dir, "ballast")

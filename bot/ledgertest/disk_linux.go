@@ -18,10 +18,10 @@ const (
 )
 
 // SmallDisk runs fn with a directory that is a file system of its own, of so many bytes, which can
-// really be full. A test, not a part of one, calls it first of all: the test program is run again
-// for this test alone, in a mount namespace of its own, as an unprivileged user may have one, or as
-// root. So nothing is mounted that others see, and it is gone with that process, however it ends.
-// Where neither is allowed the test is skipped.
+// really be full. A test, not a subtest, must call it first: the test program is run again for this
+// test alone, in a mount namespace of its own, as root or as an unprivileged user. So nobody else
+// sees the mount, and it ends with that process, however the process ends. Where neither is allowed
+// the test is skipped.
 func SmallDisk(t *testing.T, bytes int, fn func(t *testing.T, dir string)) {
 	t.Helper()
 	if os.Getenv(smallDisk) != "" {

@@ -1,5 +1,5 @@
-// Package ledgertest is what a bot.Ledger promises, as tests: one suite that every implementation
-// runs.
+// Package ledgertest has what a bot.Ledger promises, as tests. Every implementation runs the one
+// suite, Test. A promise is a sentence, with the function that checks it on an empty ledger.
 package ledgertest
 
 import (
@@ -25,14 +25,14 @@ const (
 	there bot.Platform = "there"
 )
 
-// promise is one sentence of bot.Ledger's documentation, and how it is checked on an empty ledger.
+// promise is one sentence of what bot.Ledger documents, and its check on an empty ledger.
 type promise struct {
 	says  string
 	check func(t *testing.T, l bot.Ledger)
 }
 
-// Test checks all promises. open returns an empty ledger, which Test closes; what else it holds
-// goes with t.Cleanup.
+// Test checks all promises. open returns an empty ledger, which Test closes; open removes
+// everything else with t.Cleanup.
 func Test(t *testing.T, open func(t *testing.T) bot.Ledger) {
 	for _, topic := range []struct {
 		name     string
@@ -88,7 +88,7 @@ func fails(t *testing.T, l bot.Ledger, want error, fn func(tx bot.Tx) error) {
 	}
 }
 
-// look returns what fn reads.
+// look returns what fn reads in a View.
 func look[T any](t *testing.T, l bot.Ledger, fn func(tx bot.Tx) (T, error)) T {
 	t.Helper()
 	var got T
@@ -102,7 +102,7 @@ func look[T any](t *testing.T, l bot.Ledger, fn func(tx bot.Tx) (T, error)) T {
 	return got
 }
 
-// same compares what was read with what was written. A nil and an empty list are the same.
+// same fails unless what was read equals what was written. A nil and an empty list are equal.
 func same(t *testing.T, got, want any) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
@@ -110,7 +110,7 @@ func same(t *testing.T, got, want any) {
 	}
 }
 
-// atOnce runs fn n times at once and returns the errors.
+// atOnce runs fn n times concurrently and returns the errors.
 func atOnce(n int, fn func(i int) error) []error {
 	errs := make([]error, n)
 	var wg sync.WaitGroup
@@ -121,7 +121,7 @@ func atOnce(n int, fn func(i int) error) []error {
 	return errs
 }
 
-// day is when the requests of these tests were asked.
+// day is the time at which the requests of these tests are asked.
 var day = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 const (
@@ -135,7 +135,7 @@ func actor(user string) bot.Actor {
 	return bot.Actor{Person: bot.PersonID(a.String()), Account: a, Name: user}
 }
 
-// asked is a request as it is when it was asked.
+// asked returns a request that was just asked.
 func asked(id bot.RequestID) bot.Request {
 	mina := actor("mina")
 	return bot.Request{
@@ -147,14 +147,13 @@ func asked(id bot.RequestID) bot.Request {
 	}
 }
 
-// approvedBy is the approval of a user.
+// approvedBy returns the approval of a user.
 func approvedBy(user, digest string) bot.Approval {
 	return bot.Approval{By: actor(user), Digest: digest, At: day.Add(time.Minute),
 		Event: bot.EventID("press of " + user)}
 }
 
-// prepare stores a request that is being prepared, with n messages that it is going to be sealed
-// with.
+// prepare stores a request that is being prepared, with n messages to be sealed.
 func prepare(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
 	t.Helper()
 	r := asked(id)
@@ -167,7 +166,7 @@ func prepare(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
 	return r
 }
 
-// seal lets a request that is being prepared wait for a decision.
+// seal makes a request that is being prepared wait for a decision.
 func seal(t *testing.T, l bot.Ledger, r bot.Request) bot.Request {
 	t.Helper()
 	r.State, r.Digest, r.Needed = bot.Proposed, digest, 1
@@ -195,7 +194,7 @@ func grant(t *testing.T, l bot.Ledger, id bot.RequestID, n int) bot.Request {
 	return r
 }
 
-// sealed is n messages with the seqs from 1 on.
+// sealed returns n messages with the seqs from 1 on.
 func sealed(n int) []bot.Message {
 	all := make([]bot.Message, n)
 	for i := range all {
@@ -208,7 +207,7 @@ func sealed(n int) []bot.Message {
 	return all
 }
 
-// inBatches puts the n seqs from 1 on into batches of ten.
+// inBatches assigns the n seqs from 1 on to batches of ten.
 func inBatches(n int) []bot.Batch {
 	var all []bot.Batch
 	for from := 1; from <= n; from += 10 {
@@ -221,12 +220,12 @@ func inBatches(n int) []bot.Batch {
 	return all
 }
 
-// recalled is the outcome of a message that the API said was recalled.
+// recalled returns the outcome of a message that the API reported as recalled.
 var recalled = bot.Outcome{Class: bot.ClassRecalled, At: day, Confirmed: bot.ByAnswer}
 
 func raw(v string) json.RawMessage { return json.RawMessage(v) }
 
-// soon waits for a wake, and fails when none comes.
+// soon waits for a wake, and fails when there is none.
 func soon(t *testing.T, wakes <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

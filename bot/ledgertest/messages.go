@@ -16,6 +16,8 @@ func messagesOf(t *testing.T, l bot.Ledger, id bot.RequestID) []bot.Message {
 	return look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Messages(id, 0, 1_000_000) })
 }
 
+// messages are the promises about sealed messages: what is kept, what counts as unsettled, and that
+// an outcome is stored once.
 var messages = []promise{
 	{"a message comes back as it was sealed", func(t *testing.T, l bot.Ledger) {
 		all := []bot.Message{

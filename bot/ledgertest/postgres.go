@@ -21,13 +21,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres returns the URL of an empty PostgreSQL database of the test's own, which goes when the
+// Postgres returns the URL of an empty PostgreSQL database for the test, which is dropped when the
 // test ends.
 //
 // The server is the one at TEST_POSTGRES_URL, whose user must be able to create databases. Where
-// that is not set, a private server is started from the installed programs (on PATH or in
-// /usr/lib/postgresql), on a Unix socket in a temporary directory; it serves all tests of the
-// process and ends with it. Where there are none the test is skipped, or fails when CI is "true".
+// that is not set, Postgres starts a private server from the installed programs (on PATH or in
+// /usr/lib/postgresql), on a Unix socket in a temporary directory. It serves all tests of the
+// process and ends with it. Where no programs are installed the test is skipped, or fails when CI
+// is "true".
 func Postgres(t testing.TB) (databaseURL string) {
 	t.Helper()
 	serving := use(t, server, "set TEST_POSTGRES_URL, or install it")
@@ -48,7 +49,7 @@ func Postgres(t testing.TB) (databaseURL string) {
 	return u.String()
 }
 
-// PostgresServer returns the URL of an empty database in a private server of the test's own, whose
+// PostgresServer returns the URL of an empty database in a private server for the test, whose
 // processes the test may kill. Where PostgreSQL is not installed the test is skipped, or fails when
 // CI is "true".
 func PostgresServer(t testing.TB) (databaseURL string) {
@@ -58,7 +59,7 @@ func PostgresServer(t testing.TB) (databaseURL string) {
 	return serving.url
 }
 
-// use returns the server that get does. Where there is none, mend is what to do about it.
+// use returns the server that get returns. mend says what to do where there is none.
 func use(t testing.TB, get func() (cluster, error), mend string) cluster {
 	t.Helper()
 	serving, err := get()
@@ -96,8 +97,9 @@ var server = sync.OnceValues(func() (cluster, error) {
 	return startServer()
 })
 
-// startServer makes a cluster and serves it from a shell that waits for the end of this process,
-// whatever ends it: then its standard input ends, it stops the server and removes the cluster.
+// startServer creates a cluster and serves it from a shell. When this process ends, in whatever
+// way, the standard input of the shell ends; the shell then stops the server and removes the
+// cluster.
 func startServer() (cluster, error) {
 	initdb, err := program("initdb")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"recallbot/recall"
 )
 
-// full is a request with everything that one can hold.
+// full returns a request with every field set.
 func full(id bot.RequestID) bot.Request {
 	r := asked(id)
 	theo := actor("theo")
@@ -393,7 +393,8 @@ var approvals = []promise{
 	}},
 }
 
-// refusesApproval checks that a, added to an approval by theo, is refused and leaves nothing.
+// refusesApproval checks that a, added to an approval by theo, is refused and nothing of it is
+// stored.
 func refusesApproval(t *testing.T, l bot.Ledger, a bot.Approval) {
 	t.Helper()
 	r := propose(t, l, "R-1", 1)

@@ -9,6 +9,8 @@ import (
 	"recallbot/bot"
 )
 
+// transactions are the promises about Tx, View, Subscribe and Now: all or nothing, one after the
+// other, and readers that wait for nobody.
 var transactions = []promise{
 	{"what was written is there afterwards", func(t *testing.T, l bot.Ledger) {
 		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
