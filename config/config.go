@@ -80,10 +80,10 @@ type Slack struct {
 	Channels       Channels `env:"SLACK_CHANNELS"`
 }
 
-// On tells whether Slack is configured.
+// On reports whether Slack is configured.
 func (s Slack) On() bool { return s.BotToken.Set() }
 
-// SocketMode tells how events come: over Socket Mode, which an app token
+// SocketMode reports how events come: over Socket Mode, which an app token
 // switches on, or else over HTTP.
 func (s Slack) SocketMode() bool { return s.AppToken.Set() }
 
@@ -101,10 +101,10 @@ type Discord struct {
 	Channels   Channels  `env:"DISCORD_CHANNELS"`
 }
 
-// On tells whether Discord is configured.
+// On reports whether Discord is configured.
 func (d Discord) On() bool { return d.BotToken.Set() }
 
-// Gateway tells how interactions come: over the Gateway, or over HTTP, which a
+// Gateway reports how interactions come: over the Gateway, or over HTTP, which a
 // public key switches on.
 func (d Discord) Gateway() bool { return len(d.PublicKey) == 0 }
 
@@ -129,10 +129,10 @@ func (k PublicKey) MarshalText() ([]byte, error) { return []byte(hex.EncodeToStr
 // word "any".
 type Channels []string
 
-// Any tells whether every channel will do.
+// Any reports whether every channel will do.
 func (c Channels) Any() bool { return slices.Equal(c, []string{anyWord}) }
 
-// Allows tells whether the bot may be used in the channel.
+// Allows reports whether the bot may be used in the channel.
 func (c Channels) Allows(id string) bool { return c.Any() || slices.Contains(c, id) }
 
 // Policy is who and how many must agree, and how much may be asked for.
@@ -181,7 +181,7 @@ const (
 	ContentOnRequest = "on-request"
 )
 
-// OnCards tells whether cards carry message content: CARD_CONTENT says so, and
+// OnCards reports whether cards carry message content: CARD_CONTENT says so, and
 // evidence that is only a hash leaves nothing to show.
 func (e Evidence) OnCards() bool { return e.CardContent == ContentShown && e.Keep != KeepHash }
 

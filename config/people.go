@@ -13,7 +13,7 @@ type People struct {
 	Groups []string // ids of user groups on Slack, of roles on Discord
 }
 
-// Nobody tells whether the list is empty.
+// Nobody reports whether the list is empty.
 func (p People) Nobody() bool { return len(p.Users) == 0 && len(p.Groups) == 0 }
 
 // EnvDecode reads a list that was checked: "U..." and "S..." as Slack writes
@@ -84,7 +84,7 @@ func (c *crowd) add(p platform, list People, roster Roster) {
 	}
 }
 
-// names tells whether a person's accounts name the user, whatever the workspace.
+// names reports whether a person's accounts name the user, whatever the workspace.
 func names(accounts []string, id string) bool {
 	return slices.ContainsFunc(accounts, func(a string) bool {
 		_, user := splitAccount(a)

@@ -143,7 +143,7 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Warnings tells what is right in a loaded configuration, but probably not meant.
+// Warnings returns what is valid in a loaded configuration, but probably not meant.
 func (c Config) Warnings() []Problem {
 	var ps []Problem
 	warn := func(variable, what, mend string) { ps = append(ps, Problem{variable, what, mend}) }
@@ -200,7 +200,7 @@ func (c Config) Warnings() []Problem {
 	return ps
 }
 
-// missing are the users of a list who are nobody's account.
+// missing returns the users of a list whose account is not in the roster.
 func (r Roster) missing(p platform, list People) []string {
 	var ids []string
 	for _, id := range list.Users {

@@ -38,10 +38,10 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// Set tells whether there is a value.
+// Set reports whether there is a value.
 func (s Secret) Set() bool { return s.value != nil }
 
-// Equal tells whether two secrets hold the same value.
+// Equal reports whether two secrets hold the same value.
 func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
 // Format implements [fmt.Formatter]: dots for every verb and flag.

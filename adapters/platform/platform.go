@@ -1,5 +1,5 @@
-// Package platform is what the folder of a chat platform brings to the program, as one value of type
-// Platform. Package adapters lists them, and main reads that list.
+// Package platform is what the folder of a chat platform brings to the program, as one value of
+// type Platform. Package adapters lists them, and main reads that list.
 package platform
 
 import (

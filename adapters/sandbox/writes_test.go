@@ -46,8 +46,8 @@ func TestWrites(t *testing.T) {
 		ran := w.take(t)
 
 		if n := len(asked) + len(ran); n > writesMost {
-			t.Errorf("%d writing transactions, want %d at most:\n%s\nand then\n%s", n, writesMost, strings.Join(asked, "\n"),
-				strings.Join(ran, "\n"))
+			t.Errorf("%d writing transactions, want %d at most:\n%s\nand then\n%s", n, writesMost,
+				strings.Join(asked, "\n"), strings.Join(ran, "\n"))
 		}
 		for what, did := range map[string][]string{"preparing": asked, "running": ran} {
 			taken := 0

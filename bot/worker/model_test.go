@@ -17,9 +17,9 @@ import (
 // request, of which one may be edited. In every state every event is tried: each account approves,
 // rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a
 // replica crashes, comes back with another roster, takes the lease over; and the holder of the
-// lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed, answered,
-// refused as of a paused app, or lost, at once or long after. One of the requests may be set back to
-// a copy of the ledger.
+// lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed,
+// answered, refused as of a paused app, or lost, at once or long after. One of the requests may be
+// set back to a copy of the ledger.
 //
 // What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, and of what a
 // message says isStale and changedSince. The steps of the runner are those of the package comment's
@@ -603,8 +603,8 @@ func (m *model) world(i int, yield func(step, world)) {
 		(state == bot.Approved || state == bot.Running) {
 		does("edited", func(q *course) { q.version = modelVersion(1 + m.from.phase) })
 	}
-	// The ledger is set back to a copy that was made right after the approval, which knows the least
-	// of what was done since. The process of before is dead.
+	// The ledger is set back to a copy that was made right after the approval, which knows the
+	// least of what was done since. The process of before is dead.
 	if state := modelStates[q.state]; i == 1 && q.restored == 0 &&
 		(state == bot.Running || state == bot.Stopping || state.HasReceipt()) {
 		to := m.from
