@@ -173,6 +173,24 @@ func (b *Bot) Show(tx Tx, id RequestID) error {
 	return tx.Want(id)
 }
 
+// ShowAtOnce makes the teller draw the request again without the pause between edits of progress,
+// which is not for what a person did nor for an end.
+func (b *Bot) ShowAtOnce(tx Tx, id RequestID) error {
+	views, err := tx.ViewOf(id)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if v.Tries == 0 && !v.After.IsZero() {
+			v.After = time.Time{}
+			if err := tx.PutView(v); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Show(tx, id)
+}
+
 // Ended does what every end needs: no timers but the evidence's, the last posts, the card once
 // more.
 func (b *Bot) Ended(tx Tx, r Request) error {
@@ -198,12 +216,6 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 		return err
 	}
 	for _, v := range views {
-		if v.Tries == 0 && !v.After.IsZero() { // the pause between edits of progress is not for the end
-			v.After = time.Time{}
-			if err := tx.PutView(v); err != nil {
-				return err
-			}
-		}
 		if r.State.HasReceipt() {
 			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/outcomes",
 				Kind: PostOutcomes}); err != nil {
@@ -215,8 +227,8 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 			return err
 		}
 	}
-	tx.Wake(WakeTeller, WakeTimer)
-	return tx.Want(r.ID)
+	tx.Wake(WakeTimer)
+	return b.ShowAtOnce(tx, r.ID)
 }
 
 // End stores a request that has ended. Where it was approved and nothing of it ran, every

@@ -38,7 +38,14 @@ type Card struct {
 	// Notify are the approver groups that the first post of the card mentions; the reminder
 	// mentions them again. An edit notifies nobody.
 	Notify []string `json:"notify,omitempty"`
+
+	// Shown is the state that the message shows which is edited, "" where that is not known.
+	Shown State `json:"-"`
 }
+
+// OnlyProgress reports whether the message that is edited shows all of the card but how far it is.
+// Such an edit may give way to others.
+func (c Card) OnlyProgress() bool { return c.Shown == c.State && len(c.Progress) > 0 }
 
 // Fact is a named fact of a card.
 type Fact struct {

@@ -435,6 +435,8 @@ const (
 	PostOutcomes PostKind = "outcomes" // a line for each message, or a summary and a file
 	PostReceipt  PostKind = "receipt"  // the final account, or how it ended without one
 	PostNotice   PostKind = "notice"   // Post.Line, for whom no private answer reached
+	// the card once more, in the message Post.Ref: a copy, of a post whose answer was lost
+	PostCopy PostKind = "copy"
 )
 
 // Post is what is told at once in the thread of a card, in as many messages as the platform needs

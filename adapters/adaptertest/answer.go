@@ -65,16 +65,16 @@ func accepted(s *suite) {
 	s.wantTold(s.w.Mina, "The messages are being read.")
 }
 
-// changed: at the press that settles it the card shows so at once, before the teller comes, and
-// nothing older comes back.
+// changed: a press that took effect is acknowledged, and the card is left to the teller.
 func changed(s *suite) {
 	ref := s.post(fullCard(bot.Running, []string{s.w.Leads}))
-	after := fullCard(bot.Stopping, nil)
-	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Card: &after, Lines: nil}))
+	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Lines: nil}))
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
-	s.reads(after, s.look(ref))
+	s.wait(5 * time.Second)
+	s.reads(fullCard(bot.Running, nil), s.look(ref))
+	after := fullCard(bot.Stopping, nil)
 	if err := s.Surface().Edit(s.Context(), ref, after); err != nil {
-		s.Errorf("the teller brings the same: %v", err)
+		s.Errorf("the teller draws it: %v", err)
 	}
 	s.settle()
 	s.reads(after, s.look(ref))
@@ -86,16 +86,16 @@ func changed(s *suite) {
 	}
 }
 
-// stale: a press on what the card no longer shows repairs the card and tells the person.
+// stale: a press on what the card no longer shows tells the person, and the card is left to the
+// teller.
 func stale(s *suite) {
 	ref := s.post(fullCard(bot.Proposed, nil))
 	older := s.look(ref)
-	now := fullCard(bot.Done, nil)
-	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Stale: true, Card: &now,
+	s.b.Play(answering(intake.Answer{Kind: intake.Whisper,
 		Lines: []bot.Line{words("Theo has decided already.")}, Refused: "late"}))
 	s.done(s.PressOlder(s.w.Mina, older, bottest.Labels[string(bot.ButtonReject)]))
 	s.wait(5 * time.Second)
-	s.reads(now, s.look(ref))
+	s.reads(fullCard(bot.Proposed, nil), s.look(ref))
 	s.wantTold(s.w.Mina, "Theo has decided already.")
 	if n := len(s.Channel(s.w.Channel)); n != 1 {
 		s.Errorf("%d messages in the channel, want the card alone", n)
@@ -121,8 +121,11 @@ func cardAlone(s *suite) {
 	after := fullCard(bot.Rejected, nil)
 	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Card: &after}))
 	s.done(s.PressAlone(s.w.Theo, "Reject"))
-	s.sameAct("press on it", s.last().Event.Act, intake.Act{Kind: intake.ActAskReject, Request: requestID,
-		Digest: short})
+	act := s.last().Event.Act
+	s.sameAct("press on it", act, intake.Act{Kind: intake.ActAskReject, Request: requestID, Digest: short})
+	if !act.Private() {
+		s.Errorf("the bot was told of %+v, and not that one person alone sees it", act.Card)
+	}
 	if alone = s.Alone(s.w.Theo); len(alone) != 1 {
 		s.Fatalf("%d things shown, want the same card changed", len(alone))
 	}

@@ -126,9 +126,6 @@ func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error)
 // Shared is true: other replicas may be at work.
 func (b *Bot) Shared() bool { return true }
 
-// Replaced does nothing.
-func (b *Bot) Replaced(context.Context, bot.Card) error { return nil }
-
 // TakesLong is true of what a bot reads messages for.
 func (b *Bot) TakesLong(e intake.Event) bool {
 	return e.Act.Kind == intake.ActTurnFind || e.Verb().TakesLong()

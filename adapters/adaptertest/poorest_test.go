@@ -407,7 +407,9 @@ func (a *poorAdapter) receive(u update) {
 		if act = poorButtons.Press(data); act.Kind == intake.ActForged {
 			act = poorButtons.Sent(data, nil)
 		}
-		act.Card = bot.Ref{Channel: room, Message: strconv.Itoa(card)}
+		if act.Card.Channel = room; card != 0 { // 0: it was shown alone, by a command
+			act.Card.Message = strconv.Itoa(card)
+		}
 	}
 	d.e = intake.Event{ID: bot.EventID(u.id), Name: u.user, Act: act,
 		Place: bot.Place{Platform: poorest, Workspace: poorWorld.Home, Channel: room},
@@ -472,14 +474,12 @@ func (a *poorAdapter) alone(user string, lines []string, buttons []button) {
 }
 
 // replace takes away what a person was shown alone.
-func (a *poorAdapter) replace(message int) (was bool) {
+func (a *poorAdapter) replace(message int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, id := range a.parts[message] {
 		a.chat.remove(id)
-		was = true
 	}
-	return was
 }
 
 // poorDelivery is an update being taken.
@@ -552,12 +552,9 @@ func (d *poorDelivery) Answer(ctx context.Context, answer intake.Answer) error {
 		d.a.replace(d.u.message)
 	case answer.Kind == intake.ShowCard && answer.Card != nil:
 		lines, buttons = cardLines(*answer.Card), cardButtons(*answer.Card, on)
-	case answer.Card != nil && (answer.Kind == intake.Changed || answer.Stale):
-		if d.a.replace(d.u.message) && d.e.Act.Card.Message == "" {
-			d.a.alone(d.u.user, cardLines(*answer.Card), cardButtons(*answer.Card, on))
-		} else if err := d.a.Edit(ctx, d.e.Act.Card, *answer.Card); err != nil && d.e.Act.Card.Message != "0" {
-			return err
-		} else if d.e.Act.Card.Message == "0" { // it was shown alone, by a command
+	case answer.Card != nil || answer.Kind == intake.Changed:
+		d.a.replace(d.u.message)
+		if answer.Card != nil { // other cards are the teller's
 			d.a.alone(d.u.user, cardLines(*answer.Card), cardButtons(*answer.Card, on))
 		}
 	}

@@ -26,7 +26,6 @@ import (
 // Bot is the part of *bot.Bot that the adapter calls.
 type Bot interface {
 	intake.Doer
-	Replaced(ctx context.Context, c bot.Card) error
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
 	PolicyNow() bot.Policy

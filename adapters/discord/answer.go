@@ -39,8 +39,6 @@ type reply struct {
 	after *message
 	// instead is given when the first answer would change a message that is gone.
 	instead *message
-	// card is what the first answer makes the pressed message show; nil for none.
-	card *bot.Card
 }
 
 const (
@@ -73,8 +71,8 @@ func hide(m *message) *message {
 	return m
 }
 
-// reply turns the bot's answer into Discord's. A message is changed in the answer when its own
-// button was pressed.
+// reply turns the bot's answer into Discord's. A press that took effect is acknowledged: the teller
+// draws the card.
 func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) reply {
 	pressed := in.Message != nil && (in.Type == discordgo.InteractionMessageComponent ||
 		in.Type == discordgo.InteractionModalSubmit)
@@ -88,26 +86,23 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 		}
 		return drawLines(lines)
 	}
-	show := func(c *bot.Card) reply {
-		// not the card again, which may be what Discord refuses
-		out := update(drawCard(*c, nil), said(bot.Say("answer.done")))
-		out.card = c
-		return out
-	}
-	if answer.Stale && answer.Card != nil && pressed && e.Act.Kind != intake.ActShowAll {
-		out := show(answer.Card)
-		out.after = hide(said(bot.Say("answer.done")))
+	// A card that the person alone sees, and which was pressed, is changed in the answer. Not the
+	// card again where Discord does not take that: it may be what Discord refuses.
+	if own := answer.Card; own != nil && answer.Kind != intake.ShowCard && e.Act.Private() {
+		out := update(drawCard(*own, nil), said(bot.Say("answer.done")))
+		if answer.Kind != intake.Changed {
+			out.after = hide(said(bot.Say("answer.done")))
+		}
 		return out
 	}
 	switch answer.Kind {
 	case intake.Changed:
-		if answer.Card != nil && pressed && e.Act.Kind != intake.ActShowAll {
-			return show(answer.Card)
+		out := whisper(said(bot.Say("answer.done")))
+		if pressed { // the teller draws the card, which says it
+			out.instead, out.first = hide(said(bot.Say("answer.done"))),
+				response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
 		}
-		if answer.Card != nil && len(answer.Lines) == 0 {
-			return whisper(drawCard(*answer.Card, nil))
-		}
-		return whisper(said(bot.Say("answer.done")))
+		return out
 	case intake.ShowForm:
 		if answer.Form != nil && in.Type != discordgo.InteractionModalSubmit { // Discord opens no form on a form
 			return reply{first: response{Type: discordgo.InteractionResponseModal, Data: drawForm(*answer.Form)}}
@@ -177,26 +172,6 @@ func clip(s string, limit int) string {
 		runes = runes[:len(runes)-1]
 	}
 	return string(runes) + "…"
-}
-
-// shown lets the bot look, after a while, whether the card that an answer put in the place of
-// another hides a newer one: the teller edits the message too, and nothing but time tells which of
-// the two Discord took last.
-func (a *Adapter) shown(in *interaction, out reply, after time.Duration) {
-	if out.card == nil {
-		return
-	}
-	a.flow.Begin(func() {
-		ctx, cancel := context.WithTimeout(a.flow.Context(), moreWithin)
-		defer cancel()
-		if !sleep(ctx, after) {
-			return
-		}
-		if err := a.bot.Replaced(ctx, *out.card); err != nil {
-			a.log.Warn("a pressed card may show how the request stood before", "interaction", in.ID, "request",
-				out.card.ID, "err", err)
-		}
-	})
 }
 
 // follow says something to the person alone after the first answer.

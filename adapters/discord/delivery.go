@@ -22,14 +22,13 @@ type delivery struct {
 	event   intake.Event
 	member  bot.Member
 	respond func(response) error // gives the first answer
-	taken   time.Duration        // after which Discord has taken it, once respond has returned
 	acked   bool
 	waits   bool // the first answer only said that it takes a while
 }
 
 // take takes an interaction that was received at a time.
-func (a *Adapter) take(in *interaction, received time.Time, respond func(response) error, taken time.Duration) {
-	d := &delivery{a: a, in: in, respond: respond, taken: taken, event: a.event(in), member: a.member(in)}
+func (a *Adapter) take(in *interaction, received time.Time, respond func(response) error) {
+	d := &delivery{a: a, in: in, respond: respond, event: a.event(in), member: a.member(in)}
 	if d.event.Act.Kind == intake.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 		if err := respond(noChoices); err != nil {
 			a.log.Warn("could not answer an interaction", "interaction", in.ID, "err", err)
@@ -68,7 +67,6 @@ func (d *delivery) Acknowledge(answer *intake.Answer) (said bool) {
 	out := d.a.reply(d.in, d.event, *answer)
 	d.acked = true
 	err := d.respond(out.first)
-	d.a.shown(d.in, out, d.taken)
 	if err != nil && out.instead != nil && !isCode(err, codeUnknownAnswer) {
 		out.after, err = nil, d.respond(whisper(out.instead).first)
 	}
@@ -175,5 +173,5 @@ func (a *Adapter) overGateway(raw []byte) {
 		ctx, cancel := context.WithDeadline(a.flow.Context(), received.Add(answerWithin))
 		defer cancel()
 		return a.rest.answer(ctx, in, first)
-	}, 0)
+	})
 }

@@ -55,7 +55,7 @@ func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
 			first <- answer
 			<-written
 			return nil
-		}, answerWithin) // by then Discord has taken it, or does not any more
+		})
 	}) {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return

@@ -238,6 +238,9 @@ func (a *Adapter) event(in *interaction) intake.Event {
 	}
 	if in.Message != nil {
 		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
+		if in.Message.Flags&discordgo.MessageFlagsEphemeral != 0 {
+			e.Act.Card.Message = "" // no edit reaches it
+		}
 	}
 	return e.Read()
 }

@@ -55,8 +55,6 @@ func (oblivious) Shared() bool { return true }
 
 func (oblivious) TakesLong(intake.Event) bool { return false }
 
-func (oblivious) Replaced(context.Context, bot.Card) error { return nil }
-
 type accepting struct{}
 
 func (accepting) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -57,19 +57,6 @@ type testBot struct {
 	memory  map[string]string
 	policy  bot.Policy
 	do      func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
-	// replaced are the cards that answers have put into messages, with the time at which the bot
-	// was told.
-	replaced map[bot.RequestID]time.Time
-}
-
-func (b *testBot) Replaced(_ context.Context, c bot.Card) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.replaced == nil {
-		b.replaced = map[bot.RequestID]time.Time{}
-	}
-	b.replaced[c.ID] = time.Now()
-	return nil
 }
 
 func (b *testBot) Note(_ context.Context, e intake.Event) (bool, *intake.Answer, error) {

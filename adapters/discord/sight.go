@@ -9,8 +9,7 @@ import (
 // sight is what is remembered of a card while this process lives. All of it may be forgotten.
 type sight struct {
 	request  bot.RequestID
-	state    bot.State // as last shown by an edit
-	progress bot.Ref   // the message in the thread that shows progress, once the card is old
+	progress bot.Ref // the message in the thread that shows progress, once the card is old
 }
 
 // sights holds a bounded number of cards, by message.
@@ -46,10 +45,6 @@ func (s *sights) change(message string, f func(*sight)) {
 
 func (s *sights) put(message string, id bot.RequestID) {
 	s.change(message, func(v *sight) { v.request = id })
-}
-
-func (s *sights) shown(message string, id bot.RequestID, state bot.State) {
-	s.change(message, func(v *sight) { v.request, v.state = id, state })
 }
 
 func (s *sights) progress(message string, at bot.Ref) {

@@ -47,8 +47,7 @@ const oldEditPause = 10 * time.Minute
 // messages (30046); the card itself is edited when the state changes.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	known := a.seen.get(ref.Message)
-	if known.state == c.State && (c.State == bot.Running || c.State == bot.Stopping) && len(c.Progress) > 0 &&
-		age(ref.Message) > oldMessage {
+	if (c.State == bot.Running || c.State == bot.Stopping) && c.OnlyProgress() && age(ref.Message) > oldMessage {
 		return a.progress(ctx, ref, c, known)
 	}
 	m := drawCard(c, nil)
@@ -61,7 +60,7 @@ func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	if err != nil {
 		return fmt.Errorf("editing a card: %w", verdict(err))
 	}
-	a.seen.shown(ref.Message, c.ID, c.State)
+	a.seen.put(ref.Message, c.ID)
 	return nil
 }
 

@@ -47,9 +47,7 @@ type Wiring struct {
 type Bot interface {
 	intake.Doer
 	PolicyNow() bot.Policy
-	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
-	Replaced(ctx context.Context, c bot.Card) error
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
 	Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error

@@ -260,38 +260,17 @@ func (a *Adapter) respondOnce(ctx context.Context, to string, body []byte) (paus
 	return 0, fmt.Errorf("%w: status %d", errReplyEnded, resp.StatusCode)
 }
 
-// repair makes the message whose button was pressed show the request as it is, where the answer
-// says that it does not.
+// repair makes a card that the person alone sees, and whose button was pressed, show the request as
+// it is now. Other cards are the teller's.
 func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) {
-	if answer.Card == nil || !answer.Stale && answer.Kind != intake.Changed {
-		return
+	if answer.Card == nil || answer.Kind == intake.ShowCard || !d.ephemeral || d.event.Reply == "" {
+		return // nothing else than the response_url can reach it
 	}
-	if err := a.replace(ctx, d, *answer.Card); err != nil {
+	m := message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize))
+	m.ReplaceOriginal = true
+	if err := a.respond(ctx, d.event.Reply, m); err != nil {
 		a.log.Warn("a pressed card could not be repaired", "event", d.event.ID, "err", clean(err))
 	}
-}
-
-// replace makes the message whose button was pressed show c. It does so by the response_url, which
-// costs nothing of the edits of the minute, and by an edit where that fails.
-func (a *Adapter) replace(ctx context.Context, d delivery, c bot.Card) error {
-	ref := d.event.Act.Card
-	if !d.ephemeral && ref.Message == "" {
-		return nil // a command: there is no message to repair
-	}
-	m := message(cardText(c), cardBlocks(c, false, messageSize))
-	m.ReplaceOriginal = true
-	if d.ephemeral {
-		if d.event.Reply == "" {
-			return nil // nothing else can reach it
-		}
-		return a.respond(ctx, d.event.Reply, m)
-	}
-	m.ResponseType = ""
-	if d.event.Reply != "" && a.shown.show(ref, c, true,
-		func() error { return a.respond(ctx, d.event.Reply, m) }) == nil {
-		return nil
-	}
-	return a.edit(ctx, ref, c, true)
 }
 
 // recent remembers the last few events whose answer has reached the person. What it forgets would

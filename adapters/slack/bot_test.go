@@ -2,7 +2,6 @@ package slack
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"log/slog"
 	"slices"
@@ -148,10 +147,6 @@ func (b *fakeBot) Shared() bool {
 }
 
 func (b *fakeBot) TakesLong(e intake.Event) bool { return e.Verb().TakesLong() }
-
-func (b *fakeBot) ShowingNow(context.Context, bot.RequestID) (bot.Card, error) {
-	return bot.Card{}, errors.New("not asked for")
-}
 
 func (b *fakeBot) PolicyNow() bot.Policy { return b.policy }
 

@@ -33,7 +33,7 @@ func (a *Adapter) take(d delivery, acknowledge ack) {
 // left is an event that a process which ended has left.
 func (a *Adapter) left(u intake.Unfinished) intake.Delivery {
 	d := delivery{event: u.Event, at: time.Now()}
-	d.ephemeral = u.Event.Act.Card.Channel != "" && u.Event.Act.Card.Message == ""
+	d.ephemeral = u.Event.Act.Private()
 	return &taking{a: a, delivery: d, acked: true}
 }
 

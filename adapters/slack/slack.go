@@ -51,7 +51,6 @@ import (
 // Bot is the part of *bot.Bot that the adapter calls.
 type Bot interface {
 	intake.Doer
-	ShowingNow(ctx context.Context, id bot.RequestID) (bot.Card, error)
 	PolicyNow() bot.Policy
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
 }
@@ -119,7 +118,6 @@ type Adapter struct {
 	asked  *cache.Cache // members and places, at most a minute old
 	posted bot.Posted
 	given  recent
-	shown  shown
 
 	edits *budget
 	posts *pacer

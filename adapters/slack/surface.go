@@ -3,15 +3,11 @@ package slack
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"recallbot/bot"
@@ -40,35 +36,24 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	if err != nil {
 		return bot.Ref{}, fmt.Errorf("posting a card to Slack: %w", classify(err))
 	}
-	a.shown.posted(ref, c)
 	return ref, nil
 }
 
 // Edit makes a message show c. Edits that only show progress get a *bot.Later when the edits of
 // this minute are needed for others.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
-	return a.edit(ctx, ref, c, false)
-}
-
-func (a *Adapter) edit(ctx context.Context, ref bot.Ref, c bot.Card, force bool) error {
-	if !force && a.shown.same(ref, c) {
-		return nil
-	}
-	if err := a.edits.take(ctx, !force && a.shown.progress(ref, c)); err != nil {
+	if err := a.edits.take(ctx, c.OnlyProgress()); err != nil {
 		return fmt.Errorf("editing a card on Slack: %w", err)
 	}
-	err := a.shown.show(ref, c, force, func() error {
-		update := func(limit int) error {
-			_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message,
-				options(cardText(c), cardBlocks(c, false, limit))...)
-			return err
-		}
-		err := a.within(update)
-		if broken(err) && sleep(ctx, 500*time.Millisecond) == nil {
-			err = a.within(update) // an edit may be made twice
-		}
+	update := func(limit int) error {
+		_, _, _, err := a.api.UpdateMessageContext(ctx, ref.Channel, ref.Message,
+			options(cardText(c), cardBlocks(c, false, limit))...)
 		return err
-	})
+	}
+	err := a.within(update)
+	if broken(err) && sleep(ctx, 500*time.Millisecond) == nil {
+		err = a.within(update) // an edit may be made twice
+	}
 	if err != nil {
 		return fmt.Errorf("editing a card on Slack: %w", classify(err))
 	}
@@ -252,111 +237,4 @@ func retryAfter(h http.Header) time.Duration {
 		return defaultLater
 	}
 	return min(time.Duration(min(n, 3600))*time.Second, bot.LaterMost)
-}
-
-// shown remembers what the messages show, as far as this process brought it about: so that an older
-// state never follows a newer one, and the same is not sent twice. What it forgets is sent once
-// more.
-type shown struct {
-	mu       sync.Mutex
-	messages map[string]*shownMessage
-}
-
-type shownMessage struct {
-	// by the call that reads or changes the message; a channel, for it is held while Slack is
-	// called
-	held    chan struct{}
-	version int
-	state   bot.State
-	hash    [sha256.Size]byte
-	used    time.Time
-}
-
-// mostShown is how many messages are remembered.
-const mostShown = 500
-
-func (s *shown) of(ref bot.Ref) *shownMessage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := ref.Channel + " " + ref.Message
-	m := s.messages[key]
-	if m == nil {
-		if s.messages == nil {
-			s.messages = map[string]*shownMessage{}
-		}
-		if len(s.messages) >= mostShown {
-			oldest := key
-			for k, o := range s.messages {
-				if oldest == key || o.used.Before(s.messages[oldest].used) {
-					oldest = k
-				}
-			}
-			delete(s.messages, oldest)
-		}
-		m = &shownMessage{held: make(chan struct{}, 1)}
-		s.messages[key] = m
-	}
-	m.used = time.Now()
-	return m
-}
-
-func hashOf(c bot.Card) [sha256.Size]byte {
-	c.Version, c.Notify = 0, nil
-	body, err := json.Marshal(c)
-	if err != nil {
-		return [sha256.Size]byte{} // unreachable: cards always marshal
-	}
-	return sha256.Sum256(body)
-}
-
-// posted remembers a message that was just put up. It mentions the approver groups, which the next
-// edit takes away.
-func (s *shown) posted(ref bot.Ref, c bot.Card) {
-	m := s.of(ref)
-	m.held <- struct{}{}
-	defer func() { <-m.held }()
-	m.version, m.state = c.Version, c.State
-}
-
-// older reports whether c is older than what m shows. A card that is drawn for an answer bears no
-// version; states never go back.
-func (m *shownMessage) older(c bot.Card) bool {
-	if m.state != "" && slices.Index(bot.States(), c.State) < slices.Index(bot.States(), m.state) {
-		return true
-	}
-	return c.Version != 0 && c.Version < m.version
-}
-
-// same reports whether the message shows c already, or something newer.
-func (s *shown) same(ref bot.Ref, c bot.Card) bool {
-	m := s.of(ref)
-	m.held <- struct{}{}
-	defer func() { <-m.held }()
-	return m.older(c) || m.hash == hashOf(c)
-}
-
-// progress reports whether c differs from what is shown by its progress only.
-func (s *shown) progress(ref bot.Ref, c bot.Card) bool {
-	m := s.of(ref)
-	m.held <- struct{}{}
-	defer func() { <-m.held }()
-	return m.state == c.State && len(c.Progress) > 0
-}
-
-// show sends c to a message, one at a time for each, unless something newer is there. With force it
-// is sent though it is there already.
-func (s *shown) show(ref bot.Ref, c bot.Card, force bool, send func() error) error {
-	m := s.of(ref)
-	m.held <- struct{}{}
-	defer func() { <-m.held }()
-	hash := hashOf(c)
-	if m.older(c) || m.hash == hash && !force {
-		return nil
-	}
-	if err := send(); err != nil {
-		m.hash = [sha256.Size]byte{} // whatever is there now
-		return err
-	}
-	m.version, m.state, m.hash = max(m.version, c.Version), c.State, hash
-	return nil
 }

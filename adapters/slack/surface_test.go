@@ -23,7 +23,7 @@ import (
 
 func (x *world) version(c bot.Card, v int) bot.Card {
 	c.Version = v
-	c.Progress = say(fmt.Sprintf("%d of 1,000", v))
+	c.Progress, c.Shown = say(fmt.Sprintf("%d of 1,000", v)), c.State
 	return c
 }
 

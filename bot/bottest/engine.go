@@ -1,6 +1,8 @@
 package bottest
 
 import (
+	"context"
+
 	"recallbot/bot"
 	"recallbot/bot/history"
 	"recallbot/bot/intake"
@@ -23,4 +25,17 @@ func NewEngine(o bot.Options) (*Engine, error) {
 	}
 	h := history.New(b)
 	return &Engine{intake.New(h), worker.New(h), h}, nil
+}
+
+// ShowingNow returns the card of a request as it is now.
+func (e *Engine) ShowingNow(ctx context.Context, id bot.RequestID) (c bot.Card, err error) {
+	in := e.Intake
+	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
+		r, err := tx.Request(id)
+		if err == nil {
+			c, err = in.Card(tx, r, 0)
+		}
+		return err
+	})
+	return c, err
 }

@@ -68,30 +68,54 @@ func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	return r, err
 }
 
-// stale says that the card which was pressed must be repaired, when a refusal comes from what it
+// stale makes the teller draw the request again where a refusal comes from what the pressed card
 // showed.
-func (a *act) stale(r bot.Request, no *bot.Refusal) Answer {
+func (a *act) stale(r bot.Request, no *bot.Refusal) (Answer, error) {
 	switch no.Key {
 	case "stale_card", "decided_already", "too_late", "expired_while_checked", "still_preparing":
-	default:
-		return Answer{}
+		own, err := a.redraw(r)
+		if err != nil {
+			return Answer{}, err
+		}
+		return Answer{Card: own}, no
 	}
-	c, err := a.in.Card(a.tx, r, 0)
-	if err != nil {
-		return Answer{} // the repair is a kindness; the refusal stands without it
-	}
-	return Answer{Card: &c, Stale: true}
+	return Answer{}, no
 }
 
-// changed wakes the teller for a request that a person has just changed, and answers with the card
-// as it is now.
+// changed makes the teller draw a request that a person has just changed.
 func (a *act) changed(r bot.Request, said bot.Line) (Answer, error) {
-	if err := a.in.Show(a.tx, r.ID); err != nil {
-		return Answer{}, err
-	}
-	c, err := a.in.Card(a.tx, r, 0)
+	own, err := a.redraw(r)
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Kind: Changed, Card: &c, Lines: []bot.Line{said}}, nil
+	return Answer{Kind: Changed, Card: own, Lines: []bot.Line{said}}, nil
+}
+
+// redraw makes the teller draw the card of a request again, and the message that was pressed where
+// that is a copy of the card. It returns what a card that only the person sees, and no teller
+// writes, is to show now; nil where another message was pressed, or none.
+func (a *act) redraw(r bot.Request) (own *bot.Card, err error) {
+	if err := a.in.ShowAtOnce(a.tx, r.ID); err != nil {
+		return nil, err
+	}
+	if a.e.Act.Private() {
+		c, err := a.in.Card(a.tx, r, 0)
+		return &c, err
+	}
+	views, err := a.tx.ViewOf(r.ID)
+	if err != nil || a.e.Act.Card.Message == "" {
+		return nil, err
+	}
+	for _, v := range views {
+		if v.Place.Channel != a.e.Place.Channel || v.Place.Platform != a.e.Place.Platform ||
+			v.Ref.Message == a.e.Act.Card.Message {
+			continue
+		}
+		// the key is the event's: a copy may be pressed again
+		if err := a.tx.AddPost(bot.Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/copy/" + string(a.e.ID),
+			Kind: bot.PostCopy, Ref: a.e.Act.Card}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }

@@ -24,9 +24,9 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 	next, err := bot.Decide(r, d, now)
 	if no, ok := errors.AsType[*bot.Refusal](err); ok {
 		if no.Key == "too_late" && a.noted.Before(r.Deadline) {
-			err = bot.NewRefusal("expired_while_checked", "deadline", r.Deadline)
+			no = bot.NewRefusal("expired_while_checked", "deadline", r.Deadline)
 		}
-		return a.stale(r, no), err
+		return a.stale(r, no)
 	}
 	if err != nil {
 		return Answer{}, err
@@ -113,7 +113,7 @@ func (a *act) askOnceMore() (Answer, error) {
 	if _, err := bot.Decide(r, bot.Decision{Verdict: v, By: a.m, Place: a.e.Place,
 		Digest: wholeDigest(r, a.e.Act.Digest)}, now); err != nil {
 		if no, ok := errors.AsType[*bot.Refusal](err); ok {
-			return a.stale(r, no), err
+			return a.stale(r, no)
 		}
 		return Answer{}, err
 	}

@@ -121,8 +121,12 @@ type Act struct {
 	Typed  bool        `json:"typed,omitempty"`
 	Page   int         `json:"page,omitempty"`   // of Show all, or of a search, from 0
 	Search bot.EventID `json:"search,omitempty"` // Page.Search of the page whose button was pressed
-	Card   bot.Ref     `json:"card,omitzero"`    // the message whose button was pressed
+	// the message whose button was pressed; of one that the person alone sees, its channel alone
+	Card bot.Ref `json:"card,omitzero"`
 }
+
+// Private reports whether the button stood under a message that the person alone sees.
+func (a Act) Private() bool { return a.Card.Channel != "" && a.Card.Message == "" }
 
 // AnswerKind says how an adapter answers the person who acted.
 type AnswerKind string
@@ -130,31 +134,28 @@ type AnswerKind string
 // The kinds of answer. All but Accepted and Changed are seen by the person alone.
 const (
 	Accepted AnswerKind = "accepted" // a card follows in the channel; nothing need be said
-	// the press took effect; Card is the request as it is now, for platforms that update the card
-	// in the answer
-	Changed  AnswerKind = "changed"
-	Whisper  AnswerKind = "whisper" // Lines, to the person alone
-	ShowForm AnswerKind = "form"    // open Form
-	ShowCard AnswerKind = "card"    // Card, to the person alone, with its buttons
-	ShowPage AnswerKind = "page"    // Page, to the person alone
-	Choices  AnswerKind = "choices" // Groups, for autocompletion
+	Changed  AnswerKind = "changed"  // the press took effect; the teller draws the card
+	Whisper  AnswerKind = "whisper"  // Lines, to the person alone
+	ShowForm AnswerKind = "form"     // open Form
+	ShowCard AnswerKind = "card"     // Card, to the person alone, with its buttons
+	ShowPage AnswerKind = "page"     // Page, to the person alone
+	Choices  AnswerKind = "choices"  // Groups, for autocompletion
 )
 
 // Answer is what the bot says to the person who acted. The first answer to an event is stored, and
 // is the answer to every repeat of it.
 type Answer struct {
-	Kind   AnswerKind `json:"kind"`
-	Lines  []bot.Line `json:"lines,omitempty"`
-	Form   *Form      `json:"form,omitempty"`
-	Card   *bot.Card  `json:"card,omitempty"`
-	Page   *Page      `json:"page,omitempty"`
-	Groups []string   `json:"groups,omitempty"`
+	Kind  AnswerKind `json:"kind"`
+	Lines []bot.Line `json:"lines,omitempty"`
+	Form  *Form      `json:"form,omitempty"`
+	// the request as it is now: with ShowCard to the person alone, else in the place of the card
+	// that was pressed and that the person alone sees (Act.Private)
+	Card   *bot.Card `json:"card,omitempty"`
+	Page   *Page     `json:"page,omitempty"`
+	Groups []string  `json:"groups,omitempty"`
 	// Found is kept with the answer to a search, for the buttons of its pages; adapters leave it
 	// alone.
 	Found *Found `json:"found,omitempty"`
-	// Stale says that the card which was pressed no longer shows the request as it is: the adapter
-	// repairs that very message (Act.Card) with Card.
-	Stale bool `json:"stale,omitempty"`
 	// Repeated says that the event had its answer already: this is that one, and whoever closed the
 	// event gives it to the person.
 	Repeated bool `json:"-"`

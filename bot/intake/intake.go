@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"reflect"
 	"time"
 
 	"recallbot/bot"
@@ -63,29 +62,6 @@ func (in *Intake) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfi
 			}
 		}
 	}
-}
-
-// ShowingNow returns the card of a request as it is now, for an adapter that repairs a stale
-// message.
-func (in *Intake) ShowingNow(ctx context.Context, id bot.RequestID) (c bot.Card, err error) {
-	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
-		r, err := tx.Request(id)
-		if err == nil {
-			c, err = in.Card(tx, r, 0)
-		}
-		return err
-	})
-	return c, err
-}
-
-// Replaced is told by an adapter whose answer to a press has put a card into a message, beside what
-// the teller shows there. Where the request has moved on since that card was made, it is shown once
-// more: the answer may have arrived after something newer, and would hide it.
-func (in *Intake) Replaced(ctx context.Context, c bot.Card) error {
-	if now, err := in.ShowingNow(ctx, c.ID); err != nil || reflect.DeepEqual(now, c) {
-		return err
-	}
-	return in.Ledger.Tx(ctx, func(tx bot.Tx) error { return in.Show(tx, c.ID) })
 }
 
 // Shared reports whether other processes may be at work on the same ledger. Where none is, what was

@@ -33,7 +33,7 @@ func (a *act) stop(id bot.RequestID) (Answer, error) {
 	}
 	next, err := bot.Stop(r, a.m, now)
 	if no, ok := errors.AsType[*bot.Refusal](err); ok {
-		return a.stale(r, no), err
+		return a.stale(r, no)
 	}
 	if err == nil && next.State == bot.Stopped {
 		next, err = bot.EndedUnbegun(a.tx, next)

@@ -46,8 +46,7 @@ func (in *Intake) GiveUp(ctx context.Context, e Event) (Answer, error) {
 }
 
 // settle runs fn in the transaction that stores the event and its answer. A Refusal becomes the
-// answer and is audited; whatever fn wrote before it refused is part of the same transaction, so fn
-// refuses before it writes.
+// answer and is audited; whatever fn wrote before it refused is part of the same transaction.
 func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted time.Time) (Answer, error)) (Answer,
 	error) {
 	body, err := json.Marshal(e)
@@ -73,9 +72,7 @@ func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted 
 		}
 		answer, err = fn(tx, noted)
 		if no, ok := errors.AsType[*bot.Refusal](err); ok {
-			stale := answer
-			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: stale.Card,
-				Stale: stale.Stale}
+			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: answer.Card}
 			err = in.auditRefused(tx, e, no)
 		}
 		if err != nil {

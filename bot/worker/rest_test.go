@@ -311,7 +311,7 @@ func TestFloodNeverBegun(t *testing.T) {
 				h.pass(time.Second)
 				if name == "stopped" {
 					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed ||
-						a.Card.State != bot.Stopping {
+						h.state(c.ID) != bot.Stopping {
 						t.Errorf("stop: %+v", a)
 					}
 				}

@@ -133,7 +133,7 @@ func TestRestoredApproved(t *testing.T) {
 					h.open(copied, nil)
 					h.pass(time.Second)
 					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed ||
-						a.Card.State != bot.Stopping {
+						h.state(c.ID) != bot.Stopping {
 						t.Errorf("stop: %+v", a)
 					}
 				}

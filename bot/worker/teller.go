@@ -46,7 +46,8 @@ func (w *Worker) tell(ctx context.Context, s bot.Surface) {
 	for ctx.Err() == nil {
 		w.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l bot.Lease) error {
 			t := &teller{w: w, s: s, lease: l, busy: map[bot.RequestID]bool{},
-				done: make(chan bot.RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{}}
+				done: make(chan bot.RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{},
+				drawn: map[bot.Ref]bot.State{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -63,7 +64,8 @@ type teller struct {
 
 	mu      sync.Mutex
 	outages map[outage]noted
-	refused map[placed]int // how often in a row a post was refused for what it says
+	refused map[placed]int        // how often in a row a post was refused for what it says
+	drawn   map[bot.Ref]bot.State // what the cards of open requests show, as far as it is known
 }
 
 // placed names a post: one of the same key may be put in several places.
@@ -177,7 +179,11 @@ func (t *teller) start(ctx, calls context.Context) (next time.Time, err error) {
 	}
 	for _, p := range posts {
 		if !later(p.After, p.Tries) {
-			begin(p.Request, func(ctx context.Context) error { return t.post(ctx, p) })
+			do := t.post
+			if p.Kind == bot.PostCopy {
+				do = t.copy
+			}
+			begin(p.Request, func(ctx context.Context) error { return do(ctx, p) })
 		}
 	}
 	return next, nil
@@ -210,23 +216,18 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		return err
 	}
 	first := v.Ref == bot.Ref{}
-	put := func(c bot.Card) error {
+	c.Shown = t.state(v.Ref)
+	refused, err := t.put(c, func(c bot.Card) error {
 		if !first {
 			return t.s.Edit(ctx, v.Ref, c)
 		}
 		ref, err := t.s.Post(ctx, v.Place, c, string(v.Request)+"/card")
 		v.Ref = ref
 		return err
-	}
-	// it may be what the messages say, which is why they are to be recalled
-	if err = put(c); errors.Is(err, bot.ErrRefused) {
-		if plain, had := bot.HideContent(c); had {
-			refused := err
-			if err = put(plain); err == nil && !t.known(outage{v.Place.Channel, errWithText}, tellLaterMost) {
-				t.w.Log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request",
-					v.Request, "platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
-			}
-		}
+	})
+	if refused != nil && err == nil && !t.known(outage{v.Place.Channel, errWithText}, tellLaterMost) {
+		t.w.Log.Warn("the platform refuses a card that quotes the messages; it is shown without", "request", v.Request,
+			"platform", t.s.Platform(), "channel", v.Place.Channel, "err", refused)
 	}
 	untold := false
 	if errors.Is(err, bot.ErrGone) && !first {
@@ -238,6 +239,7 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 	pause := time.Duration(0)
 	switch {
 	case err == nil:
+		t.drew(v.Ref, c.State)
 		v.Shown = c.Version
 		if !first { // one posted anew proves itself by an edit
 			v.Tries = 0
@@ -251,12 +253,14 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 			pause = progressEvery
 		}
 	case errors.Is(err, bot.ErrGone) && !first && (c.State.Open() || untold):
+		t.drew(v.Ref, "")
 		t.w.Log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
 		v.Ref, v.Shown = bot.Ref{}, 0
 		v.Tries++
 		// grows where somebody deletes whatever is posted
 		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place)
 	case errors.Is(err, bot.ErrGone), over && lasting(err):
+		t.drew(v.Ref, "")
 		t.w.Log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
 		v.Dead = true
 	default:
@@ -271,7 +275,7 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		if err != nil {
 			return err
 		}
-		if v.Tries == 0 && !r.State.Open() { // it ended while it was drawn: the end is shown at once
+		if v.Tries == 0 && r.State != c.State { // it changed while it was drawn: that is shown at once
 			pause = 0
 		}
 		v.After = time.Time{}
@@ -283,11 +287,33 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 	})
 }
 
+// state is the state that a message shows; "" where this teller has not drawn it.
+func (t *teller) state(ref bot.Ref) bot.State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.drawn[messageOf(ref)]
+}
+
+// drew notes the state that a message shows from now on. It forgets one that is drawn for the last
+// time, and one that is gone, for which s is "".
+func (t *teller) drew(ref bot.Ref, s bot.State) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.drawn[messageOf(ref)] = s; !s.Open() {
+		delete(t.drawn, messageOf(ref))
+	}
+}
+
+// messageOf is a message without its thread, which is known only later.
+func messageOf(ref bot.Ref) bot.Ref { return bot.Ref{Channel: ref.Channel, Message: ref.Message} }
+
 // untold reports whether something is still to be posted in the thread of the card.
 func (t *teller) untold(ctx context.Context, v bot.View) (found bool, err error) {
 	err = t.w.Ledger.View(ctx, func(tx bot.Tx) error {
 		posts, err := tx.PostsOf(v.Request)
-		found = slices.ContainsFunc(posts, func(p bot.Post) bool { return p.Place == v.Place })
+		found = slices.ContainsFunc(posts, func(p bot.Post) bool {
+			return p.Place == v.Place && p.Kind != bot.PostCopy
+		})
 		return err
 	})
 	return found, err
@@ -360,6 +386,60 @@ func (t *teller) known(o outage, pause time.Duration) bool {
 	}
 	t.outages[o] = was
 	return known
+}
+
+// copy draws a request in a copy of its card, once.
+func (t *teller) copy(ctx context.Context, p bot.Post) error {
+	var c bot.Card
+	known := false
+	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+		views, err := tx.ViewOf(p.Request)
+		if err != nil {
+			return err
+		}
+		known = slices.ContainsFunc(views, func(v bot.View) bool { return messageOf(v.Ref) == messageOf(p.Ref) })
+		r, err := tx.Request(p.Request)
+		if err != nil {
+			return err
+		}
+		c, err = t.w.Card(tx, r, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !known {
+		_, err = t.put(c, func(c bot.Card) error { return t.s.Edit(ctx, p.Ref, c) })
+	}
+	pause := time.Duration(0)
+	if p.Posted = err == nil || lasting(err); p.Posted { // what cannot be drawn there stands in the card itself
+		p.Tries = 0
+	} else {
+		p.Tries++
+		pause = t.retryIn(err, p.Tries, tellRetryMost, "copy", p.Request, p.Place)
+	}
+	return t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		if err := tx.Fence(t.lease); err != nil {
+			return err
+		}
+		p.After = time.Time{}
+		if pause > 0 {
+			p.After = tx.Now().Add(pause)
+		}
+		tx.Wake(bot.WakeTeller)
+		return tx.PutPost(p)
+	})
+}
+
+// put draws a card. Where the platform refuses it, perhaps for what the messages say, which is why
+// they are to be recalled, it is drawn without: refused is then why.
+func (t *teller) put(c bot.Card, draw func(bot.Card) error) (refused, err error) {
+	if err = draw(c); errors.Is(err, bot.ErrRefused) {
+		if plain, had := bot.HideContent(c); had {
+			refused, err = err, draw(plain)
+		}
+	}
+	return refused, err
 }
 
 // post puts one queued post into its thread, once its card stands.
