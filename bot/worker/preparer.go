@@ -18,7 +18,6 @@ const (
 	pageTries      = 3   // of one page, before the whole reading has failed: a flood has thousands
 	maxEarlier     = 5   // earlier requests told on a card
 	earlierScanned = 500 // requests with some of the same messages that are counted, and as many rejected ones
-	filtersAtOnce  = 2   // filters that are read beyond their first page: what matches is held until it is stored
 )
 
 // prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses.

@@ -61,6 +61,10 @@ type Worker struct {
 	unheld, unseen, unclaimed, unstored complaint // of the runner's loop
 }
 
+// filtersAtOnce is how many filters are read beyond their first page: what matches is held until it
+// is stored.
+const filtersAtOnce = 2
+
 // New returns a Worker. It reads nothing and starts nothing.
 func New(h *history.History) *Worker {
 	return &Worker{History: h, filters: make(chan struct{}, filtersAtOnce)}
