@@ -9,15 +9,17 @@ import (
 	"recallbot/bot/history"
 )
 
-// readingFailed tells a person why messages could not be read.
+// readingFailed tells a person why messages could not be read, in words of the bot or the service:
+// the error of the program may hold an address.
 func (in *Intake) readingFailed(err error) bot.Line {
-	words := err.Error()
+	words := bot.Say("failed.no_answer")
 	if _, api := history.JudgeRead(err); api != nil {
-		words = bot.ApiWords(api.Code, api.Info) + " (" + bot.CodeDigits(api.Code) + ")"
+		words = bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
+			bot.CodeWords(api.Code))
 	} else if errors.Is(err, context.DeadlineExceeded) {
-		words = "no answer within " + bot.Duration(findWithin)
+		words = bot.Say("failed.too_slow", "within", findWithin)
 	}
-	return bot.Say("answer.find.failed", "words", bot.Quote(bot.Cut(words, 300)))
+	return bot.Say("answer.find.failed", "words", words)
 }
 
 // sayAfter tells the person that their command takes longer, unless stop is called within d. stop

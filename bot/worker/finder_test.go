@@ -158,7 +158,7 @@ func TestFoundUnread(t *testing.T) {
 		h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, "busy"))
 		turn := intake.Act{Kind: intake.ActTurnFind, Search: a.Page.Search, Page: 1}
 		if b := h.do("UMINA", turn); b.Kind != intake.Whisper || !strings.Contains(fmt.Sprint(b.Lines),
-			"The messages could not be read: busy (10002)") {
+			"could not be read: the Chat service answered busy (10002)") {
 			t.Errorf("%+v", b)
 		}
 		h.chat.ClearFaults()
