@@ -1,5 +1,6 @@
 // Package bot is what a request to recall group messages is, and the rule that a second person must
-// agree to it. It knows no SQL and no platform, starts nothing, and reads no clock of its own.
+// agree to it. It knows no SQL and no platform, and starts nothing; the ledger supplies the time
+// that decides.
 //
 // A recall cannot be undone, and the service's "OK" says nothing about any message. So, whatever
 // fails: no call without a stored approval, by enough people other than the requester, of exactly
@@ -15,11 +16,12 @@
 // # Where to look
 //
 //	person.go policy.go     who people are, and who may ask, approve and read
+//	request.go              a request and its states; Decide alone makes an approval, and refuses
+//	                        one's own
 //	traits.go               what a platform tells the bot of itself
-//	request.go              a request and its states; Decide alone makes an approval
 //	seal.go outcome.go      what a request is fixed to, and what became of a message
-//	card.go text.go         what a request looks like, and text of others kept inert
-//	text/en.txt             every sentence that people read in chat
+//	card.go text.go         a card, from its headline to its buttons; text of others kept inert
+//	text/en.txt             every sentence of the bot in chat; a platform's own stand in its folder
 //	audit.go                the chain of what was done, and its verifier
 //	ledger.go surface.go    what durable memory and a platform must do
 //	bot.go                  the options, and what a transaction does for intake and worker
@@ -28,8 +30,9 @@
 //	intake/flow.go          the way of a command or press, from its arrival to its answer
 //	intake/dispatch.go      what is done for it; intake/store.go stores it first
 //	worker/loop.go          work on what is stored, a file a step: preparer, claim, call, result, teller
-//	worker/doubt.go         what a lost answer becomes
-//	worker/plan.go          what a restart finds claimed is in doubt; worker/restore.go after a copy
+//	worker/doubt.go         what a lost answer becomes, when it is read
+//	worker/plan.go          after a restart, what was claimed is in doubt; worker/restore.go after a
+//	                        copy of the ledger; intake/flow.go takes up events without an answer
 //	ledger/ ledgertest/     the ledger in SQL, and what every ledger promises
 //	bottest/ testdata/talk/ conversations as test files
 //	golden/                 the files that tests compare with, and -update

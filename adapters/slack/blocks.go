@@ -18,11 +18,9 @@ const (
 	maxSummary     = 3000 // of a message's text; Slack takes 4,000 and splits what is longer
 	maxEscaped     = 4000 // of the same once it is escaped, which may make five characters of one
 	maxButton      = 75   // of a button's label, and of its accessibility label
-	maxValue       = 2000 // of what a button carries
 	maxModalTitle  = 24   // of a modal's title and of its buttons
 	maxConfirm     = 300  // of a confirmation's text
 	maxPlaceholder = 150
-	maxMetadata    = 3000 // of what a modal carries
 
 	// Slack publishes no number for msg_blocks_too_long; messages of 13,200 bytes of JSON were seen
 	// to pass and to fail. Bytes.
