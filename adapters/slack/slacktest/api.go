@@ -1,5 +1,10 @@
 package slacktest
 
+// This file serves the Web API: it reads a request, checks its token, scope and rate, calls the
+// method and writes the answer. The methods that only read are here; those that write are in
+// message.go, view.go, file.go and socket.go. A request that Slack would refuse gets Slack's error
+// code.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -12,7 +17,7 @@ import (
 	"strings"
 )
 
-// maxBody is what one request may hold: more than any limit that is tested.
+// maxBody is the size in bytes that one request may have: more than any limit that is tested.
 const maxBody = 16 << 20
 
 // call is one request to a Web API method, read from its raw form or JSON.
@@ -33,7 +38,7 @@ type refusal struct {
 
 func refuse(code string) *refusal { return &refusal{code: code} }
 
-// str returns an argument as text; of a JSON body, numbers and booleans too.
+// str returns an argument as text. Numbers and booleans of a JSON body are converted.
 func (c *call) str(name string) string {
 	if c.json == nil {
 		return c.form.Get(name)
@@ -148,7 +153,7 @@ func init() {
 	}
 }
 
-// arrive notes a request in the log and takes the fault that is planned for it.
+// arrive records a request in the log and takes the fault that is planned for it.
 func (w *Workspace) arrive(name, channel string, size int) (entry int, f Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,8 +162,8 @@ func (w *Workspace) arrive(name, channel string, size int) (entry int, f Fault) 
 	return len(w.log) - 1, f
 }
 
-// settle notes how a request ended.
-func (w *Workspace) settle(entry, status int, code string) {
+// finish records how a request ended.
+func (w *Workspace) finish(entry, status int, code string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.log[entry].Status = status; w.log[entry].Error == "" || w.log[entry].Error == "slow" {
@@ -176,7 +181,7 @@ func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request, name strin
 
 	entry, fault := w.arrive(name, c.str("channel")+c.str("channel_id"), len(body))
 	if !fault.before(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	w.mu.Lock()
@@ -186,7 +191,7 @@ func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request, name strin
 
 	answer, no, header := w.act(c, malformed)
 	if !fault.after(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	for k, v := range header {
@@ -201,15 +206,15 @@ func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request, name strin
 		if header.Get("Retry-After") != "" {
 			status = http.StatusTooManyRequests
 		}
-		w.settle(entry, status, no.code)
+		w.finish(entry, status, no.code)
 	} else {
 		answer["ok"] = true
-		w.settle(entry, status, "")
+		w.finish(entry, status, "")
 	}
 	writeJSON(rw, status, answer)
 }
 
-// sent is the HTTP status that the fault answers with.
+// sent returns the HTTP status that the fault answers with.
 func (f Fault) sent() int {
 	if f.code != "" {
 		return http.StatusOK
@@ -266,7 +271,7 @@ func (c *call) read(body []byte) *refusal {
 	return nil
 }
 
-// act checks who calls and what for, and calls the method.
+// act checks the token, the rate and the scope of a call, and then calls the method.
 func (w *Workspace) act(c *call, malformed *refusal) (answer map[string]any, no *refusal, header http.Header) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -314,7 +319,7 @@ func missingScope(needed string, provided []string) *refusal {
 	return &refusal{"missing_scope", map[string]any{"needed": needed, "provided": strings.Join(provided, ",")}}
 }
 
-// kindOf is the scope prefix for a conversation.
+// kindOf returns the scope prefix for a conversation.
 func (w *Workspace) kindOf(channel string) string {
 	switch ch := w.channels[channel]; {
 	case ch != nil && ch.IM:
@@ -490,7 +495,7 @@ func conversationsInfo(c *call) (map[string]any, *refusal) {
 	return map[string]any{"channel": m}, nil
 }
 
-// page cuts a list by the arguments cursor and limit.
+// page returns the part of a list that the arguments cursor and limit select.
 func page[T any](c *call, list []T, standard int) (part []T, next string, no *refusal) {
 	from, limit := 0, standard
 	if s := c.str("limit"); s != "" && s != "0" {
@@ -585,7 +590,7 @@ func after(a, b string, inclusive bool) bool {
 	return x > y || inclusive && x == y
 }
 
-// micros reads a timestamp, which may lack its fraction.
+// micros returns a timestamp in microseconds. The fraction may be missing.
 func micros(ts string) int64 {
 	sec, frac, _ := strings.Cut(ts, ".")
 	s, _ := strconv.ParseInt(sec, 10, 64) // plausibleBound has checked both

@@ -629,10 +629,10 @@ func TestUploadFaults(t *testing.T) {
 	}
 }
 
-// TestTextThatWorks: markup in a message's text works unless it is switched off, and the codes of
-// emoji work whatever is said.
+// TestTextThatWorks: markup in a message's text has an effect unless it is switched off, and the
+// codes of emoji have one in any case.
 func TestTextThatWorks(t *testing.T) {
-	for text, complaints := range map[string][2]int{ // as it comes, and with mrkdwn off
+	for text, complaints := range map[string][2]int{ // by default, and with mrkdwn off
 		"plain, at 12:34:56 UTC, 2 * 3 * 4 a_b_c": {0, 0}, "*bold*": {1, 0}, "`code`": {1, 0}, "so _it_ is": {1, 0},
 		"~no~": {1, 0}, "x\n> said": {1, 0},
 		"won :tada: again": {1, 1}, ":+1:": {1, 1}, ":100:": {1, 1}, "a∶tada∶b": {0, 0},

@@ -1,5 +1,8 @@
 package slacktest
 
+// This file checks blocks against Slack's rules: which types and properties exist, where each may
+// stand, and how long it may be. Everything that is not listed here is refused.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -25,8 +28,8 @@ func (w *Workspace) checkBlocks(list []any, size int) ([]any, *refusal) {
 	return w.keep(list), nil
 }
 
-// keep returns a copy of checked blocks in which each block has a block_id and
-// each element that acts has an action_id.
+// keep returns a copy of checked blocks, as Slack stores them: each block has a block_id and
+// each element that people use has an action_id.
 func (w *Workspace) keep(list []any) []any {
 	v, err := parseJSON(toJSON(list))
 	if err != nil {
@@ -48,7 +51,7 @@ func (w *Workspace) keep(list []any) []any {
 	return kept
 }
 
-// elementsOf are the elements of a block that people can use.
+// elementsOf returns the elements of a block that people can use.
 func elementsOf(block map[string]any) []map[string]any {
 	var list []map[string]any
 	add := func(v any) {
@@ -95,7 +98,7 @@ func (c *checker) fail(path, format string, args ...any) {
 	c.problems = append(c.problems, problem{path, fmt.Sprintf(format, args...)})
 }
 
-// report is how Slack tells the problems.
+// report returns the problems in the form of Slack's answer.
 func (c *checker) report() map[string]any {
 	short, long := []string{}, []string{}
 	for _, p := range c.problems {
@@ -105,8 +108,8 @@ func (c *checker) report() map[string]any {
 	return map[string]any{"errors": short, "response_metadata": map[string]any{"messages": long}}
 }
 
-// object checks that v is an object with no other keys than those allowed (a
-// list with spaces; one marked with ! must be there) and no null among them.
+// object checks that v is an object that has no other keys than the allowed ones
+// and no null values. keys is separated by spaces; a key that ends in ! is required.
 func (c *checker) object(path string, v any, keys string) map[string]any {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -201,13 +204,14 @@ func (c *checker) list(path string, m map[string]any, key string, least, most in
 	return l
 }
 
-// plain checks a plain_text object, either a text object of either kind.
+// plain checks a property that is a plain_text object.
 func (c *checker) plain(path string, m map[string]any, key string, most int) {
 	if v, there := m[key]; there {
 		c.textObject(path+"/"+key, v, most, "plain_text")
 	}
 }
 
+// either checks a property that is a text object of either kind.
 func (c *checker) either(path string, m map[string]any, key string, most int) {
 	if v, there := m[key]; there {
 		c.textObject(path+"/"+key, v, most, "plain_text", "mrkdwn")
@@ -355,8 +359,8 @@ func (c *checker) link(path string, m map[string]any, key string) {
 	}
 }
 
-// actionTypes are the elements that people use; the value says whether Slack
-// gives them an action_id where the app did not.
+// actionTypes are the elements that people use. Slack gives them an action_id
+// where the app did not.
 var actionTypes = map[string]bool{
 	"button": true, "static_select": true, "multi_static_select": true, "users_select": true,
 	"multi_users_select":   true,
@@ -365,7 +369,7 @@ var actionTypes = map[string]bool{
 	"url_text_input": true,
 }
 
-// element checks an element of a block. place is where it stands.
+// element checks an element of a block. place is the kind of block, or "accessory".
 func (c *checker) element(path string, v any, place string) {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -510,7 +514,7 @@ func (c *checker) options(path string, m map[string]any, most int, kinds ...stri
 	}
 }
 
-// initial checks that what is chosen at first is one of the options.
+// initial checks that the initial option is one of the options.
 func (c *checker) initial(path string, m map[string]any) {
 	offered := optionsOf(m)
 	check := func(at string, v any) {
@@ -527,7 +531,7 @@ func (c *checker) initial(path string, m map[string]any) {
 	}
 }
 
-// optionsOf are the options of an element, those in groups too.
+// optionsOf returns the options of an element, those in groups included.
 func optionsOf(element map[string]any) []map[string]any {
 	var list []map[string]any
 	add := func(m map[string]any) {

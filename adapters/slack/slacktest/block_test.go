@@ -215,8 +215,8 @@ func TestBlocksGetIDs(t *testing.T) {
 	}
 }
 
-// FuzzBlocks: whatever is sent as blocks is refused or can be shown, and never
-// breaks the workspace.
+// FuzzBlocks: anything that is sent as blocks is refused or can be shown, and
+// the workspace does not panic.
 func FuzzBlocks(f *testing.F) {
 	for _, tt := range blockCases {
 		if len(tt.blocks) < 2000 {

@@ -18,23 +18,26 @@ import (
 	"time"
 )
 
-// Delivery is one thing that a person did, on its way to the app.
+// Delivery is the delivery of one command or interaction of a person to the app:
+// what was sent, how the app answered, and whether the answer came in time. It is
+// sent over Socket Mode or as a signed post to a request URL, as the workspace is
+// configured. The methods may be called at any time from any goroutine.
 type Delivery struct {
-	// ID is the envelope id of Socket Mode; the same event sent again bears it again.
+	// ID is the envelope id of Socket Mode; an event that is sent again keeps it.
 	ID string
 	// Type is "slash_commands" or "interactive".
 	Type string
-	// Payload is what was sent: of a command its fields, else the interaction.
+	// Payload is the JSON that was sent: the fields of a command, or the interaction.
 	Payload json.RawMessage
-	// Trigger is the trigger_id in it.
+	// Trigger is the trigger_id in the payload.
 	Trigger string
-	// ResponseURL is the response_url in it; empty for modals.
+	// ResponseURL is the response_url in the payload; empty for modals.
 	ResponseURL string
 
 	w       *Workspace
-	command string           // the command, for what Slack says when it fails
+	command string           // for the message that Slack shows when the command fails
 	apply   func(reply)      // what the answer does; nil: nothing
-	timer   *time.Timer      // until the answer is late
+	timer   *time.Timer      // fires when the answer is late
 	carried map[*Socket]bool // sockets that it was sent on
 	request *signedRequest   // the last request, of HTTP
 	fields  url.Values       // of a command
@@ -46,7 +49,7 @@ type Delivery struct {
 	status   int
 	failure  string
 	err      error
-	settled  bool
+	finished bool
 	done     chan struct{}
 }
 
@@ -56,16 +59,16 @@ type reply struct {
 	json bool
 }
 
-// Acked reports whether the app has acknowledged it: on a socket however late,
-// on a request URL only in time, since Slack hangs up.
+// Acked reports whether the app has acknowledged the delivery. On a socket a late
+// acknowledgement counts; on a request URL it cannot come, since Slack hangs up.
 func (d *Delivery) Acked() bool {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return !d.acked.IsZero()
 }
 
-// AckedAfter is the time from the first sending to the acknowledgement; 0 when
-// there is none yet.
+// AckedAfter returns the time from the first sending to the acknowledgement; 0
+// when there is none yet.
 func (d *Delivery) AckedAfter() time.Duration {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
@@ -75,48 +78,48 @@ func (d *Delivery) AckedAfter() time.Duration {
 	return d.acked.Sub(d.sent)
 }
 
-// Response is the payload of the acknowledgement or the body of the HTTP answer;
-// nil when it was empty or there was none.
+// Response returns the payload of the acknowledgement or the body of the HTTP
+// answer; nil when it was empty or there was none.
 func (d *Delivery) Response() json.RawMessage {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return bytes.Clone(d.body)
 }
 
-// StatusCode is the status of the HTTP answer; 0 in Socket Mode.
+// StatusCode returns the status of the HTTP answer; 0 in Socket Mode.
 func (d *Delivery) StatusCode() int {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return d.status
 }
 
-// Attempts is how often it was sent.
+// Attempts returns how often the delivery was sent.
 func (d *Delivery) Attempts() int {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return d.attempts
 }
 
-// Failure is what the person was told that went wrong: "operation_timeout"
+// Failure returns the error that Slack showed to the person: "operation_timeout"
 // (no answer in time), "dispatch_failed" (no socket is connected),
 // "http_client_error" or "http_service_error" (by status), "connection_failed",
-// "invalid_response"; empty when nothing did.
+// "invalid_response"; empty when there was no error.
 func (d *Delivery) Failure() string {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return d.failure
 }
 
-// Err is why the person could not do it at all (no such button, not in the
-// channel, no such command). Then nothing was sent.
+// Err returns why the person could not do it at all (no such button, not in the
+// channel, no such command). In that case nothing was sent.
 func (d *Delivery) Err() error {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return d.err
 }
 
-// Done is closed when the app has acknowledged, or when it is settled that it
-// will not have done so in time.
+// Done returns a channel that is closed when the app has acknowledged, or when
+// the time for that is over.
 func (d *Delivery) Done() <-chan struct{} { return d.done }
 
 // Wait returns nil when the app has acknowledged in time, and an error when the
@@ -141,7 +144,7 @@ func (d *Delivery) Wait(ctx context.Context) error {
 }
 
 // Replay sends exactly the same again: the same signed request, or the same
-// envelope on the next socket. What the app answers is kept but changes nothing.
+// envelope on the next socket. The app's answer is kept but has no effect.
 func (d *Delivery) Replay() *Delivery {
 	w := d.w
 	w.mu.Lock()
@@ -169,18 +172,18 @@ func (w *Workspace) newDelivery(kind string) *Delivery {
 	return &Delivery{ID: w.id("env-"), Type: kind, w: w, carried: map[*Socket]bool{}, done: make(chan struct{})}
 }
 
-// cannot is the delivery of what a person could not do.
+// cannot returns a delivery that was not sent, because the person could not do it.
 func (w *Workspace) cannot(kind, format string, args ...any) *Delivery {
 	d := w.newDelivery(kind)
 	d.err = fmt.Errorf("slacktest: "+format, args...)
-	d.settle()
+	d.finish()
 	return d
 }
 
-// settle ends what Wait waits for.
-func (d *Delivery) settle() {
-	if !d.settled {
-		d.settled = true
+// finish ends what Wait waits for. w.mu is held.
+func (d *Delivery) finish() {
+	if !d.finished {
+		d.finished = true
 		close(d.done)
 	}
 }
@@ -190,12 +193,12 @@ func (d *Delivery) stop() {
 	if d.timer != nil {
 		d.timer.Stop()
 	}
-	d.settle()
+	d.finish()
 }
 
-// fail tells the person that it did not work. w.mu is held.
+// fail ends d with an error that the person sees. w.mu is held.
 func (d *Delivery) fail(code string) {
-	if d.settled {
+	if d.finished {
 		return
 	}
 	d.failure = code
@@ -242,20 +245,20 @@ func (w *Workspace) attempt(d *Delivery, why string) {
 	d.await()
 }
 
-// await begins the time within which an answer must come.
+// await starts the timer for the answer. w.mu is held.
 func (d *Delivery) await() {
 	w := d.w
 	d.timer = time.AfterFunc(w.AckWithin, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if d.settled || w.closed {
+		if d.finished || w.closed {
 			return
 		}
 		d.retry("timeout", "operation_timeout")
 	})
 }
 
-// retry sends d again where Redeliver says so, and else lets it fail. w.mu is held.
+// retry sends d again when Redeliver is set, and else lets it fail. w.mu is held.
 func (d *Delivery) retry(why, failure string) {
 	if !d.w.Redeliver || d.attempts > 3 {
 		d.fail(failure)
@@ -265,7 +268,7 @@ func (d *Delivery) retry(why, failure string) {
 	d.w.attempt(d, why)
 }
 
-// envelope is d as Socket Mode sends it.
+// envelope returns d as Socket Mode sends it.
 func (w *Workspace) envelope(d *Delivery, why string) []byte {
 	return toJSON(map[string]any{
 		"envelope_id": d.ID, "type": d.Type, "payload": d.Payload, "accepts_response_payload": true,
@@ -280,17 +283,17 @@ func (w *Workspace) answered(d *Delivery, r reply) {
 	}
 	d.acked = w.now()
 	d.body = r.body
-	if d.settled {
-		return // too late: the person has been told so
+	if d.finished {
+		return // too late: the person has seen the error
 	}
 	d.timer.Stop()
 	if d.apply != nil {
 		d.apply(r)
 	}
-	d.settle()
+	d.finish()
 }
 
-// ack takes a message that came on a socket.
+// ack reads a message that came on a socket, which must be an acknowledgement.
 func (w *Workspace) ack(s *Socket, raw []byte, fragmented bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -332,7 +335,7 @@ type signedRequest struct {
 	header http.Header
 }
 
-// sign makes the request for d. w.mu is held.
+// sign returns the signed request for d. w.mu is held.
 func (w *Workspace) sign(d *Delivery, why string) *signedRequest {
 	r := &signedRequest{path: w.InteractPath, header: http.Header{}}
 	if d.fields != nil {
@@ -360,7 +363,7 @@ func (w *Workspace) sign(d *Delivery, why string) *signedRequest {
 	return r
 }
 
-// Sign is the value of X-Slack-Signature for a raw body and the value of
+// Sign returns the value of X-Slack-Signature for a raw body and the value of
 // X-Slack-Request-Timestamp.
 func Sign(secret, timestamp string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -386,7 +389,7 @@ func (w *Workspace) dispatch(d *Delivery, r *signedRequest) {
 		req.Header = r.header.Clone()
 		status, kind, body, err := exchange(req, handler)
 		if ctx.Err() != nil {
-			err = ctx.Err() // Slack has hung up: a later answer reaches nobody
+			err = ctx.Err() // Slack has hung up, so a later answer does not count
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -434,7 +437,7 @@ func (w *Workspace) responded(d *Delivery, status int, kind string, body []byte,
 	}
 	switch {
 	case err != nil && (errors.Is(err, context.DeadlineExceeded) || w.closed):
-		return // the timer tells the person
+		return // the timer ends the delivery
 	case err != nil:
 		d.unanswered("connection_failed")
 		return
@@ -455,16 +458,16 @@ func (w *Workspace) responded(d *Delivery, status int, kind string, body []byte,
 	w.answered(d, r)
 }
 
-// unanswered is for a post that failed before its time was over. w.mu is held.
+// unanswered retries or fails a post that got no usable answer in time. w.mu is held.
 func (d *Delivery) unanswered(failure string) {
-	if !d.settled && !d.w.closed {
+	if !d.finished && !d.w.closed {
 		d.retry("http_error", failure)
 	}
 }
 
-// Send delivers any payload, for events that no person of this package can
-// cause. kind is the type of the envelope; with request URLs it is posted as an
-// interaction. trigger_id and response_url are as they stand in the payload.
+// Send delivers any payload, for events that no other method of this package
+// causes. kind is the type of the envelope; with request URLs it is posted as an
+// interaction. trigger_id and response_url are those of the payload.
 func (w *Workspace) Send(kind string, payload json.RawMessage) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -474,8 +477,8 @@ func (w *Workspace) Send(kind string, payload json.RawMessage) *Delivery {
 	return d
 }
 
-// SSLCheck posts the check of the certificate that Slack makes of a command's
-// request URL. It is for request URLs only.
+// SSLCheck posts the certificate check that Slack sends to a command's
+// request URL. It fails without a request URL.
 func (w *Workspace) SSLCheck() *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -500,7 +503,7 @@ func fieldsJSON(v url.Values) json.RawMessage {
 	return toJSON(m)
 }
 
-// said turns the answer to a command into a message. w.mu is held.
+// said shows the answer to a command as a message. w.mu is held.
 func (w *Workspace) said(d *Delivery, r reply) {
 	if len(bytes.TrimSpace(r.body)) == 0 {
 		return
@@ -523,7 +526,7 @@ func (w *Workspace) said(d *Delivery, r reply) {
 	}
 }
 
-// typed shows the command itself to the whole channel. w.mu is held.
+// typed posts the command itself to the whole channel. w.mu is held.
 func (w *Workspace) typed(d *Delivery) {
 	ch := w.channels[d.fields.Get("channel_id")]
 	w.post(ch, &message{Message: Message{
@@ -532,7 +535,7 @@ func (w *Workspace) typed(d *Delivery) {
 	}})
 }
 
-// submitted takes the answer to a modal. w.mu is held.
+// submitted carries out the answer to a submitted modal. w.mu is held.
 func (w *Workspace) submitted(d *Delivery, v *view, r reply) {
 	if len(bytes.TrimSpace(r.body)) == 0 {
 		w.closeView(v)
@@ -555,16 +558,16 @@ func (w *Workspace) submitted(d *Delivery, v *view, r reply) {
 			bad("no errors in response_action errors")
 			return
 		}
-		told := map[string]string{}
+		shown := map[string]string{}
 		for _, k := range sortedKeys(errs) {
 			text, _ := errs[k].(string)
 			if !slices.Contains(inputIDs(v), k) || text == "" {
 				bad("%q is not the block_id of an input, or its error is no text", k)
 				return
 			}
-			told[k] = text
+			shown[k] = text
 		}
-		v.Errors = told
+		v.Errors = shown
 	case "update", "push":
 		raw, no := w.checkView(m["view"], len(r.body))
 		if no == nil && action == "push" {
@@ -582,7 +585,7 @@ func (w *Workspace) submitted(d *Delivery, v *view, r reply) {
 	}
 }
 
-// inputIDs are the block_ids of a view's inputs.
+// inputIDs returns the block_ids of a view's inputs.
 func inputIDs(v *view) []string {
 	var ids []string
 	for _, b := range v.raw["blocks"].([]any) {

@@ -1,7 +1,8 @@
 // Package slacktest is a Slack workspace in memory: the Web API over HTTP,
 // Socket Mode over WebSocket, request URLs, and the people who type commands
 // and press buttons. An adapter under test talks to it as it would to Slack,
-// and a test then looks at what people see.
+// and a test then looks at what people see. The workspace promises to be at
+// least as strict as Slack: what it accepts, Slack accepts.
 //
 // # Use
 //
@@ -36,7 +37,7 @@
 //     client library's types. Tokens, token kinds, scopes, rate limits, archived
 //     channels, membership and all limits of messages, blocks and modals are
 //     enforced; a property that Slack does not know is an error. Where Slack's own
-//     limit is not published the stricter reading is taken: see MaxBlockBytes.
+//     limit is not published, the stricter reading is taken: see MaxBlockBytes.
 //   - Socket Mode: one-time ticket URLs, hello, pings, slash_commands and
 //     interactive envelopes, acknowledgements, refresh, disconnect with each
 //     reason, at most ten sockets, acknowledgements that are too large, fragmented,
@@ -47,7 +48,7 @@
 //     modal submissions and closings, plain messages; what each of them sees, who
 //     is notified by a mention, and what Slack says when the app is silent for
 //     three seconds.
-//   - Faults: see [Workspace.Fail], [Fault], [Socket], and the knobs of
+//   - Faults: see [Workspace.Fail], [Fault], [Socket], and the fields of
 //     [Workspace].
 //
 // # What is not modelled
@@ -62,11 +63,11 @@
 //
 // # Where Slack's behaviour is not established
 //
-// The stricter or more hostile reading is taken, and can be switched where a
-// knob says so: an acknowledgement on another socket than the one that carried
-// the envelope does not count (AckAnySocket); an answer to a response_url of a
-// press that does not say replace_original replaces the message; a command by
-// somebody of another organisation carries that organisation's team id; chat.update
-// without text and blocks is refused; messages over 4,000 characters are taken
-// but complained about.
+// The stricter or more hostile reading is taken; a field of [Workspace] selects
+// the other one where that is said. An acknowledgement on another socket than the
+// one that carried the envelope does not count (AckAnySocket). An answer to a
+// response_url of a press that does not set replace_original replaces the message.
+// A command by somebody of another organisation carries that organisation's team
+// id. chat.update without text and blocks is refused. Messages of more than 4,000
+// characters are accepted and recorded in [Workspace.Complaints].
 package slacktest

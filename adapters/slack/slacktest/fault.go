@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request of the app. Its kinds are
-// the functions that return one.
+// Fault is something that goes wrong with a request of the app: an error, a lost
+// answer, a broken connection, a delay. The functions of this file that return a
+// Fault are its kinds; each says whether the request is carried out nevertheless.
 type Fault struct {
 	name       string
-	status     int           // answer this instead of acting
-	retryAfter time.Duration // Retry-After of it
-	code       string        // answer 200 ok:false with this code instead of acting
-	body       string        // of status, or in place of the answer after acting
+	status     int           // answer with this status
+	retryAfter time.Duration // Retry-After of status
+	code       string        // answer 200 ok:false with this code
+	body       string        // of status
 	location   string        // Location of status
 	hang       bool          // never answer
 	reset      bool          // break the connection
-	act        bool          // first do what was asked
-	delay      time.Duration // wait, then go on as if nothing were wrong
+	act        bool          // carry out the request first
+	delay      time.Duration // wait, then carry out the request and answer
 }
 
 // RateLimited answers 429 with Retry-After in whole seconds, rounded up.
@@ -40,38 +41,38 @@ func ServerError(status int) Fault {
 	return Fault{name: fmt.Sprintf("http_%d", status), status: status, body: "<html>upstream error</html>"}
 }
 
-// Redirect answers 307 without acting: whoever follows it sends what it was asked to send, the
-// token included, to another address.
+// Redirect answers 307 without carrying out the request. A client that follows it sends the
+// request, token included, to another address.
 func Redirect(location string) Fault {
 	return Fault{name: "redirected", status: http.StatusTemporaryRedirect, location: location}
 }
 
-// Code answers 200 with {"ok":false,"error":code} without acting.
+// Code answers 200 with {"ok":false,"error":code} without carrying out the request.
 func Code(code string) Fault { return Fault{name: code, code: code} }
 
-// Garbled answers 200 with a page that is not JSON, without acting.
+// Garbled answers 200 with a page that is not JSON, without carrying out the request.
 func Garbled() Fault {
 	return Fault{name: "garbled", status: http.StatusOK, body: "<html>please wait</html>"}
 }
 
-// Hang never answers and does not act; the request ends with its context.
+// Hang never answers and does not carry out the request, which ends with its context.
 func Hang() Fault { return Fault{name: "hang", hang: true} }
 
 // Reset breaks the connection before anything is done.
 func Reset() Fault { return Fault{name: "reset", reset: true} }
 
-// LoseReply does what was asked and breaks the connection before the answer.
+// LoseReply carries out the request and breaks the connection before the answer.
 func LoseReply() Fault { return Fault{name: "reply_lost", act: true, reset: true} }
 
-// HangAfter does what was asked and never answers.
+// HangAfter carries out the request and never answers.
 func HangAfter() Fault { return Fault{name: "reply_hangs", act: true, hang: true} }
 
-// GarbledReply does what was asked and answers 502 with a page.
+// GarbledReply carries out the request and answers 502 with a page.
 func GarbledReply() Fault {
 	return Fault{name: "reply_garbled", act: true, status: http.StatusBadGateway, body: "<html>bad gateway</html>"}
 }
 
-// Slow waits, unless the request ends before, and then goes on normally.
+// Slow waits, unless the request ends before, and then serves the request normally.
 func Slow(d time.Duration) Fault { return Fault{name: "slow", delay: d} }
 
 type plannedFault struct {
@@ -81,24 +82,24 @@ type plannedFault struct {
 }
 
 // Fail makes the next n calls of a method fail with f; a negative n means all
-// until Heal. method is a Web API method, "response_url", "upload", "link" (the
-// handshake of a socket; only faults with a status, Hang, Reset and Slow), or
-// "*" for any of them. Plans for one method are used up in the order they were
-// made, those for the method itself before those for "*".
+// calls until Heal. method is a Web API method, "response_url", "upload", "link"
+// (the handshake of a socket; only faults with a status, Hang, Reset and Slow), or
+// "*" for any of them. Faults for one method are used in the order in which Fail
+// was called, those for the method itself before those for "*".
 func (w *Workspace) Fail(method string, n int, f Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.faults = append(w.faults, &plannedFault{method, n, f})
 }
 
-// Heal takes back every plan for a method; "*" takes back all plans.
+// Heal removes every fault that is planned for a method; "*" removes all of them.
 func (w *Workspace) Heal(method string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.faults = slices.DeleteFunc(w.faults, func(p *plannedFault) bool { return method == "*" || p.method == method })
 }
 
-// nextFault takes the plan that applies to a call of method. w.mu is held.
+// nextFault takes the fault that is planned for a call of method. w.mu is held.
 func (w *Workspace) nextFault(method string) (Fault, bool) {
 	for _, name := range []string{method, "*"} {
 		for i, p := range w.faults {
@@ -117,8 +118,8 @@ func (w *Workspace) nextFault(method string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// before carries out what f says must happen before acting. It reports whether
-// the request goes on. It panics with http.ErrAbortHandler to break the connection.
+// before applies f before the request is carried out. It reports whether the
+// request goes on. It panics with http.ErrAbortHandler to break the connection.
 func (f Fault) before(rw http.ResponseWriter, r *http.Request) bool {
 	if f.delay > 0 {
 		wait(r, f.delay)
@@ -130,8 +131,8 @@ func (f Fault) before(rw http.ResponseWriter, r *http.Request) bool {
 	return f.answer(rw, r)
 }
 
-// after carries out what f says must happen in place of the answer. It reports
-// whether the answer is given after all.
+// after applies f in place of the answer. It reports whether the answer is sent
+// after all.
 func (f Fault) after(rw http.ResponseWriter, r *http.Request) bool {
 	if !f.act {
 		return true
@@ -184,7 +185,7 @@ func wait(r *http.Request, d time.Duration) {
 	}
 }
 
-// seconds writes d in whole seconds, rounded up, as Retry-After has it.
+// seconds returns d in whole seconds, rounded up, for the header Retry-After.
 func seconds(d time.Duration) string {
 	return fmt.Sprint(int((d + time.Second - 1) / time.Second))
 }
@@ -194,8 +195,8 @@ type bucket struct {
 	at     time.Time
 }
 
-// limited says how long a call of method must wait, 0 when it may go on, which
-// is then counted. w.mu is held.
+// limited returns how long a call of method must wait for its rate limit. A call
+// that need not wait, for which limited returns 0, is counted. w.mu is held.
 func (w *Workspace) limited(method, channel string) time.Duration {
 	if !w.RateLimits {
 		return 0

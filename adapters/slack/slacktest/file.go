@@ -1,5 +1,9 @@
 package slacktest
 
+// This file serves the upload of files in Slack's three steps: a method gives an upload URL, the
+// content is sent there, and a second method shares the file in a channel. Each step checks that
+// the one before it was done.
+
 import (
 	"bytes"
 	"io"
@@ -31,8 +35,8 @@ type file struct {
 	at       time.Time
 }
 
-// Files are the files shared in a channel, in order: those of the thread of the
-// message threadTS, or all of them when threadTS is empty.
+// Files returns the files shared in a channel, in order: those in the thread of
+// the message threadTS, or all of them when threadTS is empty.
 func (w *Workspace) Files(channel, threadTS string) []File {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,7 +68,7 @@ func getUploadURL(c *call) (map[string]any, *refusal) {
 	return map[string]any{"upload_url": base + "/upload/v1/" + f.key, "file_id": f.ID}, nil
 }
 
-// serveUpload takes the content of a file, as the body or as the first file of a form.
+// serveUpload receives the content of a file, as the body or as the first file of a form.
 func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxBody))
 	if err != nil {
@@ -72,18 +76,18 @@ func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {
 	}
 	entry, fault := w.arrive("upload", "", len(body))
 	if !fault.before(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	status, text := w.upload(r, body)
 	if !fault.after(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	if status == http.StatusOK {
-		w.settle(entry, status, "")
+		w.finish(entry, status, "")
 	} else {
-		w.settle(entry, status, text)
+		w.finish(entry, status, text)
 	}
 	http.Error(rw, text, status)
 }

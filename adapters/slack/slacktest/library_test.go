@@ -114,7 +114,7 @@ func TestSlackGo(t *testing.T) {
 			t.Errorf("mina sees %+v", got)
 		}
 
-		// The four ways to be told to slow down.
+		// The four forms of a rate limit.
 		w.Fail("chat.postMessage", 1, RateLimited(7*time.Second))
 		_, _, err = api.PostMessageContext(ctx, "C1", slack.MsgOptionText("x", false))
 		if limited, ok := errors.AsType[*slack.RateLimitedError](err); !ok || limited.RetryAfter != 7*time.Second {

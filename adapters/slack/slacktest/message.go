@@ -1,5 +1,9 @@
 package slacktest
 
+// This file has messages, ephemeral messages, and the methods that write them, with all that Slack
+// checks of their text. It also finds what is live in a text, mentions above all, since a mention
+// notifies people.
+
 import (
 	"encoding/json"
 	"regexp"
@@ -9,36 +13,36 @@ import (
 	"unicode/utf8"
 )
 
-// MessageRef names a message or, for the one who sees it, an ephemeral one.
+// MessageRef identifies a message, or an ephemeral message for the person who sees it.
 type MessageRef struct {
 	Channel string
 	TS      string
 }
 
-// Message is a message as it was when it was asked for; it does not change afterwards.
+// Message is a copy of a message at the time of the call that returned it.
 type Message struct {
 	Channel   string
 	TS        string
 	ThreadTS  string // of the parent; empty for a message in the channel itself
 	User      string // who wrote it; BotUserID for the app
-	Text      string // the top-level text: what a notification and a screen reader say when there are blocks
+	Text      string // the top-level text, which notifications and screen readers use when there are blocks
 	Blocks    json.RawMessage
 	Metadata  json.RawMessage
 	Broadcast bool // a reply that is also shown in the channel
-	Edited    bool // bears the mark "(edited)"; an update with blocks does not
-	Updates   int  // how often it was changed, with or without that mark
+	Edited    bool // shown with "(edited)"; an update with blocks does not set it
+	Updates   int  // how often the message was changed, with or without Edited
 	Subtype   string
-	UnfurlOff bool // both unfurl_links and unfurl_media were said to be false
+	UnfurlOff bool // both unfurl_links and unfurl_media were sent as false
 	Files     []File
 	Time      time.Time // of the post
 
-	mentions []mention // of the first post: they have notified
+	mentions []mention // of the first post, which notified them
 }
 
-// Ref names the message.
+// Ref returns the reference to the message.
 func (m Message) Ref() MessageRef { return MessageRef{m.Channel, m.TS} }
 
-// message is a Message as it is kept.
+// message is a message as the workspace stores it.
 type message struct {
 	Message
 	blocks   []any
@@ -46,7 +50,7 @@ type message struct {
 	gone     bool
 }
 
-// snapshot is m as a reader has it now.
+// snapshot returns a copy of m as it is now.
 func (m *message) snapshot() Message {
 	s := m.Message
 	s.Blocks = rawBlocks(m.blocks)
@@ -72,23 +76,23 @@ type Ephemeral struct {
 	User     string // who sees it
 	Text     string
 	Blocks   json.RawMessage
-	// "chat.postEphemeral", "response_url", "ack" (of a socket or a request URL), or "slack": Slack
-	// itself speaks
+	// how it came: "chat.postEphemeral", "response_url", "ack" (the answer on a socket or to a
+	// post), or "slack" for a message of Slack itself
 	Via  string
 	Time time.Time
 
 	blocks []any
 }
 
-// Ref names the ephemeral message, for Press.
+// Ref returns the reference to the ephemeral message, for Press.
 func (e Ephemeral) Ref() MessageRef { return MessageRef{e.Channel, e.TS} }
 
-// Messages are the messages in a channel in order, broadcast replies among them.
+// Messages returns the messages in a channel, in order, with broadcast replies.
 func (w *Workspace) Messages(channel string) []Message {
 	return w.messages(channel, func(m *message) bool { return m.ThreadTS == "" || m.Broadcast })
 }
 
-// Thread are the replies to the message ts, in order, without the message itself.
+// Thread returns the replies to the message ts, in order, without the message itself.
 func (w *Workspace) Thread(channel, ts string) []Message {
 	return w.messages(channel, func(m *message) bool { return m.ThreadTS == ts })
 }
@@ -109,7 +113,7 @@ func (w *Workspace) messages(channel string, keep func(*message) bool) []Message
 	return list
 }
 
-// Message returns a message as it is now, and whether it is there.
+// Message returns a message as it is now, and whether it exists.
 func (w *Workspace) Message(ref MessageRef) (Message, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,7 +125,7 @@ func (w *Workspace) Message(ref MessageRef) (Message, bool) {
 	return Message{}, false
 }
 
-// Ephemerals are the messages that only user sees, in order, whichever way they came.
+// Ephemerals returns the messages that only user sees, in order, however they came.
 func (w *Workspace) Ephemerals(user string) []Ephemeral {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,8 +140,8 @@ func (w *Workspace) Ephemerals(user string) []Ephemeral {
 	return list
 }
 
-// DeleteMessage takes a message away, as an administrator can. It reports
-// whether it was there.
+// DeleteMessage deletes a message, as an administrator can. It reports whether
+// the message existed.
 func (w *Workspace) DeleteMessage(ref MessageRef) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -150,8 +154,8 @@ func (w *Workspace) DeleteMessage(ref MessageRef) bool {
 	return false
 }
 
-// Say posts a plain message of a person, in a thread where threadTS is not
-// empty. The app is told nothing: events are not modelled.
+// Say posts a plain message of a person, in a thread when threadTS is not empty.
+// The app is not informed, since the Events API is not modelled.
 func (w *Workspace) Say(user, channel, threadTS, text string) Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -162,7 +166,7 @@ func (w *Workspace) Say(user, channel, threadTS, text string) Message {
 	return w.post(ch, &message{Message: Message{User: user, ThreadTS: threadTS, Text: text}}).snapshot()
 }
 
-// post puts m into a channel and notifies who is mentioned.
+// post adds m to a channel and notifies those whom it mentions.
 func (w *Workspace) post(ch *channel, m *message) *message {
 	m.Channel, m.TS, m.Time = ch.ID, w.ts(), w.now()
 	m.mentions = w.mentionsOf(m.Text, m.blocks)
@@ -173,7 +177,7 @@ func (w *Workspace) post(ch *channel, m *message) *message {
 	return m
 }
 
-// messageJSON is a message as the API shows it.
+// messageJSON returns a message as the API shows it.
 func (w *Workspace) messageJSON(m *message, metadata bool) map[string]any {
 	j := map[string]any{"type": "message", "ts": m.TS, "user": m.User, "text": m.Text, "team": w.TeamID}
 	if m.User == w.BotUserID {
@@ -214,7 +218,7 @@ func (w *Workspace) messageJSON(m *message, metadata bool) map[string]any {
 	return j
 }
 
-// content is what a message says, checked.
+// content is the checked content of a message.
 type content struct {
 	text      string
 	blocks    []any
@@ -224,14 +228,14 @@ type content struct {
 	named     bool // link_names or parse=full: plain @words become mentions
 }
 
-// markup is what formats a message's text: pairs of signs, and a quotation.
+// markup matches what formats a message's text: pairs of signs, and a quotation.
 var markup = regexp.MustCompile("[*]\\S[^*\\n]*[*]|\\b_[^_\\n]+_\\b|~[^~\\n]+~|`[^`\\n]+`|(?m:^(>|&gt;).*)")
 
-// emojiCode is what Slack makes a picture of in a message's text. A time of day holds colons too,
-// but no emoji bears a number of two digits.
+// emojiCode matches what Slack replaces by an emoji in a message's text. A time of day has colons
+// too, but no emoji is named by a number of two digits.
 var emojiCode = regexp.MustCompile(`:[a-z0-9_+'-]*[a-z_+'-][a-z0-9_+'-]*:|:100:|:1234:`)
 
-// content reads and checks what the call wants a message to say.
+// content reads and checks the content that the call gives a message.
 func (c *call) content(maxText int) (*content, *refusal) {
 	p := &content{text: c.str("text"), named: c.flag("link_names") || c.str("parse") == "full"}
 	if m := markup.FindString(p.text); m != "" && c.str("mrkdwn") != "false" {
@@ -278,7 +282,7 @@ func (c *call) content(maxText int) (*content, *refusal) {
 		kind, _ := m["event_type"].(string)
 		payload, isObject := m["event_payload"].(map[string]any)
 		switch {
-		case kind == "" && len(payload) == 0: // a client that always sends the field
+		case kind == "" && len(payload) == 0: // some clients always send the field
 		case kind == "" || !isObject:
 			return nil, refuse("invalid_metadata_schema")
 		case size > 16_000:
@@ -344,8 +348,8 @@ func (ch *channel) thread(ts, method string, w *Workspace) (string, *refusal) {
 	return ts, nil
 }
 
-// writable finds the channel that the app wants to post to. A user id is the
-// direct conversation with that person.
+// writable finds the channel that the app wants to post to. A user id stands for
+// the direct conversation with that person.
 func (c *call) writable() (*channel, *refusal) {
 	w := c.w
 	id := c.str("channel")
@@ -364,7 +368,7 @@ func (c *call) writable() (*channel, *refusal) {
 	return ch, nil
 }
 
-// direct is the direct conversation of the app with a user, opened where needed.
+// direct returns the direct conversation of the app with a user, and opens it if necessary.
 func (w *Workspace) direct(user string) *channel {
 	for _, id := range sortedKeys(w.channels) {
 		if ch := w.channels[id]; ch.IM && ch.BotIn && ch.has(user) {
@@ -414,8 +418,8 @@ func updateMessage(c *call) (map[string]any, *refusal) {
 	return map[string]any{"channel": ch.ID, "ts": m.TS, "text": m.Text, "message": w.messageJSON(m, true)}, nil
 }
 
-// change makes m say p. Without blocks the old ones go, and the message bears
-// the mark of an edit.
+// change replaces the content of m by p. Without blocks the old blocks are
+// removed, and the message is marked as edited.
 func (m *message) change(p *content) {
 	m.Text, m.blocks = p.text, p.blocks
 	m.Edited = m.Edited || !p.hasBlocks
@@ -461,7 +465,7 @@ func postEphemeral(c *call) (map[string]any, *refusal) {
 	return map[string]any{"message_ts": e.TS}, nil
 }
 
-// whisper shows p to user alone.
+// whisper shows p to user alone, as an ephemeral message.
 func (w *Workspace) whisper(channel, thread, user string, p *content, via string) *Ephemeral {
 	e := &Ephemeral{Channel: channel, TS: w.ts(), ThreadTS: thread, User: user, Text: p.text, Via: via, Time: w.now(),
 		blocks: p.blocks}
@@ -475,7 +479,7 @@ type mention struct {
 	where string
 }
 
-// mentionsOf collects who a message addresses: each once.
+// mentionsOf returns whom a message mentions, each once.
 func (w *Workspace) mentionsOf(text string, blocks []any) []mention {
 	var list []mention
 	add := func(who, where string) {
@@ -536,18 +540,18 @@ func walk(v any, f func(map[string]any)) {
 	}
 }
 
-// token is a piece of mrkdwn: plain words, or what stands between < and >.
+// token is a piece of mrkdwn: plain text, or what stands between < and >.
 type token struct {
-	text  string // of words
+	text  string // of plain text
 	kind  string // "", "mention", "channel", "link", "date"
 	who   string // of a mention
 	label string
 	url   string
-	auto  bool // Slack made it out of plain words
+	auto  bool // Slack made it from plain text
 }
 
-// tokens cuts mrkdwn into its pieces. auto also finds what Slack links of
-// itself in text that is not verbatim.
+// tokens splits mrkdwn into its pieces. With auto it also finds what Slack links
+// by itself in text that is not verbatim.
 func (w *Workspace) tokens(s string, auto bool) []token {
 	var list []token
 	for s != "" {
@@ -592,8 +596,8 @@ func entity(s string) token {
 	return token{text: "<" + s + ">"}
 }
 
-// plain finds what Slack makes of words without being asked: broadcasts, user
-// groups, channels and URLs.
+// plain finds what Slack links in plain text by itself: broadcasts, user groups,
+// channels and URLs.
 func (w *Workspace) plain(s string, auto bool) []token {
 	if !auto {
 		return []token{{text: s}}
@@ -623,7 +627,7 @@ func (w *Workspace) plain(s string, auto bool) []token {
 	return list
 }
 
-// word is what Slack makes of one word of text that is not verbatim.
+// word returns what Slack makes of one word of text that is not verbatim.
 func (w *Workspace) word(s string) (t token, ok bool) {
 	name := strings.TrimRight(s, ".:!?")
 	switch {
@@ -642,7 +646,7 @@ func (w *Workspace) word(s string) (t token, ok bool) {
 	return token{}, false
 }
 
-// handle is who a plain @word would address.
+// handle returns the group or broadcast that a plain @word would address.
 func (w *Workspace) handle(word string) string {
 	switch word {
 	case "here", "channel", "everyone":

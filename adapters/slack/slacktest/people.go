@@ -13,12 +13,14 @@ import (
 	"recallbot/bot/bottest"
 )
 
-// People are the people of a workspace, as every platform's tests have them.
+// People are the people of a workspace behind the interface that the tests of all
+// platforms share, [bottest.People]. It reads only what was sent to the workspace,
+// so that a test sees what a person would see.
 type People struct {
 	w *Workspace
 
 	mu    sync.Mutex
-	wrong []string // what could not be read of what was shown
+	wrong []string // parts of messages that could not be read
 }
 
 var _ bottest.People = (*People)(nil)
@@ -26,12 +28,13 @@ var _ bottest.People = (*People)(nil)
 // People returns the people of the workspace.
 func (w *Workspace) People() *People { return &People{w: w} }
 
-// Deed is a delivery as every platform's tests have it.
+// Deed is a delivery behind the interface [bottest.Deed].
 type Deed struct{ *Delivery }
 
-// Deed is d as every platform's tests have it.
+// Deed returns d as a Deed.
 func (d *Delivery) Deed() Deed { return Deed{d} }
 
+// Problem returns why the person could not do it, or the error that Slack showed.
 func (d Deed) Problem() string {
 	if err := d.Err(); err != nil {
 		return err.Error()
@@ -39,8 +42,10 @@ func (d Deed) Problem() string {
 	return d.Failure()
 }
 
+// Opened returns no form: on Slack a modal is opened by a call of its own.
 func (d Deed) Opened() (bottest.Form, bool) { return bottest.Form{}, false }
 
+// Again delivers the same event again.
 func (d Deed) Again() bottest.Deed { return d.Replay().Deed() }
 
 // Type types a slash command.
@@ -54,8 +59,8 @@ func (p *People) Complete(string, string, string) []string { return nil }
 
 func ref(r bot.Ref) MessageRef { return MessageRef{Channel: r.Channel, TS: r.Message} }
 
-// labelled is the action_id of the button whose label begins so; the label itself where there is
-// none, so that the workspace says what is missing.
+// labelled returns the action_id of the button whose label begins with label. If there is none it
+// returns the label itself, so that the error of the press names it.
 func labelled(list []Button, label string) (action string, ok bool) {
 	i := slices.IndexFunc(list, func(b Button) bool { return label != "" && strings.HasPrefix(b.Text, label) })
 	if i < 0 {
@@ -90,7 +95,7 @@ func (p *People) PressOlder(user string, older bottest.Shown, label string) bott
 	return p.w.PressStale(user, m, action).Deed()
 }
 
-// PressAlone presses a button of a modal that is open, else of an ephemeral message.
+// PressAlone presses a button of an open modal or, if none has it, of an ephemeral message.
 func (p *People) PressAlone(user, label string) bottest.Deed {
 	for _, v := range slices.Backward(p.w.Views(user)) {
 		if action, ok := labelled(v.Buttons(), label); ok {
@@ -105,7 +110,7 @@ func (p *People) PressAlone(user, label string) bottest.Deed {
 	return p.w.PressInView(user, "", label).Deed()
 }
 
-// Form is the modal in front, where it can be sent.
+// Form returns the modal in front, if it can be submitted.
 func (p *People) Form(user string) (bottest.Form, bool) {
 	views := p.w.Views(user)
 	if len(views) == 0 || views[len(views)-1].Submit == "" {
@@ -127,10 +132,10 @@ func (p *People) Send(user string, f bottest.Form, values map[string]string) bot
 	return p.w.Submit(user, id, values).Deed()
 }
 
-// FormsFollow is true: a modal is opened by a call of its own.
+// FormsFollow returns true: a modal is opened by a call of its own, after the answer.
 func (p *People) FormsFollow() bool { return true }
 
-// Look is a message of a channel or thread.
+// Look returns a message of a channel or thread.
 func (p *People) Look(at bot.Ref) (bottest.Shown, bool) {
 	m, ok := p.w.Message(ref(at))
 	if !ok {
@@ -149,7 +154,7 @@ func (p *People) message(m Message) bottest.Shown {
 	return s
 }
 
-// Channel is what stands in a channel itself.
+// Channel returns the messages of a channel, without those in threads.
 func (p *People) Channel(id string) (list []bottest.Shown) {
 	for _, m := range p.w.Messages(id) {
 		list = append(list, p.message(m))
@@ -157,7 +162,7 @@ func (p *People) Channel(id string) (list []bottest.Shown) {
 	return list
 }
 
-// Thread are the replies to a card.
+// Thread returns the replies to a card.
 func (p *People) Thread(card bot.Ref) (list []bottest.Shown) {
 	for _, m := range p.w.Thread(card.Channel, card.Message) {
 		list = append(list, p.message(m))
@@ -165,7 +170,7 @@ func (p *People) Thread(card bot.Ref) (list []bottest.Shown) {
 	return list
 }
 
-// Alone are ephemeral messages, then open modals.
+// Alone returns what the user alone sees: ephemeral messages, then open modals.
 func (p *People) Alone(user string) (list []bottest.Shown) {
 	for _, e := range p.w.Ephemerals(user) {
 		s := p.shown(e.Text, e.Blocks, e.Buttons(), e)
@@ -183,7 +188,7 @@ func (p *People) Alone(user string) (list []bottest.Shown) {
 	return list
 }
 
-// Notified are the mentions that reached somebody.
+// Notified returns the mentions that notified somebody.
 func (p *People) Notified() (list []bottest.Ping) {
 	for _, n := range p.w.Notified() {
 		m, _ := p.w.Message(MessageRef{Channel: n.Channel, TS: n.TS})
@@ -192,16 +197,16 @@ func (p *People) Notified() (list []bottest.Ping) {
 	return list
 }
 
-// Complaints are the workspace's, and what could not be read of what was shown.
+// Complaints returns those of the workspace, and the parts of messages that could not be read.
 func (p *People) Complaints() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Concat(p.w.Complaints(), p.wrong)
 }
 
-// shown reads what was received, and not what the app meant.
+// shown reads the JSON that was received, and returns what people see.
 func (p *People) shown(text string, blocks json.RawMessage, buttons []Button, own Pictured) bottest.Shown {
-	var r reading
+	var r extract
 	if len(blocks) > 0 {
 		r.walk(parseBlocks(blocks))
 	} else {
@@ -211,7 +216,7 @@ func (p *People) shown(text string, blocks json.RawMessage, buttons []Button, ow
 	for _, b := range buttons {
 		s.Buttons = append(s.Buttons, b.Text)
 	}
-	var n reading
+	var n extract
 	n.markup(text)
 	s.Notice, s.Live = n.text.String(), append(s.Live, n.live...)
 	p.mu.Lock()
@@ -224,14 +229,14 @@ func (p *People) shown(text string, blocks json.RawMessage, buttons []Button, ow
 	return s
 }
 
-// reading collects the text of blocks without its styles, and what works in it.
-type reading struct {
+// extract collects the text of blocks without its styles, and the mentions and links in it.
+type extract struct {
 	text  strings.Builder
 	live  []string
 	wrong []string
 }
 
-func (r *reading) walk(list []any) {
+func (r *extract) walk(list []any) {
 	for _, v := range list {
 		m, _ := v.(map[string]any)
 		inner, _ := m["elements"].([]any)
@@ -267,8 +272,8 @@ func (r *reading) walk(list []any) {
 	}
 }
 
-// date reads a time, whose fallback must say the same.
-func (r *reading) date(m map[string]any) {
+// date reads a date element. Its fallback must show the same time.
+func (r *extract) date(m map[string]any) {
 	n, _ := m["timestamp"].(json.Number)
 	seconds, _ := n.Int64()
 	at := time.Unix(seconds, 0).UTC().Format("2006-01-02 15:04:05 UTC")
@@ -278,8 +283,8 @@ func (r *reading) date(m map[string]any) {
 	r.text.WriteString(at)
 }
 
-// markup reads text in which < and > work.
-func (r *reading) markup(s string) {
+// markup reads text in which < and > are markup.
+func (r *extract) markup(s string) {
 	for s != "" {
 		before, rest, found := strings.Cut(s, "<")
 		r.text.WriteString(strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(before))

@@ -1,5 +1,9 @@
 package slacktest
 
+// This file has what people do: they type commands, press buttons, and fill in, send and close
+// modals. Each method delivers to the app what Slack would deliver, and refuses what a person's
+// client would not let through.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -10,8 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// Command is a person typing a slash command in a channel. text is what stands
-// after the command, exactly as it is sent: nothing in it is escaped.
+// Command types a slash command as a person in a channel. text is what follows
+// the command; it is sent as it is, and nothing in it is escaped.
 func (w *Workspace) Command(user, channel, command, text string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -47,7 +51,7 @@ func (w *Workspace) Command(user, channel, command, text string) *Delivery {
 	return d
 }
 
-// there finds a person and a channel that this person can see.
+// there returns a person and a channel, and an error when the person cannot see the channel.
 func (w *Workspace) there(user, channel string) (*User, *Channel, error) {
 	u, ch := w.users[user], w.channels[channel]
 	switch {
@@ -61,7 +65,7 @@ func (w *Workspace) there(user, channel string) (*User, *Channel, error) {
 	return u, &ch.Channel, nil
 }
 
-// enterprise is the organisation that a payload about u names.
+// enterprise returns the id of the organisation in a payload about u.
 func (w *Workspace) enterprise(u *User) string {
 	if u.EnterpriseID != "" {
 		return u.EnterpriseID
@@ -92,8 +96,8 @@ type Button struct {
 	Value    string
 	Style    string // "", "primary", "danger"
 	URL      string
-	Label    string   // for screen readers; empty: Text
-	Confirm  *Confirm // asked first; nil: not
+	Label    string   // for screen readers; empty: they read Text
+	Confirm  *Confirm // the question before the press is sent; nil: there is none
 }
 
 // Confirm is what a button asks before it acts.
@@ -101,13 +105,13 @@ type Confirm struct {
 	Title, Text, Confirm, Deny, Style string
 }
 
-// Buttons are the buttons on a message, in order.
+// Buttons returns the buttons on a message, in order.
 func (m Message) Buttons() []Button { return buttonsOf(parseBlocks(m.Blocks)) }
 
-// Buttons are the buttons on an ephemeral message, in order.
+// Buttons returns the buttons on an ephemeral message, in order.
 func (e Ephemeral) Buttons() []Button { return buttonsOf(parseBlocks(e.Blocks)) }
 
-// Buttons are the buttons within a modal, in order; not its submit and close.
+// Buttons returns the buttons within a modal, in order, without its submit and close.
 func (v View) Buttons() []Button { return buttonsOf(parseBlocks(v.Blocks)) }
 
 func parseBlocks(raw json.RawMessage) []any {
@@ -145,7 +149,7 @@ func buttonsOf(blocks []any) []Button {
 	return list
 }
 
-// findButton finds the one button with an action id.
+// findButton finds the only button with an action id, and the id of its block.
 func findButton(blocks []any, actionID string) (map[string]any, string, error) {
 	var found map[string]any
 	block := ""
@@ -166,8 +170,8 @@ func findButton(blocks []any, actionID string) (map[string]any, string, error) {
 	return found, block, nil
 }
 
-// Press is a person pressing a button on a message, or on an ephemeral message
-// of theirs, as it is shown now, and confirming where the button asks.
+// Press presses a button as a person, on a message or on an ephemeral message of
+// theirs, as it is shown now, and confirms the question if the button has one.
 func (w *Workspace) Press(user string, ref MessageRef, actionID string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -191,7 +195,7 @@ func (w *Workspace) Press(user string, ref MessageRef, actionID string) *Deliver
 	if err != nil {
 		return w.cannot("interactive", "pressing %s: %v", actionID, err)
 	}
-	// Slack tells the app where an ephemeral message stood, not what it said.
+	// Slack sends the place of an ephemeral message to the app, but not its content.
 	container := map[string]any{"type": "message", "message_ts": e.TS, "channel_id": e.Channel, "is_ephemeral": true}
 	if e.ThreadTS != "" {
 		container["thread_ts"] = e.ThreadTS
@@ -200,15 +204,15 @@ func (w *Workspace) Press(user string, ref MessageRef, actionID string) *Deliver
 		ephemeral: e, press: true})
 }
 
-// PressStale is a person pressing a button on an older copy of a message, which
-// their client still shows although the message has changed or is gone.
+// PressStale presses a button as a person on an older copy of a message, which
+// their client still shows although the message was changed or deleted.
 func (w *Workspace) PressStale(user string, older Message, actionID string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.press(user, &message{Message: older, blocks: parseBlocks(older.Blocks)}, actionID)
 }
 
-// press is a press on m as it stands there. w.mu is held.
+// press presses a button of m. w.mu is held.
 func (w *Workspace) press(user string, m *message, actionID string) *Delivery {
 	button, block, err := findButton(m.blocks, actionID)
 	if err != nil {
@@ -217,8 +221,8 @@ func (w *Workspace) press(user string, m *message, actionID string) *Delivery {
 	return w.pressed(user, m, w.action(button, block))
 }
 
-// PressForged is a press that carries any action id and any value, whether or
-// not the message has such a button.
+// PressForged delivers a press with any action id and any value, whether or not
+// the message has such a button.
 func (w *Workspace) PressForged(user string, ref MessageRef, actionID, value string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -251,7 +255,7 @@ func (w *Workspace) pressed(user string, m *message, action map[string]any) *Del
 	return w.interact(u, ch, container, w.messageJSON(m, true), action, src)
 }
 
-// action is the entry of "actions" for a button.
+// action returns the entry of "actions" for a button.
 func (w *Workspace) action(button map[string]any, block string) map[string]any {
 	a := map[string]any{"type": "button", "action_id": button["action_id"], "block_id": block, "text": button["text"],
 		"action_ts": w.ts()}
@@ -263,7 +267,7 @@ func (w *Workspace) action(button map[string]any, block string) map[string]any {
 	return a
 }
 
-// interaction begins the payload of an interaction.
+// interaction returns the part of a payload that all interactions have.
 func (w *Workspace) interaction(kind string, u *User, trigger string) map[string]any {
 	p := map[string]any{
 		"type": kind, "team": map[string]any{"id": w.TeamID, "domain": w.domain()}, "api_app_id": w.AppID,
@@ -298,7 +302,7 @@ func (w *Workspace) interact(u *User, ch *Channel, container, shown, action map[
 	return d
 }
 
-// ignored is the answer to a press or a closing, which Slack does not look at.
+// ignored handles the answer to a press or to the closing of a modal, which Slack ignores.
 func (w *Workspace) ignored(r reply) {
 	if len(strings.TrimSpace(string(r.body))) > 0 {
 		w.complain("the answer to a press or a closing is shown to nobody")
@@ -323,7 +327,7 @@ func (w *Workspace) front(user, viewID string) (*User, *view, error) {
 	return u, v, nil
 }
 
-// PressInView is a person pressing a button within a modal that is in front.
+// PressInView presses a button as a person within the modal that is in front.
 func (w *Workspace) PressInView(user, viewID, actionID string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -348,11 +352,11 @@ func (w *Workspace) PressInView(user, viewID, actionID string) *Delivery {
 	return d
 }
 
-// Submit is a person filling in a modal and sending it. values are by block_id:
-// what is typed, or the value of an option; several values with commas between.
-// Inputs without a value keep what they began with. What the person's client
-// would not let through (a required input that is empty, a text that is too long,
-// an option that is not offered) fails the call.
+// Submit fills in a modal as a person and sends it. values are by block_id: the
+// text that is typed, or the value of an option; several values are separated by
+// commas. Inputs without a value keep their initial one. The call fails when the
+// person's client would not send the modal: a required input is empty, a text is
+// too long, an option is not offered.
 func (w *Workspace) Submit(user, viewID string, values map[string]string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -383,8 +387,8 @@ func (w *Workspace) Submit(user, viewID string, values map[string]string) *Deliv
 	return d
 }
 
-// CloseView is a person closing a modal. The app hears of it only where the
-// modal asked for that; else the delivery is settled at once.
+// CloseView closes a modal as a person. The app is informed only if the modal
+// has notify_on_close; else the delivery is done at once.
 func (w *Workspace) CloseView(user, viewID string) *Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -396,7 +400,7 @@ func (w *Workspace) CloseView(user, viewID string) *Delivery {
 	d := w.newDelivery("interactive")
 	if !v.NotifyOnClose {
 		d.sent, d.acked = w.now(), w.now()
-		d.settle()
+		d.finish()
 		return d
 	}
 	p := w.interaction("view_closed", u, "")
@@ -407,8 +411,8 @@ func (w *Workspace) CloseView(user, viewID string) *Delivery {
 	return d
 }
 
-// state is state.values for what was filled in. With nil values it is what the
-// inputs began with, unchecked.
+// state returns state.values for what was filled in. With nil values it has the
+// initial values of the inputs, unchecked.
 func (v *view) state(values map[string]string) (map[string]any, error) {
 	state := map[string]any{}
 	for _, b := range v.raw["blocks"].([]any) {
@@ -434,7 +438,7 @@ func (v *view) state(values map[string]string) (map[string]any, error) {
 	return state, nil
 }
 
-// filled is what an element holds when typed was entered.
+// filled returns the state of an element after typed was entered.
 func filled(e map[string]any, typed string, given bool) (x map[string]any, empty bool, err error) {
 	option := func(value string) (map[string]any, error) {
 		for _, o := range optionsOf(e) {

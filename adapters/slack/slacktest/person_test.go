@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// app is an HTTP app that answers every post in turn with what stands in answers.
+// app is an HTTP app that answers each post with the next of its answers.
 type app struct {
 	t       *testing.T
 	secret  string
@@ -56,7 +56,7 @@ func says(kind, body string) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-// httpMode is a workspace that delivers to an app in process.
+// httpMode makes the workspace deliver to an app in process.
 func httpMode(t *testing.T, w *Workspace, answers ...func(http.ResponseWriter, *http.Request)) *app {
 	a := &app{t: t, secret: w.SigningSecret, answers: answers}
 	w.Deliver(a)

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// Pictured is what can be drawn: a Message, an Ephemeral or a View.
+// Pictured is something that Picture draws: a Message, an Ephemeral or a View.
 type Pictured interface {
 	picture(w *Workspace) string
 }
@@ -27,10 +27,10 @@ type Pictured interface {
 //	│   Approve asks: Recall 2 messages? / It cannot be undone. [Recall] [Cancel]
 //	└
 //
-// Whatever Slack makes live stands between ‹ and ›: mentions, with ! where
-// somebody was notified by the first post, channels, and links (as ‹label → url›).
-// Dates are in UTC. Characters that cannot be seen are written as ⟦U+202E⟧. The
-// notification text, [Message.Text], is drawn only where there are no blocks.
+// Whatever Slack makes live stands between ‹ and ›: mentions, with ! when the
+// first post notified somebody, channels, and links (as ‹label → url›). Dates are
+// in UTC. Invisible characters are written as ⟦U+202E⟧. The notification text,
+// [Message.Text], is drawn only when there are no blocks.
 func (w *Workspace) Picture(p Pictured) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,11 +67,11 @@ func (e Ephemeral) picture(w *Workspace) string {
 
 func (v View) picture(w *Workspace) string {
 	d := &drawing{w: w, errors: v.Errors}
-	d.top("[" + show(v.Title) + "]")
+	d.top("[" + printable(v.Title) + "]")
 	d.blocks(parseBlocks(v.Blocks))
 	foot := ""
 	if v.Submit != "" {
-		foot = " [" + show(v.Submit) + "]"
+		foot = " [" + printable(v.Submit) + "]"
 	}
 	return d.end(foot)
 }
@@ -119,8 +119,8 @@ func (d *drawing) body(text string, blocks json.RawMessage) {
 	d.blocks(parseBlocks(blocks))
 }
 
-// show makes characters visible that are not.
-func show(s string) string {
+// printable replaces invisible characters by their code points.
+func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if r != '\n' && r != '\t' && (unicode.Is(unicode.Cf, r) || unicode.IsControl(r) || r == 0x2028 || r == 0x2029) {
@@ -138,7 +138,7 @@ func (d *drawing) text(v any) string {
 	if m["type"] == "mrkdwn" {
 		return d.mrkdwn(str(m, "text"), !bln(m, "verbatim"))
 	}
-	return show(str(m, "text"))
+	return printable(str(m, "text"))
 }
 
 var unescape = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
@@ -158,18 +158,18 @@ func (d *drawing) mrkdwn(s string, auto bool) string {
 			format, _, _ = strings.Cut(format, "^") // then a link may follow
 			sec, err := strconv.ParseInt(stamp, 10, 64)
 			if err != nil {
-				b.WriteString(show(t.label))
+				b.WriteString(printable(t.label))
 				continue
 			}
 			b.WriteString(d.date(sec, format))
 		default:
-			b.WriteString(show(unescape.Replace(t.text)))
+			b.WriteString(printable(unescape.Replace(t.text)))
 		}
 	}
 	return b.String()
 }
 
-// mention draws who is addressed, with ! where that notified them.
+// mention draws who is mentioned, with ! when the mention notified them.
 func (d *drawing) mention(who string) string {
 	name := who
 	if g := d.w.groups[who]; g != nil {
@@ -180,24 +180,24 @@ func (d *drawing) mention(who string) string {
 	if slices.ContainsFunc(d.notified, func(m mention) bool { return m.who == who }) {
 		name += "!"
 	}
-	return "‹@" + show(name) + "›"
+	return "‹@" + printable(name) + "›"
 }
 
 func (d *drawing) channel(id string) string {
 	if ch := d.w.channels[id]; ch != nil {
 		id = ch.Name
 	}
-	return "‹#" + show(id) + "›"
+	return "‹#" + printable(id) + "›"
 }
 
 func link(url, label string) string {
 	if label == "" || label == url {
-		return "‹" + show(url) + "›"
+		return "‹" + printable(url) + "›"
 	}
-	return "‹" + show(label) + " → " + show(url) + "›"
+	return "‹" + printable(label) + " → " + printable(url) + "›"
 }
 
-// date draws a time by one of Slack's formats, in UTC.
+// date draws a time in one of Slack's formats, in UTC.
 func (d *drawing) date(sec int64, format string) string {
 	t := time.Unix(sec, 0).UTC()
 	th := "th"
@@ -223,7 +223,7 @@ func (d *drawing) date(sec int64, format string) string {
 		t.Format("Monday, ")+long,
 		"{day_divider_pretty}", t.Format("Monday, ")+long,
 		"{time}", t.Format("15:04 UTC"), "{time_secs}", t.Format("15:04:05 UTC"), "{ago}", age,
-	).Replace(show(format))
+	).Replace(printable(format))
 }
 
 func (d *drawing) blocks(blocks []any) {
@@ -246,13 +246,13 @@ func (d *drawing) blocks(blocks []any) {
 		case "divider":
 			d.line("────")
 		case "image":
-			d.line("(image: %s)", show(str(m, "alt_text")))
+			d.line("(image: %s)", printable(str(m, "alt_text")))
 		case "context":
 			elements, _ := m["elements"].([]any)
 			var parts []string
 			for _, e := range elements {
 				if em, _ := e.(map[string]any); em["type"] == "image" {
-					parts = append(parts, "(image: "+show(str(em, "alt_text"))+")")
+					parts = append(parts, "(image: "+printable(str(em, "alt_text"))+")")
 				} else {
 					parts = append(parts, d.text(e))
 				}
@@ -277,7 +277,7 @@ func (d *drawing) blocks(blocks []any) {
 						parts = append(parts, strings.TrimSpace(strings.ReplaceAll(strings.TrimPrefix(in.b.String(),
 							"│ "), "\n│ ", " ⏎ ")))
 					} else {
-						parts = append(parts, strings.ReplaceAll(show(str(cm, "text")), "\n", " ⏎ "))
+						parts = append(parts, strings.ReplaceAll(printable(str(cm, "text")), "\n", " ⏎ "))
 					}
 				}
 				d.line("| %s |", strings.Join(parts, " | "))
@@ -294,27 +294,27 @@ func (d *drawing) blocks(blocks []any) {
 	}
 }
 
-// elements draws what people can press and choose, and what buttons ask.
+// elements draws what people can press and choose, and the questions of buttons.
 func (d *drawing) elements(list []map[string]any) {
 	var parts, asks []string
 	for _, e := range list {
 		switch e["type"] {
 		case "button":
-			text := show(label(e["text"]))
+			text := printable(label(e["text"]))
 			if u := str(e, "url"); u != "" {
-				text += " → " + show(u)
+				text += " → " + printable(u)
 			}
 			parts = append(parts, "["+text+"]")
 			if c, ok := e["confirm"].(map[string]any); ok {
-				deny := show(label(c["deny"]))
+				deny := printable(label(c["deny"]))
 				if deny == "" {
 					deny = "Cancel"
 				}
-				asks = append(asks, fmt.Sprintf("  %s asks: %s / %s [%s] [%s]", text, show(label(c["title"])),
-					d.text(c["text"]), show(label(c["confirm"])), deny))
+				asks = append(asks, fmt.Sprintf("  %s asks: %s / %s [%s] [%s]", text, printable(label(c["title"])),
+					d.text(c["text"]), printable(label(c["confirm"])), deny))
 			}
 		case "image":
-			parts = append(parts, "(image: "+show(str(e, "alt_text"))+")")
+			parts = append(parts, "(image: "+printable(str(e, "alt_text"))+")")
 		default:
 			parts = append(parts, d.choice(e))
 		}
@@ -327,19 +327,19 @@ func (d *drawing) elements(list []map[string]any) {
 
 // choice draws an element that holds a value.
 func (d *drawing) choice(e map[string]any) string {
-	hint := show(label(e["placeholder"]))
+	hint := printable(label(e["placeholder"]))
 	switch e["type"] {
 	case "plain_text_input", "number_input", "email_text_input", "url_text_input":
 		if v := str(e, "initial_value"); v != "" {
-			return "[" + strings.ReplaceAll(show(v), "\n", " ⏎ ") + "____]"
+			return "[" + strings.ReplaceAll(printable(v), "\n", " ⏎ ") + "____]"
 		}
 		return "[____" + hint + "]"
 	}
 	var names []string
 	chosen := label(mapOf(e["initial_option"])["text"])
 	for _, o := range optionsOf(e) {
-		name := show(label(o["text"]))
-		if name == show(chosen) {
+		name := printable(label(o["text"]))
+		if name == printable(chosen) {
 			name = "•" + name
 		}
 		names = append(names, name)
@@ -366,7 +366,7 @@ func (d *drawing) input(m map[string]any) {
 		d.prefixed("~ ", d.text(h))
 	}
 	if e := d.errors[str(m, "block_id")]; e != "" {
-		d.prefixed("✗ ", show(e))
+		d.prefixed("✗ ", printable(e))
 	}
 }
 
@@ -400,7 +400,7 @@ func (d *drawing) rich(m map[string]any) {
 	}
 }
 
-// inline draws the elements of a line.
+// inline draws the elements of a line of rich text.
 func (d *drawing) inline(m map[string]any) string {
 	var b strings.Builder
 	elements, _ := m["elements"].([]any)
@@ -409,7 +409,7 @@ func (d *drawing) inline(m map[string]any) string {
 		s := ""
 		switch e["type"] {
 		case "text":
-			s = show(str(e, "text"))
+			s = printable(str(e, "text"))
 		case "link":
 			s = link(str(e, "url"), str(e, "text"))
 		case "user":

@@ -1,5 +1,8 @@
 package slacktest
 
+// This file serves response_url: the URL in a command or press to which the app may send five
+// answers within thirty minutes. The answer within an acknowledgement is shown by the same rules.
+
 import (
 	"io"
 	"mime"
@@ -8,14 +11,14 @@ import (
 	"time"
 )
 
-// response is what stands behind a response_url: five uses within thirty minutes.
+// response is the state of a response_url.
 type response struct {
 	at       time.Time
 	uses     int
 	user     string
 	channel  string
 	delivery *Delivery
-	// What replace_original and delete_original speak of.
+	// what replace_original and delete_original act on
 	message   *message
 	ephemeral *Ephemeral
 	press     bool // it came with a press, not with a command
@@ -50,21 +53,21 @@ func (w *Workspace) serveResponse(rw http.ResponseWriter, r *http.Request) {
 
 	entry, fault := w.arrive("response_url", channel, len(body))
 	if !fault.before(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	wait(r, latency)
 	status, code := w.useResponse(r, src, body)
 	if !fault.after(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	if code != "" {
-		w.settle(entry, status, code)
+		w.finish(entry, status, code)
 		writeJSON(rw, status, map[string]any{"ok": false, "error": code})
 		return
 	}
-	w.settle(entry, status, "")
+	w.finish(entry, status, "")
 	rw.Header().Set("Content-Type", "text/html")
 	_, _ = io.WriteString(rw, "ok") // the app may have gone away
 }
@@ -151,7 +154,7 @@ func (w *Workspace) respond(src *response, m map[string]any, via string, size in
 	return nil
 }
 
-// unwhisper takes an ephemeral message away.
+// unwhisper removes an ephemeral message.
 func (w *Workspace) unwhisper(e *Ephemeral) {
 	for i, x := range w.ephemerals {
 		if x == e {

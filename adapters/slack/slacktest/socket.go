@@ -21,18 +21,20 @@ import (
 // The reasons of a disconnect.
 const (
 	Warning           = "warning"             // the socket closes after Grace
-	RefreshRequested  = "refresh_requested"   // likewise
+	RefreshRequested  = "refresh_requested"   // the socket closes after Grace
 	TooManyWebsockets = "too_many_websockets" // the socket closes at once
-	LinkDisabled      = "link_disabled"       // likewise; Socket Mode was switched off
+	LinkDisabled      = "link_disabled"       // the socket closes at once, as Socket Mode was switched off
 )
 
-// Socket is one Socket Mode connection of the app.
+// Socket is one Socket Mode connection of the app. It sends hello, pings and
+// deliveries, and receives acknowledgements. Its methods break the connection in
+// the ways in which a connection to Slack breaks.
 type Socket struct {
 	w     *Workspace
 	id    int
 	conn  *websocket.Conn
 	sniff *sniffer
-	wake  chan struct{} // something is in the queue
+	wake  chan struct{} // signals that the queue is not empty
 	done  chan struct{}
 	once  sync.Once
 
@@ -49,10 +51,10 @@ type frame struct {
 	data []byte
 }
 
-// ID counts the sockets of the workspace from 1.
+// ID returns the number of the socket in its workspace, from 1.
 func (s *Socket) ID() int { return s.id }
 
-// Sockets are the open ones, oldest first.
+// Sockets returns the open sockets, oldest first.
 func (w *Workspace) Sockets() []*Socket {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,29 +79,29 @@ func (w *Workspace) WaitSockets(ctx context.Context, n int) error {
 	}
 }
 
-// DeliverTo makes deliveries go to s alone while it is open; nil makes them go
-// to all in turn, as they do at first.
+// DeliverTo makes deliveries go to s alone while it is open. With nil they go to
+// all sockets in turn, which is the default.
 func (w *Workspace) DeliverTo(s *Socket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.only = s
 }
 
-// Disconnect tells every open socket to go, as [Socket.Disconnect].
+// Disconnect calls [Socket.Disconnect] for every open socket.
 func (w *Workspace) Disconnect(reason string) {
 	for _, s := range w.Sockets() {
 		s.Disconnect(reason)
 	}
 }
 
-// DropTCP breaks every open socket without a word.
+// DropTCP calls [Socket.DropTCP] for every open socket.
 func (w *Workspace) DropTCP() {
 	for _, s := range w.Sockets() {
 		s.DropTCP()
 	}
 }
 
-// HalfOpen makes every open socket half-open, as [Socket.HalfOpen].
+// HalfOpen calls [Socket.HalfOpen] for every open socket.
 func (w *Workspace) HalfOpen() {
 	for _, s := range w.Sockets() {
 		s.HalfOpen()
@@ -142,24 +144,24 @@ func (s *Socket) disconnect(reason string, grace time.Duration) {
 // DropTCP breaks the connection without a close frame.
 func (s *Socket) DropTCP() { s.drop() }
 
-// HalfOpen makes the connection go dead without either end being told: nothing
-// is sent any more, pings included, and what the app sends vanishes. Deliveries
-// that are given to it are lost. It counts as open until the app closes it.
+// HalfOpen makes the connection stop working without an error at either end:
+// nothing is sent any more, pings included, and what the app sends is discarded.
+// Deliveries on the socket are lost. It counts as open until the app closes it.
 func (s *Socket) HalfOpen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.muted = true
 }
 
-// Stall is HalfOpen with a full buffer on the way: what the app sends blocks.
+// Stall does what HalfOpen does, and a write of the app blocks, as with a full buffer.
 func (s *Socket) Stall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.muted, s.stalled = true, true
-	_ = s.sniff.SetReadDeadline(time.Unix(1, 0)) // wakes the reader, which then stays away
+	_ = s.sniff.SetReadDeadline(time.Unix(1, 0)) // wakes the reader, which then reads no more
 }
 
-// later calls f after a while unless the socket is gone.
+// later calls f after a duration, unless the socket has ended.
 func (s *Socket) later(after time.Duration, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,11 +182,11 @@ func (s *Socket) push(f frame) {
 	}
 }
 
-// drop ends the socket. w.mu must not be held.
+// drop closes the connection and ends the socket. w.mu must not be held.
 func (s *Socket) drop() {
 	s.once.Do(func() {
 		close(s.done)
-		_ = s.sniff.Close() // there is nobody to tell
+		_ = s.sniff.Close() // nobody needs the error
 		s.mu.Lock()
 		for _, t := range s.timers {
 			t.Stop()
@@ -196,12 +198,12 @@ func (s *Socket) drop() {
 	})
 }
 
-// forget takes s from the list of open sockets. w.mu is held.
+// forget removes s from the list of open sockets. w.mu is held.
 func (w *Workspace) forget(s *Socket) {
 	w.sockets = slices.DeleteFunc(w.sockets, func(x *Socket) bool { return x == s })
 }
 
-// pick is the socket for the next delivery, nil when there is none. w.mu is held.
+// pick returns the socket for the next delivery, nil when there is none. w.mu is held.
 func (w *Workspace) pick() *Socket {
 	if w.only != nil && slices.Contains(w.sockets, w.only) {
 		return w.only
@@ -226,7 +228,7 @@ func connectionsOpen(c *call) (map[string]any, *refusal) {
 	return map[string]any{"url": u.String()}, nil
 }
 
-// serveLink is the handshake of a socket.
+// serveLink serves the handshake of a socket.
 func (w *Workspace) serveLink(rw http.ResponseWriter, r *http.Request) {
 	entry, fault := w.arrive("link", "", 0)
 	if p, ok := rw.(*pipeWriter); ok && fault.hang {
@@ -234,7 +236,7 @@ func (w *Workspace) serveLink(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !fault.before(rw, r) {
-		w.settle(entry, fault.sent(), fault.name)
+		w.finish(entry, fault.sent(), fault.name)
 		return
 	}
 	ticket := r.URL.Query().Get("ticket")
@@ -243,7 +245,7 @@ func (w *Workspace) serveLink(rw http.ResponseWriter, r *http.Request) {
 	delete(w.tickets, ticket)
 	w.mu.Unlock()
 	if !valid {
-		w.settle(entry, http.StatusForbidden, "invalid_ticket")
+		w.finish(entry, http.StatusForbidden, "invalid_ticket")
 		http.Error(rw, "invalid ticket", http.StatusForbidden)
 		return
 	}
@@ -255,10 +257,10 @@ func (w *Workspace) serveLink(rw http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := up.Upgrade(h, r, nil)
 	if err != nil {
-		w.settle(entry, http.StatusBadRequest, "bad_handshake")
+		w.finish(entry, http.StatusBadRequest, "bad_handshake")
 		return
 	}
-	w.settle(entry, http.StatusSwitchingProtocols, "")
+	w.finish(entry, http.StatusSwitchingProtocols, "")
 	w.open(conn, h.sniff, r.URL.Query().Get("debug_reconnects") == "true")
 }
 
@@ -287,7 +289,7 @@ func (w *Workspace) open(conn *websocket.Conn, sniff *sniffer, debug bool) {
 		s.seen = time.Now()
 		return nil
 	})
-	// the reader never writes; the end is told by ReadMessage
+	// the reader never writes; ReadMessage returns the close as an error
 	conn.SetCloseHandler(func(int, string) error { return nil })
 
 	w.sockets = append(w.sockets, s)
@@ -314,8 +316,8 @@ func (w *Workspace) open(conn *websocket.Conn, sniff *sniffer, debug bool) {
 	w.beginLocked(func() { s.write(interval) })
 }
 
-// read takes acknowledgements until the socket ends. It never writes, so that a
-// pipe without a buffer cannot lock up.
+// read receives acknowledgements until the socket ends. It never writes, so that
+// a pipe, which has no buffer, cannot deadlock.
 func (s *Socket) read() {
 	defer s.drop()
 	for {
@@ -341,7 +343,7 @@ func (s *Socket) read() {
 // writeWithin is how long the app may leave a message unread.
 const writeWithin = 30 * time.Second
 
-// write sends what is in the queue, and pings. An app that answers none of three
+// write sends the queue, and pings. The socket of an app that answers none of three
 // pings is dropped.
 func (s *Socket) write(interval time.Duration) {
 	defer s.drop()
@@ -381,7 +383,7 @@ func (s *Socket) write(interval time.Duration) {
 	}
 }
 
-// next takes a frame from the queue. Of a half-open socket they are lost.
+// next takes a frame from the queue. The frames of a half-open socket are discarded.
 func (s *Socket) next() (frame, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -397,9 +399,9 @@ func (s *Socket) next() (frame, bool) {
 }
 
 // Dial connects to the workspace through a pipe, for the URL that
-// apps.connections.open gave; only Socket Mode handshakes make sense on it. The
-// pipe has no buffer and supports deadlines. With wss URLs use it as
-// websocket.Dialer.NetDialTLSContext: there is no TLS on it.
+// apps.connections.open gave; it is only for Socket Mode handshakes. The pipe has
+// no buffer and supports deadlines. It has no TLS: for wss URLs use Dial as
+// websocket.Dialer.NetDialTLSContext.
 func (w *Workspace) Dial(ctx context.Context, url string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("dialing the workspace: %w", err)
@@ -413,12 +415,12 @@ func (w *Workspace) Dial(ctx context.Context, url string) (net.Conn, error) {
 	return client, nil
 }
 
-// DialContext is Dial in the shape of websocket.Dialer.NetDialContext.
+// DialContext is Dial with the signature of websocket.Dialer.NetDialContext.
 func (w *Workspace) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {
 	return w.Dial(ctx, addr)
 }
 
-// serveConn serves the one request that comes on a pipe.
+// serveConn serves the only request that comes on a pipe.
 func (w *Workspace) serveConn(conn net.Conn) {
 	stop := context.AfterFunc(w.ctx, func() { _ = conn.Close() }) // closing a pipe cannot fail
 	defer stop()
@@ -465,7 +467,7 @@ func (p *pipeWriter) hang() {
 	_, _ = io.Copy(io.Discard, p.conn)
 }
 
-// hijacker puts a sniffer under the connection that is hijacked.
+// hijacker wraps the connection that is hijacked in a sniffer.
 type hijacker struct {
 	http.ResponseWriter
 	sniff *sniffer
@@ -480,8 +482,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.sniff, brw, nil
 }
 
-// sniffer looks at the frames that the app sends, to know which messages came in
-// several: the library puts them together without saying so.
+// sniffer reads the frames that the app sends, to find out which messages came in
+// several frames: the library joins them without reporting it.
 type sniffer struct {
 	net.Conn
 
@@ -489,7 +491,7 @@ type sniffer struct {
 	header []byte
 	skip   uint64 // bytes of payload still to come
 	parts  bool   // the message has begun in an earlier frame
-	whole  []bool // for each message that is complete: it came in several frames
+	whole  []bool // for each complete message, whether it came in several frames
 }
 
 func (s *sniffer) Read(p []byte) (int, error) {

@@ -15,8 +15,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// client is a Socket Mode client of an app: it keeps what comes and, where auto
-// is set, acknowledges every envelope.
+// client is a Socket Mode client of an app: it keeps what it receives and, when
+// auto is set, acknowledges every envelope.
 type client struct {
 	t    *testing.T
 	conn *websocket.Conn
@@ -98,7 +98,7 @@ func (c *client) write(kind int, data []byte) {
 	}
 }
 
-// types are the types of what came, and the reasons of disconnects.
+// types returns the types of the messages that came, and the reasons of disconnects.
 func (c *client) types() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -381,7 +381,7 @@ func TestHalfOpen(t *testing.T) {
 	})
 }
 
-// TestSilentApp drops a socket whose app answers no pings.
+// TestSilentApp: a socket whose app answers no pings is dropped.
 func TestSilentApp(t *testing.T) {
 	bubble(t, func(t *testing.T, w *Workspace) {
 		conn := dial(t, w)
@@ -592,7 +592,7 @@ func TestDuplicateAndRedeliver(t *testing.T) {
 	})
 }
 
-// TestClose leaves nothing behind, whatever state the sockets are in.
+// TestClose: Close leaves no goroutine behind, in every state of the sockets.
 func TestClose(t *testing.T) {
 	bubble(t, func(t *testing.T, w *Workspace) {
 		connect(t, w, false)

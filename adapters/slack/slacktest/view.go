@@ -1,12 +1,15 @@
 package slacktest
 
+// This file has modals: the triggers that allow the app to open one, the methods that open, push
+// and update them, and the stack of modals that each person has open.
+
 import (
 	"encoding/json"
 	"slices"
 	"time"
 )
 
-// View is a modal as it was when it was asked for.
+// View is a copy of a modal at the time of the call that returned it.
 type View struct {
 	ID              string
 	User            string // who has it open
@@ -19,7 +22,7 @@ type View struct {
 	Hash            string
 	Root, Previous  string // ids of views of the same stack
 	NotifyOnClose   bool
-	Errors          map[string]string // by block_id: what the last submission was answered with
+	Errors          map[string]string // by block_id: the errors in the answer to the last submission
 
 	blocks []any
 }
@@ -36,7 +39,7 @@ func (v *view) snapshot() View {
 	return s
 }
 
-// Views are the modals that user has open, the one in front last.
+// Views returns the modals that user has open, the one in front last.
 func (w *Workspace) Views(user string) []View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +57,7 @@ type trigger struct {
 	user string
 	at   time.Time
 	used bool
-	view string // the modal that it came from
+	view string // the modal with the button that gave it
 }
 
 // newTrigger returns the id of a trigger for user. w.mu is held.
@@ -64,7 +67,7 @@ func (w *Workspace) newTrigger(user, view string) string {
 	return id
 }
 
-// exchange uses up the trigger of a call.
+// exchange checks the trigger of a call and marks it as used.
 func (c *call) exchange() (*trigger, *refusal) {
 	w := c.w
 	id := c.str("trigger_id")
@@ -83,7 +86,7 @@ func (c *call) exchange() (*trigger, *refusal) {
 	return t, nil
 }
 
-// checkView validates a modal and returns it as it is kept.
+// checkView validates a modal and returns it as it is stored.
 func (w *Workspace) checkView(v any, size int) (map[string]any, *refusal) {
 	c := &checker{w: w, surface: "view", ids: map[string]bool{}}
 	m := c.object("/view", v,
@@ -117,7 +120,7 @@ func (w *Workspace) checkView(v any, size int) (map[string]any, *refusal) {
 	return kept, nil
 }
 
-// fill makes v show raw.
+// fill replaces the content of v by raw.
 func (w *Workspace) fill(v *view, raw map[string]any) {
 	v.raw = raw
 	v.CallbackID, v.ExternalID, v.PrivateMetadata = str(raw, "callback_id"), str(raw, "external_id"),
@@ -128,7 +131,7 @@ func (w *Workspace) fill(v *view, raw map[string]any) {
 	v.Errors = nil
 }
 
-// label is the text of a text object.
+// label returns the text of a text object.
 func label(v any) string {
 	m, _ := v.(map[string]any)
 	return str(m, "text")
@@ -168,7 +171,7 @@ func viewsOpen(c *call) (map[string]any, *refusal) {
 		return nil, no
 	}
 	w := c.w
-	// A new modal takes the place of what the person had open.
+	// A new modal replaces those that the person had open.
 	w.views = slices.DeleteFunc(w.views, func(v *view) bool { return v.User == t.user })
 	v, no := w.addView(t.user, nil, raw)
 	if no != nil {
@@ -237,7 +240,7 @@ func (c *call) view() (map[string]any, *refusal) {
 	return c.w.checkView(v, size)
 }
 
-// viewJSON is a view as Slack shows it; state is nil where nothing was typed.
+// viewJSON returns a view as the API shows it; state is nil when nothing was typed.
 func (w *Workspace) viewJSON(v *view, state map[string]any) map[string]any {
 	j := map[string]any{
 		"id": v.ID, "team_id": w.TeamID, "app_id": w.AppID, "bot_id": w.BotID, "app_installed_team_id": w.TeamID,
@@ -257,7 +260,7 @@ func (w *Workspace) viewJSON(v *view, state map[string]any) map[string]any {
 	return j
 }
 
-// closeView takes a modal away, and those in front of it.
+// closeView closes a modal and those in front of it.
 func (w *Workspace) closeView(v *view) {
 	gone := map[string]bool{v.ID: true}
 	w.views = slices.DeleteFunc(w.views, func(x *view) bool {
@@ -269,7 +272,7 @@ func (w *Workspace) closeView(v *view) {
 	})
 }
 
-// clearViews takes a whole stack away.
+// clearViews closes a whole stack.
 func (w *Workspace) clearViews(root string) {
 	w.views = slices.DeleteFunc(w.views, func(x *view) bool { return x.Root == root })
 }

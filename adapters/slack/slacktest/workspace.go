@@ -19,16 +19,16 @@ import (
 // Workspace is a Slack workspace with one app installed in it. Make it with [New]. It is an
 // http.Handler: /api/METHOD, /link/ (Socket Mode), /response/ (response_url) and /upload/.
 //
-// The exported fields are knobs; the comment of one ends with what [New] sets. Set them before the
-// first use; later, change them inside [Workspace.Set]. The methods may be called at any time from
-// any goroutine.
+// The exported fields configure it; the comment of a field ends with the value that [New] sets. Set
+// them before the first use; later, change them inside [Workspace.Set]. The methods may be called
+// at any time from any goroutine.
 type Workspace struct {
 	// Who and where.
 	TeamID        string // "T0TEAM"
 	TeamName      string // the domain is its lower case
 	EnterpriseID  string // empty: not part of an Enterprise organisation
 	AppID         string
-	BotUserID     string // the user id that the app's messages bear
+	BotUserID     string // the user id of the app's messages
 	BotID         string
 	BotName       string
 	BotToken      string // xoxb-
@@ -41,18 +41,18 @@ type Workspace struct {
 	// The Web API.
 	Latency    time.Duration // each call of a method and each use of a response_url takes this long
 	EditWindow time.Duration // chat.update of an older message is edit_window_closed; 0: no limit
-	// from this size of the blocks' JSON on: msg_blocks_too_long; 10,000. Slack publishes no number
+	// JSON of blocks of this size or more is msg_blocks_too_long; 10,000. Slack publishes no number
 	MaxBlockBytes int
 	RateLimits    bool           // enforce PerMinute and PostBurst with status 429; true
 	PerMinute     map[string]int // calls of a method in any 60 seconds; a method that is not in it has no limit
-	PostBurst     int            // chat.postMessage: so many at once in one channel, then one a second; 10
+	PostBurst     int            // chat.postMessage: calls at once in one channel, then one a second; 10
 	TriggerFor    time.Duration  // how long a trigger_id can be used; 3 s
 	ResponseBase  string         // scheme and host of response_url; https://hooks.slack.com, after Start the listener's
 
 	// Deliveries.
 	AckWithin time.Duration // 3 s
-	// what is not acknowledged in time is sent again, three times at most, the same envelope or
-	// with retry headers
+	// a delivery that is not acknowledged in time is sent again, three times at most: the same
+	// envelope, or a post with retry headers
 	Redeliver bool
 	Duplicate bool // every delivery is sent twice
 	// scheme and host of the app's HTTP server; empty: Socket Mode, or the handler of Deliver
@@ -60,17 +60,17 @@ type Workspace struct {
 	CommandPath  string        // on it, or on that handler; /slack/commands
 	InteractPath string        // /slack/interactions
 	BadSignature bool          // request URLs: sign with a wrong secret
-	SignatureAge time.Duration // request URLs: the timestamp lies so far in the past; negative: in the future
+	SignatureAge time.Duration // request URLs: how old the timestamp is; negative: it lies in the future
 
 	// Socket Mode.
-	SocketModeOff  bool          // as if it were switched off: sockets get hello, then disconnect link_disabled
+	SocketModeOff  bool          // Socket Mode is switched off: sockets get hello, then disconnect link_disabled
 	SocketScheme   string        // of the URL that apps.connections.open gives in process; "ws", or "wss"
 	SocketHost     string        // of that URL; wss-primary.slack.com
-	PingInterval   time.Duration // 10 s; a socket that answers none of three pings is dropped
+	PingInterval   time.Duration // a socket that answers none of three pings is dropped; 10 s
 	ConnectionTime time.Duration // approximate_connection_time; 18,060 s
-	RefreshSockets bool          // disconnect "warning" when ConnectionTime less Grace is over; true
+	RefreshSockets bool          // send disconnect "warning" when ConnectionTime less Grace is over; true
 	Grace          time.Duration // from a disconnect "warning" or "refresh_requested" to the close; 10 s
-	MaxSockets     int           // one more gets too_many_websockets; 10
+	MaxSockets     int           // a socket beyond this number gets too_many_websockets; 10
 	AckAnySocket   bool          // an acknowledgement may come on any socket
 
 	mu         sync.Mutex
@@ -101,13 +101,13 @@ type Workspace struct {
 	tickets   map[string]bool        // given and not used yet
 	sockets   []*Socket
 	sockCount int
-	opened    chan struct{} // closed when a socket opens
-	nextTo    int           // the socket whose turn it is
-	only      *Socket
+	opened    chan struct{}        // closed when a socket opens
+	nextTo    int                  // the socket whose turn it is
+	only      *Socket              // of DeliverTo
 	inFlight  map[string]*Delivery // by envelope id
 }
 
-// New returns a workspace with an app, a bot user that can do everything the
+// New returns a workspace with an app, a bot user that may do everything that the
 // methods need, the commands /recall and /recalls, and nobody and nothing else.
 func New() *Workspace {
 	w := &Workspace{
@@ -165,7 +165,7 @@ func New() *Workspace {
 	return w
 }
 
-// Set changes knobs while the workspace is in use. f must not call methods of w.
+// Set changes exported fields while the workspace is in use. f must not call methods of w.
 func (w *Workspace) Set(f func(w *Workspace)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -218,13 +218,13 @@ type User struct {
 	ConnectorBot    bool
 	Restricted      bool // guest
 	UltraRestricted bool // single-channel guest
-	Stranger        bool // of another organisation, in no channel shared with us
+	Stranger        bool // of another organisation, and in no channel that is shared with this workspace
 	Invited         bool
 	Admin           bool
 	Locale          string // default en-US
 	TZ              string // default Etc/UTC
 	TZOffset        int    // seconds east of UTC
-	Email           string // told only with the scope users:read.email
+	Email           string // sent only with the scope users:read.email
 }
 
 // AddUser adds a user or replaces the one with the same ID.
@@ -330,16 +330,16 @@ func (w *Workspace) id(prefix string) string {
 	return fmt.Sprintf("%s%04d", prefix, w.serial)
 }
 
-// complain notes something that Slack would take without a word and that
+// complain records something that Slack would accept without an error and that
 // would nevertheless go wrong there.
 func (w *Workspace) complain(format string, args ...any) {
 	w.complaints = append(w.complaints, fmt.Sprintf(format, args...))
 }
 
-// Complaints are things the app did that Slack swallows: acknowledgements for
-// nothing, too large, fragmented or on the wrong socket, answers that cannot be
-// shown, messages that Slack would split. A test of a well-behaved adapter
-// expects none.
+// Complaints returns what the app did wrong without getting an error from Slack:
+// acknowledgements that are for nothing, too large, fragmented or on the wrong
+// socket, answers that cannot be shown, messages that Slack would split. A test
+// of a correct adapter expects none.
 func (w *Workspace) Complaints() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -354,7 +354,7 @@ type Notification struct {
 	Where   string // "blocks", "text", or "auto" (plain words that Slack turns into a mention)
 }
 
-// Notified are the mentions in first posts, in order. An edit notifies nobody.
+// Notified returns the mentions in first posts, in order. An edit notifies nobody.
 func (w *Workspace) Notified() []Notification {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -371,14 +371,14 @@ type Call struct {
 	Error   string // Slack's error code, or the fault that was planned; empty: it succeeded
 }
 
-// Log is every request so far, in order of arrival.
+// Log returns every request so far, in order of arrival.
 func (w *Workspace) Log() []Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.log)
 }
 
-// Calls is how often a method was called, whatever became of it.
+// Calls returns how often a method was called, with or without success.
 func (w *Workspace) Calls(method string) int {
 	n := 0
 	for _, c := range w.Log() {
@@ -389,7 +389,7 @@ func (w *Workspace) Calls(method string) int {
 	return n
 }
 
-// Counts is how often each method was called.
+// Counts returns how often each method was called.
 func (w *Workspace) Counts() map[string]int {
 	counts := map[string]int{}
 	for _, c := range w.Log() {
@@ -399,8 +399,8 @@ func (w *Workspace) Counts() map[string]int {
 }
 
 // Deliver makes the workspace send commands and interactions to handler, in
-// process, as signed posts to CommandPath and InteractPath. nil goes back to
-// Socket Mode. To post over the network set RequestURL instead.
+// process, as signed posts to CommandPath and InteractPath. A nil handler selects
+// Socket Mode again. To post over the network, set RequestURL instead.
 func (w *Workspace) Deliver(handler http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -428,9 +428,9 @@ func (w *Workspace) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Client returns a client whose requests never leave the process: those to
-// slack.com and its subdomains, and to the listeners of Start, are served by the
-// workspace, every other host cannot be resolved. It has no timeout, like
+// Client returns a client whose requests never leave the process. The workspace
+// serves the requests to slack.com, to its subdomains and to the listeners of
+// Start; no other host can be resolved. The client has no timeout, like
 // http.DefaultClient.
 func (w *Workspace) Client() *http.Client {
 	return &http.Client{Transport: transport{w}}
