@@ -1,5 +1,8 @@
 package discordtest
 
+// This file connects an application to the guild without a network: HTTP requests and Gateway
+// connections are served in this process, by the same handler that Start serves on loopback.
+
 import (
 	"bufio"
 	"bytes"
@@ -15,14 +18,14 @@ import (
 	"time"
 )
 
-// Client is an HTTP client whose every request, to whatever host, is answered by the guild in this
-// process. It may be used inside a synctest bubble. The handler runs in its own goroutine; when the
-// request's context ends the client stops waiting, and so does the handler where it waits.
+// Client returns an HTTP client whose requests are all answered by the guild in this process, for
+// every host. It may be used inside a synctest bubble. The handler runs in its own goroutine; when
+// the request's context ends, the client stops waiting, and so does the handler if it waits.
 func (g *Guild) Client() *http.Client { return &http.Client{Transport: roundTripper{g}} }
 
 type roundTripper struct{ g *Guild }
 
-// aborted is what a caller sees when the connection breaks before the answer.
+// errAborted is the error of a call whose connection breaks before the answer.
 var errAborted = fmt.Errorf("discordtest: %w", syscall.ECONNRESET)
 
 func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -69,7 +72,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// serve runs a handler on a recorder; nil when the handler aborted.
+// serve runs a handler on a recorder. It returns nil when the handler aborted.
 func serve(h http.Handler, r *http.Request) (resp *http.Response) {
 	w := &recorder{header: http.Header{}}
 	defer func() {
@@ -111,7 +114,7 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
-// Dial connects to the Gateway over an in-process pipe, whatever the address. It fits
+// Dial connects to the Gateway over an in-process pipe, for every address. It has the signature of
 // websocket.Dialer.NetDialContext and may be used inside a synctest bubble. A pipe has no buffer: a
 // write waits for the reader on the other side.
 func (g *Guild) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -128,7 +131,7 @@ func (g *Guild) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	return client, nil
 }
 
-// servePipe serves the one request of a dialled connection.
+// servePipe serves the only request of a dialled connection.
 func (g *Guild) servePipe(conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(g.ctx, func() { conn.Close() })
@@ -160,7 +163,7 @@ func (g *Guild) servePipe(conn net.Conn) {
 	rw.Flush()
 }
 
-// pipeWriter answers on a pipe, or gives it away for a websocket.
+// pipeWriter answers on a pipe, or hands the pipe over to a websocket.
 type pipeWriter struct {
 	recorder
 	conn     net.Conn
@@ -173,9 +176,9 @@ func (w *pipeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, w.rw, nil
 }
 
-// Start listens on 127.0.0.1. The url is the API's scheme and host (DISCORD_BASE_URL); GET
-// /api/v9/gateway there answers the Gateway on the same host. stop ends the listener and its
-// connections. Not for use inside a synctest bubble.
+// Start listens on a free port of 127.0.0.1. The url is the API's scheme and host
+// (DISCORD_BASE_URL); GET /api/v9/gateway there answers with the Gateway on the same host. stop
+// ends the listener and its connections. Start is not for use inside a synctest bubble.
 func (g *Guild) Start() (url string, stop func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

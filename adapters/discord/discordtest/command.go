@@ -1,5 +1,8 @@
 package discordtest
 
+// This file has the commands of the application: their registration, and the data that the client
+// builds from what a person typed. The client refuses what Discord's client would refuse.
+
 import (
 	"encoding/json"
 	"errors"
@@ -11,7 +14,7 @@ import (
 	"time"
 )
 
-// An Option is what somebody filled in beside a command's name.
+// An Option is a value that a person filled in for an option of a command, or its subcommand.
 type Option struct {
 	Name  string
 	Value any // string (also a snowflake for user, role and channel options), int, int64, float64, bool
@@ -20,10 +23,10 @@ type Option struct {
 	Sub string
 }
 
-// Sub names the subcommand of a command.
+// Sub returns an option that names the subcommand.
 func Sub(name string) Option { return Option{Sub: name} }
 
-// Opt is an option with its value.
+// Opt returns an option with its value.
 func Opt(name string, value any) Option { return Option{Name: name, Value: value} }
 
 func (g *Guild) getCommands(q *request) (int, any, *apiError) {
@@ -116,8 +119,8 @@ func kindOf(o object) int64 {
 	return 1
 }
 
-// Commands are the names of the registered commands, those of the guild first, each with its
-// subcommands as "recalls list".
+// Commands returns the names of the registered commands, those of the guild first. A command with
+// subcommands has one name for each, such as "recalls list".
 func (g *Guild) Commands() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -137,7 +140,7 @@ func (g *Guild) Commands() []string {
 	return all
 }
 
-// Creates is how many commands were created in the last 24 h.
+// Creates returns how many commands were created in the last 24 h.
 func (g *Guild) Creates() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -150,17 +153,18 @@ func (g *Guild) Creates() int {
 	return n
 }
 
-// ErrClient is wrapped by the error of an Interaction that Discord's client would not have sent at
-// all: no such command or option, a value it does not let through, a button that is not there or is
-// disabled.
+// ErrClient is wrapped by the error of an Interaction that Discord's client would not have sent:
+// the command or option does not exist, the client does not accept the value, the button does not
+// exist or is disabled.
 var ErrClient = errors.New("discordtest: the client does not let this through")
 
 func clientError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrClient, fmt.Sprintf(format, args...))
 }
 
-// fill turns what somebody typed into the interaction's data, the way the client does. Callers hold
-// g.mu. focused, when set, is the option that is being typed: requirements do not hold yet.
+// fill builds the interaction's data from what a person typed, as the client does. focused, when
+// set, is the option that is being typed; other required options may then be missing. Callers hold
+// g.mu.
 func (g *Guild) fill(member *Member, name string, options []Option, focused string) (object, error) {
 	name, subName, _ := strings.Cut(name, " ")
 	options = slices.DeleteFunc(slices.Clone(options), func(o Option) bool {
@@ -332,8 +336,9 @@ func (g *Guild) value(def object, v any) (any, error) {
 	}
 }
 
-// rewrite is what the client makes of typed text: @name and #name become mentions where such a
-// member, role or channel exists, the longest name first; outer spaces go. Callers hold g.mu.
+// rewrite returns what the client makes of typed text. @name and #name become mentions when such a
+// member, role or channel exists, the longest name first. Outer spaces are removed. Callers hold
+// g.mu.
 func (g *Guild) rewrite(s string) string {
 	s = strings.TrimSpace(s)
 	if g.KeepMentionsLiteral {

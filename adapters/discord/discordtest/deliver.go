@@ -1,5 +1,8 @@
 package discordtest
 
+// This file delivers interactions to the bot: over the Gateway, or as signed POSTs to a handler or
+// URL. It can sign wrongly, deliver again, and check the endpoint as Discord's portal does.
+
 import (
 	"bytes"
 	"context"
@@ -20,17 +23,17 @@ import (
 // A Delivery is one HTTP request with an interaction, and its answer.
 type Delivery struct {
 	At     time.Time
-	Status int // 0: none came within the time
+	Status int // 0: no answer came in time
 	Header http.Header
 	Body   []byte
-	Err    error // why none came
+	Err    error // why no answer came, or why Discord refuses it
 }
 
-// Signature says how the next HTTP delivery is signed, other than rightly.
+// Signature says how the signature of the next HTTP delivery is wrong.
 type Signature struct {
-	Bad       bool      // over another text
-	Missing   bool      // without the two headers
-	Timestamp time.Time // zero: now. A rightly signed request with an old time passes Discord's own check
+	Bad       bool      // it signs another text
+	Missing   bool      // the two headers are missing
+	Timestamp time.Time // zero: now. Discord's own check accepts an old timestamp with a correct signature
 }
 
 // signed is a delivery as it was sent, for Replay.
@@ -39,14 +42,14 @@ type signed struct {
 }
 
 // Deliver makes interactions go as signed POSTs to a handler in this process; the Gateway then gets
-// none. nil goes back to the Gateway (or InteractionsURL).
+// none. A nil handler selects the Gateway (or InteractionsURL) again.
 func (g *Guild) Deliver(h http.Handler) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.handler = h
 }
 
-// SignNext lets the next deliveries be signed wrongly, one each.
+// SignNext makes the next deliveries have wrong signatures, one each.
 func (g *Guild) SignNext(s ...Signature) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,14 +91,14 @@ func (g *Guild) sign(body []byte, s Signature) signed {
 	return d
 }
 
-// Replay sends the same signed request again, byte for byte, as somebody who has recorded it may,
-// and returns the answer. The answer is not taken as the interaction's.
+// Replay sends the same signed request again, byte for byte, as an attacker who has recorded it
+// can, and returns the answer. The answer does not count as the interaction's.
 func (g *Guild) Replay(ctx context.Context, i *Interaction) Delivery {
 	return g.roundTrip(ctx, i.signed)
 }
 
 // Resend delivers the same interaction again with a new signature, as a redelivery would, and
-// returns the answer. It is taken as the interaction's where that has none.
+// returns the answer. It counts as the interaction's answer if there is none yet.
 func (g *Guild) Resend(ctx context.Context, i *Interaction) Delivery {
 	return g.post(ctx, i, g.sign(i.payload, Signature{}))
 }
@@ -107,9 +110,9 @@ func (g *Guild) Redispatch(i *Interaction) {
 	g.dispatchInteraction(i)
 }
 
-// Ping does what the portal does when the endpoint is set, and routinely after: a signed PING that
-// must be answered with {"type":1}, and a badly signed one that must be answered with 401. It
-// returns what Discord would object to.
+// Ping does what the portal does when the endpoint is set, and regularly afterwards. It sends a
+// signed PING that must be answered with {"type":1}, and PINGs with a wrong and without a signature
+// that must be answered with 401. It returns the error that Discord would report.
 func (g *Guild) Ping(ctx context.Context) error {
 	g.mu.Lock()
 	body := marshal(object{
@@ -146,13 +149,13 @@ func (d Delivery) json() error {
 	return nil
 }
 
-// Deliveries are the HTTP requests that carried the interaction.
+// Deliveries returns the HTTP requests that carried the interaction.
 func (i *Interaction) Deliveries() []Delivery {
 	return get(i, func() []Delivery { return slices.Clone(i.deliveries) })
 }
 
-// post delivers an interaction by HTTP and takes an inline answer. An answer that Discord cannot
-// read ends the wait, as the person then reads at once that the application failed.
+// post delivers an interaction by HTTP and accepts an inline answer. An answer that Discord cannot
+// read ends the wait, since Discord then shows at once that the application failed.
 func (g *Guild) post(ctx context.Context, i *Interaction, s signed) Delivery {
 	ctx, cancel := context.WithTimeout(ctx, g.AckWithin)
 	defer cancel()
@@ -178,7 +181,7 @@ func (g *Guild) post(ctx context.Context, i *Interaction, s signed) Delivery {
 	return d
 }
 
-// inline takes the answer that came in the HTTP response. Callers hold g.mu.
+// inline accepts the answer that came in the HTTP response. Callers hold g.mu.
 func (g *Guild) inline(i *Interaction, d Delivery) error {
 	if err := d.json(); err != nil {
 		return err

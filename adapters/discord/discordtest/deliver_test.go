@@ -15,7 +15,7 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// endpoint verifies like a bot and answers with a body; an empty one is 202.
+// endpointOf verifies signatures as a bot does and answers with a body; an empty body is 202.
 func endpointOf(t testing.TB, g *Guild, answer *atomic.Pointer[string]) http.Handler {
 	key, err := hex.DecodeString(g.PublicKey)
 	if err != nil {

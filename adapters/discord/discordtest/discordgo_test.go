@@ -12,8 +12,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// TestDiscordgoREST drives the REST API with discordgo, every body held to Discord's OpenAPI
-// document where it is present.
+// TestDiscordgoREST drives the REST API with discordgo. Every body is checked by Discord's OpenAPI
+// document, if that is present.
 func TestDiscordgoREST(t *testing.T) {
 	g := newGuild(t)
 	g.Validate = spec(t)
@@ -77,7 +77,7 @@ func TestDiscordgoREST(t *testing.T) {
 	if e := g.SpecErrors(); len(e) != 0 {
 		t.Errorf("against the document: %q", e)
 	}
-	// discordgo's own leaks, which Discord ignores.
+	// Keys that discordgo sends by mistake and Discord ignores.
 	if k := strings.Join(g.UnknownKeys(), "\n"); !strings.Contains(k,
 		"PATCH /channels/{channel_id}/messages/{message_id}: ID") {
 		t.Errorf("unknown keys: %s", k)

@@ -2,9 +2,10 @@
 // Gateway, signed HTTP interactions, and people who type commands, press buttons and fill in forms.
 //
 // New makes a guild. Client answers REST calls in this process and Dial connects to the Gateway
-// over a pipe, both fit for a synctest bubble; Start listens on loopback. Interactions go over the
-// Gateway, or, after Deliver or with InteractionsURL, as signed POSTs. Close ends everything and
-// leaves no goroutine behind.
+// over a pipe; both work inside a synctest bubble. Start listens on loopback. Interactions go over
+// the Gateway, or, after Deliver or with InteractionsURL, as signed POSTs. Close ends everything
+// and leaves no goroutine behind. The guild promises to be at least as strict as Discord: what it
+// accepts, Discord accepts.
 //
 //	g := discordtest.New()
 //	defer g.Close()
@@ -34,22 +35,22 @@
 // heartbeats, INTERACTION_CREATE to every session of the shard, op 7, op 9, close codes. An
 // interaction that no session takes is lost.
 //
-// Every fault has its knob: Fail with the Faults for REST, GatewayNext, Reconnect, Invalidate,
-// CloseGateway, Drop and Silence for the Gateway, SignNext, Replay, Resend and Redispatch for
-// deliveries, SetOrigin for interactions from elsewhere.
+// Faults: Fail with a Fault for REST; GatewayNext, Reconnect, Invalidate, CloseGateway, Drop and
+// Silence for the Gateway; SignNext, Replay, Resend and Redispatch for deliveries; SetOrigin for
+// interactions from other guilds and direct messages.
 //
-// Notified lists whom a message notified. A mention counts even inside code or behind a backslash,
-// and "parse": null counts like an absent parse: that is the reading in which only a right
-// allowed_mentions is safe.
+// Notified returns whom a message notified. A mention counts even inside code or after a backslash,
+// and "parse": null counts like an absent parse, so that only a correct allowed_mentions prevents
+// a notification.
 //
 // # What is not modelled
 //
-// Other guilds, voice, reactions, webhooks of one's own, polls, stickers, user and message
-// commands, permission overwrites of members (Permissions and roles are all; what a channel gives
-// the bot is shown as an overwrite of its own), events other than READY, RESUMED and
-// INTERACTION_CREATE (Dispatch sends any), compressed Gateway payloads, replay after RESUME,
+// Other guilds, voice, reactions, webhooks that an application creates, polls, stickers, user and
+// message commands, permission overwrites of members (a member has only Permissions and roles; the
+// bot's permissions in a channel are shown as one overwrite), events other than READY, RESUMED and
+// INTERACTION_CREATE (Dispatch sends any event), compressed Gateway payloads, replay after RESUME,
 // automatic archiving of threads, automatic moderation, the numbers of real rate limits other than
-// those of Guild.Limits, the portal. What Discord's documents leave open is decided strictly; each
-// such place says so in a comment. member.permissions of a timed-out member stays what it was; the
-// client does not hold such a member's press back.
+// those of Guild.Limits, the portal. Where Discord's documents leave a question open, the stricter
+// reading is taken; each such place says so in a comment. A timed-out member keeps its
+// member.permissions, and the client still sends this member's presses.
 package discordtest

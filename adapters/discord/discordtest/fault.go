@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// A Fault is what Discord, or the network before it, does to a call instead of answering it. Make
-// one with the functions of this file.
+// A Fault is something that goes wrong with a call: an error or rate limit of Discord, an error of
+// the network before it, a lost answer, a delay. The functions of this file that return a Fault are
+// its kinds. Except with ReplyLost and Slow, a call that meets a fault is not carried out.
 type Fault struct {
 	status  int
 	code    int
 	message string
 	scope   string // user, shared, global: a rate limit of Discord
 	after   time.Duration
-	html    bool // Cloudflare's page
+	html    bool // answer with a page of Cloudflare
 	hang    bool
 	reset   bool
 	lost    bool
@@ -28,77 +29,76 @@ type Fault struct {
 	location string // Location of status
 }
 
-// RateLimited is a 429 of the route's own bucket.
+// RateLimited answers 429 for the route's own bucket.
 func RateLimited(after time.Duration) Fault { return Fault{status: 429, scope: "user", after: after} }
 
-// SharedLimited is a 429 with scope shared, as thread creation gives with 219 to 280 s; it does not
-// count as an invalid request.
+// SharedLimited answers 429 with scope shared, as the creation of threads does with 219 to 280 s.
+// It does not count as an invalid request.
 func SharedLimited(after time.Duration) Fault {
 	return Fault{status: 429, scope: "shared", after: after}
 }
 
-// GlobalLimited is the global 429: only Retry-After, X-RateLimit-Global and X-RateLimit-Scope, no
-// Reset-After.
+// GlobalLimited answers with the global 429, which has only Retry-After, X-RateLimit-Global and
+// X-RateLimit-Scope, and no Reset-After.
 func GlobalLimited(after time.Duration) Fault {
 	return Fault{status: 429, scope: "global", after: after}
 }
 
-// CloudflareLimited is a 429 with an HTML page, from the network before Discord.
+// CloudflareLimited answers 429 with an HTML page, as the network before Discord does.
 func CloudflareLimited(after time.Duration) Fault {
 	return Fault{status: 429, html: true, after: after}
 }
 
-// Status is a bare status, such as 502 or 503, with an HTML page as body. Nothing is done.
+// Status answers with a status, such as 502 or 503, and an HTML page as body.
 func Status(status int) Fault { return Fault{status: status, html: true} }
 
-// Redirect is a 307 to another address: whoever follows it sends what it was asked to send there.
-// Nothing is done.
+// Redirect answers 307 to another address. A client that follows it sends the request there.
 func Redirect(location string) Fault {
 	return Fault{status: http.StatusTemporaryRedirect, html: true, location: location}
 }
 
-// APIError is Discord's JSON error, for example APIError(403, 50013). Nothing is done.
+// APIError answers with Discord's JSON error, for example APIError(403, 50013).
 func APIError(status, code int) Fault {
 	return Fault{status: status, code: code, message: errorText(code)}
 }
 
-// Hang never answers, until the caller gives up or the guild is closed. Nothing is done.
+// Hang does not answer until the caller gives up or the guild is closed.
 func Hang() Fault { return Fault{hang: true} }
 
-// Reset breaks the connection before anything is done.
+// Reset breaks the connection before the call is carried out.
 func Reset() Fault { return Fault{reset: true} }
 
 // ReplyLost breaks the connection after the call was carried out.
 func ReplyLost() Fault { return Fault{lost: true} }
 
-// Slow carries the call out d later.
+// Slow carries the call out after d.
 func Slow(d time.Duration) Fault { return Fault{delay: d} }
 
-// fault is a Fault in wait for the calls it will hit.
+// fault is a Fault that waits for the calls that match its pattern.
 type fault struct {
 	pattern string
 	left    int // negative: for ever
 	Fault
 }
 
-// Fail lets the next n calls that match the pattern meet the fault; n below 0 means all until Heal.
-// The pattern is a method, or * for any, and a route: "POST /channels/{channel_id}/messages". A
-// segment in braces or * matches any one segment, a last segment ** the whole rest. The oldest
-// fault that matches is used.
+// Fail makes the next n calls that match the pattern meet the fault; a negative n means all calls
+// until Heal. The pattern is a method, or * for any, and a route: "POST
+// /channels/{channel_id}/messages". A segment in braces or * matches any one segment, and a last
+// segment ** matches all that follow. The oldest fault that matches is used.
 func (g *Guild) Fail(pattern string, n int, f Fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.faults = append(g.faults, &fault{pattern: pattern, left: n, Fault: f})
 }
 
-// Heal forgets all faults that are left.
+// Heal removes all faults.
 func (g *Guild) Heal() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.faults = nil
 }
 
-// nextFault takes the fault for a call, if there is one.
+// nextFault returns the fault for a call, if there is one, and counts its use.
 func (g *Guild) nextFault(method, path string) (Fault, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -114,7 +114,7 @@ func (g *Guild) nextFault(method, path string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// matches says whether "METHOD /a/{b}/c" covers a method and path.
+// matches reports whether the pattern "METHOD /a/{b}/c" matches a method and path.
 func matches(pattern, method, path string) bool {
 	m, route, ok := strings.Cut(pattern, " ")
 	if !ok {
@@ -138,7 +138,7 @@ func matches(pattern, method, path string) bool {
 	return len(want) == len(have)
 }
 
-// meet carries a fault out. It answers true when the call is over.
+// meet applies a fault to a call. It reports whether the call is over.
 func (g *Guild) meet(ctx context.Context, w http.ResponseWriter, f Fault) bool {
 	switch {
 	case f.delay > 0:
@@ -181,7 +181,7 @@ func (g *Guild) meet(ctx context.Context, w http.ResponseWriter, f Fault) bool {
 	return true
 }
 
-// seconds is a header value: whole seconds, rounded up.
+// seconds returns d as a header value: whole seconds, rounded up.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // writeLimit answers 429 in Discord's form.
@@ -213,8 +213,8 @@ func writeBudget(h http.Header, bucket string, limit, remaining int, after time.
 	h.Set("X-RateLimit-Bucket", bucket)
 }
 
-// spend takes one call from a budget of limit calls a window and tells how long to wait when it is
-// empty.
+// spend takes one call from a budget of limit calls in a window. It returns how long to wait when
+// the budget is empty, and else how many calls remain.
 func (g *Guild) spend(bucket string, limit int, window time.Duration) (wait time.Duration, remaining int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -237,7 +237,7 @@ type apiError struct {
 	code    int
 	message string
 	errors  object
-	after   time.Duration // told as retry_after
+	after   time.Duration // sent as retry_after
 }
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d (%d) %s", e.status, e.code, e.message) }
@@ -267,7 +267,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Write(b)
 }
 
-// errorText is Discord's message for a code.
+// errorText returns Discord's message for a code.
 func errorText(code int) string {
 	if s, ok := errorTexts[code]; ok {
 		return s

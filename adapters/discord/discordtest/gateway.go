@@ -1,5 +1,9 @@
 package discordtest
 
+// This file serves the Gateway over a websocket: HELLO, IDENTIFY and READY, heartbeats, events, and
+// every way in which a connection ends. A GatewayFault breaks one connection, and the methods of
+// Guild break those that are open.
+
 import (
 	"context"
 	"encoding/binary"
@@ -14,7 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A GatewayFault is what the Gateway does to one connection instead of serving it.
+// A GatewayFault is something that goes wrong with one connection to the Gateway.
 type GatewayFault struct {
 	kind gatewayFault
 	code int
@@ -45,10 +49,10 @@ func CloseOnOpen(code int, text string) GatewayFault {
 	return GatewayFault{kind: closeOnOpen, code: code, text: text}
 }
 
-// NoHello accepts the connection and says nothing.
+// NoHello accepts the connection and sends nothing.
 func NoHello() GatewayFault { return GatewayFault{kind: noHello} }
 
-// NoReady takes IDENTIFY and does not answer it; heartbeats are answered.
+// NoReady accepts IDENTIFY and does not answer it; heartbeats are answered.
 func NoReady() GatewayFault { return GatewayFault{kind: noReady} }
 
 // ReconnectBeforeReady answers IDENTIFY with op 7.
@@ -62,16 +66,16 @@ func CloseOnIdentify(code int, text string) GatewayFault {
 // InvalidSession answers IDENTIFY with op 9.
 func InvalidSession() GatewayFault { return GatewayFault{kind: invalidSession} }
 
-// GatewayNext lets the next connections meet faults, one each.
+// GatewayNext makes the next connections meet faults, one each.
 func (g *Guild) GatewayNext(f ...GatewayFault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.plans = append(g.plans, f...)
 }
 
-// A Session is one connection of the Gateway as it is at the moment of asking.
+// A Session describes one connection of the Gateway at the time of the call that returned it.
 type Session struct {
-	ID         string // of READY, "" before
+	ID         string // the id in READY, "" before it
 	Shard      [2]int
 	Intents    int
 	Heartbeats int
@@ -79,7 +83,7 @@ type Session struct {
 	Received   int // frames from the client
 }
 
-// Sessions are the open connections that have identified, oldest first.
+// Sessions returns the open connections that have identified, oldest first.
 func (g *Guild) Sessions() []Session {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -92,14 +96,14 @@ func (g *Guild) Sessions() []Session {
 	return all
 }
 
-// Connections counts every connection that was attempted, open or not.
+// Connections returns how many connections were attempted, open or not.
 func (g *Guild) Connections() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.handshakes
 }
 
-// Identifies counts the IDENTIFYs of the last 24 h; they are the budget of session_start_limit.
+// Identifies returns how many IDENTIFYs came in the last 24 h; session_start_limit bounds them.
 func (g *Guild) Identifies() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -112,8 +116,8 @@ func (g *Guild) identified() []time.Time {
 	return g.identifies
 }
 
-// Reconnect asks every session to reconnect (op 7). Discord closes those that do not; so does the
-// guild after 10 s, with 4000.
+// Reconnect asks every session to reconnect (op 7). As Discord does, the guild closes a session
+// that does not reconnect, after 10 s and with 4000.
 func (g *Guild) Reconnect() {
 	g.each(func(s *session) {
 		s.frame(7, nil)
@@ -137,9 +141,9 @@ func (g *Guild) CloseGateway(code int, text string) {
 // Drop breaks every connection without a close frame.
 func (g *Guild) Drop() { g.each(func(s *session) { s.drop() }) }
 
-// Silence makes connections half open: the guild sends nothing more and takes what comes in without
-// an answer. It holds for connections that are open now and opened until Silence(false), which
-// takes effect for new connections only.
+// Silence makes connections half open: the guild sends nothing more, and accepts what comes in
+// without an answer. It applies to the connections that are open now and to those that are opened
+// until Silence(false), which has an effect on new connections only.
 func (g *Guild) Silence(on bool) {
 	g.mu.Lock()
 	g.silent = on
@@ -166,12 +170,12 @@ func (g *Guild) each(f func(*session)) {
 	}
 }
 
-// forget takes the identification from a session: it gets no events until it identifies again.
+// forget removes the identification of a session, which gets no events until it identifies again.
 // Callers hold g.mu.
 func (g *Guild) forget(s *session) { s.Session.ID = "" }
 
-// dispatchInteraction sends INTERACTION_CREATE to every session of the shard; without one it is
-// lost. Callers hold g.mu.
+// dispatchInteraction sends INTERACTION_CREATE to every session of the shard; without a session the
+// interaction is lost. Callers hold g.mu.
 func (g *Guild) dispatchInteraction(i *Interaction) {
 	var at struct {
 		GuildID string `json:"guild_id"`
@@ -187,8 +191,8 @@ func (g *Guild) dispatchInteraction(i *Interaction) {
 	}
 }
 
-// session is one websocket. Frames are queued and written by a goroutine of their own, so that a
-// slow reader holds up nobody (a pipe has no buffer).
+// session is one websocket connection. Frames are queued and written by a separate goroutine, so
+// that a client that does not read blocks nobody (a pipe has no buffer).
 type session struct {
 	Session
 	g       *Guild
@@ -202,7 +206,7 @@ type session struct {
 	queue  []outgoing
 	wake   chan struct{}
 	muted  bool
-	ended  chan struct{} // the reader is gone
+	ended  chan struct{} // closed when the reader has returned
 	closed bool
 }
 
@@ -214,7 +218,7 @@ type outgoing struct {
 
 var upgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 
-// serveGateway serves one connection until it ends. The calling goroutine reads.
+// serveGateway serves one connection until it ends. It reads in the calling goroutine.
 func (g *Guild) serveGateway(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	g.handshakes++
@@ -278,7 +282,7 @@ func (g *Guild) serveGateway(w http.ResponseWriter, r *http.Request) {
 	s.read()
 }
 
-// read takes what the client sends.
+// read receives what the client sends until the connection ends.
 func (s *session) read() {
 	for {
 		s.expect()
@@ -319,7 +323,7 @@ func (s *session) read() {
 	}
 }
 
-// expect sets the time by which the client must be heard again; a mute session waits for ever.
+// expect sets the deadline for the client's next frame; a mute session has none.
 func (s *session) expect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -330,10 +334,10 @@ func (s *session) expect() {
 	s.conn.SetReadDeadline(by)
 }
 
-// part ends a session that the client has closed. The close frame is answered 1.5 s later unless
-// the client hangs up before: discordgo sleeps 1 s after its close frame with its lock held, and a
-// reader that is woken in that second waits for the lock, which stops the clock of a synctest
-// bubble for good.
+// part ends a session that the client has closed. The close frame is answered 1.5 s later, unless
+// the client hangs up before. The delay is for discordgo, which sleeps 1 s after its close frame
+// with its lock held: a reader that is woken in that second waits for the lock, and then the clock
+// of a synctest bubble never advances again.
 func (s *session) part() {
 	s.g.mu.Lock()
 	s.g.leave(s)
@@ -349,13 +353,13 @@ func (s *session) part() {
 		time.Now().Add(time.Second))
 }
 
-// leave takes a session out of the list. Callers hold g.mu.
+// leave removes a session from the list. Callers hold g.mu.
 func (g *Guild) leave(s *session) {
 	g.sessions = slices.DeleteFunc(g.sessions, func(x *session) bool { return x == s })
 	g.bump()
 }
 
-// linger lets the writer finish.
+// linger waits for the writer to finish.
 func (s *session) linger() {
 	t := time.NewTimer(2 * time.Second)
 	defer t.Stop()
@@ -365,7 +369,7 @@ func (s *session) linger() {
 	}
 }
 
-// receive acts on one frame. The guild is locked.
+// receive handles one frame. Callers hold g.mu.
 func (s *session) receive(op int, d json.RawMessage) {
 	switch op {
 	case 1:
@@ -471,7 +475,7 @@ func (s *session) resume(d json.RawMessage) {
 	s.event("RESUMED", marshal(object{}))
 }
 
-// event queues a dispatch. The guild is locked.
+// event queues a dispatch. Callers hold g.mu.
 func (s *session) event(name string, d json.RawMessage) {
 	s.seq++
 	s.push(outgoing{data: marshal(object{"op": 0, "t": name, "s": s.seq, "d": d})})
@@ -499,7 +503,7 @@ func (s *session) push(o outgoing) {
 	}
 }
 
-// mute lets nothing more out.
+// mute makes the session send nothing more.
 func (s *session) mute() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -518,7 +522,7 @@ func (s *session) drop() {
 	s.conn.NetConn().Close()
 }
 
-// write sends what is queued until the connection ends.
+// write sends the queued frames until the connection ends.
 func (s *session) write() {
 	for {
 		s.mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Permission bits that the fake looks at, with Discord's values.
+// Permission bits that the guild checks, with Discord's values.
 const (
 	Administrator         int64 = 1 << 3
 	ViewChannel           int64 = 1 << 10
@@ -33,15 +33,15 @@ const (
 	SendMessagesInThreads int64 = 1 << 38
 )
 
-// DefaultPermissions is what the bot may do in a channel that says nothing else.
+// DefaultPermissions are the bot's permissions in a channel that does not set others.
 const DefaultPermissions = ViewChannel | SendMessages | EmbedLinks | AttachFiles | ReadMessageHistory |
 	UseApplicationCommand | CreatePublicThreads | SendMessagesInThreads
 
-// DefaultMemberPermissions is what a member may do who says nothing else.
+// DefaultMemberPermissions are the permissions of a member that does not set others.
 const DefaultMemberPermissions = ViewChannel | SendMessages | ReadMessageHistory | UseApplicationCommand |
 	SendMessagesInThreads
 
-// every permission at once, as Discord reports it for an administrator.
+// allPermissions is every permission, as Discord reports it for an administrator.
 const allPermissions int64 = 1<<53 - 1
 
 // Channel types.
@@ -53,8 +53,8 @@ const (
 )
 
 // A Guild is one Discord guild with one application installed in it. Make it with New, inside the
-// synctest bubble when there is one. The exported fields are knobs: set them before the first use
-// and leave them alone afterwards. Methods may be called at any time from any goroutine.
+// synctest bubble when there is one. The exported fields configure it: set them before the first
+// use and do not change them afterwards. Methods may be called at any time from any goroutine.
 type Guild struct {
 	ID            string // the guild's snowflake
 	Name          string
@@ -65,7 +65,7 @@ type Guild struct {
 	BotName       string
 	PublicKey     string // hex; the key with which HTTP interactions are signed
 
-	// Validate, when set, sees every JSON body (of multipart requests the payload_json) with the
+	// Validate, when set, gets every JSON body (of multipart requests the payload_json) with the
 	// route in the form of Discord's OpenAPI document ("/channels/{channel_id}/messages"). An error
 	// refuses the request with 400 and code 50035 and is kept for SpecErrors. OpenAPI makes one.
 	Validate func(method, route string, body []byte) error
@@ -79,7 +79,7 @@ type Guild struct {
 	GatewayURL string
 
 	// Limits turns on the budgets of 5 sends and 5 edits in 5 s a channel and 2 renames of a thread
-	// in 10 min. Off, no X-RateLimit header is sent.
+	// in 10 min. Without it, no X-RateLimit header is sent.
 	Limits bool
 
 	// a message older than this may be edited OldEdits times in OldEditWindow, else 30046; default
@@ -89,17 +89,17 @@ type Guild struct {
 	OldEdits      int           // default 1; negative: no bound
 	NonceWindow   time.Duration // how long enforce_nonce looks back; default 3 min
 	AckWithin     time.Duration // until when the first answer is accepted; default 3 s
-	TokenLife     time.Duration // how long an interaction token takes edits and followups; default 15 min
-	CreatesADay   int           // command creates a day before 30034; default 200
-	UploadLimit   int64         // bytes a file; default 10 MiB
-	RequestLimit  int64         // bytes a request; default 25 MiB
+	TokenLife     time.Duration // how long an interaction token is valid for edits and followups; default 15 min
+	CreatesADay   int           // commands created in 24 h before 30034; default 200
+	UploadLimit   int64         // bytes of a file; default 10 MiB
+	RequestLimit  int64         // bytes of a request; default 25 MiB
 
-	// the client leaves "@name" and "#name" in options alone, even where such a role, member or
+	// the client sends "@name" and "#name" in options as they are, even if such a role, member or
 	// channel exists
 	KeepMentionsLiteral bool
 
 	HeartbeatInterval  time.Duration // of HELLO; default 41.25 s. A client silent for twice as long is closed with 4009
-	IdentifyBudget     int           // identifies in 24 h; one more resets the token; default 1000
+	IdentifyBudget     int           // IDENTIFYs in 24 h; one more resets the token; default 1000
 	EnforceConcurrency bool          // a second IDENTIFY within 5 s is answered with op 9
 	AllowResume        bool          // RESUME of a known session gives RESUMED (nothing is replayed) instead of op 9
 	DisallowedIntents  int           // intents that close with 4014
@@ -143,13 +143,13 @@ type Guild struct {
 	silent       bool
 }
 
-// sent remembers what a nonce made.
+// sent records which message a nonce made.
 type sent struct {
 	id string
 	at time.Time
 }
 
-// A Role of the guild. Members adds the role to members that were added before or are added later.
+// A Role is a role of the guild. Members have it whether they are added before it or after it.
 type Role struct {
 	ID, Name    string
 	Mentionable bool
@@ -157,7 +157,7 @@ type Role struct {
 	Permissions int64
 }
 
-// A Member of the guild.
+// A Member is a member of the guild.
 type Member struct {
 	UserID        string
 	Name          string // the username, and the display name unless Nick is set
@@ -165,27 +165,27 @@ type Member struct {
 	Roles         []string // role ids
 	Bot           bool
 	Pending       bool // has not passed membership screening
-	Guest         bool // invited to one voice channel alone
+	Guest         bool // invited to one voice channel only
 	TimedOutUntil time.Time
 	Admin         bool   // all permissions
 	Permissions   int64  // in every channel; default DefaultMemberPermissions
 	Locale        string // of the member's client; default en-US
 }
 
-// A Channel of the guild.
+// A Channel is a channel of the guild.
 type Channel struct {
 	ID, Name    string
 	Type        int   // default TextChannel
 	Permissions int64 // the bot's; default DefaultPermissions
-	Denied      int64 // taken away from Permissions
+	Denied      int64 // removed from Permissions
 }
 
-// A channel or thread with what happened in it.
+// channel is a channel or thread with its messages.
 type channel struct {
 	Channel
 	order    []string // message ids, oldest first
 	parent   string   // of a thread
-	message  string   // the message that a thread hangs on
+	message  string   // the message that a thread belongs to
 	owner    string
 	archived bool
 	locked   bool
@@ -195,7 +195,7 @@ type channel struct {
 
 func (c *channel) isThread() bool { return c.parent != "" }
 
-// New makes a guild with sane ids, no roles, no members, no channels, and its own signing key.
+// New returns a guild with valid ids and a new signing key, without roles, members and channels.
 func New() *Guild {
 	seed := sha256.Sum256([]byte("discordtest signing key"))
 	key := ed25519.NewKeyFromSeed(seed[:])
@@ -249,7 +249,7 @@ func (g *Guild) AddRole(r Role) {
 	g.bump()
 }
 
-// RemoveRole deletes a role: nobody has it any more.
+// RemoveRole deletes a role, which its members lose.
 func (g *Guild) RemoveRole(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -258,7 +258,7 @@ func (g *Guild) RemoveRole(id string) {
 	g.bump()
 }
 
-// AddMember adds a member, or replaces what is known of one: the next interaction carries it.
+// AddMember adds a member, or replaces the one with the same user id.
 func (g *Guild) AddMember(m Member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -270,7 +270,7 @@ func (g *Guild) AddMember(m Member) {
 	g.bump()
 }
 
-// RemoveMember makes somebody leave the guild.
+// RemoveMember makes a person leave the guild.
 func (g *Guild) RemoveMember(user string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -310,7 +310,7 @@ func (g *Guild) permit(id string, allow, deny int64) {
 	g.bump()
 }
 
-// DeleteChannel deletes a channel or thread with its messages, as an admin would.
+// DeleteChannel deletes a channel or thread with its messages, as an administrator can.
 func (g *Guild) DeleteChannel(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -323,8 +323,8 @@ func (g *Guild) DeleteChannel(id string) {
 	g.bump()
 }
 
-// ResetToken makes the bot token invalid, as a reset in the portal does: REST answers 401, IDENTIFY
-// 4004, live sessions end with 4004.
+// ResetToken makes the bot token invalid, as a reset in the portal does. REST calls then get 401,
+// IDENTIFY gets 4004, and open sessions end with 4004.
 func (g *Guild) ResetToken() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -357,7 +357,7 @@ func (g *Guild) Close() {
 	g.wg.Wait()
 }
 
-// start runs f in a goroutine that Close waits for; after Close it does nothing and answers false.
+// start runs f in a goroutine that Close waits for. After Close it does nothing and returns false.
 // Callers hold g.mu.
 func (g *Guild) start(f func()) bool {
 	if g.isClosed {
@@ -367,17 +367,17 @@ func (g *Guild) start(f func()) bool {
 	return true
 }
 
-// bump tells Until and Wait that something changed. Callers hold g.mu.
+// bump wakes Until and Wait after a change. Callers hold g.mu.
 func (g *Guild) bump() {
 	close(g.changed)
 	g.changed = make(chan struct{})
 }
 
-// ErrClosed is returned to those who wait when the guild is closed.
+// ErrClosed is the error of a wait that ends because the guild is closed.
 var ErrClosed = errors.New("discordtest: the guild is closed")
 
-// Until waits until cond is true; it is tried at once and after every change of the guild. It
-// returns the context's error, or ErrClosed.
+// Until waits until cond is true. It calls cond at once and after every change of the guild. It
+// returns the context's error or ErrClosed if that ends the wait.
 func (g *Guild) Until(ctx context.Context, cond func() bool) error {
 	for {
 		g.mu.Lock()
@@ -398,8 +398,8 @@ func (g *Guild) Until(ctx context.Context, cond func() bool) error {
 
 const discordEpoch = 1420070400000 // 2015-01-01, in unix milliseconds
 
-// snowflake makes the next id. Ids always grow. Before 2015 (a synctest bubble begins in 2000) the
-// epoch is 2000-01-01, so that ids stay positive; the time inside such an id is meaningless.
+// snowflake returns the next id. Ids always grow. Before 2015 (a synctest bubble begins in 2000)
+// the epoch is 2000-01-01, so that ids stay positive; the time inside such an id has no meaning.
 // Callers hold g.mu.
 func (g *Guild) snowflake() string {
 	ms := time.Now().UnixMilli() - discordEpoch
@@ -410,7 +410,7 @@ func (g *Guild) snowflake() string {
 	return strconv.FormatInt(g.lastID, 10)
 }
 
-// userObject is a user as the API shows it. Callers hold g.mu.
+// userObject returns a user as the API shows it. Callers hold g.mu.
 func (g *Guild) userObject(id string) object {
 	if id == g.BotUserID {
 		return object{"id": id, "username": g.BotName, "discriminator": "0000", "avatar": nil, "global_name": nil,
@@ -427,7 +427,7 @@ func (g *Guild) userObject(id string) object {
 	return o
 }
 
-// rolesOf is every role of a member, from both sides. Callers hold g.mu.
+// rolesOf returns every role of a member, from Member.Roles and Role.Members. Callers hold g.mu.
 func (g *Guild) rolesOf(m *Member) []string {
 	roles := slices.Clone(m.Roles)
 	for _, id := range g.roleOrder {
@@ -441,7 +441,7 @@ func (g *Guild) rolesOf(m *Member) []string {
 	return roles
 }
 
-// memberObject is a member as the API shows it, without permissions. Callers hold g.mu.
+// memberObject returns a member as the API shows it, without permissions. Callers hold g.mu.
 func (g *Guild) memberObject(m *Member) object {
 	o := object{
 		"user": g.userObject(m.UserID), "nick": nil, "avatar": nil, "banner": nil, "roles": g.rolesOf(m),
@@ -460,7 +460,7 @@ func (g *Guild) memberObject(m *Member) object {
 	return o
 }
 
-// permissionsOf is a member's total in a channel. Callers hold g.mu.
+// permissionsOf returns all permissions of a member. Callers hold g.mu.
 func (g *Guild) permissionsOf(m *Member) int64 {
 	if m.Admin {
 		return allPermissions
@@ -477,7 +477,7 @@ func (g *Guild) permissionsOf(m *Member) int64 {
 	return p
 }
 
-// botPermissions is the bot's total in a channel or the channel of a thread. Callers hold g.mu.
+// botPermissions returns the bot's permissions in a channel or thread. Callers hold g.mu.
 func (g *Guild) botPermissions(c *channel) int64 {
 	if p, ok := g.channels[c.parent]; ok && c.isThread() {
 		c = p
@@ -489,8 +489,8 @@ func (g *Guild) botPermissions(c *channel) int64 {
 	return p
 }
 
-// overwrites are what a channel changes for the bot, so that who computes its permissions from
-// roles and overwrites comes to those that the channel was given. Callers hold g.mu.
+// overwrites returns the permission overwrites of a channel. A bot that computes its permissions
+// from roles and overwrites gets those that the channel was given. Callers hold g.mu.
 func (g *Guild) overwrites(c *channel) []any {
 	base := DefaultMemberPermissions
 	for _, id := range g.rolesOf(&Member{UserID: g.BotUserID}) {
@@ -508,7 +508,7 @@ func (g *Guild) overwrites(c *channel) []any {
 	}}
 }
 
-// channelObject is a channel or thread as the API shows it. Callers hold g.mu.
+// channelObject returns a channel or thread as the API shows it. Callers hold g.mu.
 func (g *Guild) channelObject(c *channel) object {
 	o := object{
 		"id": c.ID, "type": c.Type, "guild_id": g.ID, "name": c.Name, "position": 0,
@@ -534,7 +534,7 @@ func (g *Guild) channelObject(c *channel) object {
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000-07:00") }
 
-// displayName is how readers see a user, role or channel. Callers hold g.mu.
+// displayName returns the name that readers see for a user. Callers hold g.mu.
 func (g *Guild) displayName(user string) string {
 	if user == g.BotUserID {
 		return g.BotName
@@ -545,7 +545,7 @@ func (g *Guild) displayName(user string) string {
 	return "unknown-user"
 }
 
-// UnknownKeys lists top-level body keys that Discord does not know and ignores, as "POST
+// UnknownKeys returns top-level body keys that Discord does not know and ignores, as "POST
 // /channels/{channel_id}/messages: ID", each once, sorted.
 func (g *Guild) UnknownKeys() []string {
 	g.mu.Lock()
@@ -553,7 +553,7 @@ func (g *Guild) UnknownKeys() []string {
 	return slices.Clone(g.unknown)
 }
 
-// SpecErrors lists what Validate refused, oldest first.
+// SpecErrors returns the errors of Validate, oldest first.
 func (g *Guild) SpecErrors() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -23,7 +23,7 @@ const (
 	silent = "300000000000000002"
 )
 
-// newGuild is a guild with two people and a role. It is closed at the end of the test.
+// newGuild returns a guild with two people and a role. It is closed at the end of the test.
 func newGuild(t testing.TB) *Guild {
 	t.Helper()
 	g := New()
@@ -36,7 +36,7 @@ func newGuild(t testing.TB) *Guild {
 	return g
 }
 
-// answer is what a raw call got.
+// answer is the answer to a raw call.
 type answer struct {
 	status int
 	code   int64

@@ -1,5 +1,9 @@
 package discordtest
 
+// This file has interactions: what people do, the first answer of the bot and its time limit, the
+// edits and followups after it, and forms. It refuses every answer that comes too late, twice, or
+// in a kind that does not fit.
+
 import (
 	"cmp"
 	"context"
@@ -36,33 +40,33 @@ const (
 	AnswerModal          = 9
 )
 
-// ErrNoAnswer is what Wait returns when the time for the first answer has passed: the person has
-// read "The application did not respond".
+// ErrNoAnswer is the error of Wait when the time for the first answer has passed, and the client
+// shows "The application did not respond".
 var ErrNoAnswer = errors.New("discordtest: the application did not respond")
 
-// Origin says where the next interactions come from, other than from a guild the application is
-// installed in.
+// Origin says where interactions come from, if not from the guild in which the application is
+// installed.
 type Origin struct {
 	DM            bool   // a direct message: user instead of member, no guild
 	UserInstalled bool   // authorized by the user alone: authorizing_integration_owners has no "0"
 	GuildID       string // another guild
 }
 
-// SetOrigin changes where the next interactions come from; Origin{} is the guild itself.
+// SetOrigin sets where the next interactions come from; Origin{} is the guild itself.
 func (g *Guild) SetOrigin(o Origin) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.origin = o
 }
 
-// An Interaction is one thing that a person did, and what the bot made of it. Its fields do not
-// change after it was made.
+// An Interaction is one command, press or form of a person, with the bot's answers to it. Its
+// exported fields do not change; the methods return its present state.
 type Interaction struct {
 	ID      string
 	Kind    int
 	User    string
 	Channel string
-	Err     error // not nil: the client refused, nothing was sent; wraps ErrClient
+	Err     error // not nil: the client refused it, and nothing was sent; wraps ErrClient
 
 	g          *Guild
 	token      string
@@ -84,7 +88,7 @@ type Interaction struct {
 	signed     signed
 }
 
-// A Modal is a form that was opened for somebody.
+// A Modal is a form that was opened for a person.
 type Modal struct {
 	ID        string // of the interaction that opened it
 	User      string
@@ -95,7 +99,7 @@ type Modal struct {
 	Raw       json.RawMessage
 }
 
-// An Input of a modal.
+// An Input is an input of a modal.
 type Input struct {
 	CustomID, Label, Placeholder, Value string
 	Description                         string // of the label around it
@@ -110,8 +114,8 @@ type dialog struct {
 	by   *Interaction
 }
 
-// Command makes somebody send a slash command: "recall", or "recalls list" with its subcommand (as
-// name or by Sub). What the client would not let through is not sent and has Err set.
+// Command sends a slash command as a person. name is "recall", or "recalls list" with a subcommand,
+// which Sub may give instead. If the client refuses the command, it is not sent and Err is set.
 func (g *Guild) Command(user, channel, name string, options ...Option) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -120,8 +124,8 @@ func (g *Guild) Command(user, channel, name string, options ...Option) *Interact
 	return g.send(i, data, err)
 }
 
-// Autocomplete asks for the choices of one option while it is typed; command may name a subcommand
-// ("recalls show"). Other options that are filled already may be given.
+// Autocomplete asks for the choices of one option while a person types it. command may name a
+// subcommand ("recalls show"). filled are the other options that the person has filled in.
 func (g *Guild) Autocomplete(user, channel, command, option, value string, filled ...Option) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -130,7 +134,7 @@ func (g *Guild) Autocomplete(user, channel, command, option, value string, fille
 	return g.send(i, data, err)
 }
 
-// Press presses the button with a custom_id, as the message shows it now.
+// Press presses the button with a custom_id on a message as it is now.
 func (g *Guild) Press(user string, message MessageRef, customID string) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -178,8 +182,8 @@ func (g *Guild) Select(user string, message MessageRef, customID string, values 
 	return g.send(i, object{"component_type": typeSelect, "custom_id": customID, "id": o["id"], "values": chosen}, nil)
 }
 
-// PressStale presses a button as an old copy of the message shows it: the press and an edit, or a
-// deletion, have crossed. The interaction carries the old copy.
+// PressStale presses a button on an old copy of a message, as happens when the message is edited or
+// deleted at the same time. The interaction has the old copy.
 func (g *Guild) PressStale(user string, old Message, customID string) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -234,9 +238,9 @@ func component(components []any, customID string) (object, error) {
 	return nil, clientError("the message has no component %q", customID)
 }
 
-// Submit sends a form with the values by the inputs' custom_ids; what is not named keeps its preset
-// value. A form can be sent again, as a second click does. What the client would not let through (a
-// missing required value, a length) is not sent.
+// Submit sends a form. values are by the custom_ids of the inputs; other inputs keep their preset
+// values. A form can be sent again, as a second click does. If the client refuses the form, because
+// a required value is missing or a length is wrong, it is not sent and Err is set.
 func (g *Guild) Submit(user string, modal Modal, values map[string]string) *Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -285,7 +289,7 @@ func (g *Guild) Submit(user string, modal Modal, values map[string]string) *Inte
 	return g.send(i, object{"custom_id": m.CustomID, "components": rows}, nil)
 }
 
-// Modals are the forms that were opened for somebody, oldest first.
+// Modals returns the forms that were opened for a person, oldest first.
 func (g *Guild) Modals(user string) []Modal {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -304,7 +308,7 @@ func (m *dialog) snapshot() Modal {
 	return c
 }
 
-// Interactions are all that were sent so far, oldest first.
+// Interactions returns all interactions that were sent so far, oldest first.
 func (g *Guild) Interactions() []*Interaction {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -328,7 +332,7 @@ func (g *Guild) send(i *Interaction, data object, err error) *Interaction {
 	return g.sendWith(i, data, shown)
 }
 
-// present checks that somebody is where they act. Callers hold g.mu.
+// present checks that the person is a member and the channel exists. Callers hold g.mu.
 func (g *Guild) present(i *Interaction) error {
 	if g.origin != (Origin{}) {
 		return nil
@@ -406,7 +410,7 @@ func (i *Interaction) owners() object {
 	return object{"0": cmp.Or(i.origin.GuildID, i.g.ID)}
 }
 
-// giveUp ends the wait for a first answer.
+// giveUp ends the wait for a first answer when its time is over.
 func (i *Interaction) giveUp() {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -417,9 +421,9 @@ func (i *Interaction) giveUp() {
 	}
 }
 
-// Wait waits for the first answer. It returns nil when there is one, Err when the client refused,
-// ErrNoAnswer when 3 s have passed, ErrClosed, or the context's error. What follows a deferred
-// answer is awaited with Until.
+// Wait waits for the first answer. It returns nil when there is one, Err when the client refused
+// the interaction, ErrNoAnswer when 3 s have passed, ErrClosed, or the context's error. To wait for
+// what follows a deferred answer, use Until.
 func (i *Interaction) Wait(ctx context.Context) error {
 	select {
 	case <-i.done:
@@ -439,7 +443,7 @@ func (i *Interaction) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Until waits until cond is true of the interaction; see Guild.Until.
+// Until waits until cond is true for the interaction; see Guild.Until.
 func (i *Interaction) Until(ctx context.Context, cond func(*Interaction) bool) error {
 	return i.g.Until(ctx, func() bool { return cond(i) })
 }
@@ -450,30 +454,30 @@ func get[T any](i *Interaction, f func() T) T {
 	return f()
 }
 
-// Acked says whether a first answer was accepted.
+// Acked reports whether a first answer was accepted.
 func (i *Interaction) Acked() bool { return get(i, func() bool { return i.acked }) }
 
-// Failed says whether the person was told that the application did not respond.
+// Failed reports whether the client shows that the application did not respond.
 func (i *Interaction) Failed() bool { return get(i, func() bool { return i.failed }) }
 
-// AckedAfter is how long the first answer took, 0 without one.
+// AckedAfter returns how long the first answer took, 0 without one.
 func (i *Interaction) AckedAfter() time.Duration {
 	return get(i, func() time.Duration { return i.ackedAfter })
 }
 
-// Type is the kind of the first answer (AnswerMessage and so on), 0 without one.
+// Type returns the kind of the first answer (AnswerMessage and so on), 0 without one.
 func (i *Interaction) Type() int { return get(i, func() int { return i.answer }) }
 
-// Response is the JSON of the first answer, nil without one.
+// Response returns the JSON of the first answer, nil without one.
 func (i *Interaction) Response() json.RawMessage {
 	return get(i, func() json.RawMessage { return i.response })
 }
 
-// Payload is the JSON that was sent to the bot. It holds the interaction's token.
+// Payload returns the JSON that was sent to the bot. It contains the interaction's token.
 func (i *Interaction) Payload() json.RawMessage { return i.payload }
 
-// Original is the message that the first answer made or changed, as it is now; ok is false when
-// there is none.
+// Original returns the message that the first answer made or changed, as it is now; ok is false
+// when there is none.
 func (i *Interaction) Original() (m Message, ok bool) {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -483,8 +487,8 @@ func (i *Interaction) Original() (m Message, ok bool) {
 	return i.g.snapshot(i.original), true
 }
 
-// Ephemeral is the text of the newest message that the person alone sees because of this
-// interaction, drawn as Picture does without its frame; "" without one.
+// Ephemeral returns the text of the newest ephemeral message in answer to this interaction, drawn
+// as Picture does but without the frame; "" without one.
 func (i *Interaction) Ephemeral() string {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -496,7 +500,7 @@ func (i *Interaction) Ephemeral() string {
 	return ""
 }
 
-// Followups are the messages sent after the first answer, as they are now.
+// Followups returns the messages sent after the first answer, as they are now.
 func (i *Interaction) Followups() []Message {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -509,7 +513,7 @@ func (i *Interaction) Followups() []Message {
 	return all
 }
 
-// Modal is the form that the first answer opened.
+// Modal returns the form that the first answer opened.
 func (i *Interaction) Modal() (m Modal, ok bool) {
 	i.g.mu.Lock()
 	defer i.g.mu.Unlock()
@@ -519,13 +523,13 @@ func (i *Interaction) Modal() (m Modal, ok bool) {
 	return i.modal.snapshot(), true
 }
 
-// A Choice of an autocomplete answer.
+// A Choice is a choice in the answer to an autocomplete.
 type Choice struct {
 	Name  string
 	Value string
 }
 
-// Choices are what an autocomplete was answered with.
+// Choices returns the choices in the answer to an autocomplete.
 func (i *Interaction) Choices() []Choice {
 	var all []Choice
 	v, _ := decode(i.Response())
@@ -561,7 +565,7 @@ func (g *Guild) postCallback(q *request) (int, any, *apiError) {
 	return 200, answer, nil
 }
 
-// answer takes the first answer to an interaction. Callers hold g.mu.
+// answer accepts or refuses the first answer to an interaction. Callers hold g.mu.
 func (g *Guild) answer(i *Interaction, o object, raw json.RawMessage, files map[int]upload) *apiError {
 	switch {
 	case i.acked:
@@ -666,7 +670,7 @@ func (g *Guild) answer(i *Interaction, o object, raw json.RawMessage, files map[
 	return nil
 }
 
-// reply is an empty message that answers an interaction. Callers hold g.mu.
+// reply returns an empty message that answers an interaction. Callers hold g.mu.
 func (g *Guild) reply(i *Interaction) *message {
 	m := &message{id: g.snowflake(), channel: i.Channel, author: g.BotUserID, created: time.Now(), from: i}
 	if i.Kind == KindCommand {
@@ -710,7 +714,7 @@ func newModal(i *Interaction, data object) *dialog {
 	return m
 }
 
-// webhook finds the interaction of a webhook route whose token still lives. Callers hold g.mu.
+// webhook finds the interaction of a webhook route if its token is valid. Callers hold g.mu.
 func (g *Guild) webhook(q *request) (*Interaction, *apiError) {
 	i, ok := g.byToken[q.args["webhook_token"]]
 	switch {
@@ -751,7 +755,7 @@ func (g *Guild) postFollowup(q *request) (int, any, *apiError) {
 		return 0, nil, err
 	}
 	if m := i.original; m != nil && m.flags&flagLoading != 0 && !m.deleted {
-		// Discord still lets the first followup take the place of the loading message.
+		// On Discord the first followup still replaces the loading message.
 		return g.rewriteAnswer(i, m, o, q.files)
 	}
 	if i.origin.UserInstalled && len(i.followups) >= 5 {
@@ -797,8 +801,8 @@ func (g *Guild) patchFollowup(q *request) (int, any, *apiError) {
 	return g.rewriteAnswer(i, m, o, q.files)
 }
 
-// rewriteAnswer edits a message through an interaction's token; the first edit of a loading message
-// is its creation to all who are mentioned. Callers hold g.mu.
+// rewriteAnswer edits a message through an interaction's token. The first edit of a loading message
+// notifies those whom it mentions, as a new message does. Callers hold g.mu.
 func (g *Guild) rewriteAnswer(i *Interaction, m *message, o object, files map[int]upload) (int, any, *apiError) {
 	changed := *m
 	changed.flags &^= flagLoading

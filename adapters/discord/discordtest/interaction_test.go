@@ -51,8 +51,8 @@ func TestAnswerInTime(t *testing.T) {
 	})
 }
 
-// expectLater connects again, as the session has timed out in a long sleep without heartbeats, when
-// it did.
+// expectLater reads the next event. It connects again if the session has timed out, because the
+// test has slept without heartbeats, and then the last interaction is dispatched again.
 func (b *rawClient) expectLater(event string) object {
 	b.t.Helper()
 	if len(b.g.Sessions()) == 0 {

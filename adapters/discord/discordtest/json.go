@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Readers of raw JSON: a missing key, null and a value of another type all give the zero value; the
-// checks of limits.go have refused wrong types before.
+// This file reads raw JSON and collects the errors of a body. The functions that read a key return
+// the zero value for a missing key, for null and for a value of another type; the checks in
+// limits.go refuse wrong types first.
 
 func str(o object, key string) string {
 	s, _ := o[key].(string)
@@ -48,7 +49,7 @@ func sub(o object, key string) object {
 	return s
 }
 
-// objects are the objects of a list, with their index.
+// objects iterates over the objects of a list, with their index.
 func objects(l []any) iter.Seq2[int, object] {
 	return func(yield func(int, object) bool) {
 		for i, v := range l {
@@ -69,7 +70,7 @@ func keys[V any](m map[string]V) iter.Seq[string] {
 	}
 }
 
-// copyJSON is a deep copy.
+// copyJSON returns a deep copy.
 func copyJSON(v any) any {
 	switch v := v.(type) {
 	case object:
@@ -96,13 +97,13 @@ func marshal(v any) json.RawMessage {
 	return b
 }
 
-// form collects what is wrong with a body, in the shape of Discord's "Invalid Form Body".
+// form collects the errors of a body, in the form of Discord's "Invalid Form Body".
 type form struct {
 	errors object
-	server bool // Discord falls over instead of refusing
+	server bool // Discord answers 500 instead of refusing the body
 }
 
-// add notes an error at a dotted path ("embeds.0.title"); the empty path is the whole body.
+// add records an error at a dotted path ("embeds.0.title"); the empty path is the whole body.
 func (f *form) add(path, code, message string) {
 	if f.errors == nil {
 		f.errors = object{}
@@ -121,7 +122,7 @@ func (f *form) add(path, code, message string) {
 	at["_errors"] = append(list(at, "_errors"), object{"code": code, "message": message})
 }
 
-// err is what Discord answers: nil when nothing is wrong.
+// err returns Discord's answer, nil when there is no error.
 func (f *form) err() *apiError {
 	if f.server {
 		return &apiError{status: 500, message: "500: Internal Server Error"}

@@ -1,5 +1,8 @@
 package discordtest
 
+// This file checks bodies against Discord's limits: messages, embeds, components, forms, commands,
+// choices and threads. Each error has Discord's code and the path of the field.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -138,8 +141,8 @@ func (f *form) link(o object, path, key string, most int) {
 	}
 }
 
-// checkMessage checks the keys of a message body that are present. What depends on the message as
-// it will be is checked by checkWhole.
+// checkMessage checks the keys of a message body that are present. checkWhole checks what depends
+// on the whole message after the change.
 func (f *form) checkMessage(o object, path string) {
 	if s := f.text(o, path, "content", 0, 1<<30); length(strings.TrimSpace(s)) > maxContent {
 		f.add(join(path, "content"), "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
@@ -238,7 +241,7 @@ func (f *form) checkAllowed(o object, path string) {
 	f.boolean(a, path, "replied_user")
 }
 
-// checkWhole checks a message as it will be: content, embeds and components together.
+// checkWhole checks a message after a change: content, embeds and components together.
 func (f *form) checkWhole(path string, content string, embeds, components []any, flags int64) {
 	if flags&flagComponentsV2 == 0 {
 		f.checkRows(path, components)
@@ -269,7 +272,7 @@ func (f *form) checkWhole(path string, content string, embeds, components []any,
 	}
 }
 
-// checkRows checks components of a message without IS_COMPONENTS_V2: action rows and nothing else.
+// checkRows checks components of a message without IS_COMPONENTS_V2: only action rows are allowed.
 func (f *form) checkRows(path string, components []any) {
 	if len(components) > 5 {
 		f.add(join(path, "components"), "BASE_TYPE_BAD_LENGTH", "Must be between 0 and 5 in length.")
@@ -285,7 +288,7 @@ func (f *form) checkRows(path string, components []any) {
 	}
 }
 
-// components2 walks a message's components and counts.
+// components2 checks the components of one message or form, and counts them and their text.
 type components2 struct {
 	*form
 	count, chars, bytes int
@@ -293,7 +296,7 @@ type components2 struct {
 	ids                 []int64
 }
 
-// check looks at one component inside a parent type (0: top level).
+// check checks one component inside a parent type (0: top level).
 func (c *components2) check(path string, o object, parent int64) {
 	c.count++
 	kind, ok := num(o, "type")
@@ -506,7 +509,7 @@ func (f *form) checkChoices(o object, path string) {
 	}
 }
 
-// choice checks a choice of an option; kind 0 takes text and numbers.
+// choice checks a choice of an option; kind 0 accepts text and numbers.
 func (f *form) choice(o object, path string, kind int64) {
 	f.text(o, path, "name", 1, 100)
 	switch v := o["value"].(type) {
@@ -658,7 +661,7 @@ func (f *form) options(o object, path string, depth int) {
 	}
 }
 
-// commandChars sums name, description and choices over a command, taking the longest localization.
+// commandChars sums name, description and choices of a command, each in its longest localization.
 func commandChars(o object) int {
 	longest := func(key string) int {
 		n := length(str(o, key))

@@ -28,8 +28,8 @@ func field(n int) func(int) any {
 	return func(int) any { return object{"name": "n", "value": text(n)} }
 }
 
-// TestMessageLimits sends bodies at a limit and one above. at is where the error is reported; ""
-// means that the body is taken.
+// TestMessageLimits sends bodies at a limit and one above it. at is the path of the error; "" means
+// that the body is accepted.
 func TestMessageLimits(t *testing.T) {
 	v2 := 1 << 15
 	display := func(s string) object { return object{"type": 10, "content": s} }
@@ -137,7 +137,7 @@ func TestMessageLimits(t *testing.T) {
 	}
 }
 
-// checkForm checks that a body was taken (at is "") or refused with an error at a path.
+// checkForm checks that a body was accepted (at is "") or refused with an error at a path.
 func checkForm(t *testing.T, a answer, at string) {
 	t.Helper()
 	if at == "" {
@@ -261,8 +261,8 @@ func TestModalLimits(t *testing.T) {
 	}
 }
 
-// spec is the check against Discord's document; the test is skipped where it is absent, and fails
-// in CI.
+// spec returns the check against Discord's document. Without the document the test is skipped, and
+// in CI it fails.
 func spec(t *testing.T) func(method, path string, body []byte) error {
 	t.Helper()
 	file := filepath.Join("..", "..", "..", "..", "shared", "assets", "discord-openapi.json")

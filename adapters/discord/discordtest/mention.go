@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// A Notification is somebody's attention that a new message called for. An edit notifies nobody.
+// A Notification is the notification of a user, role or everyone by a new message. An edit notifies
+// nobody.
 type Notification struct {
 	Kind      string // user, role or everyone
 	ID        string // of the user or role
 	Name      string
 	ChannelID string
 	MessageID string
-	Silent    bool // SUPPRESS_NOTIFICATIONS: marked, but nothing rings
+	Silent    bool // SUPPRESS_NOTIFICATIONS: marked as unread, without a sound
 	At        time.Time
 }
 
-// Notified lists who was notified, oldest first.
+// Notified returns the notifications, oldest first.
 func (g *Guild) Notified() []Notification {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -27,9 +28,9 @@ func (g *Guild) Notified() []Notification {
 
 var mention = regexp.MustCompile(`<@(&|!)?(\d+)>|@everyone|@here`)
 
-// notify finds out whom a new message notifies, by what allowed_mentions lets through and by
-// Discord's defaults where it says nothing: users, roles and everyone for a normal message, users
-// alone for an answer to an interaction. parse:null counts as absent. Callers hold g.mu.
+// notify records whom a new message notifies, as allowed_mentions permits. Where allowed_mentions
+// is absent, Discord's defaults apply: users, roles and everyone for a normal message, only users
+// for an answer to an interaction. parse:null counts as absent. Callers hold g.mu.
 func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 	users, roles, everyone := true, !answer, !answer
 	var onlyUsers, onlyRoles []any
@@ -85,8 +86,9 @@ func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 	}
 }
 
-// mentioning are the texts of a message whose mentions notify: content and text displays, never
-// embeds. Code and backslashes are no shelter: only allowed_mentions is a promise.
+// mentioning returns the texts of a message whose mentions notify: content and text displays, never
+// embeds. Mentions in code and after a backslash count, since only allowed_mentions is documented
+// to prevent a notification.
 func mentioning(m *message) []string {
 	texts := []string{m.content}
 	for o := range walk(m.components) {

@@ -1,5 +1,8 @@
 package discordtest
 
+// This file has messages: how they are stored, changed and shown, the routes that send, read, edit
+// and delete them, and what tests read of them.
+
 import (
 	"cmp"
 	"encoding/json"
@@ -11,7 +14,7 @@ import (
 	"time"
 )
 
-// A Message as its readers see it at the moment of asking.
+// A Message is a copy of a message at the time of the call that returned it.
 type Message struct {
 	ID, ChannelID string
 	Author        string // user id
@@ -21,7 +24,7 @@ type Message struct {
 	Flags         int64
 	Ephemeral     string // the only user who sees it
 	ReplyTo       string // message id
-	Thread        string // id of the thread that hangs on it
+	Thread        string // id of the thread that belongs to it
 	Loading       bool   // "thinking..."
 	Files         []File
 	Raw           json.RawMessage // the message as the API shows it
@@ -29,13 +32,13 @@ type Message struct {
 	pings []string
 }
 
-// Ref names the message.
+// Ref returns the reference to the message.
 func (m Message) Ref() MessageRef { return MessageRef{ChannelID: m.ChannelID, ID: m.ID} }
 
-// A MessageRef names a message, ephemeral ones too.
+// A MessageRef identifies a message, which may be ephemeral.
 type MessageRef struct{ ChannelID, ID string }
 
-// A File attached to a message.
+// A File is a file attached to a message.
 type File struct {
 	Name, Description string
 	Data              []byte
@@ -43,14 +46,14 @@ type File struct {
 	ChannelID         string
 }
 
-// A Button of a message, as shown.
+// A Button is a button of a message as people see it.
 type Button struct {
 	Label, CustomID, URL string
 	Style                int // 1 primary, 2 secondary, 3 success, 4 danger, 5 link
 	Disabled             bool
 }
 
-// Buttons are the message's buttons in reading order.
+// Buttons returns the message's buttons in reading order.
 func (m Message) Buttons() []Button {
 	var all []Button
 	v, _ := decode(m.Raw)
@@ -63,7 +66,7 @@ func (m Message) Buttons() []Button {
 	return all
 }
 
-// Button finds a button by its label; ok is false when the message has none such.
+// Button finds a button by its label; ok is false when the message has no such button.
 func (m Message) Button(label string) (b Button, ok bool) {
 	for _, b := range m.Buttons() {
 		if b.Label == label {
@@ -80,7 +83,7 @@ func buttonOf(o object) Button {
 	}
 }
 
-// walk visits components and what is inside them, in reading order.
+// walk iterates over components and those inside them, in reading order.
 func walk(components []any) func(yield func(object) bool) {
 	return func(yield func(object) bool) { visit(components, yield) }
 }
@@ -111,7 +114,7 @@ type message struct {
 	oldEdits            []time.Time
 	nonce               any
 	reference           string
-	from                *Interaction // that it answers
+	from                *Interaction // the interaction that it answers
 	user                string       // of an ephemeral message
 	thread              string
 	pings               []string // user:ID, role:ID, everyone: who was notified when it was created
@@ -125,8 +128,8 @@ type attachment struct {
 
 const messageKeys = "content embeds allowed_mentions sticker_ids components flags attachments poll shared_client_theme message_reference nonce enforce_nonce tts"
 
-// apply changes m by a body and checks what comes of it. Only keys that are present change
-// anything. Callers hold g.mu.
+// apply changes m by a body and checks the result. A key that is absent changes nothing. Callers
+// hold g.mu.
 func (g *Guild) apply(m *message, o object, files map[int]upload, path string, settable int64) *apiError {
 	f := &form{}
 	f.checkMessage(o, path)
@@ -135,7 +138,7 @@ func (g *Guild) apply(m *message, o object, files map[int]upload, path string, s
 			f.add(join(path, "flags"), "BITFIELD_ANY_BITS_NOT_ALLOWED", fmt.Sprintf("The flags %d cannot be set here.",
 				extra))
 		}
-		m.flags |= flags & settable // IS_COMPONENTS_V2 is never taken away
+		m.flags |= flags & settable // IS_COMPONENTS_V2 is never removed
 		if settable&flagSuppressEmbeds != 0 && flags&flagSuppressEmbeds == 0 {
 			m.flags &^= flagSuppressEmbeds
 		}
@@ -183,7 +186,7 @@ func number(components []any) {
 	}
 }
 
-// attach joins uploads with the list of attachments.
+// attach sets the attachments of m from the body's list and the uploads.
 func (g *Guild) attach(f *form, m *message, o object, files map[int]upload, path string) {
 	described := map[int]object{}
 	if _, ok := o["attachments"]; ok {
@@ -228,7 +231,7 @@ func intKeys[V any](m map[int]V) func(func(int) bool) {
 	}
 }
 
-// messageObject is a message as the API shows it. Callers hold g.mu.
+// messageObject returns a message as the API shows it. Callers hold g.mu.
 func (g *Guild) messageObject(m *message) object {
 	files := []any{}
 	for _, a := range m.attachments {
@@ -285,7 +288,7 @@ func orEmpty(l []any) []any {
 	return l
 }
 
-// snapshot is what tests get to see of a message. Callers hold g.mu.
+// snapshot returns a copy of a message for tests. Callers hold g.mu.
 func (g *Guild) snapshot(m *message) Message {
 	s := Message{
 		ID: m.id, ChannelID: m.channel, Author: m.author, Content: m.content, Created: m.created, Edited: m.edited,
@@ -299,7 +302,7 @@ func (g *Guild) snapshot(m *message) Message {
 	return s
 }
 
-// publish makes a message appear. Callers hold g.mu.
+// publish adds a message to its channel. Callers hold g.mu.
 func (g *Guild) publish(m *message) {
 	g.messages[m.id] = m
 	if c, ok := g.channels[m.channel]; ok && m.user == "" {
@@ -450,7 +453,7 @@ func (g *Guild) getMessages(q *request) (int, any, *apiError) {
 	return 200, all, nil
 }
 
-// older says whether snowflake a is not newer than b; an empty one bounds nothing.
+// older reports whether snowflake a is not newer than b. It is false when one of them is empty.
 func older(a, b string) bool {
 	if a == "" || b == "" {
 		return false
@@ -480,8 +483,8 @@ func (g *Guild) patchMessage(q *request) (int, any, *apiError) {
 		return 0, nil, err
 	}
 	if g.OldEdits >= 0 && time.Since(m.created) > g.OldEditAge {
-		// Neither the number nor the window is documented. The wait that is told is too short, as
-		// clients met it that were refused again and again.
+		// Neither the number nor the window is documented. The retry_after is too short, since
+		// clients have reported that they waited for it and were refused again.
 		changed.oldEdits = slices.DeleteFunc(slices.Clone(m.oldEdits),
 			func(at time.Time) bool { return time.Since(at) >= g.OldEditWindow })
 		if len(changed.oldEdits) >= g.OldEdits {
@@ -514,7 +517,7 @@ func (g *Guild) deleteMessage(q *request) (int, any, *apiError) {
 	return http.StatusNoContent, nil, nil
 }
 
-// remove makes a message disappear. Callers hold g.mu.
+// remove deletes a message from its channel. Callers hold g.mu.
 func (g *Guild) remove(m *message) {
 	m.deleted = true
 	delete(g.messages, m.id)
@@ -524,7 +527,7 @@ func (g *Guild) remove(m *message) {
 	g.bump()
 }
 
-// Say makes a person write in a channel or thread.
+// Say posts a message of a person in a channel or thread.
 func (g *Guild) Say(user, channel, text string) Message {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -533,7 +536,7 @@ func (g *Guild) Say(user, channel, text string) Message {
 	return g.snapshot(m)
 }
 
-// Delete makes a moderator delete a message, the bot's too.
+// Delete deletes a message, as a moderator can, also one of the bot.
 func (g *Guild) Delete(ref MessageRef) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -542,7 +545,7 @@ func (g *Guild) Delete(ref MessageRef) {
 	}
 }
 
-// Message is a message as it is now, ephemeral ones too; ok is false when it is gone.
+// Message returns a message, which may be ephemeral, as it is now; ok is false when it was deleted.
 func (g *Guild) Message(ref MessageRef) (m Message, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -553,7 +556,7 @@ func (g *Guild) Message(ref MessageRef) (m Message, ok bool) {
 	return g.snapshot(x), true
 }
 
-// Messages are the messages of a channel or thread that everybody sees, oldest first.
+// Messages returns the messages of a channel or thread that everybody sees, oldest first.
 func (g *Guild) Messages(channel string) []Message {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -566,7 +569,7 @@ func (g *Guild) Messages(channel string) []Message {
 	return all
 }
 
-// Ephemerals are the messages that one user alone sees, in every channel, oldest first.
+// Ephemerals returns the messages that only this user sees, in all channels, oldest first.
 func (g *Guild) Ephemerals(user string) []Message {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -582,7 +585,7 @@ func (g *Guild) Ephemerals(user string) []Message {
 	return all
 }
 
-// Files are the files attached to the messages of a channel or thread, oldest first.
+// Files returns the files attached to the messages of a channel or thread, oldest first.
 func (g *Guild) Files(channel string) []File {
 	var all []File
 	for _, m := range g.Messages(channel) {

@@ -17,7 +17,7 @@ import (
 // The document types default_member_permissions as an integer, while the API takes and gives a
 // decimal string: the check converts it first.
 //
-// What the document does not say is checked by the guild itself: see the package documentation.
+// The guild itself checks what the document does not say: see the package documentation.
 func OpenAPI(file string) (func(method, path string, body []byte) error, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -80,7 +80,7 @@ func OpenAPI(file string) (func(method, path string, body []byte) error, error) 
 	}, nil
 }
 
-// routeOf finds the document's route for a path: literal segments win over parameters.
+// routeOf finds the document's route for a path. Literal segments take precedence over parameters.
 func routeOf(paths object, method, path string) (string, bool) {
 	for _, prefix := range []string{"/api/v9", "/api/v10"} {
 		if p, ok := strings.CutPrefix(path, prefix+"/"); ok {

@@ -16,12 +16,14 @@ import (
 	"recallbot/bot/bottest"
 )
 
-// People are the people of a guild, as every platform's tests have them.
+// People are the people of a guild behind the interface that the tests of all platforms share,
+// [bottest.People]. It reads only what was sent to the guild, so that a test sees what a person
+// would see.
 type People struct {
 	g *Guild
 
 	mu    sync.Mutex
-	wrong []string // what could not be read of what was shown
+	wrong []string // parts of messages that could not be read
 }
 
 var _ bottest.People = (*People)(nil)
@@ -29,13 +31,14 @@ var _ bottest.People = (*People)(nil)
 // People returns the people of the guild.
 func (g *Guild) People() *People { return &People{g: g} }
 
-// Deed is an interaction as every platform's tests have it.
+// Deed is an interaction behind the interface [bottest.Deed].
 type Deed struct {
 	*Interaction
 	g   *Guild
-	err error // not nil: nothing was sent, or its repeat was answered otherwise
+	err error // not nil: nothing was sent, or the repeated delivery got another answer
 }
 
+// Wait waits for the first answer, as [Interaction.Wait] does.
 func (d Deed) Wait(ctx context.Context) error {
 	if d.err != nil {
 		return d.err
@@ -43,6 +46,7 @@ func (d Deed) Wait(ctx context.Context) error {
 	return d.Interaction.Wait(ctx)
 }
 
+// Problem returns why the person could not do it, or how it failed; "" when it did not.
 func (d Deed) Problem() string {
 	switch {
 	case d.err != nil:
@@ -55,6 +59,7 @@ func (d Deed) Problem() string {
 	return ""
 }
 
+// Opened returns the form that the first answer opened.
 func (d Deed) Opened() (bottest.Form, bool) {
 	m, ok := d.Modal()
 	if d.err != nil || !ok {
@@ -63,8 +68,7 @@ func (d Deed) Opened() (bottest.Form, bool) {
 	return d.g.form(m), true
 }
 
-// Again delivers an interaction once more. A repeat that is posted must be answered as the first
-// was.
+// Again delivers an interaction once more. A repeated POST must get the same answer as the first.
 func (d Deed) Again() bottest.Deed {
 	d.g.mu.Lock()
 	posted := d.g.byHTTP()
@@ -82,7 +86,7 @@ func (d Deed) Again() bottest.Deed {
 	return d
 }
 
-// Deed is i as every platform's tests have it.
+// Deed returns i as a Deed.
 func (g *Guild) Deed(i *Interaction) Deed { return Deed{Interaction: i, g: g} }
 
 // Type fills in the options of a slash command.
@@ -94,7 +98,7 @@ func (p *People) Type(user, channel, line string) bottest.Deed {
 	return p.g.Deed(p.g.Command(user, channel, command, options...))
 }
 
-// Complete types into the option group of /recall.
+// Complete types into the option group of /recall, and returns the choices.
 func (p *People) Complete(user, channel, typed string) (groups []string) {
 	i := p.g.Autocomplete(user, channel, "recall", "group", typed)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -110,8 +114,8 @@ func (p *People) Complete(user, channel, typed string) (groups []string) {
 
 func ref(r bot.Ref) MessageRef { return MessageRef{ChannelID: r.Channel, ID: r.Message} }
 
-// labelled is the custom_id of the button whose label begins so; the label itself where there is
-// none, so that the guild says what is missing.
+// labelled returns the custom_id of the button whose label begins with label. If there is none it
+// returns the label itself, so that the error of the press names it.
 func labelled(m Message, label string) (customID string, ok bool) {
 	for _, b := range m.Buttons() {
 		if label != "" && strings.HasPrefix(b.Label, label) {
@@ -121,7 +125,7 @@ func labelled(m Message, label string) (customID string, ok bool) {
 	return label, false
 }
 
-// Press presses a button of a message, or of one that user alone sees.
+// Press presses a button of a message, which may be one that user alone sees.
 func (p *People) Press(user string, on bot.Ref, label string) bottest.Deed {
 	m, _ := p.g.Message(ref(on))
 	id, _ := labelled(m, label)
@@ -149,7 +153,7 @@ func (p *People) PressAlone(user, label string) bottest.Deed {
 	return p.g.Deed(p.g.Press(user, MessageRef{}, label))
 }
 
-// Form is the modal that was opened last, where it was not sent.
+// Form returns the modal that was opened last, if it was not sent.
 func (p *People) Form(user string) (bottest.Form, bool) {
 	modals := p.g.Modals(user)
 	if len(modals) == 0 || modals[len(modals)-1].Submitted {
@@ -172,10 +176,10 @@ func (p *People) Send(user string, f bottest.Form, values map[string]string) bot
 	return p.g.Deed(p.g.Submit(user, m, values))
 }
 
-// FormsFollow is false: a modal is the answer to the press.
+// FormsFollow returns false: a modal is the answer to the press.
 func (p *People) FormsFollow() bool { return false }
 
-// Look is a message of a channel or thread.
+// Look returns a message of a channel or thread.
 func (p *People) Look(at bot.Ref) (bottest.Shown, bool) {
 	m, ok := p.g.Message(ref(at))
 	if !ok {
@@ -191,10 +195,10 @@ func (p *People) list(messages []Message) (list []bottest.Shown) {
 	return list
 }
 
-// Channel is what stands in a channel.
+// Channel returns the messages of a channel.
 func (p *People) Channel(id string) []bottest.Shown { return p.list(p.g.Messages(id)) }
 
-// Thread are the replies to a card in its channel, and what stands in the thread that hangs on it.
+// Thread returns the replies to a card in its channel, and the messages of the card's thread.
 func (p *People) Thread(card bot.Ref) (list []bottest.Shown) {
 	for _, m := range p.g.Messages(card.Channel) {
 		if m.ReplyTo == card.Message {
@@ -207,7 +211,7 @@ func (p *People) Thread(card bot.Ref) (list []bottest.Shown) {
 	return list
 }
 
-// Alone are ephemeral messages, then modals that were not sent.
+// Alone returns what the user alone sees: ephemeral messages, then modals that were not sent.
 func (p *People) Alone(user string) []bottest.Shown {
 	list := p.list(p.g.Ephemerals(user))
 	for _, m := range p.g.Modals(user) {
@@ -219,7 +223,7 @@ func (p *People) Alone(user string) []bottest.Shown {
 	return list
 }
 
-// Notified are those whom messages have called for.
+// Notified returns whom messages have notified.
 func (p *People) Notified() (list []bottest.Ping) {
 	for _, n := range p.g.Notified() {
 		who := n.ID
@@ -234,7 +238,7 @@ func (p *People) Notified() (list []bottest.Ping) {
 	return list
 }
 
-// Complaints are the guild's, and what could not be read of what was shown.
+// Complaints returns those of the guild, and the parts of messages that could not be read.
 func (p *People) Complaints() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,7 +251,7 @@ func (p *People) cannotRead(format string, args ...any) {
 	p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
 }
 
-// shown reads what was received, by the guild's own drawing of it.
+// shown returns what people see of m, from the guild's drawing of it.
 func (p *People) shown(m Message) bottest.Shown {
 	s := bottest.Shown{
 		ID: m.ID, Ref: bot.Ref{Channel: m.ChannelID, Message: m.ID, Thread: m.Thread},
@@ -260,7 +264,7 @@ func (p *People) shown(m Message) bottest.Shown {
 		}
 	}
 	only := m
-	only.Raw, only.Files = json.RawMessage("{}"), nil // a notification shows the content alone
+	only.Raw, only.Files = json.RawMessage("{}"), nil // a notification shows only the content
 	s.Notice = p.g.Picture(only)
 	for _, b := range m.Buttons() {
 		s.Buttons = append(s.Buttons, b.Label)
@@ -293,8 +297,8 @@ func (p *People) shown(m Message) bottest.Shown {
 var lively = regexp.MustCompile(
 	`^(?:<(?:@[&!]?|#)(\d+)>|<(/[^>]*:\d+)>|<(a?:\w+:\d+)>|<?(https?://[^\s>]*)|(www\.\S+)|(discord\.gg/\S+)|(mailto:\S+)|(\]\([^)]*\))|(@everyone|@here)|(\*\*Approved))`)
 
-// works finds what Discord makes work in a text: everything that is neither behind a backslash nor
-// in code.
+// works finds the mentions, links and markup in a text that have an effect: all that are neither
+// after a backslash nor in code.
 func works(s string) (live []string) {
 	for s != "" {
 		switch {
@@ -309,7 +313,7 @@ func works(s string) (live []string) {
 			}
 			s = s[n+end+n:]
 		default:
-			if strings.IndexByte("<hwdm]@*", s[0]) < 0 { // none begins so
+			if strings.IndexByte("<hwdm]@*", s[0]) < 0 { // nothing of these begins with another byte
 				s = s[1:]
 				continue
 			}
@@ -324,8 +328,8 @@ func works(s string) (live []string) {
 	return live
 }
 
-// filled turns a line as it is typed on Slack into what is filled in on Discord: NAME:VALUE
-// into that option, the words before into those that come first.
+// filled converts a line as it is typed on Slack into the options of a command on Discord.
+// NAME:VALUE is the value of that option; the words before are the values of the first options.
 func filled(line string) (command string, options []Option, err error) {
 	command, rest, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
 	words := fields(rest)

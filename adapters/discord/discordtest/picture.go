@@ -1,5 +1,8 @@
 package discordtest
 
+// This file draws messages and forms as text for golden files, with Markdown rendered as Discord
+// renders it.
+
 import (
 	"cmp"
 	"fmt"
@@ -16,15 +19,15 @@ import (
 // golden files:
 //
 //	┌ recallbot, only mina sees this (edited)
-//	│ content, Markdown carried out
+//	│ content, with its Markdown rendered
 //	│ ┃ an embed, its fields below
 //	│ [Approve] [Reject] (Show all) [Open: https://example.org]
 //	└ thread: name, 2 messages
 //
 // A button in round brackets is disabled. A mention is drawn as @name, and as @name(!) when it
-// notified somebody. Times are in UTC. Bold, italic and such are drawn without their marks; what
-// was escaped shows its marks. Code is drawn as ‹code›, a block of code with ╎ before each line, a
-// heading as ══, small print as ··, a quote as ▎, a list item as •, a spoiler as ▒text▒, a masked
+// notified somebody. Times are in UTC. Bold, italic and similar styles are drawn without their
+// marks; escaped marks are drawn. Code is drawn as ‹code›, a block of code with ╎ before each line,
+// a heading as ══, small print as ··, a quote as ▎, a list item as •, a spoiler as ▒text▒, a masked
 // link as text(→address). Direction controls are drawn as ‹U+202E›.
 func (g *Guild) Picture(m Message) string {
 	g.mu.Lock()
@@ -55,8 +58,8 @@ func (g *Guild) Picture(m Message) string {
 	return b.String()
 }
 
-// PictureModal draws a form: title, labels (* is required), what stands in the inputs or else their
-// placeholders.
+// PictureModal draws a form: its title, the labels (* means required), and the values of the inputs
+// or else their placeholders.
 func (g *Guild) PictureModal(m Modal) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "┌ form: %s\n", m.Title)
@@ -98,7 +101,7 @@ func (g *Guild) PictureModal(m Modal) string {
 	return b.String()
 }
 
-// draw is a message's lines without its frame. Callers hold g.mu.
+// draw returns a message's lines without its frame. Callers hold g.mu.
 func (g *Guild) draw(m Message) []string {
 	v, _ := decode(m.Raw)
 	raw, _ := v.(object)
@@ -227,7 +230,7 @@ var (
 	block  = regexp.MustCompile("(?s)^```(?:[a-zA-Z0-9+-]*\n)?(.+?)\n?```")
 )
 
-// render carries Markdown out. pings are the mentions that notified. Callers hold g.mu.
+// render renders Markdown. pings are the mentions that notified. Callers hold g.mu.
 func (g *Guild) render(s string, pings []string) string {
 	r := renderer{g: g, pings: pings}
 	return r.text(s, true)
@@ -313,8 +316,8 @@ func (r renderer) text(s string, start bool) string {
 	return b.String()
 }
 
-// match tries an expression at the beginning of s where s begins with prefix: it costs as much as s
-// is long.
+// match matches an expression at the beginning of s, if s begins with prefix. Without that check
+// every match would take time proportional to the length of s.
 func match(e *regexp.Regexp, prefix, s string) []string {
 	if !strings.HasPrefix(s, prefix) {
 		return nil
@@ -322,7 +325,7 @@ func match(e *regexp.Regexp, prefix, s string) []string {
 	return e.FindStringSubmatch(s)
 }
 
-// ping marks a mention that notified.
+// ping returns the mark of a mention that notified, else "".
 func (r renderer) ping(key string) string {
 	if slices.Contains(r.pings, key) {
 		return "(!)"
@@ -330,8 +333,8 @@ func (r renderer) ping(key string) string {
 	return ""
 }
 
-// angle renders what stands in angle brackets at the beginning of s; n is its length, 0 when there
-// is none.
+// angle renders text in angle brackets at the beginning of s; n is its length, 0 when there is
+// none.
 func (r renderer) angle(s string) (out string, n int) {
 	if s[0] != '<' {
 		return "", 0
@@ -385,8 +388,8 @@ func lineMark(s string) (mark, rest string, ok bool) {
 	return "", s, false
 }
 
-// styled recognizes emphasis at the beginning of s: its inside, its whole length (0: none), and
-// what it is drawn between.
+// styled recognizes emphasis at the beginning of s. It returns the text inside, the whole length
+// (0: there is none), and the sign that is drawn around the text.
 func styled(s string, prev rune) (inner string, n int, frame string) {
 	for _, mark := range []string{"**", "__", "~~", "||", "*", "_"} {
 		rest, ok := strings.CutPrefix(s, mark)
@@ -408,7 +411,7 @@ func styled(s string, prev rune) (inner string, n int, frame string) {
 	return "", 0, ""
 }
 
-// closing finds the mark that ends an emphasis, past escapes and code.
+// closing finds the mark that ends an emphasis; it skips escapes and code.
 func closing(s, mark string) int {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -436,12 +439,12 @@ func closing(s, mark string) int {
 	return -1
 }
 
-// codeSpan recognizes code between backticks at the beginning of s: its inside and its whole
-// length, 0 without. As many backticks close it as open it, and none stands beside them; where a
-// run of them is not closed, a shorter run opens.
+// codeSpan recognizes code between backticks at the beginning of s. It returns the text inside and
+// the whole length, 0 when there is none. A run of backticks is closed by a run of the same length;
+// if a run is not closed, a shorter run opens the code.
 func codeSpan(s string) (inner string, n int) {
 	open := backticks(s)
-	best := 0 // as many backticks close it
+	best := 0 // the length of the run that closes it
 	for i := open; open > 0 && i < len(s); {
 		if s[i] != '`' {
 			i++
@@ -456,12 +459,12 @@ func codeSpan(s string) (inner string, n int) {
 	return inner, n
 }
 
-// backticks counts those at the beginning of s.
+// backticks counts the backticks at the beginning of s.
 func backticks(s string) int { return len(s) - len(strings.TrimLeft(s, "`")) }
 
 func isWord(c rune) bool { return c == '_' || unicode.IsLetter(c) || unicode.IsDigit(c) }
 
-// visible draws what a reader cannot see but that moves what is seen; zero-width characters vanish.
+// visible draws characters that change the direction of text, and removes zero-width characters.
 func visible(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\u200b' || c == '\u200c' || c == '\u200d' || c == '\u2060' || c == '\ufeff' {

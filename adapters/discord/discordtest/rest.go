@@ -1,5 +1,8 @@
 package discordtest
 
+// This file serves the REST API: the table of its routes, and what is the same for all of them,
+// such as faults, credentials, budgets, the reading of a body and the log.
+
 import (
 	"bytes"
 	"cmp"
@@ -18,16 +21,16 @@ import (
 	"time"
 )
 
-// object is a JSON object as it came, numbers kept as json.Number.
+// object is a decoded JSON object. Numbers in it are json.Number.
 type object = map[string]any
 
-// A Call is one request that reached the API, in the order of arrival.
+// A Call is one request that reached the API.
 type Call struct {
 	At        time.Time
 	Took      time.Duration
 	Method    string
 	Route     string            // as in Discord's OpenAPI document: /channels/{channel_id}/messages
-	Args      map[string]string // what stood for the braces, never an interaction token
+	Args      map[string]string // the values of the names in braces, never an interaction token
 	Query     string
 	Body      json.RawMessage // the JSON (of multipart requests the payload_json), nil without
 	UserAgent string
@@ -36,19 +39,19 @@ type Call struct {
 	Limited   bool
 }
 
-// String is the call in a line, without body.
+// String returns the call in one line, without its body.
 func (c Call) String() string {
 	return fmt.Sprintf("%s %s -> %d (%d)", c.Method, c.Route, c.Status, c.Code)
 }
 
-// Log is every call so far, oldest first.
+// Log returns every call so far, oldest first.
 func (g *Guild) Log() []Call {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.calls)
 }
 
-// Count counts the calls that match a pattern of the kind that Fail takes, whatever became of them.
+// Count returns how many calls match a pattern like those of Fail, with or without success.
 func (g *Guild) Count(pattern string) int {
 	n := 0
 	for _, c := range g.Log() {
@@ -59,7 +62,7 @@ func (g *Guild) Count(pattern string) int {
 	return n
 }
 
-// request is one API call on its way.
+// request is one API call that is being served.
 type request struct {
 	*http.Request
 	route string
@@ -87,7 +90,7 @@ type endpoint struct {
 	do            func(g *Guild, q *request) (status int, answer any, err *apiError)
 }
 
-// The order matters: the first that matches is taken.
+// endpoints are the routes of the API. The first one that matches is used.
 var endpoints = []endpoint{
 	{"GET", "/gateway", false, false, (*Guild).getGateway},
 	{"GET", "/gateway/bot", true, false, (*Guild).getGatewayBot},
@@ -122,7 +125,7 @@ var endpoints = []endpoint{
 	{"DELETE", "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}", false, false, (*Guild).deleteFollowup},
 }
 
-// ServeHTTP is the API below /api/v9 and /api/v10, and the Gateway at /gw.
+// ServeHTTP serves the API below /api/v9 and /api/v10, and the Gateway at /gw.
 func (g *Guild) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/gw" || r.URL.Path == "/gw/" {
 		g.serveGateway(w, r)
@@ -147,7 +150,7 @@ func (g *Guild) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeError(w, &apiError{status: http.StatusNotFound, message: "404: Not Found"})
 }
 
-// redact cuts an interaction token out of a path that no route knows.
+// redact removes an interaction token from a path that matches no route.
 func redact(path string) string {
 	for _, s := range []string{"/webhooks/", "/interactions/"} {
 		if at := strings.Index(path, s); at >= 0 {
@@ -157,7 +160,7 @@ func redact(path string) string {
 	return path
 }
 
-// call carries one request through faults, checks and its endpoint, and keeps it in the log.
+// call serves one request: faults, checks, its endpoint. It records the request in the log.
 func (g *Guild) call(w http.ResponseWriter, r *http.Request, e endpoint, path string) {
 	q := &request{Request: r, route: e.route, args: map[string]string{}}
 	shown := map[string]string{}
@@ -275,7 +278,7 @@ func (g *Guild) admit(w http.ResponseWriter, q *request, e endpoint) *apiError {
 	return nil
 }
 
-// read takes the body in, JSON or multipart.
+// read reads the body, JSON or multipart.
 func (q *request) read(g *Guild, wanted bool) *apiError {
 	b, err := io.ReadAll(io.LimitReader(q.Body, g.RequestLimit+1))
 	if err != nil {
@@ -361,7 +364,7 @@ func decode(b []byte) (any, error) {
 	return v, nil
 }
 
-// statusWriter keeps what was answered.
+// statusWriter records the status of an answer.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -399,7 +402,7 @@ func (g *Guild) getGateway(q *request) (int, any, *apiError) {
 	return 200, object{"url": cmp.Or(g.GatewayURL, gatewayURL(q.Request))}, nil
 }
 
-// gatewayURL is where the Gateway is, seen from who asks.
+// gatewayURL returns the URL of the Gateway on the host of the request.
 func gatewayURL(r *http.Request) string {
 	u := url.URL{Scheme: "ws", Host: r.Host, Path: "/gw"}
 	return u.String()
@@ -444,7 +447,7 @@ func (g *Guild) getApplication(*request) (int, any, *apiError) {
 	return 200, o, nil
 }
 
-// guildArg refuses every guild but this one, as Discord does where the bot is not a member.
+// guildArg refuses every other guild, as Discord does when the bot is not a member.
 func (g *Guild) guildArg(q *request) *apiError {
 	if q.args["guild_id"] != g.ID {
 		return fail(http.StatusNotFound, 10004)
@@ -536,7 +539,7 @@ func (g *Guild) getMember(q *request) (int, any, *apiError) {
 	return 0, nil, fail(http.StatusNotFound, 10007)
 }
 
-// visible finds a channel or thread that the bot may see. Callers hold g.mu.
+// visible returns a channel or thread if the bot may see it. Callers hold g.mu.
 func (g *Guild) visible(id string) (*channel, *apiError) {
 	c, ok := g.channels[id]
 	if !ok {

@@ -1,5 +1,8 @@
 package discordtest
 
+// This file has threads: those of a message and those without one, their permissions, and what
+// archiving and locking change.
+
 import (
 	"cmp"
 	"net/http"
@@ -7,11 +10,11 @@ import (
 	"time"
 )
 
-// A Thread as it is at the moment of asking.
+// A Thread describes a thread at the time of the call that returned it.
 type Thread struct {
 	ID, Name string
 	ParentID string // the channel
-	Message  string // the message that it hangs on, "" for a thread of its own
+	Message  string // the message that it belongs to, "" for a thread without one
 	Owner    string
 	Type     int
 	Archived bool
@@ -19,7 +22,7 @@ type Thread struct {
 	Archive  time.Duration // idle time until it is archived
 }
 
-// Threads are the threads of a channel, oldest first.
+// Threads returns the threads of a channel, oldest first.
 func (g *Guild) Threads(channel string) []Thread {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -35,8 +38,8 @@ func (g *Guild) Threads(channel string) []Thread {
 	return all
 }
 
-// Thread is what was said in a thread, oldest first. For a channel it is what was said in all of
-// its threads, thread by thread.
+// Thread returns the messages in a thread, oldest first. For a channel it returns the messages in
+// all of its threads, one thread after the other.
 func (g *Guild) Thread(id string) []Message {
 	g.mu.Lock()
 	c, ok := g.channels[id]
@@ -51,10 +54,10 @@ func (g *Guild) Thread(id string) []Message {
 	return all
 }
 
-// Archive archives a thread, as a moderator or idleness does; writing in it brings it back.
+// Archive archives a thread, as a moderator or a long pause does; a new message unarchives it.
 func (g *Guild) Archive(thread string) { g.setThread(thread, func(c *channel) { c.archived = true }) }
 
-// Lock archives and locks a thread: the bot can write no more.
+// Lock archives and locks a thread, in which the bot then cannot write.
 func (g *Guild) Lock(thread string) {
 	g.setThread(thread, func(c *channel) { c.archived, c.locked = true, true })
 }
@@ -75,7 +78,7 @@ func (g *Guild) setThread(id string, set func(*channel)) {
 	g.bump()
 }
 
-// openThread checks who may open a thread where. Callers hold g.mu.
+// openThread checks whether the bot may open a thread in a channel. Callers hold g.mu.
 func (g *Guild) openThread(c *channel, kind int) *apiError {
 	if c.isThread() || c.Type == DMChannel {
 		return fail(http.StatusBadRequest, 50024)
@@ -156,7 +159,7 @@ func (g *Guild) postThread(q *request) (int, any, *apiError) {
 	return http.StatusCreated, g.channelObject(t), nil
 }
 
-// patchChannel changes a thread; nothing else can be changed.
+// patchChannel changes a thread; other channels cannot be changed.
 func (g *Guild) patchChannel(q *request) (int, any, *apiError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
