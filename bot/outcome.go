@@ -47,7 +47,7 @@ type Why string
 const (
 	WhyVerified Why = "answer_lost_verified" // recalled: the answer was lost, history shows it recalled
 	// recalled: the answer was lost, a callback told that it was recalled
-	WhyTold         Why = "answer_lost_told"
+	WhyHeard        Why = "answer_lost_told"
 	WhyGone         Why = "gone"           // not found: expired or deleted
 	WhyDidNotExist  Why = "did_not_exist"  // not sent: did not exist when approved
 	WhyProtected    Why = "protected"      // not sent: protected sender

@@ -13,8 +13,8 @@ import (
 	"recallbot/recall"
 )
 
-// Wants reports whether a callback is of any use here: it is of a group that may be touched, and
-// tells of a recall, or of a message while the index is on. It reads nothing.
+// Wants reports whether Hear uses a callback: its group may be touched, and it reports a recall, or
+// a message while the index is on. Wants reads nothing.
 func (h *History) Wants(c recall.Callback) bool {
 	switch c := c.(type) {
 	case recall.AfterSendMsg:
@@ -25,13 +25,14 @@ func (h *History) Wants(c recall.Callback) bool {
 	return false
 }
 
-// Hear takes in callbacks, in one transaction. What Wants does not want is left out. A callback
-// that comes twice changes nothing.
+// Hear stores callbacks in one transaction. It leaves out those that Wants does not want. A
+// callback that is delivered twice changes nothing.
 //
-// The signature of a callback does not cover what it says. So a message it tells of is marked as
-// known from a callback alone, and a recall it tells of does three things and no other: it confirms
-// what the API has answered, it settles what else would be told as unknown because the service
-// itself can say nothing, and it is shown. What comes for a request that has ended is audited.
+// The signature of a callback does not cover its content. So a message that only a callback
+// reported is marked as known from a callback. A reported recall has three effects and no others:
+// it confirms a recall that the API has answered, it gives an outcome to a message that would
+// otherwise stay unknown because its answer was lost, and it is shown. A callback about a request
+// that has ended is recorded in the audit log.
 func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	var arrivals []bot.Arrival
 	removals := map[talk][]bot.Removal{}
@@ -68,19 +69,19 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 			if _, err := tx.AddRemovals(h.App, removals[t]); err != nil {
 				return err
 			}
-			if err := h.heard(tx, t, removals[t]); err != nil {
+			if err := h.apply(tx, t, removals[t]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("take in callbacks: %w", err)
+		return fmt.Errorf("store callbacks: %w", err)
 	}
 	return h.ForgetCallbacks(ctx, forgetEvery)
 }
 
-// talk is a group or a topic of it: what seqs count in.
+// talk is a group, or a topic of a group: each has its own sequence of message numbers.
 type talk struct {
 	group recall.GroupID
 	topic recall.TopicID
@@ -90,11 +91,11 @@ func (t talk) compare(o talk) int {
 	return cmp.Or(cmp.Compare(t.group, o.group), cmp.Compare(t.topic, o.topic))
 }
 
-// heard lets recalls that callbacks told of take effect on the requests that hold these messages.
-func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
+// apply applies recalls that callbacks reported to the requests that hold these messages.
+func (h *History) apply(tx bot.Tx, t talk, heard []bot.Removal) error {
 	var seqs []recall.Seq
 	by := map[recall.UserID]bool{}
-	for _, r := range told {
+	for _, r := range heard {
 		seqs, by[r.By] = append(seqs, r.Seq), true
 	}
 	these := command.MakeRanges(seqs...)
@@ -122,7 +123,7 @@ func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
 			continue
 		}
 		if r.State == bot.Running || r.State == bot.Stopping {
-			if err := h.SettleTold(tx, r, slices.Collect(shared.All())); err != nil {
+			if err := h.ConfirmHeard(tx, r, slices.Collect(shared.All())); err != nil {
 				return err
 			}
 		}
@@ -133,30 +134,31 @@ func (h *History) heard(tx bot.Tx, t talk, told []bot.Removal) error {
 	return nil
 }
 
-// SettleTold does what callbacks may do for a request that runs: it confirms those of the seqs that
-// the API has answered, where a callback since the beginning told that they were recalled and
-// history does not show them as still there. What is in doubt the service itself is asked about.
-func (h *History) SettleTold(tx bot.Tx, r bot.Request, seqs []recall.Seq) error {
-	told, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, r.Begun)
-	if err != nil || len(told) == 0 {
+// ConfirmHeard applies callbacks to a running request. It confirms the recall of each of the seqs
+// that the API has answered, if a callback since the request began reported that recall and history
+// does not show the message as still there. It decides no doubt: for a message in doubt the service
+// itself is asked.
+func (h *History) ConfirmHeard(tx bot.Tx, r bot.Request, seqs []recall.Seq) error {
+	heard, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, r.Begun)
+	if err != nil || len(heard) == 0 {
 		return err
 	}
-	for s := range told {
+	for s := range heard {
 		if r.StillShown.Contains(s) {
-			delete(told, s)
+			delete(heard, s)
 		}
 	}
 	tx.Wake(bot.WakeRunner)
-	_, err = tx.Confirm(r.ID, slices.Sorted(maps.Keys(told)), bot.ByCallback)
+	_, err = tx.Confirm(r.ID, slices.Sorted(maps.Keys(heard)), bot.ByCallback)
 	return err
 }
 
-// UnlessTold makes an outcome unknown, whose answer was lost, recalled where a callback has told so
-// since the request began.
-func (h *History) UnlessTold(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]bot.Outcome) error {
+// UnlessHeard changes the outcome of a message from unknown to recalled, if the outcome is unknown
+// because the answer was lost and a callback since the request began reported the recall.
+func (h *History) UnlessHeard(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]bot.Outcome) error {
 	var unknown []recall.Seq
 	for s, o := range outcomes {
-		// what history shows, or lacks, no callback takes away
+		// a callback does not overrule what history shows or lacks
 		if o.Class == bot.ClassUnknown && o.Why == bot.WhyNoAnswer {
 			unknown = append(unknown, s)
 		}
@@ -164,15 +166,16 @@ func (h *History) UnlessTold(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]b
 	if len(unknown) == 0 {
 		return nil
 	}
-	told, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, unknown, r.Begun)
-	for s := range told {
-		outcomes[s] = bot.Outcome{Class: bot.ClassRecalled, Why: bot.WhyTold, At: tx.Now(), Confirmed: bot.ByCallback}
+	heard, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, unknown, r.Begun)
+	for s := range heard {
+		outcomes[s] = bot.Outcome{Class: bot.ClassRecalled, Why: bot.WhyHeard, At: tx.Now(), Confirmed: bot.ByCallback}
 	}
 	return err
 }
 
-// ForgetCallbacks takes from memory what callbacks told long ago, or beyond what is kept. While the
-// index is off nothing of it is kept. Where that was done less than every ago it does nothing.
+// ForgetCallbacks deletes stored callbacks that are older than their retention time or exceed the
+// number that is kept. While the index is off, it deletes all messages of the index. It does
+// nothing if it ran less than every ago.
 func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) error {
 	last, now := h.forgot.Load(), time.Now().UnixNano()
 	if now-last < int64(every) || !h.forgot.CompareAndSwap(last, now) {

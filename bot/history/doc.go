@@ -1,11 +1,11 @@
-// Package history reads the Chat service: the pages of a group's history, what a filter finds in
-// them, and the index of what the service's callbacks told.
+// Package history reads the Chat service: the pages of a group's history, the messages that a
+// filter selects, and the index of what the service's callbacks reported.
 //
-// reader.go makes the calls of one reading and keeps what each was answered for the audit log;
-// search.go finds the messages that a filter asks for; fault.go says what a failed reading means.
-// callback.go takes in callbacks (Hear), and index.go finds in what they told. History, in
-// history.go, is what they share.
+// reader.go makes the calls of one Reader and keeps a record of each for the audit log; search.go
+// searches history by a filter; fault.go decides what a failed call means. callback.go stores
+// callbacks (Hear), and index.go searches the messages that they reported. History, in history.go,
+// is what these files share.
 //
-// What a reading returns is complete or is an error. A message that it does not return is one that
-// the service certainly does not have.
+// A successful read is complete. If it does not return a message, the service does not have that
+// message.
 package history

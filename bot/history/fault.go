@@ -6,18 +6,19 @@ import (
 	"recallbot/recall"
 )
 
-// Fault says what a failed reading means for what is being prepared or settled.
+// Fault says what a failed read means for the request that needs it.
 type Fault int
 
 const (
 	readLater     Fault = iota // try again
 	ReadNever                  // this group has no history
-	ReadRefused                // the request cannot go on: no such group, no right
-	ReadAppPaused              // the app is refused
-	readSlower                 // asked too often: it says nothing of whether the messages can be read
+	ReadRefused                // the request cannot continue: no such group, or no right
+	ReadAppPaused              // the service refuses the app
+	readSlower                 // too many calls; whether the messages can be read is still open
 )
 
-// JudgeRead tells what a failed reading means. api is the service's own error where it gave one.
+// JudgeRead returns what a failed read means. api is the service's own error, or nil if the service
+// returned none.
 func JudgeRead(err error) (kind Fault, api *recall.Error) {
 	api, ok := errors.AsType[*recall.Error](err)
 	if !ok {
@@ -39,8 +40,8 @@ func JudgeRead(err error) (kind Fault, api *recall.Error) {
 	return readLater, api
 }
 
-// Pauses reports whether a code in the envelope says that the app cannot be served until somebody
-// mends it: no retry helps.
+// Pauses reports whether a code of the whole answer means that the service refuses the app until
+// somebody changes its configuration, so that no retry helps.
 func Pauses(c recall.Code) bool {
 	if c.Level() != recall.LevelApp {
 		return false

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	arrivalsMost = 200_000             // rows of the index, all groups together; the oldest go first
-	removalsMost = 200_000             // rows of recalls that were told of
+	arrivalsMost = 200_000             // rows of the index, all groups together; the oldest are deleted first
+	removalsMost = 200_000             // rows of recalls that callbacks reported
 	keepRemovals = 30 * 24 * time.Hour // how long they are kept
-	forgetAtOnce = 50_000              // rows that one transaction forgets at most
-	forgetEvery  = 5 * time.Second     // between two looks for what to forget, while callbacks come
-	lateLookedAt = 50                  // requests with the same messages that a late callback is audited for
-	// runs of seqs that an entry about late callbacks names at most; beside them stands how many
-	// seqs it is about
+	forgetAtOnce = 50_000              // rows that one transaction deletes at most
+	forgetEvery  = 5 * time.Second     // between two deletions, while callbacks arrive
+	lateLookedAt = 50                  // ended requests for which one late callback is audited, at most
+	// runs of seqs that an audit entry about late callbacks lists at most; the entry also has the
+	// number of all seqs
 	auditedRuns = 100
-	auditedBy   = 10 // accounts that it names at most
+	auditedBy   = 10 // accounts that such an entry lists at most
 )
 
 // ReadRetry is the first pause after a failed read; it is doubled up to ReadRetryMost.
@@ -26,11 +26,12 @@ const (
 	ReadRetryMost = 8 * time.Second
 )
 
-// History reads the Chat service, and keeps what its callbacks tell.
+// History reads the Chat service and stores what its callbacks report. Its methods may be called
+// from several goroutines.
 type History struct {
 	*bot.Bot
-	indexKey []byte       // of the HMACs in the index; it ends with the process
-	forgot   atomic.Int64 // when callbacks were last forgotten, in unix nanoseconds
+	indexKey []byte       // of the HMACs in the index; a new one for each process
+	forgot   atomic.Int64 // when ForgetCallbacks last ran, in unix nanoseconds
 	Leads    atomic.Bool  // this process holds the app's lease
 }
 

@@ -12,10 +12,10 @@ import (
 	"recallbot/recall"
 )
 
-// Indexing reports whether messages are kept as callbacks tell of them.
+// Indexing reports whether messages that callbacks report are kept.
 func (h *History) Indexing() bool { return h.Index == bot.IndexHash || h.Index == bot.IndexExcerpt }
 
-// arrival is what the index keeps of a message.
+// arrival returns what the index keeps of a message.
 func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 	m := c.Message()
 	a := bot.Arrival{Group: c.Group, Topic: c.Topic, Seq: c.Seq, Sender: c.From, Sent: c.Time,
@@ -26,7 +26,7 @@ func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 	return a
 }
 
-// SealArrived fixes one message as a callback told of it.
+// SealArrived returns the seal of a message that a callback reported.
 func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.Time) bot.Message {
 	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true,
 		Admin: h.Admin != "" && a.Sender == h.Admin}
@@ -42,8 +42,8 @@ func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.
 	return out
 }
 
-// Arrived returns what the index has of those messages. What callbacks contradict each other about
-// it does not know.
+// Arrived returns the messages of the index that have these seqs. It leaves out a message about
+// which callbacks disagree.
 func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ranges) (map[recall.Seq]bot.Arrival,
 	error) {
 	if !h.Indexing() {
@@ -67,11 +67,13 @@ func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ran
 	return found, err
 }
 
-// SearchArrived searches the index as search does history, below the number that the service gives
-// next, where that is known. It is complete only back to when the index begins; what a lost
-// callback would have told it cannot know, and where callbacks contradict each other it refuses.
-// The time that a callback gives a message does not end the search where the callback itself came
-// later: it may be made up.
+// SearchArrived searches the index by the scope's filter, as Reader.Search searches history. It
+// searches below next, the number that the service gives next; next is 0 if that is not known.
+//
+// The result is complete only back to the time when the index begins, and it lacks messages whose
+// callback was lost. SearchArrived returns a Refusal where callbacks disagree about a message. The
+// time of a message ends the search only if its callback also arrived before the filter's limit:
+// the time itself may be forged.
 func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recall.Seq) (Searched, error) {
 	f := s.Filter
 	if f.Text != "" && h.Index != bot.IndexExcerpt {
@@ -123,8 +125,8 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 	return out, err
 }
 
-// NextSeq is the number that the service gives next, 0 where that is not known: it does not say it
-// of topics, and a group that stores nothing may not count either.
+// NextSeq returns the number that the service gives next, or 0 if it is not known: the service does
+// not report it for topics, and in a group without history it may not count.
 func NextSeq(info recall.GroupInfo, s command.Scope) recall.Seq {
 	if s.Topic != "" || info.Type != "" && !info.Type.HasHistory() && info.NextMsgSeq <= 1 {
 		return 0

@@ -22,57 +22,60 @@ const (
 	MaxFull       = 20000 // MaxFull is the same of EVIDENCE=full
 )
 
-// Reader makes the calls of one reading of the service, and keeps what each was answered for the
-// audit log.
+// Reader makes the calls of one reading of the service, and keeps a record of each for the audit
+// log. Its methods return all that was asked for or an error.
 type Reader struct {
 	b     *History
 	Scope command.Scope
-	why   string      // what is read for
-	turn  recall.Turn // when its calls are made, among those of others
-	// Keep returns what a search keeps of a message that matches: not all that it says.
+	why   string      // the purpose, for the audit log
+	turn  recall.Turn // the order of its calls among those of others
+	// Keep returns what a search keeps of a message that matches, so that it need not hold all of
+	// the content.
 	Keep func(m recall.Message) bot.Message
-	// Long, where it is set, is called once by a search that the newest page does not satisfy. It
-	// returns when the search may go on, or an error.
+	// Long, if it is set, is called once by a search that needs more than the newest page. It
+	// returns when the search may continue, or an error.
 	Long  func(ctx context.Context) error
-	More  map[string]any // told with every call, beside what it asked
-	Bare  bool           // what it keeps of messages is what became of them, not what they say
-	Tries int            // how often a page is asked for that cannot be read just now; 0: once
+	More  map[string]any // added to the record of every call
+	Bare  bool           // keep only the status of messages, not the content
+	Tries int            // how often a page is tried that cannot be read now; 0: once
 
 	began  time.Time
-	Ledger time.Time // the ledger's time when it began, where what is read is dated
+	Ledger time.Time // the ledger's time at its beginning, if At is used
 	mu     sync.Mutex
 	Traces []bot.Trace
-	// Store, where it is set, stores what was told so far whenever that has become much more: a
-	// long reading that is cut short leaves what it did. Where it fails, all is kept for later.
-	Store func(ctx context.Context, told []bot.Trace) error
-	next  int // after a failure to store: how much there must be for another try
+	// Store, if it is set, stores records whenever enough of them have been collected, so that a
+	// long reading that is interrupted has recorded its calls. If Store fails, the records are kept
+	// and stored later.
+	Store func(ctx context.Context, all []bot.Trace) error
+	next  int // after a failure of Store: the number of records for another try
 }
 
-// toldAtOnce is how many calls a reading keeps before they are stored.
-const toldAtOnce = 100
+// tracesAtOnce is how many records a Reader collects before it stores them.
+const tracesAtOnce = 100
 
-// Reader begins a reading of the scope's group or topic, on behalf of by. why is told with every
-// call.
+// Reader returns a Reader of the scope's group or topic, on behalf of by. why is recorded with
+// every call.
 func (h *History) Reader(s command.Scope, why string, is recall.Purpose, by bot.PersonID) *Reader {
 	return &Reader{b: h, Scope: s, why: why, turn: recall.Turn{For: is, Person: string(by)}, began: time.Now()}
 }
 
-// inTurn returns the context for calls that are part of so many. Where another process may hold the
-// app's lease, a search leaves most of the quota to it.
+// inTurn returns the context for a reading of so many calls. If another process may hold the app's
+// lease, a search leaves most of the quota to it.
 func (rd *Reader) inTurn(ctx context.Context, calls int) context.Context {
 	t := rd.turn
 	t.Size, t.Aside = calls, t.For == recall.ForSearch && rd.b.Ledger.Shared() && !rd.b.Leads.Load()
 	return recall.InTurn(ctx, t)
 }
 
-// At returns a moment of this process by the ledger's clock: what that said when the reading began,
-// and the time that has passed since.
+// At converts a time of this process to the ledger's clock: the ledger's time when the Reader
+// began, plus the time that has passed since.
 func (rd *Reader) At(t time.Time) time.Time {
 	return rd.Ledger.Add(t.Sub(rd.began)).Truncate(time.Millisecond)
 }
 
-// note keeps what a call was answered. One that never left because the reading has ended is none.
-func (rd *Reader) note(ctx context.Context, op string, more map[string]any, err error) {
+// record keeps a record of a call and its answer. It ignores a call that was never sent because ctx
+// has ended.
+func (rd *Reader) record(ctx context.Context, op string, more map[string]any, err error) {
 	if ctx.Err() != nil && errors.Is(err, recall.ErrNotSent) {
 		return
 	}
@@ -84,18 +87,17 @@ func (rd *Reader) note(ctx context.Context, op string, more map[string]any, err 
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
 	rd.Traces = append(rd.Traces, bot.NewTrace(bot.TraceCall, more))
-	if rd.Store == nil || len(rd.Traces) < max(rd.next, toldAtOnce) {
+	if rd.Store == nil || len(rd.Traces) < max(rd.next, tracesAtOnce) {
 		return
 	}
 	if rd.next = 0; rd.Store(ctx, rd.Traces) != nil {
-		rd.next = len(rd.Traces) + toldAtOnce
+		rd.next = len(rd.Traces) + tracesAtOnce
 		return
 	}
 	rd.Traces = nil
 }
 
-// StoreTraces stores what was told and is not stored yet, even where the reading was cut short.
-// store must be set.
+// StoreTraces stores the records that are not stored yet, even if ctx has ended. Store must be set.
 func (rd *Reader) StoreTraces(ctx context.Context) error {
 	if len(rd.Traces) == 0 {
 		return nil
@@ -105,23 +107,23 @@ func (rd *Reader) StoreTraces(ctx context.Context) error {
 	return rd.Store(ctx, rd.Traces)
 }
 
-// Group reads what the service says of the group.
+// Group reads the group's properties.
 func (rd *Reader) Group(ctx context.Context) (recall.GroupInfo, error) {
 	info, err := rd.b.Chat.GetGroupInfo(rd.inTurn(ctx, 1), rd.Scope.Group)
 	more := map[string]any{}
 	if err == nil {
 		more["type"], more["members"], more["next_seq"] = info.Type, info.Members, info.NextMsgSeq
 	}
-	rd.note(ctx, "get_group_info", more, err)
+	rd.record(ctx, "get_group_info", more, err)
 	return info, err
 }
 
-// tooOften is how often a page is asked for that the service does not give because it is asked too
-// often. There is no pause: the client halves its pace.
+// tooOften is how often a page is requested while the service answers that there are too many
+// calls. There is no pause between: the client halves its pace.
 const tooOften = 20
 
-// page reads one page of history from a seq down, or from the newest message where that is 0.
-// Recalled messages are asked for as well.
+// page reads one page of history from a seq down, or from the newest message if from is 0. The page
+// includes recalled messages.
 func (rd *Reader) page(ctx context.Context, from recall.Seq) (page recall.HistoryPage, err error) {
 	for range tooOften {
 		page, err = rd.b.Chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
@@ -138,7 +140,7 @@ func (rd *Reader) page(ctx context.Context, from recall.Seq) (page recall.Histor
 			}
 			more["finished"], more["history"] = page.Finished, InWords(shows)
 		}
-		rd.note(ctx, "group_msg_get_simple", more, err)
+		rd.record(ctx, "group_msg_get_simple", more, err)
 		if kind, _ := JudgeRead(err); kind != readSlower {
 			break
 		}
@@ -146,7 +148,7 @@ func (rd *Reader) page(ctx context.Context, from recall.Seq) (page recall.Histor
 	return page, err
 }
 
-// shownAs is what history shows of a message, in the words of the audit log.
+// shownAs returns the status of a message in history, in the words of the audit log.
 func shownAs(m recall.Message, there bool) string {
 	switch {
 	case !there:
@@ -168,9 +170,9 @@ func InWords(shows map[string][]recall.Seq) map[string]string {
 	return said
 }
 
-// FindOut reads those messages and keeps, for the audit log, what history showed of each. more says
-// what of.
-func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[string]any) (map[recall.Seq]recall.Message,
+// Status reads these messages, and records for the audit log which status history shows for each.
+// more is added to that record.
+func (rd *Reader) Status(ctx context.Context, seqs []recall.Seq, more map[string]any) (map[recall.Seq]recall.Message,
 	error) {
 	found, err := rd.Seqs(ctx, command.MakeRanges(seqs...))
 	if err != nil {
@@ -187,8 +189,8 @@ func (rd *Reader) FindOut(ctx context.Context, seqs []recall.Seq, more map[strin
 	return found, nil
 }
 
-// Seqs reads those messages. One that the service certainly does not have is not in the answer:
-// every seq was covered by a page.
+// Seqs reads these messages. A message that is missing from the result does not exist: a page
+// covered every seq.
 func (rd *Reader) Seqs(ctx context.Context, seqs command.Ranges) (map[recall.Seq]recall.Message, error) {
 	found := make(map[recall.Seq]recall.Message, min(seqs.Count(), 100_000))
 	err := rd.Each(ctx, seqs, func(m recall.Message, _ time.Time) {
@@ -200,9 +202,9 @@ func (rd *Reader) Seqs(ctx context.Context, seqs command.Ranges) (map[recall.Seq
 	return found, err
 }
 
-// Each is seqs for who keeps less of each message than all of it. keep is called for one message at
-// a time, and where pages overlap more than once for the same. asked is when its page was asked
-// for: what the message became while the answer was on its way is not in it.
+// Each reads these messages as Seqs does, for a caller that keeps only a part of each. It calls
+// keep for one message at a time, and more than once for a message that is on two pages. asked is
+// the time at which the page was requested: a later change of the message is not in it.
 func (rd *Reader) Each(ctx context.Context, seqs command.Ranges, keep func(m recall.Message, asked time.Time)) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
@@ -248,8 +250,8 @@ func windows(seqs command.Ranges) []command.Range {
 	return spans
 }
 
-// down reads history from hi down to lo, both included, until every seq between is covered by a
-// page, and hands each message to see.
+// down reads history from hi down to lo, both included, until a page has covered every seq, and
+// calls see for each message.
 func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall.Message, asked time.Time)) error {
 	for {
 		asked := time.Now()
@@ -276,7 +278,7 @@ func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall
 		if lowest > hi && len(page.Messages) > 0 {
 			return errOtherMessages
 		}
-		// Covered: a page reached lo; or the service has nothing older; or the page is empty.
+		// Covered: a page reached lo, or the service has no older messages, or the page is empty.
 		if lowest <= lo || len(page.Messages) == 0 || page.Finished == recall.FinishedWhole &&
 			len(page.Messages) < recall.MaxHistoryPage {
 			return nil
@@ -285,10 +287,10 @@ func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall
 	}
 }
 
-// errOtherMessages: history answered, but not what was asked.
+// errOtherMessages is the error of a page that has messages, but none that was asked for.
 var errOtherMessages = errors.New("history answered with other messages than those asked for")
 
-// Sleep waits and reports whether it was left in peace.
+// Sleep waits for d. It reports false if ctx ended first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -12,17 +12,18 @@ import (
 	"recallbot/recall"
 )
 
-// Searched is what a filter found.
+// Searched is the result of a search.
 type Searched struct {
 	Matches  []bot.Message // newest first
 	Read     int           // messages looked at
 	Reached  time.Time     // the time of the oldest message read
-	Complete bool          // everything that the filter asks for was read
-	// Arrived is what callbacks told of the matches, where it is they that were searched.
+	Complete bool          // the search covered all that the filter selects
+	// Arrived has the matches by seq if the index was searched, and is nil if history was.
 	Arrived map[recall.Seq]bot.Arrival
 }
 
-// once returns messages with each seq once, as told first, and none without one.
+// once returns the messages without repetitions and without those that have no seq. Of several with
+// one seq it keeps the first.
 func once(messages []recall.Message) []recall.Message {
 	seen := map[recall.Seq]bool{0: true}
 	var kept []recall.Message
@@ -35,9 +36,10 @@ func once(messages []recall.Message) []recall.Message {
 	return kept
 }
 
-// Search reads history from the newest message down until the scope's filter is satisfied: before
-// since, N found, or the beginning. It stops incomplete after maxSearched messages. Pages are read
-// side by side, and what one wave found decides on the next.
+// Search reads history from the newest message down until the scope's filter is satisfied: it
+// reached a message before the filter's time, found as many as the filter asks for, or reached the
+// beginning. After maxSearched messages it stops and is incomplete. It reads pages in waves, each
+// page of a wave at the same time, and decides after each wave whether to go on.
 func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 	var out Searched
 	first, err := rd.page(rd.inTurn(ctx, 1), 0)
@@ -45,7 +47,7 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 		return out, err
 	}
 	f := rd.Scope.Filter
-	looked := map[recall.Seq]lookedAt{} // of one wave: what does not match is not held
+	looked := map[recall.Seq]lookedAt{} // of one wave; only matches are kept longer
 	look := func(m recall.Message, _ time.Time) {
 		l := lookedAt{seq: m.Seq, sent: m.Time}
 		if m.Status == recall.StatusNormal && !m.System && f.Matches(m, m.Excerpt(MaxFull)) {
@@ -96,9 +98,9 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 				return out, err
 			}
 		}
-		// The next wave, below what is known: a page for each reader at first, then twice as many
-		// each time, so that a long search seldom waits for the slowest page and a short one reads
-		// little in vain.
+		// The next wave begins below what has been read. It has one page for each reader at first,
+		// and twice as many each time after, so that a long search seldom waits for its slowest
+		// page and a short search reads few pages that it does not need.
 		hi := lowest - 1
 		lo := recall.Seq(1)
 		if wave = min(wave, recall.Seq(maxSearched-out.Read)); hi > wave {
@@ -113,9 +115,9 @@ func (rd *Reader) Search(ctx context.Context) (Searched, error) {
 	}
 }
 
-// lookedAt is a message that a search has read.
+// lookedAt is what a search keeps of one message that it has read.
 type lookedAt struct {
 	seq   recall.Seq
 	sent  time.Time
-	match *bot.Message // nil where it does not match
+	match *bot.Message // nil if it does not match
 }

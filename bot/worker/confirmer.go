@@ -79,7 +79,7 @@ func (r *runner) readBack(req bot.Request, found *readBack) {
 	r.wg.Go(func() {
 		rd := r.w.Reader(req.Scope, "proof", recall.ForProof, req.By.Person)
 		rd.Bare = true
-		is, err := rd.FindOut(r.ctx, found.seqs, nil)
+		is, err := rd.Status(r.ctx, found.seqs, nil)
 		if found.err = err; err == nil {
 			for _, s := range found.seqs {
 				switch m, ok := is[s]; {

@@ -19,7 +19,7 @@ func (r *runner) readAfter(res *called, j job) {
 	}
 	seqs := slices.Sorted(maps.Keys(res.reread))
 	rd := r.w.Reader(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
-	found, err := rd.FindOut(r.ctx, seqs, map[string]any{"batch": j.batch.N})
+	found, err := rd.Status(r.ctx, seqs, map[string]any{"batch": j.batch.N})
 	res.traces = append(res.traces, rd.Traces...)
 	if err != nil {
 		return
@@ -78,7 +78,7 @@ func (r *runner) settle(j job) *settled {
 		return res
 	}
 	rd := r.w.Reader(j.request.Scope, "doubt", recall.ForProof, j.request.By.Person)
-	found, err := rd.FindOut(r.ctx, j.batch.Seqs, map[string]any{"batch": j.batch.N})
+	found, err := rd.Status(r.ctx, j.batch.Seqs, map[string]any{"batch": j.batch.N})
 	res.traces = rd.Traces
 	if err != nil {
 		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {

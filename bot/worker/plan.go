@@ -275,5 +275,5 @@ func (r *runner) takeOver(tx bot.Tx, req bot.Request) error {
 	for _, bt := range sending {
 		seqs = append(seqs, bt.Seqs...)
 	}
-	return r.tellApart(tx, req.ID, seqs)
+	return r.applyHeard(tx, req.ID, seqs)
 }

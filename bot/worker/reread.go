@@ -99,7 +99,7 @@ func (r *runner) readAgain(j job, res *called) (seqs []recall.Seq, err error) {
 		return j.batch.Seqs, nil
 	}
 	rd := r.w.Reader(j.request.Scope, "send", recall.ForProof, j.request.By.Person)
-	found, err := rd.FindOut(r.ctx, old, map[string]any{"batch": j.batch.N})
+	found, err := rd.Status(r.ctx, old, map[string]any{"batch": j.batch.N})
 	res.traces = rd.Traces
 	if kind, _ := history.JudgeRead(err); err != nil && kind == history.ReadNever && sealed.unseen(stale) {
 		return j.batch.Seqs, nil // it is sent as it was approved

@@ -70,7 +70,7 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 			after.add(func() { delete(r.settling, id) })
 		}
 	}
-	if err := r.unlessTold(tx, req.ID, outcomes); err != nil {
+	if err := r.unlessHeard(tx, req.ID, outcomes); err != nil {
 		return false, err
 	}
 	if _, err := tx.PutOutcomes(req.ID, outcomes); err != nil {
@@ -138,8 +138,8 @@ func (r *runner) tooLate(tx bot.Tx, req bot.Request) bool {
 	return !tx.Now().Before(req.StopAt.Add(within))
 }
 
-// unlessTold makes what a lost answer leaves unknown recalled, where a callback has told so.
-func (r *runner) unlessTold(tx bot.Tx, id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) error {
+// unlessHeard makes what a lost answer leaves unknown recalled, where a callback has told so.
+func (r *runner) unlessHeard(tx bot.Tx, id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) error {
 	if !r.w.Callbacks || len(outcomes) == 0 {
 		return nil
 	}
@@ -147,5 +147,5 @@ func (r *runner) unlessTold(tx bot.Tx, id bot.RequestID, outcomes map[recall.Seq
 	if err != nil {
 		return err
 	}
-	return r.w.UnlessTold(tx, req, outcomes)
+	return r.w.UnlessHeard(tx, req, outcomes)
 }

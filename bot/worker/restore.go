@@ -42,8 +42,8 @@ func (w *Worker) restore(tx bot.Tx, after *later) error {
 	return w.Audit(tx, "restored", "", "", map[string]any{"found": found})
 }
 
-// tellApart lets callbacks that came before an answer was stored take effect now.
-func (r *runner) tellApart(tx bot.Tx, id bot.RequestID, seqs []recall.Seq) error {
+// applyHeard lets callbacks that came before an answer was stored take effect now.
+func (r *runner) applyHeard(tx bot.Tx, id bot.RequestID, seqs []recall.Seq) error {
 	if !r.w.Callbacks || len(seqs) == 0 {
 		return nil
 	}
@@ -51,5 +51,5 @@ func (r *runner) tellApart(tx bot.Tx, id bot.RequestID, seqs []recall.Seq) error
 	if err != nil || req.State != bot.Running && req.State != bot.Stopping {
 		return err
 	}
-	return r.w.SettleTold(tx, req, seqs)
+	return r.w.ConfirmHeard(tx, req, seqs)
 }

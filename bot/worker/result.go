@@ -46,7 +46,7 @@ func (r *runner) store() error {
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(touched)) {
-			if err := r.tellApart(tx, id, touched[id]); err != nil {
+			if err := r.applyHeard(tx, id, touched[id]); err != nil {
 				return err
 			}
 			if err := r.w.Show(tx, id); err != nil {
@@ -115,7 +115,7 @@ func (r *runner) writePlain(tx bot.Tx, plain []*fate) error {
 		done[f.request] = append(done[f.request], batch)
 	}
 	for _, id := range slices.Sorted(maps.Keys(done)) {
-		if err := r.unlessTold(tx, id, outcomes[id]); err != nil {
+		if err := r.unlessHeard(tx, id, outcomes[id]); err != nil {
 			return err
 		}
 		if _, err := tx.PutOutcomes(id, outcomes[id]); err != nil {
@@ -177,7 +177,7 @@ func (f *fate) writeOutcomes(r *runner, tx bot.Tx) error {
 	if err := r.w.AuditTraces(tx, f.request, f.traces); err != nil {
 		return err
 	}
-	if err := r.unlessTold(tx, f.request, f.outcomes); err != nil {
+	if err := r.unlessHeard(tx, f.request, f.outcomes); err != nil {
 		return err
 	}
 	_, err := tx.PutOutcomes(f.request, f.outcomes)
