@@ -131,8 +131,8 @@ func (b *Bot) TakesLong(e intake.Event) bool {
 	return e.Act.Kind == intake.ActTurnFind || e.Verb().TakesLong()
 }
 
-// Note stores an event, as bot.Bot.Note does.
-func (b *Bot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
+// Receive stores an event, as Intake.Receive does.
+func (b *Bot) Receive(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	first, err := b.store(ctx, e.ID)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,7 +142,7 @@ func (b *Bot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, e
 	return first, nil, err
 }
 
-// Do handles an event, as bot.Bot.Do does: what Note has not stored is stored with its answer, or
+// Do handles an event, as Intake.Do does: what Receive has not stored is stored with its answer, or
 // not at all, and a repeat gets the first answer.
 func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
 	b.mu.Lock()

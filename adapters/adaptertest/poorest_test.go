@@ -223,7 +223,7 @@ func (a *poorAdapter) Platform() bot.Platform { return poorest }
 func (a *poorAdapter) Ready() error { return nil }
 
 func (a *poorAdapter) Run(ctx context.Context) error {
-	a.flow.TakeUpLeft(ctx)
+	a.flow.TakeUpOrphans(ctx)
 	a.flow.Stop()
 	a.flow.Cancel()
 	return nil
@@ -513,7 +513,7 @@ func (d *poorDelivery) Acknowledge(*intake.Answer) bool {
 	return false
 }
 
-func (d *poorDelivery) Tell(ctx context.Context, l bot.Line) error {
+func (d *poorDelivery) Say(ctx context.Context, l bot.Line) error {
 	return d.Answer(ctx, intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{l}})
 }
 

@@ -143,7 +143,7 @@ func New(o Options) (*Adapter, error) {
 func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
-	loops.Go(func() { a.flow.TakeUpLeft(ctx) })
+	loops.Go(func() { a.flow.TakeUpOrphans(ctx) })
 	loops.Go(func() { a.count(ctx) })
 	var err error
 	if len(a.key) == 0 {

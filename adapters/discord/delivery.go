@@ -101,7 +101,7 @@ func (d *delivery) think() {
 func (d *delivery) Linger() {}
 
 // Tell does nothing: Discord shows that the bot is thinking.
-func (d *delivery) Tell(context.Context, bot.Line) error { return nil }
+func (d *delivery) Say(context.Context, bot.Line) error { return nil }
 
 // Answer puts the answer into the place that waits for it. What does not belong there is said after
 // it: the page that was shown stays.

@@ -25,7 +25,7 @@ import (
 // oblivious is a bot that keeps nothing.
 type oblivious struct{}
 
-func (oblivious) Note(context.Context, intake.Event) (bool, *intake.Answer, error) {
+func (oblivious) Receive(context.Context, intake.Event) (bool, *intake.Answer, error) {
 	return true, nil, nil
 }
 

@@ -284,11 +284,11 @@ func TestReplicasGiveUpOnce(t *testing.T) {
 			}
 			e := all[0].event(in)
 			e.ID, e.Reply, e.Act = "left", in.Token, intake.Act{Kind: intake.ActTurnFind}
-			if first, _, err := all[0].bot.Note(t.Context(), e); err != nil || !first {
+			if first, _, err := all[0].bot.Receive(t.Context(), e); err != nil || !first {
 				t.Fatal(first, err)
 			}
 			all[0].ledger.lost.Store(lost)
-			time.Sleep(intake.LongLeftAfter + 2*intake.LeftAfter)
+			time.Sleep(intake.LongOrphanAfter + 2*intake.OrphanAfter)
 			if n := len(i.Followups()); n != 1 {
 				t.Errorf("news lost %v: told %d times", lost, n)
 			}

@@ -59,7 +59,7 @@ type testBot struct {
 	do      func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
 }
 
-func (b *testBot) Note(_ context.Context, e intake.Event) (bool, *intake.Answer, error) {
+func (b *testBot) Receive(_ context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if a, ok := b.answers[e.ID]; ok {

@@ -24,7 +24,7 @@ type fakeBot struct {
 	order   []bot.EventID
 	done    []did
 	gaveUp  []intake.Event
-	waiting []intake.Unfinished // what other processes stored, beside what Note did
+	waiting []intake.Unfinished // what other processes stored, beside what Receive stored
 	noted   map[bot.EventID]noted
 	alone   bool // no other process may be at work
 
@@ -58,7 +58,7 @@ func newFakeBot() *fakeBot {
 	return &fakeBot{policy: p, events: map[bot.EventID]*intake.Answer{}, noted: map[bot.EventID]noted{}}
 }
 
-func (b *fakeBot) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
+func (b *fakeBot) Receive(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
 	if b.slowNote > 0 {
 		if err := sleep(ctx, b.slowNote); err != nil {
 			return false, nil, err

@@ -110,8 +110,8 @@ func (t *taking) Linger() {
 	}
 }
 
-// Tell tells the person that it takes longer.
-func (t *taking) Tell(ctx context.Context, l bot.Line) error {
+// Say tells the person that it takes longer.
+func (t *taking) Say(ctx context.Context, l bot.Line) error {
 	return clean(t.a.tell(ctx, t.delivery, []bot.Line{l}))
 }
 

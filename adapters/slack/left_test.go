@@ -140,7 +140,7 @@ func TestLeftByTheOneBefore(t *testing.T) {
 				if n := len(x.w.Ephemerals("U0MINA")); (n == 1) != alone {
 					x.t.Errorf("told %d times", n)
 				}
-				time.Sleep(intake.LongLeftAfter + intake.LeftAfter)
+				time.Sleep(intake.LongOrphanAfter + intake.OrphanAfter)
 				want := "did not tell in time"
 				if alone {
 					want = "found"
@@ -157,12 +157,13 @@ func TestLeftByTheOneBefore(t *testing.T) {
 // person hears once.
 func TestLeftTakenUpOnce(t *testing.T) {
 	for name, age := range map[string]time.Duration{
-		"checked again": intake.LeftAfter, "given up": intake.CheckedAgain,
+		"checked again": intake.OrphanAfter, "given up": intake.CheckedAgain,
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
 				stored, _ := adaptertest.Storing(x.t, x.bot.policy)
-				if first, _, err := stored.Note(x.t.Context(), leftEvent("@TGS#2J4SZEAEL 100")); err != nil || !first {
+				first, _, err := stored.Receive(x.t.Context(), leftEvent("@TGS#2J4SZEAEL 100"))
+				if err != nil || !first {
 					x.t.Fatal(first, err)
 				}
 				time.Sleep(age)
@@ -210,7 +211,7 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 				})
 				for range 9 { // they look at other times
 					x.replica(b)
-					time.Sleep(intake.LeftAfter / 10)
+					time.Sleep(intake.OrphanAfter / 10)
 				}
 				test.slow(x)
 				x.acked(x.w.Command("U0MINA", "C0TRUST", test.command, test.text))
@@ -283,7 +284,7 @@ func TestClosedByAnother(t *testing.T) {
 						x.t.Errorf("the window shows:\n%s", got)
 					}
 				}
-			}, func(x *world, o *Options) { o.Bot = slow{x.bot, 3 * intake.LeftAfter} })
+			}, func(x *world, o *Options) { o.Bot = slow{x.bot, 3 * intake.OrphanAfter} })
 		})
 	}
 }
@@ -296,7 +297,7 @@ func TestLeftSlowly(t *testing.T) {
 		inSlack(t, httpMode, func(x *world) {
 			x.bot.set(func(b *fakeBot) {
 				b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
-				b.slowDo = 3*intake.LeftAfter - time.Second
+				b.slowDo = 3*intake.OrphanAfter - time.Second
 				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 			})
 			time.Sleep(10 * time.Minute)
@@ -359,13 +360,13 @@ func TestLeftBesideSlow(t *testing.T) {
 			b.slowDo = intake.WorkWithin - time.Second
 			b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
 		})
-		time.Sleep(2*intake.LeftAfter + time.Second) // it is being taken up
+		time.Sleep(2*intake.OrphanAfter + time.Second) // it is being taken up
 		x.bot.set(func(b *fakeBot) {
 			e := leftEvent("@TGS#2J4SZEAEL 101")
 			e.ID, b.slowDo = "left next", 0
 			b.noted[e.ID] = noted{e, time.Now()}
 		})
-		time.Sleep(3 * intake.LeftAfter)
+		time.Sleep(3 * intake.OrphanAfter)
 		if got := x.told("U0MINA"); !strings.Contains(got, "answered left next") {
 			x.t.Errorf("told:\n%s", got)
 		}
@@ -418,12 +419,12 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// unsureNote is a Bot that stores what it is to note, and cannot tell that it did: the answer to
+// unsureReceive is a Bot that stores what it is to note, and cannot tell that it did: the answer to
 // the commit was lost.
-type unsureNote struct{ Bot }
+type unsureReceive struct{ Bot }
 
-func (b unsureNote) Note(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
-	if _, _, err := b.Bot.Note(ctx, e); err != nil {
+func (b unsureReceive) Receive(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
+	if _, _, err := b.Bot.Receive(ctx, e); err != nil {
 		return false, nil, err
 	}
 	return false, nil, fmt.Errorf("store event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
@@ -458,7 +459,7 @@ func TestUnsureNote(t *testing.T) {
 				if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.did()) != 1 {
 					x.t.Errorf("told %d times, carried out %d times", n, len(x.bot.did()))
 				}
-			}, func(x *world, o *Options) { o.Bot = unsureNote{x.bot} })
+			}, func(x *world, o *Options) { o.Bot = unsureReceive{x.bot} })
 		})
 	}
 }

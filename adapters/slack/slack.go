@@ -238,7 +238,7 @@ func (a *Adapter) Run(ctx context.Context) error {
 		running.Go(func() { a.sockets.run(ctx) })
 	}
 	running.Go(func() { a.watch(ctx) })
-	running.Go(func() { a.flow.TakeUpLeft(ctx) })
+	running.Go(func() { a.flow.TakeUpOrphans(ctx) })
 	<-ctx.Done()
 
 	late := time.AfterFunc(stopWithin, func() {

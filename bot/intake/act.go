@@ -9,17 +9,19 @@ import (
 	"recallbot/bot/command"
 )
 
-// act is one event on its way through a transaction.
+// act is one event within its transaction. Its methods check the person's right, change what the
+// event asks for, and return the answer.
 type act struct {
-	in    *Intake
-	tx    bot.Tx
-	e     Event
-	m     bot.Member
-	noted time.Time // when the event was first stored
+	in      *Intake
+	tx      bot.Tx
+	e       Event
+	m       bot.Member
+	arrived time.Time // when the event was first stored
 }
 
-// allowedThen reports whether the place is where an open request was asked, so that a changed list
-// of channels takes nobody's decision away. What speaks against the place itself counts as ever.
+// allowedThen reports whether the event comes from the place where an open request was asked. So a
+// change of the list of channels does not prevent a decision about an open request. A place with a
+// Trouble is still refused.
 func (a *act) allowedThen(id bot.RequestID) bool {
 	if id == "" || a.e.Place.Trouble != "" {
 		return false
@@ -30,8 +32,8 @@ func (a *act) allowedThen(id bot.RequestID) bool {
 		r.Place.Channel == a.e.Place.Channel
 }
 
-// may returns a Refusal where the act may not be done here, or not by this person. Whether the
-// group may be touched is asked after it.
+// may returns a Refusal if the person may not do this, or not in this place. It does not check
+// whether the group may be touched.
 func (a *act) may() error {
 	p := a.in.Policy
 	if err := p.MayBeUsedIn(a.e.Place); err != nil && !a.allowedThen(cmp.Or(a.e.Act.Request, a.e.command.Request)) {
@@ -48,7 +50,7 @@ func (a *act) may() error {
 
 // request reads a request.
 func (a *act) request(id bot.RequestID) (bot.Request, error) {
-	if id == "" { // a command that names none is a mistake, so this is a button that the bot never made
+	if id == "" { // a command without an id is a mistake, so this comes from a forged button
 		return bot.Request{}, &bot.Refusal{Key: "no_such_request", Why: bot.Say("refuse.forged")}
 	}
 	r, err := a.tx.Request(id)
@@ -58,8 +60,8 @@ func (a *act) request(id bot.RequestID) (bot.Request, error) {
 	return r, err
 }
 
-// readable reads a request that may be shown whole: of a group that may be touched now, or still
-// open.
+// readable reads a request that may be shown in full: an open one, or one of a group that may be
+// touched now.
 func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	r, err := a.request(id)
 	if err == nil && !r.State.Open() {
@@ -68,8 +70,8 @@ func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	return r, err
 }
 
-// stale makes the teller draw the request again where a refusal comes from what the pressed card
-// showed.
+// stale returns the refusal. If it shows that the pressed card was out of date, stale has the
+// teller render the request again.
 func (a *act) stale(r bot.Request, no *bot.Refusal) (Answer, error) {
 	switch no.Key {
 	case "stale_card", "decided_already", "too_late", "expired_while_checked", "still_preparing":
@@ -82,7 +84,7 @@ func (a *act) stale(r bot.Request, no *bot.Refusal) (Answer, error) {
 	return Answer{}, no
 }
 
-// changed makes the teller draw a request that a person has just changed.
+// changed has the teller render a request that a person has just changed, and answers with said.
 func (a *act) changed(r bot.Request, said bot.Line) (Answer, error) {
 	own, err := a.redraw(r)
 	if err != nil {
@@ -91,9 +93,9 @@ func (a *act) changed(r bot.Request, said bot.Line) (Answer, error) {
 	return Answer{Kind: Changed, Card: own, Lines: []bot.Line{said}}, nil
 }
 
-// redraw makes the teller draw the card of a request again, and the message that was pressed where
-// that is a copy of the card. It returns what a card that only the person sees, and no teller
-// writes, is to show now; nil where another message was pressed, or none.
+// redraw has the teller render the card of a request again, and the pressed message if it is a copy
+// of the card. If the pressed message is shown to the person alone, the teller does not write it:
+// redraw returns the card that it must show now, and otherwise nil.
 func (a *act) redraw(r bot.Request) (own *bot.Card, err error) {
 	if err := a.in.ShowAtOnce(a.tx, r.ID); err != nil {
 		return nil, err

@@ -11,9 +11,9 @@ import (
 	"recallbot/recall"
 )
 
-// pageAfresh answers Show all where only hashes are kept: it reads the messages of the page from
-// history, and shows those that are still what was sealed. The event is stored first; the reading
-// follows, without a transaction.
+// pageAfresh answers Show all when only hashes of messages are kept. It reads the messages of the
+// page from history and shows those that are still what was sealed. The event is stored first; no
+// transaction is open while the messages are read.
 func (in *Intake) pageAfresh(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	var r bot.Request
 	var pg Page
@@ -65,13 +65,13 @@ func (in *Intake) pageAfresh(ctx context.Context, e Event, m bot.Member) (Answer
 				len(wanted)))
 		}
 	}
-	return in.settle(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
+	return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
 		return Answer{Kind: ShowPage, Page: &pg}, in.auditRead(tx, e, r.ID, r.Digest, rd.Traces, detail)
 	})
 }
 
-// showSealed puts the text of those messages on the page that are still what was sealed, marks the
-// others, and returns how many are.
+// showSealed adds to the page the text of each message that is still what was sealed, and returns
+// how many there are. It marks each other message that has no outcome yet.
 func showSealed(pg *Page, messages []bot.Message, found map[recall.Seq]recall.Message, key []byte) (n int) {
 	for i, was := range messages {
 		if was.HMAC == nil || was.Callback {

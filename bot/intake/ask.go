@@ -10,7 +10,7 @@ import (
 	"recallbot/bot/command"
 )
 
-// ask stores a new request, to be prepared.
+// ask stores a new request in the state preparing. The worker then reads its messages.
 func (a *act) ask(cmd command.Command) (Answer, error) {
 	b, p, now := a.in, a.in.Policy, a.tx.Now()
 	if err := p.MayTouch(cmd.Scope.Group); err != nil {
@@ -28,8 +28,8 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 		return Answer{}, bot.NewRefusal("too_many", "n", n, "max", p.MaxMessages, "corrected",
 			bot.Code(less.Write(a.e.Place.Platform.TypesOptions())))
 	}
-	// How many would be sent is not known yet: the numbers as asked are the most, and a filter
-	// needs the ordinary approvals at least.
+	// The number of messages to send is not known yet. It is at most the number of seqs in the
+	// command. A filter needs at least the ordinary number of approvals.
 	var others *int
 	if a.m.ApproversKnown {
 		others = new(p.Others(a.m, b.Roster))
@@ -82,8 +82,8 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	return Answer{Kind: Accepted, Lines: []bot.Line{bot.Say("answer.asked", "id", r.ID)}}, nil
 }
 
-// openRequests counts the open requests of a person, those asked from an account of theirs under
-// another name among them.
+// openRequests counts the open requests of a person, including those that one of their accounts
+// asked for when the roster named the person differently.
 func (a *act) openRequests(person bot.PersonID) (n int, err error) {
 	open, err := a.tx.Askers(a.in.App)
 	mine := a.in.Roster.Accounts(a.e.By)

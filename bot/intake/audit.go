@@ -7,7 +7,7 @@ import (
 	"recallbot/bot"
 )
 
-// audit appends an entry about what the event's person did.
+// audit appends an entry about what the person of the event did.
 func (in *Intake) audit(tx bot.Tx, e Event, what string, id bot.RequestID, digest string, more map[string]any) error {
 	person, _ := in.Roster.Of(e.By)
 	_, err := tx.Append(bot.Entry{
@@ -17,8 +17,7 @@ func (in *Intake) audit(tx bot.Tx, e Event, what string, id bot.RequestID, diges
 	return err
 }
 
-// auditRefused appends an entry about what a person tried and was refused: which request, on the
-// word of which card, why.
+// auditRefused appends an entry about a refused event: which request, which card, and why.
 func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
 	cmd := e.Read().command
 	more := map[string]any{"act": string(e.Act.Kind), "command": e.Act.Command, "why": no.Key}
@@ -28,14 +27,14 @@ func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
 	if group := cmp.Or(cmd.Scope.Group, cmd.ListGroup); group != "" {
 		more["group"] = string(group)
 	}
-	// What a button carried proves nothing, and may be of any length.
+	// The payload of a button proves nothing, and may be of any length.
 	id, card := bot.Cut(bot.Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40),
 		bot.Cut(bot.Visible(e.Act.Digest), 80)
 	return in.audit(tx, e, "refused", bot.RequestID(id), card, more)
 }
 
-// auditRead appends that the event's person was shown what messages say, after the calls that were
-// made for it. more says what.
+// auditRead appends that the person of the event was shown the content of messages, after the calls
+// that were made for it. more is the detail of the entry.
 func (in *Intake) auditRead(tx bot.Tx, e Event, id bot.RequestID, digest string, calls []bot.Trace,
 	more map[string]any) error {
 	person, _ := in.Roster.Of(e.By)

@@ -8,23 +8,23 @@ import (
 	"recallbot/bot/command"
 )
 
-// This file has what a button and a form carry from the platform that shows them back to the bot.
-// It is written and read here alone. It proves nothing: anybody may send any of it back, and the
-// bot decides by what is stored.
+// This file writes and reads the payloads of buttons and forms; nothing else does. A payload proves
+// nothing, because anybody may send one: the bot decides by what is stored.
 
-// Buttons are the buttons and forms of one platform.
+// Buttons writes and reads the payloads of the buttons and forms of one platform.
 type Buttons struct {
 	Platform bot.Platform
-	Most     int  // characters that a button may carry there
-	Confirms bool // the platform itself asks once more before Approve takes effect
+	Most     int  // the longest payload of a button there, in characters
+	Confirms bool // the platform itself asks for a confirmation of Approve
 }
 
-// Of is what a button of a card carries.
+// Of returns the payload of a button of a card.
 func (b Buttons) Of(c bot.Card, kind bot.ButtonKind) string {
 	return b.write(carried{verb: string(kind), request: c.ID, digest: short(c.Digest)})
 }
 
-// Turn is what the button carries that turns to another page, "" where the page has none.
+// Turn returns the payload of the button that turns to another page, or "" if there is no such
+// page.
 func (b Buttons) Turn(p Page, to int) string {
 	switch {
 	case to < 0 || to >= p.Of:
@@ -37,8 +37,8 @@ func (b Buttons) Turn(p Page, to int) string {
 	return ""
 }
 
-// Recall is what the button carries that asks for a recall of what a search found, "" where the
-// page has none.
+// Recall returns the payload of the button that asks for a recall of what a search found, or "" if
+// the page has no such button.
 func (b Buttons) Recall(p Page) string {
 	if p.Search == "" || p.Recall == "" {
 		return ""
@@ -46,12 +46,12 @@ func (b Buttons) Recall(p Page) string {
 	return b.write(carried{verb: verbFind, search: p.Search})
 }
 
-// Form is what a form carries.
+// Form returns the payload of a form.
 func (b Buttons) Form(f Form) string {
 	return b.write(carried{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)})
 }
 
-// write is what is carried, "" where it does not fit: then there can be no such button.
+// write returns the payload, or "" if it is too long: then there is no such button.
 func (b Buttons) write(c carried) string {
 	if s := c.String(); len(s) <= b.Most {
 		return s
@@ -59,7 +59,8 @@ func (b Buttons) write(c carried) string {
 	return ""
 }
 
-// Press is what pressing a button asks for that carries s: ActForged where the bot never made it.
+// Press returns the act of pressing a button with the payload s. The kind is ActForged if the bot
+// never made such a button.
 func (b Buttons) Press(s string) Act {
 	c, ok := b.read(s)
 	act := Act{Request: c.request, Digest: c.digest, Page: c.page, Search: c.search}
@@ -79,7 +80,7 @@ func (b Buttons) Press(s string) Act {
 		act.Kind = ActTurnFind
 	case verbFind:
 		act.Kind = ActRecallFind
-	default: // a form's is no button's
+	default: // the payload of a form does not belong to a button
 		ok = false
 	}
 	if !ok {
@@ -88,15 +89,15 @@ func (b Buttons) Press(s string) Act {
 	return act
 }
 
-// Turns reports whether pressing a button that carries s turns a page, so that the new page may
-// take the place of the old one.
+// Turns reports whether pressing a button with the payload s turns a page, so that the new page may
+// replace the old one.
 func (b Buttons) Turns(s string) bool {
 	c, ok := b.read(s)
 	return ok && (c.verb == verbPage || c.verb == verbTurn)
 }
 
-// Sent is what sending a form asks for that carries s, with its inputs by name: ActForged where the
-// bot never made it.
+// Sent returns the act of sending a form with the payload s, given its inputs by name. The kind is
+// ActForged if the bot never made such a form.
 func (b Buttons) Sent(s string, values map[string]string) Act {
 	c, ok := b.read(s)
 	if !ok || c.verb != verbForm {
@@ -105,7 +106,7 @@ func (b Buttons) Sent(s string, values map[string]string) Act {
 	return Form{Kind: c.form, Request: c.request, Digest: c.digest}.Sent(values)
 }
 
-// carried is what a button or form carries:
+// carried is the payload of a button or form:
 //
 //	v1:VERB:ID:DIGEST[:PAGE]       a button of a card or page
 //	v1:form:KIND:ID:DIGEST         a form
@@ -128,7 +129,7 @@ const (
 	verbFind = "find"
 )
 
-// String is what the button carries.
+// String returns the payload.
 func (c carried) String() string {
 	switch c.verb {
 	case verbForm:
@@ -143,7 +144,7 @@ func (c carried) String() string {
 	return strings.Join([]string{version, c.verb, string(c.request), c.digest}, ":")
 }
 
-// read reads what String wrote; ok is false where no button of the platform carries it.
+// read parses what String wrote. ok is false if no button or form of the platform has this payload.
 func (b Buttons) read(s string) (c carried, ok bool) {
 	rest, ok := strings.CutPrefix(s, version+":")
 	if !ok || len(s) > b.Most {
@@ -194,8 +195,8 @@ func pageNumber(s string) (int, bool) {
 	return n, err == nil && n >= 0 && n <= 1_000_000 && strconv.Itoa(n) == s
 }
 
-// isSearch reports whether s looks like the id of an event of the platform: its name, a colon or a
-// hyphen, and digits.
+// isSearch reports whether s looks like an event id of the platform: its name, a colon or a hyphen,
+// and digits.
 func (b Buttons) isSearch(s string) bool {
 	id, ok := strings.CutPrefix(s, string(b.Platform))
 	return ok && len(id) > 1 && (id[0] == ':' || id[0] == '-') && strings.Trim(id[1:], hexDigits) == ""

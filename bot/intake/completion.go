@@ -7,8 +7,8 @@ import (
 	"recallbot/bot"
 )
 
-// complete answers an autocompletion with the groups that this bot has touched and that fit what
-// was typed so far. Nothing is stored.
+// complete answers an autocompletion with the groups that this bot has touched and that match the
+// text typed so far. It stores nothing.
 func (in *Intake) complete(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	a := Answer{Kind: Choices}
 	typed := strings.ToLower(strings.TrimSpace(e.Act.Text))

@@ -9,7 +9,8 @@ import (
 	"recallbot/bot/command"
 )
 
-// decide is the way of every verdict, whatever the shape of the event, to Decide.
+// decide passes a verdict to bot.Decide. Every verdict goes through it: from a button, a form or a
+// command.
 func (a *act) decide(v bot.Verdict) (Answer, error) {
 	r, err := a.request(a.e.Act.Request)
 	if err != nil {
@@ -23,7 +24,7 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 		Reason: strings.TrimSpace(a.e.Act.Reason), Event: a.e.ID}
 	next, err := bot.Decide(r, d, now)
 	if no, ok := errors.AsType[*bot.Refusal](err); ok {
-		if no.Key == "too_late" && a.noted.Before(r.Deadline) {
+		if no.Key == "too_late" && a.arrived.Before(r.Deadline) {
 			no = bot.NewRefusal("expired_while_checked", "deadline", r.Deadline)
 		}
 		return a.stale(r, no)
@@ -62,16 +63,16 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 	return a.changed(next, bot.Say(key, "id", r.ID, "n", next.Awaits()))
 }
 
-// typedNumber reads a number as a person types it: spaces and thousands separators aside, any
-// full-width digits folded.
+// typedNumber parses a number as a person types it: it ignores spaces and thousands separators, and
+// accepts full-width digits.
 func typedNumber(s string) (int, bool) {
 	s = strings.NewReplacer(",", "", ".", "", " ", "", "'", "").Replace(command.FoldString(s))
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n >= 0
 }
 
-// wholeDigest is the sealed digest when the card's is the beginning of it, DigestShort characters
-// at least; else what the card carried.
+// wholeDigest returns the sealed digest if the card's digest is the beginning of it and has at
+// least DigestShort characters. Otherwise it returns a text that equals no digest.
 func wholeDigest(r bot.Request, onCard string) string {
 	if len(onCard) >= bot.DigestShort && r.Digest != "" && strings.HasPrefix(r.Digest, onCard) {
 		return r.Digest
@@ -79,7 +80,7 @@ func wholeDigest(r bot.Request, onCard string) string {
 	return "card:" + onCard
 }
 
-// granted sets in motion what an approval by enough people sets in motion.
+// granted stores the grant of an approved request, sets its start timer, and wakes the runner.
 func (in *Intake) granted(tx bot.Tx, r bot.Request) error {
 	if err := tx.Grant(r.ID, r.Digest); err != nil {
 		return err
@@ -95,8 +96,8 @@ func (in *Intake) granted(tx bot.Tx, r bot.Request) error {
 	return nil
 }
 
-// askOnceMore answers a press with the form that asks once more. It decides nothing; what it can
-// refuse already, it does.
+// askOnceMore answers a press with a form that asks for a confirmation. It decides nothing, but
+// refuses at once what Decide would refuse.
 func (a *act) askOnceMore() (Answer, error) {
 	r, err := a.request(a.e.Act.Request)
 	if err != nil {

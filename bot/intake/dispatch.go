@@ -8,6 +8,7 @@ import (
 	"recallbot/bot/command"
 )
 
+// do checks the person's right and dispatches the event by its kind and verb.
 func (a *act) do() (Answer, error) {
 	if err := a.may(); err != nil {
 		return Answer{}, err
@@ -49,12 +50,12 @@ func (a *act) do() (Answer, error) {
 	return Answer{}, bot.NewRefusal("forged") // ActForged, and what no adapter sends
 }
 
-// Do handles an event: it is stored, takes effect and gets its answer in one transaction. A repeat
-// of an event changes nothing and gets the first answer. An event stored by Note is closed by Do. m
-// is what the platform says of the account now.
+// Do handles an event: it stores the event, applies it and stores its answer, in one transaction. A
+// repeated event changes nothing and gets the first answer. An event that Receive stored is closed
+// by Do. m is what the platform says about the account now.
 //
-// A Refusal or a Mistake is an Answer, not an error. An error means that the event is not known to
-// have been handled: one that Note has stored stays Unfinished.
+// A Refusal or a Mistake is an Answer, not an error. After an error it is not known whether the
+// event was handled; an event that Receive stored then stays Unfinished.
 func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	e = e.Read()
 	switch {
@@ -67,17 +68,17 @@ func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error)
 	case e.Act.Kind == ActShowAll && in.Evidence == bot.EvidenceHash:
 		return in.pageAfresh(ctx, e, m)
 	}
-	return in.settle(ctx, e, func(tx bot.Tx, noted time.Time) (Answer, error) {
+	return in.close(ctx, e, func(tx bot.Tx, arrived time.Time) (Answer, error) {
 		if e.mistake != nil {
 			return answerMistake(e.mistake), nil
 		}
-		a := act{in: in, tx: tx, e: e, m: m, noted: noted}
+		a := act{in: in, tx: tx, e: e, m: m, arrived: arrived}
 		return a.do()
 	})
 }
 
-// TakesLong reports whether Do reads messages from the service before it answers such an event: a
-// platform that waits for a short time only is to be told first.
+// TakesLong reports whether Do reads messages from the service before it answers such an event. If
+// so, a platform that waits only a short time must be answered first.
 func (in *Intake) TakesLong(e Event) bool {
 	switch e.Act.Kind {
 	case ActTurnFind:

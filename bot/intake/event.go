@@ -11,33 +11,33 @@ import (
 	"recallbot/recall"
 )
 
-// Event is something a person did on a platform: typed a command, pressed a button, sent a form.
-// Its id is the platform's, so that the same event delivered twice acts once.
+// Event is something a person did on a platform: they typed a command, pressed a button or sent a
+// form. Its id is the platform's, so that an event that is delivered twice is applied once.
 type Event struct {
 	ID    bot.EventID `json:"id"`
 	Place bot.Place   `json:"place"`
 	Act   Act         `json:"act"`
-	// Reply is what the adapter needs to answer the person later (a response URL,
-	// an interaction's token). It is a secret, kept only until the event has its answer.
+	// Reply is what the adapter needs to answer the person later (a response URL, an interaction's
+	// token). It is a secret, and is kept only until the event has its answer.
 	Reply string `json:"reply,omitempty"`
-	// By is the account that acted. Its groups and troubles are not asked of the platform yet;
-	// Bot.Do gets them as a Member.
+	// By is the account that acted. Its groups and troubles have not been read from the platform
+	// yet; Intake.Do gets them as a Member.
 	By bot.Account `json:"by"`
-	// Name is what the platform shows for that account.
+	// Name is the name that the platform shows for that account.
 	Name string `json:"name,omitempty"`
-	// Progress, where it is set, is called once when a search takes longer than 2 s, with what to
-	// say to the person alone. Bot.Do returns after it has.
+	// Progress, if it is set, is called once when a search takes longer than 2 s, with a line for
+	// the person alone. Intake.Do returns after that call has returned.
 	Progress func(bot.Line) `json:"-"`
 
-	// What Read made of the act.
+	// The result of Read.
 	read    bool
 	command command.Command
 	mistake *command.Mistake
 }
 
-// Read returns the event with the command that was typed or filled in, or the mistake in it, where
-// the act is one. An adapter calls it once, when it makes the event, so that a command is parsed
-// once however many ask what it says; of an event that was read it does nothing.
+// Read returns the event with its command parsed, or with the mistake in the command. An adapter
+// calls it once, when it creates the event, so that a command is parsed only once. For an event
+// that has been read it does nothing.
 func (e Event) Read() Event {
 	if e.read {
 		return e
@@ -58,11 +58,11 @@ func (e Event) Read() Event {
 	return e
 }
 
-// Verb is what the command wants done, "" where the act is none or has a mistake.
+// Verb returns the verb of the command, or "" if the act is not a command or has a mistake.
 func (e Event) Verb() command.Verb { return e.Read().command.Verb }
 
-// Decides reports whether the act may change what becomes of a request, so that what is known of
-// the account from before does not do.
+// Decides reports whether the act may change the state of a request. If so, what an earlier answer
+// of the platform said about the account is not enough.
 func (e Event) Decides() bool {
 	switch e.Act.Kind {
 	case ActApprove, ActReject, ActStop:
@@ -71,7 +71,7 @@ func (e Event) Decides() bool {
 	return e.Verb().Decides()
 }
 
-// needs is the right that the act needs.
+// needs returns the right that the act needs.
 func (e Event) needs() command.Right {
 	switch e.Act.Kind {
 	case ActCommand, ActForm:
@@ -81,19 +81,22 @@ func (e Event) needs() command.Right {
 	case ActApprove, ActAskApprove, ActReject, ActAskReject, ActStop, ActShowAll, ActTurnFind, ActComplete:
 		return command.RightRead
 	}
-	return command.RightNone // it is refused whoever sent it
+	return command.RightNone // it is refused for everybody
 }
 
 // ActKind says what a person did.
 type ActKind string
 
-// The acts. Those that decide end in Decide whatever their shape: button, form or command.
+// The kinds of act. An act that decides goes through bot.Decide, whether it is a button, a form or
+// a command.
 const (
 	ActCommand ActKind = "command" // typed: Command and Text, or Command, Sub and Options
 	ActForm    ActKind = "form"    // sent the form of /recall: Options
-	// pressed Approve where the platform itself asked once more, or sent the form of it
-	ActApprove    ActKind = "approve"
-	ActAskApprove ActKind = "ask approve" // pressed Approve where the bot must ask once more: answered by a form
+	// pressed Approve on a platform that asked for a confirmation itself, or sent the form of
+	// Approve
+	ActApprove ActKind = "approve"
+	// pressed Approve on a platform that asks for no confirmation itself: answered by a form
+	ActAskApprove ActKind = "ask approve"
 	ActReject     ActKind = "reject"      // sent the form of Reject, or rejected without one
 	ActAskReject  ActKind = "ask reject"  // pressed Reject: answered by a form
 	ActStop       ActKind = "stop"        // pressed Stop
@@ -114,7 +117,7 @@ type Act struct {
 	Options map[string]string `json:"options,omitempty"` // typed options by name; nil where commands are text
 
 	Request bot.RequestID `json:"request,omitempty"`
-	// of the card that was pressed: the first DigestShort characters, or all
+	// the digest of the pressed card: its first DigestShort characters, or all
 	Digest string      `json:"digest,omitempty"`
 	Reason string      `json:"reason,omitempty"`
 	Count  string      `json:"count,omitempty"` // the number of messages, as the person typed it; checked when Typed
@@ -131,10 +134,10 @@ func (a Act) Private() bool { return a.Card.Channel != "" && a.Card.Message == "
 // AnswerKind says how an adapter answers the person who acted.
 type AnswerKind string
 
-// The kinds of answer. All but Accepted and Changed are seen by the person alone.
+// The kinds of answer. All but Accepted and Changed are shown to the person alone.
 const (
-	Accepted AnswerKind = "accepted" // a card follows in the channel; nothing need be said
-	Changed  AnswerKind = "changed"  // the press took effect; the teller draws the card
+	Accepted AnswerKind = "accepted" // a card follows in the channel; no answer is needed
+	Changed  AnswerKind = "changed"  // the press took effect; the teller renders the card
 	Whisper  AnswerKind = "whisper"  // Lines, to the person alone
 	ShowForm AnswerKind = "form"     // open Form
 	ShowCard AnswerKind = "card"     // Card, to the person alone, with its buttons
@@ -142,25 +145,24 @@ const (
 	Choices  AnswerKind = "choices"  // Groups, for autocompletion
 )
 
-// Answer is what the bot says to the person who acted. The first answer to an event is stored, and
-// is the answer to every repeat of it.
+// Answer is the bot's answer to the person who acted. The first answer to an event is stored, and
+// is the answer to every repeat of the event.
 type Answer struct {
 	Kind  AnswerKind `json:"kind"`
 	Lines []bot.Line `json:"lines,omitempty"`
 	Form  *Form      `json:"form,omitempty"`
-	// the request as it is now: with ShowCard to the person alone, else in the place of the card
-	// that was pressed and that the person alone sees (Act.Private)
+	// Card is the request as it is now. With ShowCard it is shown to the person alone; otherwise it
+	// replaces the pressed card if that card is shown to the person alone (Act.Private).
 	Card   *bot.Card `json:"card,omitempty"`
 	Page   *Page     `json:"page,omitempty"`
 	Groups []string  `json:"groups,omitempty"`
-	// Found is kept with the answer to a search, for the buttons of its pages; adapters leave it
-	// alone.
+	// Found is kept with the answer to a search, for the buttons of its pages. Adapters ignore it.
 	Found *Found `json:"found,omitempty"`
-	// Repeated says that the event had its answer already: this is that one, and whoever closed the
+	// Repeated says that the event already had an answer, which is this one. Whoever closed the
 	// event gives it to the person.
 	Repeated bool `json:"-"`
-	// Refused names the reason when the answer is a Refusal or a Mistake; "" otherwise. For tests,
-	// metrics and the audit.
+	// Refused names the reason if the answer is a Refusal or a Mistake, and is "" otherwise. It is
+	// for tests, metrics and the audit log.
 	Refused string `json:"refused,omitempty"`
 }
 
@@ -170,11 +172,11 @@ type FormKind string
 // The forms.
 const (
 	FormAsk     FormKind = "ask"     // /recall without arguments; sent as ActForm
-	FormApprove FormKind = "approve" // asks once more; sent as ActApprove
+	FormApprove FormKind = "approve" // asks for a confirmation; sent as ActApprove
 	FormReject  FormKind = "reject"  // an optional reason; sent as ActReject
 )
 
-// Form is a modal to be filled in. Its inputs are short texts.
+// Form is a modal dialog. Its inputs are short texts.
 type Form struct {
 	Kind    FormKind      `json:"kind"`
 	Title   string        `json:"title"` // adapters cut it
@@ -194,7 +196,7 @@ type Input struct {
 	Max         int    `json:"max,omitempty"` // characters
 }
 
-// Page is one page of the messages of a request, or of what find found.
+// Page is one page of the messages of a request, or of what a search found.
 type Page struct {
 	Title   bot.Line      `json:"title"`
 	Request bot.RequestID `json:"request,omitempty"`
@@ -203,22 +205,22 @@ type Page struct {
 	Notes   []bot.Line    `json:"notes,omitempty"`
 	Number  int           `json:"number"` // from 0
 	Of      int           `json:"of"`
-	// Search names the search that found these, "" for none: the buttons that turn the page and ask
-	// for a recall carry it. It proves nothing.
+	// Search names the search that found these messages, and is "" if no search did. The buttons
+	// that turn the page and that ask for a recall carry it. It proves nothing.
 	Search bot.EventID `json:"search,omitempty"`
 	// Recall is the label of the button that asks for a recall of exactly what the search found, on
-	// all its pages; "" for no such button.
+	// all its pages. It is "" if there is no such button.
 	Recall string `json:"recall,omitempty"`
 }
 
 const (
-	findWithin = 60 * time.Second // how long a search may take before the person is told that it failed
-	findQuiet  = 2 * time.Second  // how long it may take before the person is told that it goes on
-	findShown  = 20               // messages shown at a time
+	findWithin = 60 * time.Second // how long a search may take until it fails
+	findQuiet  = 2 * time.Second  // how long it may take until the person gets a progress line
+	findShown  = 20               // messages on one page
 )
 
-// Found is what a search found, kept with its answer for a day: which messages, nothing that they
-// say.
+// Found is the result of a search, kept with its answer for a day: the numbers of the messages, and
+// none of their content.
 type Found struct {
 	By       bot.Account    `json:"by"`
 	Group    recall.GroupID `json:"group"`
@@ -227,8 +229,8 @@ type Found struct {
 	Callback bool           `json:"callback,omitempty"` // the index was searched, not history
 }
 
-// page returns the seqs of page n, newest first, and the number of that page, which is the nearest
-// that there is.
+// page returns the seqs of page n, newest first, and the number of that page. If there is no page
+// n, it returns the nearest.
 func (f Found) page(n int) ([]recall.Seq, int) {
 	all := slices.Collect(f.Seqs.All())
 	slices.Reverse(all)

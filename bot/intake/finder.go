@@ -13,8 +13,8 @@ import (
 	"recallbot/recall"
 )
 
-// find shows the messages that match, to the one who asks alone. The event is stored first; the
-// reading follows, without a transaction.
+// find searches the messages of a group and shows the matches to the person who asks, and to nobody
+// else. The event is stored first; no transaction is open during the search.
 func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	cmd := e.command
 	var scope command.Scope
@@ -54,12 +54,12 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, erro
 	if err != nil {
 		detail["error"] = err.Error()
 	}
-	return in.settle(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
+	return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
 		return answer, in.auditRead(tx, e, "", "", rd.Traces, detail)
 	})
 }
 
-// searchAnywhere searches history; and of a group that has none, the index, where there is one.
+// searchAnywhere searches history, or the index if the group has no history and the index is on.
 func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader) (history.Searched, error) {
 	found, err := rd.Search(ctx)
 	if err == nil || !in.Indexing() {
@@ -70,15 +70,15 @@ func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader) (histo
 		return found, err
 	}
 	info, again := rd.Group(ctx)
-	// not every group without history is refused as such
+	// for some types of group the service returns this error instead of the code for no history
 	if kind == history.ReadRefused && (again != nil || info.Type == "" || info.Type.HasHistory()) {
 		return found, err
 	}
 	return in.SearchArrived(ctx, rd.Scope, history.NextSeq(info, rd.Scope))
 }
 
-// foundAnswer shows what was found: the newest first page of it, and a button that asks for a
-// recall of exactly what is on all of them.
+// foundAnswer returns the answer that shows what was found: the first page, which has the newest
+// messages, and a button that asks for a recall of exactly what is on all pages.
 func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched) Answer {
 	read := bot.Say("answer.find.read", "n", found.Read, "reached", found.Reached)
 	if found.Read == 0 {
@@ -105,7 +105,7 @@ func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched) 
 	return Answer{Kind: ShowPage, Page: &pg, Found: &f}
 }
 
-// shown is what a search shows of a message.
+// shown returns what a search shows of a message.
 func shown(m recall.Message) bot.Message {
 	out := bot.Message{Seq: m.Seq, Status: bot.SealGone, Sender: m.From, Sent: m.Time}
 	switch m.Status {
@@ -117,8 +117,8 @@ func shown(m recall.Message) bot.Message {
 	return out
 }
 
-// foundPage draws one page of what a search found. Of a message that is in neither map it says that
-// it is no longer there.
+// foundPage renders one page of what a search found. A message that is in neither map is shown as
+// no longer there.
 func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[recall.Seq]bot.Message,
 	arrived map[recall.Seq]bot.Arrival) Page {
 	seqs, n := f.page(n)
@@ -171,7 +171,8 @@ func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[rec
 	return pg
 }
 
-// found returns what a search found, to the account that searched, while its answer is kept.
+// found returns the stored result of a search, while it is kept. It returns a Refusal to any
+// account but the one that searched.
 func (a *act) found(id bot.EventID) (Found, error) {
 	stored, err := a.tx.Event(id)
 	if err != nil && !errors.Is(err, bot.ErrNotFound) {
@@ -190,8 +191,8 @@ func (a *act) found(id bot.EventID) (Found, error) {
 	return *first.Found, a.in.Policy.MayTouch(first.Found.Group)
 }
 
-// turnFound answers with another page of what a search found, read afresh. The event is stored
-// first; the reading follows, without a transaction.
+// turnFound answers with another page of what a search found, whose messages it reads again. The
+// event is stored first; no transaction is open while the messages are read.
 func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	var f Found
 	end, refused, err := in.beginSearch(ctx, e, func(tx bot.Tx) (err error) {
@@ -234,12 +235,12 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 	if err != nil {
 		detail["error"] = err.Error()
 	}
-	return in.settle(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
+	return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
 		return answer, in.auditRead(tx, e, "", "", rd.Traces, detail)
 	})
 }
 
-// recallFound asks for a recall of exactly what a search found.
+// recallFound stores a request for exactly what a search found.
 func (a *act) recallFound() (Answer, error) {
 	f, err := a.found(a.e.Act.Search)
 	if err != nil {

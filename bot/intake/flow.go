@@ -14,12 +14,12 @@ import (
 	"recallbot/bot"
 )
 
-// This file has the way of every event, from its arrival on a platform to the answer that its
-// person reads. What differs between platforms is behind Delivery.
+// This file handles every event from its arrival on a platform to the answer that its person reads.
+// Delivery hides what differs between platforms.
 
 const (
-	// doWithin is how long an event may take whose answer is its acknowledgement. Platforms wait 3
-	// s.
+	// doWithin is how long an event may take whose acknowledgement contains the answer. Platforms
+	// wait 3 s.
 	doWithin = 2 * time.Second
 	// storeWithin is how long storing an event may take before it is acknowledged.
 	storeWithin = 2500 * time.Millisecond
@@ -28,50 +28,52 @@ const (
 	lingerAfter = 600 * time.Millisecond
 	// checkWithin is how long a platform may take to say who an account is.
 	checkWithin = 5 * time.Second
-	// WorkWithin is how long the whole work on one event may take after it was acknowledged.
+	// WorkWithin is how long all work on one event may take after its acknowledgement.
 	WorkWithin = 75 * time.Second
 
-	// LeftAfter is when an event that still has no answer was left by a process that ended:
-	// checking and handling it take less. It is looked for as often.
-	LeftAfter = 10 * time.Second
-	// LongLeftAfter is the same where messages are read for the answer: WorkWithin is over.
-	LongLeftAfter = 90 * time.Second
-	// CheckedAgain is how old an event may be that is still checked again. An older one is given
-	// up: its person has long gone on.
+	// OrphanAfter is the age at which an event without an answer is an orphan, left by a process
+	// that has ended: checking and handling an event take less time. Orphans are looked for at the
+	// same interval.
+	OrphanAfter = 10 * time.Second
+	// LongOrphanAfter is the same for an event whose answer needs messages to be read: it is longer
+	// than WorkWithin.
+	LongOrphanAfter = 90 * time.Second
+	// CheckedAgain is the age up to which an orphan is checked again. An older one is given up,
+	// because its person is no longer waiting.
 	CheckedAgain = time.Minute
 )
 
-// A Delivery is one event as a platform delivered it, and what only the platform can do with it.
-// Acknowledge, Linger, Tell and Answer are called one at a time.
+// A Delivery is one event as a platform delivered it, with the calls that only the platform can
+// make for it. Acknowledge, Linger, Say and Answer are called one at a time.
 type Delivery interface {
-	// Event is what the person did. It has been read.
+	// Event returns what the person did. Event.Read has been called on it.
 	Event() Event
-	// Known reports whether the delivery itself says who acted. Such an event is done at once, in
-	// one transaction, and its acknowledgement holds the answer, unless that takes long.
+	// Known reports whether the delivery itself says who acted. Such an event is handled at once in
+	// one transaction, and its acknowledgement contains the answer, unless handling it takes long.
 	Known() bool
-	// Member says who acted, and where, within ctx. An error means that the platform could not
-	// tell: the event is given up.
+	// Member returns who acted, and where, before ctx ends. An error means that the platform could
+	// not say: the event is given up.
 	Member(ctx context.Context) (bot.Member, bot.Place, error)
-	// Patience is how long the acknowledgement of a stored event may wait for the answer, in order
-	// to hold it; 0 for not at all.
+	// Patience is how long the acknowledgement of a stored event may wait for the answer, so that
+	// it can contain the answer. It is 0 if the acknowledgement must not wait.
 	Patience() time.Duration
-	// Acknowledge tells the platform that the event has arrived, with the answer where there is one
-	// already. It reports whether the person has been answered. Only its first call counts, except
-	// where that panicked before anything was sent.
+	// Acknowledge tells the platform that the event has arrived, with the answer if there is one
+	// already. It reports whether the person has been answered. Only the first call has an effect,
+	// unless that call panicked before it sent anything.
 	Acknowledge(answer *Answer) (said bool)
-	// Linger is called once where the answer takes longer after the acknowledgement, so that a
-	// place for it can be kept open.
+	// Linger is called once if the answer takes longer after the acknowledgement, so that the
+	// adapter can keep a place for the answer open.
 	Linger()
-	// Tell tells the person alone that the answer takes longer still.
-	Tell(ctx context.Context, l bot.Line) error
-	// Answer answers the person after the acknowledgement. A Repeated answer is given by whoever
-	// closed the event: it is left alone, unless a place waits for it that nobody else can fill.
+	// Say tells the person alone that the answer takes longer still.
+	Say(ctx context.Context, l bot.Line) error
+	// Answer answers the person after the acknowledgement. It ignores a Repeated answer, which
+	// whoever closed the event gives, unless it must fill a place that nobody else can fill.
 	Answer(ctx context.Context, answer Answer) error
 }
 
 // Doer is the part of an Intake that a Flow calls.
 type Doer interface {
-	Note(ctx context.Context, e Event) (first bool, answer *Answer, err error)
+	Receive(ctx context.Context, e Event) (first bool, answer *Answer, err error)
 	Do(ctx context.Context, e Event, m bot.Member) (Answer, error)
 	GiveUp(ctx context.Context, e Event) (Answer, error)
 	Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfinished, error]
@@ -81,11 +83,12 @@ type Doer interface {
 
 var _ Doer = (*Intake)(nil)
 
-// A Flow takes the events of one platform.
+// A Flow handles the events of one platform. It acknowledges each delivery exactly once, and
+// answers its person even if something fails.
 type Flow struct {
 	platform bot.Platform
 	do       Doer
-	left     func(Unfinished) Delivery
+	orphan   func(Unfinished) Delivery
 	acked    func(time.Duration)
 	log      *slog.Logger
 	made     time.Time
@@ -97,26 +100,27 @@ type Flow struct {
 	stopped bool // no new work is begun
 }
 
-// NewFlow returns the Flow of a platform. left makes a delivery of an event that a process which
-// ended has left. acked, where it is not nil, is told how long each event took from its arrival to
-// its acknowledgement.
-func NewFlow(p bot.Platform, do Doer, left func(Unfinished) Delivery, acked func(time.Duration),
+// NewFlow returns the Flow of a platform. orphan returns a delivery for an event of a process that
+// has ended. acked, if it is not nil, is called with the time that each event took from its arrival
+// to its acknowledgement.
+func NewFlow(p bot.Platform, do Doer, orphan func(Unfinished) Delivery, acked func(time.Duration),
 	log *slog.Logger) *Flow {
 	if acked == nil {
 		acked = func(time.Duration) {}
 	}
-	f := &Flow{platform: p, do: do, left: left, acked: acked, log: log, made: time.Now()}
+	f := &Flow{platform: p, do: do, orphan: orphan, acked: acked, log: log, made: time.Now()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
 
-// Context is that of all work that outlives the delivery it came by. It ends with Cancel.
+// Context returns the context of all work that outlives the delivery that caused it. Cancel ends
+// it.
 func (f *Flow) Context() context.Context { return f.ctx }
 
-// Cancel cuts short what is in work.
+// Cancel ends the context of the work in progress.
 func (f *Flow) Cancel() { f.cancel() }
 
-// Stop begins no more work, and waits until what is in work has ended.
+// Stop makes Begin begin no more work, and waits until the work in progress has ended.
 func (f *Flow) Stop() {
 	f.mu.Lock()
 	f.stopped = true
@@ -124,7 +128,7 @@ func (f *Flow) Stop() {
 	f.work.Wait()
 }
 
-// Begin runs work in a goroutine that Stop waits for. It reports false where the flow has stopped.
+// Begin runs work in a goroutine that Stop waits for. It reports false if the flow has stopped.
 func (f *Flow) Begin(work func()) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,25 +146,25 @@ func (f *Flow) Begin(work func()) bool {
 	return true
 }
 
-// taking is one delivery being taken.
+// taking is one delivery that is being handled.
 type taking struct {
 	*Flow
 	d     Delivery
 	e     Event
 	at    time.Time
-	mu    sync.Mutex // held while a method of d may be called that is called alone
+	mu    sync.Mutex // held during calls of Acknowledge, Linger, Say and Answer
 	acked bool
 }
 
-// Take takes a delivery that came at a time: it is stored, acknowledged, checked, done and
-// answered. It is acknowledged exactly once, whatever fails. Take returns when the person has been
-// answered.
+// Take handles a delivery that arrived at the given time: it stores the event, acknowledges it,
+// asks who acted, handles it and answers. It acknowledges exactly once, whatever fails. Take
+// returns when the person has been answered.
 func (f *Flow) Take(d Delivery, at time.Time) {
 	t := &taking{Flow: f, d: d, e: d.Event(), at: at}
 	defer func() {
 		if v := recover(); v != nil {
 			f.panicked(t.e.ID, v)
-			t.say(Fault(t.e.ID, &bot.Unsure{Err: errPanicked})) // it may have come after the act was stored
+			t.say(Fault(t.e.ID, &bot.Unsure{Err: errPanicked})) // the act may have been stored before the panic
 		}
 	}()
 	if d.Known() && !f.do.TakesLong(t.e) {
@@ -172,7 +176,7 @@ func (f *Flow) Take(d Delivery, at time.Time) {
 	}
 }
 
-// atOnce does an event whose acknowledgement is its answer.
+// atOnce handles an event whose acknowledgement contains the answer.
 func (t *taking) atOnce() Answer {
 	ctx, cancel := context.WithTimeout(t.ctx, doWithin)
 	defer cancel()
@@ -189,11 +193,11 @@ func (t *taking) atOnce() Answer {
 	return Fault(t.e.ID, err)
 }
 
-// store stores the event, and reports whether it is new. One that was stored before gets its first
-// answer, or none while that is being found.
+// store stores the event, and reports whether it is new. An event that was stored before gets its
+// first answer, or only an acknowledgement while there is no answer yet.
 func (t *taking) store() (first bool) {
 	ctx, cancel := context.WithTimeout(t.ctx, storeWithin)
-	first, prior, err := t.do.Note(ctx, t.e)
+	first, prior, err := t.do.Receive(ctx, t.e)
 	cancel()
 	switch {
 	case err != nil:
@@ -207,18 +211,18 @@ func (t *taking) store() (first bool) {
 		return false
 	}
 	again := *prior
-	again.Repeated = false // the platform asks for it
+	again.Repeated = false // the platform expects it
 	t.say(again)
 	return false
 }
 
-// wait handles a stored event, acknowledges it as soon as the platform must know, and answers.
+// wait handles a stored event, acknowledges it within the platform's limit, and answers.
 func (t *taking) wait() {
 	result := make(chan Answer, 1)
 	t.work.Go(func() {
 		answer, err := t.handle()
 		if err != nil {
-			// It stays open, and is taken up as one that was left: nothing is certain yet.
+			// The event stays open and becomes an orphan: it is not known what was stored.
 			answer = Fault(t.e.ID, &bot.Unsure{Err: err})
 		}
 		result <- answer
@@ -266,7 +270,7 @@ func (t *taking) acknowledge(answer *Answer) (said bool) {
 	return said
 }
 
-// say answers the person: in the acknowledgement, or after it.
+// say answers the person, in the acknowledgement or after it.
 func (t *taking) say(answer Answer) {
 	if !t.acked && t.acknowledge(&answer) {
 		return
@@ -280,7 +284,7 @@ func (t *taking) say(answer Answer) {
 	}
 }
 
-// handle finds out who acted and does what they asked for. Where it fails the event stays open, and
+// handle asks the platform who acted, and handles the event. If it fails, the event stays open and
 // the error has been logged.
 func (t *taking) handle() (answer Answer, err error) {
 	e := t.e
@@ -294,7 +298,7 @@ func (t *taking) handle() (answer Answer, err error) {
 	m, place, err := t.d.Member(checking)
 	checked()
 	if err != nil {
-		t.log.Warn("the platform did not say who may do what", "event", e.ID, "err", err)
+		t.log.Warn("the platform did not say who acted", "event", e.ID, "err", err)
 		return t.giveUp(e)
 	}
 	e.Place, e.Name = place, cmp.Or(m.Name, e.Name)
@@ -304,14 +308,14 @@ func (t *taking) handle() (answer Answer, err error) {
 	e.Progress = func(l bot.Line) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if err := t.d.Tell(ctx, l); err != nil {
-			t.log.Warn("a person could not be told that it takes a while", "event", e.ID, "err", err)
+		if err := t.d.Say(ctx, l); err != nil {
+			t.log.Warn("a progress line did not reach the person", "event", e.ID, "err", err)
 		}
 	}
 	return t.persist(ctx, e, func() (Answer, error) { return t.do.Do(ctx, e, m) })
 }
 
-// giveUp closes an event that could not be checked. It logs the error it returns.
+// giveUp closes an event whose person could not be checked. It logs the error that it returns.
 func (f *Flow) giveUp(e Event) (Answer, error) {
 	return f.persist(f.ctx, e, func() (Answer, error) {
 		ctx, cancel := context.WithTimeout(f.ctx, checkWithin)
@@ -320,13 +324,13 @@ func (f *Flow) giveUp(e Event) (Answer, error) {
 	})
 }
 
-// persist has try close an event, and again where that fails: it may be closed all the same, and
-// would then be found by nobody. It logs the error it returns.
+// persist calls try to close an event, and tries again if that fails: the event may have been
+// closed all the same, and then nobody else would answer it. It logs the error that it returns.
 func (f *Flow) persist(ctx context.Context, e Event, try func() (Answer, error)) (Answer, error) {
 	for attempt := 0; ; attempt++ {
 		answer, err := try()
 		if err == nil {
-			// an attempt of this process may have closed it, and the news been lost
+			// an earlier attempt of this process may have closed it without knowing
 			answer.Repeated = answer.Repeated && attempt == 0
 			return answer, nil
 		}
@@ -338,46 +342,46 @@ func (f *Flow) persist(ctx context.Context, e Event, try func() (Answer, error))
 	}
 }
 
-// TakeUpLeft takes up, until ctx ends, the events that a process stored and acknowledged, and then
-// ended before it answered: the one that this one follows, or another replica, at any time. So it
-// looks again and again, and always leaves alone what a process may still be at work on. One that
-// takes long holds up none of the others.
-func (f *Flow) TakeUpLeft(ctx context.Context) {
-	var taken sync.Map // by id, what is being taken up: it is found again until it is closed
+// TakeUpOrphans handles orphans until ctx ends: events that a process stored and acknowledged, but
+// did not answer before it ended. That process was the one before this one, or is another replica
+// that may end at any time, so TakeUpOrphans looks repeatedly. It leaves alone an event on which a
+// process may still be at work. An orphan that takes long does not delay the others.
+func (f *Flow) TakeUpOrphans(ctx context.Context) {
+	var taken sync.Map // ids of the orphans in progress: each is found again until it is closed
 	for first := true; ; first = false {
 		for u, err := range f.do.Unfinished(ctx, f.platform) {
 			if err != nil {
 				f.log.Error("unanswered events could not be read", "err", err)
 				break
 			}
-			left := LeftAfter
+			orphaned := OrphanAfter
 			if f.do.TakesLong(u.Event) {
-				left = LongLeftAfter
+				orphaned = LongOrphanAfter
 			}
-			if first && !f.do.Shared() { // whoever was at work on what is older has ended
-				left = min(left, time.Since(f.made))
+			if first && !f.do.Shared() { // the process that stored anything older has ended
+				orphaned = min(orphaned, time.Since(f.made))
 			}
-			if u.Age < left {
+			if u.Age < orphaned {
 				continue
 			}
 			if _, already := taken.LoadOrStore(u.Event.ID, true); already {
 				continue
 			}
-			f.Begin(func() { // or not, where the flow has stopped: the next process finds it
+			f.Begin(func() { // if the flow has stopped, the next process finds the orphan
 				defer taken.Delete(u.Event.ID)
 				f.takeUp(u)
 			})
 		}
-		if !pause(ctx, LeftAfter) {
+		if !pause(ctx, OrphanAfter) {
 			return
 		}
 	}
 }
 
-// takeUp checks a young event again and gives an old one up. Where another process was quicker,
-// that one tells the person; where it fails the event is found again.
+// takeUp checks a recent orphan again and gives up an old one. If another process closed it first,
+// that process answers. If takeUp fails, the orphan is found again.
 func (f *Flow) takeUp(u Unfinished) {
-	t := &taking{Flow: f, d: f.left(u), e: u.Event, acked: true}
+	t := &taking{Flow: f, d: f.orphan(u), e: u.Event, acked: true}
 	var answer Answer
 	var err error
 	if u.Age < CheckedAgain {
@@ -390,9 +394,9 @@ func (f *Flow) takeUp(u Unfinished) {
 	}
 }
 
-// Fault is what a person reads when a fault of the bot kept it from acting, or may have: where the
-// ledger cannot tell whether it was stored, nobody is told that nothing was done. The id finds the
-// line in the log.
+// Fault returns the answer to a person whose event the bot could not handle because of a fault. If
+// the ledger cannot tell whether the event was stored, the answer does not say that nothing was
+// done. The id is in the log line about the fault.
 func Fault(id bot.EventID, err error) Answer {
 	key := "answer.fault"
 	if _, unsure := errors.AsType[*bot.Unsure](err); unsure {
@@ -401,14 +405,14 @@ func Fault(id bot.EventID, err error) Answer {
 	return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say(key, "fault", bot.Code(string(id)))}}
 }
 
-// errPanicked stands for a panic that was recovered and logged.
+// errPanicked is the error of a panic that was recovered and logged.
 var errPanicked = errors.New("handling an event panicked")
 
 func (f *Flow) panicked(id bot.EventID, v any) {
 	f.log.Error("handling an event panicked", "event", id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
-// pause waits for d, and reports false where ctx ended first.
+// pause waits for d. It reports false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -22,7 +22,7 @@ type doer struct {
 	noted int
 }
 
-func (d *doer) Note(context.Context, intake.Event) (bool, *intake.Answer, error) {
+func (d *doer) Receive(context.Context, intake.Event) (bool, *intake.Answer, error) {
 	d.noted++
 	if d.note == nil {
 		return true, nil, nil
@@ -78,7 +78,7 @@ func (d *delivery) Acknowledge(answer *intake.Answer) bool {
 	return answer != nil
 }
 
-func (d *delivery) Tell(context.Context, bot.Line) error { return nil }
+func (d *delivery) Say(context.Context, bot.Line) error { return nil }
 
 func (d *delivery) Answer(_ context.Context, answer intake.Answer) error {
 	d.log = append(d.log, "answered: "+first(answer))

@@ -4,8 +4,8 @@ import (
 	"recallbot/bot"
 )
 
-// Sent is what sending the form asks for, with its inputs by name: ActForged where there is no such
-// form.
+// Sent returns the act of sending the form, given its inputs by name. The kind is ActForged if
+// there is no such form.
 func (f Form) Sent(values map[string]string) Act {
 	act := Act{Request: f.Request, Digest: f.Digest}
 	switch f.Kind {

@@ -8,12 +8,12 @@ import (
 	"recallbot/bot/command"
 )
 
-// help shows every command with an example that can be copied.
+// help answers with every command and an example of it that can be copied.
 func help(on bot.Platform) Answer {
 	example := func(key string, commands ...string) []bot.Line {
 		l := []bot.Line{bot.Say(key)}
 		for _, c := range commands {
-			if name, text, _ := strings.Cut(c, " "); on.TypesOptions() { // where text after a command means nothing
+			if name, text, _ := strings.Cut(c, " "); on.TypesOptions() {
 				cmd, err := command.Parse(name, text)
 				if err != nil {
 					// unreachable: the conversations ask for help
@@ -41,7 +41,7 @@ func help(on bot.Platform) Answer {
 	return Answer{Kind: Whisper, Lines: lines}
 }
 
-// answerMistake is what a person sees who typed something that cannot be read.
+// answerMistake returns the answer to a command that cannot be parsed.
 func answerMistake(m *command.Mistake) Answer {
 	l := bot.Say("mistake."+m.Key, "quoted", bot.Quote(bot.Cut(m.Quoted, 100)), "expected", bot.Code(m.Expected),
 		"corrected", bot.Code(m.Corrected), "count", m.Count, "max", m.Max)

@@ -12,9 +12,10 @@ import (
 	"recallbot/bot/history"
 )
 
-// ApproversThen returns the groups of a platform whose members might approve by the policy that a
-// request was asked under; none where there is no such request. That policy counts beside the one
-// of now, so an adapter that asks its platform who is in which group asks about these as well.
+// ApproversThen returns the groups of a platform whose members may approve by the policy of the
+// time when a request was asked, and nil if there is no such request. That policy counts as well as
+// the present one, so an adapter that reads memberships from its platform reads those of these
+// groups too.
 func (in *Intake) ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) (groups []string, err error) {
 	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
 		r, err := tx.Request(id)
@@ -33,9 +34,9 @@ type Unfinished struct {
 	Age   time.Duration
 }
 
-// Unfinished yields the events of a platform that were stored by Note and have no answer, oldest
-// first, with their age. One that is so old that no process can be at work on it was left by one
-// that has ended, and an adapter takes it up.
+// Unfinished yields the events of a platform that Receive stored and that have no answer, oldest
+// first, with their age. An event that is too old for any process to be at work on it is an orphan,
+// which the adapter handles.
 func (in *Intake) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfinished, error] {
 	return func(yield func(Unfinished, error) bool) {
 		var found []Unfinished
@@ -64,16 +65,17 @@ func (in *Intake) Unfinished(ctx context.Context, p bot.Platform) iter.Seq2[Unfi
 	}
 }
 
-// Shared reports whether other processes may be at work on the same ledger. Where none is, what was
-// begun before this one was has been left.
+// Shared reports whether other processes may be at work on the same ledger. If not, everything that
+// was begun before this process started is an orphan.
 func (in *Intake) Shared() bool { return in.Ledger.Shared() }
 
-// Remember keeps a small value for an adapter between starts (the hash of its registered commands).
+// Remember stores a small value for an adapter beyond a restart (the hash of its registered
+// commands).
 func (in *Intake) Remember(ctx context.Context, key, value string) error {
 	return in.Ledger.Tx(ctx, func(tx bot.Tx) error { return tx.PutNote(key, value) })
 }
 
-// Recollect returns what was remembered under key, "" when nothing was.
+// Recollect returns the value that was stored under key, or "" if there is none.
 func (in *Intake) Recollect(ctx context.Context, key string) (value string, err error) {
 	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
 		value, err = tx.Note(key)
@@ -82,10 +84,11 @@ func (in *Intake) Recollect(ctx context.Context, key string) (value string, err 
 	return value, err
 }
 
-// Intake is what people can make happen. Adapters call Do for every event.
+// Intake handles what people do. Adapters call Do for every event; every event is stored before it
+// is acknowledged, and applied once. Its methods may be called from several goroutines.
 type Intake struct {
 	*history.History
-	searches searches // that read just now
+	searches searches // that are running
 }
 
 // New returns an Intake. It reads nothing.

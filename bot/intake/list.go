@@ -46,8 +46,8 @@ func (a *act) list(cmd command.Command) (Answer, error) {
 	return Answer{Kind: Whisper, Lines: l}, nil
 }
 
-// show answers with the whole of one request: its card, with the buttons that can be pressed now,
-// and below it people, times and every outcome.
+// show answers with everything about one request: its card with the buttons that can be pressed
+// now, and, if it has a receipt, people, times and every outcome.
 func (a *act) show(id bot.RequestID) (Answer, error) {
 	r, err := a.readable(id)
 	if err != nil {

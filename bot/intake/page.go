@@ -8,18 +8,18 @@ import (
 
 const (
 	pageSize  = 10  // messages on one page of Show all
-	pageRunes = 500 // characters of one of them
+	pageRunes = 500 // characters shown of one message
 
-	listShown = 20 // requests that list shows
-	// that it looks at, for those of groups that may still be touched: each is read whole, and
+	listShown = 20 // requests that list shows at most
+	// requests that list reads at most, to find those that may be shown; each is read in full while
 	// somebody waits
 	listScanned = 60
 
-	groupsScanned = 1000 // groups that an autocompletion looks through, those asked about last
+	groupsScanned = 1000 // groups that an autocompletion searches: those of the latest requests
 )
 
-// pageOf is page n of the messages of a request, from 0, with what is kept of them, and the
-// messages themselves.
+// pageOf returns page n of the messages of a request, counted from 0, with what is kept of them,
+// and the messages themselves.
 func (in *Intake) pageOf(tx bot.Tx, r bot.Request, n int) (Page, []bot.Message, error) {
 	of := max(1, (r.Tally.Total+pageSize-1)/pageSize)
 	n = min(max(n, 0), of-1)

@@ -9,8 +9,8 @@ import (
 	"recallbot/bot/history"
 )
 
-// readingFailed tells a person why messages could not be read, in words of the bot or the service:
-// the error of the program may hold an address.
+// readingFailed returns a line that says why messages could not be read, in the words of the bot or
+// of the service. It never repeats an error of the program, which may contain an address.
 func (in *Intake) readingFailed(err error) bot.Line {
 	words := bot.Say("failed.no_answer")
 	if _, api := history.JudgeRead(err); api != nil {
@@ -22,8 +22,8 @@ func (in *Intake) readingFailed(err error) bot.Line {
 	return bot.Say("answer.find.failed", "words", words)
 }
 
-// sayAfter tells the person that their command takes longer, unless stop is called within d. stop
-// returns when nothing more will be said.
+// sayAfter tells the person after d that their command takes longer, unless stop is called before.
+// After stop has returned nothing more is said.
 func (e Event) sayAfter(d time.Duration, l bot.Line) (stop func()) {
 	if e.Progress == nil {
 		return func() {}

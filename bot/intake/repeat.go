@@ -8,8 +8,8 @@ import (
 	"recallbot/bot"
 )
 
-// withoutContent is the answer as it is stored with its event: what messages said is left out. It
-// is kept as evidence or not at all.
+// withoutContent returns the answer as it is stored with its event: without the content of
+// messages, which is kept as evidence or not at all.
 func (a Answer) withoutContent() Answer {
 	silent := func(samples []bot.Sample) []bot.Sample {
 		samples = slices.Clone(samples)
@@ -31,8 +31,8 @@ func (a Answer) withoutContent() Answer {
 	return a
 }
 
-// again is a stored answer for the same event once more: a card and a page of a request with what
-// is kept of its messages now.
+// again returns a stored answer for a repeat of its event. A card, and a page of a request, show
+// what is kept of the messages now.
 func (in *Intake) again(tx bot.Tx, stored []byte) (*Answer, error) {
 	a := Answer{Repeated: true}
 	if err := json.Unmarshal(stored, &a); err != nil {

@@ -7,21 +7,22 @@ import (
 )
 
 const (
-	searchesOfOne = 2 // searches of one person at once, at most
-	searchesOfAll = 8 // of everybody, in this process
+	searchesOfOne = 2 // searches of one person at the same time, at most
+	searchesOfAll = 8 // searches of everybody in this process at the same time, at most
 )
 
-// searches counts who reads messages just now: by a search, by turning its pages, or by a page of a
-// request that is read afresh. Each holds what it found, and calls the service as long as it takes.
-// Its zero value is empty.
+// searches counts the searches that are running in this process: a search, turning a page of one,
+// or reading a page of a request again. Each holds its result in memory, and calls the service
+// until it ends. The zero value is empty.
 type searches struct {
 	mu     sync.Mutex
 	of     map[bot.PersonID]int
-	events map[bot.EventID]chan struct{} // closed when it has ended
+	events map[bot.EventID]chan struct{} // closed when the search has ended
 }
 
-// begin counts one more search until end is called. It returns a Refusal where there are as many as
-// may be; or, where the same event is at it already, what is closed when that has ended.
+// begin counts a search until end is called. It returns a Refusal if too many are running. If a
+// search for the same event is running, begin counts nothing and returns a channel that is closed
+// when that search has ended.
 func (s *searches) begin(by bot.PersonID, id bot.EventID) (end func(), already <-chan struct{}, no error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

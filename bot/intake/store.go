@@ -11,10 +11,10 @@ import (
 	"recallbot/bot"
 )
 
-// Note stores an event as being checked, so that it can be acknowledged before the person's right
-// is known. Where the event is known already, first is false and answer is the stored one, or nil
-// while it is being checked.
-func (in *Intake) Note(ctx context.Context, e Event) (first bool, answer *Answer, err error) {
+// Receive stores an event without an answer, so that it can be acknowledged before the person's
+// right is known. If the event is stored already, first is false, and answer is its stored answer,
+// or nil while it has none.
+func (in *Intake) Receive(ctx context.Context, e Event) (first bool, answer *Answer, err error) {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return false, nil, fmt.Errorf("write event: %w", err)
@@ -37,17 +37,17 @@ func (in *Intake) Note(ctx context.Context, e Event) (first bool, answer *Answer
 	return first, answer, nil
 }
 
-// GiveUp closes an event that Note stored, because the platform could not tell in time who may do
-// what. The answer says so.
+// GiveUp closes an event that Receive stored, because the platform could not say in time who acted.
+// The answer says so.
 func (in *Intake) GiveUp(ctx context.Context, e Event) (Answer, error) {
-	return in.settle(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
+	return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
 		return Answer{}, bot.NewRefusal("could_not_check")
 	})
 }
 
-// settle runs fn in the transaction that stores the event and its answer. A Refusal becomes the
-// answer and is audited; whatever fn wrote before it refused is part of the same transaction.
-func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted time.Time) (Answer, error)) (Answer,
+// close runs fn in the transaction that stores the event and its answer. A Refusal becomes the
+// answer and is audited. Anything that fn wrote before it refused is part of the same transaction.
+func (in *Intake) close(ctx context.Context, e Event, fn func(tx bot.Tx, arrived time.Time) (Answer, error)) (Answer,
 	error) {
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -59,7 +59,7 @@ func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted 
 		if err != nil {
 			return err
 		}
-		noted := tx.Now()
+		arrived := tx.Now()
 		if prior != nil {
 			if prior.Answer != nil {
 				first, err := in.again(tx, prior.Answer)
@@ -68,9 +68,9 @@ func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted 
 				}
 				return err
 			}
-			noted = prior.At
+			arrived = prior.At
 		}
-		answer, err = fn(tx, noted)
+		answer, err = fn(tx, arrived)
 		if no, ok := errors.AsType[*bot.Refusal](err); ok {
 			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: answer.Card}
 			err = in.auditRefused(tx, e, no)
@@ -90,9 +90,10 @@ func (in *Intake) settle(ctx context.Context, e Event, fn func(tx bot.Tx, noted 
 	return answer, nil
 }
 
-// beginSearch stores the event of a search and counts it until end is called. answer is set instead
-// where the event has its answer already, or where allowed or the number of searches refuses it:
-// that is one transaction, since a hundred may be refused while others wait for theirs.
+// beginSearch stores the event of a search, and counts the search until end is called. answer is
+// set instead if the event has its answer already, or if allowed or the number of searches refuses
+// it. A refusal takes one transaction, because a hundred searches may be refused while others wait
+// for theirs.
 func (in *Intake) beginSearch(ctx context.Context, e Event, allowed func(tx bot.Tx) error) (end func(), answer *Answer,
 	err error) {
 	by, _ := in.Roster.Of(e.By)
@@ -111,10 +112,10 @@ func (in *Intake) beginSearch(ctx context.Context, e Event, allowed func(tx bot.
 		}
 		switch {
 		case refusal != nil:
-			answer, err := in.settle(ctx, e, func(bot.Tx, time.Time) (Answer, error) { return Answer{}, refusal })
+			answer, err := in.close(ctx, e, func(bot.Tx, time.Time) (Answer, error) { return Answer{}, refusal })
 			return nil, &answer, err
 		case already == nil:
-			_, prior, err := in.Note(ctx, e)
+			_, prior, err := in.Receive(ctx, e)
 			if err != nil || prior != nil {
 				end()
 				return nil, cmp.Or(prior, &Answer{}), err

@@ -35,7 +35,7 @@ func (a *act) whoami() Answer {
 		return Answer{Kind: Whisper, Lines: append(l, no.Why)}
 	}
 	crowd := p.Crowds[a.e.By.Platform]
-	var in []string // those of their groups that the policy names
+	var in []string // the groups of the person that the policy names
 	for _, g := range a.m.Groups {
 		if bot.Names(slices.Concat(crowd.Requesters, crowd.Approvers), bot.Member{Groups: []string{g}}) {
 			in = append(in, g)

@@ -600,7 +600,7 @@ func TestDoor(t *testing.T) {
 			d.stop()
 			d.open() // nothing runs: no timer fires
 			time.Sleep(time.Until(r.Deadline) - time.Millisecond)
-			d.bot.Note(t.Context(), intake.Event{ID: "early", Place: place(p), By: account("theo", p),
+			d.bot.Receive(t.Context(), intake.Event{ID: "early", Place: place(p), By: account("theo", p),
 				Act: approving(r)})
 			time.Sleep(time.Millisecond)
 			d.refused(member("theo", p), place(p), r, "too_late")
