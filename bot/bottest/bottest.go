@@ -1,11 +1,12 @@
-// Package bottest tells conversations: scripts in which people type commands and press buttons,
-// with what each of them then sees. They stand in bot/testdata/talk, one story a file.
+// Package bottest plays conversations: scripts in which people type commands and press buttons,
+// with what each of them then sees. The scripts are in bot/testdata/talk.
 //
-// A script is a txtar file. Its comment begins with the rule that the story shows, in a sentence;
-// stage directions follow, one a line. Its sections hold what people saw. Run plays the script on
-// each platform, in a synctest bubble of its own that begins on 2000-01-01 at midnight UTC, and
-// compares; with the flag -update it rewrites the sections instead. A
-// section NAME holds for both platforms, NAME.slack and NAME.discord for one.
+// A script is a txtar file. The first line of its comment is a sentence: the rule that the script
+// shows. Directions follow, one on a line. The sections of the file hold what people saw. Run plays
+// the script on each platform, in a synctest bubble of its own that begins on 2000-01-01 at
+// midnight UTC, and compares what people see with the sections; with the flag -update it rewrites
+// the sections instead. A section NAME holds for both platforms, NAME.slack and NAME.discord for
+// one.
 //
 //	# Recalling takes two people.
 //	mina '/recall @TGS#2J4SZEAEL 100 101'
@@ -15,10 +16,10 @@
 //
 // # Stage directions
 //
-// A word with spaces stands in single quotes, a quote in it is written twice; \n, \t and \u{202E}
-// stand for the character. What begins with # is a comment. Each direction below that lets
-// something happen takes one second, so that what follows from it has happened before the next. A
-// direction that begins with slack or discord is followed on that platform only.
+// A word with spaces is put in single quotes, and a quote in it is written twice; \n, \t and
+// \u{202E} stand for the character. A line that begins with # is a comment. Each direction below
+// that changes something takes one second, so that its consequences have happened before the next
+// direction. A direction that begins with slack or discord is followed on that platform only.
 //
 //	stage KEY VALUE...              how the world is set up; before everything else. Keys are those of the World
 //	stage together                  one world with both platforms: every direction for people then begins
@@ -31,10 +32,10 @@
 //	press theo reject 'why'         with a reason
 //	press mina next | previous      turns the page that mina alone sees
 //	press mina recall               asks for a recall of what her search found
-//	press-kept theo,ines approve    both at once: neither sees yet what the other does
+//	press-kept theo,ines approve    both press at the same time, before either sees the other's press
 //	open theo approve               presses, and leaves the form open that appears
 //	fill theo reason:'why'          fills the open form in and sends it
-//	keep                            somebody's screen stands still: the cards as they are now
+//	keep                            keeps the cards as somebody's screen shows them now
 //	press-kept theo approve         presses a button as the kept card shows it
 //	redeliver                       the platform delivers the last event again
 //	pass 61m                        time passes
@@ -42,10 +43,10 @@
 //	chat ...                        something happens in the Chat service: see the World
 //
 //	card NAME [R-1]                 what everybody sees of the newest request, or of one
-//	thread NAME [R-1]               what stands in its thread
-//	whisper theo NAME               what theo alone has been shown since the last look: messages and open forms
-//	silence theo                    theo alone has been shown nothing since the last look
-//	ignore theo                     what theo has been shown so far is not looked at
+//	thread NAME [R-1]               what its thread shows
+//	whisper theo NAME               what theo alone has been shown since the last whisper: messages and open forms
+//	silence theo                    theo alone has been shown nothing since the last whisper
+//	ignore theo                     skips what theo has been shown so far
 //	notified NAME                   who was pinged, from the beginning
 //	ledger NAME                     the audit log: who did what
 //	calls NAME | calls 3            the recalls that the Chat service was asked for, or only their number
@@ -72,69 +73,68 @@ import (
 )
 
 // World is where a conversation takes place: people on chat platforms, the bot, and the Chat
-// service. on names a platform, who a person, id a request; an empty id is the newest request's.
-// What people do returns once the platform has told them that it was taken; what follows from it
-// may still be on its way. An error means that the script asks for what cannot be done there (no
-// such person, no such button).
+// service. on is the id of a platform, who names a person, and id names a request; an empty id
+// means the newest request. A method that acts for a person returns once the platform has confirmed
+// the action to them; its consequences may still be in progress. An error means that the script
+// asks for something that is not possible there (no such person, no such button).
 type World interface {
 	// Type sends a line beginning with /recall or /recalls.
 	Type(on, who, line string) error
-	// Press presses a button of a request's card and does what the platform then asks. values are
-	// typed into the form that appears, by the names of its inputs; the number of messages is typed
-	// rightly where values does not name it.
+	// Press presses a button of a request's card and then does what the platform asks for. values
+	// fill in the form that appears, by the names of its inputs; if values has no number of
+	// messages, the right one is filled in.
 	Press(on, who, button, id string, values map[string]string) error
 	// Open presses a button and leaves the form open that appears.
 	Open(on, who, button, id string) error
 	// Fill fills in the form that the person has open and sends it.
 	Fill(on, who string, values map[string]string) error
-	// Keep remembers the cards as they are shown now; PressKept presses a button of one as it was
-	// shown then.
+	// Keep stores the cards as they are shown now. PressKept presses a button of a stored card.
 	Keep(on string)
 	PressKept(on, who, button, id string, values map[string]string) error
-	// Redeliver delivers the last thing that somebody did once more.
+	// Redeliver delivers the last action of a person once more.
 	Redeliver(on string) error
 
-	// Card and Thread draw what everybody sees.
+	// Card and Thread return what everybody sees.
 	Card(on, id string) (string, error)
 	Thread(on, id string) (string, error)
-	// Whispers draws what one person alone has been shown since the last call, forms included.
+	// Whispers returns what one person alone has been shown since the last call, including forms.
 	Whispers(on, who string) ([]string, error)
-	// Notified is who was pinged, from the beginning: a line each.
+	// Notified returns everybody who was notified since the beginning, one on a line.
 	Notified(on string) []string
 
 	// Chat makes something happen in the Chat service.
 	Chat(words ...string) error
-	// Recalls are the calls of group_msg_recall that the Chat service got, a line each, and "at
-	// most N in any second".
+	// Recalls returns the calls of group_msg_recall that the Chat service received, one on a line,
+	// and "at most N in any second".
 	Recalls() (calls []string, pace string)
 
-	// Requests are the ids of all requests, oldest first.
+	// Requests returns the ids of all requests, oldest first.
 	Requests() ([]string, error)
-	// Audit is the audit log, a line for each entry, without what varies.
+	// Audit returns the audit log, one entry on a line, without what varies from run to run.
 	Audit() ([]string, error)
 
-	// Kill ends the bot's process without an ordered stop: only what was stored is left. Start
-	// starts another.
+	// Kill ends the bot's process without an orderly stop, so that only what was stored survives.
+	// Start starts another process.
 	Kill() error
 	Start() error
 
-	// Close ends the world and returns an error naming what nobody would have noticed there: what a
-	// platform swallowed, a message that was recalled twice, text in a log that must not be there.
+	// Close ends the world. Its error names the faults that nobody in the script would notice:
+	// something that a platform dropped, a message that was recalled twice, content in a log.
 	Close() error
 }
 
-// Stage is how a script wants its world.
+// Stage describes the world that a script needs.
 type Stage struct {
 	Platforms []string
-	// Settings are the stage directions: key and value.
+	// Settings are the stage directions, each a key and a value.
 	Settings [][2]string
 }
 
-// Platforms are those on which each script is played, in this order.
+// Platforms are the platforms on which each script is played, in this order.
 var Platforms = []string{"slack", "discord"}
 
-// Run plays the script in file. open opens a world; it is called within the bubble and stops the
-// test where it cannot.
+// Run plays the script in file on each platform, as the package comment says. open creates a world;
+// it is called within the bubble, and stops the test if it cannot create one.
 func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
@@ -152,30 +152,30 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 	rewrite := golden.Update()
 
 	var mu sync.Mutex
-	seen := map[string][]section{} // by telling
-	tellings := slices.Clone(Platforms)
+	seen := map[string][]section{} // by platform, or together
+	runs := slices.Clone(Platforms)
 	if s.together {
-		tellings = []string{together}
+		runs = []string{together}
 	}
-	t.Cleanup(func() { // after the tellings, which run side by side
-		if !rewrite || t.Failed() || len(seen) < len(tellings) {
+	t.Cleanup(func() { // after the subtests, which run in parallel
+		if !rewrite || t.Failed() || len(seen) < len(runs) {
 			return
 		}
-		archive.Files = merge(tellings, seen)
+		archive.Files = merge(runs, seen)
 		if err := os.WriteFile(file, txtar.Format(archive), 0o666); err != nil {
 			t.Error(err)
 		}
 	})
-	for _, telling := range tellings {
-		t.Run(telling, func(t *testing.T) {
+	for _, run := range runs {
+		t.Run(run, func(t *testing.T) {
 			t.Parallel()
 			var got []section
-			synctest.Test(t, func(t *testing.T) { got = play(t, file, s, telling, open) })
+			synctest.Test(t, func(t *testing.T) { got = play(t, file, s, run, open) })
 			mu.Lock()
-			seen[telling] = got
+			seen[run] = got
 			mu.Unlock()
 			if !rewrite {
-				for _, d := range differences(file, telling, sections, got) {
+				for _, d := range differences(file, run, sections, got) {
 					t.Error(d)
 				}
 			}
@@ -194,16 +194,17 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 
 const together = "together"
 
-// section is what was seen at one point of a telling.
+// section is what was seen at one point of a script.
 type section struct {
 	name, text string
 	line       int // of the direction that shows it
 }
 
-// differences say what was seen otherwise than the script has it, by the line of the direction.
-func differences(file, telling string, want map[string]string, got []section) (all []string) {
+// differences returns each difference between what was seen and the sections of the script, with
+// the line of the direction.
+func differences(file, run string, want map[string]string, got []section) (all []string) {
 	for _, g := range got {
-		w, ok := want[g.name+"."+telling]
+		w, ok := want[g.name+"."+run]
 		if !ok {
 			w, ok = want[g.name]
 		}
@@ -218,19 +219,19 @@ func differences(file, telling string, want map[string]string, got []section) (a
 	return all
 }
 
-// merge makes sections of what was seen, in the order in which it was seen: one where all saw the
-// same, else one each.
-func merge(tellings []string, seen map[string][]section) []txtar.File {
+// merge returns the sections of a script for what was seen, in the order in which it was seen: one
+// section if all platforms show the same, and otherwise one for each platform.
+func merge(runs []string, seen map[string][]section) []txtar.File {
 	var order []string
 	texts := map[string]map[string]string{}
-	for _, telling := range tellings {
+	for _, run := range runs {
 		after := -1
-		for _, s := range seen[telling] {
+		for _, s := range seen[run] {
 			if texts[s.name] == nil {
 				texts[s.name] = map[string]string{}
 				order = slices.Insert(order, after+1, s.name)
 			}
-			texts[s.name][telling] = s.text
+			texts[s.name][run] = s.text
 			after = slices.Index(order, s.name)
 		}
 	}
@@ -238,8 +239,8 @@ func merge(tellings []string, seen map[string][]section) []txtar.File {
 	for _, name := range order {
 		by := texts[name]
 		first, same := "", true
-		for _, telling := range tellings {
-			if text, ok := by[telling]; ok {
+		for _, run := range runs {
+			if text, ok := by[run]; ok {
 				same = same && text == cmp.Or(first, text)
 				first = cmp.Or(first, text)
 			}
@@ -248,9 +249,9 @@ func merge(tellings []string, seen map[string][]section) []txtar.File {
 			files = append(files, txtar.File{Name: name, Data: []byte(first)})
 			continue
 		}
-		for _, telling := range tellings {
-			if text, ok := by[telling]; ok {
-				files = append(files, txtar.File{Name: name + "." + telling, Data: []byte(text)})
+		for _, run := range runs {
+			if text, ok := by[run]; ok {
+				files = append(files, txtar.File{Name: name + "." + run, Data: []byte(text)})
 			}
 		}
 	}
@@ -258,16 +259,16 @@ func merge(tellings []string, seen map[string][]section) []txtar.File {
 }
 
 // play follows the directions of a script and returns what was seen.
-func play(t *testing.T, name string, s script, telling string, open func(t *testing.T, s Stage) World) []section {
-	stage := Stage{Platforms: []string{telling}, Settings: s.settings}
-	if telling == together {
+func play(t *testing.T, name string, s script, run string, open func(t *testing.T, s Stage) World) []section {
+	stage := Stage{Platforms: []string{run}, Settings: s.settings}
+	if run == together {
 		stage.Platforms = slices.Clone(Platforms)
 	}
 	w := open(t, stage)
-	settle(0)
+	wait(0)
 	k := &talk{w: w, ids: map[string]string{}}
-	if telling != together {
-		k.platform = telling
+	if run != together {
+		k.platform = run
 	}
 	defer func() {
 		if err := w.Close(); err != nil {
@@ -275,7 +276,7 @@ func play(t *testing.T, name string, s script, telling string, open func(t *test
 		}
 	}()
 	for _, d := range s.directions {
-		if d.on != "" && telling != together && d.on != telling {
+		if d.on != "" && run != together && d.on != run {
 			continue
 		}
 		if err := k.follow(d); err != nil {

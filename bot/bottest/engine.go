@@ -9,15 +9,15 @@ import (
 	"recallbot/bot/worker"
 )
 
-// Engine is the bot behind its adapters: what people do comes to Intake, callbacks to History, and
-// Worker goes on by itself.
+// Engine is the bot without its adapters: Intake handles what people do, History callbacks, and
+// Worker the rest. It stands in for main in tests.
 type Engine struct {
 	*intake.Intake
 	*worker.Worker
 	History *history.History
 }
 
-// NewEngine puts the rooms of one process together, as main does.
+// NewEngine connects the packages of one process, as main does.
 func NewEngine(o bot.Options) (*Engine, error) {
 	b, err := bot.New(o)
 	if err != nil {

@@ -7,78 +7,78 @@ import (
 	"recallbot/bot"
 )
 
-// People are those who use a platform in memory: what they do there, and what each of them sees. It
-// is implemented once for each platform, beside its fake. Users, groups and channels are named by
-// the platform's ids, and a button by the beginning of its label.
+// People is a platform in memory as its users use it: what they do there, and what each of them
+// sees. It is implemented once for each platform, beside its fake. Users, groups and channels have
+// the ids of the platform, and a button is named by the beginning of its label.
 //
-// What people do returns at once: the Deed says what became of it. What cannot be done, such as
-// pressing a button that is not there, is the Deed's problem.
+// A method that acts returns at once, and its Deed says what came of it. If an action is
+// impossible, such as pressing a button that does not exist, the Deed has the problem.
 type People interface {
-	// Type types a line that begins with /recall or /recalls. Where the platform has options in
-	// place of text, NAME:VALUE is filled into that option, and the words before it into those that
-	// come first.
+	// Type types a line that begins with /recall or /recalls. On a platform that has options
+	// instead of text, each NAME:VALUE fills in that option, and the words before it fill in the
+	// first options.
 	Type(user, channel, line string) Deed
-	// Complete types the beginning of a group and returns what is offered.
+	// Complete types the beginning of a group and returns the choices that are offered.
 	Complete(user, channel, typed string) []string
-	// Press presses a button of a message as it is shown, and PressOlder as an older copy shows it.
+	// Press presses a button of a message as it is shown. PressOlder presses one of an older copy.
 	Press(user string, on bot.Ref, label string) Deed
 	PressOlder(user string, older Shown, label string) Deed
-	// PressAlone presses a button of the newest of what user alone sees.
+	// PressAlone presses a button of the newest message that only the user sees.
 	PressAlone(user, label string) Deed
-	// Form is the form that user has in front; Send fills it in, by the names of its inputs, and
-	// sends it.
+	// Form returns the form that the user has open. Send fills it in, by the names of its inputs,
+	// and sends it.
 	Form(user string) (Form, bool)
 	Send(user string, f Form, values map[string]string) Deed
-	// FormsFollow reports whether a form opens only after the press was acknowledged, and not with
+	// FormsFollow reports whether a form opens after the press was acknowledged, rather than with
 	// the acknowledgement.
 	FormsFollow() bool
 
-	// Look is a message as it is now; Channel and Thread are what everybody sees there, oldest
-	// first; Alone is what user alone sees: messages, then windows and open forms.
+	// Look returns a message as it is now. Channel and Thread return what everybody sees there,
+	// oldest first. Alone returns what only the user sees: messages, then windows and open forms.
 	Look(at bot.Ref) (Shown, bool)
 	Channel(id string) []Shown
 	Thread(card bot.Ref) []Shown
 	Alone(user string) []Shown
-	// Notified is whom messages have called for, in order.
+	// Notified returns everybody whom messages have notified, in order.
 	Notified() []Ping
-	// Complaints are what the adapter did that the platform takes but documents as wrong.
+	// Complaints returns the calls of the adapter that the platform accepts but documents as wrong.
 	Complaints() []string
 }
 
-// Deed is something that a person did, on its way.
+// Deed is an action of a person that may still be in progress.
 type Deed interface {
-	// Wait waits until the platform has told the person that it was taken; the error is what they
-	// were told instead, or why they could not do it at all.
+	// Wait waits until the platform has confirmed the action to the person. The error is what the
+	// person was told instead, or why the action was impossible.
 	Wait(ctx context.Context) error
-	// Acked reports whether it was acknowledged in time, and AckedAfter how long that took.
+	// Acked reports whether the action was acknowledged in time, and AckedAfter how long that took.
 	Acked() bool
 	AckedAfter() time.Duration
-	// Problem is the error that Wait returns, as far as it is known now; "" for none.
+	// Problem returns the text of the error that Wait would return, as far as it is known now, or
+	// "".
 	Problem() string
-	// Opened is the form that acknowledged it, where the platform opens forms so.
+	// Opened returns the form that the acknowledgement opened, on a platform where it can.
 	Opened() (Form, bool)
-	// Again delivers it once more, as the platform may.
+	// Again delivers the action once more, as the platform may.
 	Again() Deed
 }
 
-// Shown is something that can be read.
+// Shown is a message, a window or a form as its readers see it.
 type Shown struct {
 	ID  string  // the platform's own, of the message or window
 	Ref bot.Ref // of a message
-	// Text is what its readers read, a line a line, without marks of style; times as
-	// bot.Line.String writes them.
+	// Text is what its readers read, without marks of style. Times are written as bot.Line.String
+	// writes them.
 	Text string
-	// Notice is what a notification of it says.
+	// Notice is the text of its notification.
 	Notice string
-	// Picture is the whole of it as the platform's fake draws it.
+	// Picture is all of it as the platform's fake draws it.
 	Picture string
 	Buttons []string // labels
-	// Live is what works in it: addresses that links lead to, and the ids of whom or what it
-	// mentions.
+	// Live has the addresses of its links, and the ids of whom or what it mentions.
 	Live   []string
 	Files  []bot.File
 	Bot    bool // the bot wrote it
-	Reply  bool // it answers another message, or stands in a thread
+	Reply  bool // it answers another message, or is in a thread
 	Window bool // it is a window or a form, not a message
 	Own    any  // the fake's own value
 }
@@ -91,13 +91,13 @@ type Form struct {
 	Own    any      // the fake's own value
 }
 
-// Ping is somebody's attention that a message called for: a user's, a group's, or "everyone".
+// Ping is a notification: of a user, of a group, or of "everyone".
 type Ping struct {
 	Who      string
 	InThread bool
 }
 
-// Labels are the beginnings of the labels of buttons, by the names that scripts have for them.
+// Labels has the beginnings of the labels of buttons, by their names in scripts.
 var Labels = map[string]string{
 	string(bot.ButtonApprove): "Approve", string(bot.ButtonReject): "Reject", string(bot.ButtonShowAll): "Show all",
 	string(bot.ButtonStop): "Stop", "next": "Next", "previous": "Previous", "recall": "Recall ",

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// script is what a file's comment says.
+// script is a parsed script, without its sections.
 type script struct {
 	rule       string
 	together   bool
@@ -15,17 +15,17 @@ type script struct {
 	directions []direction
 }
 
-// direction is one line of it.
+// direction is one line of a script.
 type direction struct {
 	line  int
 	on    string // the platform that it begins with, "" for none
 	words []string
 }
 
-// String is the direction as it was written, but for the quotes.
+// String returns the direction as it was written, except for quotes.
 func (d direction) String() string { return strings.TrimSpace(d.on + " " + strings.Join(d.words, " ")) }
 
-// verbs that show something, and which word names the section.
+// shows has the verbs that show something, and the index of the word that names the section.
 var shows = map[string]int{"card": 1, "thread": 1, "whisper": 2, "notified": 1, "ledger": 1, "calls": 1}
 
 // shows reports whether a direction of the script shows the section, whose name may end in a
@@ -40,7 +40,7 @@ func (s script) shows(name string) bool {
 	})
 }
 
-// parse reads the comment of a script. Its errors begin with the number of the line.
+// parse parses the comment of a script. Its errors begin with the number of the line.
 func parse(comment string) (script, error) {
 	var s script
 	for n, line := range strings.Split(comment, "\n") {
@@ -64,7 +64,7 @@ func parse(comment string) (script, error) {
 		d := direction{line: n, words: words}
 		if slices.Contains(Platforms, words[0]) {
 			if d.on, d.words = words[0], words[1:]; len(d.words) == 0 {
-				return script{}, fmt.Errorf("%d: %s alone says nothing", n, d.on)
+				return script{}, fmt.Errorf("%d: %s is not followed by a direction", n, d.on)
 			}
 		}
 		if d.words[0] != "stage" {
@@ -79,16 +79,16 @@ func parse(comment string) (script, error) {
 		case len(d.words) > 1:
 			s.settings = append(s.settings, [2]string{d.words[1], strings.Join(d.words[2:], " ")})
 		default:
-			return script{}, fmt.Errorf("%d: stage what?", n)
+			return script{}, fmt.Errorf("%d: a stage direction needs a key", n)
 		}
 	}
 	if len(s.directions) == 0 {
-		return script{}, fmt.Errorf("1: nothing happens in this script")
+		return script{}, fmt.Errorf("1: the script has no directions")
 	}
 	return s, nil
 }
 
-// split parts a line into words. Quotes may begin in the middle of a word: reason:'two words'.
+// split splits a line into words. Quotes may begin in the middle of a word: reason:'two words'.
 func split(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -129,8 +129,8 @@ func split(line string) ([]string, error) {
 	return words, nil
 }
 
-// escaped reads what a backslash stands for at the beginning of s, and how long it is. A backslash
-// before anything else stands for itself.
+// escaped returns what a backslash at the beginning of s stands for, and the length of the
+// sequence. A backslash before anything else stands for itself.
 func escaped(s string) (string, int, error) {
 	switch {
 	case strings.HasPrefix(s, `\n`):

@@ -54,7 +54,7 @@ card asked
 		t.Errorf("parse = %+v", s)
 	}
 	if !s.shows("asked.slack") || !s.shows("asked") || s.shows("other") {
-		t.Error("shows does not tell the sections that are shown from others")
+		t.Error("shows does not distinguish the sections that are shown from others")
 	}
 	for _, wrong := range []string{
 		"pass 5m\n",                          // no rule

@@ -12,29 +12,30 @@ import (
 	"time"
 )
 
-// beat is how long a direction takes that lets something happen. It is more than the shortest of
-// the bot's and the adapters' pauses.
+// beat is how long a direction takes that changes something. It is longer than the shortest pauses
+// of the bot and the adapters.
 const beat = time.Second
 
-// talk is one telling of a script.
+// talk follows the directions of one script on one platform, or on both together.
 type talk struct {
 	w        World
 	platform string // "" when both platforms are in the world
 	ids      map[string]string
 	count    int
 	seen     []section
-	line     int // of the direction that is followed
+	line     int // of the current direction
 }
 
-// settle lets what was set off take its course for d, give or take, to the middle of a second: then
-// a pause of some random milliseconds on the way does not show in the times that people see.
-func settle(d time.Duration) {
+// wait waits for about d, until the middle of a second, and then until every goroutine of the
+// bubble is blocked. Because it ends in the middle of a second, a random delay of some milliseconds
+// does not change the times that people see.
+func wait(d time.Duration) {
 	middle := time.Now().Add(d).Truncate(time.Second).Add(time.Second / 2)
 	time.Sleep(time.Until(middle))
 	synctest.Wait()
 }
 
-// follow does what a direction says.
+// follow follows one direction.
 func (k *talk) follow(d direction) error {
 	k.line = d.line
 	on := d.on
@@ -48,26 +49,26 @@ func (k *talk) follow(d direction) error {
 	verb, args := words[0], words[1:]
 	anywhere := []string{"pass", "restart", "chat", "ledger", "calls"}
 	if on == "" && !slices.Contains(anywhere, verb) {
-		return errors.New("with both platforms in the world, say on which")
+		return errors.New("with both platforms in the world, a direction begins with a platform")
 	}
 	if n, ok := shows[verb]; ok && len(words) <= n {
-		return fmt.Errorf("%s what?", verb)
+		return fmt.Errorf("a word is missing after %s", verb)
 	}
 	switch verb {
 	case "press", "press-kept", "open":
 		if len(args) < 2 {
-			return errors.New("who presses what?")
+			return errors.New("a person or a button is missing")
 		}
 		return k.press(on, verb, strings.Split(args[0], ","), args[1], args[2:])
 	case "fill":
 		if len(args) < 1 {
-			return errors.New("who fills in what?")
+			return errors.New("a person is missing")
 		}
 		values := map[string]string{}
 		for _, a := range args[1:] {
 			name, value, ok := strings.Cut(a, ":")
 			if !ok {
-				return fmt.Errorf("%q is no NAME:VALUE", a)
+				return fmt.Errorf("%q is not NAME:VALUE", a)
 			}
 			values[name] = value
 		}
@@ -79,10 +80,10 @@ func (k *talk) follow(d direction) error {
 		return k.then(k.w.Redeliver(on))
 	case "pass":
 		if len(args) != 1 {
-			return errors.New("pass how long?")
+			return errors.New("a duration is missing")
 		}
 		t, err := time.ParseDuration(args[0])
-		settle(t)
+		wait(t)
 		return err
 	case "restart":
 		var down time.Duration
@@ -95,7 +96,7 @@ func (k *talk) follow(d direction) error {
 		if err := k.w.Kill(); err != nil {
 			return err
 		}
-		settle(down)
+		wait(down)
 		return k.then(k.w.Start())
 	case "chat":
 		return k.w.Chat(args...)
@@ -143,10 +144,10 @@ func (k *talk) follow(d direction) error {
 	return errors.New("there is no such direction")
 }
 
-// then lets a beat pass after something that people did.
+// then waits for a beat after an action that succeeded.
 func (k *talk) then(err error) error {
 	if err == nil {
-		settle(beat)
+		wait(beat)
 	}
 	return err
 }
@@ -158,7 +159,7 @@ func (k *talk) at(args []string, n int) string {
 	return ""
 }
 
-// press lets everybody named press at once.
+// press lets everybody in who press the button at the same time.
 func (k *talk) press(on, verb string, who []string, button string, more []string) error {
 	id, values := "", map[string]string{}
 	for _, m := range more {
@@ -190,7 +191,7 @@ func (k *talk) press(on, verb string, who []string, button string, more []string
 	return k.then(errors.Join(errs...))
 }
 
-// show notes what is seen under a name.
+// show returns a function that adds what is seen as a section of this name.
 func (k *talk) show(name string) func(string, error) error {
 	return func(text string, err error) error {
 		if err != nil {
@@ -213,11 +214,11 @@ func (k *talk) show(name string) func(string, error) error {
 
 var (
 	requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
-	told      = regexp.MustCompile(`\bR-\d{1,3}\b`)
+	numbered  = regexp.MustCompile(`\bR-\d{1,3}\b`)
 	hash      = regexp.MustCompile(`\b[0-9a-f]{16,64}\b`)
 )
 
-// learn numbers the requests that there are.
+// learn gives a number to each request that has none.
 func (k *talk) learn() error {
 	ids, err := k.w.Requests()
 	if err != nil {
@@ -232,8 +233,8 @@ func (k *talk) learn() error {
 	return nil
 }
 
-// plain replaces what is random by what is the same each time. A request's id in lower case (a
-// file's name) is replaced too.
+// plain replaces random text by text that is the same in each run. It also replaces the id of a
+// request in lower case, which is part of a file's name.
 func (k *talk) plain(s string) string {
 	for id, name := range k.ids {
 		s = strings.ReplaceAll(s, id, name)
@@ -247,12 +248,12 @@ func (k *talk) plain(s string) string {
 	})
 }
 
-// real replaces R-1 by the id that is meant.
+// real replaces R-1 and the like by the id of the request.
 func (k *talk) real(s string) string {
-	if !told.MatchString(s) || k.learn() != nil {
+	if !numbered.MatchString(s) || k.learn() != nil {
 		return s
 	}
-	return told.ReplaceAllStringFunc(s, func(name string) string {
+	return numbered.ReplaceAllStringFunc(s, func(name string) string {
 		for id, n := range k.ids {
 			if n == name {
 				return id
