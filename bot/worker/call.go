@@ -10,13 +10,13 @@ import (
 	"recallbot/recall"
 )
 
-// send makes the call of one claimed batch and says what its answer means. It stores nothing.
+// send makes the call of one claimed batch, and returns what its answer means. It stores nothing.
 func (r *runner) send(j job) *called {
 	res := &called{fate: fate{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{},
 		reread: map[recall.Seq]bot.Outcome{}}}
 	seqs, err := r.readAgain(j, res)
 	if err != nil {
-		res.back, res.counts, res.after, res.unreadable = j.batch.Seqs, true, backoff(j.batch.Attempts), true
+		res.retry, res.counts, res.after, res.unreadable = j.batch.Seqs, true, backoff(j.batch.Attempts), true
 		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {
 			res.pause = api
 		}
@@ -60,8 +60,7 @@ func (r *runner) send(j job) *called {
 	return res
 }
 
-// callDetail is what the audit log keeps of a call: which messages, and what was answered. No
-// content.
+// callDetail returns the audit detail of a call: which messages, and the answer, without content.
 func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[string]any {
 	d := map[string]any{"op": "group_msg_recall", "batch": j.batch.N, "seqs": command.MakeRanges(seqs...).String()}
 	if err != nil {
@@ -76,7 +75,7 @@ func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[
 	return d
 }
 
-// judgeCode decides what a code for one message means.
+// judgeCode adds to res what the code of one message means.
 func (r *runner) judgeCode(res *called, j job, s recall.Seq, code recall.Code, info string, now time.Time) {
 	if code != recall.CodeOK {
 		switch code.Class() {
@@ -85,7 +84,7 @@ func (r *runner) judgeCode(res *called, j job, s recall.Seq, code recall.Code, i
 			return
 		case recall.ClassRetry, recall.ClassSlower, recall.ClassWait, recall.ClassSignAgain:
 			if j.batch.Attempts < retriesApp {
-				res.back, res.counts, res.after = append(res.back, s), true, backoff(j.batch.Attempts)
+				res.retry, res.counts, res.after = append(res.retry, s), true, backoff(j.batch.Attempts)
 				return
 			}
 		}
@@ -99,17 +98,17 @@ func (r *runner) judgeCode(res *called, j job, s recall.Seq, code recall.Code, i
 	if o.Class == bot.ClassRefused && !code.Known() && info == "" {
 		o.Info = code.Meaning()
 	}
-	if code != recall.CodeOK && j.batch.Doubted { // it may have been our own lost call that recalled it
+	if code != recall.CodeOK && j.batch.Doubted { // an earlier call whose answer was lost may have recalled it
 		res.reread[s] = o
 		return
 	}
 	res.outcomes[s] = o
 }
 
-// judge decides what a failed call means for its batch, its request and the app.
+// judge adds to res what a failed call means for its batch, its request and the app.
 func (r *runner) judge(res *called, j job, seqs []recall.Seq, err error, now time.Time) {
 	if errors.Is(err, recall.ErrNotSent) {
-		res.back = seqs
+		res.retry = seqs
 		if !errors.Is(err, errNotHeld) && !errors.Is(err, errStopping) {
 			res.counts, res.after = true, backoff(j.batch.Attempts)
 		}
@@ -117,7 +116,7 @@ func (r *runner) judge(res *called, j job, seqs []recall.Seq, err error, now tim
 	}
 	api, ok := errors.AsType[*recall.Error](err)
 	if !ok {
-		res.doubt = seqs // a lost or unreadable answer: it may have been executed
+		res.doubt = seqs // the answer is lost or unreadable: the call may have been executed
 		return
 	}
 	res.answered = true
@@ -125,14 +124,14 @@ func (r *runner) judge(res *called, j job, seqs []recall.Seq, err error, now tim
 	case class == recall.ClassUnknownOutcome:
 		res.doubt = seqs
 	case history.Pauses(api.Code):
-		res.back, res.pause = seqs, api
+		res.retry, res.pause = seqs, api
 	case class == recall.ClassRetry && j.batch.Attempts >= retriesApp:
-		res.back, res.pause = seqs, api
+		res.retry, res.pause = seqs, api
 	case class == recall.ClassRetry || class == recall.ClassSlower || class == recall.ClassWait ||
 		class == recall.ClassSignAgain:
-		res.back, res.counts, res.after = seqs, true, backoff(j.batch.Attempts)
+		res.retry, res.counts, res.after = seqs, true, backoff(j.batch.Attempts)
 		if class == recall.ClassSlower {
-			res.counts, res.after = false, 0 // the pacer has halved its pace; the next slot will do
+			res.counts, res.after = false, 0 // the pacer has halved its pace, so no pause is needed
 		}
 	case api.Code.Level() == recall.LevelRequest:
 		for _, s := range seqs {

@@ -6,7 +6,8 @@ import (
 	"recallbot/bot"
 )
 
-// begin marks an approved request as running. Its messages are batched as they are claimed.
+// begin marks an approved request as running. Its messages are put into batches as they are
+// claimed.
 func (r *runner) begin(tx bot.Tx, req bot.Request) (bot.Request, error) {
 	if p, err := tx.Paused(req.App); err != nil || p != nil && ahead(tx, p.Next, probeEvery) {
 		return req, err // it waits; StartWithin ends the wait
@@ -32,17 +33,19 @@ func (r *runner) begin(tx bot.Tx, req bot.Request) (bot.Request, error) {
 	return next, r.w.Show(tx, req.ID)
 }
 
-// flight is how many batches are claimed and not yet answered, at most: those of a third of a
-// second, so that calls of 0.3 s use the quota. More would only wait for their turn, and nobody
-// could stop before it has come.
+// flight is how many batches may be claimed and not yet answered: the batches of a third of a
+// second, so that calls of 0.3 s use the whole quota. More batches would only wait for their turn,
+// and could not be stopped while they wait.
 func (w *Worker) flight() int { return max(2, w.CallsPerSecond*64/200) }
 
-// claimAtOnce is how many batches are claimed in one transaction, at most: a tenth of a second's.
+// claimAtOnce is how many batches one transaction claims at most: the batches of a tenth of a
+// second.
 func (w *Worker) claimAtOnce() int { return max(1, w.CallsPerSecond/10) }
 
-// claim takes batches to be sent: at most what fills the flight, small requests first, each at
-// least its share. A paused app gets one, when its probe is due. more says that a part of the rest
-// gave few and there may be more of it, hungry that there was not room for all.
+// claim claims batches to be sent, as many as the flight has room for. Small requests come first,
+// and each request gets at least its share. A paused app gets one batch when its probe is due. more
+// says that a request may have more batches than were found; hungry says that there was no room for
+// all.
 func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hungry bool, err error) {
 	if time.Now().Before(r.first) || !r.held() {
 		return nil, false, false, nil
@@ -62,7 +65,7 @@ func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hung
 	if err != nil {
 		return nil, false, false, err
 	}
-	all := map[bot.RequestID]bool{} // there is no more of it to claim now
+	all := map[bot.RequestID]bool{} // requests of which nothing more can be claimed now
 	for pass := range 2 {
 		for i, req := range running {
 			if all[req.ID] {
@@ -110,12 +113,12 @@ func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hung
 	return jobs, more, len(jobs) == room, nil
 }
 
-// putOffMost is how many batches of a request may be put off when more of it is begun. Where so
-// many are, the service is away, and calls that fail help nobody.
+// putOffMost is how many batches of a request may be waiting for another try before no more of it
+// is begun. So many mean that the service is unavailable.
 const putOffMost = 64
 
-// toClaim returns up to limit batches that are due to be sent, and makes some of a part of the rest
-// where there are fewer. more says that this gave few, and that there may be more.
+// toClaim returns up to limit batches that are due. If there are fewer, it makes more from the
+// messages that have no batch. more says that this made few, and that there may be more.
 func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch, more bool, err error) {
 	due, putOff, err := dueBatches(tx, req.ID, limit)
 	if err != nil || len(due) == limit || putOff >= putOffMost {
@@ -130,7 +133,7 @@ func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch
 		return nil, false, err
 	case len(due) > 0:
 		return due, more && len(due) < limit, nil
-	case made > 0: // in doubt: they are read first
+	case made > 0: // the new batches are in doubt: they are read first
 		return nil, false, nil
 	case putOff > 0:
 		return nil, more, nil
@@ -138,8 +141,8 @@ func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch
 	return nil, more, r.finish(tx, req.ID)
 }
 
-// dueBatches returns up to limit batches that are to be sent now, and how many of those that it saw
-// are put off.
+// dueBatches returns up to limit batches that are due, and how many of those that it read are not
+// due yet.
 func dueBatches(tx bot.Tx, id bot.RequestID, limit int) (due []bot.Batch, putOff int, err error) {
 	all, err := tx.Batches(id, limit+putOffMost, bot.BatchPending)
 	if err != nil {

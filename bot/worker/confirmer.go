@@ -10,8 +10,8 @@ import (
 	"recallbot/recall"
 )
 
-// confirming reports whether the end of a request whose every message has its outcome must wait,
-// because it may yet be learned what the outcomes rest on.
+// confirming reports whether a request whose every message has its outcome must not end yet,
+// because a second source may still confirm its outcomes.
 func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 	open, err := tx.Unconfirmed(req.ID, 0, 1)
 	if err != nil || len(open) == 0 && req.StillShown.Count() == 0 {
@@ -37,9 +37,9 @@ func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 	}
 }
 
-// toReadBack returns what is to be read next of a request that is being confirmed; nil for nothing
-// now.
-func (r *runner) toReadBack(tx bot.Tx, req bot.Request) (*readBack, error) {
+// nextProof returns the next messages of a request that are to be read for confirmation, or nil if
+// there are none now.
+func (r *runner) nextProof(tx bot.Tx, req bot.Request) (*proofRead, error) {
 	if r.w.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.Group.Type != "" &&
 		!req.Group.Type.HasHistory() {
 		return nil, nil
@@ -51,7 +51,7 @@ func (r *runner) toReadBack(tx bot.Tx, req bot.Request) (*readBack, error) {
 	if p.busy || p.done || time.Now().Before(p.after) {
 		return nil, nil
 	}
-	found := readBack{request: req.ID}
+	found := proofRead{request: req.ID}
 	var err error
 	if p.round == 0 {
 		if found.seqs, err = tx.Unconfirmed(req.ID, p.from, confirmAtOnce); err != nil {
@@ -68,8 +68,8 @@ func (r *runner) toReadBack(tx bot.Tx, req bot.Request) (*readBack, error) {
 	return &found, nil
 }
 
-// readBack reads history for what was answered as recalled.
-func (r *runner) readBack(req bot.Request, found *readBack) {
+// prove reads in history the messages that the API answered as recalled.
+func (r *runner) prove(req bot.Request, found *proofRead) {
 	p := r.proofs[req.ID]
 	if p == nil {
 		p = &proof{}
@@ -88,8 +88,8 @@ func (r *runner) readBack(req bot.Request, found *readBack) {
 				case ok && m.Status == recall.StatusNormal:
 					found.still = append(found.still, s)
 				}
-				// Gone, or not in history at all: nothing speaks against the answer, and nothing
-				// confirms it.
+				// A message that is gone or not in history neither confirms nor contradicts the
+				// answer.
 			}
 		}
 		found.traces = rd.Traces
@@ -97,9 +97,9 @@ func (r *runner) readBack(req bot.Request, found *readBack) {
 	})
 }
 
-// tookBack notes what a reading means for the next one. History may be a moment behind the recall:
-// what it still shows is read again, after pauses that grow.
-func (p *proof) tookBack(found *readBack) {
+// took records what a read means for the next one. History may be a moment behind the recall, so
+// messages that it still shows are read again, after pauses that grow.
+func (p *proof) took(found *proofRead) {
 	p.busy = false
 	if found.err != nil {
 		if kind, _ := history.JudgeRead(found.err); kind == history.ReadNever || kind == history.ReadRefused {
@@ -122,13 +122,12 @@ func (p *proof) tookBack(found *readBack) {
 	p.round++
 }
 
-func (b *readBack) written(r *runner) { r.proofs[b.request].tookBack(b) }
+func (b *proofRead) written(r *runner) { r.proofs[b.request].took(b) }
 
-func (b *readBack) about() (bot.RequestID, []recall.Seq) { return b.request, nil }
+func (b *proofRead) about() (bot.RequestID, []recall.Seq) { return b.request, nil }
 
-// write stores what a reading found, while the request is still being confirmed: what comes later
-// changes nothing.
-func (b *readBack) write(r *runner, tx bot.Tx, _ *later) error {
+// write stores what was read, if the request is still being confirmed.
+func (b *proofRead) write(r *runner, tx bot.Tx, _ *later) error {
 	if err := r.w.AuditTraces(tx, b.request, b.traces); err != nil {
 		return err
 	}

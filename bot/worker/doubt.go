@@ -11,8 +11,9 @@ import (
 	"recallbot/recall"
 )
 
-// readAfter reads those messages that were in doubt before this call and got a final code from it:
-// the code may come from the lost call having recalled them. What cannot be read stays in doubt.
+// readAfter reads the messages that were in doubt before this call and got a final code from it:
+// the earlier call, whose answer was lost, may have recalled them. What cannot be read stays in
+// doubt.
 func (r *runner) readAfter(res *called, j job) {
 	if len(res.reread) == 0 {
 		return
@@ -34,38 +35,39 @@ func (r *runner) readAfter(res *called, j job) {
 	res.reread = nil
 }
 
-// read finds out about a batch in doubt by reading history.
+// read starts to resolve a batch in doubt by reading history, unless it is being read, must wait,
+// or too many others are being read.
 func (r *runner) read(j job) {
 	id := batchID{j.request.ID, j.batch.N}
-	d := r.settling[id]
+	d := r.resolving[id]
 	if d != nil && (d.busy || time.Now().Before(d.after)) {
 		return
 	}
 	busy := 0
-	for _, other := range r.settling {
+	for _, other := range r.resolving {
 		if other.busy {
 			busy++
 		}
 	}
-	if busy >= settlersMost {
+	if busy >= resolversMost {
 		return
 	}
 	if d == nil {
 		d = &doubtful{}
-		r.settling[id] = d
+		r.resolving[id] = d
 	}
 	d.busy = true
-	r.wg.Go(func() { r.results <- r.settle(j) })
+	r.wg.Go(func() { r.results <- r.resolve(j) })
 }
 
-// settle decides a doubt by what history says. What is still there is sent again if it is what was
-// sealed. Only where the group keeps no history is it sent again unread; what cannot be read else
-// stays in doubt.
-func (r *runner) settle(j job) *settled {
-	res := &settled{fate: fate{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{}}}
+// resolve decides a doubt by what history shows. A message that is still there is sent again if it
+// is what was sealed. Only in a group that keeps no history is it sent again unread; otherwise a
+// message that cannot be read stays in doubt.
+func (r *runner) resolve(j job) *resolved {
+	res := &resolved{fate: fate{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{}}}
 	sendAgain := j.request.State == bot.Running
-	unread := func() *settled {
-		res.back, res.unread, res.counts, res.after = j.batch.Seqs, true, true, backoff(j.batch.Attempts)
+	unread := func() *resolved {
+		res.retry, res.unread, res.counts, res.after = j.batch.Seqs, true, true, backoff(j.batch.Attempts)
 		return res
 	}
 	if keepsNone(j.request) && sendAgain {
@@ -73,7 +75,7 @@ func (r *runner) settle(j job) *settled {
 	}
 	sealed, err := r.sealedBatch(j)
 	if err != nil {
-		r.w.Log.Warn("a doubt cannot be compared with its seal", "request", j.request.ID, "err", err)
+		r.w.Log.Warn("cannot read the seal of a batch in doubt", "request", j.request.ID, "err", err)
 		res.failed = true
 		return res
 	}
@@ -82,7 +84,8 @@ func (r *runner) settle(j job) *settled {
 	res.traces = rd.Traces
 	if err != nil {
 		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {
-			r.w.Log.Warn("a doubt cannot be read while the app is refused", "request", j.request.ID, "err", api)
+			r.w.Log.Warn("cannot read a batch in doubt while the service refuses the app",
+				"request", j.request.ID, "err", api)
 		} else if sendAgain && kind == history.ReadNever && sealed.unseen(command.MakeRanges(j.batch.Seqs...)) {
 			return unread()
 		}
@@ -106,10 +109,10 @@ func (r *runner) settle(j job) *settled {
 		}
 	}
 	if sendAgain && len(res.outcomes) == 0 && !j.batch.Single {
-		res.back, res.single = res.single, nil
+		res.retry, res.single = res.single, nil
 	}
-	// The first try after a doubt need not wait; a service that keeps losing answers is not
-	// hammered.
+	// The first try after a doubt need not wait. Later tries wait, because the service may keep
+	// losing answers.
 	if res.counts = true; j.batch.Attempts > 0 {
 		res.after = backoff(j.batch.Attempts - 1)
 	}

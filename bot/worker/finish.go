@@ -4,8 +4,8 @@ import (
 	"recallbot/bot"
 )
 
-// finish ends a request whose every message has its outcome, once it is known what the outcomes
-// rest on or that has been waited for long enough.
+// finish ends a request whose every message has its outcome, once the outcomes are confirmed or the
+// wait for that is over.
 func (r *runner) finish(tx bot.Tx, id bot.RequestID) error {
 	open, err := tx.Batches(id, 1, bot.BatchPending, bot.BatchSending, bot.BatchDoubt)
 	if err != nil || len(open) > 0 {
@@ -35,7 +35,7 @@ func (r *runner) finish(tx bot.Tx, id bot.RequestID) error {
 	return r.w.End(tx, req, bot.WhyStopped)
 }
 
-// empty ends a batch whose every message has got its outcome elsewhere, from a callback.
+// empty ends a batch whose every message has got its outcome from a callback.
 func (r *runner) empty(tx bot.Tx, id bot.RequestID, bt bot.Batch) error {
 	bt.State = bot.BatchDone
 	if err := tx.PutBatches(id, []bot.Batch{bt}); err != nil {

@@ -11,20 +11,20 @@ import (
 	"recallbot/bot/history"
 )
 
-// errNotHeld: what was to be done under a lease must not be done any more.
+// errNotHeld is the error of an action that needs a lease which is no longer held.
 var errNotHeld = errors.New("the lease is not held any more")
 
-// holding is a lease that this process has. How long it may be relied on is counted from before
-// each call of the ledger, on the process's monotonic clock.
+// holding is a lease that this process has. The time for which it may be relied on is measured from
+// before each call of the ledger, by the process's monotonic clock.
 type holding struct {
 	bot.Lease
 	w    *Worker
 	base time.Time
-	till atomic.Int64 // monotonic nanoseconds since base: another process may have it from then on
+	till atomic.Int64 // monotonic nanoseconds since base, after which another process may have it
 }
 
-// take takes the named lease. It returns ErrHeld while another process has it.
-func (w *Worker) take(ctx context.Context, name string) (*holding, error) {
+// acquire acquires the named lease. It returns ErrHeld while another process has it.
+func (w *Worker) acquire(ctx context.Context, name string) (*holding, error) {
 	h := &holding{w: w, base: time.Now()}
 	var err error
 	if h.Lease, err = w.Ledger.Acquire(ctx, name, w.Holder, w.LeaseTTL); err != nil {
@@ -34,19 +34,19 @@ func (w *Worker) take(ctx context.Context, name string) (*holding, error) {
 	return h, nil
 }
 
-// left is for how long the lease may still be relied on: a margin of a fifth is kept.
+// left returns for how long the lease may still be relied on. It keeps a margin of a fifth.
 func (h *holding) left() time.Duration {
 	return time.Duration(h.till.Load()) - h.w.LeaseTTL/5 - time.Since(h.base)
 }
 
 func (h *holding) held() bool { return h.left() > 0 }
 
-// keep renews the lease until ctx ends. Where it has passed to another process, or cannot be
-// renewed while it may be relied on, keep calls lost and returns.
+// keep renews the lease until ctx ends. If another process has the lease, or if it cannot be
+// renewed while it may still be relied on, keep calls lost and returns.
 func (h *holding) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	for history.Sleep(ctx, h.w.LeaseTTL/5) {
 		before := time.Since(h.base)
-		inTime, cancel := context.WithTimeout(ctx, h.left()) // a ledger that hangs is one that cannot be reached
+		inTime, cancel := context.WithTimeout(ctx, h.left()) // a ledger that does not answer counts as unreachable
 		err := h.w.Ledger.Renew(inTime, h.Lease, h.w.LeaseTTL)
 		cancel()
 		switch {
@@ -69,7 +69,7 @@ func (h *holding) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	}
 }
 
-// giveUp gives the lease up, so that nobody need wait for its end, and wakes the topics.
+// giveUp releases the lease, so that nobody need wait for its end, and wakes the topics.
 func (h *holding) giveUp(ctx context.Context, wakes ...bot.Topic) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
@@ -80,19 +80,19 @@ func (h *holding) giveUp(ctx context.Context, wakes ...bot.Topic) {
 			return nil
 		})
 	}
-	if err != nil && !errors.Is(err, bot.ErrEnded) { // then others find out a moment later
-		h.w.Log.Error("cannot give a lease up; it runs out by itself", "lease", h.Name, "err", err)
+	if err != nil && !errors.Is(err, bot.ErrEnded) { // then others notice a moment later
+		h.w.Log.Error("cannot release a lease; it expires by itself", "lease", h.Name, "err", err)
 	}
 }
 
-// Alone waits until this process has the named lease, runs fn under it, gives it up, and returns
-// what fn returned: of all processes on one ledger one at a time runs fn, and the next begins at
-// once when it has returned, or within the lease's time when the process has died. It calls waits,
-// which may be nil, when it finds that another process has the lease. It returns nil without having
-// run fn when ctx ends before.
+// Alone waits until this process has the named lease, runs fn, releases the lease, and returns what
+// fn returned. Of all processes on one ledger, one at a time runs fn. The next begins at once when
+// fn has returned, or after the lease has expired if the process has died. Alone calls waits, which
+// may be nil, when it finds that another process has the lease. It returns nil without having run
+// fn if ctx ends first.
 //
-// The context of fn ends when ctx ends, or when the lease may soon be another's because it cannot
-// be renewed: fn must stop at once what only one may do.
+// The context of fn ends when ctx ends, or when the lease cannot be renewed and may soon be
+// another's: fn must then stop at once what only one process may do.
 func (w *Worker) Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error {
 	return w.alone(ctx, name, waits, func(ctx context.Context, _ bot.Lease) error { return fn(ctx) })
 }
@@ -103,13 +103,13 @@ func (w *Worker) alone(ctx context.Context, name string, waits func(),
 	wakes, cancel := w.Ledger.Subscribe(free)
 	defer cancel()
 	for told := false; ctx.Err() == nil; waitFor(ctx, wakes, w.LeaseTTL/5) {
-		h, err := w.take(ctx, name)
+		h, err := w.acquire(ctx, name)
 		switch {
 		case err == nil:
 			return h.under(ctx, free, fn)
 		case !errors.Is(err, bot.ErrHeld):
 			if ctx.Err() == nil {
-				w.Log.Error("cannot take a lease", "lease", name, "err", err)
+				w.Log.Error("cannot acquire a lease", "lease", name, "err", err)
 			}
 		case !told && waits != nil:
 			told = true
@@ -119,7 +119,7 @@ func (w *Worker) alone(ctx context.Context, name string, waits func(),
 	return nil
 }
 
-// under runs fn while the lease is kept, then gives it up and wakes free.
+// under runs fn while it keeps the lease, then releases the lease and wakes free.
 func (h *holding) under(ctx context.Context, free bot.Topic, fn func(ctx context.Context, l bot.Lease) error) error {
 	defer h.giveUp(ctx, free)
 	held, lost := context.WithCancelCause(ctx)

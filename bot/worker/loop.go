@@ -13,14 +13,14 @@ import (
 
 const (
 	storeEvery = 100 * time.Millisecond // answers are stored together this often, and at once when nothing is in flight
-	workPoll   = 2 * time.Second        // the slow look for work where no wake came
-	holdPoll   = 500 * time.Millisecond // the same while the lease is held: what waits for its time is found by it
+	workPoll   = 2 * time.Second        // the interval of looking for work without a wake
+	holdPoll   = 500 * time.Millisecond // the same while the lease is held; finds batches that have become due
 	heldPoll   = 400 * time.Millisecond // the same while another process holds the lease
 	idleFor    = 5 * time.Second        // how long the lease is kept when there is nothing to do
 )
 
-// Run prepares, runs and tells until ctx ends, then finishes the calls in flight, gives its leases
-// up and returns.
+// Run prepares and runs requests and writes cards until ctx ends. Then it finishes the calls in
+// flight, releases its leases and returns.
 func (w *Worker) Run(ctx context.Context) error {
 	if err := w.start(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
@@ -35,7 +35,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// start keeps the roster and tells the audit log what the process was started with.
+// start stores the roster, and records in the audit log how the process is configured.
 func (w *Worker) start(ctx context.Context) error {
 	var after later
 	err := w.Ledger.Tx(ctx, func(tx bot.Tx) error {
@@ -55,13 +55,12 @@ func (w *Worker) start(ctx context.Context) error {
 	return err
 }
 
-// work takes the app's lease while there is something to prepare or run, and gives it up when there
-// is nothing.
+// work holds the app's lease while there is something to prepare or run.
 func (w *Worker) work(ctx context.Context) {
 	wakes, cancel := w.Ledger.Subscribe(bot.WakePreparer, bot.WakeRunner)
 	defer cancel()
 	name := fmt.Sprintf("app/%d", w.App)
-	var kept *holding // since no other process may want it
+	var kept *holding // not released, because no other process may want it
 	defer func() {
 		if kept != nil {
 			kept.giveUp(ctx)
@@ -70,7 +69,7 @@ func (w *Worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		poll := workPoll
 		if w.hasWork(ctx) {
-			h, err := w.take(ctx, name)
+			h, err := w.acquire(ctx, name)
 			switch {
 			case err == nil:
 				kept = w.hold(ctx, h, wakes)
@@ -78,7 +77,7 @@ func (w *Worker) work(ctx context.Context) {
 			case errors.Is(err, bot.ErrHeld): // its holder may die
 				poll = min(heldPoll, w.LeaseTTL/5)
 			case ctx.Err() == nil:
-				w.unheld.log(w.Log, "cannot take the app's lease", err)
+				w.unheld.log(w.Log, "cannot acquire the app's lease", err)
 			}
 		}
 		waitFor(ctx, wakes, poll)
@@ -97,8 +96,8 @@ func (w *Worker) hasWork(ctx context.Context) bool {
 	return len(found) > 0
 }
 
-// hold prepares and runs under one lease until there is nothing to do, the lease is lost, or ctx
-// ends. It gives the lease up, or returns it where no other process may want it before this one
+// hold prepares and runs requests under one lease until there is nothing to do, the lease is lost,
+// or ctx ends. It releases the lease, or returns it if no other process may want it before this one
 // ends.
 func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (kept *holding) {
 	w.Leads.Store(true)
@@ -108,7 +107,7 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (k
 	r := &runner{
 		w: w, holding: h, ctx: runCtx, calls: context.WithoutCancel(ctx),
 		results: make(chan result, w.flight()), preparing: map[bot.RequestID]context.CancelFunc{},
-		settling: map[batchID]*doubtful{}, tookOver: map[bot.RequestID]bool{},
+		resolving: map[batchID]*doubtful{}, tookOver: map[bot.RequestID]bool{},
 		proofs: map[bot.RequestID]*proof{}, unread: map[batchID]bool{},
 	}
 	if h.Prior != "" && h.Prior != w.Holder {
@@ -122,7 +121,7 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (k
 	r.drain()
 	h.Rested = r.untilRested() <= 0
 	switch {
-	case ctx.Err() != nil: // another process goes on at once
+	case ctx.Err() != nil: // another process continues at once
 		h.giveUp(ctx, bot.WakePreparer, bot.WakeRunner)
 	case w.Ledger.Shared():
 		h.giveUp(ctx)
@@ -132,14 +131,14 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (k
 	return nil
 }
 
-// untilRested returns how long it is until a window has passed since the last call under this
-// lease, and since any under the one before it.
+// untilRested returns how long it takes until a window has passed since the last call under this
+// lease and under the one before it.
 func (r *runner) untilRested() time.Duration {
 	return max(time.Until(r.first), time.Until(r.called.Add(r.w.Window)))
 }
 
-// drain waits for what is still on its way when the loop has ended. What comes back is not stored:
-// the next holder finds it in doubt.
+// drain waits for what is still in progress when the loop has ended. It stores no results: the next
+// holder finds those batches in doubt.
 func (r *runner) drain() {
 	done := make(chan struct{})
 	go func() {
@@ -156,8 +155,8 @@ func (r *runner) drain() {
 	}
 }
 
-// loop is the one goroutine that writes: it stores answers, claims batches, starts readings, and
-// ends requests.
+// loop runs in the one goroutine that writes for the lease: it stores answers, claims batches,
+// starts reads, and ends requests.
 func (r *runner) loop(wakes <-chan struct{}) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
@@ -167,9 +166,9 @@ func (r *runner) loop(wakes <-chan struct{}) {
 	woken := true
 	for {
 		resting, failed := time.Duration(0), false
-		if err := r.findOut(); err != nil {
+		if err := r.resolveUnsure(); err != nil {
 			failed = true
-			r.w.unstored.log(r.w.Log, "cannot find out whether answers were stored", err)
+			r.w.unstored.log(r.w.Log, "cannot read whether answers were stored", err)
 		} else if len(r.pending) > 0 && (r.flying == 0 || len(r.pending) >= flight/2 ||
 			time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
@@ -180,7 +179,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				r.w.unstored.log(r.w.Log, "cannot store answers; they are kept and stored later", err)
 			}
 			lastStore = time.Now()
-			woken = true // what was stored may be gone on with
+			woken = true // there may be a next step for what was stored
 		}
 		switch {
 		case r.ctx.Err() != nil && r.flying == 0:
@@ -207,8 +206,9 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				if idleSince.IsZero() {
 					idleSince = looked
 				}
-				// What a person does next often follows at once. Given up before a window has
-				// passed, the lease would make the next holder wait for it with its first call.
+				// A person often does the next thing soon. If the lease were released before a
+				// window has passed, the next holder would have to wait for it before its first
+				// call.
 				if resting = max(idleFor-time.Since(idleSince), r.untilRested()); resting <= 0 {
 					return
 				}
@@ -220,7 +220,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		if r.more {
 			wait = 0
 		}
-		if failed { // a ledger that is away is not asked all the time
+		if failed { // an unreachable ledger is not asked all the time
 			wait = max(wait, storeEvery)
 		}
 		if resting > 0 {
@@ -239,11 +239,11 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		}
 		select {
 		case res := <-r.results:
-			res.take(r)
+			res.collect(r)
 			for more := true; more; {
 				select {
 				case res := <-r.results:
-					res.take(r)
+					res.collect(r)
 				default:
 					more = false
 				}
@@ -257,8 +257,8 @@ func (r *runner) loop(wakes <-chan struct{}) {
 	}
 }
 
-// findOut finds out about the transaction of which it is not known whether it was written.
-func (r *runner) findOut() error {
+// resolveUnsure reads whether the transaction of r.unsure was committed.
+func (r *runner) resolveUnsure() error {
 	if r.unsure == nil {
 		return nil
 	}
@@ -275,7 +275,7 @@ func (r *runner) findOut() error {
 	return nil
 }
 
-func (c *called) take(r *runner) {
+func (c *called) collect(r *runner) {
 	if id := (batchID{c.request, c.batch.N}); c.unreadable {
 		r.unread[id] = true
 	} else {
@@ -286,24 +286,24 @@ func (c *called) take(r *runner) {
 	r.pending = append(r.pending, c)
 }
 
-// Until it is stored the batch is still seen in doubt, and must not be read a second time.
-func (s *settled) take(r *runner) {
+// Until the result is stored the batch is still stored as in doubt, and must not be read twice.
+func (s *resolved) collect(r *runner) {
 	id := batchID{s.request, s.batch.N}
 	delete(r.unread, id)
 	if !s.failed {
 		r.pending = append(r.pending, s)
 		return
 	}
-	d := r.settling[id]
+	d := r.resolving[id]
 	d.busy = false
 	d.tries++
 	d.after = time.Now().Add(min(history.ReadRetry<<min(d.tries, 5), history.ReadRetryMost))
 	if len(s.traces) > 0 {
-		r.pending = append(r.pending, note{s.request, s.traces})
+		r.pending = append(r.pending, record{s.request, s.traces})
 	}
 }
 
-func (e ended) take(r *runner) {
+func (e ended) collect(r *runner) {
 	r.preparing[e.request]()
 	delete(r.preparing, e.request)
 	if r.flood == e.request {
@@ -311,8 +311,8 @@ func (e ended) take(r *runner) {
 	}
 }
 
-// It counts once it is stored, where there is something to store.
-func (b *readBack) take(r *runner) {
+// The result takes effect once it is stored, or at once if there is nothing to store.
+func (b *proofRead) collect(r *runner) {
 	if b.err != nil && len(b.traces) == 0 {
 		b.written(r)
 		return

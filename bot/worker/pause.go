@@ -8,10 +8,10 @@ import (
 	"recallbot/recall"
 )
 
-// probeEvery is the pause between tries of a paused app.
+// probeEvery is the pause between tries while an app is paused.
 const probeEvery = time.Minute
 
-// pauseApp stops everything for the app, and tells the operator.
+// pauseApp pauses all calls for the app, and reports it to the operator.
 func (w *Worker) pauseApp(ctx context.Context, l bot.Lease, e *recall.Error) error {
 	var after later
 	err := w.Ledger.Tx(ctx, func(tx bot.Tx) error {
@@ -27,7 +27,7 @@ func (w *Worker) pauseApp(ctx context.Context, l bot.Lease, e *recall.Error) err
 	return err
 }
 
-// pause stores that the app is refused, and tells the operator where it was not before.
+// pause stores that the service refuses the app, and reports it to the operator if it is new.
 func (w *Worker) pause(tx bot.Tx, e *recall.Error, after *later) error {
 	p, err := tx.Paused(w.App)
 	if err != nil {
@@ -51,7 +51,7 @@ func (w *Worker) pause(tx bot.Tx, e *recall.Error, after *later) error {
 	return w.showOpen(tx)
 }
 
-// unpause ends a pause, where there is one.
+// unpause ends the app's pause, if there is one.
 func (w *Worker) unpause(tx bot.Tx, after *later) error {
 	p, err := tx.Paused(w.App)
 	if err != nil || p == nil {
@@ -67,7 +67,7 @@ func (w *Worker) unpause(tx bot.Tx, after *later) error {
 	return w.showOpen(tx)
 }
 
-// showOpen makes the teller draw every open request again.
+// showOpen has the teller render every open request again.
 func (w *Worker) showOpen(tx bot.Tx) error {
 	open, err := tx.Requests(bot.Query{App: w.App, States: bot.OpenStates(), Limit: 1000})
 	if err != nil {

@@ -11,28 +11,29 @@ import (
 	"recallbot/recall"
 )
 
-// workStates are those in which a request needs the app's lease.
+// workStates are the states in which a request needs the app's lease.
 var workStates = []bot.State{bot.Preparing, bot.Approved, bot.Running, bot.Stopping}
 
-// plan is what a transaction found to be started. It is started once that is written.
+// plan is what a transaction found that can be started. It is started after the transaction has
+// been committed.
 type plan struct {
 	idle     bool // there was nothing to do
 	more     bool // there is more to do at once
 	hungry   bool // more could have been claimed than there was room for
 	jobs     []job
 	prepare  []bot.Request
-	over     []bot.RequestID // preparations of what has ended
+	over     []bot.RequestID // requests that have ended while they were prepared
 	tookOver []bot.RequestID
 	read     []job // doubts
 	stopping []bot.RequestID
 	after    later
-	readBack []bot.Request
-	back     []*readBack // of each
+	prove    []bot.Request
+	proofs   []*proofRead // of each
 }
 
-// advance starts what can be started: preparations, requests that were approved, readings of doubt,
-// and calls. It looks first, and writes only where there is something to write. idle says that
-// nothing was started.
+// advance starts what can be started: preparations, approved requests, reads of doubt, and calls.
+// It reads first, and writes only if there is something to write. idle says that nothing was
+// started.
 func (r *runner) advance() (idle bool, err error) {
 	var p plan
 	err = r.w.Ledger.View(r.ctx, func(tx bot.Tx) (err error) {
@@ -56,11 +57,11 @@ func (r *runner) advance() (idle bool, err error) {
 	}
 	if err != nil {
 		r.more, r.hungry = false, false
-		r.doubts(err, func() { // what was claimed is not sent so much later, unseen: it goes back
+		r.doubts(err, func() { // claimed batches would be sent much later: they are put back
 			p.after.do()
 			for _, j := range p.jobs {
-				back := fate{request: j.request.ID, batch: j.batch, back: j.batch.Seqs}
-				r.pending = append(r.pending, &called{fate: back})
+				retried := fate{request: j.request.ID, batch: j.batch, retry: j.batch.Seqs}
+				r.pending = append(r.pending, &called{fate: retried})
 			}
 		})
 		return false, err
@@ -73,7 +74,7 @@ func (r *runner) advance() (idle bool, err error) {
 	for _, id := range p.tookOver {
 		r.tookOver[id] = true
 	}
-	for _, id := range p.over { // withdrawn, or too late: what it says is not asked for any more
+	for _, id := range p.over { // withdrawn, or too late: its messages are no longer read
 		r.preparing[id]()
 	}
 	for _, req := range p.prepare {
@@ -86,17 +87,17 @@ func (r *runner) advance() (idle bool, err error) {
 	for _, j := range p.read {
 		r.read(j)
 	}
-	for i, req := range p.readBack {
-		r.readBack(req, p.back[i])
+	for i, req := range p.prove {
+		r.prove(req, p.proofs[i])
 	}
-	return p.idle && !p.more && len(p.prepare)+len(p.jobs)+len(p.read)+len(p.back) == 0, nil
+	return p.idle && !p.more && len(p.prepare)+len(p.jobs)+len(p.read)+len(p.proofs) == 0, nil
 }
 
-// errWrites says that a plan writes.
+// errWrites is the error of a plan that must write, in a transaction that only reads.
 var errWrites = errors.New("there is something to write")
 
-// looking is a transaction that reads only: the first change that a plan would make ends it with
-// errWrites. What changes nothing passes.
+// looking is a transaction that only reads. The first change that a plan would make ends it with
+// errWrites; a call that changes nothing succeeds.
 type looking struct{ bot.Tx }
 
 func (looking) PutRequest(bot.Request) error                    { return errWrites }
@@ -121,7 +122,7 @@ func ifAny(n int) error {
 	return nil
 }
 
-// plan finds what can be started, and writes what that takes.
+// plan finds what can be started, and writes the changes that this needs.
 func (r *runner) plan(tx bot.Tx) (p plan, err error) {
 	p.idle = true
 	requests, err := tx.Requests(bot.Query{App: r.w.App, States: workStates, Limit: 1000})
@@ -173,8 +174,7 @@ func (r *runner) plan(tx bot.Tx) (p plan, err error) {
 	return p, err
 }
 
-// goOn goes on with a request that is running or stopping. It reports whether more of it may be
-// sent.
+// goOn continues a running or stopping request. It reports whether more of it may be sent.
 func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err error) {
 	if !r.tookOver[req.ID] {
 		if err := r.takeOver(tx, req); err != nil {
@@ -200,8 +200,8 @@ func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err erro
 	} else {
 		sends = true
 	}
-	// those that cannot be read now do not hide the others
-	doubt, err := tx.Batches(req.ID, settlersMost+len(r.settling), bot.BatchDoubt)
+	// batches that cannot be read now must not hide the others
+	doubt, err := tx.Batches(req.ID, resolversMost+len(r.resolving), bot.BatchDoubt)
 	if err != nil {
 		return false, err
 	}
@@ -215,8 +215,8 @@ func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err erro
 	return sends, nil
 }
 
-// confirm ends a request that waits only for what its outcomes rest on, or finds what of it is to
-// be read back.
+// confirm ends a request that waits only for confirmation, or finds which of its messages are to be
+// read.
 func (r *runner) confirm(tx bot.Tx, id bot.RequestID, p *plan) error {
 	if err := r.finish(tx, id); err != nil {
 		return err
@@ -225,18 +225,18 @@ func (r *runner) confirm(tx bot.Tx, id bot.RequestID, p *plan) error {
 	if err != nil || !req.Confirming() {
 		return err
 	}
-	back, err := r.toReadBack(tx, req)
-	if err == nil && back != nil {
-		p.readBack, p.back = append(p.readBack, req), append(p.back, back)
+	next, err := r.nextProof(tx, req)
+	if err == nil && next != nil {
+		p.prove, p.proofs = append(p.prove, req), append(p.proofs, next)
 	}
 	return err
 }
 
-// isFlood reports whether a request asks for so many messages that it is prepared only when no
-// other such is: a record of each message is held in memory until it is sealed.
+// isFlood reports whether a request asks for so many messages that only one such request is
+// prepared at a time: a record of each message is held in memory until it is sealed.
 func isFlood(req bot.Request) bool { return req.Covers.Count() > 10_000 }
 
-// prepare begins to read for a request.
+// prepare starts to read the messages of a request.
 func (r *runner) prepare(req bot.Request) {
 	if isFlood(req) {
 		r.flood = req.ID
@@ -252,7 +252,7 @@ func (r *runner) prepare(req bot.Request) {
 	})
 }
 
-// takeOver puts in doubt what holders before this one had claimed: their calls may have been
+// takeOver puts in doubt the batches that earlier holders claimed: their calls may have been
 // executed.
 func (r *runner) takeOver(tx bot.Tx, req bot.Request) error {
 	sending, err := tx.Batches(req.ID, 1<<20, bot.BatchSending)

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	pageTries      = 3   // of one page, before the whole reading has failed: a flood has thousands
-	maxEarlier     = 5   // earlier requests told on a card
+	pageTries      = 3   // tries of one page before all reading fails; a large request has thousands of pages
+	maxEarlier     = 5   // earlier requests that a card names
 	earlierScanned = 500 // requests with some of the same messages that are counted, and as many rejected ones
 )
 
-// prepare reads the messages of a request, turns a filter into seqs, and seals it; or it refuses.
-// It returns when the request is no longer preparing, or when ctx ends. What cannot be read is
-// waited for: time ends the request when that takes longer than StartWithin.
+// prepare reads the messages of a request, turns a filter into seqs, and seals the request or
+// refuses it. It returns when the request is no longer preparing, or when ctx ends. It waits while
+// messages cannot be read; the timer ends the request if that takes longer than StartWithin.
 func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) error {
 	pause := history.ReadRetry
 	for {
@@ -71,8 +71,8 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 				return nil
 			}
 		}
-		if untold := rd.StoreTraces(ctx); untold != nil { // what was read is of no use to who cannot tell that it was
-			return fmt.Errorf("tell what was read for %s: %w", id, untold)
+		if untold := rd.StoreTraces(ctx); untold != nil { // what was read may be used only if it is audited
+			return fmt.Errorf("audit what was read for %s: %w", id, untold)
 		}
 		if stored.over {
 			return nil
@@ -107,8 +107,8 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 	}
 }
 
-// waitToRead notes why the messages of a request cannot be read just now: the card says so, and so
-// does the refusal when that lasts.
+// waitToRead stores why the messages of a request cannot be read now. The card shows it, and so
+// does the refusal if it lasts.
 func (w *Worker) waitToRead(ctx context.Context, l bot.Lease, id bot.RequestID, why bot.Line) error {
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		if err := tx.Fence(l); err != nil {
@@ -126,8 +126,8 @@ func (w *Worker) waitToRead(ctx context.Context, l bot.Lease, id bot.RequestID, 
 	})
 }
 
-// whatFailed says in words why something could not be read. An error of the program is not
-// repeated.
+// whatFailed returns a line that says why something could not be read. It never repeats an error of
+// the program.
 func whatFailed(err error) bot.Line {
 	if _, api := history.JudgeRead(err); api != nil {
 		return bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
@@ -145,10 +145,11 @@ func refusedByAPI(r bot.Request, api *recall.Error) *bot.Refusal {
 		bot.CodeWords(api.Code))
 }
 
-// readForSeal reads the group and the messages of a request that is preparing. Each message is
-// dated by the ledger's clock, never later than it was read: by when its page was asked for, or by
-// when the reading began. Only what the group's type keeps no history of is taken as unread. It
-// returns a *Refusal when the request must end. What messages say goes to stored as it is read.
+// readForSeal reads the group and the messages of a request that is preparing, and passes the
+// messages to stored as they are read. Each is dated by the ledger's clock, not later than it was
+// read: by the time when its page was requested, or when the Reader began. Messages count as unread
+// only if the group's type keeps no history. readForSeal returns a *Refusal if the request must
+// end.
 func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing) (prepared,
 	error) {
 	info, err := rd.Group(ctx)
@@ -186,7 +187,7 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 		}
 	} else {
 		if hasHistory {
-			// Each message is sealed as it comes, in its place.
+			// Messages may arrive in any order.
 			read = make([]bot.Message, r.Covers.Count())
 			place := r.Covers.Places()
 			reading, stop := context.WithCancel(ctx)
@@ -249,7 +250,7 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 	return p, nil
 }
 
-// sealed fixes one message as it was read.
+// sealed returns the seal of one message as it was read.
 func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time) bot.Message {
 	out := bot.Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: bot.SealNormal,
 		Admin: w.Admin != "" && m.From == w.Admin}
@@ -274,8 +275,8 @@ func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time
 	return out
 }
 
-// filtered turns the filter into seqs: it sets what the request covers. Of a group without history
-// it returns what callbacks told.
+// filtered turns the filter into seqs: it sets what the request covers. For a group without history
+// it returns the messages that callbacks reported.
 func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Request,
 	hasHistory bool) (map[recall.Seq]bot.Message, map[recall.Seq]bot.Arrival, error) {
 	var s history.Searched
@@ -317,7 +318,7 @@ func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Reques
 	return found, nil, nil
 }
 
-// whyNothing says why no message of a request would be sent.
+// whyNothing returns a line that says why no message of a request would be sent.
 func whyNothing(t bot.Tally) bot.Line {
 	var l bot.Line
 	for _, part := range []struct {
@@ -335,7 +336,7 @@ func whyNothing(t bot.Tally) bot.Line {
 	return l
 }
 
-// propose fixes the request to what was prepared, whose messages are stored.
+// propose opens the request for decisions on what was prepared. Its messages are stored already.
 func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, after *later) error {
 	r.Group, r.Covers = p.request.Group, p.request.Covers
 	err := w.Overlap(tx, r.Scope, r.Covers, r.ID, r.Place.Platform)
@@ -391,9 +392,9 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, af
 	return w.Show(tx, r.ID)
 }
 
-// earlier tells whether the bot touched the group before, and which settled requests held some of
-// the same messages: newest first, at most maxEarlier, and how many more. Those that somebody
-// rejected come before all others, so that no number of withdrawals hides one.
+// earlier reports whether the group is new to the bot, and which ended requests held some of the
+// same messages: newest first, at most maxEarlier, and the number of the others. Rejected requests
+// come before all others, so that many withdrawn requests cannot hide one.
 func (w *Worker) earlier(tx bot.Tx, r bot.Request) (fresh bool, earlier []bot.Earlier, more int, err error) {
 	// r has no digest yet
 	before, err := tx.Requests(bot.Query{App: r.App, Group: r.Scope.Group, Sealed: true, Limit: 1})
@@ -424,9 +425,9 @@ func (w *Worker) earlier(tx bot.Tx, r bot.Request) (fresh bool, earlier []bot.Ea
 	return len(before) == 0, earlier, len(same) - len(told), nil
 }
 
-// refusePreparing ends a request that is still preparing, because the bot itself cannot or must not
-// go on. The audit log gets the reason's name: its words may repeat what the requester was looking
-// for.
+// refusePreparing ends a request that is still preparing, because the bot cannot or must not
+// continue. The audit log gets only the key of the reason, because its words may repeat what the
+// requester searched for.
 func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.RequestID, no *bot.Refusal,
 	code recall.Code) error {
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
@@ -451,9 +452,9 @@ func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.Reques
 	})
 }
 
-// seal stores the last part and what was called for it, and opens the request for decisions, in one
-// transaction. Of two requests for the same message the first to seal wins: no says why this one
-// must end. Where nothing was sealed, nothing of the calls is stored.
+// seal stores the last part and the records of the calls, and opens the request for decisions, in
+// one transaction. Of two requests for the same message, the first to be sealed wins: no says why
+// this one must end. If the request was not sealed, no record of the calls is stored.
 func (s *sealing) seal(ctx context.Context, p prepared, called []bot.Trace) (no *bot.Refusal, err error) {
 	digest := bot.Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
 	var after later

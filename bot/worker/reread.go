@@ -10,26 +10,25 @@ import (
 	"recallbot/recall"
 )
 
-// rereadAfter is how old a reading may be: a message read longer ago is read again before it is
-// sent.
+// rereadAfter is the age of a read after which a message is read again before it is sent.
 const rereadAfter = 10 * time.Minute
 
-// isFresh reports whether a reading is young enough. One that lies ahead was made before the
-// ledger's clock was set back: nobody knows how old it is.
+// isFresh reports whether a read is recent enough. A read in the future was made before the
+// ledger's clock was set back, so its age is unknown.
 func isFresh(read, now time.Time) bool {
 	age := now.Sub(read)
 	return age >= 0 && age <= rereadAfter
 }
 
-// sealedBatch is what the seal says of the messages of a batch.
+// sealedBatch is the seal of the messages of a batch.
 type sealedBatch struct {
 	messages map[recall.Seq]bot.Message
 	key      []byte                     // of their HMACs
-	removed  map[recall.Seq]bot.Removal // what callbacks told of them since
+	removed  map[recall.Seq]bot.Removal // recalls that callbacks have reported since
 	now      time.Time                  // by the ledger's clock
 }
 
-// sealedBatch reads what the seal says of the messages of a batch.
+// sealedBatch reads the seal of the messages of a batch.
 func (r *runner) sealedBatch(j job) (sealedBatch, error) {
 	var sealed sealedBatch
 	err := r.w.Ledger.View(r.ctx, func(tx bot.Tx) (err error) {
@@ -67,19 +66,19 @@ func (sealed sealedBatch) unseen(seqs command.Ranges) bool {
 	return true
 }
 
-// isStale reports whether a message must be read again before it is sent: one that was not read, or
-// known from a callback alone; one that was read too long ago, or before the ledger was a copy; and
-// one that a callback calls removed since.
+// isStale reports whether a message must be read again before it is sent: it was never read or is
+// known only from a callback; it was read too long ago, or before the ledger was copied; or a
+// callback has reported its removal.
 func isStale(m bot.Message, removed bool, now, restored time.Time) bool {
 	return m.Status == bot.SealUnread || m.Callback || removed || !isFresh(m.Read, now) || m.Read.Before(restored)
 }
 
-// readAgain reads those messages of a claimed batch again that must be, whatever became of the
-// batch before. What is not any more what was sealed gets its outcome in res; the others are
-// returned, to be sent. What cannot be read is not sent, but in a group that keeps no history.
+// readAgain reads again those messages of a claimed batch for which isStale holds. A message that
+// is no longer what was sealed gets its outcome in res. readAgain returns the others, to be sent. A
+// message that cannot be read is not sent, unless its group keeps no history.
 func (r *runner) readAgain(j job, res *called) (seqs []recall.Seq, err error) {
 	oldest := j.request.Tally.Read
-	// and nobody tells of recalls
+	// without callbacks no recall can have been reported
 	fresh := !j.request.Blind && !r.w.Callbacks && oldest.After(j.restored) && isFresh(oldest, j.claimed)
 	if keepsNone(j.request) || fresh {
 		return j.batch.Seqs, nil
@@ -102,7 +101,7 @@ func (r *runner) readAgain(j job, res *called) (seqs []recall.Seq, err error) {
 	found, err := rd.Status(r.ctx, old, map[string]any{"batch": j.batch.N})
 	res.traces = rd.Traces
 	if kind, _ := history.JudgeRead(err); err != nil && kind == history.ReadNever && sealed.unseen(stale) {
-		return j.batch.Seqs, nil // it is sent as it was approved
+		return j.batch.Seqs, nil // the messages are sent as they were approved
 	}
 	if err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func (r *runner) readAgain(j job, res *called) (seqs []recall.Seq, err error) {
 		var o bot.Outcome
 		switch {
 		case !stale.Contains(s):
-		case j.batch.Doubted: // it may have been our own lost call that recalled it
+		case j.batch.Doubted: // an earlier call whose answer was lost may have recalled it
 			if o = outcomeOfHistory(found, s, now); !o.Settled() {
 				o = changedSince(j.request, sealed.messages[s], found, s, sealed.key, now)
 			}
@@ -129,9 +128,9 @@ func (r *runner) readAgain(j job, res *called) (seqs []recall.Seq, err error) {
 	return send, nil
 }
 
-// changedSince compares a message with its seal. The zero Outcome means that it is what was
-// approved. Whether an unread message came after the seal is told by the number that the service
-// was to give next then; the clocks of the two are never compared.
+// changedSince compares a message with its seal. It returns the zero Outcome if the message is what
+// was approved. Whether an unread message was sent after the seal is decided by the number that the
+// service was to give next at that time; the two clocks are never compared.
 func changedSince(req bot.Request, was bot.Message, found map[recall.Seq]recall.Message, s recall.Seq, key []byte,
 	now time.Time) bot.Outcome {
 	is, ok := found[s]

@@ -7,8 +7,8 @@ import (
 	"recallbot/recall"
 )
 
-// batchRest makes batches of the next part of the rest, and returns how many. What the seal says is
-// not to be sent gets its outcome. more says that there may be more.
+// batchRest makes batches of the next part of the messages that have none, and returns how many. A
+// message that must not be sent gets the outcome of its seal. more says that there may be more.
 func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 	part, err := tx.Unbatched(req.ID, bot.RestAtOnce)
 	if err != nil || len(part) == 0 {
@@ -24,7 +24,7 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 			outcomes[m.Seq] = bot.OutcomeOfSeal(m, tx.Now())
 		}
 	}
-	if more { // what does not fill a batch goes with the next part
+	if more { // messages that do not fill a batch wait for the next part
 		sends = sends[:len(sends)-len(sends)%recall.MaxRecallSeqs]
 	}
 	var batches []bot.Batch
@@ -45,10 +45,10 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 	return len(batches), more, tx.AddBatches(req.ID, batches)
 }
 
-// windDown ends what nothing more is sent of: of a request that is being stopped, what was not
-// claimed, and what cannot be found out in time; of one that the service refuses as a whole, what
-// was not claimed. It does so a part at a time. Doubt that can be read still is, and what is on its
-// way gets its own answer.
+// windDown gives outcomes to messages that are no longer sent, a part at a time. Of a stopping
+// request these are the messages that were not claimed, and those whose doubt cannot be resolved in
+// time; of a request that the service refuses as a whole, those that were not claimed. Doubt that
+// can still be read is read, and calls in flight get their own answers.
 func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, err error) {
 	over, err := tx.Batches(req.ID, bot.RestBatches, bot.BatchPending)
 	if err != nil {
@@ -66,8 +66,8 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 			outcomes[s] = o
 		}
 		over[i].State = bot.BatchDone
-		if id := (batchID{req.ID, bt.N}); r.settling[id] != nil && !r.settling[id].busy { // nobody reads of it again
-			after.add(func() { delete(r.settling, id) })
+		if id := (batchID{req.ID, bt.N}); r.resolving[id] != nil && !r.resolving[id].busy { // it is not read again
+			after.add(func() { delete(r.resolving, id) })
 		}
 	}
 	if err := r.unlessHeard(tx, req.ID, outcomes); err != nil {
@@ -86,7 +86,7 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 	if err != nil {
 		return false, err
 	}
-	if req.Granted.Before(restored) { // it may have been sent after the copy was made
+	if req.Granted.Before(restored) { // its messages may have been sent after the copy was made
 		_, more, err = batchRest(tx, req)
 		return more, err
 	}
@@ -97,8 +97,8 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 	return more, err
 }
 
-// outcomeOfRest is the outcome of what nobody has taken in hand, where nothing more is sent of a
-// request.
+// outcomeOfRest returns the outcome of messages that were never claimed, of a request of which
+// nothing more is sent.
 func outcomeOfRest(req bot.Request, now time.Time) bot.Outcome {
 	switch {
 	case req.Condemned != nil:
@@ -109,36 +109,36 @@ func outcomeOfRest(req bot.Request, now time.Time) bot.Outcome {
 	return bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyStopped, At: now}
 }
 
-// outcomeOfBatch is the outcome of the messages of a batch that is not sent any more: it waits, or
-// is in doubt and cannot be found out in time. unread says that it waited because it could not be
-// read again. What may have reached the service is neither "not sent" nor "refused": a call whose
-// answer was lost may yet act.
+// outcomeOfBatch returns the outcome of the messages of a batch that is no longer sent: one that
+// waits, or whose doubt cannot be resolved in time. unread says that it waited because it could not
+// be read again. A message that may have reached the service is neither "not sent" nor "refused",
+// because a call whose answer was lost may still take effect.
 func outcomeOfBatch(req bot.Request, bt bot.Batch, unread bool, now time.Time) bot.Outcome {
 	switch {
 	case bt.State == bot.BatchDoubt || bt.Unread:
 		return bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyNoAnswer, At: now}
 	case bt.Doubted: // it was read, and waited to be sent again
 		return bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyStillThere, At: now, Confirmed: bot.ByHistory}
-	case unread && req.Condemned == nil && req.EndedBy.Zero(): // nobody stopped it: time did
+	case unread && req.Condemned == nil && req.EndedBy.Zero(): // it was stopped because of the time limit
 		return bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyNotReadAgain, At: now}
 	}
 	return outcomeOfRest(req, now)
 }
 
-// tooLate reports whether the doubt of a stopping request is to be found out no more: StartWithin
-// has passed, or nothing can tell.
+// tooLate reports whether the doubt of a stopping request is no longer read: StartWithin has
+// passed, or no source can resolve it.
 func (r *runner) tooLate(tx bot.Tx, req bot.Request) bool {
 	within := req.Policy.StartWithin
 	if req.Group.Type != "" && !req.Group.Type.HasHistory() {
 		within = 0
-		if r.w.Callbacks { // only a callback can tell
+		if r.w.Callbacks { // only a callback can resolve it
 			within = callbackWithin
 		}
 	}
 	return !tx.Now().Before(req.StopAt.Add(within))
 }
 
-// unlessHeard makes what a lost answer leaves unknown recalled, where a callback has told so.
+// unlessHeard changes unknown outcomes to recalled, as History.UnlessHeard does.
 func (r *runner) unlessHeard(tx bot.Tx, id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) error {
 	if !r.w.Callbacks || len(outcomes) == 0 {
 		return nil

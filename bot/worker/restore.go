@@ -7,17 +7,17 @@ import (
 	"recallbot/recall"
 )
 
-// restore makes it safe to go on from a copy of the ledger: after it was made all that it calls
-// unfinished may have been done. What is not final is in doubt, and read before anything is sent;
-// so is what was approved and had not begun, and the rest of what had: batchRest and windDown look
-// at RestoredAt.
+// restore makes it safe to continue from a copy of the ledger. Anything that the copy shows as
+// unfinished may have been done after the copy was made. So batches without a final outcome are in
+// doubt, and are read before anything is sent. The same holds for messages that have no batch yet,
+// of running requests and of those approved but not begun: batchRest and windDown read RestoredAt.
 func (w *Worker) restore(tx bot.Tx, after *later) error {
 	found, err := tx.Note(bot.NoteCopy)
 	if err != nil || found == "" {
 		return err
 	}
 	after.add(func() {
-		w.Log.Warn("the ledger is a copy of an earlier one; what it does not know the end of is in doubt", "found", found)
+		w.Log.Warn("the ledger is a copy of an earlier one; everything unfinished in it is in doubt", "found", found)
 	})
 	running, err := tx.Requests(bot.Query{App: w.App, States: []bot.State{bot.Running, bot.Stopping}, Limit: 1000})
 	if err != nil {
@@ -42,7 +42,7 @@ func (w *Worker) restore(tx bot.Tx, after *later) error {
 	return w.Audit(tx, "restored", "", "", map[string]any{"found": found})
 }
 
-// applyHeard lets callbacks that came before an answer was stored take effect now.
+// applyHeard applies callbacks that arrived before an answer was stored.
 func (r *runner) applyHeard(tx bot.Tx, id bot.RequestID, seqs []recall.Seq) error {
 	if !r.w.Callbacks || len(seqs) == 0 {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"recallbot/recall"
 )
 
-// store writes what came back, in one transaction under the lease.
+// store writes the results of the loop's work in one transaction under the lease.
 func (r *runner) store() error {
 	if len(r.pending) == 0 {
 		return nil
@@ -68,7 +68,7 @@ func (r *runner) store() error {
 	return nil
 }
 
-// stored takes the first n findings as stored.
+// stored removes the first n findings, which are stored.
 func (r *runner) stored(n int) {
 	for _, f := range r.pending[:n] {
 		f.written(r)
@@ -76,9 +76,8 @@ func (r *runner) stored(n int) {
 	r.pending = slices.Delete(r.pending, 0, n)
 }
 
-// sorted parts what is to be stored into batches of which every message has its outcome, which are
-// nearly all, and the rest. answered says that the service answered for the app in one of the
-// former.
+// sorted separates the batches whose every message has its outcome, which are nearly all, from the
+// other findings. answered says that one of the former proves that the service serves the app.
 func (r *runner) sorted() (plain []*fate, answered bool, others []finding) {
 	for _, f := range r.pending {
 		switch f := f.(type) {
@@ -87,7 +86,7 @@ func (r *runner) sorted() (plain []*fate, answered bool, others []finding) {
 				plain, answered = append(plain, &f.fate), answered || f.answered
 				continue
 			}
-		case *settled:
+		case *resolved:
 			if f.plain() {
 				plain = append(plain, &f.fate)
 				continue
@@ -98,8 +97,8 @@ func (r *runner) sorted() (plain []*fate, answered bool, others []finding) {
 	return plain, answered, others
 }
 
-// writePlain writes batches of which every message has its outcome together: a statement for each
-// would take longer than the calls.
+// writePlain writes the batches whose every message has its outcome in few statements: one
+// statement for each would take longer than the calls.
 func (r *runner) writePlain(tx bot.Tx, plain []*fate) error {
 	outcomes, done := map[bot.RequestID]map[recall.Seq]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
 	for _, f := range plain {
@@ -128,13 +127,13 @@ func (r *runner) writePlain(tx bot.Tx, plain []*fate) error {
 	return nil
 }
 
-func (n note) write(r *runner, tx bot.Tx, _ *later) error {
+func (n record) write(r *runner, tx bot.Tx, _ *later) error {
 	return r.w.AuditTraces(tx, n.request, n.traces)
 }
 
-func (note) written(*runner) {}
+func (record) written(*runner) {}
 
-func (note) about() (bot.RequestID, []recall.Seq) { return "", nil }
+func (record) about() (bot.RequestID, []recall.Seq) { return "", nil }
 
 func (f *fate) about() (bot.RequestID, []recall.Seq) { return f.request, f.batch.Seqs }
 
@@ -161,18 +160,18 @@ func (c *called) write(r *runner, tx bot.Tx, after *later) error {
 
 func (c *called) written(*runner) {}
 
-func (s *settled) write(r *runner, tx bot.Tx, _ *later) error {
+func (s *resolved) write(r *runner, tx bot.Tx, _ *later) error {
 	if err := s.writeOutcomes(r, tx); err != nil {
 		return err
 	}
 	batch := s.batch
-	batch.Unread = s.unread // what could not be read before may have been now
+	batch.Unread = s.unread // what could not be read before may have been read now
 	return s.writeBatch(tx, batch)
 }
 
-func (s *settled) written(r *runner) { delete(r.settling, batchID{s.request, s.batch.N}) }
+func (s *resolved) written(r *runner) { delete(r.resolving, batchID{s.request, s.batch.N}) }
 
-// writeOutcomes writes what was called, and what it showed of the messages.
+// writeOutcomes writes the records of the calls and the outcomes of the messages.
 func (f *fate) writeOutcomes(r *runner, tx bot.Tx) error {
 	if err := r.w.AuditTraces(tx, f.request, f.traces); err != nil {
 		return err
@@ -184,7 +183,7 @@ func (f *fate) writeOutcomes(r *runner, tx bot.Tx) error {
 	return err
 }
 
-// writeBatch writes what has become of the batch, and makes others of messages that part from it.
+// writeBatch writes the new state of the batch, and makes batches of messages that leave it.
 func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
 	batch.State = bot.BatchDone
 	var split []bot.Batch
@@ -205,7 +204,7 @@ func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
 	}
 	doubt := bot.Batch{Seqs: f.doubt, State: bot.BatchDoubt, Doubted: true, Attempts: batch.Attempts}
 	switch {
-	case len(f.back) > 0:
+	case len(f.retry) > 0:
 		batch.State = bot.BatchPending
 		if f.counts {
 			batch.Attempts++
@@ -230,7 +229,7 @@ func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
 	return tx.AddBatches(f.request, split)
 }
 
-// condemn notes that the service refuses the request as a whole: what is left of it is wound down.
+// condemn stores that the service refuses the request as a whole. windDown then ends it.
 func (r *runner) condemn(tx bot.Tx, id bot.RequestID, e *recall.Error) error {
 	req, err := tx.Request(id)
 	if err != nil || req.Condemned != nil {

@@ -7,7 +7,7 @@ import (
 	"recallbot/bot"
 )
 
-// prepared is what a reading found, ready to be sealed.
+// prepared is what was read for a request, ready to be sealed.
 type prepared struct {
 	request  bot.Request
 	messages []bot.Message // in order, without what they say
@@ -17,12 +17,12 @@ type prepared struct {
 
 const (
 	sealAtOnce = 1000    // messages that are stored in one transaction
-	saidAtOnce = 1 << 19 // bytes of what they say, but that one message is always stored whole
+	saidAtOnce = 1 << 19 // bytes of evidence in one transaction; one message is always stored whole
 )
 
-// sealing stores the messages of a request that is preparing, in the order in which they are read
-// and a part at a time, so that what 100,000 messages say is never held in memory. Nobody sees
-// anything of a part before the request is sealed.
+// sealing stores the messages of a preparing request in the order in which they are read, a part at
+// a time, so that the content of 100,000 messages is never held in memory. Nobody sees a part
+// before the request is sealed.
 type sealing struct {
 	b     *Worker
 	lease bot.Lease
@@ -30,14 +30,14 @@ type sealing struct {
 
 	part  []bot.Message // read, and not stored yet
 	said  int           // bytes of evidence in it
-	clean bool          // nothing is left of a preparation that was cut short
+	clean bool          // nothing is stored of an interrupted preparation
 	over  bool          // the request is not preparing any more
 	err   error         // why a part could not be stored
 }
 
-// add takes the next message, which must not have been added before, and stores those before it
-// where they fill a part. It returns an error where the reading is of no more use: the request has
-// ended, or the ledger failed.
+// add adds the next message, which must not have been added before, and stores a part when it is
+// full. It returns an error if reading on is pointless: the request has ended, or the ledger
+// failed.
 func (s *sealing) add(ctx context.Context, m bot.Message) error {
 	if len(s.part) == sealAtOnce || len(s.part) > 0 && s.said+len(m.Evidence) > saidAtOnce {
 		if err := s.store(ctx, nil); err != nil {
@@ -49,14 +49,14 @@ func (s *sealing) add(ctx context.Context, m bot.Message) error {
 	return nil
 }
 
-// again begins anew: what was stored is dropped before the next part is.
+// again starts over: the parts that were stored are deleted before the next one is stored.
 func (s *sealing) again() { s.part, s.said, s.clean = nil, 0, false }
 
 // errOver is the error of a request that ended while it was prepared.
 var errOver = errors.New("the request has ended")
 
-// store stores the part in a transaction that succeeds only while the request is preparing, and in
-// which then is called. It drops first what a preparation left that was cut short.
+// store stores the part and calls then, in a transaction that succeeds only while the request is
+// preparing. It first deletes what an interrupted preparation has stored.
 func (s *sealing) store(ctx context.Context, then func(tx bot.Tx, r bot.Request) error) error {
 	for s.err == nil && !s.over {
 		dropped := 0

@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// complainEvery is how often the log is told of one thing that goes on failing: where the disk is
-// full, it may be the log's too.
+// complainEvery is how often one repeated failure is logged: if the disk is full, it may be the
+// log's too.
 const complainEvery = 30 * time.Second
 
-// complaint is about one thing that fails again and again while the ledger is away or has no room.
-// It belongs to one loop.
+// complaint limits the log lines about one failure that repeats while the ledger is unavailable. It
+// belongs to one loop.
 type complaint struct {
 	last  time.Time
 	times int // since it was logged
 }
 
-// log tells of a failure at once, and then every complainEvery, with how often it failed meanwhile.
+// log logs a failure at once, and then every complainEvery, with the number of failures since the
+// last line.
 func (c *complaint) log(log *slog.Logger, what string, err error) {
 	c.times++
 	if time.Since(c.last) < complainEvery {
@@ -29,8 +30,8 @@ func (c *complaint) log(log *slog.Logger, what string, err error) {
 	c.last, c.times = time.Now(), 0
 }
 
-// later is what is to be done once a transaction is written. Its function may run more than once,
-// and begins with none.
+// later is what is to be done after a transaction is committed. The function of a transaction may
+// run more than once, and must begin with an empty later.
 type later []func()
 
 func (l *later) add(f func()) { *l = append(*l, f) }
@@ -52,7 +53,9 @@ func waitFor(ctx context.Context, wakes <-chan struct{}, d time.Duration) {
 	}
 }
 
-// Worker is what goes on by itself: Run works on what is stored.
+// Worker runs the loops. Run works on what is stored, so it continues wherever an earlier process
+// ended. One Worker may run for each process on a ledger; a lease makes sure that only one at a
+// time prepares and runs.
 type Worker struct {
 	*history.History
 	surfaces []bot.Surface
