@@ -17,9 +17,14 @@ import (
 )
 
 // bubble runs a test with a rig whose interactions come by HTTP, so that only the calls matter.
-func bubble(t *testing.T, f func(t *testing.T, r *rig)) {
+func bubble(t *testing.T, f func(t *testing.T, r *rig)) { bubbleAfter(t, 0, f) }
+
+// bubbleAfter is bubble at a later time: the rig, which looks every few seconds for what was left, is
+// made when that has passed.
+func bubbleAfter(t *testing.T, d time.Duration, f func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(d)
 		r := newRig(t, overHTTP)
 		r.ready(t)
 		f(t, r)
@@ -618,8 +623,8 @@ func TestFewestMessages(t *testing.T) {
 // TestOldProgress shows the progress of a request whose card is more than an hour old in a message
 // of its own.
 func TestOldProgress(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
-		time.Sleep(27 * 365 * 24 * time.Hour) // ids tell their time only from 2015 on
+	const years = 27 * 365 * 24 * time.Hour // ids tell their time only from 2015 on
+	bubbleAfter(t, years, func(t *testing.T, r *rig) {
 		ref := r.post(t)
 		time.Sleep(2 * time.Hour)
 		c := someCard(bot.Running)
