@@ -14,14 +14,14 @@ import (
 	"recallbot/recall"
 )
 
-// Entry is one line of the audit log: who did what to which request, about which digest, and when.
-// It holds no message content. Each entry carries the hash of the entry before it. So Verifier
-// finds an entry that was changed, removed or moved; and with a receipt that somebody kept it also
-// finds an end that was cut off and a chain that was computed anew.
+// Entry is one entry of the audit log: who did what to which request, about which digest, and when.
+// It has no message content. Each entry has the hash of the entry before it, so Verifier finds an
+// entry that was changed, removed or moved. With a receipt that somebody kept, Verifier also finds
+// that the end was cut off or that the whole chain was computed again.
 type Entry struct {
 	N       int64     `json:"n"`
 	At      time.Time `json:"at"`      // the ledger's clock
-	Process time.Time `json:"process"` // the process's own
+	Process time.Time `json:"process"` // the process's clock
 	// Actor is the account that acted, or "bot" where no person did.
 	Actor   string    `json:"actor"`
 	Person  PersonID  `json:"person,omitempty"`
@@ -74,11 +74,11 @@ type BrokenChain struct {
 // Error names the entry and what is wrong with it.
 func (b *BrokenChain) Error() string { return fmt.Sprintf("audit entry %d: %s", b.N, b.What) }
 
-// Verifier checks entries that it is given in order.
+// Verifier checks the entries of an audit log, which it is given in order.
 type Verifier struct {
-	// Receipt is the head that a kept receipt names, "number hash"; "" for none. The log must hold
-	// that very entry, which it does not when its end was cut off before it or its chain was
-	// computed anew.
+	// Receipt is the head that a kept receipt names, "number hash"; "" for none. The log must
+	// contain that very entry. It does not if its end was cut off before the entry, or if its chain
+	// was computed again.
 	Receipt string
 
 	n           int64
@@ -127,11 +127,11 @@ func (v *Verifier) End() error {
 	return nil
 }
 
-// named checks, once Next has had every entry, that the log holds the entries that a request names:
-// the head in its receipt, which entry returns, and an entry for each thing that happened to the
-// request. Such an entry is written in the transaction that stores the thing, so none of the times
-// of a request lies before the first entry or after the last. This finds a log that was emptied,
-// cut off at its end or computed anew even where nobody kept a receipt.
+// named checks, after Next has had every entry, that the log contains the entries that a request
+// refers to: the head in its receipt, which entry returns, and an entry for each thing that
+// happened to the request. Such an entry is written in the transaction that stores the thing, so no
+// time of a request is before the first entry or after the last. So named finds a log that was
+// emptied, cut off or computed again, even if nobody kept a receipt.
 func (v *Verifier) named(r Request, entry func(n int64) (Entry, error)) error {
 	if r.AuditHead != "" {
 		n, hash, ok := parseHead(r.AuditHead)

@@ -16,7 +16,7 @@ import (
 	"recallbot/recall"
 )
 
-// Rules is what holds now for a request.
+// Rules returns the facts that count now for a request: policy, rosters and time.
 func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
 	asked, err := tx.Roster(r.Roster)
 	if err != nil {
@@ -25,9 +25,9 @@ func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
 	return Rules{Policy: b.Policy, Roster: b.Roster, Asked: asked, Now: tx.Now()}, nil
 }
 
-// Hash names what the bot is configured to do, whatever process does it: the SHA-256 of the options
-// as JSON, without the roster, which has a hash of its own, and without what makes the one process
-// (Holder, Log) and what it works with (Ledger, Chat). No secret is among them.
+// Hash identifies the configuration of the bot, whichever process uses it: the SHA-256 of the
+// options as JSON. It leaves out the roster, which has a hash of its own, the fields that belong to
+// one process (Holder, Log), and Ledger and Chat. It contains no secret.
 func (o Options) Hash() string {
 	body, err := json.Marshal(map[string]any{
 		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence,
@@ -50,7 +50,7 @@ func (b *Bot) Audit(tx Tx, what string, id RequestID, digest string, more map[st
 	return err
 }
 
-// AuditTraces appends what calls were answered and what was found out, where no person acted.
+// AuditTraces appends entries about calls and their answers, where no person acted.
 func (b *Bot) AuditTraces(tx Tx, id RequestID, all []Trace) error {
 	for _, t := range all {
 		if _, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: t.What, Request: id,
@@ -68,10 +68,10 @@ type Chat interface {
 	GetGroupInfo(ctx context.Context, g recall.GroupID) (recall.GroupInfo, error)
 }
 
-// Options is what a Bot is made of.
+// Options has the configuration of a Bot.
 type Options struct {
 	App    recall.SDKAppID
-	Admin  recall.UserID // the app's admin: messages sent by it are marked
+	Admin  recall.UserID // the app's admin; its messages are marked
 	Reason string        // sent with each recall; never what a requester wrote
 	Ledger Ledger
 	Chat   Chat
@@ -83,20 +83,21 @@ type Options struct {
 	// OnRequest keeps message content off the card (CARD_CONTENT=on-request).
 	OnRequest bool
 
-	// Callbacks says that the service's callbacks come in (Hear): the end of a request then waits
-	// for those of its recalls, 10 s at most.
+	// Callbacks says that the service's callbacks arrive (History.Hear). The end of a request then
+	// waits for the callbacks of its recalls, for 10 s at most.
 	Callbacks bool
-	// Index says what Hear keeps of messages, "": IndexOff; and IndexTTL for how long, 0: 2 h.
+	// Index says what History.Hear keeps of messages, "": IndexOff; IndexTTL says for how long, 0:
+	// 2 h.
 	Index    Index
 	IndexTTL time.Duration
 
-	// CallsPerSecond is the quota of the recall API; 0: 200. It sizes the chunks in which batches
-	// are claimed; the pace itself is Chat's.
+	// CallsPerSecond is the quota of the recall API; 0: 200. It determines how many batches are
+	// claimed at a time; Chat keeps the pace.
 	CallsPerSecond int
 	// Holder names this process among replicas and must be new at each start; "": a random name.
 	Holder string
-	// LeaseTTL is how long a lease lasts without renewal; 0: 10 s. Window is what a new holder
-	// waits before its first recall: the quota's one second and its guard; 0: 1.1 s.
+	// LeaseTTL is how long a lease lasts without renewal; 0: 10 s. Window is how long a new holder
+	// waits before its first recall: the quota's one second and a guard; 0: 1.1 s.
 	LeaseTTL, Window time.Duration
 
 	Log *slog.Logger
@@ -105,16 +106,17 @@ type Options struct {
 // Evidence says what is kept of the messages of a request.
 type Evidence string
 
-// What can be kept.
+// The kinds of evidence.
 const (
 	EvidenceFull    Evidence = "full"
 	EvidenceExcerpt Evidence = "excerpt"
 	EvidenceHash    Evidence = "hash"
 )
 
-// Overlap returns a Refusal when an open request of the same group and topic holds one of the seqs.
-// Of a stopping request only messages without an outcome count. but names the request that is about
-// to be sealed, "" for one that is being asked. on is where it is read.
+// Overlap returns a Refusal if an open request of the same group and topic contains one of the
+// seqs. Of a stopping request only messages without an outcome count. but is the id of the request
+// that is about to be sealed, and is "" for a request that is being asked. on is the platform on
+// which the refusal is read.
 func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID, on Platform) error {
 	if seqs.Count() == 0 {
 		return nil
@@ -151,7 +153,7 @@ func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID
 	return nil
 }
 
-// unsettled returns those of the seqs that have no outcome yet.
+// unsettled returns the seqs that have no outcome yet.
 func unsettled(tx Tx, id RequestID, seqs command.Ranges) (command.Ranges, error) {
 	const atOnce = 1000
 	var open []recall.Seq
@@ -191,8 +193,8 @@ func (b *Bot) ShowAtOnce(tx Tx, id RequestID) error {
 	return b.Show(tx, id)
 }
 
-// Ended does what every end needs: no timers but the evidence's, the last posts, the card once
-// more.
+// Ended does what every end of a request needs: it clears all timers, sets the one of the evidence,
+// adds the last posts, and has the card rendered.
 func (b *Bot) Ended(tx Tx, r Request) error {
 	if err := tx.ClearDue(r.ID); err != nil {
 		return err
@@ -231,12 +233,12 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 	return b.ShowAtOnce(tx, r.ID)
 }
 
-// End stores a request that has ended. Where it was approved and nothing of it ran, every
-// message gets its outcome now: not sent, for the reason given, or what the seal says of it. A
-// request with a receipt gets its number.
+// End stores a request that has ended. If it was approved, each message without an outcome gets
+// one: not sent, for the reason why, or what the seal says. A request with a receipt gets its
+// number.
 func (b *Bot) End(tx Tx, r Request, why Why) error {
 	if r.State.HasReceipt() {
-		// all of it: what is more was wound down
+		// one part is enough: a larger request was wound down before
 		_, _, err := SettleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()})
 		if err != nil {
 			return err
@@ -249,7 +251,8 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 			return err
 		}
 		if n := counts[""]; n > 0 {
-			// unreachable: what is in a batch that is done has one, and a long rest was wound down
+			// unreachable: messages of finished batches have outcomes, and the worker has given the
+			// others theirs
 			return fmt.Errorf("end %s: %d messages have no outcome", r.ID, n)
 		}
 		rests, err := tx.Rests(r.ID)
@@ -276,8 +279,8 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 	return b.Ended(tx, r)
 }
 
-// Bot is what intake and worker share: the options with their defaults, and what a transaction does
-// for both.
+// Bot is what packages intake and worker share: the options with their defaults, and the changes
+// that both make in a transaction. It starts nothing and keeps no state of its own.
 type Bot struct {
 	Options
 	RosterHash string // of Options.Roster

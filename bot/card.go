@@ -39,12 +39,12 @@ type Card struct {
 	// mentions them again. An edit notifies nobody.
 	Notify []string `json:"notify,omitempty"`
 
-	// Shown is the state that the message shows which is edited, "" where that is not known.
+	// Shown is the state that the edited message shows, or "" if that is not known.
 	Shown State `json:"-"`
 }
 
-// OnlyProgress reports whether the message that is edited shows all of the card but how far it is.
-// Such an edit may give way to others.
+// OnlyProgress reports whether the edited message shows everything of the card but the progress.
+// Other edits may go before such an edit.
 func (c Card) OnlyProgress() bool { return c.Shown == c.State && len(c.Progress) > 0 }
 
 // Fact is a named fact of a card.
@@ -56,7 +56,7 @@ type Fact struct {
 // Sample is one message as the card shows it.
 type Sample struct {
 	Seq    uint32    `json:"seq"`
-	Sender string    `json:"sender,omitempty"` // of others' making: shown as foreign text
+	Sender string    `json:"sender,omitempty"` // text of others
 	Sent   time.Time `json:"sent,omitzero"`
 	Text   Line      `json:"text,omitempty"`
 	Marks  []Line    `json:"marks,omitempty"` // already recalled, does not exist, protected sender, ...
@@ -82,7 +82,7 @@ type Button struct {
 	Label string     `json:"label"`
 	// Speech is the label for screen readers, at most 75 characters.
 	Speech string `json:"speech"`
-	// Confirm is the question before the button takes effect, where the platform itself can ask;
+	// Confirm is the question that a platform asks before the button takes effect, if it can ask;
 	// nil for none.
 	Confirm *Confirm `json:"confirm,omitempty"`
 }
@@ -125,8 +125,8 @@ const (
 	sampleRunes  = 200 // characters of one message on a card
 )
 
-// Card builds the card of a request from its state in tx. version is the version that the view
-// wants to show.
+// Card returns the card of a request from its state in tx. version is the version that the view
+// should show.
 func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	c := Card{
 		ID: r.ID, State: r.State, Version: version, Digest: r.Digest,

@@ -2,7 +2,8 @@ package bot
 
 import "recallbot/bot/command"
 
-// EventID names one event of a platform, so that the same event delivered twice acts once.
+// EventID is the id of one event of a platform. An event that is delivered twice has the same id
+// and is applied once.
 type EventID string
 
 // RequestID names a request. The command language reads and writes it.

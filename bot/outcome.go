@@ -10,7 +10,7 @@ import (
 // CodeWords returns a code as a span in the bot's own words.
 func CodeWords(c recall.Code) Span { return Span{Kind: Words, Text: CodeDigits(c)} }
 
-// codeDigits returns the number of a code without separators.
+// CodeDigits returns the number of a code without separators.
 func CodeDigits(c recall.Code) string { return strconv.Itoa(int(c)) }
 
 // ApiWords returns the API's own words about a code, or the meaning of the code where the API sent
@@ -46,7 +46,7 @@ type Why string
 // The reasons.
 const (
 	WhyVerified Why = "answer_lost_verified" // recalled: the answer was lost, history shows it recalled
-	// recalled: the answer was lost, a callback told that it was recalled
+	// recalled: the answer was lost, a callback reported the recall
 	WhyHeard        Why = "answer_lost_told"
 	WhyGone         Why = "gone"           // not found: expired or deleted
 	WhyDidNotExist  Why = "did_not_exist"  // not sent: did not exist when approved
@@ -54,10 +54,10 @@ const (
 	WhyStopped      Why = "stopped"        // not sent: stopped before it was its turn
 	WhyNotStarted   Why = "not_started"    // not sent: the request could not begin in time
 	WhyChanged      Why = "changed"        // not sent: changed since it was approved
-	WhyNotKnown     Why = "not_known"      // not sent: nothing tells whether it existed when approved
+	WhyNotKnown     Why = "not_known"      // not sent: it is not known whether it existed when approved
 	WhyNotReadAgain Why = "not_read_again" // not sent: could not be read again
 	WhyStillThere   Why = "still_there"    // unknown: still there when last read
-	WhyNoAnswer     Why = "no_answer"      // unknown: the answer was lost and it cannot be found out
+	WhyNoAnswer     Why = "no_answer"      // unknown: the answer was lost and no source could be read
 	// unknown: the answer was lost and history does not show the message at all
 	WhyMissingHistory Why = "missing_history"
 )
@@ -72,13 +72,13 @@ const (
 	ByCallback Confirmation = "confirmed by callback"
 )
 
-// Outcome is the end of one message: its class, the code or the reason, and the source for it. The
-// zero Outcome means that the message has none yet.
+// Outcome is the result for one message: its class, the code or the reason, and the source for it.
+// The zero Outcome means that the message has none yet. An outcome that is stored never changes.
 type Outcome struct {
 	Class     Class        `json:"class,omitempty"`
 	Code      recall.Code  `json:"code,omitempty"` // the service's code, 0 where there is none
 	Why       Why          `json:"why,omitempty"`
-	Info      string       `json:"info,omitempty"` // the service's own words to a code that no table names
+	Info      string       `json:"info,omitempty"` // the service's own words about a code that no table has
 	At        time.Time    `json:"at,omitzero"`
 	Confirmed Confirmation `json:"confirmed,omitempty"`
 }

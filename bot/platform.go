@@ -1,18 +1,18 @@
 package bot
 
-// Ref is where a message stands on a platform.
+// Ref is the address of a message on a platform.
 type Ref struct {
 	Channel string `json:"channel,omitempty"`
 	Message string `json:"message,omitempty"`
 	Thread  string `json:"thread,omitempty"` // where its thread's messages go, once there is one
 }
 
-// Platform is the id of a chat platform that people use the bot on. It stands in accounts, in the
-// ledger, in the roster and in metrics, and never changes.
+// Platform is the id of a chat platform. It is part of accounts, the ledger, the roster and
+// metrics, and never changes.
 type Platform string
 
-// Trouble is a reason why an account, or the place it speaks from, is refused before any list of
-// names is looked at. Each has its sentence in text/en.txt under "trouble.".
+// Trouble is a reason to refuse an account, or the place it acts in, before any list of names is
+// read. Each has its sentence in text/en.txt under "trouble.".
 type Trouble string
 
 // The troubles of an account and of a place.
@@ -34,7 +34,7 @@ const (
 	TroubleExtShared     Trouble = "ext_shared"
 )
 
-// Place is where something was typed or pressed.
+// Place is where a person typed or pressed something.
 type Place struct {
 	Platform  Platform `json:"platform"`
 	Workspace string   `json:"workspace"` // id of a team, or of a server

@@ -95,8 +95,8 @@ func (p Policy) MayBeUsedIn(at Place) error {
 	return NewRefusal("wrong_channel")
 }
 
-// MayRead returns a Refusal when m may neither ask nor approve: such a person may not read anything
-// either.
+// MayRead returns a Refusal if m may neither ask nor approve: only people who may do one of these
+// may read.
 func (p Policy) MayRead(m Member, r Roster) error {
 	if err := r.admits(m); err != nil {
 		return err
@@ -194,8 +194,8 @@ func (r Roster) admits(m Member) error {
 	return nil
 }
 
-// refusal is the Refusal of an account or a place in trouble. What mends it is not the same
-// everywhere: a platform may have its own sentence.
+// refusal returns the Refusal of an account or a place in trouble. A platform may have a sentence
+// of its own for it.
 func (t Trouble) refusal(on Platform) error {
 	r := NewRefusal("trouble." + string(t))
 	if own := "refuse." + r.Key + "." + string(on); Known(own) {

@@ -1,7 +1,7 @@
 package bot
 
-// Refusal is the bot saying no to a person, and why. It changes nothing, is audited, and is no
-// error for the operator's log.
+// Refusal is the error by which the bot refuses what a person asked for. It changes nothing and is
+// audited, but is not logged as an error.
 type Refusal struct {
 	// Key names the reason; its sentence stands in text/en.txt under "refuse.".
 	Key string

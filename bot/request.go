@@ -18,12 +18,12 @@ const (
 	Proposed  State = "proposed"  // sealed; waiting for people
 	Approved  State = "approved"  // enough people said yes; not begun
 	Running   State = "running"   // calls are being made
-	Stopping  State = "stopping"  // no new calls; answers in flight and doubt are being settled
+	Stopping  State = "stopping"  // no new calls; answers in flight are awaited and doubt is resolved
 
 	Done       State = "done"        // every message has its outcome
 	Stopped    State = "stopped"     // ended early; every message has its outcome
 	NotStarted State = "not started" // approved, but could not begin in time
-	Refused    State = "refused"     // the bot itself said no while preparing
+	Refused    State = "refused"     // refused by the bot while preparing
 	Withdrawn  State = "withdrawn"   // taken back by the requester
 	Rejected   State = "rejected"    // an approver said no
 	Expired    State = "expired"     // nobody decided in time
@@ -140,7 +140,7 @@ type Condemnation struct {
 	Info string      `json:"info,omitempty"`
 }
 
-// Awaits returns how many more people must approve the request, as far as can be told without a
+// Awaits returns how many more people must approve the request, as far as is known without a
 // roster: at least one while it is proposed.
 func (r Request) Awaits() int { return max(1, r.Needed-len(r.Approvals)) }
 
@@ -166,7 +166,7 @@ type Earlier struct {
 	Ended  time.Time `json:"ended,omitzero"`
 }
 
-// Verdict is what a person says to a request.
+// Verdict is a person's decision about a request.
 type Verdict string
 
 // The verdicts.

@@ -4,19 +4,18 @@ import (
 	"recallbot/recall"
 )
 
-// The rest of a request is what nobody has taken in hand yet: its messages that are in no batch and
-// have no outcome. It is made into batches a part at a time, as they are needed, and where nothing
-// more is sent it gets its outcomes a part at a time: nobody waits for a transaction about 100,000
-// messages.
+// The rest of a request is its messages that are in no batch and have no outcome. It is made into
+// batches a part at a time, as they are needed. When nothing more is sent, it gets its outcomes a
+// part at a time, so that nobody waits for a transaction about 100,000 messages.
 
-// RestAtOnce is how many messages are written in one transaction, RestBatches of how many batches.
+// RestAtOnce is how many messages one transaction writes, and RestBatches how many batches.
 const (
 	RestBatches = 64
 	RestAtOnce  = RestBatches * recall.MaxRecallSeqs
 )
 
-// SettleRest gives the next part of the rest its outcomes, what the seal means or o, and returns
-// how many. more says that there may be more.
+// SettleRest gives the next part of the rest its outcomes: the outcome of the seal, or else o. It
+// returns how many. more says that there may be more.
 func SettleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 	part, err := tx.Unbatched(id, RestAtOnce)
 	if err != nil || len(part) == 0 {
@@ -32,10 +31,9 @@ func SettleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
 	return n, len(part) == RestAtOnce, err
 }
 
-// EndedUnbegun is what an approved request becomes that Stop or Pass has just ended. It is wound
-// down first where it has more messages than one transaction should write, and where the ledger is
-// a copy that was made after the approval: it may have been run, and what became of it is to be
-// read.
+// EndedUnbegun returns what an approved request becomes that Stop or Pass has just ended. It
+// becomes stopping if it has more messages than one transaction should write, or if the ledger is a
+// copy that was made after the approval: the request may have run, and history must be read.
 func EndedUnbegun(tx Tx, r Request) (Request, error) {
 	restored, err := RestoredAt(tx)
 	if begun := r.Granted.Before(restored); err == nil && (begun || r.Tally.Total > RestAtOnce) {

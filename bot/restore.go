@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// NoteRestored is the key of the note of when a bot was first started on a copy of its ledger.
+// NoteRestored is the key under which the ledger keeps when a bot was first started on a copy of
+// it.
 const NoteRestored = "ledger.restored"
 
-// RestoredAt is when a bot was first started on a copy of its ledger; zero when the ledger is none.
+// RestoredAt returns when a bot was first started on a copy of its ledger, or the zero time if the
+// ledger is not a copy.
 func RestoredAt(tx Tx) (time.Time, error) {
 	v, err := tx.Note(NoteRestored)
 	if err != nil || v == "" {

@@ -13,7 +13,8 @@ import (
 	"recallbot/recall"
 )
 
-// OutcomeOfSeal is the outcome of a message that is not sent because of what it was when sealed.
+// OutcomeOfSeal returns the outcome of a message that is not sent because of its status in the
+// seal.
 func OutcomeOfSeal(m Message, now time.Time) Outcome {
 	switch m.Status {
 	case SealRecalled:
@@ -44,7 +45,7 @@ type Tally struct {
 	Others    int            `json:"others,omitempty"`  // senders beyond those listed
 	First     time.Time      `json:"first,omitzero"`
 	Last      time.Time      `json:"last,omitzero"`
-	// Read is the time, by the ledger's clock, of the oldest reading among the messages.
+	// Read is the time of the oldest read among the messages, by the ledger's clock.
 	Read time.Time `json:"read,omitzero"`
 	// Unchecked says that the bot could not check which seqs exist yet.
 	Unchecked bool `json:"unchecked,omitempty"`
@@ -80,8 +81,8 @@ type Message struct {
 	Callback bool      `json:"callback,omitempty"` // known only from the callback index
 	Admin    bool      `json:"admin,omitempty"`    // sent by the app's admin
 	Read     time.Time `json:"read,omitzero"`      // when it was read, by the ledger's clock
-	// Evidence is the text of the message, as much of it as EVIDENCE keeps; "" when it was not
-	// kept, or is forgotten.
+	// Evidence is the text of the message, as much of it as EVIDENCE keeps. It is "" if it was not
+	// kept or has been deleted.
 	Evidence string `json:"evidence,omitempty"`
 
 	Outcome Outcome `json:"outcome,omitzero"`
@@ -90,9 +91,9 @@ type Message struct {
 // Sends reports whether an approval sends this message to the service.
 func (m Message) Sends() bool { return m.Status == SealNormal || m.Status == SealUnread }
 
-// Digest names exactly what is sealed: the app, group and topic, and every message with its status,
-// sender, time and content HMAC, each field preceded by its length, in SHA-256. The order of
-// messages does not matter.
+// Digest returns the digest of a seal: the SHA-256 of the app, group and topic, and of every
+// message with its status, sender, time and content HMAC, each field preceded by its length. The
+// order of messages does not matter.
 func Digest(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, messages []Message) string {
 	h := sha256.New()
 	number(h, uint64(app))

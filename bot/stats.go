@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Stats is how much waits, for an operator.
+// Stats is how much work is waiting, for an operator.
 type Stats struct {
 	Open    map[State]int
 	Oldest  time.Duration // since the oldest open request was asked
 	InDoubt int           // messages
 	Paused  bool
-	Unshown int // cards that do not show what is stored, up to 1,000 a platform
+	Unshown int // cards that do not show the stored state, up to 1,000 a platform
 }
 
-// Stats reads how much waits just now.
+// Stats returns how much work is waiting now.
 func (b *Bot) Stats(ctx context.Context) (Stats, error) {
 	s := Stats{Open: map[State]int{}}
 	err := b.Ledger.View(ctx, func(tx Tx) error {

@@ -11,38 +11,37 @@ import (
 	"time"
 )
 
-// Surface is a chat platform as the teller uses it. Its calls are made one at a time for a request;
-// they may retry within ctx by the platform's own rules. A nil error means that the platform has
-// accepted what was sent.
+// Surface is a chat platform as the teller uses it. The teller makes one call at a time for a
+// request. A call may be retried within ctx by the platform's own rules. A nil error means that the
+// platform has accepted what was sent.
 type Surface interface {
 	Platform() Platform
-	// Post puts up a card as a new message and returns where it stands. key is the same when the
-	// teller tries again after a lost answer.
+	// Post posts a card as a new message and returns its address. key is the same if the teller
+	// tries again after a lost answer.
 	Post(ctx context.Context, at Place, c Card, key string) (Ref, error)
-	// Edit makes the message at ref show the card as it is now.
+	// Edit changes the message at ref to show the card as it is now.
 	Edit(ctx context.Context, ref Ref, c Card) error
-	// Reply puts a note into the thread of the card at ref, and returns where it stands. Where a
-	// thread had to be made for it, the returned Ref.Thread names it, and the teller passes it on
-	// from then on.
+	// Reply posts a note in the thread of the card at ref, and returns its address. If a thread had
+	// to be created for it, the returned Ref.Thread has its id, and the teller passes that on from
+	// then on.
 	Reply(ctx context.Context, ref Ref, n Note) (Ref, error)
 }
 
 // Errors of a Surface beside *Later. Any other error is tried again with growing pauses.
 var (
-	// ErrGone: the message, its thread or its channel does not exist any more.
+	// ErrGone says that the message, its thread or its channel no longer exists.
 	ErrGone = errors.New("gone from the platform")
-	// ErrForbidden: the platform does not let the bot do this here until people change something,
-	// such as letting it back into the channel.
+	// ErrForbidden says that the platform does not let the bot do this here until people change
+	// something, such as letting it back into the channel.
 	ErrForbidden = errors.New("not allowed by the platform")
-	// ErrRefused: the platform does not take this for what it says: for its form, its length or a
-	// word in it. It speaks of what was sent alone, so that something else may be taken in its
-	// place.
-	ErrRefused = errors.New("refused by the platform for what it says")
+	// ErrRefused says that the platform does not accept this content: its form, its length or a
+	// word in it. Other content may be accepted in its place.
+	ErrRefused = errors.New("content refused by the platform")
 )
 
-// Posted remembers for a Surface, while the process lives, which messages of its notes stand: so
-// that a note that is tried again, however much later, goes on where it stopped. Of many notes it
-// forgets those asked for least lately. The zero value remembers nothing yet.
+// Posted remembers for a Surface which messages of its notes exist, so that a note that is tried
+// again continues where it stopped. It lives as long as the process. If it has too many notes, it
+// forgets the least recently used. The zero value is empty.
 type Posted struct {
 	mu    sync.Mutex
 	notes map[string]*postedNote
@@ -56,8 +55,8 @@ type postedNote struct {
 // postedMost is how many notes are remembered.
 const postedMost = 2000
 
-// Key is what a note is remembered by where it is put. A note that says something else by now is
-// another one: its messages may be cut elsewhere.
+// Key returns the key of a note at a place. A note whose content has changed has another key,
+// because it may be split into messages elsewhere.
 func (p *Posted) Key(where string, n Note) string {
 	body, err := json.Marshal(n)
 	if err != nil {
@@ -67,7 +66,7 @@ func (p *Posted) Key(where string, n Note) string {
 	return string(sum[:])
 }
 
-// Of returns the ids of the messages that stand, in order.
+// Of returns the ids of the messages of a note that exist, in order.
 func (p *Posted) Of(key string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,19 +102,19 @@ func (p *Posted) Add(key, message string) {
 	n.messages, n.used = append(n.messages, message), time.Now()
 }
 
-// Forget forgets a note whose messages do not stand any more.
+// Forget forgets a note whose messages no longer exist.
 func (p *Posted) Forget(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.notes, key)
 }
 
-// LaterMost is the longest pause that a platform is granted, whatever it asks for: then it is tried
-// again.
+// LaterMost is the longest pause before a call is made again, even if the platform asks for a
+// longer one.
 const LaterMost = 10 * time.Minute
 
-// Later is a platform asking to wait before the same call is made again. After is at most
-// LaterMost.
+// Later is the error of a platform that asks for a pause before the same call is made again. After
+// is at most LaterMost.
 type Later struct {
 	After time.Duration
 	Err   error

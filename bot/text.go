@@ -23,13 +23,13 @@ var textFiles embed.FS
 
 var english = mustParseText("en")
 
-// SpanKind is the kind of a piece of a line. By it a platform knows how to show the piece and how
-// to keep it inert.
+// SpanKind is the kind of a piece of a line. It tells a platform how to show the piece, and what to
+// escape in it.
 type SpanKind string
 
 // The kinds of span.
 const (
-	// Words are the bot's own words. No other kind speaks with the bot's voice.
+	// Words are the bot's own words. A span of another kind is never shown as the bot's words.
 	Words SpanKind = "words"
 	// Foreign is text of others: a name, a reason, a message. Hidden characters in it are already
 	// visible. Platforms must show it so that no markup, link or mention in it works.
@@ -65,7 +65,7 @@ func (l Line) String() string {
 	return b.String()
 }
 
-// Quote makes a span of text of others. Hidden characters become visible, and the text is on one
+// Quote returns a span of text of others. Hidden characters become visible, and the text is on one
 // line. Several spaces become one, since they could push the text after them to a line of its own.
 func Quote(s string) Span {
 	s = Visible(s)
@@ -75,10 +75,10 @@ func Quote(s string) Span {
 	return Span{Kind: Foreign, Text: s}
 }
 
-// Code makes a span of text to copy exactly. Hidden characters become visible.
+// Code returns a span of text to copy exactly. Hidden characters become visible.
 func Code(s string) Span { return Span{Kind: CodeText, Text: Visible(s)} }
 
-// At makes a span of a time.
+// At returns a span of a time.
 func At(t time.Time) Span { return Span{Kind: Moment, Time: t} }
 
 // Say returns the sentence under key with its placeholders filled from args: name, value, name,
@@ -93,7 +93,7 @@ func Say(key string, args ...any) Line {
 	return sentence.fill(key, args)
 }
 
-// Known reports whether there is a sentence under key: a platform may bring one in place of
+// Known reports whether there is a sentence under key. A platform may have a sentence that replaces
 // another.
 func Known(key string) bool { _, ok := english[key]; return ok }
 
@@ -203,8 +203,8 @@ func mustParseText(language string) map[string]sentence {
 	return sentences
 }
 
-// addSentences reads a text of sentences, one a line, into those that there are. Whose they are is
-// for the panic about a text that cannot be read.
+// addSentences adds the sentences of text, one on a line, to a map. whose is named in the panic
+// about a text that cannot be parsed.
 func addSentences(sentences map[string]sentence, whose, text string) {
 	for n, row := range strings.Split(text, "\n") {
 		row = strings.TrimSpace(row)
@@ -260,7 +260,7 @@ func Visible(s string) string {
 		case joiner(r) && joins(r, before, after), r == emojiStyle && styles(before, after):
 			b.WriteRune(r)
 			before = r
-			continue // it stands on nothing, and nothing stands on it
+			continue // not a base for marks, and not a mark
 		case r == '\n':
 			b.WriteString("⏎")
 			r = 0
@@ -277,7 +277,7 @@ func Visible(s string) string {
 			}
 		case r == utf8.RuneError, command.Invisible(r), unicode.Is(unicode.M, r) && !marks.bears(r):
 			fmt.Fprintf(&b, "‹U+%04X›", r)
-			r = 0 // nothing is joined to it
+			r = 0 // no character is joined to it
 		default:
 			b.WriteRune(r)
 		}
@@ -292,14 +292,14 @@ func Visible(s string) string {
 // script needs. More would reach into the lines above and below.
 const marksMost = 3
 
-// pile is a character and the marks on it.
+// pile is a character and its combining marks.
 type pile struct {
 	base          rune // 0: there is none
 	above, beside int
 	script        *unicode.RangeTable // of the mark before, for texts have marks of one script mostly
 }
 
-// bears puts a mark on the pile and reports whether it may stand there.
+// bears adds a mark to the pile and reports whether it may be there.
 func (p *pile) bears(mark rune) bool {
 	n := &p.above
 	if unicode.Is(unicode.Mc, mark) { // it takes up room of its own, and some scripts have both kinds on one letter
@@ -310,7 +310,7 @@ func (p *pile) bears(mark rune) bool {
 }
 
 // fits reports whether a mark belongs to any script, or to the script of its base. On a base of
-// another script it is drawn in some way, or not at all.
+// another script, fonts draw it in different ways, or not at all.
 func (p *pile) fits(mark rune) bool {
 	if unicode.In(mark, unicode.Inherited, unicode.Common) || p.base == '◌' || unicode.IsLetter(p.base) &&
 		unicode.Is(unicode.Common, p.base) {

@@ -2,26 +2,27 @@ package bot
 
 import "strconv"
 
-// Traits is what a platform tells the bot of itself. Everything else about it stays in its adapter.
+// Traits has what the bot must know about a platform. Everything else about it is in its adapter.
 type Traits struct {
 	ID   Platform
-	Name string // for people
-	// TypesOptions says that commands are typed options there, not text.
+	Name string // as people call it
+	// TypesOptions says that commands on the platform have typed options, not text.
 	TypesOptions bool
-	// Workspace is that of every account, where user ids are global; "" where each workspace has
-	// its own.
+	// Workspace is the workspace of every account on a platform where user ids are global; "" if
+	// each workspace has its own.
 	Workspace string
-	// Text holds the sentences that only its people read, in the form of text/en.txt. The bot
-	// itself says two kinds of them: "refuse.trouble.TROUBLE.ID", in place of the one for every
-	// platform, and "answer.help.ID", at the end of the help.
+	// Text has the sentences that only the people of the platform read, in the form of text/en.txt.
+	// The bot uses two kinds of them: "refuse.trouble.TROUBLE.ID" in place of the common sentence,
+	// and "answer.help.ID" at the end of the help.
 	Text string
 }
 
-// traits of the platforms that are part of this program. Only Register writes it.
+// traits has the platforms of this program. Only Register writes it.
 var traits = map[Platform]Traits{}
 
-// Register makes a platform known and returns its id. It is called while a program initializes its
-// packages, once for a platform. It panics for an id, or for a sentence, that is there already.
+// Register adds a platform and returns its id. It is called once for each platform, while the
+// packages of the program are initialized. It panics if the id, or one of the sentences, exists
+// already.
 func Register(t Traits) Platform {
 	if _, twice := traits[t.ID]; twice || t.ID == "" {
 		panic("bot: the platform " + strconv.Quote(string(t.ID)) + " is registered twice, or has no id")
@@ -31,8 +32,8 @@ func Register(t Traits) Platform {
 	return t.ID
 }
 
-// Traits returns what the platform tells of itself. One that is no part of this program, as an old
-// ledger may name, is called by its id.
+// Traits returns the traits of the platform. A platform that is not part of this program, which an
+// old ledger may name, has its id as its name.
 func (p Platform) Traits() Traits {
 	if t, ok := traits[p]; ok {
 		return t
@@ -40,5 +41,5 @@ func (p Platform) Traits() Traits {
 	return Traits{ID: p, Name: string(p)}
 }
 
-// TypesOptions reports whether commands are typed options there, not text.
+// TypesOptions reports whether commands on the platform have typed options, not text.
 func (p Platform) TypesOptions() bool { return traits[p].TypesOptions }

@@ -4,15 +4,15 @@ import (
 	"context"
 )
 
-// VerifyAudit checks the audit log of a ledger, which may be served meanwhile. It checks the chain;
-// that the log holds the entry that receipt names, where receipt is not ""; and that the log holds
-// the entries that the requests of the ledger name. It returns the number and the hash of the last
-// entry, and a *BrokenChain where the log is not what was written.
+// VerifyAudit checks the audit log of a ledger, which a bot may be using at the same time. It
+// checks the chain; that the log contains the entry that receipt names, if receipt is not ""; and
+// that it contains the entries that the requests of the ledger refer to. It returns the number and
+// the hash of the last entry, and a *BrokenChain if the log is not what was written.
 func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, error) {
 	v := Verifier{Receipt: receipt}
 	next := func(tx Tx) (read int, err error) {
 		page, err := tx.Entries(v.n+1, 10_000)
-		for _, e := range page { // before the error: it may be about a later one
+		for _, e := range page { // before the error, which may be about a later entry
 			if err := v.Next(e); err != nil {
 				return 0, err
 			}
@@ -33,7 +33,7 @@ func VerifyAudit(ctx context.Context, l Ledger, receipt string) (int64, string, 
 	}
 	for after, more := RequestID(""), true; more; {
 		err := l.View(ctx, func(tx Tx) error {
-			for read := -1; read != 0; { // what has been written since
+			for read := -1; read != 0; { // entries that were written since
 				var err error
 				if read, err = next(tx); err != nil {
 					return err
