@@ -1,5 +1,9 @@
 package slack
 
+// This file answers a person: in the acknowledgement, in a window, by the response_url, or by an
+// ephemeral message. An answer that one way does not deliver goes by the next, and what only this
+// person may read is never posted where others read it.
+
 import (
 	"bytes"
 	"context"
@@ -19,20 +23,20 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// ephemeral is a message for one person alone, as an acknowledgement or an answer to a response_url
-// takes it.
+// ephemeral is the part of an acknowledgement or of an answer to a response_url that makes it a
+// message for one person alone.
 func ephemeral(lines []bot.Line) *response {
 	return message(summary(lines...), lineBlocks(lines, messageSize))
 }
 
-// response is a message for an acknowledgement or a response_url, whose text is plain: the library
-// lacks that field.
+// response is a message for an acknowledgement or a response_url whose text is plain. The library
+// has no field for that.
 type response struct {
 	*slackgo.WebhookMessage
 	Markdown bool `json:"mrkdwn"`
 }
 
-// message keeps the message that was pressed: what does not say so replaces it.
+// message keeps the pressed message, which an answer without replace_original would replace.
 func message(text string, blocks []slackgo.Block) *response {
 	no := false
 	return &response{WebhookMessage: &slackgo.WebhookMessage{
@@ -41,20 +45,20 @@ func message(text string, blocks []slackgo.Block) *response {
 	}}
 }
 
-// escape makes the three characters that mean something in a message's text mean nothing.
+// escape escapes the three characters that are markup in a message's text.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
-// silent reports whether nothing need be said.
+// silent reports whether an answer has nothing to show.
 func silent(answer intake.Answer) bool { return says(answer) && len(answer.Lines) == 0 }
 
-// says reports whether the lines of an answer are all that it says.
+// says reports whether an answer has lines only.
 func says(answer intake.Answer) bool {
 	return answer.Kind == intake.Whisper || answer.Kind == intake.Accepted || answer.Kind == intake.Changed
 }
 
-// directly is the acknowledgement that holds the whole answer, or nil.
+// directly returns the acknowledgement that holds the whole answer, or nil.
 func directly(d delivery, answer intake.Answer) any {
 	switch {
 	case d.command && says(answer) && len(answer.Lines) > 0:
@@ -89,7 +93,7 @@ func linesText(lines []bot.Line) string {
 	return strings.Join(parts, " ")
 }
 
-// inputOf names the input of a form at which a refusal is shown.
+// inputOf returns the input of a form at which a refusal is shown.
 func inputOf(refused string, inputs []string) string {
 	has := func(name string) bool {
 		for _, i := range inputs {
@@ -136,7 +140,7 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) er
 		}
 		for i, part := range noteParts(bot.Note{Lines: answer.Lines}) {
 			if i == mostParts {
-				break // a response_url is good for five answers; the rest stands in the thread
+				break // a response_url takes five answers; the remaining parts are in the thread
 			}
 			if len(part.Lines) == 0 {
 				break
@@ -153,7 +157,7 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) er
 	return a.tell(ctx, d, answer.Lines)
 }
 
-// tell says lines to the person alone: in the window that is open for the event, or as a message.
+// tell shows lines to the person alone: in the window that is open for the event, or as a message.
 func (a *Adapter) tell(ctx context.Context, d delivery, lines []bot.Line) error {
 	if d.view != "" && a.window(ctx, d, linesView(d, lines)) == nil {
 		return nil
@@ -164,15 +168,15 @@ func (a *Adapter) tell(ctx context.Context, d delivery, lines []bot.Line) error 
 // mostParts is how many messages follow a card that only one person sees.
 const mostParts = 4
 
-// Where a message may go when Slack no longer shows it to the person alone. What holds messages of
-// the group stays with the person.
+// These constants say where a message may go when Slack no longer shows it to the person alone. A
+// message with messages of the group is shown to nobody else.
 const (
 	alone      = false
 	orInThread = true
 )
 
 // whisper shows a message to the person alone: by the response_url, else as an ephemeral message,
-// else, where it may, in the thread of the card.
+// else, if that is permitted, in the thread of the card.
 func (a *Adapter) whisper(ctx context.Context, d delivery, m *response, inThread bool) error {
 	err := errNoReply
 	if d.event.Reply != "" {
@@ -205,8 +209,8 @@ var (
 	errReplyEnded = errors.New("the response_url is not taken any more")
 )
 
-// respond posts to a response_url, again after a failure that may pass. Its errors do not name the
-// address.
+// respond posts to a response_url, and repeats the post after a temporary failure. Its errors do
+// not contain the address.
 func (a *Adapter) respond(ctx context.Context, to string, m *response) error {
 	u, err := url.Parse(to)
 	if err != nil || !a.responses(u) {
@@ -241,7 +245,7 @@ func (a *Adapter) respondOnce(ctx context.Context, to string, body []byte) (paus
 		return 0, clean(err)
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // a broken answer is judged by its status
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // of a broken answer only the status counts
 	switch {
 	case resp.StatusCode == http.StatusOK:
 		var said struct {
@@ -260,11 +264,11 @@ func (a *Adapter) respondOnce(ctx context.Context, to string, body []byte) (paus
 	return 0, fmt.Errorf("%w: status %d", errReplyEnded, resp.StatusCode)
 }
 
-// repair makes a card that the person alone sees, and whose button was pressed, show the request as
-// it is now. Other cards are the teller's.
+// repair redraws a card that the person alone sees, and whose button was pressed, so that it shows
+// the request as it is now. The teller redraws all other cards.
 func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) {
 	if answer.Card == nil || answer.Kind == intake.ShowCard || !d.ephemeral || d.event.Reply == "" {
-		return // nothing else than the response_url can reach it
+		return // only the response_url can change it
 	}
 	m := message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize))
 	m.ReplaceOriginal = true
@@ -273,8 +277,8 @@ func (a *Adapter) repair(ctx context.Context, d delivery, answer intake.Answer) 
 	}
 }
 
-// recent remembers the last few events whose answer has reached the person. What it forgets would
-// be said twice.
+// recent remembers the last events whose answer has reached the person. The answer to an event that
+// it has forgotten would be shown twice.
 type recent struct {
 	mu   sync.Mutex
 	ids  [512]bot.EventID

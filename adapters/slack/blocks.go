@@ -1,5 +1,9 @@
 package slack
 
+// This file draws cards, notes and lines as blocks within Slack's limits. Text that others wrote is
+// only ever rich text or plain text, in which nothing is markup, so that it cannot notify anybody
+// or look like the bot's words. What does not fit is left out, and the card says so.
+
 import (
 	"encoding/json"
 	"slices"
@@ -16,26 +20,26 @@ import (
 // Slack's limits, in characters unless they say otherwise (docs.slack.dev/reference/block-kit).
 const (
 	maxSummary     = 3000 // of a message's text; Slack takes 4,000 and splits what is longer
-	maxEscaped     = 4000 // of the same once it is escaped, which may make five characters of one
+	maxEscaped     = 4000 // of the same text escaped; one character may become five
 	maxButton      = 75   // of a button's label, and of its accessibility label
 	maxModalTitle  = 24   // of a modal's title and of its buttons
 	maxConfirm     = 300  // of a confirmation's text
 	maxPlaceholder = 150
 
-	// Slack publishes no number for msg_blocks_too_long; messages of 13,200 bytes of JSON were seen
-	// to pass and to fail. Bytes.
+	// Slack publishes no number for msg_blocks_too_long. Messages of 13,200 bytes of JSON were seen
+	// to be accepted and to be refused. Bytes.
 	messageSize = 9500
-	// What is tried when Slack finds a message too long all the same. Bytes.
+	// the size of the second try, when Slack refuses a message as too long nevertheless; bytes
 	messageSizeSmall = 4000
 	// A modal may hold 250 kB. Bytes.
 	modalSize = 60_000
 )
 
-// room is how much of a text there is room for: characters of a message's text and of any other
-// line, messages, and lines of a kind.
+// room bounds what is drawn: the characters of a message's text and of any other line, the number
+// of messages, and the number of lines of each kind.
 type room struct{ text, line, samples, lines int }
 
-// rooms are tried in order until the whole fits. The messages' own text gives way first.
+// rooms are tried in order until the whole fits. The text of the messages is shortened first.
 var rooms = []room{
 	{3000, 1500, 40, 60}, {1000, 1000, 40, 60}, {500, 500, 30, 50}, {300, 400, 20, 50}, {200, 300, 20, 40},
 	{120, 300, 16, 40},
@@ -43,8 +47,8 @@ var rooms = []room{
 	{10, 60, 4, 4}, {10, 20, 2, 3},
 }
 
-// fit returns what build makes of the first room in which it is at most limit bytes of JSON, or of
-// the smallest room.
+// fit returns the result of build for the first room in which it has at most limit bytes of JSON,
+// or for the smallest room.
 func fit(limit int, build func(room) []slackgo.Block) []slackgo.Block {
 	var blocks []slackgo.Block
 	for _, r := range rooms {
@@ -56,7 +60,7 @@ func fit(limit int, build func(room) []slackgo.Block) []slackgo.Block {
 	return blocks
 }
 
-// size is how many bytes of JSON the blocks are when they leave.
+// size returns the size of the blocks in bytes of JSON.
 func size(blocks []slackgo.Block) int {
 	body, err := json.Marshal(blocks)
 	if err != nil {
@@ -143,8 +147,8 @@ func sampleBlocks(samples []bot.Sample, r room) []slackgo.Block {
 	return []slackgo.Block{slackgo.NewRichTextBlock("", elements...)}
 }
 
-// thin leaves samples out of the middle until at most n are left, and says so in the one that
-// follows.
+// thin removes samples from the middle until at most n remain. The sample after the gap says how
+// many are missing.
 func thin(samples []bot.Sample, n int) []bot.Sample {
 	n = max(n, 1)
 	if len(samples) <= n {
@@ -190,7 +194,7 @@ func buttonBlock(c bot.Card) *slackgo.ActionBlock {
 	return slackgo.NewActionBlock("", elements...)
 }
 
-// lineBlocks shows lines, one under the other.
+// lineBlocks shows lines, one below the other.
 func lineBlocks(lines []bot.Line, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		p := &paragraph{}
@@ -203,7 +207,7 @@ func lineBlocks(lines []bot.Line, limit int) []slackgo.Block {
 	})
 }
 
-// noteBlocks shows a note of a thread: whom it notifies, then its lines.
+// noteBlocks shows a note of a thread: its mentions, then its lines.
 func noteBlocks(n bot.Note, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		p := &paragraph{}
@@ -220,8 +224,8 @@ func noteBlocks(n bot.Note, limit int) []slackgo.Block {
 	})
 }
 
-// noteParts parts a note into as few as are needed for every line to be shown. Only the first
-// mentions anybody.
+// noteParts splits a note into as few messages as are needed to show every line. Only the first
+// message mentions anybody.
 func noteParts(n bot.Note) []bot.Note {
 	const mentions = 500 // bytes that they take beside the lines
 	fits := func(lines []bot.Line) bool {
@@ -242,8 +246,8 @@ func noteParts(n bot.Note) []bot.Note {
 	}
 }
 
-// cardText is a card in words, for who has it read aloud, and for notifications: all that is needed
-// to decide, but never what a message says.
+// cardText returns a card as text for screen readers and notifications. It has everything that is
+// needed to decide, and never the content of a message.
 func cardText(c bot.Card) string {
 	lines := append([]bot.Line{c.Title}, c.Notices...)
 	facts := func(list []bot.Fact) {
@@ -263,8 +267,8 @@ func cardText(c bot.Card) string {
 	return summary(lines...)
 }
 
-// summary is the text that stands for blocks in notifications and for screen readers. It holds no
-// message content, and the caller sends it escaped.
+// summary returns the text that replaces blocks in notifications and for screen readers. It has no
+// message content, and the caller escapes it.
 func summary(lines ...bot.Line) string {
 	parts := make([]string, 0, len(lines))
 	for _, l := range lines {
@@ -278,8 +282,9 @@ func summary(lines ...bot.Line) string {
 	}
 }
 
-// withoutEmoji is l with another colon in what others wrote, so that no :code: of theirs becomes a
-// picture: in a message's text Slack makes emoji of them even where its markup is off.
+// withoutEmoji returns l with another kind of colon in the text that others wrote, so that no
+// :code: in it becomes an emoji. In a message's text Slack replaces such codes even with markup
+// off.
 func withoutEmoji(l bot.Line) bot.Line {
 	l = slices.Clone(l)
 	for i, s := range l {
@@ -290,7 +295,7 @@ func withoutEmoji(l bot.Line) bot.Line {
 	return l
 }
 
-// style is how a piece of text stands out. The zero style is plain.
+// style is the style of a piece of text. The zero style is plain.
 type style struct{ bold, italic, code bool }
 
 // paragraph collects rich text. Text next to text of the same style becomes one element.
@@ -335,13 +340,13 @@ func (p *paragraph) newLine() {
 	}
 }
 
-// line adds l on a line of its own.
+// line adds l as a separate line.
 func (p *paragraph) line(l bot.Line, limit int) {
 	p.newLine()
 	p.spans(l, limit)
 }
 
-// facts adds each on a line of its own, its name in bold.
+// facts adds each fact as a separate line, with its name in bold.
 func (p *paragraph) facts(facts []bot.Fact, r room) {
 	for i, f := range facts {
 		p.newLine()
@@ -354,7 +359,7 @@ func (p *paragraph) facts(facts []bot.Fact, r room) {
 	}
 }
 
-// lines adds each on a line of its own, and says when some do not fit.
+// lines adds each line as a separate line, and says how many do not fit.
 func (p *paragraph) lines(lines []bot.Line, r room) {
 	for i, l := range lines {
 		if i == r.lines && i < len(lines)-1 {
@@ -366,8 +371,8 @@ func (p *paragraph) lines(lines []bot.Line, r room) {
 	}
 }
 
-// spans adds the pieces of l, at most limit characters of it. What others wrote is in italics, and
-// nothing else is.
+// spans adds the pieces of l, at most limit characters. Text that others wrote is in italics, and
+// no other text is.
 func (p *paragraph) spans(l bot.Line, limit int) {
 	for _, s := range cutLine(l, limit) {
 		switch s.Kind {
@@ -391,7 +396,7 @@ func (p *paragraph) user(id string) {
 	p.text(" ", style{})
 }
 
-// mentions adds user groups, and users where a principal is one.
+// mentions adds mentions of user groups, and of the principals that are users.
 func (p *paragraph) mentions(ids []string) {
 	for _, id := range ids {
 		if strings.HasPrefix(id, "S") {
@@ -420,8 +425,8 @@ func (p *paragraph) sample(s bot.Sample, r room) {
 	}
 }
 
-// cutLine returns at most limit characters of l, and says how many it left out. A time counts as
-// 20.
+// cutLine returns at most limit characters of l, and says how many are missing. A time counts as 20
+// characters.
 func cutLine(l bot.Line, limit int) bot.Line {
 	used := 0
 	for i, s := range l {
@@ -434,11 +439,11 @@ func cutLine(l bot.Line, limit int) bot.Line {
 			continue
 		}
 		cut, room := slices.Clone(l[:i]), max(limit-used, 0)
-		if s.Kind == bot.Moment { // it is never halved
+		if s.Kind == bot.Moment { // a time is never cut
 			room = 0
 		}
-		// What is left out of the later pieces counts as well. It is told in a piece of its own, so
-		// that others' text cannot end in the bot's words.
+		// The characters of the later pieces count as well. Their number is a separate piece, so
+		// that text of others does not continue as the bot's words.
 		kept, left := bot.CutOff(l[i:].String(), room)
 		if kept != "" {
 			cut = append(cut, bot.Span{Kind: s.Kind, Text: kept})
@@ -448,7 +453,7 @@ func cutLine(l bot.Line, limit int) bot.Line {
 	return l
 }
 
-// plainText is text in which nothing works: no markup, no emoji, no mention.
+// plainText returns text in which Slack finds no markup, no emoji and no mention.
 func plainText(s string, limit int) *slackgo.TextBlockObject {
 	if s == "" {
 		s = " "
@@ -456,8 +461,8 @@ func plainText(s string, limit int) *slackgo.TextBlockObject {
 	return slackgo.NewTextBlockObject(slackgo.PlainTextType, ellipsis(s, limit), false, false)
 }
 
-// ellipsis returns at most limit characters of s, the last of them an ellipsis when some were left
-// out.
+// ellipsis returns at most limit characters of s. If characters are missing, the last one is an
+// ellipsis.
 func ellipsis(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s

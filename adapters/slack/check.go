@@ -9,9 +9,9 @@ import (
 	"recallbot/bot"
 )
 
-// Check tries the configuration against the real workspace and says what is missing. It counts
-// people by the roster. It reads only; in Socket Mode it asks for the address of a connection, but
-// opens none. An error means that Slack could not be asked at all.
+// Check compares the configuration with the real workspace and returns what is missing. It counts
+// people by the roster. It only reads; in Socket Mode it asks for the address of a connection, but
+// opens none. An error means that Slack could not be asked.
 func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
 	var found bot.Findings
 	if err := a.identify(ctx); err != nil {
@@ -19,7 +19,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 			found.Bad(u.Mend, "%s", u.What)
 			return found, nil
 		}
-		return nil, err // it says already what was asked
+		return nil, err // the error already says what was asked
 	}
 	h := a.home.Load()
 	found.Well("the bot token works in the workspace %s", h.team)
@@ -60,8 +60,8 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	if crowd.AnyChannel {
 		found.Well("the bot may be used in every channel")
 	}
-	// What Slack refuses to tell is a finding, and nothing more can be said of it; what it could
-	// not tell just now is an error.
+	// A refusal of Slack to answer is a finding, and the check of that item ends. A temporary
+	// failure is an error.
 	unasked := func(what string, err error) error {
 		if u := unready(what, err); !u.Remote {
 			found.Bad(u.Mend, "%s could not be looked at: %s", what, code(err))
@@ -90,7 +90,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	}
 	requesters, knownToo, err := a.checkPeople(ctx, crowd.Requesters, &found, unasked)
 	if err != nil || !known || !knownToo {
-		return found, err // how many there are cannot be said
+		return found, err // the number of people is unknown
 	}
 	policy := a.o.Bot.PolicyNow()
 	need := max(policy.Approvals, policy.LargeApprovals)
@@ -99,13 +99,13 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	} else {
 		found.Well("%s may ask for a recall", bot.CountAccounts(len(requesters)))
 	}
-	// As a request would be refused: by people, whoever asks it left out.
+	// Count as Decide does: people count, not accounts, and the requester does not.
 	asker := bot.Member{}
 	for _, id := range approvers {
 		asker.Approvers = append(asker.Approvers, a.account(id))
 	}
 	most, least := 0, len(approvers)
-	var short []string // whose requests nobody could grant
+	var short []string // people whose requests nobody could approve
 	for _, id := range requesters {
 		asker.Account = a.account(id)
 		have := policy.Others(asker, roster)
@@ -134,7 +134,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 	return found, nil
 }
 
-// placeTroubles say what is wrong with a channel, and what to do about it.
+// placeTroubles say what is wrong with a channel, and how to mend it.
 var placeTroubles = map[bot.Trouble]struct{ what, mend string }{
 	bot.TroubleNotInChannel: {"does not exist, or the bot is not in it",
 		"invite the bot there (/invite @recallbot), and compare the id with SLACK_CHANNELS"},
@@ -145,15 +145,15 @@ var placeTroubles = map[bot.Trouble]struct{ what, mend string }{
 	bot.TroubleUnknown:       {"could not be looked at", "look at the id in SLACK_CHANNELS"},
 }
 
-// userTroubles say why an account that is named counts for nothing.
+// userTroubles say why an account in the policy may not act.
 var userTroubles = map[bot.Trouble]string{
 	bot.TroubleBot: "is a bot", bot.TroubleWorkflow: "is a workflow", bot.TroubleDeactivated: "is deactivated",
 	bot.TroubleGuest:   "is a guest",
 	bot.TroubleForeign: "is nobody of this workspace", bot.TroubleUnknown: "could not be looked at",
 }
 
-// checkPeople resolves principals to the accounts that may really act. known is false when Slack
-// would not tell of all.
+// checkPeople resolves principals to the accounts that may act. known is false when Slack refused
+// to answer for some of them.
 func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *bot.Findings,
 	unasked func(what string, err error) error) (able []string, known bool, err error) {
 	var ids []string

@@ -1,5 +1,9 @@
 package slack
 
+// This file reads what Slack sends: a command, a press, a form. Each becomes a delivery with an
+// intake.Event, whose id is the same in every copy of the delivery, and whose account does not
+// depend on what the payload says of teams.
+
 import (
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,8 +22,8 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// delivery is one event as it came in, with what is needed to answer it at once. Of an event that
-// is taken up again after a restart only event is known.
+// delivery is one event as it came in, with what is needed to answer it at once. After a restart
+// only the field event of an unanswered delivery is known.
 type delivery struct {
 	event   intake.Event
 	at      time.Time
@@ -32,21 +36,21 @@ type delivery struct {
 	ephemeral bool
 }
 
-// errIgnored marks what Slack sends that asks for nothing but an acknowledgement.
+// errIgnored is the error of a payload that needs only an acknowledgement.
 var errIgnored = errors.New("nothing to do")
 
-// errMalformed marks a payload that cannot be read. Its text is not repeated: it may hold what
-// people wrote.
+// errMalformed is the error of a payload that cannot be read. It does not quote the payload, which
+// may hold what people wrote.
 var errMalformed = errors.New("payload cannot be read")
 
-// The windows that the adapter opens beside those of a form, as their callback_id. That of a form
-// is its kind.
+// The callback_ids of the windows that the adapter opens in addition to forms. The callback_id of a
+// form is its kind.
 const (
 	viewPage  = "page"
 	viewLines = "lines"
 )
 
-// The buttons of a page. Those of a card are named by bot.ButtonKind.
+// The action_ids of the buttons of a page. For those of a card see bot.ButtonKind.
 const (
 	actionPrevious = "page_previous"
 	actionNext     = "page_next"
@@ -56,8 +60,8 @@ const (
 // inputAction is the action_id of every input; its block_id is the input's name.
 const inputAction = "value"
 
-// carried is what a window carries from the press or command that opened it to what is done in it.
-// It comes back with Slack's word that it was not changed, and is seen by nobody.
+// carried is what a window keeps of the press or command that opened it, for the events in the
+// window. It is in private_metadata, which people do not see and cannot change.
 type carried struct {
 	Channel   string        `json:"c"`
 	Message   string        `json:"m,omitempty"` // of the card whose button was pressed
@@ -75,10 +79,9 @@ func (a *Adapter) place(channel string) bot.Place {
 	return p
 }
 
-// account names who acted by the bot's own workspace, whatever the payload says of theirs: one
-// human must not be two accounts because Slack names the team in one payload and the organisation
-// in another. User ids are unique across Slack, and accounts of other workspaces are found out by
-// users.info.
+// account returns the account of a user id, always with the bot's own workspace. A payload may name
+// the team or the organisation of the same person, who must not become two accounts. User ids are
+// unique across Slack, and users.info says whether an account belongs to another workspace.
 func (a *Adapter) account(user string) bot.Account {
 	acc := bot.Account{Platform: ID, User: user}
 	if h := a.home.Load(); h != nil {
@@ -87,7 +90,7 @@ func (a *Adapter) account(user string) bot.Account {
 	return acc
 }
 
-// eventID names an event by what is the same in every copy of its delivery.
+// eventID returns the id of an event, made of values that are the same in every copy of it.
 func eventID(parts ...string) bot.EventID {
 	h := sha256.New()
 	for _, p := range parts {
@@ -96,7 +99,7 @@ func eventID(parts ...string) bot.EventID {
 	return bot.EventID("slack-" + hex.EncodeToString(h.Sum(nil)[:16]))
 }
 
-// commandDelivery makes a command into an event.
+// commandDelivery reads a command.
 func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (delivery, error) {
 	name := strings.TrimPrefix(c.Command, "/")
 	if c.UserID == "" || c.ChannelID == "" || (name != "recall" && name != "recalls") {
@@ -113,9 +116,9 @@ func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (deliver
 	return delivery{at: at, trigger: c.TriggerID, command: true, event: e.Read()}, nil
 }
 
-// interaction is what the adapter reads of an interaction payload. It is not the library's type:
-// that one decodes the whole message that was pressed, and refuses the press when Slack returns one
-// block of it in a form that the library does not know.
+// interaction is what the adapter reads of an interaction payload. The library's type is not used:
+// it decodes the whole pressed message, and refuses the press if Slack returns one block of the
+// message in a form that the library does not know.
 type interaction struct {
 	Type    string `json:"type"`
 	Trigger string `json:"trigger_id"`
@@ -152,7 +155,7 @@ type interaction struct {
 	} `json:"view"`
 }
 
-// interactionDelivery makes a press or a sent form into an event.
+// interactionDelivery reads a press or a sent form.
 func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, error) {
 	var in interaction
 	if err := json.Unmarshal(payload, &in); err != nil {
@@ -171,7 +174,7 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 	channel := firstOf(in.Channel.ID, in.Container.Channel, kept.Channel)
 	card := bot.Ref{Channel: channel, Message: firstOf(in.Container.Message, kept.Message), Thread: in.Container.Thread}
 	if d.ephemeral = in.Container.Ephemeral || kept.Ephemeral; d.ephemeral {
-		card.Message = "" // nobody but Slack can edit it
+		card.Message = "" // the bot cannot edit it
 	} else if card.Message == "" {
 		card = bot.Ref{} // the window was opened by a command
 	}
@@ -197,8 +200,8 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 			if err != nil {
 				return delivery{}, errMalformed // unreachable: it was just read
 			}
-			// The same window may be sent again with other values after a mistake: without the
-			// values that would be the same event.
+			// After a mistake the same window may be sent again with other values, and is then
+			// another event. Therefore the values are part of the id.
 			d.event.ID = eventID("form", in.View.ID, in.View.Hash, in.User.ID, string(values))
 		}
 	default:
@@ -213,11 +216,11 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 	return d, nil
 }
 
-// buttons are what the value of a button carries.
+// buttons writes and reads the values of buttons.
 var buttons = intake.Buttons{Platform: ID, Most: 2000, Confirms: true}
 
-// press says what pressing a button asks for. What a button of a card carried in an earlier version
-// had its verb in the action_id alone; such cards still stand.
+// press returns the act of pressing a button. In an earlier version the verb was only in the
+// action_id; cards of that version still exist.
 func press(action, value string) intake.Act {
 	if rest, ok := strings.CutPrefix(value, "v1:R-"); ok {
 		value = "v1:" + action + ":R-" + rest
@@ -225,7 +228,7 @@ func press(action, value string) intake.Act {
 	return buttons.Press(value)
 }
 
-// form says what sending a window asks for, and the names of its inputs.
+// form returns the act of sending a window, and the names of its inputs.
 func form(in interaction, kept carried) (intake.Act, []string) {
 	values := map[string]string{}
 	for name, input := range in.View.State.Values {
@@ -235,8 +238,7 @@ func form(in interaction, kept carried) (intake.Act, []string) {
 	return sent.Sent(values), slices.Sorted(maps.Keys(values))
 }
 
-// opens reports whether the answer is expected to be a window, which must be opened within three
-// seconds.
+// opens reports whether the answer will be a window, which must be opened within three seconds.
 func (d delivery) opens() bool {
 	if d.trigger == "" || d.view != "" {
 		return false
@@ -250,7 +252,7 @@ func (d delivery) opens() bool {
 	return false
 }
 
-// carry is what a window opened for d carries.
+// carry returns what a window that is opened for d keeps.
 func (d delivery) carry() carried {
 	return carried{
 		Channel: d.event.Place.Channel, Message: d.event.Act.Card.Message, Ephemeral: d.ephemeral,

@@ -1,5 +1,8 @@
 package slack
 
+// This file serves Slack's request URLs. A request whose signature is missing, wrong or older than
+// five minutes is refused, and its body is not read if the headers cannot be Slack's.
+
 import (
 	"encoding/json"
 	"errors"
@@ -13,17 +16,16 @@ import (
 )
 
 // Handler serves POST /slack/commands and POST /slack/interactions in HTTP mode. Each request must
-// bear a signature over its raw body that is at most five minutes old; the same request again is
-// known by its event. Without signing secrets, and with an app token, it answers 404 to everything:
-// one app cannot have both.
+// have a signature over its raw body that is at most five minutes old; a repeated request has the
+// same event id. Without signing secrets, and with an app token, it answers 404 to everything: an
+// app has request URLs or Socket Mode, not both.
 func (a *Adapter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if len(a.o.SigningSecrets) == 0 || a.sockets != nil {
 		return mux
 	}
 	mux.HandleFunc("POST /slack/commands", a.signed(func(form url.Values, at time.Time) (delivery, error) {
-		// Parsed by the library from the form that was verified, so that nothing beside the body
-		// counts.
+		// The library parses the verified form, so that nothing outside the body counts.
 		c, err := slackgo.SlashCommandParse(&http.Request{Method: http.MethodPost, PostForm: form, Form: form})
 		if err != nil {
 			return delivery{}, errMalformed
@@ -36,14 +38,14 @@ func (a *Adapter) Handler() http.Handler {
 	return mux
 }
 
-// signed verifies a request, reads it, and answers it with the acknowledgement.
+// signed verifies a request, reads it, and writes the acknowledgement.
 func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at := time.Now()
 		body, status := a.door.Read(w, r, a.signature(r.Header))
 		switch {
 		case status == http.StatusUnauthorized && isSSLCheck(body):
-			return // Slack looks at the certificate; it wants 200, and nothing is done
+			return // Slack checks the certificate and expects 200
 		case status != 0:
 			http.Error(w, http.StatusText(status), status)
 			return
@@ -70,7 +72,7 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 			return
 		}
 
-		// What follows the acknowledgement outlives the request, so it may not stay in this
+		// The work after the acknowledgement takes longer than the request, so it needs another
 		// goroutine.
 		answered := make(chan any, 1)
 		if !a.flow.Begin(func() {
@@ -92,13 +94,12 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_, _ = w.Write(out) // Slack may have gone; the event is stored
+		_, _ = w.Write(out) // Slack may have hung up; the event is stored
 	}
 }
 
-// signature says how a request proves that it is Slack's: one of the signing secrets made its
-// signature. The library checks the headers when it is given them, so that none of the secrets is
-// left to try where they cannot be right.
+// signature returns the check of a request's signature, which one of the signing secrets must have
+// made. The library checks the headers first; if they cannot be right, no secret remains to try.
 func (a *Adapter) signature(h http.Header) inbound.Signed {
 	var verifiers []slackgo.SecretsVerifier
 	for _, secret := range a.o.SigningSecrets {
@@ -116,8 +117,8 @@ func (a *Adapter) signature(h http.Header) inbound.Signed {
 	}}
 }
 
-// maxSSLCheck is the longest body that is looked at for being a check of the certificate, which may
-// bear no signature of ours. Bytes.
+// maxSSLCheck is the size in bytes of the largest body that may be a check of the certificate,
+// which may have no signature.
 const maxSSLCheck = 1 << 10
 
 func isSSLCheck(body []byte) bool {

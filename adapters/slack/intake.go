@@ -9,35 +9,35 @@ import (
 	"recallbot/bot/intake"
 )
 
-// This file has what is Slack's own on the way of an event, which intake.Flow goes: a delivery is
-// an intake.Delivery.
+// This file has the steps of an event that are particular to Slack. intake.Flow calls them, on an
+// intake.Delivery: taking for a new event, left for one that another process has left.
 
 const (
-	// commandDirect is how long a command whose right is already known may take to be answered in
-	// the acknowledgement itself.
+	// commandDirect is how long the acknowledgement of a command waits for the answer, so that it
+	// can contain it, if it is already known who the person is.
 	commandDirect = time.Second
-	// formDirect is the same for a sent form, whose mistakes can only be shown in place by the
-	// acknowledgement.
+	// formDirect is the same for a sent form, since only the acknowledgement can show a mistake at
+	// its input.
 	formDirect = 2 * time.Second
 )
 
-// ack acknowledges a delivery. payload, where not nil, is shown to the person at once.
+// ack acknowledges a delivery. payload, if not nil, is shown to the person at once.
 type ack func(payload any) error
 
-// take handles a delivery from storing it to answering it. It acknowledges exactly once, and
-// returns when the person has been answered.
+// take handles a delivery from its arrival to its answer. It acknowledges exactly once, and returns
+// when the person has an answer.
 func (a *Adapter) take(d delivery, acknowledge ack) {
 	a.flow.Take(&taking{a: a, delivery: d, send: acknowledge}, d.at)
 }
 
-// left is an event that a process which ended has left.
+// left is an event without an answer that another process stored before it ended.
 func (a *Adapter) left(u intake.Unfinished) intake.Delivery {
 	d := delivery{event: u.Event, at: time.Now()}
 	d.ephemeral = u.Event.Act.Private()
 	return &taking{a: a, delivery: d, acked: true}
 }
 
-// taking is a delivery that is being taken.
+// taking is a delivery that is being handled.
 type taking struct {
 	delivery
 	a     *Adapter
@@ -45,13 +45,13 @@ type taking struct {
 	acked bool
 }
 
-// Event is what the person did.
+// Event returns what the person did.
 func (t *taking) Event() intake.Event { return t.event }
 
-// Known is false: Slack is asked who acts.
+// Known returns false: Slack must be asked who acts.
 func (t *taking) Known() bool { return false }
 
-// Member is what was asked within the last minute, except for a decision, or what Slack says now.
+// Member asks Slack who acts. Except for a decision, an answer of the last minute is used again.
 func (t *taking) Member(ctx context.Context) (bot.Member, bot.Place, error) {
 	e, fresh := t.event, t.event.Decides()
 	then, err := t.a.approversThen(ctx, e.Act)
@@ -67,7 +67,7 @@ func (t *taking) Member(ctx context.Context) (bot.Member, bot.Place, error) {
 	return m, place, clean(err)
 }
 
-// Patience is longer where the answer can be shown best in the acknowledgement, and is near.
+// Patience returns how long the acknowledgement waits for an answer that it can show best.
 func (t *taking) Patience() time.Duration {
 	switch {
 	case t.form:
@@ -80,9 +80,9 @@ func (t *taking) Patience() time.Duration {
 	return 0
 }
 
-// Acknowledge acknowledges the delivery. Where there is no answer yet, the window of a form says
-// that it follows; it is then put into it. An answer that has reached the person is not given
-// again.
+// Acknowledge acknowledges the delivery, with the answer if there is one. Without one, the window
+// of a form says that the request is being checked, and later shows the answer. An answer that has
+// reached the person is not shown again.
 func (t *taking) Acknowledge(answer *intake.Answer) (said bool) {
 	switch {
 	case t.acked:
@@ -93,7 +93,7 @@ func (t *taking) Acknowledge(answer *intake.Answer) (said bool) {
 		// a lost acknowledgement changes nothing
 		_ = t.acknowledge(updateResponse(linesView(t.delivery, []bot.Line{bot.Say("window.checking")})))
 	default:
-		_ = t.acknowledge(nil) // as above
+		_ = t.acknowledge(nil) // a lost acknowledgement changes nothing
 	}
 	return answer != nil
 }
@@ -103,20 +103,20 @@ func (t *taking) acknowledge(payload any) error {
 	return t.send(payload)
 }
 
-// Linger opens a window where the answer will be one: what opens it is good for three seconds.
+// Linger opens a window if the answer will be one: its trigger is valid for three seconds.
 func (t *taking) Linger() {
 	if t.opens() {
 		t.view = t.a.open(t.delivery, linesView(t.delivery, []bot.Line{bot.Say("window.checking")}))
 	}
 }
 
-// Say tells the person that it takes longer.
+// Say shows the person that the answer takes longer.
 func (t *taking) Say(ctx context.Context, l bot.Line) error {
 	return clean(t.a.tell(ctx, t.delivery, []bot.Line{l}))
 }
 
-// Answer gives an answer by every means that is left. One that another process gives is needed here
-// only by a window that waits for it.
+// Answer shows an answer in every way that remains. An answer that another process has shown is
+// shown again only in a window that waits for it.
 func (t *taking) Answer(ctx context.Context, answer intake.Answer) error {
 	if answer.Repeated && t.view == "" {
 		return nil
@@ -129,7 +129,7 @@ func (t *taking) Answer(ctx context.Context, answer intake.Answer) error {
 	return nil
 }
 
-// answerDirectly gives the answer in the acknowledgement where that is possible.
+// answerDirectly puts the answer into the acknowledgement if that is possible.
 func (t *taking) answerDirectly(answer intake.Answer) (said bool) {
 	payload := directly(t.delivery, answer)
 	err := t.acknowledge(payload)

@@ -41,8 +41,8 @@ type manifest struct {
 	} `json:"settings"`
 }
 
-// manifestCommand is a slash command. should_escape is off: with it on, the @ and # of a group id
-// may arrive as something else.
+// manifestCommand is a slash command. should_escape is off: with it on, Slack may replace the @ and
+// # of a group id.
 type manifestCommand struct {
 	Command      string `json:"command"`
 	URL          string `json:"url,omitempty"`
@@ -51,9 +51,9 @@ type manifestCommand struct {
 	ShouldEscape bool   `json:"should_escape"`
 }
 
-// Manifest returns the app manifest in JSON, to be pasted where an app is made: for Socket Mode, or
-// where httpURL is not empty for HTTP requests to that address, which must be https (http on this
-// machine alone) and may have a path before /slack/.
+// Manifest returns the app manifest in JSON, for the page on which an app is created. It is for
+// Socket Mode, or, if httpURL is not empty, for HTTP requests to that address, which must be https
+// (http only on this machine) and may have a path before /slack/.
 func Manifest(httpURL string) ([]byte, error) {
 	var commands, interactions string
 	if httpURL != "" {

@@ -1,5 +1,9 @@
 package slack
 
+// This file asks Slack who acts and where: whether an account may act, which of the policy's groups
+// it is in, and whether the bot can work in the channel. Answers are used again for less than a
+// minute, and never for a decision.
+
 import (
 	"context"
 	"errors"
@@ -14,18 +18,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// askedFor is how long what Slack said about an account or a channel may be used for asking and
-// reading. A decision asks afresh.
+// askedFor is how long Slack's answer about an account or a channel may be used again, for recall
+// requests and for reading. For a decision Slack is always asked.
 const askedFor = 55 * time.Second
 
-// face is what Slack says of a user, without any group.
+// face is Slack's answer about a user, without groups.
 type face struct {
 	name    string
 	trouble bot.Trouble
 }
 
-// approversThen are the groups that count for a decision beside those of the policy of now: those
-// that counted when it was asked for.
+// approversThen returns the groups that count for a decision in addition to those of the present
+// policy: the approvers' groups at the time of the request.
 func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, error) {
 	switch act.Kind {
 	case intake.ActApprove, intake.ActAskApprove, intake.ActReject, intake.ActAskReject:
@@ -34,8 +38,8 @@ func (a *Adapter) approversThen(ctx context.Context, act intake.Act) ([]string, 
 	return nil, nil
 }
 
-// cached returns who acted and where, when everything that counts was asked within the last minute.
-// then are groups that count beside the policy's. It makes no calls.
+// cached returns who acted and where, if Slack was asked everything that is needed within the last
+// minute. then are groups that count in addition to the policy's. It makes no calls.
 func (a *Adapter) cached(e intake.Event, then []string) (bot.Member, bot.Place, bool) {
 	m := bot.Member{Account: e.By}
 	v, ok := a.asked.Get("user " + e.By.User)
@@ -60,10 +64,10 @@ func (a *Adapter) cached(e intake.Event, then []string) (bot.Member, bot.Place, 
 	return m, place, ok
 }
 
-// resolve asks Slack who acted and where, within ctx. With fresh the account and the approvers'
-// groups are asked whatever was known before; who else is in the requesters' groups settles
-// nothing, and Slack allows about 20 such questions a minute. An error means that Slack could not
-// tell.
+// resolve asks Slack who acted and where, within ctx. With fresh it asks for the account and for
+// the approvers' groups even if they are cached. The requesters' groups may come from the cache,
+// since they do not matter for a decision and Slack allows about 20 such calls a minute. An error
+// means that Slack did not answer.
 func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fresh bool) (bot.Member, bot.Place,
 	error) {
 	m, place := bot.Member{Account: e.By, Name: e.Name}, e.Place
@@ -104,7 +108,7 @@ func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fr
 	return m, place, nil
 }
 
-// countApprovers tells who could approve just now, from the groups as they were last read.
+// countApprovers sets who could approve now, from the groups as they were last read.
 func (a *Adapter) countApprovers(m *bot.Member) {
 	m.Approvers, m.ApproversKnown = nil, true
 	for _, p := range a.o.Bot.PolicyNow().Crowds[ID].Approvers {
@@ -125,7 +129,7 @@ func (a *Adapter) countApprovers(m *bot.Member) {
 	}
 }
 
-// groups are the user groups that the policy names, and those of then.
+// groups returns the user groups that the policy names, and those of then.
 func (a *Adapter) groups(then []string) []string {
 	crowd := a.o.Bot.PolicyNow().Crowds[ID]
 	ids := slices.Clone(then)
@@ -137,7 +141,7 @@ func (a *Adapter) groups(then []string) []string {
 	return ids
 }
 
-// face asks users.info.
+// face returns a user's face, from the cache or by users.info.
 func (a *Adapter) face(ctx context.Context, user string, fresh bool) (face, error) {
 	if v, ok := a.asked.Get("user " + user); ok && !fresh {
 		return v.(face), nil
@@ -155,7 +159,7 @@ func (a *Adapter) face(ctx context.Context, user string, fresh bool) (face, erro
 		}
 		f = face{name: firstOf(u.Profile.DisplayName, u.RealName, u.Name), trouble: a.userTrouble(u)}
 	case "user_not_found", "users_not_found", "user_not_visible":
-		// Nobody of ours: Slack tells us of every member.
+		// Not a member of this workspace: Slack knows every member.
 		f = face{trouble: bot.TroubleForeign}
 	default:
 		return face{trouble: bot.TroubleUnknown}, err
@@ -164,9 +168,9 @@ func (a *Adapter) face(ctx context.Context, user string, fresh bool) (face, erro
 	return f, nil
 }
 
-// userTrouble says what speaks against an account. A member is of the bot's own workspace or
-// organisation; is_stranger alone proves nothing, for it is false for everybody who shares a
-// channel with us.
+// userTrouble returns why an account may not act, "" if it may. A member belongs to the bot's own
+// workspace or organisation. is_stranger is not sufficient, since it is false for everybody who
+// shares a channel with the workspace.
 func (a *Adapter) userTrouble(u *slackgo.User) bot.Trouble {
 	h := a.home.Load()
 	ours := h != nil && u.TeamID != "" && u.TeamID == h.team
@@ -188,7 +192,7 @@ func (a *Adapter) userTrouble(u *slackgo.User) bot.Trouble {
 	return ""
 }
 
-// groupMembers asks usergroups.users.list. A group that is disabled or gone has nobody in it.
+// groupMembers calls usergroups.users.list. A disabled or deleted group has no members.
 func (a *Adapter) groupMembers(ctx context.Context, group string, fresh bool) ([]string, error) {
 	if v, ok := a.asked.Get("group " + group); ok && !fresh {
 		return v.([]string), nil
@@ -217,7 +221,7 @@ func (a *Adapter) groupMembers(ctx context.Context, group string, fresh bool) ([
 	return members, nil
 }
 
-// cachedPlace is placeTrouble without a call.
+// cachedPlace returns the cached result of placeTrouble. It makes no calls.
 func (a *Adapter) cachedPlace(channel string) (bot.Trouble, bool) {
 	if isDirect(channel) {
 		return bot.TroubleDirectMessage, true
@@ -229,7 +233,7 @@ func (a *Adapter) cachedPlace(channel string) (bot.Trouble, bool) {
 	return v.(bot.Trouble), true
 }
 
-// placeTrouble says why the bot cannot work in a channel; "" when it can.
+// placeTrouble returns why the bot cannot work in a channel, "" if it can.
 func (a *Adapter) placeTrouble(ctx context.Context, channel string) (bot.Trouble, error) {
 	if t, ok := a.cachedPlace(channel); ok {
 		return t, nil
@@ -250,11 +254,11 @@ func (a *Adapter) placeTrouble(ctx context.Context, channel string) (bot.Trouble
 		}
 		t = a.channelTrouble(c)
 	case "channel_not_found", "method_not_supported_for_channel_type", "not_in_channel":
-		// A private channel that the bot was not invited to does not exist for it.
+		// This is Slack's answer for a private channel to which the bot was not invited.
 		t = bot.TroubleNotInChannel
 	case "missing_scope":
-		// With the scopes for public and for private channels what is left is a direct message of
-		// several people.
+		// With the scopes for public and for private channels, only a direct message of several
+		// people remains.
 		if h := a.home.Load(); h == nil || !h.has("channels:read") || !h.has("groups:read") {
 			return bot.TroubleUnknown, err
 		}
@@ -285,7 +289,7 @@ func (a *Adapter) channelTrouble(c *slackgo.Channel) bot.Trouble {
 
 func isDirect(channel string) bool { return strings.HasPrefix(channel, "D") }
 
-// keep remembers an answer of Slack for askedFor.
+// keep caches an answer of Slack for askedFor.
 func (a *Adapter) keep(key string, v any) {
 	if a.asked.ItemCount() > 5000 {
 		a.asked.DeleteExpired()
@@ -293,8 +297,7 @@ func (a *Adapter) keep(key string, v any) {
 	a.asked.SetDefault(key, v)
 }
 
-// patiently makes a reading call, again after a failure that may pass, for as long as ctx has time
-// for it.
+// patiently makes a reading call and repeats it after a temporary failure, as long as ctx allows.
 func (a *Adapter) patiently(ctx context.Context, call func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := call()

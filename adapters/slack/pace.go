@@ -1,5 +1,9 @@
 package slack
 
+// This file keeps the adapter within Slack's rate limits, so that a call is rarely refused: edits
+// share one budget, in which changes of state come before progress, and the posts of each channel
+// are spaced.
+
 import (
 	"context"
 	"errors"
@@ -11,17 +15,17 @@ import (
 	"recallbot/bot"
 )
 
-// budget is the share of chat.update that the adapter takes: Slack allows about 50 edits a minute
-// for a whole workspace (Tier 3), whatever the number of cards. It never admits more than burst +
-// perMinute edits in any minute.
+// budget is the adapter's budget for chat.update: Slack allows about 50 edits a minute for a whole
+// workspace (Tier 3), for all cards together. It never admits more than burst + perMinute edits in
+// any minute.
 //
-// Edits that only show progress leave the last few tokens to those that show a change of state, so
-// that a finished card never waits behind those that run.
+// Edits that only show progress leave the last tokens to those that show a change of state, so that
+// the card of a finished request never waits for the cards of running ones.
 type budget struct {
 	mu       sync.Mutex
-	tokens   float64 // may be negative: edits that wait their turn
+	tokens   float64 // may be negative: edits that wait for their turn
 	burst    float64
-	reserved float64 // tokens that progress may not use
+	reserved float64 // tokens that edits for progress may not use
 	every    time.Duration
 	at       time.Time
 }
@@ -33,8 +37,8 @@ func newBudget(perMinute, burst, reserved int) *budget {
 
 var errBusy = errors.New("the edits of this minute are used up")
 
-// take takes one edit. For progress it returns a *bot.Later at once when there is none to spare;
-// other edits wait for their turn, and get a *bot.Later when it does not come within ctx.
+// take takes one token. For progress it returns a *bot.Later at once if only reserved tokens
+// remain. Other edits wait for their turn, and get a *bot.Later if it does not come within ctx.
 func (b *budget) take(ctx context.Context, progress bool) error {
 	b.mu.Lock()
 	b.refill(time.Now())
@@ -66,7 +70,7 @@ func (b *budget) take(ctx context.Context, progress bool) error {
 	return nil
 }
 
-// give takes back a take that led to nothing.
+// give returns a token that was taken for an edit that did not happen.
 func (b *budget) give() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +96,7 @@ func newPacer(every time.Duration, burst int) *pacer {
 	return &pacer{every: every, burst: burst, next: map[string]time.Time{}}
 }
 
-// wait returns when a post may go to channel, or when ctx ends.
+// wait returns when a post may be sent to channel, or when ctx ends.
 func (p *pacer) wait(ctx context.Context, channel string) error {
 	p.mu.Lock()
 	now := time.Now()
@@ -104,7 +108,7 @@ func (p *pacer) wait(ctx context.Context, channel string) error {
 			delete(p.next, c)
 		}
 	}
-	// full is when the bucket would be full again; each post moves it on by one interval.
+	// full is when the bucket would be full again; each post adds one interval.
 	full := p.next[channel]
 	if full.Before(now) {
 		full = now
@@ -124,8 +128,8 @@ const (
 	backoffTo   = 30 * time.Second
 )
 
-// backoff is how long to wait after the attempt of that number, from 0, has failed: anything up to
-// a bound that doubles, but at least half a second.
+// backoff returns how long to wait after a failed attempt; the first attempt is 0. The time is
+// random, at least half a second and at most a bound that doubles with each attempt.
 func backoff(attempt int) time.Duration {
 	bound := backoffTo
 	if attempt < 6 {

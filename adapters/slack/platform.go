@@ -15,7 +15,8 @@ var text string
 // ID is the platform's id.
 var ID = bot.Register(bot.Traits{ID: "slack", Name: "Slack", Text: text})
 
-// Platform is Slack for the program.
+// Platform is what the program needs to know of Slack: whether it is configured, who may act there,
+// how to open it, and its paths and manifest.
 var Platform = platform.Platform{
 	ID:       ID,
 	On:       func(c config.Config) bool { return c.Slack.On() },
@@ -43,7 +44,7 @@ func open(w platform.Wiring) (platform.Adapter, error) {
 	return New(o)
 }
 
-// accounts are a person's accounts in the roster, each of which may name its team: "T1/U1".
+// accounts returns a person's accounts in the roster, each of which may name its team: "T1/U1".
 func accounts(p config.Person) []bot.Account {
 	var l []bot.Account
 	for _, s := range p.Slack {
@@ -56,5 +57,5 @@ func accounts(p config.Person) []bot.Account {
 	return l
 }
 
-// Remark implements platform.Adapter: there is nothing to wonder about.
+// Remark implements platform.Adapter. It has nothing to report.
 func (a *Adapter) Remark() string { return "" }

@@ -1,27 +1,26 @@
-// Package slack puts the bot on Slack: it takes commands, presses and forms in over Socket Mode or
+// Package slack puts the bot on Slack: it receives commands, presses and forms over Socket Mode or
 // HTTP, finds out who acts, and shows requests as Block Kit messages.
 //
 // In reading order:
 //
 //   - slack.go: [Adapter], what it is made of, and how it runs and stops.
 //   - socket.go: Socket Mode. Connections overlap, an envelope is acknowledged on the socket it
-//     came by, and a socket that Slack is about to close is read until its successor works.
+//     came by, and a socket that Slack is about to close is read until the next one is open.
 //   - http.go: the same events as signed HTTP requests.
-//   - event.go: what arrives, made into an [intake.Event] whose id is the same in every copy of
-//     the delivery.
-//   - intake.go: what is Slack's own where an event is stored, acknowledged, checked, done and
-//     answered, which [intake.Flow] does.
-//   - member.go: who an account is and where it speaks from, as Slack says now.
+//   - event.go: reads what arrives as an [intake.Event], whose id is the same in every copy of a
+//     delivery.
+//   - intake.go: the steps of an event that are particular to Slack. [intake.Flow] calls them.
+//   - member.go: who an account is and where it acts, as Slack says now.
 //   - answer.go, view.go: how a person is answered.
-//   - surface.go, pace.go: how the teller shows cards, within Slack's rates.
+//   - surface.go, pace.go: how the teller shows cards, within Slack's rate limits.
 //   - blocks.go: the card in Block Kit. Text that others wrote is only ever rich text or plain
 //     text, never markup.
 //   - manifest.go: the app manifest.
 //   - check.go: what is missing in a real workspace.
 //
-// An event that could not be stored is acknowledged all the same, with the answer that the person
-// should try again: Slack promises to deliver neither commands nor presses a second time, and
-// without an acknowledgement the person would read only a general error.
+// An event that could not be stored is acknowledged nevertheless, and the answer asks the person to
+// try again. Slack does not promise to deliver commands and presses a second time, and without an
+// acknowledgement the person would read only a general error.
 package slack
 
 import (
@@ -57,26 +56,26 @@ type Bot interface {
 
 var _ Bot = (*intake.Intake)(nil)
 
-// Options is what an Adapter is made of. BotToken and Bot are needed, and AppToken (Socket Mode) or
+// Options configures an Adapter. BotToken and Bot are required, and AppToken (Socket Mode) or
 // SigningSecrets (HTTP).
 type Options struct {
 	BotToken string
-	// AppToken turns Socket Mode on. Handler then answers 404.
+	// AppToken selects Socket Mode. Handler then answers 404.
 	AppToken string
 	// SigningSecrets are tried one after the other: two while one is rotated.
 	SigningSecrets []string
 	// APIURL is where the Web API is; "" is https://slack.com/api/.
 	APIURL string
-	// HTTPClient makes every call, with redirects switched off; nil is one of the adapter's own.
-	// One without a timeout gets CallTimeout.
+	// HTTPClient makes every call, with redirects switched off; nil is a client that the adapter
+	// makes. A client without a timeout gets CallTimeout.
 	HTTPClient *http.Client
-	// Dial opens the connections of Socket Mode; nil dials as the system does, by the proxy of the
+	// Dial opens the connections of Socket Mode; nil uses the network and the proxy of the
 	// environment.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Acked, where set, is told how long each event took from its arrival to its acknowledgement.
+	// Acked, if set, is called with the time of each event from its arrival to its acknowledgement.
 	Acked func(time.Duration)
-	// Door bounds what strangers hold by the requests that Handler serves; nil is one of the
-	// adapter's own.
+	// Door bounds the memory and connections of unverified requests to Handler; nil is a Door that
+	// the adapter makes.
 	Door *inbound.Door
 	Log  *slog.Logger
 	Bot  Bot
@@ -85,19 +84,19 @@ type Options struct {
 const (
 	// CallTimeout is how long one call of the Web API may take.
 	CallTimeout = 10 * time.Second
-	// stopWithin is how long events in work are awaited when the adapter stops.
+	// stopWithin is how long the adapter, when it stops, waits for the events that it handles.
 	stopWithin = 8 * time.Second
 )
 
-// openMethod asks where a connection of Socket Mode is to be opened. It alone is called with the
-// app-level token.
+// openMethod asks for the address of a Socket Mode connection. It is the only method that is called
+// with the app-level token.
 const openMethod = "apps.connections.open"
 
 // Scopes are the bot scopes that the adapter needs.
 var Scopes = []string{"commands", "chat:write", "files:write", "usergroups:read", "users:read", "channels:read",
 	"groups:read"}
 
-// Adapter is the bot on Slack. It is a bot.Surface.
+// Adapter is the bot on Slack. It receives events and is the bot.Surface on which cards are shown.
 type Adapter struct {
 	o         Options
 	log       *slog.Logger
@@ -105,15 +104,15 @@ type Adapter struct {
 	door      *inbound.Door
 	api       *slackgo.Client
 	responses func(*url.URL) bool // whether a response_url may be called
-	// socketHost is whether a connection of Socket Mode may be opened there: the acknowledgements
-	// on it hold what people are told.
+	// socketHost reports whether a Socket Mode connection may be opened to an address, since its
+	// acknowledgements contain answers to people.
 	socketHost func(*url.URL) bool
 
 	home atomic.Pointer[home] // nil until Slack has said it
 
 	sockets *sockets // nil in HTTP mode
 
-	unready atomic.Pointer[Unready] // what auth.test said last; nil when all is well
+	unready atomic.Pointer[Unready] // the last error of auth.test; nil without one
 
 	asked  *cache.Cache // members and places, at most a minute old
 	posted bot.Posted
@@ -134,11 +133,11 @@ type home struct {
 	scopes           []string
 }
 
-// has reports whether the token has a scope. Where Slack did not say which it has, every scope
-// counts as there.
+// has reports whether the token has a scope. If Slack did not say which scopes it has, has returns
+// true for every scope.
 func (h *home) has(scope string) bool { return len(h.scopes) == 0 || slices.Contains(h.scopes, scope) }
 
-// New returns an Adapter. It calls nobody and starts nothing.
+// New returns an Adapter. It makes no calls and starts nothing.
 func New(o Options) (*Adapter, error) {
 	switch {
 	case o.Bot == nil:
@@ -215,18 +214,18 @@ func New(o Options) (*Adapter, error) {
 	return a, nil
 }
 
-// quiet drops what the library would print: it may hold what people wrote.
+// quiet discards the library's log, which may hold what people wrote.
 type quiet struct{}
 
 func (quiet) Output(int, string) error { return nil }
 
-// Platform is ID.
+// Platform returns ID.
 func (a *Adapter) Platform() bot.Platform { return ID }
 
-// Run learns which workspace the token belongs to, takes up the events that a process which ended
-// left without an answer, and in Socket Mode holds the connections. It returns when ctx has ended
-// and the events in work are answered, after 8 s at most. What Slack refuses is no reason to
-// return: it is told by Ready, and tried again.
+// Run finds out which workspace the token belongs to, handles the events that another process left
+// without an answer, and in Socket Mode holds the connections. It returns when ctx has ended and
+// the events that it handles are answered, after 8 s at most. It does not return when Slack refuses
+// the bot: Ready reports that, and Run tries again.
 func (a *Adapter) Run(ctx context.Context) error {
 	defer a.flow.Cancel()
 	if err := a.arrive(ctx); err != nil {
@@ -268,11 +267,11 @@ func (a *Adapter) arrive(ctx context.Context) error {
 	}
 }
 
-// identify asks Slack whom the token belongs to and what it may do.
+// identify asks Slack which workspace and user the token belongs to and which scopes it has.
 func (a *Adapter) identify(ctx context.Context) error {
 	answer, err := a.api.AuthTestContext(ctx)
 	if err != nil {
-		// Slack being out of reach for a moment says nothing about the token once it has worked.
+		// A token that has worked is not in doubt because Slack cannot be reached for a moment.
 		if u := unready("auth.test", err); ctx.Err() == nil && (!u.Remote || a.home.Load() == nil) {
 			a.setUnready(u)
 		}
@@ -303,10 +302,10 @@ func (a *Adapter) identify(ctx context.Context) error {
 	return nil
 }
 
-// watch asks auth.test again now and then, so that a revoked token or a mended scope is noticed.
+// watch repeats auth.test at intervals, so that a revoked token or an added scope is noticed.
 func (a *Adapter) watch(ctx context.Context) {
 	for sleep(ctx, 5*time.Minute) == nil {
-		_ = a.identify(ctx) // told by Ready and logged once, in setUnready
+		_ = a.identify(ctx) // setUnready reports the error to Ready and the log
 	}
 }
 
@@ -327,11 +326,11 @@ func (a *Adapter) setUnready(u *Unready) {
 type Unready struct {
 	What string
 	Mend string // what an operator or admin can do about it
-	// Remote: Slack is out of reach or busy; nothing in the configuration is at fault.
+	// Remote: Slack cannot be reached or is busy; the configuration is not the cause.
 	Remote bool
 }
 
-// Error says what is wrong and how to mend it.
+// Error returns what is wrong and how to mend it.
 func (u *Unready) Error() string {
 	if u.Mend == "" {
 		return "slack: " + u.What
@@ -356,8 +355,8 @@ func (a *Adapter) Ready() error {
 	return nil
 }
 
-// Trouble is what Ready returns, in words of this program and error codes of Slack alone, "" for
-// nothing, and whether it will pass by itself.
+// Trouble returns the error of Ready as words of this program and error codes of Slack only, ""
+// when there is none, and whether it will pass by itself.
 func (a *Adapter) Trouble() (words string, passing bool) {
 	u, ok := errors.AsType[*Unready](a.Ready())
 	if !ok {
@@ -366,8 +365,8 @@ func (a *Adapter) Trouble() (words string, passing bool) {
 	return u.Error(), u.Remote
 }
 
-// LastFrame is when something last came in over any socket; the zero time in HTTP mode, or before
-// the first.
+// LastFrame returns when the last frame came over any socket; the zero time in HTTP mode, and
+// before the first frame.
 func (a *Adapter) LastFrame() time.Time {
 	if a.sockets == nil {
 		return time.Time{}
@@ -375,7 +374,7 @@ func (a *Adapter) LastFrame() time.Time {
 	return a.sockets.lastFrame()
 }
 
-// mends tells what can be done about an error of Slack that no repetition mends.
+// mends says what can be done about the errors of Slack that do not pass by themselves.
 var mends = map[string]string{
 	"invalid_auth":            "set SLACK_BOT_TOKEN to the Bot User OAuth Token of the installed app, which begins with xoxb-",
 	"not_authed":              "set SLACK_BOT_TOKEN to the Bot User OAuth Token of the installed app, which begins with xoxb-",
@@ -404,7 +403,7 @@ var appMends = map[string]string{
 	"missing_scope":          "SLACK_APP_TOKEN needs the scope connections:write: make a new app-level token under Basic Information",
 }
 
-// code returns the error code that Slack gave, "" where there is none.
+// code returns the error code in Slack's answer, "" when there is none.
 func code(err error) string {
 	if e, ok := errors.AsType[slackgo.SlackErrorResponse](err); ok {
 		return e.Err
@@ -412,7 +411,7 @@ func code(err error) string {
 	return ""
 }
 
-// unready tells what a failed call of method means for the adapter as a whole.
+// unready returns what a failed call of method means for the whole adapter.
 func unready(method string, err error) *Unready {
 	c := code(err)
 	if mend, ok := appMends[c]; ok && method == openMethod {
@@ -430,12 +429,12 @@ func unready(method string, err error) *Unready {
 	return &Unready{What: method + ": " + cmp.Or(c, "no answer"), Remote: true}
 }
 
-// errorCode is how Slack's errors look. /readyz shows them to anybody, so that nothing else may
-// stand in their place.
+// errorCode matches Slack's error codes. /readyz shows them to everybody, so anything else is left
+// out.
 var errorCode = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
-// clean takes the address out of an error, for some hold a secret, and what it quotes of an answer
-// that is not HTTP.
+// clean removes the address from an error, since some addresses hold a secret, and what the error
+// quotes of an answer that is not HTTP.
 func clean(err error) error {
 	e, ok := errors.AsType[*url.Error](err)
 	if !ok {

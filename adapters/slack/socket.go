@@ -16,44 +16,44 @@ import (
 )
 
 const (
-	// lanes is how many connections are held at once. Slack sends each payload to any one of them,
-	// so that while one is renewed the other takes what comes. Slack allows ten an app, all
-	// replicas together.
+	// lanes is the number of connections at the same time. Slack sends each payload to one of them,
+	// so while one is renewed the other receives events. Slack allows an app ten connections, those
+	// of all replicas together.
 	lanes = 2
-	// lingering is how many connections that Slack is about to close a lane still reads.
+	// lingering is how many old connections, which Slack is about to close, a lane still reads.
 	lingering = 2
-	// lingerFor is how long after its successor works an old connection is read; Slack closes it
+	// lingerFor is how long an old connection is read after the next one is open. Slack closes it
 	// about ten seconds after its warning.
 	lingerFor = 12 * time.Second
-	// helloWithin is how long a new connection may take to say hello.
+	// helloWithin is how long a new connection may take to send hello.
 	helloWithin = 10 * time.Second
-	// pingEvery is how often the adapter pings. A connection on which nothing came for two such
-	// intervals, not even the answer to a ping, is given up.
+	// pingEvery is the time between pings. A connection on which nothing came for two such
+	// intervals, not even the answer to a ping, is closed.
 	pingEvery = 5 * time.Second
 	idleFor   = 2*pingEvery + time.Second
 	// writeWithin is how long an acknowledgement may take to be written.
 	writeWithin = 3 * time.Second
-	// steady is how long a connection must live for the next failure to count as the first.
+	// steady is how long a connection must be open for the next failure to count as the first.
 	steady = 10 * time.Second
-	// wellAfter is how long a connection must live for an earlier trouble to be over.
+	// wellAfter is how long a connection must be open for an earlier trouble to be over.
 	wellAfter = 2 * time.Second
-	// permanentPause is the time between tries of what no try mends.
+	// permanentPause is the time between tries after an error that does not pass by itself.
 	permanentPause = time.Minute
-	// maxAck is the largest acknowledgement that Slack takes: larger ones, and ones in several
-	// frames, are dropped without a word. Bytes.
+	// maxAck is the size in bytes of the largest acknowledgement that Slack accepts. It drops
+	// larger ones, and those in several frames, without an error.
 	maxAck = 19_000
 	// maxFrame is the largest frame that is read. Bytes.
 	maxFrame = 4 << 20
-	// maxTaking is how many events may wait to be stored at once, so that a slow disk holds the
-	// sockets up rather than memory.
+	// maxTaking is how many events may wait to be stored at once. When a disk is slow, the sockets
+	// then wait, and memory does not grow.
 	maxTaking = 128
 )
 
 // sockets holds the connections of Socket Mode.
 //
-// Each lane keeps one connection. When Slack says that it will close one, the lane opens the next
-// while it goes on reading the old: what Slack still sends there is not lost. An event is
-// acknowledged on the connection it came by, for an acknowledgement elsewhere may not count.
+// Each lane keeps one connection. When Slack announces that it will close one, the lane opens the
+// next and continues to read the old one, so that no event on it is lost. An event is acknowledged
+// on the connection on which it came, because another acknowledgement may not count.
 type sockets struct {
 	a      *Adapter
 	dialer *websocket.Dialer
@@ -63,7 +63,7 @@ type sockets struct {
 
 	mu   sync.Mutex
 	open int      // connections that said hello and are not about to close
-	told *Unready // what keeps connections from opening, nil when nothing does
+	told *Unready // what prevents connections, nil when nothing does
 	mend *Unready // the refusal that was logged last, nil once a connection has opened
 }
 
@@ -96,7 +96,7 @@ func (s *sockets) lastFrame() time.Time {
 	return time.Time{}
 }
 
-// trouble says why there is no connection; nil while there is one and nothing stands in the way.
+// trouble returns why there is no connection; nil while there is one and nothing prevents another.
 func (s *sockets) trouble() *Unready {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *sockets) trouble() *Unready {
 	return &Unready{What: "no Socket Mode connection is open", Remote: true}
 }
 
-// tell keeps what stands in the way of connections, and logs it once; nil when one has opened.
+// tell records what prevents connections and logs it once; u is nil when one has opened.
 func (s *sockets) tell(u *Unready) {
 	s.mu.Lock()
 	old, refused := s.told, s.mend
@@ -132,7 +132,7 @@ func (s *sockets) tell(u *Unready) {
 	}
 }
 
-// lane keeps one connection open, and the next before it closes.
+// lane keeps one connection open, and opens the next before that one closes.
 func (s *sockets) lane(ctx context.Context) {
 	var old []*socket
 	defer func() {
@@ -151,13 +151,13 @@ func (s *sockets) lane(ctx context.Context) {
 			}
 			continue
 		}
-		// The successor works: what it replaces is read a little longer, and then let go.
+		// The next connection is open: the old one is read for lingerFor, and then closed.
 		for _, o := range old {
 			o.letGo(lingerFor)
 		}
 		s.count(+1)
 		began := time.Now()
-		// Where Socket Mode is switched off, a connection opens, and is told so at once.
+		// If Socket Mode is switched off, a connection opens, and Slack disconnects it at once.
 		well := time.NewTimer(wellAfter)
 		for live := true; live; {
 			select {
@@ -187,8 +187,8 @@ func (s *sockets) lane(ctx context.Context) {
 			pause = s.failed(ctx, "Socket Mode", slackgo.SlackErrorResponse{Err: reason}, failures)
 			failures++
 		case reason == "warning" || reason == "refresh_requested":
-			// At once, while the old one still works; but a service that renews without end is not
-			// hammered.
+			// The next try is at once, while the old connection still works, unless Slack renews
+			// connections too often.
 			if failures > 0 {
 				pause = backoff(failures - 1)
 			}
@@ -203,8 +203,8 @@ func (s *sockets) lane(ctx context.Context) {
 	}
 }
 
-// trim ends the oldest connections until no more than lingering are left, and forgets those that
-// have ended.
+// trim ends the oldest connections until at most lingering remain, and removes those that have
+// ended.
 func trim(old []*socket) []*socket {
 	live := old[:0:0]
 	for _, c := range old {
@@ -227,7 +227,7 @@ func (s *sockets) count(n int) {
 	s.open += n
 }
 
-// failed tells what went wrong and how long to wait before the next try.
+// failed records an error of a connection, and returns how long to wait before the next try.
 func (s *sockets) failed(ctx context.Context, what string, err error, failures int) time.Duration {
 	if ctx.Err() != nil {
 		return 0
@@ -250,7 +250,7 @@ func (s *sockets) failed(ctx context.Context, what string, err error, failures i
 var errNotSlacks = errors.New(
 	"the address it names for the connection is not one of Slack's, or not encrypted; it is not connected to")
 
-// connect opens a connection and returns it when it has said hello. It is being read then.
+// connect opens a connection and returns it when its hello has come. A goroutine then reads it.
 func (s *sockets) connect(ctx context.Context) (*socket, error) {
 	_, address, err := s.a.api.StartSocketModeContext(ctx)
 	if err != nil {
@@ -286,16 +286,16 @@ func (s *sockets) connect(ctx context.Context) (*socket, error) {
 	}
 }
 
-// socket is one connection. One goroutine reads it, one pings; acknowledgements come from any.
+// socket is one connection. One goroutine reads it and one pings. Any goroutine may acknowledge.
 type socket struct {
 	s    *sockets
 	conn *websocket.Conn
 
 	hello     chan struct{}
 	helloOnce sync.Once
-	leaving   chan struct{} // closed when it broke, or Slack said that it will close it
+	leaving   chan struct{} // closed when it broke, or when Slack has announced that it will close it
 	leaveOnce sync.Once
-	ended     chan struct{} // closed when nothing is read any more
+	ended     chan struct{} // closed when the reader has returned
 
 	writing chan struct{}  // held by the acknowledgement that is being written
 	working sync.WaitGroup // events that are not acknowledged yet
@@ -305,7 +305,7 @@ type socket struct {
 	cut *time.Timer
 }
 
-// frame is what comes in: an envelope, hello or disconnect.
+// frame is a received message: an envelope, hello or disconnect.
 type frame struct {
 	Type     string          `json:"type"`
 	Reason   string          `json:"reason"`
@@ -330,7 +330,7 @@ func (c *socket) reason() string {
 	return c.why
 }
 
-// end closes the connection once the events that it brought are acknowledged.
+// end closes the connection when the events that came on it are acknowledged.
 func (c *socket) end() {
 	acknowledged := make(chan struct{})
 	go func() {
@@ -345,11 +345,11 @@ func (c *socket) end() {
 	}
 	_ = c.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""),
 		time.Now().Add(time.Second))
-	_ = c.conn.Close() // both are a courtesy: the other side may be gone
+	_ = c.conn.Close() // neither must succeed: the other side may have closed it
 	<-c.ended
 }
 
-// letGo ends the connection after d, unless it ends before.
+// letGo ends the connection after d, unless it ends earlier.
 func (c *socket) letGo(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -365,7 +365,7 @@ func (c *socket) touch() {
 	_ = c.conn.SetReadDeadline(time.Now().Add(idleFor)) // fails only on a closed connection, which the next read tells
 }
 
-// read takes frames in until the connection ends.
+// read receives frames until the connection ends.
 func (c *socket) read() {
 	defer close(c.ended)
 	defer c.leave("broken")
@@ -409,7 +409,7 @@ func (c *socket) read() {
 	}
 }
 
-// ping pings until the connection ends, so that one that is only half there is noticed.
+// ping pings until the connection ends, so that a half-open connection is noticed.
 func (c *socket) ping() {
 	t := time.NewTicker(pingEvery)
 	defer t.Stop()
@@ -426,7 +426,7 @@ func (c *socket) ping() {
 	}
 }
 
-// take hands an envelope to the adapter, which acknowledges it here.
+// take passes an envelope to the adapter, which acknowledges it on this connection.
 func (c *socket) take(f frame) {
 	at := time.Now()
 	a := c.s.a
@@ -443,7 +443,7 @@ func (c *socket) take(f frame) {
 		if !errors.Is(err, errIgnored) {
 			a.log.Warn("an envelope could not be read", "type", f.Type, "err", err)
 		}
-		_ = acknowledge(nil) // it would only come again
+		_ = acknowledge(nil) // without it, Slack would send the envelope again
 		return
 	}
 	c.s.taking <- struct{}{}
@@ -466,10 +466,10 @@ func (c *socket) take(f frame) {
 	}
 }
 
-// errNoPayload: the envelope takes no answer in its acknowledgement.
+// errNoPayload is the error when the acknowledgement of an envelope may not contain an answer.
 var errNoPayload = errors.New("the envelope takes no answer")
 
-// envelope makes an envelope into an event.
+// envelope reads an envelope.
 func (a *Adapter) envelope(f frame, at time.Time) (delivery, error) {
 	switch f.Type {
 	case "slash_commands":
@@ -484,8 +484,8 @@ func (a *Adapter) envelope(f frame, at time.Time) (delivery, error) {
 	return delivery{}, errIgnored
 }
 
-// acknowledge writes an acknowledgement. An error means that it has not left whole, or without its
-// payload.
+// acknowledge writes an acknowledgement. An error means that it was not sent completely, or without
+// its payload.
 func (c *socket) acknowledge(envelope string, payload any) error {
 	answer := map[string]any{"envelope_id": envelope}
 	if payload != nil {

@@ -1,5 +1,8 @@
 package slack
 
+// This file is the adapter as a bot.Surface: it posts and edits cards, and posts notes and files
+// into their threads, for the teller. It converts Slack's errors to what the teller must do next.
+
 import (
 	"bytes"
 	"context"
@@ -15,11 +18,11 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// defaultLater is how long to wait where Slack says that it is too much, but not for how long.
+// defaultLater is how long to wait when Slack limits the rate and does not say for how long.
 const defaultLater = 30 * time.Second
 
-// Post puts up a card. A post whose answer was lost may stand twice; either is repaired when it is
-// pressed.
+// Post posts a card. A post whose answer was lost may be repeated, and then there are two cards. A
+// press on either names the same request.
 func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
 	if err := a.posts.wait(ctx, at.Channel); err != nil {
 		return bot.Ref{}, fmt.Errorf("waiting to post to Slack: %w", err)
@@ -39,8 +42,8 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	return ref, nil
 }
 
-// Edit makes a message show c. Edits that only show progress get a *bot.Later when the edits of
-// this minute are needed for others.
+// Edit redraws a message as c. An edit that only shows progress gets a *bot.Later when the edits
+// that remain in this minute are reserved for others.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	if err := a.edits.take(ctx, c.OnlyProgress()); err != nil {
 		return fmt.Errorf("editing a card on Slack: %w", err)
@@ -60,13 +63,13 @@ func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	return nil
 }
 
-// Reply puts a note into the thread of a card, and its file after it. A note that is too long for
-// one message becomes several, the first of which is returned. When it is tried again after an
-// error, this process goes on where it stopped.
+// Reply posts a note into the thread of a card, and then its file. A note that is too long for one
+// message becomes several, of which Reply returns the first. When the same process tries again
+// after an error, it continues with the first message that is not posted.
 func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
 	thread := firstOf(ref.Thread, ref.Message)
 	key := a.posted.Key(ref.Channel+" "+thread, n)
-	sent := a.posted.Of(key) // the messages that stand already
+	sent := a.posted.Of(key) // the messages that are already posted
 	parts := noteParts(n)
 	for i, part := range parts {
 		if i < len(sent) {
@@ -101,8 +104,8 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 		Channel: ref.Channel, ThreadTimestamp: thread,
 	})
 	if err = classify(err); errors.Is(err, bot.ErrForbidden) || errors.Is(err, bot.ErrRefused) {
-		// The account of what happened stands; the file alone is not worth an error that nothing
-		// mends.
+		// The note is posted. A missing file does not justify an error, which no repetition would
+		// mend.
 		a.log.Warn("a file could not be uploaded", "err", err)
 		why := bot.Say("file.refused")
 		if code(err) == "missing_scope" {
@@ -120,7 +123,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 	return at, nil
 }
 
-// options are those of every message: its text stands for the blocks, and nothing in it works.
+// options returns those of every message: the text for the blocks, with its markup switched off.
 func options(text string, blocks []slackgo.Block) []slackgo.MsgOption {
 	return []slackgo.MsgOption{
 		slackgo.MsgOptionText(text, true), slackgo.MsgOptionBlocks(blocks...), slackgo.MsgOptionParse(false),
@@ -129,7 +132,7 @@ func options(text string, blocks []slackgo.Block) []slackgo.MsgOption {
 	}
 }
 
-// within sends what fits into a message, and less when Slack finds that too long.
+// within sends what fits into a message, and less if Slack refuses that as too long.
 func (a *Adapter) within(send func(limit int) error) error {
 	err := send(messageSize)
 	switch code(err) {
@@ -139,8 +142,8 @@ func (a *Adapter) within(send func(limit int) error) error {
 	return err
 }
 
-// broken reports whether a call failed on its way, or in a way that passes, so that it may or may
-// not have been done.
+// broken reports whether a call failed in the network or with a temporary error, so that Slack may
+// or may not have carried it out.
 func broken(err error) bool {
 	if err == nil {
 		return false
@@ -160,7 +163,7 @@ func broken(err error) bool {
 	return false
 }
 
-// passing reports whether an error code is one that a later call may not get.
+// passing reports whether an error code is temporary.
 func passing(c string) bool {
 	switch c {
 	case "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
@@ -170,11 +173,11 @@ func passing(c string) bool {
 	return false
 }
 
-// barred reports whether an error code speaks of the channel, or of what the bot may do there, and
-// not of what was sent.
+// barred reports whether an error code is about the channel, or about the bot's permissions there,
+// and not about the message.
 func barred(c string) bool {
 	switch c {
-	// the latter too: Slack says it of a private channel that the bot was put out of
+	// channel_not_found too: it is the answer for a private channel from which the bot was removed
 	case "not_in_channel", "channel_not_found",
 		"is_archived", "is_inactive", "channel_type_not_supported", "external_channel_migrating",
 		"messages_tab_disabled", "posting_to_general_channel_denied",
@@ -186,7 +189,7 @@ func barred(c string) bool {
 	return strings.HasPrefix(c, "restricted_action")
 }
 
-// classify turns an error of the library into what a bot.Surface returns.
+// classify converts an error of the library to an error of a bot.Surface.
 func classify(err error) error {
 	if err == nil {
 		return nil
@@ -207,7 +210,7 @@ func classify(err error) error {
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
 		"org_login_required", "access_denied",
 		"team_access_not_granted", "ekm_access_denied":
-		// The token is at fault, not this message: it is shown once the token is mended.
+		// The token is the cause, not this message, which is posted when the token is mended.
 		return &bot.Later{After: time.Minute, Err: err}
 	default:
 		switch {
@@ -216,13 +219,13 @@ func classify(err error) error {
 		case barred(c):
 			return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
 		}
-		// one that is not known too: what is sent in its place shows whether it was what was said
+		// an unknown code too: the message in its place shows whether the content was the cause
 		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	}
 }
 
-// granted is how long is waited for Slack. What the library's arithmetic made negative was very
-// long.
+// granted bounds the time that Slack asks to wait. A negative time is an overflow in the library,
+// and stands for a very long one.
 func granted(limited *slackgo.RateLimitedError) time.Duration {
 	if limited.RetryAfter < 0 {
 		return bot.LaterMost
@@ -230,7 +233,7 @@ func granted(limited *slackgo.RateLimitedError) time.Duration {
 	return min(max(limited.RetryAfter, time.Second), bot.LaterMost)
 }
 
-// retryAfter reads how long to wait from the headers of a 429.
+// retryAfter returns how long to wait, from the headers of a 429.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 {

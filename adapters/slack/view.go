@@ -1,5 +1,7 @@
 package slack
 
+// This file draws windows, which Slack calls modals: forms, lines of text, and pages of messages.
+
 import (
 	"context"
 	"encoding/json"
@@ -11,7 +13,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// formView is the window of a form.
+// formView returns the window of a form.
 func formView(d delivery, f intake.Form) slackgo.ModalViewRequest {
 	c := d.carry()
 	if f.Request != "" {
@@ -33,14 +35,14 @@ func formView(d delivery, f intake.Form) slackgo.ModalViewRequest {
 	return v
 }
 
-// linesView is a window that only says something.
+// linesView returns a window that shows lines.
 func linesView(d delivery, lines []bot.Line) slackgo.ModalViewRequest {
 	v := view(viewLines, bot.Say("window.title"), d.carry())
 	v.Blocks.BlockSet = lineBlocks(lines, modalSize)
 	return v
 }
 
-// pageView is a window with one page of messages.
+// pageView returns a window with one page of messages.
 func pageView(d delivery, p intake.Page) slackgo.ModalViewRequest {
 	c := d.carry()
 	title := bot.Say("window.find")
@@ -65,8 +67,8 @@ func view(kind string, title bot.Line, c carried) slackgo.ModalViewRequest {
 	}
 }
 
-// pageBlocks shows a page: its title, its messages, what is to be said about them, and the buttons
-// to the other pages.
+// pageBlocks shows a page: its title, its messages, its notices, and the buttons to the other
+// pages.
 func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 	return fit(limit, func(r room) []slackgo.Block {
 		title := &paragraph{bold: true}
@@ -100,12 +102,12 @@ func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 	})
 }
 
-// label is a sentence of the bot where there is room for one piece of plain text.
+// label returns a sentence of the bot as one piece of plain text.
 func label(key string, limit int) *slackgo.TextBlockObject {
 	return plainText(bot.Say(key).String(), limit)
 }
 
-// open opens a window for d and returns its id, "" when Slack would not.
+// open opens a window for d and returns its id, "" when Slack refused it.
 func (a *Adapter) open(d delivery, v slackgo.ModalViewRequest) string {
 	ctx, cancel := context.WithTimeout(a.flow.Context(), 3*time.Second)
 	defer cancel()
@@ -117,7 +119,7 @@ func (a *Adapter) open(d delivery, v slackgo.ModalViewRequest) string {
 	return answer.View.ID
 }
 
-// window shows v in the window that is open, or in a new one.
+// window shows v in the open window, or in a new one.
 func (a *Adapter) window(ctx context.Context, d delivery, v slackgo.ModalViewRequest) error {
 	if d.view != "" {
 		return a.patiently(ctx, func() error {
