@@ -184,7 +184,7 @@ func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answ
 	return a, nil
 }
 
-// GiveUp closes an event, as bot.Bot.GiveUp does.
+// GiveUp closes an event, as Intake.GiveUp does.
 func (b *Bot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,6 +7,8 @@ import (
 	"recallbot/bot/command"
 )
 
+// list answers with the requests that the command selects, newest first, and how many there are.
+// Requests of groups that may not be touched are left out unless they are open.
 func (a *act) list(cmd command.Command) (Answer, error) {
 	q := bot.Query{App: a.in.App, Limit: listScanned}
 	switch cmd.List {

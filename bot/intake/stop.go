@@ -6,6 +6,7 @@ import (
 	"recallbot/bot"
 )
 
+// withdraw ends a request that nobody has decided, for its requester.
 func (a *act) withdraw(id bot.RequestID) (Answer, error) {
 	r, err := a.request(id)
 	if err != nil {
@@ -22,6 +23,8 @@ func (a *act) withdraw(id bot.RequestID) (Answer, error) {
 	return a.end(next, "withdrawn", "answer.withdrawn")
 }
 
+// stop ends an approved or running request early. A running one becomes stopping, and the worker
+// ends it once its calls in flight are answered.
 func (a *act) stop(id bot.RequestID) (Answer, error) {
 	r, err := a.request(id)
 	if err != nil {

@@ -286,6 +286,7 @@ func (c *called) collect(r *runner) {
 	r.pending = append(r.pending, c)
 }
 
+// collect keeps s for the transaction that stores it, or lets the batch be read again if it failed.
 // Until the result is stored the batch is still stored as in doubt, and must not be read twice.
 func (s *resolved) collect(r *runner) {
 	id := batchID{s.request, s.batch.N}
@@ -311,7 +312,8 @@ func (e ended) collect(r *runner) {
 	}
 }
 
-// The result takes effect once it is stored, or at once if there is nothing to store.
+// collect keeps b for the transaction that stores it. The result takes effect once it is stored, or
+// at once if there is nothing to store.
 func (b *proofRead) collect(r *runner) {
 	if b.err != nil && len(b.traces) == 0 {
 		b.written(r)

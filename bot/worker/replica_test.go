@@ -321,7 +321,7 @@ func (f *fleet) say(n int) {
 	}
 }
 
-// calls returns when recall calls arrived, in order.
+// arrivals returns when recall calls arrived, in order.
 func (f *fleet) arrivals() []time.Time {
 	var at []time.Time
 	for _, c := range f.chat.Log() {
