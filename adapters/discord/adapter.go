@@ -32,11 +32,11 @@ type Bot interface {
 	Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error
 }
 
-// Options is what an Adapter is made of.
+// Options configures an Adapter. BotToken, ApplicationID, Guilds and Bot are required.
 type Options struct {
 	BotToken      string // without "Bot "
 	ApplicationID string
-	// PublicKey is the application's, in hex. When it is set interactions come by HTTP (Handler),
+	// PublicKey is the application's key, in hex. With it, interactions come by HTTP (Handler),
 	// else over the Gateway.
 	PublicKey string
 	// BaseURL is scheme and host of the API; "" is https://discord.com. The Gateway's address comes
@@ -44,25 +44,25 @@ type Options struct {
 	BaseURL string
 	// Guilds are the servers in which the bot may be used; its commands are registered in each.
 	Guilds []string
-	// HTTPClient makes the calls, with redirects switched off; nil for one of our own. Dial
-	// connects to the Gateway; nil for the network.
+	// HTTPClient makes the calls, with redirects switched off; nil is a client that the adapter
+	// makes. Dial connects to the Gateway; nil uses the network.
 	HTTPClient *http.Client
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Acked, where set, is told how long each interaction took until it was stored and its answer
-	// ready to be sent.
+	// Acked, if set, is called with the time of each interaction from its arrival until it is
+	// stored and its answer is ready to be sent.
 	Acked func(time.Duration)
-	// Door bounds what strangers hold by the requests that Handler serves; nil for one of our own.
+	// Door bounds unverified requests to Handler; nil is a Door that the adapter makes.
 	Door *inbound.Door
 	Log  *slog.Logger // nil for the default
 	Bot  Bot
 }
 
-// ErrOutage marks what Ready returns when Discord cannot be reached just now: nothing is wrong on
-// this side.
+// ErrOutage is wrapped by the error of Ready when Discord cannot be reached at the moment, and
+// nothing is wrong with the configuration.
 var ErrOutage = errors.New("no connection to Discord")
 
-// Adapter is Discord for the bot: it takes in interactions, and is the bot.Surface on which
-// requests are shown.
+// Adapter is the bot on Discord. It receives interactions and is the bot.Surface on which cards are
+// shown.
 type Adapter struct {
 	o    Options
 	bot  Bot
@@ -81,8 +81,8 @@ type Adapter struct {
 	flow *intake.Flow
 }
 
-// New returns an Adapter. It checks the options and calls nobody. Close ends what Run does not:
-// without Run, followups in flight.
+// New returns an Adapter. It checks the options and makes no calls. If Run is not called, Close
+// waits for the followups that are being sent.
 func New(o Options) (*Adapter, error) {
 	var wrong []error
 	if o.BotToken == "" {
@@ -136,10 +136,10 @@ func New(o Options) (*Adapter, error) {
 	return a, nil
 }
 
-// Run registers the commands where they have changed, keeps the Gateway connection up while no
-// other replica does (unless interactions come by HTTP), and returns when ctx has ended and what
-// was being answered is answered. Where Discord refuses the bot for good it makes no more attempts,
-// tells Ready, stays until ctx ends, and returns why.
+// Run registers the commands if they have changed, and keeps the Gateway connection open while no
+// other replica does, unless interactions come by HTTP. It returns when ctx has ended and the
+// interactions that it handles are answered. If Discord refuses the bot permanently, Run makes no
+// more attempts, reports that to Ready, and returns the reason when ctx ends.
 func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
@@ -159,8 +159,8 @@ func (a *Adapter) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close takes no more interactions and waits, for 3 s at most, until those being handled have their
-// answer. Run ends with it.
+// Close accepts no more interactions and waits, for 3 s at most, until those that are being handled
+// have their answers. Run then returns.
 func (a *Adapter) Close() {
 	stop := time.AfterFunc(3*time.Second, a.flow.Cancel)
 	defer stop.Stop()
@@ -168,12 +168,12 @@ func (a *Adapter) Close() {
 	a.flow.Cancel()
 }
 
-// Ready returns nil, or what keeps the bot from working on Discord, with the mend. An error that is
+// Ready returns nil, or why the bot cannot work on Discord and how to mend it. An error that wraps
 // ErrOutage will pass by itself.
 func (a *Adapter) Ready() error { return a.status.err() }
 
-// Trouble is what Ready returns, in words of this program alone, "" for nothing, and whether it
-// will pass by itself.
+// Trouble returns the error of Ready in words of this program only, "" when there is none, and
+// whether it will pass by itself.
 func (a *Adapter) Trouble() (words string, passing bool) {
 	err := a.status.err()
 	if err == nil {
@@ -203,12 +203,12 @@ func (a *Adapter) Trouble() (words string, passing bool) {
 	return strings.Join(own, "; "), errors.Is(err, ErrOutage)
 }
 
-// StandsBy reports whether another replica holds the Gateway connection, and this one waits to take
-// it over. That is no trouble: Ready returns nil.
+// StandsBy reports whether another replica holds the Gateway connection and this one waits to take
+// it over. Ready then returns nil.
 func (a *Adapter) StandsBy() bool { return a.stands.Load() }
 
-// LastFrame is when Discord was last heard of: a frame of the Gateway, or a signed request. It is
-// zero before the first, and while the adapter stands by.
+// LastFrame returns when the last frame of the Gateway or the last signed request came. It is zero
+// before the first one, and while the adapter stands by.
 func (a *Adapter) LastFrame() time.Time {
 	n := a.last.Load()
 	if n == 0 {
@@ -219,8 +219,8 @@ func (a *Adapter) LastFrame() time.Time {
 
 func (a *Adapter) frame() { a.last.Store(time.Now().UnixNano()) }
 
-// judged is told of every answer of the API to a call with the bot token: nil where it did what it
-// was asked.
+// judged handles every answer of the API to a call with the bot token. e is nil when the call
+// succeeded.
 func (a *Adapter) judged(e *apiError) {
 	switch {
 	case e == nil:
@@ -230,13 +230,13 @@ func (a *Adapter) judged(e *apiError) {
 	}
 }
 
-// status is what stands in the way, by the part that it concerns.
+// status holds the present errors, by the part of the adapter that has them.
 type status struct {
 	mu    sync.Mutex
 	parts map[string]error
 }
 
-// set says what stands in a part's way, nil for nothing, and reports whether nothing did before.
+// set sets the error of a part, nil for none, and reports whether the part had none before.
 func (s *status) set(part string, err error) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,7 +252,7 @@ func (s *status) set(part string, err error) (first bool) {
 	return !known
 }
 
-// err is the gravest trouble: one that does not pass by itself before one that does.
+// err returns the gravest error: one that does not pass by itself comes before one that does.
 func (s *status) err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,8 +270,8 @@ func (s *status) err() error {
 	return errors.Join(passing...)
 }
 
-// register puts the commands into every guild whose registered definition is another one. Discord
-// allows 200 new commands a day and guild, so nothing is sent where nothing has changed.
+// register registers the commands in every guild that has another definition. Discord allows 200
+// new commands a day in a guild, so nothing is sent if nothing has changed.
 func (a *Adapter) register(ctx context.Context) {
 	body, hash := definition()
 	left := slices.Clone(a.o.Guilds)
@@ -302,8 +302,8 @@ func (a *Adapter) register(ctx context.Context) {
 func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, hash string) error {
 	key := "discord.commands." + a.o.ApplicationID + "." + guild
 	if known, err := a.bot.Recollect(ctx, key); err == nil && known == hash {
-		// Discord forgets the commands of a server when the bot is taken out of it, so what is
-		// remembered is compared with what is there.
+		// Discord deletes the commands of a server when the bot is removed from it, so the
+		// remembered hash is not sufficient, and the registered commands are read.
 		var there json.RawMessage
 		err := a.rest.read(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", a.o.ApplicationID,
 			guild)

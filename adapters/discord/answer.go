@@ -1,5 +1,8 @@
 package discord
 
+// This file converts the bot's answers to Discord's: a message for the person alone, a form, a
+// page, or the choices of a completion.
+
 import (
 	"cmp"
 	"context"
@@ -32,33 +35,33 @@ type choice struct {
 	Value string `json:"value"`
 }
 
-// reply is what an interaction is answered with.
+// reply is the answer to an interaction.
 type reply struct {
 	first response
-	// after is said to the person alone once the first answer has been taken; nil for nothing.
+	// after is shown to the person alone after the first answer was accepted; nil for nothing.
 	after *message
-	// instead is given when the first answer would change a message that is gone.
+	// instead is sent when the first answer would change a message that was deleted.
 	instead *message
 }
 
 const (
-	// Discord takes a first answer within 3 s.
+	// Discord accepts a first answer within 3 s.
 	answerWithin = 2900 * time.Millisecond
-	moreWithin   = 15 * time.Second // what is said after the first answer
-	tokenLives   = 15 * time.Minute // how long Discord takes answers to an interaction
+	moreWithin   = 15 * time.Second // for messages after the first answer
+	tokenLives   = 15 * time.Minute // how long Discord accepts answers to an interaction
 )
 
 // noChoices answers an autocompletion.
 var noChoices = response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: &choices{[]choice{}}}
 
-// turns reports whether a page that the person alone sees is to be turned: the new one takes its
-// place.
+// turns reports whether the press turns a page that the person alone sees, so that the new page
+// replaces it.
 func (in *interaction) turns() bool {
 	return buttons.Turns(in.Data.CustomID) && in.Type == discordgo.InteractionMessageComponent &&
 		in.Message != nil && in.Message.Flags&discordgo.MessageFlagsEphemeral != 0
 }
 
-// whisper says something to the person alone.
+// whisper returns a reply that only the person sees.
 func whisper(m *message) reply {
 	return reply{first: response{Type: discordgo.InteractionResponseChannelMessageWithSource, Data: hide(m)}}
 }
@@ -71,8 +74,8 @@ func hide(m *message) *message {
 	return m
 }
 
-// reply turns the bot's answer into Discord's. A press that took effect is acknowledged: the teller
-// draws the card.
+// reply converts the bot's answer to Discord's. A press that took effect is only acknowledged,
+// since the teller draws the card.
 func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) reply {
 	pressed := in.Message != nil && (in.Type == discordgo.InteractionMessageComponent ||
 		in.Type == discordgo.InteractionModalSubmit)
@@ -86,8 +89,8 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 		}
 		return drawLines(lines)
 	}
-	// A card that the person alone sees, and which was pressed, is changed in the answer. Not the
-	// card again where Discord does not take that: it may be what Discord refuses.
+	// A card that the person alone sees, and whose button was pressed, is redrawn by the answer. If
+	// Discord refuses that, the card is not sent again, since the card may be the cause.
 	if own := answer.Card; own != nil && answer.Kind != intake.ShowCard && e.Act.Private() {
 		out := update(drawCard(*own, nil), said(bot.Say("answer.done")))
 		if answer.Kind != intake.Changed {
@@ -98,7 +101,7 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 	switch answer.Kind {
 	case intake.Changed:
 		out := whisper(said(bot.Say("answer.done")))
-		if pressed { // the teller draws the card, which says it
+		if pressed { // the teller draws the card, which shows it
 			out.instead, out.first = hide(said(bot.Say("answer.done"))),
 				response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
 		}
@@ -111,7 +114,7 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 	case intake.ShowCard:
 		if answer.Card != nil {
 			out := whisper(drawCard(*answer.Card, nil))
-			if len(answer.Lines) > 0 { // people, times and outcomes, which a card has no room for
+			if len(answer.Lines) > 0 { // people, times and outcomes, which do not fit on a card
 				out.after = hide(drawLines(answer.Lines))
 			}
 			return out
@@ -161,7 +164,7 @@ func drawForm(f intake.Form) *modal {
 	return m
 }
 
-// clip is the beginning of a text that shows no markup, marked where it ends early.
+// clip returns the beginning of a text without markup, and marks a cut.
 func clip(s string, limit int) string {
 	if size(s) <= limit {
 		return s
@@ -174,7 +177,7 @@ func clip(s string, limit int) string {
 	return string(runes) + "…"
 }
 
-// follow says something to the person alone after the first answer.
+// follow sends a message to the person alone after the first answer.
 func (a *Adapter) follow(ctx context.Context, in *interaction, m *message) error {
 	wait := 200 * time.Millisecond
 	var err error

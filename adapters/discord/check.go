@@ -17,16 +17,16 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// Check tries the configuration against the real servers and says what is missing. It counts people
-// by the roster. It reads only, and opens no connection of the Gateway. An error means that Discord
-// could not be asked.
+// Check compares the configuration with the real servers and returns what is missing. It counts
+// people by the roster. It only reads, and opens no connection to the Gateway. An error means that
+// Discord could not be asked.
 func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, error) {
 	c := &checkup{a: a, policy: a.bot.PolicyNow(), roster: roster, homes: map[string]*home{}}
 	err := c.run(ctx)
 	return c.found, err
 }
 
-// checkup is one run of Check, with what it has learned.
+// checkup is one run of Check, with what it has read so far.
 type checkup struct {
 	a      *Adapter
 	policy bot.Policy
@@ -52,7 +52,7 @@ type role struct {
 	Mentionable bool   `json:"mentionable"`
 }
 
-// overwrite is what a channel changes for a role (type 0) or a member (type 1).
+// overwrite is a channel's permission overwrite for a role (type 0) or a member (type 1).
 type overwrite struct {
 	ID    string `json:"id"`
 	Type  int    `json:"type"`
@@ -81,8 +81,8 @@ func (c *checkup) run(ctx context.Context) error {
 	return c.people(ctx, crowd)
 }
 
-// application looks at the token, and at whether application id, public key and endpoint go with
-// it. It is false when nothing else can be asked.
+// application checks the token, and that application id, public key and endpoint belong to it. It
+// returns false when nothing else can be asked.
 func (c *checkup) application(ctx context.Context) (bool, error) {
 	var app struct {
 		ID       string `json:"id"`
@@ -143,8 +143,8 @@ func (c *checkup) application(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// guild looks at one server: that the bot is in it, and that its commands are registered there as
-// they are now.
+// guild checks one server: that the bot is in it, and that its present commands are registered
+// there.
 func (c *checkup) guild(ctx context.Context, id string) error {
 	var g struct {
 		Name  string `json:"name"`
@@ -191,15 +191,14 @@ func (c *checkup) guild(ctx context.Context, id string) error {
 	case sameCommands(there, wanted):
 		c.found.Well("the commands are registered in the server %s", id)
 	default:
-		// Before the first start that is as it must be.
+		// Before the first start this is not an error.
 		c.found.Hint("the bot registers them when it starts",
 			"the commands of the server %s are missing or of another version", id)
 	}
 	return nil
 }
 
-// needed are the permissions that the bot has a use for, by the names that Discord's settings give
-// them.
+// needed are the permissions that the bot uses, by their names in Discord's settings.
 var needed = []struct {
 	bit  int64
 	name string
@@ -223,7 +222,7 @@ func lacking(may int64) []string {
 	return names
 }
 
-// everywhere looks at what the bot may do in a server as a whole, where no channel is named.
+// everywhere checks the bot's permissions in the servers, when the policy names no channel.
 func (c *checkup) everywhere() {
 	for _, g := range c.a.o.Guilds {
 		h := c.homes[g]
@@ -241,7 +240,7 @@ func (c *checkup) everywhere() {
 	}
 }
 
-// channel looks at what the bot may do in a channel that the policy names.
+// channel checks the bot's permissions in a channel that the policy names.
 func (c *checkup) channel(ctx context.Context, channelID string) error {
 	var ch struct {
 		Guild      string                `json:"guild_id"`
@@ -288,7 +287,7 @@ func (c *checkup) channel(ctx context.Context, channelID string) error {
 	return nil
 }
 
-// ring looks at whether the mention of an approver role would notify anybody.
+// ring checks that a mention of the approver roles notifies their members.
 func (c *checkup) ring(h *home, may int64, where string) {
 	for _, p := range c.policy.Crowds[ID].Approvers {
 		r, known := h.roles[p.Group]
@@ -302,9 +301,9 @@ func (c *checkup) ring(h *home, may int64, where string) {
 	}
 }
 
-// may is what the bot may do, by Discord's order: everybody's role (which bears the server's id)
-// and the bot's own together, then what the channel changes for everybody, for the bot's roles
-// together, and for the bot itself.
+// may returns the bot's permissions, in Discord's order: those of everybody's role (which has the
+// server's id) and of the bot's roles together, then the channel's overwrites for everybody, for
+// the bot's roles together, and for the bot itself.
 func (h *home) may(self string, changes []overwrite) int64 {
 	const all = int64(1)<<53 - 1
 	may := bits(h.roles[h.id].Permissions)
@@ -331,7 +330,7 @@ func (h *home) may(self string, changes []overwrite) int64 {
 	return may
 }
 
-// bits reads permissions, which are a number in a string; what cannot be read permits nothing.
+// bits reads permissions, which are a number in a string. An invalid string permits nothing.
 func bits(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
@@ -340,10 +339,10 @@ func bits(s string) int64 {
 	return n
 }
 
-// people looks at whether those that the policy names are there, and are enough.
+// people checks that the people in the policy exist and are enough.
 func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	if len(c.homes) == 0 {
-		return nil // nothing can be said of them
+		return nil // nothing is known of them
 	}
 	approvers, inRoles, err := c.count(ctx, crowd.Approvers)
 	if err != nil {
@@ -359,8 +358,8 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	} else {
 		c.found.Well("at most %s may ask for a recall", bot.CountAccounts(requesters))
 	}
-	// As a request would be refused, whoever asks it; who is in the roles is not told, so whoever
-	// asks may be one of them.
+	// Count as Decide does, for a requester who may be any member: Discord does not say who is in
+	// the roles, so the requester may be one of them.
 	have := c.policy.Others(bot.Member{Account: bot.Account{Platform: ID}, Approvers: approvers,
 		UnnamedApprovers: inRoles}, c.roster)
 	switch need := max(c.policy.Approvals, c.policy.LargeApprovals); {
@@ -381,8 +380,9 @@ func (c *checkup) people(ctx context.Context, crowd bot.Crowd) error {
 	return nil
 }
 
-// count says which accounts a list names, and how many are in its roles, at most: who is in two
-// roles is counted twice, for Discord tells only numbers without a privilege.
+// count returns the accounts that a list names, and at most how many members its roles have. A
+// member of two roles is counted twice, since without a privileged intent Discord returns only
+// numbers.
 func (c *checkup) count(ctx context.Context, list []bot.Principal) (named []bot.Account, inRoles int, err error) {
 	for _, p := range list {
 		if p.Group != "" {
@@ -402,7 +402,7 @@ func (c *checkup) count(ctx context.Context, list []bot.Principal) (named []bot.
 	return named, inRoles, nil
 }
 
-// role says how many are in a role, and tells when it is none that could count.
+// role returns how many members a role has, and records a finding if the role does not count.
 func (c *checkup) role(role string) int {
 	for _, g := range c.a.o.Guilds {
 		h := c.homes[g]
@@ -443,7 +443,7 @@ func (c *checkup) member(ctx context.Context, user string) (bool, error) {
 	return false, nil
 }
 
-// get reads from a route, whose braces stand for the ids.
+// get reads from a route; the ids replace its names in braces.
 func (c *checkup) get(ctx context.Context, into any, route string, ids ...string) error {
 	return c.a.rest.read(ctx, into, route, ids...)
 }
@@ -458,14 +458,14 @@ func (r *rest) read(ctx context.Context, into any, route string, ids ...string) 
 	return r.do(ctx, call{method: http.MethodGet, route: route, path: path, into: into, again: true})
 }
 
-// refusal reports whether an error is an answer of Discord with one of these statuses.
+// refusal reports whether an error is Discord's answer with one of these statuses.
 func refusal(err error, statuses ...int) bool {
 	e, ok := errors.AsType[*apiError](err)
 	return ok && slices.Contains(statuses, e.Status)
 }
 
-// registered is what counts of a command or option when definitions are compared. Discord adds ids
-// and versions to what it was given.
+// registered is the part of a command or option that is compared. Discord adds ids and versions to
+// a definition.
 type registered struct {
 	Name         string       `json:"name"`
 	Type         int          `json:"type"`
@@ -479,7 +479,7 @@ type registered struct {
 	Options      []registered `json:"options"`
 }
 
-// sameCommands reports whether two lists of commands, as JSON, define the same, in whatever order.
+// sameCommands reports whether two JSON lists of commands define the same commands, in any order.
 func sameCommands(a, b json.RawMessage) bool {
 	var lists [2][]byte
 	for i, raw := range []json.RawMessage{a, b} {
@@ -497,7 +497,7 @@ func sameCommands(a, b json.RawMessage) bool {
 	return bytes.Equal(lists[0], lists[1])
 }
 
-// normal makes an empty list of options and none the same.
+// normal returns nil for an empty list of options, so that the two compare as equal.
 func normal(l []registered) []registered {
 	for i := range l {
 		if len(l[i].Options) == 0 {

@@ -14,12 +14,12 @@ import (
 // This file has the slash commands as Discord registers them. They follow from the tables of
 // package command; the descriptions are in bot/text.
 
-// choicePrefix begins the name of a completed group, because a name that begins with @ or # is
-// turned into a mention by the client. Some clients send the name back instead of the value.
+// choicePrefix begins the name of a completed group, because the client converts a name that begins
+// with @ or # to a mention. Some clients send the name instead of the value.
 const choicePrefix = "group "
 
-// commands are the slash commands of SURFACE.md, section 1. Every option is optional, so that what
-// is missing is answered by the bot, in words.
+// commands returns the slash commands, from the tables of package command. Every option is
+// optional, so that the bot itself can say which one is missing.
 func commands() []*discordgo.ApplicationCommand {
 	var subs []*discordgo.ApplicationCommandOption
 	for _, name := range command.Subcommands() {
@@ -43,8 +43,8 @@ func commands() []*discordgo.ApplicationCommand {
 	}
 }
 
-// options are the options of a verb. Discord's client keeps to their sizes; the bot has limits of
-// its own.
+// options returns the options of a verb. Discord's client enforces their sizes; the bot has limits
+// of its own.
 func options(v command.Verb) []*discordgo.ApplicationCommandOption {
 	var list []*discordgo.ApplicationCommandOption
 	for _, o := range v.Options() {
@@ -62,7 +62,7 @@ func options(v command.Verb) []*discordgo.ApplicationCommandOption {
 	return list
 }
 
-// definition is the commands as they are registered, and their hash.
+// definition returns the commands as they are registered, and their hash.
 func definition() (body json.RawMessage, hash string) {
 	body, err := json.Marshal(commands())
 	if err != nil {

@@ -11,22 +11,22 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// This file has what is Discord's own on the way of an event, which intake.Flow goes. Who acted
-// comes with the interaction, so most is done at once and answered in the first answer. What takes
-// long is stored, and Discord shows that the bot is thinking.
+// This file has the steps of an event that are particular to Discord. intake.Flow calls them. The
+// interaction says who acted, so most events are handled at once and answered in the first answer.
+// An event that takes long is stored, and Discord shows that the bot is thinking.
 
-// delivery is an interaction that is being taken.
+// delivery is an interaction that is being handled.
 type delivery struct {
 	a       *Adapter
 	in      *interaction
 	event   intake.Event
 	member  bot.Member
-	respond func(response) error // gives the first answer
+	respond func(response) error // sends the first answer
 	acked   bool
-	waits   bool // the first answer only said that it takes a while
+	waits   bool // the first answer only said that the answer takes longer
 }
 
-// take takes an interaction that was received at a time.
+// take handles an interaction from its arrival, at received, to its answer.
 func (a *Adapter) take(in *interaction, received time.Time, respond func(response) error) {
 	d := &delivery{a: a, in: in, respond: respond, event: a.event(in), member: a.member(in)}
 	if d.event.Act.Kind == intake.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
@@ -41,21 +41,21 @@ func (a *Adapter) take(in *interaction, received time.Time, respond func(respons
 	a.flow.Take(d, received)
 }
 
-// Event is what the person did.
+// Event returns what the person did.
 func (d *delivery) Event() intake.Event { return d.event }
 
-// Known is true: the interaction says who acted.
+// Known returns true: the interaction says who acted.
 func (d *delivery) Known() bool { return true }
 
-// Member is what the interaction says of who acted.
+// Member returns what the interaction says about the person.
 func (d *delivery) Member(context.Context) (bot.Member, bot.Place, error) {
 	return d.member, d.event.Place, nil
 }
 
-// Patience is none: where an answer takes long, Discord is told at once.
+// Patience returns 0: an event that takes long is acknowledged at once.
 func (d *delivery) Patience() time.Duration { return 0 }
 
-// Acknowledge gives the first answer, and what is said after it.
+// Acknowledge sends the first answer, and the message after it.
 func (d *delivery) Acknowledge(answer *intake.Answer) (said bool) {
 	if d.acked {
 		return false
@@ -81,8 +81,8 @@ func (d *delivery) Acknowledge(answer *intake.Answer) (said bool) {
 	return true
 }
 
-// think lets Discord show that the bot is thinking; or, where a page is to be turned, keep the page
-// that it shows.
+// think makes Discord show that the bot is thinking; if a page is turned, Discord keeps the old
+// page until the answer.
 func (d *delivery) think() {
 	first := response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
 	if !d.in.turns() {
@@ -97,14 +97,14 @@ func (d *delivery) think() {
 	}
 }
 
-// Linger does nothing: the place of the answer is kept.
+// Linger does nothing: Discord keeps the place of the answer.
 func (d *delivery) Linger() {}
 
-// Tell does nothing: Discord shows that the bot is thinking.
+// Say does nothing: Discord shows that the bot is thinking.
 func (d *delivery) Say(context.Context, bot.Line) error { return nil }
 
-// Answer puts the answer into the place that waits for it. What does not belong there is said after
-// it: the page that was shown stays.
+// Answer puts the answer into the place that waits for it. If it does not belong there, it is sent
+// as a message after it, and the old page stays.
 func (d *delivery) Answer(ctx context.Context, answer intake.Answer) error {
 	if answer.Repeated {
 		return nil // another process puts it there
@@ -122,14 +122,14 @@ func (d *delivery) Answer(ctx context.Context, answer intake.Answer) error {
 		return nil
 	}
 	d.a.log.Warn("could not put an answer that took a while into its place", "interaction", d.in.ID, "err", err)
-	return d.a.follow(ctx, d.in, hide(m)) // the message that it was meant for is gone
+	return d.a.follow(ctx, d.in, hide(m)) // the message that it should change was deleted
 }
 
-// left is an event that a process stored, told its person to wait for, and then ended before it
-// answered.
+// left is an event that another process stored and acknowledged, and did not answer before it
+// ended.
 type left struct {
 	delivery
-	until time.Time // Discord takes an answer until then
+	until time.Time // when Discord stops accepting an answer
 }
 
 var errRolesGone = errors.New("the roles came with the interaction, and cannot be asked for again")
@@ -139,18 +139,18 @@ func (a *Adapter) left(u intake.Unfinished) intake.Delivery {
 	return &left{delivery{a: a, in: in, event: u.Event, acked: true}, time.Now().Add(tokenLives - u.Age)}
 }
 
-// Member is not known any more.
+// Member returns an error: the interaction's roles are not stored.
 func (l *left) Member(context.Context) (bot.Member, bot.Place, error) {
 	return bot.Member{}, l.event.Place, errRolesGone
 }
 
-// Answer tells the person, while Discord takes it.
+// Answer sends the answer to the person, if Discord still accepts it.
 func (l *left) Answer(ctx context.Context, answer intake.Answer) error {
 	if l.event.Reply == "" || time.Now().After(l.until) || len(answer.Lines) == 0 {
 		return nil
 	}
 	m := drawLines(answer.Lines)
-	if l.event.Act.Kind == intake.ActCommand { // "thinking" stands in the place of its answer
+	if l.event.Act.Kind == intake.ActCommand { // the answer replaces "thinking"
 		if err := l.a.rest.complete(ctx, l.a.o.ApplicationID, l.in, m); err == nil {
 			return nil
 		}
@@ -158,7 +158,7 @@ func (l *left) Answer(ctx context.Context, answer intake.Answer) error {
 	return l.a.follow(ctx, l.in, hide(m))
 }
 
-// overGateway takes an interaction that came over the Gateway, and is answered by a call.
+// overGateway handles an interaction that came over the Gateway, which is answered by a call.
 func (a *Adapter) overGateway(raw []byte) {
 	received := time.Now()
 	in, err := readInteraction(raw)

@@ -13,13 +13,13 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// maxSkew is how far a request's timestamp may be from now. It narrows replays; the event id stops
-// those that are left.
+// maxSkew is how far a request's timestamp may be from now. It limits replays; the event id detects
+// the remaining ones.
 const maxSkew = 5 * time.Minute
 
-// Handler serves POST /discord/interactions: it checks the ed25519 signature over the raw body and
-// answers in the response. Everything that is not signed by the application's key gets 401, which
-// Discord itself tries out from time to time. Without a key it answers 404.
+// Handler serves POST /discord/interactions. It checks the ed25519 signature over the raw body and
+// answers in the response. A request that is not signed by the application's key gets 401; Discord
+// itself tests that from time to time. Without a public key, Handler answers 404.
 func (a *Adapter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if len(a.key) == 0 {
@@ -77,7 +77,7 @@ func answer(w http.ResponseWriter, v response) {
 	w.Write(body)
 }
 
-// signature says how a request proves that it is Discord's.
+// signature returns the check of a request's signature.
 func (a *Adapter) signature(h http.Header) inbound.Signed {
 	timestamp := h.Get("X-Signature-Timestamp")
 	signature, err := hex.DecodeString(h.Get("X-Signature-Ed25519"))

@@ -1,5 +1,8 @@
 package discord
 
+// This file keeps one connection to Discord's Gateway open, in one replica at a time. The library
+// opens a connection; all decisions about its end and the next one are made here.
+
 import (
 	"context"
 	"encoding/json"
@@ -23,21 +26,21 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// pace holds the times of the Gateway's supervisor. They are fields so that tests can make them
-// short.
+// pace holds the times of the Gateway's supervisor. They are fields, so that tests can set short
+// ones.
 type pace struct {
 	open    time.Duration // until READY
 	silence time.Duration // without a frame: two of Discord's heartbeat intervals of 41.25 s
 	apart   time.Duration // between two identifies: Discord allows one in 5 s
 	least   time.Duration // the first pause after a failure
 	most    time.Duration // the longest
-	reserve int           // identifies a day that are left alone, because one too many resets the token
+	reserve int           // identifies a day that are not used, because one too many resets the token
 }
 
 var usualPace = pace{open: 10 * time.Second, silence: 90 * time.Second, apart: 5 * time.Second, least: time.Second,
 	most: time.Minute, reserve: 3}
 
-// fatal is a reason why there is no use in connecting again before somebody has changed something.
+// fatal is an error after which connecting again is useless until the configuration is changed.
 type fatal struct {
 	why string
 	err error
@@ -47,7 +50,7 @@ func (f *fatal) Error() string { return fmt.Sprintf("%s (%v)", f.why, f.err) }
 
 func (f *fatal) Unwrap() error { return f.err }
 
-// mends says for each close code that Discord never lets one come back from what to change.
+// mends says what to change for each close code after which Discord accepts no new connection.
 var mends = map[int]string{
 	4004: "Discord refuses the bot token: set DISCORD_BOT_TOKEN to the token of the application's Bot page and start again",
 	4010: "Discord refuses the shard: this is a fault of the program, please report it",
@@ -57,15 +60,15 @@ var mends = map[int]string{
 	4014: "Discord refuses the intents: this is a fault of the program, please report it",
 }
 
-// errGivenUp ends a connection that another replica may hold from now on.
+// errGivenUp is the cause of the end of a connection whose lease may belong to another replica.
 var errGivenUp = errors.New("the right to the Gateway connection could not be kept")
 
-// supervise keeps a Gateway connection up until ctx ends, in one replica at a time: each connection
-// is made under a lease, so that another replica may have more luck with the next. The library
-// opens one connection and is never let reconnect: by itself it can hang for ever (an op 7 before
-// READY, no HELLO), come back after it was closed, and try for ever what cannot succeed. A
-// connection that is lost loses no more than the interactions of that moment, which would be dead
-// after 3 seconds anyway, so nothing is resumed.
+// supervise keeps a Gateway connection open until ctx ends, in one replica at a time. Each
+// connection is made under a lease, so that after a failure another replica may make the next. The
+// library opens one connection and may not reconnect: by itself it can hang for ever (after an op 7
+// before READY, or without HELLO), reconnect after it was closed, and repeat for ever what cannot
+// succeed. Sessions are not resumed: a lost connection loses only the interactions of that moment,
+// which expire after 3 seconds.
 func (a *Adapter) supervise(ctx context.Context) error {
 	pause := a.pace.least
 	for ctx.Err() == nil {
@@ -80,7 +83,7 @@ func (a *Adapter) supervise(ctx context.Context) error {
 				ended = time.Now()
 				if _, lasting := errors.AsType[*fatal](err); !lasting {
 					a.status.set("gateway", fmt.Errorf("%w: %w", ErrOutage, err))
-					if l != nil { // Discord lets nobody identify so soon again, whichever replica it is
+					if l != nil { // Discord does not allow another identify so soon, from any replica
 						sleep(held, time.Until(began.Add(a.pace.apart)))
 					}
 				}
@@ -111,7 +114,7 @@ func (a *Adapter) supervise(ctx context.Context) error {
 	return nil
 }
 
-// standBy notes that another replica holds the connection, and that nothing is heard here.
+// standBy records that another replica holds the connection, and that no frames come here.
 func (a *Adapter) standBy() {
 	a.stands.Store(true)
 	a.status.set("gateway", nil)
@@ -120,7 +123,7 @@ func (a *Adapter) standBy() {
 }
 
 // connect opens one connection and returns it when its socket is closed; nil when none was tried.
-// When wait is not 0 Discord said how long to stay away.
+// If wait is not 0, Discord asked to wait that long.
 func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err error) {
 	b, err := a.rest.gateway(ctx)
 	if err != nil {
@@ -147,9 +150,9 @@ func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err
 	}
 
 	l := &link{a: a, ended: make(chan error, 1), ready: make(chan struct{}), over: make(chan struct{})}
-	// The library logs this address with what happens to the connection. The fragment tells whose
-	// it is; it is never sent. What the library itself appends for version and encoding lands in
-	// the fragment too.
+	// The library logs this address with the events of the connection. The fragment identifies the
+	// connection; it is never sent. The version and encoding that the library appends become part
+	// of the fragment.
 	l.url = fmt.Sprintf("%s/?v=%s&encoding=json#%d/", strings.TrimSuffix(b.URL, "/"), discordgo.APIVersion,
 		linkCount.Add(1))
 	s, err := a.session(ctx, l)
@@ -186,8 +189,8 @@ func (a *Adapter) connect(ctx context.Context) (_ *link, wait time.Duration, err
 	}
 }
 
-// isGateway reports whether an address may be sent the bot token: Discord's own, encrypted, or the
-// host of the API where that is another one.
+// isGateway reports whether the bot token may be sent to an address: an encrypted address of
+// Discord, or the host of the API if that is not Discord's.
 func (a *Adapter) isGateway(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -205,8 +208,8 @@ func (a *Adapter) isGateway(address string) bool {
 		(u.Scheme == "wss" || a.o.Dial != nil)
 }
 
-// session is the library set up for one connection: no reconnecting, no cache, no events but those
-// without an intent, no calls.
+// session returns a session of the library for one connection. It does not reconnect, has no cache,
+// gets only events that need no intent, and makes no calls.
 func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, error) {
 	s, err := discordgo.New("Bot " + a.o.BotToken)
 	if err != nil {
@@ -228,7 +231,7 @@ func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, err
 		case "READY":
 			l.once.Do(func() { close(l.ready) })
 		case "INTERACTION_CREATE":
-			if ctx.Err() == nil { // once the program stops none is begun
+			if ctx.Err() == nil { // when the program stops, no event is begun
 				a.flow.Begin(func() { a.overGateway(e.RawData) })
 			}
 		}
@@ -240,13 +243,13 @@ func (a *Adapter) session(ctx context.Context, l *link) (*discordgo.Session, err
 	return s, nil
 }
 
-// link is one connection: what it was closed with, and the socket below.
+// link is one connection: its socket, and why it ended.
 type link struct {
 	a     *Adapter
-	url   string // what the library takes for the Gateway's address
+	url   string // the Gateway's address for the library
 	ended chan error
 	ready chan struct{}
-	over  chan struct{} // the library is done with the connection
+	over  chan struct{} // closed when the library has ended the connection
 	once  sync.Once
 	last  sync.Once
 
@@ -256,7 +259,7 @@ type link struct {
 	code *websocket.CloseError
 }
 
-// wait waits until the library has noticed that the socket is closed, which it takes a second over.
+// wait waits until the library has noticed that the socket is closed, which takes it a second.
 func (l *link) wait() {
 	select {
 	case <-l.over:
@@ -264,7 +267,7 @@ func (l *link) wait() {
 	}
 }
 
-// end tells the supervisor that the connection is over. The first cause counts.
+// end ends the connection for the supervisor. The first cause counts.
 func (l *link) end(err error) {
 	select {
 	case l.ended <- err:
@@ -272,7 +275,7 @@ func (l *link) end(err error) {
 	}
 }
 
-// closed notes the code that Discord closed the connection with.
+// closed records the code with which Discord closed the connection.
 func (l *link) closed(e *websocket.CloseError) {
 	l.mu.Lock()
 	if l.code == nil {
@@ -282,7 +285,7 @@ func (l *link) closed(e *websocket.CloseError) {
 	l.end(e)
 }
 
-// cause is why the connection ended; a *fatal where there is no use in another.
+// cause returns why the connection ended; a *fatal if another connection is useless.
 func (l *link) cause(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -318,7 +321,7 @@ func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	return &wire{Conn: conn, l: l}, nil
 }
 
-// hangUp closes the socket, whatever the library is doing.
+// hangUp closes the socket, whatever the library is doing at the moment.
 func (l *link) hangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -328,8 +331,8 @@ func (l *link) hangUp() {
 	}
 }
 
-// RoundTrip answers the one call that the library makes when it opens a connection: where the
-// Gateway is. That is known already.
+// RoundTrip answers the only call that the library makes when it opens a connection, which asks for
+// the address of the Gateway.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasSuffix(r.URL.Path, "/gateway") {
 		return nil, errors.New("discord: the library makes no calls here")
@@ -345,8 +348,7 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// wire is the socket with a deadline on every read and write, so that a peer that has gone silent
-// is noticed.
+// wire is the socket with a deadline for every read and write, so that a silent peer is noticed.
 type wire struct {
 	net.Conn
 	l *link
@@ -367,8 +369,8 @@ func (w *wire) Read(b []byte) (int, error) {
 
 const settle = 10 * time.Millisecond
 
-// Write hides that it failed: the socket is closed, and the reader tells. The library must not
-// close a connection twice at once.
+// Write does not return an error: it closes the socket, and the reader reports the end. Otherwise
+// the library could close a connection twice at the same time.
 func (w *wire) Write(b []byte) (int, error) {
 	w.Conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	if _, err := w.Conn.Write(b); err != nil {
@@ -378,7 +380,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// SetDeadline and its kin do nothing: the deadlines are those of Read and Write.
+// SetDeadline does nothing, like the two methods below: Read and Write set the deadlines.
 func (w *wire) SetDeadline(time.Time) error { return nil }
 
 func (w *wire) SetReadDeadline(time.Time) error { return nil }
@@ -387,8 +389,8 @@ func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
 // ---- what the library logs ----
 
-// linkSet is every connection of this process. The library logs to one place for all sessions; the
-// address in a line says whose it is.
+// linkSet is every connection of this process. The library has one log for all sessions; the
+// address in a line identifies the connection.
 type linkSet struct {
 	mu   sync.Mutex
 	list []*link
@@ -424,12 +426,12 @@ func (s *linkSet) of(args []any) *link {
 	return nil
 }
 
-// The library's log is the only place where it tells what a live connection was closed with. It is
-// set once, before there are goroutines.
+// The close code of a live connection is only in the library's log. The logger is set once, before
+// there are goroutines.
 func init() { discordgo.Logger = heard }
 
-// heard takes in a line of the library's log. Of what is in it only numbers are passed on: strings
-// and errors can hold payloads.
+// heard reads a line of the library's log. Only numbers in it are passed on, since strings and
+// errors can contain payloads.
 func heard(level, _ int, format string, args ...any) {
 	l := links.of(args)
 	if l == nil {

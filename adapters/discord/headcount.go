@@ -15,8 +15,9 @@ const (
 	countedFor = 2 * time.Minute
 )
 
-// headcount is how many are in each role, as Discord last told. It tells no names without a
-// privileged intent, and numbers without one.
+// headcount holds how many members each role has, as Discord last said. Without a privileged intent
+// Discord returns these numbers, but no names. A request that nobody could approve is refused by
+// them.
 type headcount struct {
 	mu     sync.Mutex
 	guilds map[string]counted
@@ -36,7 +37,7 @@ func (h *headcount) put(guild string, c counted) {
 	h.guilds[guild] = c
 }
 
-// of is what is known of a guild; ok is false where that is nothing, or too old.
+// of returns the counts of a guild; ok is false when there are none, or they are too old.
 func (h *headcount) of(guild string) (roles map[string]int, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,8 +45,8 @@ func (h *headcount) of(guild string) (roles map[string]int, ok bool) {
 	return c.roles, ok && time.Since(c.at) < countedFor
 }
 
-// count keeps the headcount, so that a request which nobody could grant is refused without a call.
-// Where no role may approve there is nothing to count.
+// count reads the headcount at intervals, so that a request which nobody could approve is refused
+// without a call. If no role may approve, there is nothing to count.
 func (a *Adapter) count(ctx context.Context) {
 	named := func(p bot.Principal) bool { return p.Group != "" }
 	if !slices.ContainsFunc(a.bot.PolicyNow().Crowds[ID].Approvers, named) {
@@ -66,22 +67,22 @@ func (a *Adapter) count(ctx context.Context) {
 	}
 }
 
-// membersByRole asks how many are in each role of a guild.
+// membersByRole asks how many members each role of a guild has.
 func (a *Adapter) membersByRole(ctx context.Context, guild string) (roles map[string]int, err error) {
 	err = a.rest.read(ctx, &roles, "/guilds/{guild_id}/roles/member-counts", guild)
 	return roles, err
 }
 
-// countApprovers tells who could approve just now: those named, and how many are in the roles. The
-// member's own roles are known, so that their account is left out; somebody else in two of the
-// roles is counted twice, so that it is never too few.
+// countApprovers sets who could approve now: the named accounts, and how many members the roles
+// have. The member's own roles are known, so this account is not counted. Another member of two
+// roles is counted twice, so the number is never too small.
 func (a *Adapter) countApprovers(guild string, m *bot.Member) {
 	roles, known := a.heads.of(guild)
 	for _, p := range a.bot.PolicyNow().Crowds[ID].Approvers {
 		switch {
 		case p.Group == "":
 			m.Approvers = append(m.Approvers, bot.Account{Platform: ID, Workspace: everywhere, User: p.User})
-		case p.Group == guild: // everybody's role, which nobody's list of roles names
+		case p.Group == guild: // everybody's role, which is not in a member's list of roles
 		case !known:
 			m.Approvers, m.UnnamedApprovers = nil, 0
 			return

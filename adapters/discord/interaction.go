@@ -17,9 +17,9 @@ import (
 	"github.com/bwmarrin/discordgo"
 )
 
-// interaction is what Discord sends when somebody types a command, presses a button or sends a
-// form: the part of it that is used. It is decoded here and not by the library, which does not know
-// the channel's parent and gives up on a message that holds a component it has never seen.
+// interaction is the part that the adapter reads of what Discord sends when somebody types a
+// command, presses a button or sends a form. The library's type is not used: it lacks the channel's
+// parent, and decoding fails on a message with a component that the library does not know.
 type interaction struct {
 	ID            string                    `json:"id"`
 	Type          discordgo.InteractionType `json:"type"`
@@ -57,8 +57,8 @@ type member struct {
 	Flags    int64      `json:"flags"`
 }
 
-// flagGuest marks a member who was let in by an invitation to one voice channel, and is gone when
-// they leave it.
+// flagGuest marks a member who was invited to one voice channel only, and whose membership ends
+// when they leave it.
 const flagGuest = 1 << 4
 
 // pressed is the message whose component was used.
@@ -68,7 +68,7 @@ type pressed struct {
 	Flags     discordgo.MessageFlags `json:"flags"`
 }
 
-// data holds what the different kinds of interaction carry.
+// data holds the data of all kinds of interaction.
 type data struct {
 	Name       string      `json:"name"`
 	Options    []option    `json:"options"`
@@ -96,7 +96,7 @@ type named struct {
 	Name string `json:"name"`
 }
 
-// component is a piece of a form that was sent: a row, or a label, around an input.
+// component is a part of a form that was sent: a row or label that contains an input.
 type component struct {
 	CustomID   string      `json:"custom_id"`
 	Value      any         `json:"value"`
@@ -104,11 +104,11 @@ type component struct {
 	Component  *component  `json:"component"`
 }
 
-// errEmpty: what came is no interaction that could be answered.
+// errEmpty is the error of an interaction that cannot be answered.
 var errEmpty = errors.New("an interaction without id or token")
 
-// readInteraction decodes an interaction. One that could not even be answered is an error; its text
-// holds nothing of the payload.
+// readInteraction decodes an interaction. It returns an error if the interaction could not be
+// answered. The error's text does not quote the payload.
 func readInteraction(raw []byte) (*interaction, error) {
 	var in interaction
 	if err := json.Unmarshal(raw, &in); err != nil {
@@ -133,7 +133,7 @@ func (in *interaction) user() *user {
 	return in.User
 }
 
-// member is what Discord says of who acted, at this moment.
+// member returns what the interaction says about the person who acted.
 func (a *Adapter) member(in *interaction) bot.Member {
 	m := bot.Member{Account: bot.Account{Platform: ID, Workspace: everywhere}}
 	u := in.user()
@@ -152,7 +152,7 @@ func (a *Adapter) member(in *interaction) bot.Member {
 	case u.Bot:
 		m.Trouble = bot.TroubleBot
 	case in.GuildID == "":
-		// The place is the trouble.
+		// The trouble is that of the place.
 	case in.Owners != nil && !byGuild:
 		m.Trouble = bot.TroubleUserInstalled
 	case !slices.Contains(a.o.Guilds, in.GuildID):
@@ -179,8 +179,8 @@ func first(names ...string) string {
 	return ""
 }
 
-// place is where it happened. For a thread the channel is the one that it belongs to: that is what
-// a policy names.
+// place returns where the interaction happened. For a thread the channel is the one to which it
+// belongs, since a policy names channels.
 func (in *interaction) place() bot.Place {
 	p := bot.Place{Platform: ID, Workspace: in.GuildID, Channel: in.ChannelID}
 	thread := false
@@ -203,7 +203,7 @@ func (in *interaction) place() bot.Place {
 	return p
 }
 
-// mayPost reports whether these permissions let the bot show a card.
+// mayPost reports whether these permissions allow the bot to show a card.
 func mayPost(may int64, thread bool) bool {
 	need := int64(discordgo.PermissionViewChannel | discordgo.PermissionEmbedLinks | discordgo.PermissionSendMessages)
 	if thread {
@@ -213,16 +213,17 @@ func mayPost(may int64, thread bool) bool {
 	return may&discordgo.PermissionAdministrator != 0 || may&need == need
 }
 
-// eventPrefix stands before an interaction's id in an event's.
+// eventPrefix is the prefix of an event's id, before the interaction's id.
 const eventPrefix = "discord:"
 
-// buttons are what Discord's custom_id carries.
+// buttons writes and reads the custom_ids of buttons.
 var buttons = intake.Buttons{Platform: ID, Most: maxCustomID}
 
 var forged = intake.Act{Kind: intake.ActForged}
 
-// event is the interaction as the bot takes it. What none of its commands, buttons and forms sends
-// is forged: the bot refuses it, so that it stands in the audit log.
+// event returns the interaction as an event of the bot. An interaction that none of its commands,
+// buttons and forms sends is forged. It is passed on, so that the bot refuses it and records that
+// in the audit log.
 func (a *Adapter) event(in *interaction) intake.Event {
 	m := a.member(in)
 	e := intake.Event{ID: bot.EventID(eventPrefix + in.ID), Place: in.place(), By: m.Account, Name: m.Name}
@@ -239,7 +240,7 @@ func (a *Adapter) event(in *interaction) intake.Event {
 	if in.Message != nil {
 		e.Act.Card = bot.Ref{Channel: first(in.Message.ChannelID, in.ChannelID), Message: in.Message.ID}
 		if in.Message.Flags&discordgo.MessageFlagsEphemeral != 0 {
-			e.Act.Card.Message = "" // no edit reaches it
+			e.Act.Card.Message = "" // the bot cannot edit it
 		}
 	}
 	return e.Read()
@@ -277,7 +278,7 @@ func (in *interaction) command() intake.Act {
 	return act
 }
 
-// text is the option as typed.
+// text returns the option as it was typed.
 func (o option) text() (string, bool) {
 	switch v := o.Value.(type) {
 	case string:
@@ -292,9 +293,9 @@ func (o option) text() (string, bool) {
 
 var mention = regexp.MustCompile(`<(@&|@!?|#)(\d{1,20})>`)
 
-// undo gives back what was typed where Discord's client turned "@name" or "#name" into a mention,
-// as far as the payload says whose it is. What it does not say stays, and the bot tells the person
-// how to type it.
+// undo restores what was typed when Discord's client converted "@name" or "#name" to a mention, if
+// the payload contains the name. Other mentions stay, and the bot tells the person how to type
+// them.
 func (r resolved) undo(s string) string {
 	return mention.ReplaceAllStringFunc(s, func(m string) string {
 		parts := mention.FindStringSubmatch(m)
@@ -313,7 +314,7 @@ func (r resolved) undo(s string) string {
 	})
 }
 
-// submit is what sending a form asks for.
+// submit returns the act of sending a form.
 func (in *interaction) submit() intake.Act {
 	values := map[string]string{}
 	for _, c := range in.Data.Components {
@@ -322,7 +323,7 @@ func (in *interaction) submit() intake.Act {
 	return buttons.Sent(in.Data.CustomID, values)
 }
 
-// collect gathers the inputs of a form that hold anything. Discord nests two deep.
+// collect collects the inputs of a form that have a value. Discord nests components two deep.
 func (c component) collect(values map[string]string, depth int) {
 	if v, ok := c.Value.(string); ok && c.CustomID != "" && v != "" {
 		values[c.CustomID] = v

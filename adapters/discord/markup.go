@@ -1,5 +1,9 @@
 package discord
 
+// This file writes lines as Discord's markup. Text that others wrote is escaped, so that it cannot
+// notify anybody, format anything or look like the bot's words, and a text that is too long is cut
+// without breaking an escape.
+
 import (
 	"strconv"
 	"strings"
@@ -10,8 +14,8 @@ import (
 	"recallbot/bot"
 )
 
-// size is how long Discord takes s to be. Its limits are in characters; UTF-16 units are never
-// fewer, so what fits by them fits.
+// size returns the length of s for Discord's limits, in UTF-16 units. The limits are in characters,
+// of which there are never more than units.
 func size(s string) int {
 	n := 0
 	for _, r := range s {
@@ -20,12 +24,11 @@ func size(s string) int {
 	return n
 }
 
-// active are the ASCII characters that can begin or end markup, a mention, a link or a list. A
-// backslash before one shows it as it is.
+// active are the ASCII characters that can begin or end markup, a mention, a link or a list. After
+// a backslash they are plain text.
 const active = "\\`*_~|>#-+[]()<:@./"
 
-// inert shows text that others wrote as it is: no markup, link or mention in it works, and it stays
-// on one line.
+// inert returns text that others wrote with its markup, links and mentions escaped, on one line.
 func inert(s string) string {
 	s = bot.Visible(s)
 	var b strings.Builder
@@ -38,8 +41,8 @@ func inert(s string) string {
 	return b.String()
 }
 
-// code shows text that is to be copied. Inside inline code nothing but a backtick works, and no
-// backslash helps against it.
+// code returns text that people copy as inline code. Inside it only a backtick is markup, and a
+// backslash does not escape that.
 func code(s string) string {
 	if s == "" {
 		return ""
@@ -47,7 +50,7 @@ func code(s string) string {
 	return "`" + strings.ReplaceAll(bot.Visible(s), "`", "ˋ") + "`"
 }
 
-// span is one piece of a line in Discord's markup.
+// span returns one piece of a line in Discord's markup.
 func span(s bot.Span) string {
 	switch s.Kind {
 	case bot.Foreign:
@@ -71,17 +74,17 @@ func markup(l bot.Line) string {
 	return b.String()
 }
 
-// more is how a cut is owned up to.
+// more returns the sentence that says how many characters are missing.
 func more(n int) string { return bot.Say("cut.characters", "n", n).String() }
 
-// What more, and what is said of lines that have no room, take up at most.
+// The largest sizes of more and of the sentence about lines that do not fit.
 const (
 	moreSize  = 24
 	linesSize = 48
 )
 
-// fit is a line in at most limit characters of markup. What is left out is said; a character, or an
-// escape, is never halved.
+// fit returns a line in at most limit characters of markup. It says how many characters are
+// missing, and never cuts inside a character or an escape.
 func fit(l bot.Line, limit int) string {
 	if measure(l, limit) <= limit {
 		return markup(l)
@@ -110,7 +113,7 @@ func fit(l bot.Line, limit int) string {
 			at = i
 			break
 		}
-		for at > 0 { // an accent stays with its letter
+		for at > 0 { // do not separate an accent from its letter
 			r, _ := utf8.DecodeRuneInString(s.Text[at:])
 			if !unicode.Is(unicode.M, r) {
 				break
@@ -128,7 +131,7 @@ func fit(l bot.Line, limit int) string {
 	return b.String() + more(left)
 }
 
-// measure is the size of a line's markup; beyond limit it stops counting.
+// measure returns the size of a line's markup. It stops counting above limit.
 func measure(l bot.Line, limit int) int {
 	n := 0
 	for _, s := range l {
@@ -143,7 +146,7 @@ func measure(l bot.Line, limit int) int {
 	return n
 }
 
-// width is what one character of a span takes in markup, at most.
+// width returns the largest size of one character of a span in markup.
 func width(k bot.SpanKind, r rune) int {
 	if unicode.Is(unicode.M, r) {
 		return utf16.RuneLen(r) // it stands on its letter: alone it would be shown by its name
@@ -163,11 +166,11 @@ type row struct {
 	line bot.Line
 }
 
-// rows writes lines in at most limit characters together, and each in at most every. Where they do
-// not fit, all keep the same share, so that short ones stay whole and long ones are cut; lines that
-// do not fit even so are counted.
+// rows writes lines in at most limit characters together, each in at most every. If they do not
+// fit, each may have the same share, so that short lines stay whole and long ones are cut. Lines
+// that do not fit even then are left out and counted.
 func rows(list []row, limit, every int) []string {
-	const least = 40 // less of a line says nothing
+	const least = 40 // a shorter part of a line is not understandable
 	sizes, heads := make([]int, len(list)), 0
 	for i, r := range list {
 		sizes[i] = min(measure(r.line, every), every-size(r.head))
@@ -202,7 +205,7 @@ func most(sizes []int) int {
 	return n
 }
 
-// share is the largest cap under which the sizes, each cut to it, fit into room together.
+// share returns the largest bound such that the sizes, each cut to it, fit into room together.
 func share(sizes []int, room int) int {
 	low, high := 0, most(sizes)
 	for low < high {
@@ -219,7 +222,7 @@ func share(sizes []int, room int) int {
 	return low
 }
 
-// pack joins lines to texts of at most limit characters each. No line may be longer.
+// pack joins lines into texts of at most limit characters each. No line may be longer than limit.
 func pack(lines []string, limit int) []string {
 	var texts []string
 	used := 0

@@ -26,9 +26,9 @@ const (
 	maxChoices     = 25
 )
 
-// message is what is sent, edited and answered with. allowed_mentions is always there: without it
-// Discord would ring for every mention that a text happens to hold. Lists that are empty clear what
-// an edited message had.
+// message is the body of a post, an edit or an answer. It always has allowed_mentions: without
+// that, Discord would notify everybody whom a text happens to mention. Empty lists remove what an
+// edited message had.
 type message struct {
 	Content         string                           `json:"content"`
 	Embeds          []*discordgo.MessageEmbed        `json:"embeds"`
@@ -42,7 +42,7 @@ type message struct {
 	file            *bot.File
 }
 
-// reference makes a message a reply. It is sent even when the message replied to is gone.
+// reference makes a message a reply. It is sent even if the original message was deleted.
 type reference struct {
 	Message         string `json:"message_id"`
 	FailIfNotExists bool   `json:"fail_if_not_exists"`
@@ -67,7 +67,7 @@ func (m *message) embed(text string, color int) {
 	}
 }
 
-// mentionRoles lets the message ring for these roles, and returns the text that does.
+// mentionRoles allows the message to notify these roles, and returns the text that mentions them.
 func (m *message) mentionRoles(roles []string) string {
 	var text []string
 	for _, id := range roles {
@@ -79,7 +79,7 @@ func (m *message) mentionRoles(roles []string) string {
 	return strings.Join(text, " ")
 }
 
-// colors say the state once more; the words of the title say it first.
+// color returns the color for a state, which the title also says in words.
 func color(s bot.State) int {
 	switch s {
 	case bot.Proposed:
@@ -94,9 +94,9 @@ func color(s bot.State) int {
 	return 0x80848E
 }
 
-// drawCard is the whole card. The title, the notices and the facts are the content, which no
-// setting of a reader hides; what messages said is in an embed, which notifications do not show.
-// notify holds the roles that the message rings for.
+// drawCard draws the whole card. The title, the notices and the facts are the content, which no
+// setting of a reader hides. The text of the messages is in an embed, which notifications do not
+// show. notify are the roles that the message notifies.
 func drawCard(c bot.Card, notify []string) *message {
 	m := newMessage("")
 	list := []row{{"", c.Title}}
@@ -105,7 +105,7 @@ func drawCard(c bot.Card, notify []string) *message {
 		list = append(list, row{head: text})
 	} else if text := new(message).mentionRoles(c.Notify); text != "" &&
 		(c.State == bot.Preparing || c.State == bot.Proposed) {
-		list = append(list, row{head: text}) // an edit rings for nobody
+		list = append(list, row{head: text}) // an edit notifies nobody
 	}
 	for _, l := range c.Notices {
 		list = append(list, row{"> ", l})
@@ -125,7 +125,7 @@ func drawCard(c bot.Card, notify []string) *message {
 	return m
 }
 
-// facts are named facts, a row each.
+// facts returns a row for each fact.
 func facts(list []bot.Fact) []row {
 	var out []row
 	for _, f := range list {
@@ -134,7 +134,7 @@ func facts(list []bot.Fact) []row {
 	return out
 }
 
-// bullets is an embed of lines.
+// bullets adds an embed of lines.
 func (m *message) bullets(lines []bot.Line, limit, color int) {
 	list := make([]row, len(lines))
 	for i, l := range lines {
@@ -143,8 +143,8 @@ func (m *message) bullets(lines []bot.Line, limit, color int) {
 	m.embed(strings.Join(rows(list, limit, limit), "\n"), color)
 }
 
-// samples are the messages, each in a frame of its own: a head by the bot, and what was said as a
-// quotation on one line.
+// samples adds an embed of the messages. Each has a head by the bot, and its text as a quotation on
+// one line.
 func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int) {
 	var lines []row
 	for _, s := range list {
@@ -174,7 +174,7 @@ func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int)
 	}
 }
 
-// buttons are the card's buttons in one row.
+// buttons adds the card's buttons in one row.
 func (m *message) buttons(c bot.Card) {
 	var line []discordgo.MessageComponent
 	for _, b := range c.Buttons {
@@ -196,7 +196,7 @@ func (m *message) row(line []discordgo.MessageComponent) {
 	}
 }
 
-// drawPage is one page of the messages, with buttons to turn it.
+// drawPage draws one page of messages, with buttons for the other pages.
 func drawPage(p intake.Page) *message {
 	m := newMessage("")
 	list := []row{{"**" + fit(p.Title, 300) + "**", nil}}
@@ -223,8 +223,8 @@ func drawPage(p intake.Page) *message {
 	return m
 }
 
-// drawLines is what is said in as many lines as it takes: the content holds what fits, embeds the
-// rest.
+// drawLines draws lines in one message: the content has those that fit, and embeds have the
+// remaining ones.
 func drawLines(lines []bot.Line) *message {
 	list := make([]row, len(lines))
 	for i, l := range lines {
@@ -241,7 +241,7 @@ func drawLines(lines []bot.Line) *message {
 	return m
 }
 
-// drawNote is a note in as many messages as it takes, in order. The file goes with the last one.
+// drawNote draws a note in as many messages as it needs, in order. The last one has the file.
 func drawNote(n bot.Note, before bot.Line) []*message {
 	var list []row
 	if len(before) > 0 {
@@ -250,8 +250,8 @@ func drawNote(n bot.Note, before bot.Line) []*message {
 	for _, l := range n.Lines {
 		list = append(list, row{"", l})
 	}
-	// Whom it mentions stands in the first message, and a word on a file that may not be attached,
-	// where there is one, in the last.
+	// The first message has the mentions. The last one has room for the sentence that the file
+	// could not be attached, if there is a file.
 	first := newMessage("")
 	if n.Mention != nil && n.Mention.Platform == ID && isSnowflake(n.Mention.User) {
 		first.AllowedMentions.Users = []string{n.Mention.User}

@@ -21,7 +21,8 @@ var ID = bot.Register(bot.Traits{
 	ID: "discord", Name: "Discord", TypesOptions: true, Workspace: everywhere, Text: text,
 })
 
-// Platform is Discord for the program.
+// Platform is what the program needs to know of Discord: whether it is configured, who may act
+// there, how to open it, and its paths and manifest.
 var Platform = platform.Platform{
 	ID:       ID,
 	On:       func(c config.Config) bool { return c.Discord.On() },
@@ -45,7 +46,7 @@ func open(w platform.Wiring) (platform.Adapter, error) {
 	})
 }
 
-// accounts are a person's accounts in the roster.
+// accounts returns a person's accounts in the roster.
 func accounts(p config.Person) []bot.Account {
 	var l []bot.Account
 	for _, user := range p.Discord {

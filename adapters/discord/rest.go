@@ -21,7 +21,7 @@ import (
 	"recallbot/bot"
 )
 
-// Error codes of Discord that decide what happens next.
+// Error codes of Discord on which the adapter's next step depends.
 const (
 	codeUnknownChannel = 10003
 	codeUnknownGuild   = 10004
@@ -44,8 +44,8 @@ const (
 	codeHarmfulLink    = 240000
 )
 
-// apiError is Discord saying no. It names the route and never the address, which can hold an
-// interaction's token.
+// apiError is an error in Discord's answer. It names the route and never the address, which can
+// contain an interaction's token.
 type apiError struct {
 	Route   string
 	Status  int
@@ -61,31 +61,31 @@ func (e *apiError) Error() string {
 	return s
 }
 
-// rest calls Discord's API. It honours contexts, pauses where Discord asks for it, and repeats only
-// what may be repeated.
+// rest calls Discord's API. It obeys contexts, waits when Discord asks for it, and repeats only
+// calls that may be repeated. Its errors contain no secret.
 type rest struct {
 	base  string // scheme, host and /api/v10
 	token string
 	http  *http.Client
 	log   *slog.Logger
-	// judged is told of every answer to a call with the bot token, nil where it was done: so that a
-	// token that Discord refuses is known at once.
+	// judged is called with every answer to a call with the bot token, nil for success, so that a
+	// refused token is noticed at once.
 	judged func(*apiError)
 
 	mu     sync.Mutex
-	global time.Time            // nothing is sent before it, answers to interactions excepted
-	pauses map[string]time.Time // by route and channel: not before
+	global time.Time            // until then nothing is sent, except answers to interactions
+	pauses map[string]time.Time // by route and channel: until then nothing is sent
 }
 
 // call is one request.
 type call struct {
 	method string
 	route  string // with braces, for messages and logs
-	path   string // what is called
+	path   string // with the ids in place of the braces
 	body   any    // marshalled to JSON; nil for none
 	file   *bot.File
 	into   any // decoded from the answer; nil when it does not matter
-	// again says that a repeat changes nothing: an edit, a read, a post with an enforced nonce.
+	// again: a repeat changes nothing, as with an edit, a read, and a post with an enforced nonce.
 	again bool
 	// interaction calls need no bot token and are not bound by the bot's global limit.
 	interaction bool
@@ -94,8 +94,8 @@ type call struct {
 	each  time.Duration
 }
 
-// Waits shorter than this are waited for here, within the context; longer ones are handed back as
-// *bot.Later.
+// shortWait is the longest wait that do makes itself, within the context. A longer one is returned
+// as a *bot.Later.
 const shortWait = 3 * time.Second
 
 // do makes a call. Its error is a *bot.Later, an *apiError, the context's, or that of the network;
@@ -139,7 +139,7 @@ func (r *rest) do(ctx context.Context, c call) error {
 	}
 }
 
-// once is one try. again says that the same call may be made once more.
+// once makes one try. again reports whether the same call may be made once more.
 func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each time.Duration) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
@@ -175,7 +175,7 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 		}
 		return false, nil
 	}
-	if resp.StatusCode < 400 { // of something before Discord, whose API has none
+	if resp.StatusCode < 400 { // from the network before Discord, whose API has no redirects
 		return c.again, fmt.Errorf("%s %s: a redirect, which is not followed", c.method, c.route)
 	}
 	e := &apiError{Route: c.method + " " + c.route, Status: resp.StatusCode}
@@ -202,8 +202,8 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 				after = granted(n)
 			}
 		}
-		// A page instead of JSON comes from the network before Discord, which has shut the whole
-		// address out.
+		// A page instead of JSON comes from the network before Discord, which has blocked the whole
+		// address.
 		everywhere := said.Global || !isJSON || resp.Header.Get("X-RateLimit-Global") != ""
 		r.hold(c, after, everywhere)
 		return true, &bot.Later{After: after, Err: e}
@@ -211,19 +211,19 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 	return e.Status >= 500 && c.again, e
 }
 
-// broken is an error of the network. The address that net/http puts into it is left out.
+// broken returns an error of the network without the address that net/http adds to it.
 func (r *rest) broken(c call, err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
-	// it quotes what came
+	// such an error quotes the answer
 	if words := err.Error(); strings.Contains(words, "malformed ") || strings.Contains(words, `"`) {
 		err = errors.New("the answer is not HTTP")
 	}
 	return fmt.Errorf("%s %s: %w", c.method, c.route, err)
 }
 
-// key is what a pause is kept under: Discord counts a route by its channel.
+// key returns the key of a pause: Discord counts a route separately for each channel.
 func (c call) key() string {
 	if c.interaction {
 		return ""
@@ -235,8 +235,8 @@ func (c call) key() string {
 	return c.method + " " + c.route + " " + part
 }
 
-// pause waits where Discord asked for it, when that is short, and returns a *bot.Later when it is
-// not.
+// pause waits if Discord has asked for it. It returns a *bot.Later instead if the wait is longer
+// than shortWait.
 func (r *rest) pause(ctx context.Context, c call) error {
 	if c.interaction {
 		return ctx.Err()
@@ -260,7 +260,7 @@ func (r *rest) pause(ctx context.Context, c call) error {
 	return nil
 }
 
-// granted is how long is waited for Discord that asks for so many seconds.
+// granted bounds the time that Discord asks to wait.
 func granted(seconds float64) time.Duration {
 	if seconds >= bot.LaterMost.Seconds() {
 		return bot.LaterMost
@@ -268,7 +268,7 @@ func granted(seconds float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// hold keeps calls back for some time: all of them, or those of this route and channel.
+// hold delays calls for some time: all of them, or those of this route and channel.
 func (r *rest) hold(c call, after time.Duration, everywhere bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -291,7 +291,7 @@ func (r *rest) hold(c call, after time.Duration, everywhere bool) {
 	r.pauses[c.key()] = until
 }
 
-// learn takes in what Discord says of the budget, so that the call after the last one waits instead
+// learn reads the rate limit in an answer's headers, so that a call beyond the limit waits instead
 // of being refused.
 func (r *rest) learn(c call, h http.Header) {
 	if h.Get("X-RateLimit-Remaining") != "0" || c.interaction {
@@ -368,7 +368,7 @@ type id struct {
 	ID string `json:"id"`
 }
 
-// post sends a message, once however often it is repeated with the same nonce within a few minutes,
+// post sends a message, only once if it is repeated with the same nonce within a few minutes,
 // and returns its id.
 func (r *rest) post(ctx context.Context, channel string, m *message) (string, error) {
 	var made id
@@ -388,8 +388,8 @@ func (r *rest) edit(ctx context.Context, channel, message string, m *message) er
 	})
 }
 
-// thread makes a public thread on a message; made reports whether there was none. A thread always
-// bears the id of its message.
+// thread makes a public thread on a message; made reports whether there was none before. A thread
+// always has the id of its message.
 func (r *rest) thread(ctx context.Context, channel, message, name string) (at string, made bool, err error) {
 	var thread id
 	err = r.do(ctx, call{
@@ -411,14 +411,14 @@ func (r *rest) unarchive(ctx context.Context, thread string) error {
 	})
 }
 
-// answer sends the first answer to an interaction, which Discord takes once.
+// answer sends the first answer to an interaction, which Discord accepts once.
 func (r *rest) answer(ctx context.Context, in *interaction, a response) error {
 	err := r.do(ctx, call{
 		method: http.MethodPost, route: "/interactions/{interaction_id}/{interaction_token}/callback",
 		path: "/interactions/" + url.PathEscape(in.ID) + "/" + url.PathEscape(in.Token) + "/callback",
 		body: a, interaction: true, tries: 2, each: 1500 * time.Millisecond, again: true,
 	})
-	if isCode(err, codeAnswered) { // by the try whose answer was lost, or by another replica
+	if isCode(err, codeAnswered) { // by a try whose answer was lost, or by another replica
 		return nil
 	}
 	return err
@@ -433,8 +433,8 @@ func (r *rest) follow(ctx context.Context, application string, in *interaction, 
 	})
 }
 
-// complete puts the answer in the place of the one that said it takes a while. Where that came in
-// the HTTP response Discord may not have read it yet, so an unknown token means to wait.
+// complete replaces the first answer, which said that the bot is thinking. If that was sent in the
+// HTTP response, Discord may not have read it yet, and an unknown token means to wait.
 func (r *rest) complete(ctx context.Context, application string, in *interaction, m *message) error {
 	wait := 200 * time.Millisecond
 	for {
@@ -450,7 +450,7 @@ func (r *rest) complete(ctx context.Context, application string, in *interaction
 	}
 }
 
-// budget is how often a connection may still be opened, and where.
+// budget says how many more connections may be opened, and at which address.
 type budget struct {
 	URL   string `json:"url"`
 	Limit struct {

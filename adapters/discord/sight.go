@@ -6,10 +6,11 @@ import (
 	"recallbot/bot"
 )
 
-// sight is what is remembered of a card while this process lives. All of it may be forgotten.
+// sight is what this process remembers of a card. Nothing depends on it: all of it may be
+// forgotten.
 type sight struct {
 	request  bot.RequestID
-	progress bot.Ref // the message in the thread that shows progress, once the card is old
+	progress bot.Ref // the message in the thread that shows progress when the card is old
 }
 
 // sights holds a bounded number of cards, by message.

@@ -1,5 +1,9 @@
 package discord
 
+// This file is the adapter as a bot.Surface: it posts and edits cards, and posts notes into their
+// threads, for the teller. What Discord refuses is sent in another way if there is one, and
+// otherwise the error says what the teller must do next.
+
 import (
 	"context"
 	"crypto/sha256"
@@ -17,11 +21,11 @@ import (
 
 var _ bot.Surface = (*Adapter)(nil)
 
-// Platform is ID.
+// Platform returns ID.
 func (a *Adapter) Platform() bot.Platform { return ID }
 
-// Post puts up a card, ringing for its approver roles. In a thread the card stands in the thread,
-// and what follows does too.
+// Post posts a card, and notifies its approver roles. In a thread the card and its notes are posted
+// in the thread.
 func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
 	m := drawCard(c, c.Notify)
 	m.Nonce, m.EnforceNonce = nonce(key), true
@@ -34,17 +38,17 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	return bot.Ref{Channel: where, Message: id, Thread: at.Thread}, nil
 }
 
-// oldMessage is from when on Discord counts the edits of a message, with a limit that it does not
-// document; progress is then shown in a message of its own.
+// oldMessage is the age from which Discord limits the edits of a message, which is not documented.
+// Progress is then shown in a separate message.
 const oldMessage = 55 * time.Minute
 
-// oldEditPause is how long to wait at least where Discord allows no more edits of an old message
-// for now (30046): a shorter wait that it names has been seen to be of no use.
+// oldEditPause is the shortest wait when Discord refuses more edits of an old message for some time
+// (30046). Shorter waits that Discord itself gave have been seen to fail.
 const oldEditPause = 10 * time.Minute
 
-// Edit makes the message show the card as it is now. While a request runs on a card that is an hour
-// old, its progress is posted in the thread instead, because Discord soon refuses edits of old
-// messages (30046); the card itself is edited when the state changes.
+// Edit redraws the message as the card is now. While a request runs whose card is an hour old, its
+// progress is posted in the thread instead, because Discord soon refuses edits of old messages
+// (30046). The card itself is edited when the state changes.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	known := a.seen.get(ref.Message)
 	if (c.State == bot.Running || c.State == bot.Stopping) && c.OnlyProgress() && age(ref.Message) > oldMessage {
@@ -64,8 +68,8 @@ func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	return nil
 }
 
-// progress shows how far a request is in a message of the thread, which is edited until it is old
-// itself.
+// progress shows the progress of a request in a message of the thread, which is edited until it is
+// old itself.
 func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known sight) error {
 	line := bot.Say("note.progress", "id", c.ID, "progress", c.Progress)
 	m := newMessage(fit(line, maxContent))
@@ -93,15 +97,15 @@ func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known s
 	return nil
 }
 
-// silent posts without a sound: SUPPRESS_NOTIFICATIONS.
+// silent is the flag SUPPRESS_NOTIFICATIONS: the post makes no sound.
 const silent = 1 << 12
 
-// longWait is from when on a thread that may not be made yet is done without.
+// longWait is the wait for a new thread from which on the note is posted without a thread.
 const longWait = 60 * time.Second
 
-// Reply puts a note into the thread of the card, which is made at need. Where Discord refuses the
-// thread (a missing permission, too many threads, a wait of more than a minute, a lock), the note
-// is a reply to the card in the channel and says so. A loud note is always such a reply.
+// Reply posts a note into the thread of the card, which it makes if necessary. If Discord refuses
+// the thread (a missing permission, too many threads, a wait of more than a minute, a lock), the
+// note is a reply to the card in the channel and says so. A loud note is always such a reply.
 func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
 	if n.Loud {
 		return a.say(ctx, ref.Channel, ref, n, nil, ref)
@@ -113,12 +117,12 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 			var err error
 			thread, anew, err = a.rest.thread(ctx, ref.Channel, ref.Message, a.threadName(ref))
 			if err != nil {
-				if !threadRefused(err) && !errors.Is(verdict(err), bot.ErrRefused) { // the latter: its name
+				if !threadRefused(err) && !errors.Is(verdict(err), bot.ErrRefused) { // ErrRefused: its name
 					return bot.Ref{}, fmt.Errorf("opening a thread: %w", verdict(err))
 				}
 				return a.say(ctx, ref.Channel, ref, n, bot.Say("thread.refused"), ref)
 			}
-			if made = true; anew { // what stood in a thread before went with it, and this one bears the same id
+			if made = true; anew { // the messages of the deleted thread are lost, and this one has the same id
 				a.posted.Forget(a.posted.Key(thread, n))
 			}
 		}
@@ -136,7 +140,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 	}
 }
 
-// threadRefused reports whether an error means that there can be no thread here for now.
+// threadRefused reports whether an error means that no thread can be made here at the moment.
 func threadRefused(err error) bool {
 	if later, ok := errors.AsType[*bot.Later](err); ok {
 		return later.After > longWait
@@ -144,13 +148,14 @@ func threadRefused(err error) bool {
 	return isCode(err, codeMissingAccess, codeMissingRight, codeChannelType, codeThreadLocked, codeTooManyThreads)
 }
 
-// say posts a note in as many messages as it needs, and returns where its first one stands. When
-// replyTo names a message it is answered to. When it is tried again after an error, this process
-// goes on where it stopped: Discord knows a repeat by its nonce for some minutes only.
+// say posts a note in as many messages as it needs, and returns the first one. If replyTo names a
+// message, the note is a reply to it. When the same process tries again after an error, it
+// continues with the first message that is not posted, since Discord recognizes a repeated nonce
+// only for some minutes.
 func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bot.Note, before bot.Line,
 	result bot.Ref) (bot.Ref, error) {
 	note := a.posted.Key(channel, n)
-	sent := a.posted.Of(note) // the messages that stand already
+	sent := a.posted.Of(note) // the messages that are already posted
 	for i, m := range drawNote(n, before) {
 		if i < len(sent) {
 			continue
@@ -165,7 +170,7 @@ func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bo
 		}
 		id, err := a.send(ctx, channel, m)
 		if err != nil {
-			// what stood in the thread went with it; the next one bears the same id
+			// the messages of the thread were deleted with it; the next thread has the same id
 			if isCode(err, codeUnknownChannel) {
 				a.posted.Forget(note)
 			}
@@ -177,8 +182,8 @@ func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bo
 	return bot.Ref{Channel: channel, Thread: result.Thread, Message: sent[0]}, nil
 }
 
-// send posts a message, doing without what Discord refuses beside the text: an archived thread is
-// opened, a reply becomes a message, a file is left out and said to be.
+// send posts a message, if necessary without the parts that Discord refuses: it opens an archived
+// thread, sends a reply as a plain message, and leaves out a file and says so.
 func (a *Adapter) send(ctx context.Context, channel string, m *message) (id string, err error) {
 	for range 4 {
 		id, err = a.rest.post(ctx, channel, m)
@@ -198,19 +203,19 @@ func (a *Adapter) send(ctx context.Context, channel string, m *message) (id stri
 	return id, err
 }
 
-// threadName says what a thread is of. A name is seen by all and can hold no markup, so no word of
-// others is in it.
+// threadName returns the name of a card's thread. Everybody sees a name and it cannot be escaped,
+// so it contains no text of others.
 func (a *Adapter) threadName(ref bot.Ref) string {
 	return strings.TrimSpace(bot.Say("thread.name", "id", a.seen.get(ref.Message).request).String())
 }
 
-// nonce is what Discord tells a repeat by: at most 25 characters.
+// nonce returns the value by which Discord recognizes a repeated post, at most 25 characters.
 func nonce(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return base32.StdEncoding.EncodeToString(sum[:])[:25]
 }
 
-// age is how long ago a message was made, by its id.
+// age returns how long ago a message was made, by its id.
 func age(message string) time.Duration {
 	const epoch = 1420070400000 // 2015-01-01, in unix milliseconds
 	n, err := strconv.ParseUint(message, 10, 64)
@@ -225,8 +230,8 @@ func isCode(err error, codes ...int) bool {
 	return ok && slices.Contains(codes, e.Code)
 }
 
-// verdict adds to an error what the teller should make of it: bot.ErrGone, bot.ErrForbidden or
-// bot.ErrRefused. A *bot.Later says so itself.
+// verdict adds to an error what it means for the teller: bot.ErrGone, bot.ErrForbidden or
+// bot.ErrRefused. A *bot.Later is returned as it is.
 func verdict(err error) error {
 	if _, wait := errors.AsType[*bot.Later](err); wait {
 		return err
@@ -243,7 +248,7 @@ func verdict(err error) error {
 		isCode(err, codeMissingAccess, codeMissingRight, codeNotForText, codeChannelType, codeArchived,
 			codeThreadLocked, codeTooManyThreads):
 		return fmt.Errorf("%w: %w", bot.ErrForbidden, err)
-	// whatever the code: the same will never be taken
+	// for every code: Discord will never accept the same body
 	case e.Status == http.StatusBadRequest, e.Status == http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%w: %w", bot.ErrRefused, err)
 	}

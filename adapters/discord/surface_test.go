@@ -19,8 +19,8 @@ import (
 // bubble runs a test with a rig whose interactions come by HTTP, so that only the calls matter.
 func bubble(t *testing.T, f func(t *testing.T, r *rig)) { bubbleAfter(t, 0, f) }
 
-// bubbleAfter is bubble at a later time: the rig, which looks every few seconds for what was left, is
-// made when that has passed.
+// bubbleAfter is bubble at a later time: the rig, which looks every few seconds for what was left,
+// is made when that has passed.
 func bubbleAfter(t *testing.T, d time.Duration, f func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
