@@ -362,7 +362,7 @@ func (s *suite) told(who string) string {
 	return strings.Join(texts, "\n")
 }
 
-// newest is the last thing that who alone was shown.
+// newest returns the last message that only who was shown.
 func (s *suite) newest(who string) bottest.Shown {
 	s.Helper()
 	alone := s.Alone(who)

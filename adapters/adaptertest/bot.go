@@ -54,7 +54,7 @@ func NewBot(p bot.Policy) *Bot {
 		memory: map[string]string{}}
 }
 
-// Play makes the bot behave so from now on.
+// Play sets how the bot behaves from now on.
 func (b *Bot) Play(s Script) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -224,7 +224,7 @@ func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) 
 // Policy is what NewBot was given.
 func (b *Bot) PolicyNow() bot.Policy { return b.policy }
 
-// ApproversThen says that other groups counted never.
+// ApproversThen returns nothing: no other groups ever counted.
 func (b *Bot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
 	return nil, nil
 }

@@ -43,7 +43,7 @@ func (j *journal) handler() slog.Handler {
 	return both{own, j.to.Handler()}
 }
 
-// mustNotHold notes a text that people wrote.
+// mustNotHold records a text that people wrote.
 func (j *journal) mustNotHold(text string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

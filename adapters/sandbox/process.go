@@ -130,7 +130,7 @@ func (p *process) stop() error {
 	return err
 }
 
-// kill cuts the process off from everything, and lets the rest of it run dry.
+// kill disconnects the process from everything, and lets its goroutines end by themselves.
 func (p *process) kill() error {
 	err := p.ledger.shut()
 	p.cut.all()
@@ -234,7 +234,7 @@ func (g *gate) Release(ctx context.Context, l bot.Lease) error {
 	return g.through(func() error { return g.Ledger.Release(ctx, l) })
 }
 
-// cut severs what a process holds open.
+// cut closes the connections that a process holds open.
 type cut struct {
 	ctx   context.Context
 	sever context.CancelCauseFunc

@@ -58,7 +58,7 @@ func newPeople(p bot.Platform, there bottest.People, channel string) people {
 		memory: &memory{seen: map[string]string{}, kept: map[string]bottest.Shown{}}}
 }
 
-// done waits until the bot has taken what somebody did.
+// done waits until the bot has acknowledged what a person did.
 func (k people) done(d bottest.Deed) error {
 	k.mu.Lock()
 	k.last = d
@@ -252,7 +252,7 @@ func (k people) hears(user string) (heard []string) {
 	return heard
 }
 
-// ping is somebody's attention that a message called for.
+// ping is the notification of a person or group by a message.
 type ping struct {
 	who      string // a person's name, or a group's
 	inThread bool
@@ -274,7 +274,7 @@ func (k people) pinged() (l []ping) {
 
 func (k people) complaints() []string { return k.Complaints() }
 
-// excerpt is the beginning of a file, drawn below the message that shares it.
+// excerpt returns the beginning of a file, drawn below the message that shares it.
 func excerpt(content []byte) string {
 	lines := strings.Split(strings.TrimRight(string(content), "\r\n"), "\n")
 	var b strings.Builder
