@@ -17,6 +17,7 @@ import (
 	"recallbot/adapters/adaptertest"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
+	_ "recallbot/bot/golden" // every package takes -update
 	"recallbot/bot/intake"
 )
 
