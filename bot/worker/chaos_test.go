@@ -26,7 +26,7 @@ import (
 // The tests in this file let many things go wrong at once, at random, in a bubble's time. The
 // command that draws the same again is printed. The long form is
 //
-//	go test ./bot -run TestChaos -long -timeout 2h
+//	go test ./bot/worker -run TestChaos -long -timeout 2h
 var (
 	long = flag.Bool("long", false,
 		"the long forms of the chaos tests: 20 runs of each, with 10,000 messages in those of TestChaosChat")
@@ -45,7 +45,7 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 	}
 	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			again := fmt.Sprintf("go test ./bot -run '^%s$' -chaosseed %d", strings.ReplaceAll(t.Name(), "/", "$/^"),
+			again := fmt.Sprintf("go test ./bot/worker -run '^%s$' -chaosseed %d", strings.ReplaceAll(t.Name(), "/", "$/^"),
 				seed)
 			if *long {
 				again += " -long"
