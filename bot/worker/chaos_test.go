@@ -45,7 +45,8 @@ func chaos(t *testing.T, fn func(t *testing.T, rng *rand.Rand)) {
 	}
 	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			again := fmt.Sprintf("go test ./bot/worker -run '^%s$' -chaosseed %d", strings.ReplaceAll(t.Name(), "/", "$/^"),
+			again := fmt.Sprintf("go test ./bot/worker -run '^%s$' -chaosseed %d",
+				strings.ReplaceAll(t.Name(), "/", "$/^"),
 				seed)
 			if *long {
 				again += " -long"

@@ -18,8 +18,9 @@ import (
 	"recallbot/recall/recalltest"
 )
 
-// The benchmarks in this file measure at the size of a flood. Each is run once: go test ./bot/worker -run
-// - -bench Scale -benchtime 1x -timeout 30m
+// The benchmarks in this file measure at the size of a flood. Each is run once:
+//
+//	go test ./bot/worker -run - -bench Scale -benchtime 1x -timeout 30m
 
 // onEach runs a benchmark on both databases. open returns the URL of an empty one.
 func onEach(b *testing.B, fn func(b *testing.B, open func(b *testing.B) string)) {
