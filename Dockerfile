@@ -3,7 +3,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/recallbot . && mkdir -p /out/data
+# docker build --build-arg COMMIT=$(git rev-parse HEAD) . lets recallbot version name the commit.
+ARG COMMIT=unknown
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X recallbot/adapters/console.commit=$COMMIT" -o /out/recallbot . && mkdir -p /out/data
 # The licences of everything that is linked in.
 RUN go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' . | sort -u | \
     while read -r path version dir; do \

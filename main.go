@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +22,8 @@ import (
 	"recallbot/adapters/inbound"
 	"recallbot/adapters/metrics"
 	"recallbot/adapters/platform"
+	"recallbot/adapters/practice"
+	"recallbot/adapters/ready"
 	"recallbot/adapters/sandbox"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
@@ -38,21 +39,22 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(console.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, console.Program{
-		Serve: serve, Demo: sandbox.Demo, Check: checked,
+		Serve: serve, Demo: sandbox.Demo, Practice: practice.Serve, Check: checked,
 		Open: func(ctx context.Context, url string) (console.Ledger, error) {
 			return ledger.Open(ctx, url, ledger.Options{ReadOnly: true})
 		},
-		Manifests: manifests(),
+		Schema: ledger.Schema(), Manifests: manifests(),
 	}))
 }
 
-// manifests are what sets the app up on each platform, by its id.
-func manifests() map[string]func(address string) (string, error) {
-	m := map[string]func(string) (string, error){}
+// manifests are what sets the app up on each platform.
+func manifests() []console.Manifest {
+	var m []console.Manifest
 	for _, known := range adapters.Platforms {
-		m[string(known.ID)] = known.Manifest
+		m = append(m, console.Manifest{Word: string(known.ID),
+			Short: "Print what sets the app up on " + known.ID.Traits().Name, Flags: known.Manifest})
 	}
-	return m
+	return append(m, console.Kubernetes(config.Variables(adapters.Configurations())), console.AlertRules())
 }
 
 // engine is what the adapters hand events to, and what goes on by itself.
@@ -70,21 +72,15 @@ type program struct {
 	bot      *bot.Bot
 	history  *history.History
 	engine   engine
-	chats    []chat           // of the platforms that are on
+	chats    []ready.Platform // those that are on
 	webhook  *webhook.Webhook // nil when callbacks are off
 	door     *inbound.Door
 	handlers *http.ServeMux
 	metrics  *metrics.Metrics
 }
 
-// chat is a platform that is on.
-type chat struct {
-	platform.Adapter
-	id bot.Platform
-}
-
 func load(ctx context.Context) (config.Config, *slog.Logger, error) {
-	c, err := config.Load(ctx, nil)
+	c, err := config.Load(ctx, os.Environ(), adapters.Configurations())
 	if err != nil {
 		return c, nil, err
 	}
@@ -95,7 +91,7 @@ func load(ctx context.Context) (config.Config, *slog.Logger, error) {
 	}
 	log := slog.New(handler)
 	config.WithholdLibraries(log)
-	for _, p := range append(c.Warnings(), config.Unknown(os.Environ())...) {
+	for _, p := range c.Warnings {
 		log.Warn("configuration", "variable", p.Variable, "what", p.What, "mend", p.Mend)
 	}
 	return c, log, nil
@@ -104,24 +100,25 @@ func load(ctx context.Context) (config.Config, *slog.Logger, error) {
 // wire builds the program from its configuration. It calls nobody.
 func wire(c config.Config, log *slog.Logger, l bot.Ledger) (*program, error) {
 	p := &program{config: c, log: log, door: inbound.New(log), handlers: http.NewServeMux(), metrics: metrics.New()}
+	watched := ready.Watch(l)
 	var err error
 	if p.chat, err = recall.New(recall.Config{
 		SDKAppID: recall.SDKAppID(c.Chat.SDKAppID), Admin: recall.UserID(c.Chat.Admin),
 		SecretKey: c.Chat.SecretKey.Reveal(), UserSig: c.Chat.UserSig.Reveal(),
-		Region: recall.Region(c.Chat.Region), BaseURL: c.Chat.BaseURL, Timeout: time.Duration(c.Chat.Timeout),
+		Region: recall.Region(c.Chat.Region), BaseURL: c.Chat.BaseURL, Timeout: c.Chat.Timeout,
 		CallsPerSecond: c.Chat.CallsPerSecond, ReadsPerSecond: c.Chat.ReadsPerSecond,
-		Guard: time.Duration(c.Chat.WindowGuard),
+		Guard: c.Chat.WindowGuard,
 	}); err != nil {
 		return nil, err
 	}
+	asked := ready.Heed(p.metrics.Chat(p.chat))
 	if p.bot, err = bot.New(bot.Options{
 		App: recall.SDKAppID(c.Chat.SDKAppID), Admin: recall.UserID(c.Chat.Admin), Reason: c.Chat.Reason,
-		Ledger: l, Chat: p.metrics.Chat(p.chat), Policy: policy(c), Roster: roster(c.Policy.Roster),
-		Evidence: bot.Evidence(c.Evidence.Keep), EvidenceTTL: time.Duration(c.Evidence.TTL),
-		OnRequest: !c.Evidence.OnCards(),
-		Callbacks: c.Chat.WebhookToken.Set(), Index: bot.Index(c.Evidence.Index),
-		IndexTTL:       time.Duration(c.Evidence.IndexTTL),
-		CallsPerSecond: c.Chat.CallsPerSecond, Window: time.Second + time.Duration(c.Chat.WindowGuard), Log: log,
+		Ledger: watched, Chat: asked, Policy: c.Policy, Roster: c.Roster, Watch: p.metrics.Step,
+		Evidence: c.Evidence.Keep, EvidenceTTL: c.Evidence.TTL, OnRequest: !c.Evidence.OnCards(),
+		ForgetReasons: c.Evidence.ForgetReasons,
+		Callbacks:     c.Chat.WebhookToken.Set(), Index: c.Evidence.Index, IndexTTL: c.Evidence.IndexTTL,
+		CallsPerSecond: c.Chat.CallsPerSecond, Window: time.Second + c.Chat.WindowGuard, Log: log,
 	}); err != nil {
 		return nil, err
 	}
@@ -131,25 +128,45 @@ func wire(c config.Config, log *slog.Logger, l bot.Ledger) (*program, error) {
 		return nil, err
 	}
 	p.metrics.Watch(p.bot)
+	p.metrics.Door(p.door)
+	version, commit := console.Build()
+	p.metrics.Built(version, commit, ledger.Schema())
+	parts := ready.Options{App: recall.SDKAppID(c.Chat.SDKAppID), Ledger: watched, Ended: p.ended, Chat: asked,
+		Platforms: p.chats, Log: log}
+	if p.webhook != nil {
+		parts.Callbacks = &ready.Callbacks{Last: p.webhook.Last,
+			Refused: func() (string, time.Time) { return p.door.Last(webhook.From) }}
+		p.metrics.Callbacks(func() int64 { return p.webhook.Counts().Taken },
+			func() int64 { return p.webhook.Counts().Dropped })
+	}
 	p.handlers.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	p.handlers.HandleFunc("GET /readyz", p.ready)
+	p.handlers.Handle("GET /readyz", ready.New(parts))
 	return p, nil
+}
+
+// ended is why the ledger takes nothing more; nil while it does.
+func (p *program) ended() error {
+	if p.ledger == nil { // check serves nothing
+		return nil
+	}
+	return context.Cause(p.ledger.Alive())
 }
 
 // attach makes the adapters of the platforms that are on.
 func (p *program) attach() (err error) {
 	c := p.config
 	for _, known := range adapters.Platforms {
-		if !known.On(c) {
+		settings, on := c.Platforms[known.ID]
+		if !on {
 			continue
 		}
 		a, err := known.Open(platform.Wiring{
-			Config: c, Bot: p.engine, Door: p.door, Log: p.log, Acked: p.metrics.Acked(known.ID),
+			Settings: settings, Bot: p.engine, Door: p.door, Log: p.log, Acked: p.metrics.Acked(known.ID),
 		})
 		if err != nil {
 			return err
 		}
-		p.chats = append(p.chats, chat{a, known.ID})
+		p.chats = append(p.chats, ready.Platform{ID: known.ID, Adapter: a})
 		p.metrics.Heard(known.ID, a.LastFrame)
 		p.engine.Attach(a)
 		for _, path := range known.Paths {
@@ -168,40 +185,6 @@ func (p *program) attach() (err error) {
 	return nil
 }
 
-// policy is the configured policy in the bot's own words.
-func policy(c config.Config) bot.Policy {
-	p := bot.Policy{
-		Approvals: c.Policy.Approvals, LargeFrom: c.Policy.LargeFrom, LargeApprovals: c.Policy.LargeApprovals,
-		MaxMessages:   c.Policy.MaxMessages,
-		ApproveWithin: time.Duration(c.Policy.ApproveWithin), StartWithin: time.Duration(c.Policy.StartWithin),
-		RemindAfter:    time.Duration(c.Policy.RemindAfter),
-		ReasonRequired: c.Policy.Reason == config.ReasonRequired, Groups: c.Policy.Groups,
-		Crowds: map[bot.Platform]bot.Crowd{},
-	}
-	for _, s := range c.Policy.ProtectedSenders {
-		p.Protected = append(p.Protected, recall.UserID(s))
-	}
-	for _, known := range adapters.Platforms {
-		if known.On(c) {
-			p.Crowds[known.ID] = known.Crowd(c)
-		}
-	}
-	return p
-}
-
-// roster is the configured roster in the bot's own words.
-func roster(people config.Roster) bot.Roster {
-	var r bot.Roster
-	for _, who := range people {
-		p := bot.Person{Name: who.Name}
-		for _, known := range adapters.Platforms {
-			p.Accounts = append(p.Accounts, known.Accounts(who)...)
-		}
-		r.People = append(r.People, p)
-	}
-	return r
-}
-
 // memoryAim is from how much memory on garbage is collected more eagerly, in bytes: a flood of
 // 100,000 messages is to stay under 100 MB, code and SQLite's own memory included. It is an aim,
 // not a limit; GOMEMLIMIT, where it is set, is what counts.
@@ -218,24 +201,28 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := ledger.Open(ctx, c.Storage.DatabaseURL.Reveal(), ledger.Options{Log: log})
-	if err != nil {
+	listener, unheard := net.Listen("tcp", c.HTTP.Addr)
+	var l *ledger.Ledger
+	err = whileMigrating(listener, func() (err error) {
+		l, err = ledger.Open(ctx, c.Storage.DatabaseURL.Reveal(), ledger.Options{Log: log})
 		return err
+	})
+	if err != nil {
+		return errors.Join(err, hush(listener))
 	}
 	defer func() {
 		if err := l.Close(); err != nil {
 			log.Error("closing the ledger", "err", err)
 		}
 	}()
+	if unheard != nil {
+		return fmt.Errorf("HTTP_ADDR: %w", unheard)
+	}
 	p, err := wire(c, log, l)
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
 	p.ledger = l
-	listener, err := net.Listen("tcp", c.HTTP.Addr)
-	if err != nil {
-		return fmt.Errorf("HTTP_ADDR: %w", err)
-	}
 	admin, err := net.Listen("tcp", c.HTTP.AdminAddr)
 	if err != nil {
 		return errors.Join(fmt.Errorf("ADMIN_ADDR: %w", err), listener.Close())
@@ -268,9 +255,24 @@ func serve(ctx context.Context) error {
 			}
 		})
 	}
-	serving := []any{"version", console.Version(), "http", listener.Addr().String()}
+	version, commit := console.Build()
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	taking.Go(func() {
+		for {
+			select {
+			case <-hangUps:
+				log.Warn("SIGHUP is ignored: the configuration is read at the start, so restart the process to change it")
+			case <-events.Done():
+				return
+			}
+		}
+	})
+	serving := []any{"version", version, "commit", commit, "http", listener.Addr().String()}
 	for _, known := range adapters.Platforms {
-		serving = append(serving, string(known.ID), known.On(c))
+		_, on := c.Platforms[known.ID]
+		serving = append(serving, string(known.ID), on)
 	}
 	log.Info("serving", append(serving, "database", c.Storage.Scheme())...)
 
@@ -306,6 +308,41 @@ func serve(ctx context.Context) error {
 	return err
 }
 
+// whileMigrating runs open, which may bring the ledger's schema up to date and take a minute. Until
+// it returns, the listener answers /healthz, and /readyz that it is migrating.
+func whileMigrating(listener net.Listener, open func() error) error {
+	tcp, ok := listener.(*net.TCPListener)
+	if !ok { // there is none
+		return open()
+	}
+	answers := http.NewServeMux()
+	answers.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	answers.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "migrating", http.StatusServiceUnavailable)
+	})
+	server := &http.Server{Handler: answers, ReadHeaderTimeout: 5 * time.Second}
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(lent{tcp}) })
+	err := open()
+	server.Close()
+	serving.Wait()
+	return errors.Join(err, tcp.SetDeadline(time.Time{}))
+}
+
+// lent is a listener that is used for a while: closing it ends the Accept that waits, and nothing
+// else.
+type lent struct{ *net.TCPListener }
+
+func (l lent) Close() error { return l.SetDeadline(time.Now()) }
+
+// hush closes a listener, if there is one.
+func hush(l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	return l.Close()
+}
+
 // exact answers 404 to an address that is not written as it is known, where a ServeMux would point
 // to how it is.
 func exact(h http.Handler) http.Handler {
@@ -338,39 +375,6 @@ func (p *program) loops() []func(context.Context) error {
 	return l
 }
 
-// ready tells whether this process can do its work: its database, its credentials. An outage of a
-// remote service is told and changes nothing. Anybody may ask, so it speaks in words of this
-// program alone: errors of others may hold addresses, names and keys.
-func (p *program) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	parts := map[string]string{"database": "ok"}
-	status := http.StatusOK
-	_, err := p.engine.Recollect(ctx, "readyz") // reading may be what finds that the ledger has ended
-	if ended := context.Cause(p.ledger.Alive()); ended != nil {
-		parts["database"], status = ended.Error(), http.StatusServiceUnavailable
-	} else if err != nil {
-		p.log.Warn("the database could not be read for /readyz", "err", err)
-		parts["database"], status = "it cannot be read: the log says why", http.StatusServiceUnavailable
-	}
-	for _, c := range p.chats {
-		name := string(c.id)
-		switch trouble, passing := c.Trouble(); {
-		case trouble == "" && c.Remark() != "":
-			parts[name] = "ok: " + c.Remark()
-		case trouble == "":
-			parts[name] = "ok"
-		case passing:
-			parts[name] = "outage: " + trouble
-		default:
-			parts[name], status = trouble, http.StatusServiceUnavailable
-		}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(parts)
-}
-
 // checked wires the program for the command check, with no ledger: the disk may be read only, and
 // there may be no folder for temporary files.
 func checked(ctx context.Context) (console.Checked, error) {
@@ -385,10 +389,9 @@ func checked(ctx context.Context) (console.Checked, error) {
 	checked := console.Checked{Config: c, Chat: p.chat, Database: func(ctx context.Context) []bot.Finding {
 		return ledger.Check(ctx, c.Storage.DatabaseURL.Reveal(), log)
 	}}
-	people := roster(c.Policy.Roster)
-	for _, c := range p.chats {
-		checked.Platforms = append(checked.Platforms, console.Platform{ID: c.id, Name: c.id.Traits().Name,
-			Check: func(ctx context.Context) ([]bot.Finding, error) { return c.Check(ctx, people) }})
+	for _, chat := range p.chats {
+		checked.Platforms = append(checked.Platforms, console.Platform{ID: chat.ID, Name: chat.ID.Traits().Name,
+			Check: func(ctx context.Context) ([]bot.Finding, error) { return chat.Check(ctx, c.Roster) }})
 	}
 	return checked, nil
 }

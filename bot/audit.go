@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +25,8 @@ type Entry struct {
 	At      time.Time `json:"at"`      // the ledger's clock
 	Process time.Time `json:"process"` // the process's clock
 	// Actor is the account that acted, or "bot" where no person did.
-	Actor   string    `json:"actor"`
+	Actor string `json:"actor"`
+	// Person is in entries of earlier versions; names lie beside the log now (Name).
 	Person  PersonID  `json:"person,omitempty"`
 	Event   EventID   `json:"event,omitempty"`
 	What    string    `json:"what"`
@@ -34,19 +37,22 @@ type Entry struct {
 
 	Prev string `json:"prev"` // the hash of the entry before; "" for the first
 	Hash string `json:"hash"`
+
+	// Name is who acted, as ActorNames finds it. It is in no hash and is not stored with the entry.
+	Name PersonID `json:"name,omitempty"`
 }
 
 // Link returns e as the entry that follows the one with the hash prev: with the number n and with
 // its own hash.
 func Link(e Entry, n int64, prev string) Entry {
-	e.N, e.Prev = n, prev
+	e.N, e.Prev, e.Name = n, prev, ""
 	e.Hash = e.sum()
 	return e
 }
 
-// sum returns the SHA-256 over all fields of the entry except its hash, in the order of the struct
-// and each preceded by its length. A time is hashed as it is written (RFC 3339 with every digit),
-// so that no part of it can be changed unseen.
+// sum returns the SHA-256 over all fields of the entry except its hash and the name, in the order
+// of the struct and each preceded by its length. A time is hashed as it is written (RFC 3339 with
+// every digit), so that no part of it can be changed unseen. README.md describes the form.
 func (e Entry) sum() string {
 	b := make([]byte, 0, 1024)
 	add := func(s string) {
@@ -136,19 +142,18 @@ func (v *Verifier) named(r Request, entry func(n int64) (Entry, error)) error {
 	if r.AuditHead != "" {
 		n, hash, ok := parseHead(r.AuditHead)
 		if !ok {
-			return fmt.Errorf("the head %q of receipt %d, of %s, is not a number and a hash", r.AuditHead, r.Receipt,
-				r.ID)
+			return fmt.Errorf("the head %q of receipt %s, of %s, is not a number and a hash", r.AuditHead,
+				r.ReceiptNumber(), r.ID)
 		}
 		if n > v.n {
 			return &BrokenChain{v.n + 1, fmt.Sprintf(
-				"missing: the log ends before entry %d, which receipt %d, of %s, names", n, r.Receipt, r.ID)}
+				"missing: the log ends before entry %d, which receipt %s, of %s, names", n, r.ReceiptNumber(), r.ID)}
 		}
 		if e, err := entry(n); err != nil {
 			return err
 		} else if e.Hash != hash {
-			return &BrokenChain{n,
-				fmt.Sprintf("is not the entry that receipt %d, of %s, names: the chain was computed anew", r.Receipt,
-					r.ID)}
+			return &BrokenChain{n, fmt.Sprintf(
+				"is not the entry that receipt %s, of %s, names: the chain was computed anew", r.ReceiptNumber(), r.ID)}
 		}
 	}
 	times := []time.Time{r.Asked, r.Sealed, r.Granted, r.Ended}
@@ -170,23 +175,32 @@ func (v *Verifier) named(r Request, entry func(n int64) (Entry, error)) error {
 // Head returns the number and the hash of the last entry that was valid.
 func (v *Verifier) Head() (int64, string) { return v.n, v.hash }
 
+// pastedHead is the head of the chain as a receipt has it, wherever it stands in the pasted line.
+var pastedHead = regexp.MustCompile(`(?i)(\d+)[^0-9a-z]+([0-9a-f]{64})\b`)
+
+// parseHead reads the number and the hash of an entry, alone or in the line of a receipt.
 func parseHead(receipt string) (n int64, hash string, ok bool) {
-	number, hash, found := strings.Cut(strings.TrimSpace(receipt), " ")
-	n, err := strconv.ParseInt(number, 10, 64)
-	return n, strings.TrimSpace(hash), found && err == nil && n > 0
+	found := pastedHead.FindStringSubmatch(receipt)
+	if found == nil {
+		return 0, "", false
+	}
+	n, err := strconv.ParseInt(found[1], 10, 64)
+	return n, strings.ToLower(found[2]), err == nil && n > 0
 }
 
 // AuditFilter selects entries for an export. A zero field selects all. Match must be given every
 // entry of the log in order, beginning with the first: only the entry that a request was asked
-// names the group of the request.
+// names the group of the request, and of a sweep that which says that it was sealed. Given all once
+// more, Match also selects what came before that.
 type AuditFilter struct {
 	// From and Till bound the ledger's time, From included, Till not.
 	From, Till time.Time
 	Group      recall.GroupID
-	// Person is a person of the roster (or, without one, an account), or an account as entries name
-	// it: platform:workspace:user.
+	// Person is a person of the roster, an account as entries name it (platform:workspace:user), or
+	// the last part of one, in any case.
 	Person  string
 	Request RequestID
+	What    string // the kind of entry, in any case
 
 	about map[RequestID]bool // requests about Group
 }
@@ -199,19 +213,31 @@ func (f *AuditFilter) Match(e Entry) bool {
 	}
 	return group &&
 		(f.From.IsZero() || !e.At.Before(f.From)) && (f.Till.IsZero() || e.At.Before(f.Till)) &&
-		(f.Person == "" || f.Person == string(e.Person) || f.Person == e.Actor) &&
+		(f.Person == "" || f.isBy(e)) && (f.What == "" || strings.EqualFold(f.What, e.What)) &&
 		(f.Request == "" || f.Request == e.Request)
+}
+
+// isBy reports whether the person acted.
+func (f *AuditFilter) isBy(e Entry) bool {
+	user := e.Actor[strings.LastIndexByte(e.Actor, ':')+1:]
+	for _, name := range []string{string(e.Name), string(e.Person), e.Actor, user} {
+		if strings.EqualFold(f.Person, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // isAboutGroup reports whether e names the group, or is about a request of the group.
 func (f *AuditFilter) isAboutGroup(e Entry) bool {
 	var named struct {
-		Group recall.GroupID `json:"group"`
+		Group  recall.GroupID `json:"group"`
+		Groups []Talk         `json:"groups"` // of a request over several
 	}
 	// A detail that this program did not write names no group. Verifier reports it.
 	if bytes.Contains(e.Detail, []byte(`"group"`)) && json.Unmarshal(e.Detail, &named) == nil &&
-		named.Group == f.Group {
-		if e.What == "asked" {
+		(named.Group == f.Group || slices.ContainsFunc(named.Groups, func(t Talk) bool { return t.Group == f.Group })) {
+		if e.What == "asked" || e.What == "sealed" {
 			if f.about == nil {
 				f.about = map[RequestID]bool{}
 			}
@@ -225,7 +251,7 @@ func (f *AuditFilter) isAboutGroup(e Entry) bool {
 // EntryHeader names the columns of Entry.Row.
 func EntryHeader() []string {
 	return []string{"n", "at", "process", "actor", "person", "event", "what", "request", "digest", "detail", "prev",
-		"hash"}
+		"hash", "name"}
 }
 
 // Row returns the entry as a row of CSV, with times in UTC. A cell that a spreadsheet would read as
@@ -234,14 +260,20 @@ func (e Entry) Row() []string {
 	row := []string{
 		strconv.FormatInt(e.N, 10), e.At.UTC().Format(time.RFC3339Nano), e.Process.UTC().Format(time.RFC3339Nano),
 		e.Actor, string(e.Person), string(e.Event), e.What, string(e.Request), e.Digest, string(e.Detail), e.Prev,
-		e.Hash,
+		e.Hash, string(e.Name),
 	}
 	for i, cell := range row {
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-			row[i] = "'" + cell
-		}
+		row[i] = Cell(cell)
 	}
 	return row
+}
+
+// Cell returns a cell of CSV, with a quote in front where a spreadsheet would read a formula.
+func Cell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
 }
 
 // Trace is an entry about one call of the service or about readings of history. It is collected

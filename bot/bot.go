@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"recallbot/bot/command"
@@ -31,7 +32,7 @@ func (b *Bot) Rules(tx Tx, r Request) (Rules, error) {
 func (o Options) Hash() string {
 	body, err := json.Marshal(map[string]any{
 		"app": o.App, "admin": o.Admin, "reason": o.Reason, "policy": o.Policy, "evidence": o.Evidence,
-		"evidence_ttl": o.EvidenceTTL, "on_request": o.OnRequest,
+		"evidence_ttl": o.EvidenceTTL, "forget_reasons": o.ForgetReasons, "on_request": o.OnRequest,
 		"callbacks": o.Callbacks, "index": o.Index, "index_ttl": o.IndexTTL, "calls_per_second": o.CallsPerSecond,
 		"lease_ttl": o.LeaseTTL, "window": o.Window,
 	})
@@ -66,7 +67,17 @@ type Chat interface {
 	GroupMsgRecall(ctx context.Context, r recall.RecallRequest) (recall.RecallAnswer, error)
 	GroupMsgGetSimple(ctx context.Context, r recall.HistoryRequest) (recall.HistoryPage, error)
 	GetGroupInfo(ctx context.Context, g recall.GroupID) (recall.GroupInfo, error)
+	GetGroupInfos(ctx context.Context, g []recall.GroupID) ([]recall.GroupInfo, error)
+	GetAppIDGroupList(ctx context.Context, next uint64) (recall.GroupPage, error)
+	GetJoinedGroupList(ctx context.Context, member recall.UserID) ([]recall.GroupID, int, error)
 }
+
+// What Options are taken for what they leave out.
+const (
+	DefaultEvidence    = EvidenceExcerpt
+	DefaultEvidenceTTL = 720 * time.Hour
+	DefaultIndexTTL    = 2 * time.Hour
+)
 
 // Options has the configuration of a Bot.
 type Options struct {
@@ -78,8 +89,10 @@ type Options struct {
 	Policy Policy
 	Roster Roster
 
-	Evidence    Evidence      // "": EvidenceExcerpt
-	EvidenceTTL time.Duration // from the request's end; 0: 720 h
+	Evidence    Evidence      // "": DefaultEvidence
+	EvidenceTTL time.Duration // from the request's end; 0: DefaultEvidenceTTL
+	// ForgetReasons forgets the words of reasons with the evidence (AUDIT_REASON=ttl).
+	ForgetReasons bool
 	// OnRequest keeps message content off the card (CARD_CONTENT=on-request).
 	OnRequest bool
 
@@ -87,7 +100,7 @@ type Options struct {
 	// waits for the callbacks of its recalls, for 10 s at most.
 	Callbacks bool
 	// Index says what History.Hear keeps of messages, "": IndexOff; IndexTTL says for how long, 0:
-	// 2 h.
+	// DefaultIndexTTL.
 	Index    Index
 	IndexTTL time.Duration
 
@@ -99,6 +112,9 @@ type Options struct {
 	// LeaseTTL is how long a lease lasts without renewal; 0: 10 s. Window is how long a new holder
 	// waits before its first recall: the quota's one second and a guard; 0: 1.1 s.
 	LeaseTTL, Window time.Duration
+
+	// Watch is told of each step of a request, as the log is; nil: nobody.
+	Watch func(Step)
 
 	Log *slog.Logger
 }
@@ -113,36 +129,37 @@ const (
 	EvidenceHash    Evidence = "hash"
 )
 
-// Overlap returns a Refusal if an open request of the same group and topic contains one of the
-// seqs. Of a stopping request only messages without an outcome count. but is the id of the request
-// that is about to be sealed, and is "" for a request that is being asked. on is the platform on
-// which the refusal is read.
-func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID, on Platform) error {
+// Overlap returns a Refusal if an open request contains one of these messages of a talk. Of a
+// stopping request only messages without an outcome count. but is the id of the request that is
+// about to be sealed or taken back, and is "" for a request that is being asked. on is the platform
+// on which the refusal is read.
+func (b *Bot) Overlap(tx Tx, t Talk, seqs command.Ranges, but RequestID, on Platform) error {
 	if seqs.Count() == 0 {
 		return nil
 	}
 	inTheWay := func(r Request, shared command.Ranges) error {
-		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.String(), 100)), "what", howEnded(r),
+		return NewRefusal("overlap", "id", r.ID, "seqs", Code(Cut(shared.Words(), 100)), "what", howEnded(r),
 			"command", Code(command.Command{Verb: command.VerbShow, Request: r.ID}.Write(on.TypesOptions())))
 	}
 	states := []State{Proposed, Approved, Running}
 	if but == "" { // two requests that are being prepared may meet: the first to seal wins
 		states = append(states, Preparing)
 	}
-	open, err := tx.Requests(Query{App: b.App, Group: s.Group, Topic: &s.Topic, States: states, Seqs: seqs, Limit: 1})
+	open, err := tx.Requests(Query{App: b.App, Group: t.Group, Topic: &t.Topic, States: states, Seqs: seqs, Limit: 2})
 	if err != nil {
 		return err
 	}
+	open = slices.DeleteFunc(open, func(r Request) bool { return r.ID == but })
 	if len(open) > 0 {
-		return inTheWay(open[0], open[0].Covers.Intersect(seqs))
+		return inTheWay(open[0], open[0].Shared(t, seqs))
 	}
-	stopping, err := tx.Requests(Query{App: b.App, Group: s.Group, Topic: &s.Topic, States: []State{Stopping},
+	stopping, err := tx.Requests(Query{App: b.App, Group: t.Group, Topic: &t.Topic, States: []State{Stopping},
 		Seqs: seqs, Limit: 1000})
 	if err != nil {
 		return err
 	}
 	for _, r := range stopping {
-		shared, err := unsettled(tx, r.ID, r.Covers.Intersect(seqs))
+		shared, err := unsettled(tx, r, t, seqs)
 		if err != nil {
 			return err
 		}
@@ -153,31 +170,41 @@ func (b *Bot) Overlap(tx Tx, s command.Scope, seqs command.Ranges, but RequestID
 	return nil
 }
 
-// unsettled returns the seqs that have no outcome yet.
-func unsettled(tx Tx, id RequestID, seqs command.Ranges) (command.Ranges, error) {
+// unsettled returns those of the seqs of a talk that the request covers and that have no outcome
+// yet.
+func unsettled(tx Tx, r Request, t Talk, seqs command.Ranges) (command.Ranges, error) {
 	const atOnce = 1000
+	part, ok := r.In(t)
+	if !ok {
+		return nil, nil
+	}
 	var open []recall.Seq
-	for from := recall.Seq(0); ; {
-		page, err := tx.Unsettled(id, from, atOnce)
+	for from := IDOf(part, 0); ; {
+		page, err := tx.Unsettled(r.ID, from, atOnce)
 		if err != nil {
 			return nil, err
 		}
-		if open = append(open, page...); len(page) < atOnce {
+		for _, id := range page {
+			if id.Part() == part {
+				open = append(open, id.Seq())
+			}
+		}
+		if len(page) < atOnce || page[len(page)-1].Part() != part {
 			return command.MakeRanges(open...).Intersect(seqs), nil
 		}
 		from = page[len(page)-1] + 1
 	}
 }
 
-// Show makes the teller draw the request again.
-func (b *Bot) Show(tx Tx, id RequestID) error {
+// Redraw makes the teller draw the request again.
+func (b *Bot) Redraw(tx Tx, id RequestID) error {
 	tx.Wake(WakeTeller)
 	return tx.Want(id)
 }
 
-// ShowAtOnce makes the teller draw the request again without the pause between edits of progress,
+// RedrawAtOnce makes the teller draw the request again without the pause between edits of progress,
 // which is not for what a person did nor for an end.
-func (b *Bot) ShowAtOnce(tx Tx, id RequestID) error {
+func (b *Bot) RedrawAtOnce(tx Tx, id RequestID) error {
 	views, err := tx.ViewOf(id)
 	if err != nil {
 		return err
@@ -190,11 +217,34 @@ func (b *Bot) ShowAtOnce(tx Tx, id RequestID) error {
 			}
 		}
 	}
-	return b.Show(tx, id)
+	return b.Redraw(tx, id)
+}
+
+// LinesMost is how many outcomes are told line by line in a thread. Of more there is a summary, and
+// a file.
+const LinesMost = 50
+
+// RedrawWithin makes the teller draw the request again within d. The worker is about to change it
+// once more, and has it drawn then (RedrawAtOnce), so that it is drawn once.
+func (b *Bot) RedrawWithin(tx Tx, id RequestID, d time.Duration) error {
+	views, err := tx.ViewOf(id)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if v.Tries == 0 && v.After.IsZero() {
+			v.After = tx.Now().Add(d)
+			if err := tx.PutView(v); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Redraw(tx, id)
 }
 
 // Ended does what every end of a request needs: it clears all timers, sets the one of the evidence,
-// adds the last posts, and has the card rendered.
+// adds the last posts, and has the card rendered. A request that is refused before it has a card is
+// told to its requester alone.
 func (b *Bot) Ended(tx Tx, r Request) error {
 	if err := tx.ClearDue(r.ID); err != nil {
 		return err
@@ -217,6 +267,12 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 	if err != nil {
 		return err
 	}
+	if len(views) == 0 && r.State == Refused { // nobody but its requester has heard of it
+		if err := tx.AddPost(Post{Request: r.ID, Place: r.Place, Key: string(r.ID) + "/receipt", Kind: PostNotice,
+			Line: Say("note.ended.refused", "id", r.ID, "why", r.RefusedFor)}); err != nil {
+			return err
+		}
+	}
 	for _, v := range views {
 		if r.State.HasReceipt() {
 			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/outcomes",
@@ -228,9 +284,15 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 			Kind: PostReceipt}); err != nil {
 			return err
 		}
+		if r.State.HasReceipt() && r.Tally.Total > LinesMost {
+			if err := tx.AddPost(Post{Request: r.ID, Place: v.Place, Key: string(r.ID) + "/file",
+				Kind: PostFile}); err != nil {
+				return err
+			}
+		}
 	}
 	tx.Wake(WakeTimer)
-	return b.ShowAtOnce(tx, r.ID)
+	return b.RedrawAtOnce(tx, r.ID)
 }
 
 // End stores a request that has ended. If it was approved, each message without an outcome gets
@@ -239,11 +301,13 @@ func (b *Bot) Ended(tx Tx, r Request) error {
 func (b *Bot) End(tx Tx, r Request, why Why) error {
 	if r.State.HasReceipt() {
 		// one part is enough: a larger request was wound down before
-		_, _, err := SettleRest(tx, r.ID, Outcome{Class: ClassNotSent, Why: why, At: tx.Now()})
+		_, _, err := SettleRest(tx, r.ID, func(Message) Outcome {
+			return Outcome{Class: ClassNotSent, Why: why, At: tx.Now()}
+		})
 		if err != nil {
 			return err
 		}
-		if r.Receipt, err = tx.NextReceipt(); err != nil {
+		if err := r.number(tx); err != nil {
 			return err
 		}
 		counts, err := tx.Progress(r.ID)
@@ -260,11 +324,17 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 			return err
 		}
 		sums := map[string]any{"number": r.Receipt, "state": string(r.State), "sums": counts}
+		if r.ReceiptRun > 0 {
+			sums["run"] = r.ReceiptRun
+		}
 		if len(rests) > 0 {
 			sums["rests"] = rests
 		}
-		if r.StillShown.Count() > 0 {
-			sums["still_shown"] = r.StillShown.String()
+		for _, p := range r.Parts {
+			if p.StillShown.Count() > 0 {
+				sums["still_shown"] = r.Seqs(func(p Part) command.Ranges { return p.StillShown })
+				break
+			}
 		}
 		e, err := tx.Append(Entry{Process: time.Now(), Actor: "bot", What: "receipt", Request: r.ID, Digest: r.Digest,
 			Detail: Detail(sums)})
@@ -300,13 +370,20 @@ func New(o Options) (*Bot, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Evidence = cmp.Or(o.Evidence, EvidenceExcerpt)
-	o.EvidenceTTL = cmp.Or(o.EvidenceTTL, 720*time.Hour)
-	o.CallsPerSecond = cmp.Or(o.CallsPerSecond, 200)
+	o.Evidence = cmp.Or(o.Evidence, DefaultEvidence)
+	o.EvidenceTTL = cmp.Or(o.EvidenceTTL, DefaultEvidenceTTL)
+	o.CallsPerSecond = cmp.Or(o.CallsPerSecond, recall.DefaultCallsPerSecond)
 	o.Holder = cmp.Or(o.Holder, rand.Text())
 	o.LeaseTTL = cmp.Or(o.LeaseTTL, 10*time.Second)
 	o.Window = cmp.Or(o.Window, 1100*time.Millisecond)
 	o.Index = cmp.Or(o.Index, IndexOff)
-	o.IndexTTL = cmp.Or(o.IndexTTL, 2*time.Hour)
+	o.IndexTTL = cmp.Or(o.IndexTTL, DefaultIndexTTL)
+	watch := o.Watch
+	o.Ledger = stepped{o.Ledger, func(s Step) {
+		s.Log(o.Log)
+		if watch != nil {
+			watch(s)
+		}
+	}}
 	return &Bot{Options: o, RosterHash: o.Roster.Hash()}, nil
 }

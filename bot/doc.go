@@ -19,10 +19,13 @@
 //	request.go              a request and its states; Decide alone makes an approval, and refuses
 //	                        one's own
 //	traits.go               what the bot knows about a platform
+//	part.go where.go        what a request has in each of its groups, and how groups are named
 //	seal.go outcome.go      what was sealed, and the outcome of each message
+//	kind.go                 thousands of messages, as kinds that people can look at
 //	card.go text.go         a card, from its headline to its buttons; text of others kept inert
+//	phone.go                as much of a card as a phone shows
 //	text/en.txt             every sentence of the bot in chat; a platform's own stand in its folder
-//	audit.go                the chain of what was done, and its verifier
+//	audit.go step.go        the chain of what was done, and its verifier; what the log has of it
 //	ledger.go surface.go    what durable memory and a platform must do
 //	bot.go                  the options, and what a transaction does for intake and worker
 //	command/                the language that people type, there and back
@@ -31,7 +34,7 @@
 //	intake/dispatch.go      what is done for it; intake/store.go stores it first
 //	worker/loop.go          work on what is stored, a file a step: preparer, claim, call, result, teller
 //	worker/doubt.go         what a lost answer becomes, when it is read
-//	worker/plan.go          after a restart, what was claimed is in doubt; worker/restore.go after a
+//	worker/takeover.go      after a restart, what was claimed is in doubt; worker/restore.go after a
 //	                        copy of the ledger; intake/flow.go handles events without an answer
 //	ledger/ ledgertest/     the ledger in SQL, and what every ledger promises
 //	bottest/ testdata/talk/ conversations as test files

@@ -138,6 +138,8 @@ const (
 	WakeRunner   Topic = "runner"
 	WakeTeller   Topic = "teller"
 	WakeTimer    Topic = "timer"
+	WakeLister   Topic = "lister"
+	WakeListed   Topic = "listed" // those who wait for the groups to be listed
 )
 
 // Lease is the right to act alone: for a Chat app's runner, a platform's teller, a gateway
@@ -150,9 +152,9 @@ type Lease struct {
 	// Prior is who held it before this Acquire; "" when nobody ever did, or released it rested. A
 	// holder that follows itself need not wait for the quota's window.
 	Prior string
-	// Rested is set by a holder before Release, when what it did under the lease is so long ago
+	// NoWait is set by a holder before Release, when what it did under the lease is so long ago
 	// that nobody need wait for it.
-	Rested bool
+	NoWait bool
 }
 
 // Tx is one transaction. Its methods return ErrNotFound, ErrFenced or ErrRule as they say, and else
@@ -177,6 +179,8 @@ type Tx interface {
 	// ForgetEvents removes answered events stored before t and returns how many. Their text is soon
 	// gone from the disk as well.
 	ForgetEvents(before time.Time) (int, error)
+	// OldEvents reports whether ForgetEvents would remove any.
+	OldEvents(before time.Time) (bool, error)
 
 	// AddRequest stores a new request. Its id must be new, else ErrRule.
 	AddRequest(r Request) error
@@ -186,7 +190,8 @@ type Tx interface {
 	// PutRequest stores what a request has become. It writes the difference in Approvals too: those
 	// gone are deleted, those new inserted, and the schema refuses (ErrRule) one by the requester,
 	// a second one by the same person, or one about another digest. ErrRule too when the requester,
-	// app, group, topic or time of asking would change, or the digest once it is set. Where the
+	// app, group, topic or time of asking would change, or the digest once it is set; the groups
+	// of a sweep may change until then. Where the
 	// filter's phrase has become Withheld, what it was is soon gone from the disk as well.
 	PutRequest(r Request) error
 	// Grant stores that the request has enough approvals. Batches hang on it. The schema refuses
@@ -205,35 +210,43 @@ type Tx interface {
 	Touched(app recall.SDKAppID, limit int) ([]Touched, error)
 
 	// AddMessages stores messages that a request is going to be sealed with, in as many
-	// transactions as there is need for. ErrRule where a seq is there already, and once the request
-	// has its digest: what was sealed never changes. An outcome that a message brings is stored
-	// with it.
+	// transactions as there is need for. ErrRule where a message is there already, and once the
+	// request has its digest: what was sealed never changes. An outcome that a message brings is
+	// stored with it.
 	AddMessages(id RequestID, messages []Message) error
 	// DropMessages removes up to limit messages that a request was going to be sealed with, and
 	// returns how many. ErrRule once it has its digest.
 	DropMessages(id RequestID, limit int) (int, error)
-	// Messages returns up to limit messages with a seq of at least from, ascending, with their
+	// Messages returns up to limit messages with an id of at least from, ascending, with their
 	// outcomes; none before the request has its digest.
-	Messages(id RequestID, from recall.Seq, limit int) ([]Message, error)
+	Messages(id RequestID, from MessageID, limit int) ([]Message, error)
 	// Sealed is Messages without what they say, for who goes through a flood.
-	Sealed(id RequestID, from recall.Seq, limit int) ([]Message, error)
+	Sealed(id RequestID, from MessageID, limit int) ([]Message, error)
 	// Unbatched returns up to limit messages, ascending, that are in no batch and have no outcome,
 	// without what they say. It relies on messages being put into their first batch in the order of
-	// their seqs.
+	// their ids.
 	Unbatched(id RequestID, limit int) ([]Message, error)
-	// Unsettled returns up to limit seqs of at least from, ascending, of messages without an
+	// NotGone returns up to limit messages, ascending, that were to be sent and whose outcome says
+	// that they are still there, or not certainly gone, without what they say.
+	NotGone(id RequestID, limit int) ([]Message, error)
+	// Unsettled returns up to limit ids of at least from, ascending, of messages without an
 	// outcome.
-	Unsettled(id RequestID, from recall.Seq, limit int) ([]recall.Seq, error)
+	Unsettled(id RequestID, from MessageID, limit int) ([]MessageID, error)
 	// PutOutcomes stores the outcome of messages that have none yet, and the time of it as the
 	// request's last outcome; an outcome once stored never changes. It returns how many were
 	// written.
-	PutOutcomes(id RequestID, outcomes map[recall.Seq]Outcome) (int, error)
+	PutOutcomes(id RequestID, outcomes map[MessageID]Outcome) (int, error)
 	// Confirm raises what stored outcomes of class recalled rest on, where it was the API's answer
 	// alone.
-	Confirm(id RequestID, seqs []recall.Seq, by Confirmation) (int, error)
-	// Unconfirmed returns up to limit seqs of at least from, ascending, whose outcome is of class
+	Confirm(id RequestID, messages []MessageID, by Confirmation) (int, error)
+	// Unconfirmed returns up to limit ids of at least from, ascending, whose outcome is of class
 	// recalled by the API's answer alone.
-	Unconfirmed(id RequestID, from recall.Seq, limit int) ([]recall.Seq, error)
+	Unconfirmed(id RequestID, from MessageID, limit int) ([]MessageID, error)
+	// RecalledRuns returns the runs of at least least messages of a group or topic, with seqs up to
+	// hi, that outcomes say are recalled: by a second source, or because history showed them as
+	// recalled. Requests that were asked long ago may be left out.
+	RecalledRuns(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, hi recall.Seq,
+		least int) (command.Ranges, error)
 	// Rests counts the messages of class recalled by what that rests on.
 	Rests(id RequestID) (map[Confirmation]int, error)
 	// Progress counts the messages of a request by class of outcome, those not sealed yet among
@@ -246,6 +259,11 @@ type Tx interface {
 	EvidenceKey(id RequestID) ([]byte, error)
 	// PutEvidenceKey stores it.
 	PutEvidenceKey(id RequestID, key []byte) error
+	// Kinds returns what the messages of the request were folded into, nil where they were not, or
+	// once that is forgotten.
+	Kinds(id RequestID) (*Kinds, error)
+	// PutKinds stores it beside the key, with which it is forgotten: ErrNotFound if there is none.
+	PutKinds(id RequestID, k Kinds) error
 	// ForgetEvidence deletes the text of up to limit messages of the request, and returns of how
 	// many. Where that is fewer than limit there is no more of it, and the key is deleted too.
 	ForgetEvidence(id RequestID, limit int) (int, error)
@@ -276,8 +294,8 @@ type Tx interface {
 	Views(p Platform, limit int) ([]View, error)
 	// ViewOf returns the views of one request.
 	ViewOf(id RequestID) ([]View, error)
-	// PutView stores the shown version, the reference, After, Tries and Dead of a view. The shown
-	// version never goes back.
+	// PutView stores the shown version, the reference, After, Tries, Seen, Gone, Barred and Dead of
+	// a view. The shown version never goes back.
 	PutView(v View) error
 
 	// AddPost queues a post in the thread of a request's card. A post of the same key that is there
@@ -314,10 +332,17 @@ type Tx interface {
 	// NextReceipt returns 1, then 2, and so on; a number is used once.
 	NextReceipt() (int, error)
 
-	// PutNote keeps a value under a key; Note returns it, "" when there is none. For what adapters
-	// must remember between starts.
-	PutNote(key, value string) error
-	Note(key string) (string, error)
+	// PutGroupList keeps the groups of an app as they were listed now, in place of those before.
+	// GroupList returns them, the zero GroupList when there are none.
+	PutGroupList(app recall.SDKAppID, l GroupList) error
+	GroupList(app recall.SDKAppID) (GroupList, error)
+	// ForgetGroupLists removes what was kept before t.
+	ForgetGroupLists(before time.Time) error
+
+	// PutSetting keeps a value under a key; Setting returns it, "" when there is none. For what
+	// adapters must remember between starts.
+	PutSetting(key, value string) error
+	Setting(key string) (string, error)
 
 	// AddArrivals keeps messages that callbacks told of, and AddRemovals recalls. The same told
 	// twice changes nothing. A message that is told in two ways is marked as disputed: either may
@@ -329,6 +354,8 @@ type Tx interface {
 	// both included, highest first.
 	Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq,
 		limit int) ([]Arrival, error)
+	// ArrivedIn returns up to limit groups and topics in which messages of a sender are kept.
+	ArrivedIn(app recall.SDKAppID, sender recall.UserID, limit int) ([]Talk, error)
 	// FirstArrival is when the oldest arrival that is kept came; zero when there is none.
 	FirstArrival(app recall.SDKAppID) (time.Time, error)
 	// Removals returns, of those seqs of the group or topic, the removals that came at since or
@@ -339,6 +366,10 @@ type Tx interface {
 	// most; up to limit at a time. It returns how many. ForgetRemovals does the same to removals.
 	ForgetArrivals(before time.Time, most, limit int) (int, error)
 	ForgetRemovals(before time.Time, most, limit int) (int, error)
+	// OldArrivals and OldRemovals report whether ForgetArrivals and ForgetRemovals would remove
+	// any.
+	OldArrivals(before time.Time, most, limit int) (bool, error)
+	OldRemovals(before time.Time, most, limit int) (bool, error)
 
 	// Append adds an entry to the audit log: it sets N, At, Prev and Hash (Link), puts both times
 	// into UTC, and returns the entry as stored.
@@ -350,10 +381,11 @@ type Tx interface {
 	Entries(n int64, limit int) ([]Entry, error)
 }
 
-// NoteCopy is the key of the note that says when a ledger was found to be an older copy: more may
-// have been done than it knows of. The bot empties it when it has acted on it. An SQLite ledger
-// finds out by itself; for a PostgreSQL database that was set back, its operator writes the note.
-const NoteCopy = "ledger.copy"
+// SettingCopy is the key of the setting that says when a ledger was found to be an older copy: more
+// may have been done than it knows of. The bot empties it when it has acted on it. An SQLite ledger
+// finds out by itself; for a PostgreSQL database that was set back, its operator writes the
+// setting.
+const SettingCopy = "ledger.copy"
 
 // StoredEvent is an event as the ledger keeps it.
 type StoredEvent struct {
@@ -400,9 +432,11 @@ const (
 	BatchDone    BatchState = "done"    // every message has its outcome
 )
 
-// Batch is at most recall.MaxRecallSeqs messages that go in one call.
+// Batch is at most recall.MaxRecallSeqs messages that go in one call: of one part, since a call is
+// about one group.
 type Batch struct {
 	N        int
+	Part     int // known where Seqs has any
 	Seqs     []recall.Seq
 	State    BatchState
 	Epoch    int64
@@ -422,7 +456,10 @@ type View struct {
 	Shown   int
 	After   time.Time // not before this time
 	Tries   int       // failed in a row
-	Dead    bool      // can no longer be shown there (deleted, or forbidden for good)
+	Seen    bool      // posted at some time, or perhaps
+	Gone    int       // messages of it that were deleted
+	Barred  time.Time // since when the platform does not let it be posted; zero while it does
+	Dead    bool      // no longer shown there (deleted too often, or forbidden for good)
 }
 
 // PostKind says what a post in the thread tells. Its text is made when it is posted, from what is
@@ -432,9 +469,10 @@ type PostKind string
 // The kinds of post.
 const (
 	PostReminder PostKind = "reminder" // once, with the mention
-	PostOutcomes PostKind = "outcomes" // a line for each message, or a summary and a file
+	PostOutcomes PostKind = "outcomes" // a line for each message, or a summary
 	PostReceipt  PostKind = "receipt"  // the final account, or how it ended without one
-	PostNotice   PostKind = "notice"   // Post.Line, for whom no private answer reached
+	PostNotice   PostKind = "notice"   // Post.Line, why the card does not stand, to the requester alone
+	PostFile     PostKind = "file"     // the outcome of each message, where there are many
 	// the card once more, in the message Post.Ref: a copy, of a post whose answer was lost
 	PostCopy PostKind = "copy"
 )

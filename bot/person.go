@@ -114,6 +114,9 @@ type Member struct {
 	// Groups holds the ids of the user groups or roles that the account is in, at least those the
 	// policy names.
 	Groups []string `json:"groups,omitempty"`
+	// GroupsUnread is why the groups of the account cannot be read, until people change something,
+	// as a sentence for the person. It is nil where they were read.
+	GroupsUnread Line `json:"-"`
 	// Trouble is why the account may not use the bot at all, whatever its groups; "" for no reason.
 	Trouble Trouble `json:"trouble,omitempty"`
 	// Approvers are the accounts of the platform that could approve at this moment, including the

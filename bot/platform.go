@@ -32,6 +32,7 @@ const (
 	TroubleNotInChannel  Trouble = "not_in_channel" // the bot cannot post there
 	TroubleArchived      Trouble = "archived"
 	TroubleExtShared     Trouble = "ext_shared"
+	TroubleLeft          Trouble = "left" // the person cannot see the channel any more
 )
 
 // Place is where a person typed or pressed something.

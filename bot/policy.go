@@ -30,19 +30,26 @@ type Crowd struct {
 
 // Policy is the rules: who may ask, read and approve, how many people must approve, and which
 // messages may be touched. Its methods are pure. A request keeps the policy under which it was
-// asked.
+// asked. Package config fills it in from the variables that the tags name.
 type Policy struct {
-	Approvals      int           `json:"approvals"`       // people needed besides the requester
-	LargeFrom      int           `json:"large_from"`      // from this many messages that would be sent ...
-	LargeApprovals int           `json:"large_approvals"` // ... at least this many people
-	MaxMessages    int           `json:"max_messages"`
-	ApproveWithin  time.Duration `json:"approve_within"`
-	StartWithin    time.Duration `json:"start_within"`
-	RemindAfter    time.Duration `json:"remind_after"`
-	ReasonRequired bool          `json:"reason_required"`
+	// Approvals is how many people must approve besides the requester; from LargeFrom messages that
+	// would be sent, at least LargeApprovals.
+	Approvals      int `json:"approvals" env:"POLICY_APPROVALS"`
+	LargeFrom      int `json:"large_from" env:"POLICY_LARGE_FROM"`
+	LargeApprovals int `json:"large_approvals" env:"POLICY_LARGE_APPROVALS"`
+	// LargeDelay is how long passes between the last approval of a large request and its first
+	// call. Hold sends nothing at all.
+	LargeDelay     time.Duration `json:"large_delay,omitempty" env:"POLICY_LARGE_DELAY"`
+	Hold           bool          `json:"hold,omitempty" env:"POLICY_HOLD"`
+	MaxMessages    int           `json:"max_messages" env:"POLICY_MAX_MESSAGES"`
+	ApproveWithin  time.Duration `json:"approve_within" env:"POLICY_APPROVE_WITHIN"`
+	StartWithin    time.Duration `json:"start_within" env:"POLICY_START_WITHIN"`
+	RemindAfter    time.Duration `json:"remind_after" env:"POLICY_REMIND_AFTER"`
+	ReasonRequired bool          `json:"reason_required" env:"POLICY_REASON"`
 
-	Groups    []string        `json:"groups,omitempty"` // patterns of group ids with * and ?; empty: any
-	Protected []recall.UserID `json:"protected,omitempty"`
+	// Groups are patterns of group ids with * and ?; none: any group.
+	Groups    []string        `json:"groups,omitempty" env:"POLICY_GROUPS"`
+	Protected []recall.UserID `json:"protected,omitempty" env:"POLICY_PROTECTED_SENDERS"`
 
 	Crowds map[Platform]Crowd `json:"crowds"`
 }
@@ -50,7 +57,7 @@ type Policy struct {
 // DefaultPolicy is the policy of SURFACE.md's defaults. It lets nobody ask or approve.
 func DefaultPolicy() Policy {
 	return Policy{
-		Approvals: 1, LargeFrom: 100, LargeApprovals: 2, MaxMessages: 1000,
+		Approvals: 1, LargeFrom: 100, LargeApprovals: 2, LargeDelay: 10 * time.Second, MaxMessages: 5000,
 		ApproveWithin: 30 * time.Minute, StartWithin: 15 * time.Minute, RemindAfter: 10 * time.Minute,
 	}
 }
@@ -69,6 +76,21 @@ func Names(list []Principal, m Member) bool {
 	return slices.ContainsFunc(list, func(p Principal) bool {
 		return p.User != "" && p.User == m.Account.User || p.Group != "" && slices.Contains(m.Groups, p.Group)
 	})
+}
+
+// Right returns the entries of the list that name m: "user U1" and "group S1", separated by commas.
+func Right(list []Principal, m Member) string {
+	var by []string
+	for _, p := range list {
+		switch {
+		case !Names([]Principal{p}, m):
+		case p.Group != "":
+			by = append(by, "group "+p.Group)
+		default:
+			by = append(by, "user "+p.User)
+		}
+	}
+	return strings.Join(by, ", ")
 }
 
 // IsRequester reports whether m is among the requesters of its platform and its account is not in
@@ -102,7 +124,7 @@ func (p Policy) MayRead(m Member, r Roster) error {
 		return err
 	}
 	if !p.IsRequester(m) && !p.IsApprover(m) {
-		return NewRefusal("not_allowed")
+		return m.orUnread(NewRefusal("not_allowed"))
 	}
 	return nil
 }
@@ -113,7 +135,7 @@ func (p Policy) MayAsk(m Member, r Roster) error {
 		return err
 	}
 	if !p.IsRequester(m) {
-		return NewRefusal("not_requester")
+		return m.orUnread(NewRefusal("not_requester"))
 	}
 	return nil
 }
@@ -124,7 +146,7 @@ func (p Policy) MayApprove(m Member, r Roster) error {
 		return err
 	}
 	if !p.IsApprover(m) {
-		return NewRefusal("not_approver")
+		return m.orUnread(NewRefusal("not_approver"))
 	}
 	return nil
 }
@@ -182,6 +204,15 @@ func (p Policy) MayTouch(group recall.GroupID) error {
 
 // IsProtected reports whether messages of that sender are never recalled.
 func (p Policy) IsProtected(sender recall.UserID) bool { return slices.Contains(p.Protected, sender) }
+
+// orUnread returns the Refusal of a member who is in none of the groups that count: no, or that the
+// groups cannot be read.
+func (m Member) orUnread(no *Refusal) *Refusal {
+	if len(m.GroupsUnread) > 0 {
+		return &Refusal{Key: "groups_unread", Why: m.GroupsUnread}
+	}
+	return no
+}
 
 // admits returns a Refusal for an account in trouble, and for one that a roster does not know.
 func (r Roster) admits(m Member) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"recallbot/adapters"
 	"recallbot/bot/golden"
 	"recallbot/config"
 
@@ -27,11 +28,12 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(body)
-	got, next := between(t, readme, "<!-- table -->\n", "<!-- /table -->", config.Table())
-	if got != config.Table() {
+	table := config.Table(adapters.Configurations())
+	got, next := between(t, readme, "<!-- table -->\n", "<!-- /table -->", table)
+	if got != table {
 		if !golden.Update() {
 			t.Errorf("README's table of variables (-update rewrites it):\n%s",
-				golden.Diff("README", got, "want", config.Table()))
+				golden.Diff("README", got, "want", table))
 		}
 		readme = next
 	}

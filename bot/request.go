@@ -1,7 +1,9 @@
 package bot
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"recallbot/bot/command"
@@ -67,7 +69,16 @@ type Approval struct {
 	Event  EventID   `json:"event"`
 }
 
-// Request is one ask to recall messages of one group. Its zero value is not a request. Only the
+// Replies are messages of the group that quote messages of a request and are not part of it. They
+// are forgotten with the evidence.
+type Replies struct {
+	Seqs   command.Ranges `json:"seqs,omitempty"`
+	Quoted command.Ranges `json:"quoted,omitempty"` // the messages of the request that they quote
+	Unread bool           `json:"unread,omitempty"` // they could not be looked for
+	Sought bool           `json:"sought,omitempty"` // they are being looked for, since the request was sealed
+}
+
+// Request is one ask to recall messages. Its zero value is not a request. Only the
 // functions of this file change it. They are pure: they return the changed request, and the caller
 // stores it.
 type Request struct {
@@ -75,30 +86,37 @@ type Request struct {
 	App   recall.SDKAppID `json:"app"`
 	State State           `json:"state"`
 
-	Scope    command.Scope `json:"scope"` // as asked; a filter's times are absolute
-	Reason   string        `json:"reason,omitempty"`
-	By       Actor         `json:"by"`
-	Accounts []Account     `json:"accounts"` // every account of the requester's person when it was asked
-	Place    Place         `json:"place"`
-	Policy   Policy        `json:"policy"` // as it was when asked
-	Roster   string        `json:"roster"` // the hash of the roster it was asked under
+	Scope  command.Scope `json:"scope"` // as asked; a filter's times are absolute
+	Reason string        `json:"reason,omitempty"`
+	// ReasonKey is the key of the HMACs that the audit log has of reasons (Mark).
+	ReasonKey []byte `json:"reason_key,omitempty"`
+	// ReasonsForgotten says that the words of its reasons and their key are forgotten.
+	ReasonsForgotten bool      `json:"reasons_forgotten,omitempty"`
+	By               Actor     `json:"by"`
+	Accounts         []Account `json:"accounts"` // every account of the requester's person when it was asked
+	Place            Place     `json:"place"`
+	Policy           Policy    `json:"policy"` // as it was when asked
+	Roster           string    `json:"roster"` // the hash of the roster it was asked under
 	// Others is how many people besides the requester could approve at the time of asking, at most;
 	// nil where that was not known.
 	Others *int `json:"others,omitempty"`
 
-	Group GroupFacts `json:"group"`
+	// Parts are where its messages are: one for each group or topic. As asked while preparing, as
+	// sealed from then on; a sweep has none before its groups are known.
+	Parts []Part `json:"parts,omitempty"`
+
+	// Swept is what the reading of a sweep looked at; nil for a request over one group.
+	Swept *Swept `json:"swept,omitempty"`
 
 	Asked    time.Time `json:"asked"`
 	Sealed   time.Time `json:"sealed,omitzero"`
-	Deadline time.Time `json:"deadline,omitzero"` // of the decision; counted from sealing
+	Deadline time.Time `json:"deadline,omitzero"` // of the decision; counted from sealing, then from the post
 	Granted  time.Time `json:"granted,omitzero"`  // when enough people had approved
 	Begun    time.Time `json:"begun,omitzero"`
 	Settled  time.Time `json:"settled,omitzero"` // when every message had its outcome, and confirming began
 	StopAt   time.Time `json:"stop_at,omitzero"` // when stopping began
 	Ended    time.Time `json:"ended,omitzero"`
 
-	// Covers is every seq of the request: as asked while preparing, as sealed from then on.
-	Covers command.Ranges `json:"covers,omitempty"`
 	// Earlier are requests that held some of these messages before; EarlierMore is how many more
 	// were found.
 	Earlier     []Earlier `json:"earlier,omitempty"`
@@ -116,44 +134,41 @@ type Request struct {
 	// person who stopped or withdrew it.
 	EndedBy   Actor  `json:"ended_by,omitzero"`
 	EndReason string `json:"end_reason,omitempty"`
-	// Condemned is the code with which the service refused the request as a whole, so that its
-	// other messages are not sent; nil while it has not.
-	Condemned *Condemnation `json:"condemned,omitempty"`
-	// StillShown are messages that the API reported as recalled and that history still had when it
-	// was last read.
-	StillShown command.Ranges `json:"still_shown,omitempty"`
-	// RefusedFor is why the bot itself refused the request.
+	// Replies are later messages that quote some of these; nil where there is none, or where none
+	// was looked for.
+	Replies *Replies `json:"replies,omitempty"`
+	// RefusedFor is why the bot itself refused the request, or took it back.
 	RefusedFor Line `json:"refused_for,omitempty"`
 	// Waiting is what failed when its messages were last read while it was preparing; nil when
 	// nothing did.
 	Waiting Line `json:"waiting,omitempty"`
 	// Receipt is the number of the final account, 0 before the end. A copy bears the same number.
 	Receipt int `json:"receipt,omitempty"`
+	// ReceiptRun is the run that the number is of; 0 for the first (NewReceiptRun).
+	ReceiptRun int `json:"receipt_run,omitempty"`
 	// AuditHead is the head of the audit chain when it ended.
 	AuditHead string `json:"audit_head,omitempty"`
-}
-
-// Condemnation is the code, and the service's words to it, with which the service refused a request
-// as a whole.
-type Condemnation struct {
-	Code recall.Code `json:"code"`
-	Info string      `json:"info,omitempty"`
 }
 
 // Awaits returns how many more people must approve the request, as far as is known without a
 // roster: at least one while it is proposed.
 func (r Request) Awaits() int { return max(1, r.Needed-len(r.Approvals)) }
 
-// GroupFacts are facts that the Chat service reports about a group.
-type GroupFacts struct {
-	Type    recall.GroupType `json:"type,omitempty"`
-	Name    string           `json:"name,omitempty"`
-	Members int              `json:"members,omitempty"`
-	// NextSeq is the seq that the next message will get; 0 where the service did not say or a topic
-	// is meant.
-	NextSeq recall.Seq `json:"next_seq,omitempty"`
-	// New says that the bot never touched this group before.
-	New bool `json:"new,omitempty"`
+// Delay returns how long passes between the last approval of the request and its first call.
+func (r Request) Delay() time.Duration {
+	if r.Tally.Send < r.Policy.LargeFrom {
+		return 0
+	}
+	return r.Policy.LargeDelay
+}
+
+// ReceiptNumber is the number of the receipt as people read it: 7, or 2-7 after the ledger was
+// restored.
+func (r Request) ReceiptNumber() string {
+	if r.ReceiptRun > 0 {
+		return fmt.Sprintf("%d-%d", r.ReceiptRun, r.Receipt)
+	}
+	return strconv.Itoa(r.Receipt)
 }
 
 // Earlier is an earlier request for some of the same messages, with its end. Cards show it, so that
@@ -298,6 +313,10 @@ func isRequester(r Request, a Account, now Rules) bool {
 	return false
 }
 
+// IsRequester reports whether the account, or any account of its person, is the requester's, as
+// Decide sees it.
+func IsRequester(r Request, a Account, now Rules) bool { return isRequester(r, a, now) }
+
 // samePerson reports whether two accounts are one person's under the roster of then or the roster
 // of now.
 func samePerson(a, b Account, now Rules) bool {
@@ -334,6 +353,15 @@ func Propose(r Request, digest string, t Tally, blind bool, now time.Time) (Requ
 	return r, nil
 }
 
+// Called moves the deadline of r to ApproveWithin after when its card was posted, which is when
+// people were called to decide. It changes nothing unless r is proposed.
+func Called(r Request, at time.Time) Request {
+	if r.State == Proposed {
+		r.Deadline = at.Add(r.Policy.ApproveWithin)
+	}
+	return r
+}
+
 // Refuse ends r while it is being prepared, because the bot cannot or must not continue.
 func Refuse(r Request, why Line, now time.Time) (Request, error) {
 	if r.State != Preparing {
@@ -363,6 +391,17 @@ func Withdraw(r Request, by Member, now Rules) (Request, error) {
 	return end(r, Withdrawn, Actor{Person: person, Account: by.Account, Name: by.Name}, now.Now), nil
 }
 
+// Unposted takes back a request whose card could not be posted, so that nobody could decide it. why
+// is what the requester is told. It fails if the request has an approval, or is decided: somebody
+// has seen it in another way.
+func Unposted(r Request, why Line, now time.Time) (Request, error) {
+	if r.State != Preparing && r.State != Proposed || len(r.Approvals) > 0 {
+		return r, NewRefusal("decided_already", "what", howEnded(r))
+	}
+	r.RefusedFor = why
+	return end(r, Withdrawn, Actor{}, now), nil
+}
+
 // Stop ends an approved or running request early. Its requester can do that, and anybody who may
 // approve now. A running request becomes stopping, since calls in flight still get their outcomes;
 // one that has not begun becomes stopped at once.
@@ -385,7 +424,9 @@ func Stop(r Request, by Member, now Rules) (Request, error) {
 		}
 		r.State, r.StopAt, r.EndedBy = Stopping, now.Now, who
 		return r, nil
-	case Preparing, Proposed:
+	case Preparing:
+		return r, NewRefusal("still_preparing")
+	case Proposed:
 		return r, NewRefusal("nothing_runs", "id", r.ID)
 	case Stopping:
 		return r, NewRefusal("stopping_already")
@@ -477,6 +518,9 @@ func howEnded(r Request) Line {
 	key := "settled." + string(r.State)
 	if r.State == Approved || r.State == Running || r.State == Stopping || r.State == Done {
 		return Say(key, "who", people(r.Approvals), "when", r.Granted)
+	}
+	if r.State == Withdrawn && r.EndedBy.Zero() {
+		key += ".alone"
 	}
 	return Say(key, "who", ActorName(r.EndedBy), "when", r.Ended)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/bot/command"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -493,4 +495,16 @@ func enough(approvals []Approval, n int, differ func(a, b Approval) bool) bool {
 		}
 	}
 	return false
+}
+
+// TestGroupWithoutName: a group whose name is not known is named by its id.
+func TestGroupWithoutName(t *testing.T) {
+	r := Request{Scope: command.Scope{Group: "@TGS#1"}}
+	if got := WhereNamed(r).String(); got != "@TGS#1" {
+		t.Errorf("%q", got)
+	}
+	r.Parts = []Part{{Talk: TalkOf(r.Scope), Facts: GroupFacts{Name: "Lounge"}}}
+	if got := WhereNamed(r).String(); got != "Lounge" {
+		t.Errorf("%q", got)
+	}
 }

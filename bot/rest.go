@@ -14,17 +14,19 @@ const (
 	RestAtOnce  = RestBatches * recall.MaxRecallSeqs
 )
 
-// SettleRest gives the next part of the rest its outcomes: the outcome of the seal, or else o. It
-// returns how many. more says that there may be more.
-func SettleRest(tx Tx, id RequestID, o Outcome) (n int, more bool, err error) {
+// SettleRest gives the next part of the rest its outcomes: the outcome of the seal, or else what
+// other returns. It returns how many. more says that there may be more.
+func SettleRest(tx Tx, id RequestID, other func(Message) Outcome) (n int, more bool, err error) {
 	part, err := tx.Unbatched(id, RestAtOnce)
 	if err != nil || len(part) == 0 {
 		return 0, false, err
 	}
-	outcomes := map[recall.Seq]Outcome{}
+	outcomes := map[MessageID]Outcome{}
 	for _, m := range part {
-		if outcomes[m.Seq] = o; !m.Sends() {
-			outcomes[m.Seq] = OutcomeOfSeal(m, tx.Now())
+		if m.Sends() {
+			outcomes[m.ID()] = other(m)
+		} else {
+			outcomes[m.ID()] = OutcomeOfSeal(m, tx.Now())
 		}
 	}
 	n, err = tx.PutOutcomes(id, outcomes)

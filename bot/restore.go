@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// NoteRestored is the key under which the ledger keeps when a bot was first started on a copy of
+// SettingRestored is the key under which the ledger keeps when a bot was first started on a copy of
 // it.
-const NoteRestored = "ledger.restored"
+const SettingRestored = "ledger.restored"
 
 // RestoredAt returns when a bot was first started on a copy of its ledger, or the zero time if the
 // ledger is not a copy.
 func RestoredAt(tx Tx) (time.Time, error) {
-	v, err := tx.Note(NoteRestored)
+	v, err := tx.Setting(SettingRestored)
 	if err != nil || v == "" {
 		return time.Time{}, err
 	}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -38,11 +39,13 @@ type Tally struct {
 	Gone      int            `json:"gone,omitempty"`
 	Absent    int            `json:"absent,omitempty"`
 	Protected int            `json:"protected,omitempty"`
-	Shielded  command.Ranges `json:"shielded,omitempty"` // the messages of protected senders
+	Shielded  command.Ranges `json:"shielded,omitempty"` // the messages of protected senders, of one group
 	Admin     int            `json:"admin,omitempty"`
+	Odd       int            `json:"odd,omitempty"` // messages that are unlike the rest, where they are folded
 	Callback  int            `json:"callback,omitempty"`
 	Senders   []Sender       `json:"senders,omitempty"` // most messages first, 20 at most
 	Others    int            `json:"others,omitempty"`  // senders beyond those listed
+	Partly    int            `json:"partly,omitempty"`  // messages of the group that were not searched whole
 	First     time.Time      `json:"first,omitzero"`
 	Last      time.Time      `json:"last,omitzero"`
 	// Read is the time of the oldest read among the messages, by the ledger's clock.
@@ -72,39 +75,68 @@ const (
 
 // Message is one message of a request: its state when it was sealed, and its outcome.
 type Message struct {
+	Part   int           `json:"part,omitempty"` // the number of the part of the request that it is in
 	Seq    recall.Seq    `json:"seq"`
 	Status SealStatus    `json:"status"`
 	Sender recall.UserID `json:"sender,omitempty"`
 	Sent   time.Time     `json:"sent,omitzero"` // to the second, by the service's clock
 	// HMAC is over the content, under the request's evidence key; nil when it was not read.
 	HMAC     []byte    `json:"hmac,omitempty"`
+	Form     int       `json:"form,omitempty"`     // the form of the content in HMAC
 	Callback bool      `json:"callback,omitempty"` // known only from the callback index
 	Admin    bool      `json:"admin,omitempty"`    // sent by the app's admin
+	System   bool      `json:"system,omitempty"`   // written by the service itself: of no sender
 	Read     time.Time `json:"read,omitzero"`      // when it was read, by the ledger's clock
-	// Evidence is the text of the message, as much of it as EVIDENCE keeps. It is "" if it was not
-	// kept or has been deleted.
+	// Of is in what of the message the filter's phrase occurs; "" if no phrase was searched.
+	Of recall.PartOf `json:"of,omitempty"`
+	// Marked: it says something beside its text, such as data or a quote. It is known only while
+	// the message is sealed.
+	Marked bool `json:"-"`
+	// Content is a hash of what it says, whoever sent it, for one seal. It is known only while the
+	// message is sealed, and 0 where only the callback index knew it.
+	Content uint64 `json:"-"`
+	// Evidence is what members can read of the message, as much as EVIDENCE keeps, in the form
+	// of EvidenceOf. It is "" if it was not kept or has been deleted.
 	Evidence string `json:"evidence,omitempty"`
 
 	Outcome Outcome `json:"outcome,omitzero"`
 }
 
+// ID names the message within its request.
+func (m Message) ID() MessageID { return IDOf(m.Part, m.Seq) }
+
 // Sends reports whether an approval sends this message to the service.
 func (m Message) Sends() bool { return m.Status == SealNormal || m.Status == SealUnread }
 
-// Digest returns the digest of a seal: the SHA-256 of the app, group and topic, and of every
-// message with its status, sender, time and content HMAC, each field preceded by its length. The
-// order of messages does not matter.
-func Digest(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, messages []Message) string {
+// digestOfParts begins what the digest of several parts is of. That of one part has no such
+// beginning: it is what earlier versions made.
+const digestOfParts = "recallbot digest 2"
+
+// Digest returns the digest of a seal: the SHA-256 of the app, of every group and topic, and of
+// every message with its group, status, sender, time and content HMAC, each field preceded by its
+// length. The order of messages does not matter.
+func Digest(app recall.SDKAppID, parts []Part, messages []Message) string {
 	h := sha256.New()
+	if len(parts) != 1 {
+		field(h, []byte(digestOfParts))
+	}
 	number(h, uint64(app))
-	field(h, []byte(group))
-	field(h, []byte(topic))
+	if len(parts) != 1 {
+		number(h, uint64(len(parts)))
+	}
+	for _, p := range parts {
+		field(h, []byte(p.Group))
+		field(h, []byte(p.Topic))
+	}
 	number(h, uint64(len(messages)))
-	sorted, bySeq := messages, func(a, b Message) int { return int(int64(a.Seq) - int64(b.Seq)) }
-	if !slices.IsSortedFunc(messages, bySeq) {
-		sorted = slices.SortedFunc(slices.Values(messages), bySeq)
+	sorted, byID := messages, func(a, b Message) int { return cmp.Compare(a.ID(), b.ID()) }
+	if !slices.IsSortedFunc(messages, byID) {
+		sorted = slices.SortedFunc(slices.Values(messages), byID)
 	}
 	for _, m := range sorted {
+		if len(parts) != 1 {
+			number(h, uint64(m.Part))
+		}
 		number(h, uint64(m.Seq))
 		field(h, []byte(m.Status))
 		field(h, []byte(m.Sender))
@@ -121,7 +153,7 @@ func Digest(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, mes
 		if m.Admin {
 			flags |= 2
 		}
-		number(h, flags)
+		number(h, flags|uint64(m.Form)<<2) // so a digest of form 0 is what earlier versions made
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -137,15 +169,38 @@ func number(h hash.Hash, n uint64) {
 	h.Write(b[:])
 }
 
-// ContentHMAC returns the HMAC-SHA256 of the content of a message, under the request's evidence
-// key.
-func ContentHMAC(key []byte, m recall.Message) []byte {
+// The forms in which the content of a message is sealed.
+const (
+	formRaw       = 0 // as the service wrote it; sealed up to commit 9e56eb2
+	formCanonical = 1 // recall.Message.Content
+	// FormNow is the form of what is sealed now.
+	FormNow = formCanonical
+)
+
+// ContentHMAC returns the HMAC-SHA256 of the content of a message in a form, under the request's
+// evidence key. It returns nil for a form of a later version.
+func ContentHMAC(key []byte, m recall.Message, form int) []byte {
 	mac := hmac.New(sha256.New, key)
 	field(mac, []byte(m.From))
 	number(mac, uint64(m.Time.Unix()))
-	field(mac, m.RawBody)
-	field(mac, []byte(m.CloudCustomData))
+	switch form {
+	case formRaw:
+		field(mac, m.RawBody)
+		field(mac, []byte(m.CloudCustomData))
+	case formCanonical:
+		number(mac, formCanonical)
+		field(mac, m.Content())
+	default:
+		return nil
+	}
 	return mac.Sum(nil)
+}
+
+// Is reports whether a message that was read again is what was sealed: of the same sender, time and
+// content, compared in the form of the seal. key is the request's evidence key.
+func (m Message) Is(is recall.Message, key []byte) bool {
+	return is.From == m.Sender && is.Time.Equal(m.Sent) && len(m.HMAC) > 0 &&
+		hmac.Equal(ContentHMAC(key, is, m.Form), m.HMAC)
 }
 
 // TallyOf counts the messages of a seal by their states.
@@ -179,7 +234,7 @@ func TallyOf(messages []Message) Tally {
 		if !m.Callback && !m.Read.IsZero() && (t.Read.IsZero() || m.Read.Before(t.Read)) {
 			t.Read = m.Read
 		}
-		if m.Sender != "" {
+		if m.Sender != "" && !m.System {
 			senders[m.Sender]++
 		}
 		if !m.Sent.IsZero() {

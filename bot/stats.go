@@ -9,15 +9,15 @@ import (
 // Stats is how much work is waiting, for an operator.
 type Stats struct {
 	Open    map[State]int
-	Oldest  time.Duration // since the oldest open request was asked
-	InDoubt int           // messages
+	Oldest  map[State]time.Duration // since the oldest open request in a state was asked
+	InDoubt int                     // messages
 	Paused  bool
 	Unshown int // cards that do not show the stored state, up to 1,000 a platform
 }
 
 // Stats returns how much work is waiting now.
 func (b *Bot) Stats(ctx context.Context) (Stats, error) {
-	s := Stats{Open: map[State]int{}}
+	s := Stats{Open: map[State]int{}, Oldest: map[State]time.Duration{}}
 	err := b.Ledger.View(ctx, func(tx Tx) error {
 		open, err := tx.Requests(Query{App: b.App, States: OpenStates(), Limit: 10_000})
 		if err != nil {
@@ -25,7 +25,7 @@ func (b *Bot) Stats(ctx context.Context) (Stats, error) {
 		}
 		for _, r := range open {
 			s.Open[r.State]++
-			s.Oldest = max(s.Oldest, tx.Now().Sub(r.Asked))
+			s.Oldest[r.State] = max(s.Oldest[r.State], tx.Now().Sub(r.Asked))
 			if r.State != Running && r.State != Stopping {
 				continue
 			}

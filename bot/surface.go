@@ -17,7 +17,7 @@ import (
 type Surface interface {
 	Platform() Platform
 	// Post posts a card as a new message and returns its address. key is the same if the teller
-	// tries again after a lost answer.
+	// tries again after a lost answer, and another one after the message was deleted.
 	Post(ctx context.Context, at Place, c Card, key string) (Ref, error)
 	// Edit changes the message at ref to show the card as it is now.
 	Edit(ctx context.Context, ref Ref, c Card) error
@@ -25,9 +25,30 @@ type Surface interface {
 	// to be created for it, the returned Ref.Thread has its id, and the teller passes that on from
 	// then on.
 	Reply(ctx context.Context, ref Ref, n Note) (Ref, error)
+	// Whisper tells one person alone what no answer to an event can tell them any more, in the
+	// first of these ways that works: as an answer to what they did last, as a message in the
+	// channel that they alone see, as a direct message. If none works, it posts Whisper.Aloud.
+	Whisper(ctx context.Context, w Whisper) error
+	// Progress tells the requester alone how far the reading for their request is, in place of what
+	// their command was answered. It shows a line where and as often as the platform lets it, and
+	// drops others: the next one follows soon. last says that none follows. Nothing depends on it.
+	Progress(ctx context.Context, id RequestID, l Line, last bool)
 }
 
-// Errors of a Surface beside *Later. Any other error is tried again with growing pauses.
+// Whisper is what one person is told alone.
+type Whisper struct {
+	To    Account
+	At    Place  // where they asked
+	Card  Ref    // of their request; zero if none stands
+	Key   string // the same if the teller tries again after a lost answer
+	Lines []Line
+	// Aloud is all that others may read. It is posted in the thread of the card, or in the channel
+	// if there is no card, with a mention of To.
+	Aloud Line
+}
+
+// Errors of a Surface beside *Later. Any other error is tried again with growing pauses. Post may
+// wrap one in a *Barred.
 var (
 	// ErrGone says that the message, its thread or its channel no longer exists.
 	ErrGone = errors.New("gone from the platform")
@@ -38,6 +59,21 @@ var (
 	// word in it. Other content may be accepted in its place.
 	ErrRefused = errors.New("content refused by the platform")
 )
+
+// Barred is the error of a Post that people must make possible. Its Err wraps ErrForbidden, ErrGone
+// or ErrRefused.
+type Barred struct {
+	// Why says in the platform's words why the bot cannot post there and what to do, to the person
+	// who asked.
+	Why Line
+	Err error
+}
+
+// Error is the text of Err.
+func (b *Barred) Error() string { return b.Err.Error() }
+
+// Unwrap returns Err.
+func (b *Barred) Unwrap() error { return b.Err }
 
 // Posted remembers for a Surface which messages of its notes exist, so that a note that is tried
 // again continues where it stopped. It lives as long as the process. If it has too many notes, it

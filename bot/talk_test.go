@@ -1,57 +1,59 @@
 package bot_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"testing"
 
-	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters"
 	"recallbot/adapters/sandbox"
 	"recallbot/bot/bottest"
 )
 
-// discordDocument is Discord's published API, beside the repository.
-var discordDocument = filepath.Join("..", "..", "shared", "assets", "discord-openapi.json")
-
-// discordCheck holds what is sent to Discord to that document; nil where it is not laid out. It is
-// read once, before there is a bubble.
-var discordCheck = sync.OnceValues(func() (func(method, route string, body []byte) error, error) {
-	if _, err := os.Stat(discordDocument); err != nil {
-		if os.Getenv("CI") == "true" {
-			return nil, err
-		}
-		return nil, nil
-	}
-	return discordtest.OpenAPI(discordDocument)
-})
+// documents is the folder with what platforms publish about their API, beside the repository.
+var documents = filepath.Join("..", "..", "shared", "assets")
 
 // inMemory is a folder that is not on a disk, on the systems that have it. What a power failure
 // does is not told here.
 const inMemory = "/dev/shm"
 
-// TestTalk tells every conversation in testdata/talk, on both platforms, with the real adapters and
-// the real ledger.
+// pages is where the cards are drawn for a browser.
+var pages = flag.String("pages", "", "write each card of TestTalk as a page into this folder")
+
+// TestTalk tells every conversation in testdata/talk, on each platform, with the real adapters and
+// the real ledger. What is sent to a platform is held to its documents; where they are not laid out
+// it is not, which CI takes as a failure.
 func TestTalk(t *testing.T) {
-	check, err := discordCheck()
-	if err != nil {
-		t.Fatalf("reading Discord's document: %v", err)
+	if !exists(documents) {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("there is no %s", documents)
+		}
+		documents = ""
 	}
 	scripts, err := filepath.Glob(filepath.Join("testdata", "talk", "*.txt"))
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("there are no conversations: %v", err)
 	}
+	var platforms []string
+	for _, p := range adapters.IDs() {
+		platforms = append(platforms, string(p))
+	}
 	for _, file := range scripts {
-		name := filepath.Base(file)
-		t.Run(name[:len(name)-len(".txt")], func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bottest.Run(t, file, func(t *testing.T, s bottest.Stage) bottest.World {
+			bottest.Run(t, file, platforms, func(t *testing.T, s bottest.Stage) bottest.World {
 				o, err := sandbox.Staged(s.Platforms, s.Settings)
 				if err != nil {
 					t.Fatal(err)
 				}
-				o.Validate = check
-				if _, err := os.Stat(inMemory); err == nil {
+				o.Documents = documents
+				if *pages != "" {
+					o.Pages = filepath.Join(*pages, name)
+				}
+				if exists(inMemory) {
 					o.Folder = inMemory
 				}
 				world, err := sandbox.New(o)

@@ -12,11 +12,13 @@ import (
 	"unicode/utf8"
 
 	"recallbot/bot/command"
+
+	"golang.org/x/text/unicode/bidi"
 )
 
 // Every sentence that people read is in text/<language>.txt, one on a line, as "key = sentence". A
 // placeholder {name} takes a value. {n|message|messages} takes a number and chooses the word that
-// fits it.
+// fits it, and {n:is|are} does the same without the number.
 //
 //go:embed text/*.txt
 var textFiles embed.FS
@@ -45,7 +47,19 @@ type Span struct {
 	Kind SpanKind  `json:"kind"`
 	Text string    `json:"text,omitempty"`
 	Time time.Time `json:"time,omitzero"`
+	Form Form      `json:"form,omitempty"` // of a Moment
 }
+
+// Form says how much of a Moment is shown.
+type Form string
+
+// The forms of a Moment.
+const (
+	Exact    Form = ""         // date and time, with seconds
+	Minutes  Form = "minutes"  // date and time
+	TimeOnly Form = "time"     // the time alone, since the day is clear
+	Deadline Form = "deadline" // as TimeOnly; a platform may add how far away it is
+)
 
 // Line is one line of text as people see it, free of any platform.
 type Line []Span
@@ -57,7 +71,7 @@ func (l Line) String() string {
 	for _, s := range l {
 		switch s.Kind {
 		case Moment:
-			b.WriteString(s.Time.UTC().Format("2006-01-02 15:04:05 UTC"))
+			b.WriteString(s.Time.UTC().Format(s.Form.layout()))
 		default:
 			b.WriteString(s.Text)
 		}
@@ -75,11 +89,76 @@ func Quote(s string) Span {
 	return Span{Kind: Foreign, Text: s}
 }
 
+// Isolated returns text of others as a platform draws it, with the isolates of Unicode around it
+// where a character of it is written from right to left: else it would turn the order of the words
+// beside it. s is visible text, in which nobody else can have put an isolate.
+func Isolated(s string) string {
+	for _, r := range s {
+		switch p, _ := bidi.LookupRune(r); p.Class() {
+		case bidi.R, bidi.AL, bidi.AN:
+			return "\u2068" + s + "\u2069"
+		}
+	}
+	return s
+}
+
+// Where returns a span that names where messages are: a topic, whose id holds that of its group, or
+// a group.
+func Where(s command.Scope) Span {
+	if s.Topic != "" {
+		return Code(string(s.Topic))
+	}
+	return Code(string(s.Group))
+}
+
+// WhereEnd is Where with the end of an id that has more than most characters: topics of a group
+// begin alike.
+func WhereEnd(s command.Scope, most int) Span {
+	where := Where(s)
+	if r := []rune(where.Text); len(r) > most {
+		where.Text = "…" + string(r[len(r)-most+1:])
+	}
+	return where
+}
+
 // Code returns a span of text to copy exactly. Hidden characters become visible.
 func Code(s string) Span { return Span{Kind: CodeText, Text: Visible(s)} }
 
 // At returns a span of a time.
 func At(t time.Time) Span { return Span{Kind: Moment, Time: t} }
+
+// sameDay is how far a time may be from the one that people read it at, to be shown without a date.
+const sameDay = 12 * time.Hour
+
+// Clock returns a span of a time that is read at about the other one: without seconds, and without
+// a date where the two are close.
+func Clock(t, read time.Time) Span {
+	form := Minutes
+	if t.Sub(read).Abs() <= sameDay {
+		form = TimeOnly
+	}
+	return Span{Kind: Moment, Time: t, Form: form}
+}
+
+// Until returns a span of a deadline, as Clock does.
+func Until(t, read time.Time) Span {
+	s := Clock(t, read)
+	if s.Form == TimeOnly {
+		s.Form = Deadline
+	}
+	return s
+}
+
+// layout is the layout of package time for a moment where nobody's time zone is known.
+func (f Form) layout() string {
+	switch f {
+	case Minutes:
+		return "2006-01-02 15:04 UTC"
+	case TimeOnly, Deadline:
+		return "15:04 UTC"
+	}
+	return "2006-01-02 15:04:05 UTC"
+}
 
 // Say returns the sentence under key with its placeholders filled from args: name, value, name,
 // value. A string is treated as text of others, a Span or a Line is taken as it is, an int is a
@@ -102,6 +181,7 @@ type part struct {
 	words    string
 	name     string
 	one, few string
+	bare     bool // the word alone, without the number
 }
 
 type sentence []part
@@ -127,13 +207,17 @@ func (s sentence) fill(key string, args []any) Line {
 		}
 		switch v := v.(type) {
 		case int:
-			words(thousands(v))
-			if p.one != "" {
-				if v == 1 {
-					words(" " + p.one)
-				} else {
-					words(" " + p.few)
-				}
+			noun := p.few
+			if v == 1 {
+				noun = p.one
+			}
+			switch {
+			case p.bare:
+				words(noun)
+			case noun != "":
+				words(thousands(v) + " " + noun)
+			default:
+				words(thousands(v))
 			}
 		case Span:
 			line = append(line, v)
@@ -232,7 +316,10 @@ func parseSentence(s string) sentence {
 		hole, after, _ := strings.Cut(rest, "}")
 		fields := strings.Split(hole, "|")
 		p := part{name: fields[0]}
-		if len(fields) == 3 {
+		switch name, one, bare := strings.Cut(fields[0], ":"); {
+		case bare && len(fields) == 2:
+			p.name, p.one, p.few, p.bare = name, one, fields[1], true
+		case len(fields) == 3:
 			p.one, p.few = fields[1], fields[2]
 		}
 		parts = append(parts, p)

@@ -12,6 +12,23 @@ import (
 	"unicode/utf8"
 )
 
+// TestIsolated: text with a character that is written from right to left stands in isolates, and no
+// other text does.
+func TestIsolated(t *testing.T) {
+	for s, want := range map[string]string{
+		"": "", "Lounge 7": "Lounge 7", "каф\u00e9 最后": "каф\u00e9 最后", "🔥": "🔥",
+		"שלום": "\u2068שלום\u2069", "7 (غرفة)": "\u20687 (غرفة)\u2069", "٣ ": "\u2068٣ \u2069",
+	} {
+		if got := Isolated(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+	// of others' text none is left that could end it
+	if got := Visible("a\u2069b\u2068c"); strings.ContainsAny(got, "\u2068\u2069") {
+		t.Errorf("an isolate is visible: %q", got)
+	}
+}
+
 // TestText finds sentences that are asked for but missing, and sentences that nobody asks for.
 func TestText(t *testing.T) {
 	var files []string

@@ -11,6 +11,12 @@ type Traits struct {
 	// Workspace is the workspace of every account on a platform where user ids are global; "" if
 	// each workspace has its own.
 	Workspace string
+	// Announces says that clients announce all that a new message says. Surface.Post then leaves
+	// the messages out of a card, and the teller edits it at once: an edit announces nothing.
+	Announces bool
+	// Typed returns what a person meant by words that they typed, if the platform's clients send
+	// something else for some characters; nil if they do not.
+	Typed func(words string) string
 	// Text has the sentences that only the people of the platform read, in the form of text/en.txt.
 	// The bot uses two kinds of them: "refuse.trouble.TROUBLE.ID" in place of the common sentence,
 	// and "answer.help.ID" at the end of the help.
@@ -43,3 +49,11 @@ func (p Platform) Traits() Traits {
 
 // TypesOptions reports whether commands on the platform have typed options, not text.
 func (p Platform) TypesOptions() bool { return traits[p].TypesOptions }
+
+// Typed returns what a person on the platform meant by words that they typed.
+func (p Platform) Typed(words string) string {
+	if typed := traits[p].Typed; typed != nil {
+		return typed(words)
+	}
+	return words
+}

@@ -4,55 +4,25 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"recallbot/bot"
 )
 
-// People is a list of who may do something on one platform. The zero value is
-// nobody; there is no way to write everybody.
-type People struct {
-	Users  []string // user ids
-	Groups []string // ids of user groups on Slack, of roles on Discord
+// side is a platform that is on, as the counting of people sees it.
+type side struct {
+	bot.Crowd
+	id     bot.Platform
+	prefix string // of its variables
 }
 
-// Nobody reports whether the list is empty.
-func (p People) Nobody() bool { return len(p.Users) == 0 && len(p.Groups) == 0 }
-
-// EnvDecode reads a list that was checked: "U..." and "S..." as Slack writes
-// them, "user:ID" and "role:ID" as Discord's are written.
-func (p *People) EnvDecode(value string) error {
-	for _, item := range list(value) {
-		kind, id, found := strings.Cut(item, ":")
-		switch {
-		case kind == "role":
-			p.Groups = append(p.Groups, id)
-		case found:
-			p.Users = append(p.Users, id)
-		case slackGroupID.MatchString(item):
-			p.Groups = append(p.Groups, item)
-		default:
-			p.Users = append(p.Users, item)
+// sides are the platforms that are on, in the order of the table.
+func (r *reading) sides(c Config) (on []side) {
+	for _, p := range r.platforms {
+		if crowd, ok := c.Policy.Crowds[p.ID]; ok {
+			on = append(on, side{crowd, p.ID, p.prefix()})
 		}
 	}
-	return nil
-}
-
-// platform is one that is on, as the counting of people sees it.
-type platform struct {
-	prefix                string // of its variables
-	requesters, approvers People
-	accounts              func(Person) []string
-}
-
-func (c Config) platforms() []platform {
-	var ps []platform
-	if c.Slack.On() {
-		ps = append(ps, platform{"SLACK", c.Slack.Requesters, c.Slack.Approvers,
-			func(p Person) []string { return p.Slack }})
-	}
-	if c.Discord.On() {
-		ps = append(ps, platform{"DISCORD", c.Discord.Requesters, c.Discord.Approvers,
-			func(p Person) []string { return p.Discord }})
-	}
-	return ps
+	return on
 }
 
 // crowd is the people behind lists, as far as they are known without the network.
@@ -64,32 +34,32 @@ type crowd struct {
 // add counts the people of a list. Without a roster an account is a person;
 // with one, an account that is not in it is nobody, and a group is at most
 // everybody who has an account on the platform.
-func (c *crowd) add(p platform, list People, roster Roster) {
+func (c *crowd) add(s side, list []bot.Principal, roster bot.Roster) {
 	if c.names == nil {
 		c.names = map[string]bool{}
 	}
-	if roster == nil {
-		for _, id := range list.Users {
-			c.names[p.prefix+" "+id] = true
+	if roster.Empty() {
+		for _, p := range list {
+			if p.Group != "" {
+				c.open = true
+			} else {
+				c.names[strings.TrimSuffix(s.prefix, "_")+" "+p.User] = true
+			}
 		}
-		c.open = c.open || len(list.Groups) > 0
 		return
 	}
-	for _, person := range roster {
-		accounts := p.accounts(person)
-		if len(accounts) > 0 && len(list.Groups) > 0 ||
-			slices.ContainsFunc(list.Users, func(id string) bool { return names(accounts, id) }) {
-			c.names[person.Name] = true
+	for _, person := range roster.People {
+		for _, p := range list {
+			if has(person, s.id, func(a bot.Account) bool { return p.Group != "" || a.User == p.User }) {
+				c.names[person.Name] = true
+			}
 		}
 	}
 }
 
-// names reports whether a person's accounts name the user, whatever the workspace.
-func names(accounts []string, id string) bool {
-	return slices.ContainsFunc(accounts, func(a string) bool {
-		_, user := splitAccount(a)
-		return user == id
-	})
+// has reports whether a person has such an account on a platform, whatever the workspace.
+func has(person bot.Person, on bot.Platform, such func(bot.Account) bool) bool {
+	return slices.ContainsFunc(person.Accounts, func(a bot.Account) bool { return a.Platform == on && such(a) })
 }
 
 // bench is the people who decide together: those of one platform, or of all
@@ -100,28 +70,28 @@ type bench struct {
 }
 
 // benches leaves out those without approvers: that nobody may approve there is
-// meant, and told by Warnings.
-func (c Config) benches() []bench {
-	joined := c.Policy.Roster != nil
-	platforms := c.platforms()
-	if joined && !slices.ContainsFunc(platforms, func(p platform) bool { return !p.approvers.Nobody() }) {
+// meant, and told by a warning.
+func (r *reading) benches(c Config) []bench {
+	joined := !c.Roster.Empty()
+	sides := r.sides(c)
+	if joined && !slices.ContainsFunc(sides, func(s side) bool { return len(s.Approvers) > 0 }) {
 		return nil
 	}
 	var bs []bench
-	for _, p := range platforms {
-		if p.approvers.Nobody() && !joined {
+	for _, s := range sides {
+		if len(s.Approvers) == 0 && !joined {
 			continue
 		}
 		if !joined || len(bs) == 0 {
 			bs = append(bs, bench{})
 		}
 		b := &bs[len(bs)-1]
-		b.requesters.add(p, p.requesters, c.Policy.Roster)
-		b.approvers.add(p, p.approvers, c.Policy.Roster)
+		b.requesters.add(s, s.Requesters, c.Roster)
+		b.approvers.add(s, s.Approvers, c.Roster)
 		if b.variables != "" {
 			b.variables += " and "
 		}
-		b.variables += p.prefix + "_APPROVERS"
+		b.variables += s.prefix + "APPROVERS"
 	}
 	return bs
 }

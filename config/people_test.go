@@ -5,14 +5,16 @@ import (
 	"strings"
 	"testing"
 
+	"recallbot/bot"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // TestNumbers holds the needed approvals against the people who can give them.
 func TestNumbers(t *testing.T) {
-	const three = "- {name: mina, slack: [U1], discord: [1]}\n- {name: theo, slack: [T0/U2], discord: [2]}\n- {name: ann, slack: [U3]}\n"
-	slack := func(requesters, approvers string, more ...string) map[string]string {
-		return with(onlySlack(), append([]string{"SLACK_REQUESTERS", requesters, "SLACK_APPROVERS", approvers},
+	const three = "- {name: mina, irc: [U1], matrix: [1]}\n- {name: theo, irc: [T0/U2], matrix: [2]}\n- {name: ann, irc: [U3]}\n"
+	ircs := func(requesters, approvers string, more ...string) map[string]string {
+		return with(onlyIRC(), append([]string{"IRC_REQUESTERS", requesters, "IRC_APPROVERS", approvers},
 			more...)...)
 	}
 	for _, tt := range []struct {
@@ -21,100 +23,100 @@ func TestNumbers(t *testing.T) {
 		problems string
 		warnings string
 	}{
-		{name: "enough", env: slack("U1", "U2,U3")},
-		{name: "a user group may hold enough", env: slack("U1", "U2,S1", "POLICY_APPROVALS", "9")},
-		{name: "a role may hold enough", env: with(onlyDiscord(), "POLICY_APPROVALS", "9")},
+		{name: "enough", env: ircs("U1", "U2,U3")},
+		{name: "a user group may hold enough", env: ircs("U1", "U2,S1", "POLICY_APPROVALS", "9")},
+		{name: "a role may hold enough", env: with(onlyMatrix(), "POLICY_APPROVALS", "9")},
 		{
 			name:     "two approvers, three needed",
-			env:      slack("U1", "U2,U3", "POLICY_APPROVALS", "3"),
-			problems: "POLICY_APPROVALS: 3 people are needed besides the requester, but SLACK_APPROVERS can give 2 at most; name more people in SLACK_APPROVERS, or a group, or write POLICY_APPROVALS=2",
+			env:      ircs("U1", "U2,U3", "POLICY_APPROVALS", "3"),
+			problems: "POLICY_APPROVALS: 3 people are needed besides the requester, but IRC_APPROVERS can give 2 at most; name more people in IRC_APPROVERS, or a group, or write POLICY_APPROVALS=2",
 		},
 		{
 			name:     "the default for large requests counts too",
-			env:      slack("U1", "U2"),
-			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but SLACK_APPROVERS can give 1 at most; name more people in SLACK_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
+			env:      ircs("U1", "U2"),
+			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but IRC_APPROVERS can give 1 at most; name more people in IRC_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
 		},
-		{name: "one approver, one needed for any", env: slack("U1", "U2", "POLICY_LARGE_APPROVALS", "1")},
-		{name: "no request can be large", env: slack("U1", "U2", "POLICY_LARGE_FROM", "11", "POLICY_MAX_MESSAGES",
+		{name: "one approver, one needed for any", env: ircs("U1", "U2", "POLICY_LARGE_APPROVALS", "1")},
+		{name: "no request can be large", env: ircs("U1", "U2", "POLICY_LARGE_FROM", "11", "POLICY_MAX_MESSAGES",
 			"10")},
 		{
 			name:     "a request can just be large",
-			env:      slack("U1", "U2", "POLICY_LARGE_FROM", "10", "POLICY_MAX_MESSAGES", "10"),
-			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but SLACK_APPROVERS can give 1 at most; name more people in SLACK_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
+			env:      ircs("U1", "U2", "POLICY_LARGE_FROM", "10", "POLICY_MAX_MESSAGES", "10"),
+			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but IRC_APPROVERS can give 1 at most; name more people in IRC_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
 		},
 		{
 			name:     "the only approver is the only requester",
-			env:      slack("U1", "U1"),
-			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but SLACK_APPROVERS can give 0 at most; name more people in SLACK_APPROVERS, or a group",
+			env:      ircs("U1", "U1"),
+			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but IRC_APPROVERS can give 0 at most; name more people in IRC_APPROVERS, or a group",
 		},
 		{
 			name:     "every requester is an approver",
-			env:      slack("U1,U2", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
-			problems: "POLICY_LARGE_APPROVALS: 3 people are needed besides the requester, but SLACK_APPROVERS can give 2 at most; name more people in SLACK_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=2",
+			env:      ircs("U1,U2", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
+			problems: "POLICY_LARGE_APPROVALS: 3 people are needed besides the requester, but IRC_APPROVERS can give 2 at most; name more people in IRC_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=2",
 		},
 		{name: "a requester out of a group need not be an approver",
-			env:      slack("U1,S1", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
-			warnings: "POLICY_LARGE_APPROVALS: large requests of SLACK U1 cannot be approved: 3 people are needed besides them; name more people in SLACK_APPROVERS"},
-		{name: "one requester is an approver", env: slack("U1,U9", "U1", "POLICY_LARGE_APPROVALS", "1"),
-			warnings: "POLICY_APPROVALS: what SLACK U1 asks for cannot be approved: 1 person is needed besides them; name more people in SLACK_APPROVERS"},
-		{name: "nobody may ask", env: slack("", "U1", "POLICY_LARGE_APPROVALS", "1"),
-			warnings: "SLACK_REQUESTERS: is empty: nobody may ask here; name those who may"},
-		{name: "nobody may approve", env: slack("U1", ""),
-			warnings: "SLACK_APPROVERS: is empty: nobody may approve here; name those who may"},
-		{name: "nobody may do anything", env: slack("", ""),
-			warnings: "SLACK_REQUESTERS: is empty: nobody may ask here; name those who may\nSLACK_APPROVERS: is empty: nobody may approve here; name those who may"},
+			env:      ircs("U1,S1", "U1,U2,U3", "POLICY_LARGE_APPROVALS", "3"),
+			warnings: "POLICY_LARGE_APPROVALS: large requests of IRC U1 cannot be approved: 3 people are needed besides them; name more people in IRC_APPROVERS"},
+		{name: "one requester is an approver", env: ircs("U1,U9", "U1", "POLICY_LARGE_APPROVALS", "1"),
+			warnings: "POLICY_APPROVALS: what IRC U1 asks for cannot be approved: 1 person is needed besides them; name more people in IRC_APPROVERS"},
+		{name: "nobody may ask", env: ircs("", "U1", "POLICY_LARGE_APPROVALS", "1"),
+			warnings: "IRC_REQUESTERS: is empty: nobody may ask here; name those who may"},
+		{name: "nobody may approve", env: ircs("U1", ""),
+			warnings: "IRC_APPROVERS: is empty: nobody may approve here; name those who may"},
+		{name: "nobody may do anything", env: ircs("", ""),
+			warnings: "IRC_REQUESTERS: is empty: nobody may ask here; name those who may\nIRC_APPROVERS: is empty: nobody may approve here; name those who may"},
 		{
 			name:     "each platform for itself",
-			env:      with(bothPlatforms(), "SLACK_APPROVERS", "U2,U3", "DISCORD_APPROVERS", "user:2"),
-			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but DISCORD_APPROVERS can give 1 at most; name more people in DISCORD_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
+			env:      with(bothPlatforms(), "IRC_APPROVERS", "U2,U3", "MATRIX_APPROVERS", "user:2"),
+			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but MATRIX_APPROVERS can give 1 at most; name more people in MATRIX_APPROVERS, or a group, or write POLICY_LARGE_APPROVALS=1",
 		},
 		{name: "no roster for two platforms", env: bothPlatforms(),
-			warnings: "POLICY_ROSTER_FILE: is not set: whoever has an account on both platforms counts as two people; write a roster that joins the accounts of each person"},
+			warnings: "POLICY_ROSTER_FILE: is not set: whoever has an account on two platforms counts as two people; write a roster that joins the accounts of each person"},
 		{
 			name: "a roster joins the platforms",
-			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "U3", "DISCORD_REQUESTERS",
-				"user:1", "DISCORD_APPROVERS", "user:2",
+			env: with(bothPlatforms(), "IRC_REQUESTERS", "U1", "IRC_APPROVERS", "U3", "MATRIX_REQUESTERS",
+				"user:1", "MATRIX_APPROVERS", "user:2",
 				"POLICY_ROSTER_FILE", file(t, three)),
 		},
 		{
 			name: "two accounts of one person count once",
-			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "U2", "DISCORD_REQUESTERS",
-				"user:1", "DISCORD_APPROVERS", "user:2",
+			env: with(bothPlatforms(), "IRC_REQUESTERS", "U1", "IRC_APPROVERS", "U2", "MATRIX_REQUESTERS",
+				"user:1", "MATRIX_APPROVERS", "user:2",
 				"POLICY_ROSTER_FILE", file(t, three)),
-			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but SLACK_APPROVERS and DISCORD_APPROVERS can give 1 at most; name more people in SLACK_APPROVERS and DISCORD_APPROVERS and in the roster, or write POLICY_LARGE_APPROVALS=1",
+			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but IRC_APPROVERS and MATRIX_APPROVERS can give 1 at most; name more people in IRC_APPROVERS and MATRIX_APPROVERS and in the roster, or write POLICY_LARGE_APPROVALS=1",
 		},
 		{
 			name: "the requester's other account does not help",
-			env: with(bothPlatforms(), "SLACK_REQUESTERS", "U1", "SLACK_APPROVERS", "", "DISCORD_REQUESTERS", "",
-				"DISCORD_APPROVERS", "user:1", "POLICY_ROSTER_FILE", file(t, three)),
-			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but SLACK_APPROVERS and DISCORD_APPROVERS can give 0 at most; name more people in SLACK_APPROVERS and DISCORD_APPROVERS and in the roster",
+			env: with(bothPlatforms(), "IRC_REQUESTERS", "U1", "IRC_APPROVERS", "", "MATRIX_REQUESTERS", "",
+				"MATRIX_APPROVERS", "user:1", "POLICY_ROSTER_FILE", file(t, three)),
+			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but IRC_APPROVERS and MATRIX_APPROVERS can give 0 at most; name more people in IRC_APPROVERS and MATRIX_APPROVERS and in the roster",
 		},
 		{
 			name:     "a group is no larger than the roster",
-			env:      slack("U1", "S1", "POLICY_APPROVALS", "4", "POLICY_ROSTER_FILE", file(t, three)),
-			problems: "POLICY_APPROVALS: 4 people are needed besides the requester, but SLACK_APPROVERS can give 2 at most; name more people in SLACK_APPROVERS and in the roster, or write POLICY_APPROVALS=2",
+			env:      ircs("U1", "S1", "POLICY_APPROVALS", "4", "POLICY_ROSTER_FILE", file(t, three)),
+			problems: "POLICY_APPROVALS: 4 people are needed besides the requester, but IRC_APPROVERS can give 2 at most; name more people in IRC_APPROVERS and in the roster, or write POLICY_APPROVALS=2",
 		},
 		{
 			name:     "nobody is in a group without an account on its platform",
-			env:      with(onlyDiscord(), "DISCORD_REQUESTERS", "user:1", "POLICY_ROSTER_FILE", file(t, three)),
-			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but DISCORD_APPROVERS can give 1 at most; name more people in DISCORD_APPROVERS and in the roster, or write POLICY_LARGE_APPROVALS=1",
+			env:      with(onlyMatrix(), "MATRIX_REQUESTERS", "user:1", "POLICY_ROSTER_FILE", file(t, three)),
+			problems: "POLICY_LARGE_APPROVALS: 2 people are needed besides the requester, but MATRIX_APPROVERS can give 1 at most; name more people in MATRIX_APPROVERS and in the roster, or write POLICY_LARGE_APPROVALS=1",
 		},
 		{
 			name: "who is not in the roster cannot ask or approve",
-			env:  slack("U1,U8", "U2,U3,U9", "POLICY_ROSTER_FILE", file(t, three)),
-			warnings: "SLACK_REQUESTERS: U8 is not in the roster, so they may not ask; add them to POLICY_ROSTER_FILE\n" +
-				"SLACK_APPROVERS: U9 is not in the roster, so they may not approve; add them to POLICY_ROSTER_FILE",
+			env:  ircs("U1,U8", "U2,U3,U9", "POLICY_ROSTER_FILE", file(t, three)),
+			warnings: "IRC_REQUESTERS: U8 is not in the roster, so they may not ask; add them to POLICY_ROSTER_FILE\n" +
+				"IRC_APPROVERS: U9 is not in the roster, so they may not approve; add them to POLICY_ROSTER_FILE",
 		},
 		{
 			name:     "no approver is in the roster",
-			env:      slack("U1", "U7,U8,U9", "POLICY_ROSTER_FILE", file(t, three)),
-			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but SLACK_APPROVERS can give 0 at most; name more people in SLACK_APPROVERS and in the roster",
+			env:      ircs("U1", "U7,U8,U9", "POLICY_ROSTER_FILE", file(t, three)),
+			problems: "POLICY_APPROVALS: 1 person is needed besides the requester, but IRC_APPROVERS can give 0 at most; name more people in IRC_APPROVERS and in the roster",
 		},
-		{name: "a roster and nobody", env: slack("", "", "POLICY_ROSTER_FILE", file(t, three)),
-			warnings: "SLACK_REQUESTERS: is empty: nobody may ask here; name those who may\nSLACK_APPROVERS: is empty: nobody may approve here; name those who may"},
-		{name: "both ways of delivery", env: with(onlySlack(), "SLACK_SIGNING_SECRET", "x"),
-			warnings: "SLACK_SIGNING_SECRET: is not used: SLACK_APP_TOKEN is set, so events come over Socket Mode; remove one of the two"},
-		{name: "a deadline before the default reminder", env: with(onlySlack(), "POLICY_APPROVE_WITHIN", "6m"),
+		{name: "a roster and nobody", env: ircs("", "", "POLICY_ROSTER_FILE", file(t, three)),
+			warnings: "IRC_REQUESTERS: is empty: nobody may ask here; name those who may\nIRC_APPROVERS: is empty: nobody may approve here; name those who may"},
+		{name: "both ways of delivery", env: with(onlyIRC(), "IRC_SECRETS", "x"),
+			warnings: "IRC_SECRETS: is not used; remove it"},
+		{name: "a deadline before the default reminder", env: with(onlyIRC(), "POLICY_APPROVE_WITHIN", "6m"),
 			warnings: "POLICY_REMIND_AFTER: 10m0s is not before POLICY_APPROVE_WITHIN, 6m0s: nobody is reminded; write less, such as 2m0s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,7 +129,7 @@ func TestNumbers(t *testing.T) {
 				t.Fatalf("problems:\n%s", diff)
 			}
 			if err == nil {
-				if diff := cmp.Diff(tt.warnings, Problems(c.Warnings()).Error()); diff != "" {
+				if diff := cmp.Diff(tt.warnings, Problems(c.Warnings).Error()); diff != "" {
 					t.Errorf("warnings:\n%s", diff)
 				}
 			}
@@ -161,8 +163,8 @@ func TestMost(t *testing.T) {
 			best = max(best, others)
 		}
 		var b bench
-		b.requesters.add(platform{}, People{Users: requesters}, nil)
-		b.approvers.add(platform{}, People{Users: approvers}, nil)
+		b.requesters.add(side{}, users(requesters), bot.Roster{})
+		b.approvers.add(side{}, users(approvers), bot.Roster{})
 		if got, known := b.most(); got != best || !known {
 			t.Errorf("requesters %s, approvers %s: %d, want %d", strings.Join(requesters, " "),
 				strings.Join(approvers, " "), got, best)
@@ -174,4 +176,11 @@ func TestMost(t *testing.T) {
 			}
 		}
 	}
+}
+
+func users(ids []string) (l []bot.Principal) {
+	for _, id := range ids {
+		l = append(l, bot.Principal{User: id})
+	}
+	return l
 }

@@ -33,23 +33,10 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// inTableOrder sorts problems as their variables stand in the table; those of
-// one variable keep their order.
-func inTableOrder(ps []Problem) {
-	place := make(map[string]int, 2*len(table))
-	for i, v := range table {
-		place[v.Name] = i
-		if v.Secret {
-			place[v.Name+fileSuffix] = i
-		}
-	}
-	slices.SortStableFunc(ps, func(a, b Problem) int { return place[a.Variable] - place[b.Variable] })
-}
-
-// quote shows a faulty value to the operator who wrote it. A value that may be
+// Quote shows a faulty value to the operator who wrote it. A value that may be
 // a secret in the wrong place is described instead: a token, a URL with a
 // password, what mixes letters and digits as keys do, anything long.
-func quote(value string) string {
+func Quote(value string) string {
 	if maybeSecret(value) || maybeKey(value) || len(value) >= 32 {
 		return "a value"
 	}

@@ -15,13 +15,13 @@ func TestQuoteHidesKeys(t *testing.T) {
 		"swordfish", "SWORDFISH", "correcthorsebattery", "correct-horse", "qWertyU",
 		"abc/def=", "the key is opensesame",
 	} {
-		if got := quote(key); got != "a value" {
+		if got := Quote(key); got != "a value" {
 			t.Errorf("%s is quoted as %s", key, got)
 		}
 	}
 	for _, value := range []string{"", "ten", "10", "10minutes", "1h30m", "99999d2000000h", "everyone", "singapur",
 		"U0MINA", "S0LEADS123", "role:12", "-5", "0.5s", "2026-11-23", "on request", ":80", "host"} {
-		if got := quote(value); got != `"`+value+`"` {
+		if got := Quote(value); got != `"`+value+`"` {
 			t.Errorf("%q is hidden as %s", value, got)
 		}
 	}
@@ -34,7 +34,7 @@ func TestProblemsQuoteNoOthers(t *testing.T) {
 		"anchor": "- name: *hunter2secret", "tab": "hunter2secret:\n\t- x", "tag": "- !<hunter2secret x",
 		"bracket": "[hunter2secret", "two": "- a: 1\n--- \nhunter2secret: [",
 	} {
-		_, problems := parseRoster([]byte(body))
+		_, problems := parseRoster([]byte(body), platforms)
 		if len(problems) == 0 {
 			t.Errorf("%s: no problem", name)
 		}

@@ -6,24 +6,14 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
+	"recallbot/bot"
+
 	"go.yaml.in/yaml/v3"
 )
-
-// Roster joins accounts into people. Without one (nil) every account is a
-// person of its own.
-type Roster []Person
-
-// Person is a human and every account of theirs.
-type Person struct {
-	Name string
-	// Slack holds user ids, each with or without its workspace: "T0123/U0456" or "U0456".
-	Slack []string
-	// Discord holds user ids.
-	Discord []string
-}
 
 // loadRoster reads the roster that a file holds, a list of people:
 //
@@ -31,46 +21,49 @@ type Person struct {
 //     slack: [T0123/U0456]
 //     discord: [80351110224678912]
 //
-// No name and no account may stand there twice: whose it is would then depend on
-// the reader. Every problem is told, with the line it is on.
-func loadRoster(path string) (Roster, []Problem) {
+// Beside the name the keys are the ids of the platforms. No name and no account
+// may stand there twice: whose it is would then depend on the reader. Every
+// problem is told, with the line it is on.
+func loadRoster(path string, platforms []Platform) (bot.Roster, []Problem) {
 	data, what := readFile(path)
 	if what != "" {
-		return nil, []Problem{{What: what, Mend: "write the path of a readable YAML file"}}
+		return bot.Roster{}, []Problem{{What: what, Mend: "write the path of a readable YAML file"}}
 	}
-	return parseRoster(data)
+	return parseRoster(data, platforms)
 }
 
-func parseRoster(data []byte) (Roster, []Problem) {
-	const example = "write a list of people, each as: - {name: mina, slack: [U0123456789], discord: [80351110224678912]}"
+func parseRoster(data []byte, platforms []Platform) (roster bot.Roster, problems []Problem) {
+	r := rosterReader{platforms: platforms, named: map[string]int{}}
+	example := "write a list of people, each as: " + r.example(platforms...)
 	const nobodyListed = "the roster lists nobody, so that nobody could ask or approve"
+	bad := func(what, mend string) (bot.Roster, []Problem) {
+		return bot.Roster{}, []Problem{{What: what, Mend: mend}}
+	}
 	var doc, more yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil, []Problem{{What: nobodyListed, Mend: example}}
+		return bad(nobodyListed, example)
 	case err != nil:
-		return nil, []Problem{{What: "the roster is not YAML" + atLine(err), Mend: example}}
+		return bad("the roster is not YAML"+atLine(err), example)
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, []Problem{{What: "the roster goes on after its first document", Mend: "write one document"}}
+		return bad("the roster goes on after its first document", "write one document")
 	}
 
 	if len(doc.Content) == 0 { // unreachable unless the parser calls an empty document one
-		return nil, []Problem{{What: nobodyListed, Mend: example}}
+		return bad(nobodyListed, example)
 	}
 	people := doc.Content[0]
 	if people.Kind == yaml.ScalarNode && people.Tag == "!!null" || people.Kind == yaml.SequenceNode &&
 		len(people.Content) == 0 {
-		return nil, []Problem{{What: nobodyListed, Mend: example}}
+		return bad(nobodyListed, example)
 	}
 	if people.Kind != yaml.SequenceNode {
-		return nil, []Problem{{What: fmt.Sprintf("the roster is not a list (line %d)", people.Line), Mend: example}}
+		return bad(fmt.Sprintf("the roster is not a list (line %d)", people.Line), example)
 	}
-	r := rosterReader{named: map[string]int{}, slack: map[string][]account{}, discord: map[string][]account{}}
-	roster := make(Roster, 0, len(people.Content))
 	for _, node := range people.Content {
-		roster = append(roster, r.person(node))
+		roster.People = append(roster.People, r.person(node))
 	}
 	return roster, r.problems
 }
@@ -86,27 +79,46 @@ func atLine(err error) string {
 
 var yamlLine = regexp.MustCompile(`\bline \d+`)
 
-// account is where an account was named.
-type account struct {
-	team string // "" where the roster does not say
+type rosterReader struct {
+	platforms []Platform
+	problems  []Problem
+	named     map[string]int // line by folded name
+	taken     []takenAccount
+}
+
+// takenAccount is an account and the line on which it was named.
+type takenAccount struct {
+	bot.Account
 	line int
 }
 
-type rosterReader struct {
-	problems []Problem
-	named    map[string]int // line by folded name
-	slack    map[string][]account
-	discord  map[string][]account
+// example is how a person is written who has an account on each of the platforms.
+func (r *rosterReader) example(platforms ...Platform) string {
+	b := strings.Builder{}
+	b.WriteString("- {name: mina")
+	for _, p := range platforms {
+		fmt.Fprintf(&b, ", %s: [%s]", p.ID, p.Example)
+	}
+	return b.String() + "}"
+}
+
+// keys are the ids of the platforms, in words.
+func (r *rosterReader) keys(form string) []string {
+	var l []string
+	for _, p := range r.platforms {
+		l = append(l, fmt.Sprintf(form, p.ID))
+	}
+	return l
 }
 
 func (r *rosterReader) problem(line int, what, mend string) {
 	r.problems = append(r.problems, Problem{What: fmt.Sprintf("line %d of the roster: %s", line, what), Mend: mend})
 }
 
-func (r *rosterReader) person(node *yaml.Node) Person {
-	var p Person
+func (r *rosterReader) person(node *yaml.Node) bot.Person {
+	var p bot.Person
 	if node.Kind != yaml.MappingNode {
-		r.problem(node.Line, "is not a person", "write it as - {name: mina, slack: [U0123456789]}")
+		r.problem(node.Line, "is not a person", "write it as "+r.example(r.platforms[:1]...))
 		return p
 	}
 	before := len(r.problems)
@@ -114,19 +126,19 @@ func (r *rosterReader) person(node *yaml.Node) Person {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if seen[key.Value] {
-			r.problem(key.Line, quote(key.Value)+" is there twice for one person", "write it once")
+			r.problem(key.Line, Quote(key.Value)+" is there twice for one person", "write it once")
 			continue
 		}
 		seen[key.Value] = true
-		switch key.Value {
-		case "name":
+		platform := slices.IndexFunc(r.platforms, func(p Platform) bool { return string(p.ID) == key.Value })
+		switch {
+		case key.Value == "name":
 			p.Name = r.name(value)
-		case "slack":
-			p.Slack = r.accounts(value, r.slack, isSlackAccount, "U0123456789 or T0123456789/U0123456789")
-		case "discord":
-			p.Discord = r.accounts(value, r.discord, isSnowflake, "80351110224678912")
+		case platform >= 0:
+			p.Accounts = append(p.Accounts, r.accounts(value, r.platforms[platform])...)
 		default:
-			r.problem(key.Line, quote(key.Value)+" is not known", "write name, slack or discord")
+			r.problem(key.Line, Quote(key.Value)+" is not known",
+				"write "+alternatives(append([]string{"name"}, r.keys("%s")...)))
 		}
 	}
 	if len(r.problems) > before {
@@ -135,9 +147,9 @@ func (r *rosterReader) person(node *yaml.Node) Person {
 	if !seen["name"] {
 		r.problem(node.Line, "a person has no name", "write name: and what they are called")
 	}
-	if len(p.Slack) == 0 && len(p.Discord) == 0 {
+	if len(p.Accounts) == 0 {
 		r.problem(node.Line, "a person has no account",
-			"write slack: or discord: with a list of user ids, or remove the person")
+			"write "+alternatives(r.keys("%s:"))+" with a list of user ids, or remove the person")
 	}
 	return p
 }
@@ -153,7 +165,7 @@ func (r *rosterReader) name(node *yaml.Node) string {
 	}
 	folded := strings.ToLower(name)
 	if line, ok := r.named[folded]; ok {
-		r.problem(node.Line, fmt.Sprintf("the name %s is taken on line %d", quote(name), line),
+		r.problem(node.Line, fmt.Sprintf("the name %s is taken on line %d", Quote(name), line),
 			"give every person a name of their own")
 	} else {
 		r.named[folded] = node.Line
@@ -161,44 +173,28 @@ func (r *rosterReader) name(node *yaml.Node) string {
 	return name
 }
 
-func (r *rosterReader) accounts(node *yaml.Node, taken map[string][]account, good func(string) bool,
-	example string) []string {
+func (r *rosterReader) accounts(node *yaml.Node, p Platform) (own []bot.Account) {
 	if node.Kind != yaml.SequenceNode {
-		r.problem(node.Line, "the accounts are not a list", "write them in brackets: ["+example+"]")
+		r.problem(node.Line, "the accounts are not a list", "write them in brackets: ["+p.Example+"]")
 		return nil
 	}
-	var ids []string
 	for _, item := range node.Content {
-		if item.Kind != yaml.ScalarNode || !good(item.Value) {
-			r.problem(item.Line, quote(item.Value)+" is not an account", "write "+example)
+		a, ok := bot.Account{}, item.Kind == yaml.ScalarNode
+		if ok {
+			a, ok = p.Account(item.Value)
+		}
+		if !ok {
+			r.problem(item.Line, Quote(item.Value)+" is not an account", "write "+p.Example)
 			continue
 		}
-		team, user := splitAccount(item.Value)
-		clash := false
-		for _, other := range taken[user] {
-			if other.team == team || other.team == "" || team == "" {
-				r.problem(item.Line, fmt.Sprintf("the account %s is named on line %d already", quote(item.Value),
-					other.line), "name every account once")
-				clash = true
-				break
-			}
+		before := slices.IndexFunc(r.taken, func(t takenAccount) bool { return t.Is(a) })
+		if before >= 0 {
+			r.problem(item.Line, fmt.Sprintf("the account %s is named on line %d already", Quote(item.Value),
+				r.taken[before].line), "name every account once")
+			continue
 		}
-		if !clash {
-			taken[user] = append(taken[user], account{team, item.Line})
-			ids = append(ids, item.Value)
-		}
+		r.taken = append(r.taken, takenAccount{a, item.Line})
+		own = append(own, a)
 	}
-	return ids
-}
-
-var slackAccount = regexp.MustCompile(`^([TE][A-Z0-9]+/)?[UW][A-Z0-9]+$`)
-
-func isSlackAccount(s string) bool { return slackAccount.MatchString(s) }
-
-// splitAccount parts "T0123/U0456" into workspace and user; a bare user has no workspace.
-func splitAccount(s string) (team, user string) {
-	if team, user, found := strings.Cut(s, "/"); found {
-		return team, user
-	}
-	return "", s
+	return own
 }

@@ -5,6 +5,9 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"recallbot/bot"
+	"recallbot/recall"
 )
 
 // judge applies the rules that join several variables, each only where the
@@ -13,7 +16,7 @@ func (r *reading) judge(c Config) {
 	r.judgeChat()
 	r.judgePlatforms()
 	r.judgePolicy(c)
-	if r.given["INDEX"] && !r.bad["INDEX"] && c.Evidence.Index != IndexOff && !r.given["CHAT_WEBHOOK_TOKEN"] {
+	if r.given["INDEX"] && !r.bad["INDEX"] && c.Evidence.Index != bot.IndexOff && !r.given["CHAT_WEBHOOK_TOKEN"] {
 		r.problem("INDEX", "needs the callbacks, which are off", "set CHAT_WEBHOOK_TOKEN, or write INDEX=off")
 	}
 	if !r.bad["HTTP_ADDR"] && !r.bad["ADMIN_ADDR"] && c.HTTP.Addr == c.HTTP.AdminAddr {
@@ -33,53 +36,64 @@ func (r *reading) judgeChat() {
 	case key && sig:
 		r.problem("CHAT_USER_SIG", "is set, and so is CHAT_SECRET_KEY, which makes UserSigs", "keep one of the two")
 	}
+	if sig, err := recall.ParseUserSig(r.values["CHAT_USER_SIG"]); err == nil && !r.bad["CHAT_SDK_APP_ID"] &&
+		!r.bad["CHAT_ADMIN"] {
+		app, admin := r.values["CHAT_SDK_APP_ID"], r.values["CHAT_ADMIN"]
+		if app != "" && (fmt.Sprint(sig.SDKAppID) != app || string(sig.User) != admin) {
+			r.problem("CHAT_USER_SIG", fmt.Sprintf("is of %q for the app %d, not of %q for the app %s", sig.User,
+				sig.SDKAppID, admin, app),
+				"write one of CHAT_ADMIN for CHAT_SDK_APP_ID")
+		}
+	}
 	if !r.given["CHAT_REGION"] && !r.given["CHAT_BASE_URL"] {
 		r.problem("CHAT_REGION", "is not set, and neither is CHAT_BASE_URL",
-			"write "+strings.Join(Regions, ", ")+" (where the app was created)")
+			"write "+strings.Join(names(recall.Regions()), ", ")+" (where the app was created)")
 	}
 }
 
 func (r *reading) judgePlatforms() {
-	slack, discord := r.anyGiven("SLACK_"), r.anyGiven("DISCORD_")
-	if slack == "" && discord == "" {
-		r.problem("SLACK_BOT_TOKEN", "is not set, and neither is DISCORD_BOT_TOKEN", "set one of the two, or both")
+	var switches []string
+	some := false
+	for _, p := range r.platforms {
+		first := p.Variables[0]
+		switches = append(switches, first.Name)
+		name := r.anyGiven(p)
+		if name == "" {
+			continue
+		}
+		some = true
+		if !r.given[first.Name] {
+			r.problem(first.Name, "is not set, but "+name+" is",
+				first.Missing+", or remove every "+p.prefix()+" variable")
+		}
+		for _, v := range p.Variables[1:] {
+			if v.Missing != "" && !r.given[v.Name] {
+				r.problem(v.Name, "is not set", v.Missing)
+			}
+		}
+		if p.Judge != nil {
+			problems, warnings := p.Judge(func(name string) bool { return r.given[name] })
+			for _, p := range problems {
+				r.problem(p.Variable, p.What, p.Mend)
+			}
+			r.warnings = append(r.warnings, warnings...)
+		}
 	}
-	if slack != "" {
-		if !r.given["SLACK_BOT_TOKEN"] {
-			r.problem("SLACK_BOT_TOKEN", "is not set, but "+slack+" is",
-				"write the bot token (xoxb-...), or remove every SLACK_ variable")
-		}
-		if !r.given["SLACK_APP_TOKEN"] && !r.given["SLACK_SIGNING_SECRET"] {
-			r.problem("SLACK_APP_TOKEN", "is not set, and neither is SLACK_SIGNING_SECRET",
-				"set the app token (xapp-...) for Socket Mode, or the signing secret for HTTP")
-		}
-		if !r.given["SLACK_CHANNELS"] {
-			r.problem("SLACK_CHANNELS", "is not set", "write the ids of the channels where the bot may be used, or any")
-		}
-	}
-	if discord != "" {
-		if !r.given["DISCORD_BOT_TOKEN"] {
-			r.problem("DISCORD_BOT_TOKEN", "is not set, but "+discord+" is",
-				"write the bot token, or remove every DISCORD_ variable")
-		}
-		if !r.given["DISCORD_APPLICATION_ID"] {
-			r.problem("DISCORD_APPLICATION_ID", "is not set", "write the Application ID of the developer portal")
-		}
-		if !r.given["DISCORD_GUILDS"] {
-			r.problem("DISCORD_GUILDS", "is not set", "write the ids of the guilds that the bot serves")
-		}
-		if !r.given["DISCORD_CHANNELS"] {
-			r.problem("DISCORD_CHANNELS", "is not set",
-				"write the ids of the channels where the bot may be used, or any")
-		}
+	switch {
+	case some:
+	case len(switches) == 1:
+		r.problem(switches[0], "is not set", r.platforms[0].Variables[0].Missing)
+	case len(switches) > 1:
+		r.problem(switches[0], "is not set, and neither is "+strings.Join(switches[1:], " or "),
+			"set one of them, or several")
 	}
 }
 
-// anyGiven returns the first variable with the prefix that is set, or "".
-func (r *reading) anyGiven(prefix string) string {
-	for _, e := range table {
-		if strings.HasPrefix(e.Name, prefix) && r.given[e.Name] {
-			return e.Name
+// anyGiven returns the first of a platform's variables that is set, or "".
+func (r *reading) anyGiven(p Platform) string {
+	for _, v := range p.Variables {
+		if r.given[v.Name] {
+			return v.Name
 		}
 	}
 	return ""
@@ -95,28 +109,28 @@ func (r *reading) judgePolicy(c Config) {
 			fmt.Sprintf("write less, such as %v", c.Policy.ApproveWithin/3))
 	}
 
-	for _, name := range []string{"SLACK_BOT_TOKEN", "SLACK_REQUESTERS", "SLACK_APPROVERS", "DISCORD_BOT_TOKEN",
-		"DISCORD_REQUESTERS", "DISCORD_APPROVERS",
-		"POLICY_APPROVALS", "POLICY_LARGE_FROM", "POLICY_LARGE_APPROVALS", "POLICY_MAX_MESSAGES",
-		"POLICY_ROSTER_FILE"} {
-		if r.bad[name] {
-			return // what people there are is not known
-		}
+	unknown := []string{"POLICY_APPROVALS", "POLICY_LARGE_FROM", "POLICY_LARGE_APPROVALS", "POLICY_MAX_MESSAGES",
+		"POLICY_ROSTER_FILE"}
+	for _, p := range r.platforms {
+		unknown = append(unknown, p.Variables[0].Name, p.prefix()+"REQUESTERS", p.prefix()+"APPROVERS")
 	}
-	for _, b := range c.benches() {
+	if slices.ContainsFunc(unknown, func(name string) bool { return r.bad[name] }) {
+		return // what people there are is not known
+	}
+	for _, b := range r.benches(c) {
 		most, known := b.most()
 		if !known {
 			continue
 		}
 		variable, needed := "POLICY_APPROVALS", c.Policy.Approvals
 		if most >= needed {
-			variable, needed = "POLICY_LARGE_APPROVALS", c.Policy.largest()
+			variable, needed = "POLICY_LARGE_APPROVALS", largest(c.Policy)
 		}
 		if most >= needed {
 			continue
 		}
 		mend := "name more people in " + b.variables + ", or a group"
-		if c.Policy.Roster != nil {
+		if !c.Roster.Empty() {
 			mend = "name more people in " + b.variables + " and in the roster"
 		}
 		if most > 0 {
@@ -129,12 +143,7 @@ func (r *reading) judgePolicy(c Config) {
 
 // largest is how many approvals a request can need at most: large ones only
 // come when so many messages may be asked for.
-func (p Policy) largest() int {
-	if p.LargeFrom > p.MaxMessages {
-		return p.Approvals
-	}
-	return max(p.Approvals, p.LargeApprovals)
-}
+func largest(p bot.Policy) int { return p.Needed(p.MaxMessages) }
 
 func count(n int, one, many string) string {
 	if n == 1 {
@@ -143,70 +152,55 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Warnings returns what is valid in a loaded configuration, but probably not meant.
-func (c Config) Warnings() []Problem {
-	var ps []Problem
-	warn := func(variable, what, mend string) { ps = append(ps, Problem{variable, what, mend}) }
-
-	platforms := c.platforms()
-	for _, p := range platforms {
-		if p.requesters.Nobody() {
-			warn(p.prefix+"_REQUESTERS", "is empty: nobody may ask here", "name those who may")
-		}
-		if p.approvers.Nobody() {
-			warn(p.prefix+"_APPROVERS", "is empty: nobody may approve here", "name those who may")
-		}
-		if c.Policy.Roster != nil {
-			for _, id := range c.Policy.Roster.missing(p, p.requesters) {
-				warn(p.prefix+"_REQUESTERS", id+" is not in the roster, so they may not ask",
-					"add them to POLICY_ROSTER_FILE")
+// warn tells what is valid in a loaded configuration, but probably not meant.
+func (r *reading) warn(c Config) {
+	sides := r.sides(c)
+	for _, s := range sides {
+		for _, l := range []struct {
+			variable, act string
+			people        []bot.Principal
+		}{{"REQUESTERS", "ask", s.Requesters}, {"APPROVERS", "approve", s.Approvers}} {
+			if len(l.people) == 0 {
+				r.warning(s.prefix+l.variable, "is empty: nobody may "+l.act+" here", "name those who may")
 			}
-			for _, id := range c.Policy.Roster.missing(p, p.approvers) {
-				warn(p.prefix+"_APPROVERS", id+" is not in the roster, so they may not approve",
-					"add them to POLICY_ROSTER_FILE")
+			for _, p := range l.people {
+				if p.User != "" && !c.Roster.Empty() && !lists(c.Roster, s.id, p.User) {
+					r.warning(s.prefix+l.variable, p.User+" is not in the roster, so they may not "+l.act,
+						"add them to POLICY_ROSTER_FILE")
+				}
 			}
 		}
 	}
-	if c.Slack.AppToken.Set() && len(c.Slack.SigningSecrets) > 0 {
-		warn("SLACK_SIGNING_SECRET", "is not used: SLACK_APP_TOKEN is set, so events come over Socket Mode",
-			"remove one of the two")
-	}
-	for _, b := range c.benches() {
+	for _, b := range r.benches(c) {
 		for _, who := range b.stranded(c.Policy.Approvals) {
-			warn("POLICY_APPROVALS", fmt.Sprintf("what %s asks for cannot be approved: %s needed besides them", who,
+			r.warning("POLICY_APPROVALS", fmt.Sprintf("what %s asks for cannot be approved: %s needed besides them", who,
 				count(c.Policy.Approvals, "person is", "people are")), "name more people in "+b.variables)
 		}
-		if c.Policy.largest() == c.Policy.Approvals {
+		if largest(c.Policy) == c.Policy.Approvals {
 			continue
 		}
-		for _, who := range b.stranded(c.Policy.largest()) {
+		for _, who := range b.stranded(largest(c.Policy)) {
 			if !slices.Contains(b.stranded(c.Policy.Approvals), who) {
-				warn("POLICY_LARGE_APPROVALS", fmt.Sprintf(
+				r.warning("POLICY_LARGE_APPROVALS", fmt.Sprintf(
 					"large requests of %s cannot be approved: %s needed besides them", who,
-					count(c.Policy.largest(), "person is", "people are")), "name more people in "+b.variables)
+					count(largest(c.Policy), "person is", "people are")), "name more people in "+b.variables)
 			}
 		}
 	}
 	if c.Policy.RemindAfter >= c.Policy.ApproveWithin {
-		warn("POLICY_REMIND_AFTER", fmt.Sprintf("%v is not before POLICY_APPROVE_WITHIN, %v: nobody is reminded",
+		r.warning("POLICY_REMIND_AFTER", fmt.Sprintf("%v is not before POLICY_APPROVE_WITHIN, %v: nobody is reminded",
 			c.Policy.RemindAfter, c.Policy.ApproveWithin),
 			fmt.Sprintf("write less, such as %v", c.Policy.ApproveWithin/3))
 	}
-	if len(platforms) > 1 && c.Policy.Roster == nil {
-		warn("POLICY_ROSTER_FILE", "is not set: whoever has an account on both platforms counts as two people",
+	if len(sides) > 1 && c.Roster.Empty() {
+		r.warning("POLICY_ROSTER_FILE", "is not set: whoever has an account on two platforms counts as two people",
 			"write a roster that joins the accounts of each person")
 	}
-	inTableOrder(ps)
-	return ps
 }
 
-// missing returns the users of a list whose account is not in the roster.
-func (r Roster) missing(p platform, list People) []string {
-	var ids []string
-	for _, id := range list.Users {
-		if !slices.ContainsFunc(r, func(person Person) bool { return names(p.accounts(person), id) }) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+// lists reports whether a roster has an account of that user.
+func lists(roster bot.Roster, on bot.Platform, user string) bool {
+	return slices.ContainsFunc(roster.People, func(p bot.Person) bool {
+		return has(p, on, func(a bot.Account) bool { return a.User == user })
+	})
 }

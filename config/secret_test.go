@@ -45,22 +45,22 @@ func TestSecret(t *testing.T) {
 func TestNothingLeaks(t *testing.T) {
 	const marker = "hunter2"
 	env := bothPlatforms()
-	for _, v := range Variables() {
+	for _, v := range Variables(platforms) {
 		if v.Secret {
 			env[v.Name] = marker
 		}
 	}
-	env["SLACK_BOT_TOKEN"] = "xoxb-" + marker
-	env["SLACK_APP_TOKEN"] = "xapp-" + marker
-	env["SLACK_SIGNING_SECRET"] = marker + "1," + marker + "2"
+	env["IRC_TOKEN"] = "xoxb-" + marker
+	env["IRC_SOCKET_TOKEN"] = "xapp-" + marker
+	env["IRC_SECRETS"] = marker + "1," + marker + "2"
 	env["DATABASE_URL"] = "postgres://bot:" + marker + "@db/recall"
 	delete(env, "CHAT_USER_SIG")
 	c := load(t, env)
 	c.Chat.UserSig = NewSecret(marker)
 
-	for i, s := range append([]Secret{c.Chat.SecretKey, c.Chat.UserSig, c.Chat.WebhookToken, c.Slack.BotToken,
-		c.Slack.AppToken,
-		c.Discord.BotToken, c.Storage.DatabaseURL}, c.Slack.SigningSecrets...) {
+	chat := c.Platforms["irc"].(*irc)
+	for i, s := range append([]Secret{c.Chat.SecretKey, c.Chat.UserSig, c.Chat.WebhookToken, chat.Token,
+		chat.SocketToken, c.Platforms["matrix"].(*matrix).Token, c.Storage.DatabaseURL}, chat.Secrets...) {
 		if !strings.Contains(s.Reveal(), marker) {
 			t.Fatalf("secret %d does not hold the marker, so that nothing is proved", i)
 		}
@@ -71,14 +71,14 @@ func TestNothingLeaks(t *testing.T) {
 		one    Secret
 		some   []Secret
 		far    map[string]*Config
-	}{c, c.Chat.SecretKey, c.Slack.SigningSecrets, map[string]*Config{"a": &c}}
+	}{c, c.Chat.SecretKey, chat.Secrets, map[string]*Config{"a": &c}}
 
 	shown := map[string]string{}
 	for _, verb := range strings.Fields("%v %+v %#v %s %q %x %X %d") {
 		shown[verb] = fmt.Sprintf(verb, c)
 		shown[verb+" of the pointer"] = fmt.Sprintf(verb, &c)
-		shown[verb+" of the parts"] = fmt.Sprintf(verb+verb+verb, c.Chat, c.Slack.SigningSecrets,
-			&c.Slack.SigningSecrets[0])
+		shown[verb+" of the parts"] = fmt.Sprintf(verb+verb+verb, c.Chat, chat.Secrets,
+			&chat.Secrets[0])
 		shown[verb+" of unexported fields"] = fmt.Sprintf(verb, hidden)
 	}
 	shown["error"] = fmt.Errorf("start: %v", c).Error()
@@ -88,9 +88,9 @@ func TestNothingLeaks(t *testing.T) {
 	var log bytes.Buffer
 	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
 		l := slog.New(h)
-		l.Info("start", "config", c, "pointer", &c, "secret", c.Chat.SecretKey, "secrets", c.Slack.SigningSecrets,
+		l.Info("start", "config", c, "pointer", &c, "secret", c.Chat.SecretKey, "secrets", chat.Secrets,
 			"chat", c.Chat)
-		l.With("token", c.Slack.BotToken).WithGroup("g").Info("again", slog.Any("db", c.Storage.DatabaseURL))
+		l.With("token", chat.Token).WithGroup("g").Info("again", slog.Any("db", c.Storage.DatabaseURL))
 	}
 	shown["slog"] = log.String()
 
@@ -119,13 +119,13 @@ func encoded(t *testing.T, marshal func(any) ([]byte, error), v any) string {
 // place of other values.
 func TestProblemsHoldNoSecret(t *testing.T) {
 	const marker = "hunter2"
-	for _, v := range Variables() {
+	for _, v := range Variables(platforms) {
 		for _, value := range []string{
 			"xoxb-" + marker,
 			"xapp-" + marker,
 			"Bot " + marker,
 			"postgres://bot:" + marker + "@db:port/recall",
-			"https://bot:" + marker + "@slack.com/?q#f",
+			"https://bot:" + marker + "@irc.example/?q#f",
 			"nobody:" + marker + "@x",
 			marker + " " + strings.Repeat("x", 40) + "\x01",
 			strings.Repeat(marker, 9) + ":port",

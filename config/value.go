@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,12 +11,15 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"recallbot/recall"
 )
 
-// check looks at a value, trimmed and not empty. It returns the value in the
-// form that the struct field reads, or what is wrong with it and how to mend it.
-// An empty value without a fault (a list of commas) counts as not set.
-type check func(raw string) (value, what, mend string)
+// Check looks at a value, trimmed and not empty. It returns the value in the
+// form that the struct field reads, or what is wrong with it and how to mend it,
+// in the words of [Problem]. An empty value without a fault (a list of commas)
+// counts as not set.
+type Check func(raw string) (value, what, mend string)
 
 // anyWord stands for every channel, or every group.
 const anyWord = "any"
@@ -25,33 +27,57 @@ const anyWord = "any"
 func anything(raw string) (value, what, mend string) { return raw, "", "" }
 
 // whole is a number in decimal digits, from least to most.
-func whole(least, most int64) check {
+func whole(least, most int64) Check {
 	return func(raw string) (value, what, mend string) {
 		mend = fmt.Sprintf("write a whole number from %d to %d", least, most)
 		if strings.Trim(raw, "0123456789") != "" {
-			return "", quote(raw) + " is not a whole number", mend
+			return "", Quote(raw) + " is not a whole number", mend
 		}
 		n, err := strconv.ParseInt(raw, 10, 64)
 		if err != nil || n > most {
-			return "", quote(raw) + " is too large", mend
+			return "", Quote(raw) + " is too large", mend
 		}
 		if n < least {
-			return "", quote(raw) + " is too small", mend
+			return "", Quote(raw) + " is too small", mend
 		}
 		return strconv.FormatInt(n, 10), "", ""
 	}
 }
 
+// names are words of any kind as strings.
+func names[W ~string](words []W) (l []string) {
+	for _, w := range words {
+		l = append(l, string(w))
+	}
+	return l
+}
+
+// alternatives joins words as a choice: "a, b or c".
+func alternatives(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 // word is one of some words, in any case.
-func word(words ...string) check {
+func word[W ~string](some ...W) Check {
+	words := names(some)
 	return func(raw string) (value, what, mend string) {
 		folded := strings.ToLower(raw)
 		if !slices.Contains(words, folded) {
-			last := len(words) - 1
-			return "", quote(raw) + " is not known here", "write " + strings.Join(words[:last], ", ") + " or " +
-				words[last]
+			return "", Quote(raw) + " is not known here", "write " + alternatives(words)
 		}
 		return folded, "", ""
+	}
+}
+
+// choice is a switch with two words, of which the second means true.
+func choice(no, yes string) Check {
+	return func(raw string) (value, what, mend string) {
+		value, what, mend = word(no, yes)(raw)
+		return strconv.FormatBool(value == yes), what, mend
 	}
 }
 
@@ -67,15 +93,15 @@ func duration(raw string) (d time.Duration, what string) {
 			return d, ""
 		}
 		if strings.HasPrefix(rest, "-") || strings.HasPrefix(rest, "+") {
-			return 0, quote(raw) + " is not a duration"
+			return 0, Quote(raw) + " is not a duration"
 		}
 	}
 	more, err := time.ParseDuration(rest)
 	if err != nil {
-		return 0, quote(raw) + " is not a duration"
+		return 0, Quote(raw) + " is not a duration"
 	}
 	if more > 0 && d+more < d {
-		return 0, quote(raw) + " is too long"
+		return 0, Quote(raw) + " is too long"
 	}
 	return d + more, ""
 }
@@ -85,15 +111,24 @@ func span(raw string) (value, what, mend string) {
 	const example = "write a duration such as 90s, 30m, 2h or 3d"
 	d, what := duration(raw)
 	if what == "" && d <= 0 {
-		what = quote(raw) + " is not more than nothing"
+		what = Quote(raw) + " is not more than nothing"
 	}
 	return d.String(), what, example
+}
+
+// delay reads a duration that may be none, up to an hour.
+func delay(raw string) (value, what, mend string) {
+	d, what := duration(raw)
+	if what == "" && (d < 0 || d > time.Hour) {
+		what = Quote(raw) + " is not between 0 and 1h"
+	}
+	return d.String(), what, "write a duration from 0s to 1h, such as 10s"
 }
 
 func windowGuard(raw string) (value, what, mend string) {
 	d, what := duration(raw)
 	if what == "" && (d < 0 || d > time.Second) {
-		what = quote(raw) + " is not between 0 and 1s"
+		what = Quote(raw) + " is not between 0 and 1s"
 	}
 	return d.String(), what, "write a duration from 0 to 1s, such as 20ms"
 }
@@ -101,7 +136,7 @@ func windowGuard(raw string) (value, what, mend string) {
 func callTimeout(raw string) (value, what, mend string) {
 	d, what := duration(raw)
 	if what == "" && d <= 3*time.Second {
-		what = quote(raw) + " is not more than the service's own 3s"
+		what = Quote(raw) + " is not more than the service's own 3s"
 	}
 	return d.String(), what, "write a duration of more than 3s, such as 8s"
 }
@@ -119,8 +154,9 @@ func reason(raw string) (value, what, mend string) {
 	return raw, "", ""
 }
 
-// secret never shows its value, right or wrong.
-func secret(raw string) (value, what, mend string) {
+// CheckSecret takes what a secret can be. It never shows its value, right or
+// wrong.
+func CheckSecret(raw string) (value, what, mend string) {
 	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return "", "holds a space, a line break or a character that is not ASCII",
 			"write the value alone, as it was copied, without a word such as Bot before it"
@@ -128,32 +164,43 @@ func secret(raw string) (value, what, mend string) {
 	return raw, "", ""
 }
 
-func token(start string) check {
+// unquoted refuses a value that has its quotes still around it, before check sees it.
+func unquoted(check Check) Check {
 	return func(raw string) (value, what, mend string) {
-		value, what, mend = secret(raw)
-		if what == "" && (!strings.HasPrefix(raw, start) || raw == start) {
-			return "", "does not begin with " + start, "write the token that begins with " + start
+		opening, closing := strings.TrimLeft(raw, quotes) != raw, strings.TrimRight(raw, quotes) != raw
+		switch {
+		case opening && closing:
+			return "", "has quotes around it", "write it without them"
+		case opening || closing:
+			return "", "has a quote at one end", "write it without it"
 		}
-		return value, what, mend
+		return check(raw)
 	}
 }
 
-func signingSecrets(raw string) (value, what, mend string) {
-	secrets := list(raw)
-	for _, s := range secrets {
-		if _, what, mend = secret(s); what != "" {
-			return "", what, mend
-		}
+// quotes are those that a shell takes away, and those that typewriting programs make of them.
+const quotes = "\"'`“”‘’„"
+
+// secretKey is a key of the Chat service, not what is signed with it.
+func secretKey(raw string) (value, what, mend string) {
+	if _, err := recall.ParseUserSig(raw); err == nil {
+		return "", "is a UserSig", "write the key of the app, or set CHAT_USER_SIG instead"
 	}
-	if len(secrets) > 2 {
-		return "", fmt.Sprintf("holds %d secrets", len(secrets)),
-			"write one, or two separated by a comma while one is rotated"
-	}
-	return strings.Join(secrets, ","), "", ""
+	return CheckSecret(raw)
 }
 
-// list splits at commas, trims, drops what is empty and folds duplicates.
-func list(raw string) []string {
+func userSig(raw string) (value, what, mend string) {
+	if _, what, mend = CheckSecret(raw); what != "" {
+		return "", what, mend
+	}
+	if _, err := recall.ParseUserSig(raw); err != nil {
+		return "", "cannot be used: " + err.Error(), "write a UserSig whole, as the console or your server made it"
+	}
+	return raw, "", ""
+}
+
+// Split splits at commas, trims, drops what is empty and folds duplicates.
+func Split(raw string) []string {
 	var items []string
 	for item := range strings.SplitSeq(raw, ",") {
 		if item = strings.TrimSpace(item); item != "" && !slices.Contains(items, item) {
@@ -163,23 +210,15 @@ func list(raw string) []string {
 	return items
 }
 
-// listOf is a list of which each item is good. The word any stands for all where
-// orAny says so, but only alone.
-func listOf(kind string, good func(string) bool, orAny bool, advice string) check {
+// ListOf is a list of which each item is good. kind is what an item is called,
+// and advice how to mend a wrong one.
+func ListOf(kind string, good func(string) bool, advice string) Check {
 	return func(raw string) (value, what, mend string) {
-		items := list(raw)
-		if orAny {
-			if len(items) == 1 && strings.EqualFold(items[0], anyWord) {
-				return anyWord, "", ""
-			}
-			if slices.ContainsFunc(items, func(item string) bool { return strings.EqualFold(item, anyWord) }) {
-				return "", "names any beside others", "write any alone, or leave it out"
-			}
-		}
+		items := Split(raw)
 		var wrong []string
 		for _, item := range items {
 			if !good(item) {
-				wrong = append(wrong, quote(item))
+				wrong = append(wrong, Quote(item))
 			}
 		}
 		switch {
@@ -192,55 +231,27 @@ func listOf(kind string, good func(string) bool, orAny bool, advice string) chec
 	}
 }
 
-var (
-	slackChannelID = regexp.MustCompile(`^[CG][A-Z0-9]+$`)
-	slackUserID    = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
-	slackGroupID   = regexp.MustCompile(`^S[A-Z0-9]+$`)
-)
+// orAny is a list in place of which the word any may stand, but only alone. all is
+// the value for that word.
+func orAny(all string, list Check) Check {
+	return func(raw string) (value, what, mend string) {
+		items := Split(raw)
+		if slices.ContainsFunc(items, func(item string) bool { return strings.EqualFold(item, anyWord) }) {
+			if len(items) == 1 {
+				return all, "", ""
+			}
+			return "", "names any beside others", "write any alone, or leave it out"
+		}
+		return list(raw)
+	}
+}
 
 var (
-	slackChannels = listOf("channel id", slackChannelID.MatchString, true,
-		"write ids such as C0123456789 (at the bottom of a channel's details), or any")
-	slackPeople = listOf("user or user-group id", func(item string) bool {
-		return slackUserID.MatchString(item) || slackGroupID.MatchString(item)
-	}, false, "write ids such as U0123456789 (a member's profile, Copy member ID) or S0123456789 (a user group)")
-
-	guilds = listOf("guild id", isSnowflake, false,
-		"write ids of digits such as 197038439483310086 (Developer Mode, Copy Server ID)")
-	discordChannels = listOf("channel id", isSnowflake, true,
-		"write ids of digits such as 197038439483310086 (Developer Mode, Copy Channel ID), or any")
-	discordPeople = listOf("role:ID or user:ID", func(item string) bool {
-		kind, id, found := strings.Cut(item, ":")
-		return found && (kind == "role" || kind == "user") && isSnowflake(id)
-	}, false, "write role:197038439483310086 or user:80351110224678912 (Developer Mode, Copy Role ID or Copy User ID)")
-
-	userIDs = listOf("user id", isUserID, false,
+	userIDs = ListOf("user id", isUserID,
 		"write ids of the Chat service: printable ASCII, 32 bytes at most")
-	groupPatterns = listOf("pattern of group ids", isGroupPattern, true,
-		"write group ids in printable ASCII, with * for any run of characters and ? for any one (also for [ ] and the backslash)")
+	groupPatterns = orAny("", ListOf("pattern of group ids", isGroupPattern,
+		"write group ids in printable ASCII, with * for any run of characters and ? for any one (also for [ ] and the backslash)"))
 )
-
-// isSnowflake takes any id that fits, however short: how long they are is a matter of time.
-func isSnowflake(id string) bool {
-	n, err := strconv.ParseUint(id, 10, 64)
-	return err == nil && n > 0 && id[0] != '0'
-}
-
-func snowflake(raw string) (value, what, mend string) {
-	if !isSnowflake(raw) {
-		return "", quote(raw) + " is not an id of digits",
-			"write the Application ID of the developer portal, such as 197038439483310086"
-	}
-	return raw, "", ""
-}
-
-func publicKey(raw string) (value, what, mend string) {
-	if key, err := hex.DecodeString(raw); err != nil || len(key) != 32 {
-		return "", quote(raw) + " is not 32 bytes of hex",
-			"write the 64 hex digits of Public Key in the developer portal"
-	}
-	return raw, "", ""
-}
 
 func isPrintableASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
@@ -251,7 +262,7 @@ func isUserID(id string) bool { return isPrintableASCII(id) && len(id) <= 32 }
 
 func userID(raw string) (value, what, mend string) {
 	if !isUserID(raw) {
-		return "", quote(raw) + " is not a user id",
+		return "", Quote(raw) + " is not a user id",
 			"write an id of the Chat service: printable ASCII, 32 bytes at most"
 	}
 	return raw, "", ""
@@ -269,39 +280,43 @@ func origin(raw string) (u *url.URL, what string) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, quote(raw) + " is not a URL" // err would repeat it, password and all
+		return nil, Quote(raw) + " is not a URL" // err would repeat it, password and all
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, quote(raw) + " does not begin with http:// or https://"
+		return nil, Quote(raw) + " does not begin with http:// or https://"
 	case u.Hostname() == "":
-		return nil, quote(raw) + " has no host"
+		return nil, Quote(raw) + " has no host"
 	case u.User != nil:
 		return nil, "holds a user name or a password"
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
-		return nil, quote(raw) + " has a query or a fragment"
+		return nil, Quote(raw) + " has a query or a fragment"
 	case u.Port() != "" && !isPort(u.Port()):
-		return nil, quote(raw) + " has no port that exists"
+		return nil, Quote(raw) + " has no port that exists"
 	}
 	return u, ""
 }
 
-func baseURL(raw string) (value, what, mend string) {
+// CheckBaseURL takes the scheme and the host of a URL.
+func CheckBaseURL(raw string) (value, what, mend string) {
 	mend = "write scheme and host alone, such as https://proxy.example.com"
 	u, what := origin(raw)
 	if what != "" {
 		return "", what, mend
 	}
 	if u.Path != "" && u.Path != "/" {
-		return "", quote(raw) + " has a path", mend
+		return "", Quote(raw) + " has a path", mend
 	}
 	return u.Scheme + "://" + u.Host, "", ""
 }
 
-func apiURL(raw string) (value, what, mend string) {
-	u, what := origin(raw)
-	if what != "" {
-		return "", what, "write a URL such as https://slack.com/api/"
+// CheckURL takes a URL that has no query, such as example.
+func CheckURL(example string) Check {
+	return func(raw string) (value, what, mend string) {
+		u, what := origin(raw)
+		if what != "" {
+			return "", what, "write a URL such as " + example
+		}
+		return u.String(), "", ""
 	}
-	return strings.TrimSuffix(u.String(), "/") + "/", "", ""
 }
 
 // databaseURL never shows its value: it may hold a password.
@@ -327,12 +342,28 @@ func databaseURL(raw string) (value, what, mend string) {
 		}
 	}
 	value = Postgres + "://" + rest
+	const escape = "write each special character of the password as %XX: @ as %40, / as %2F, # as %23, ? as %3F, % as %25"
 	u, err := url.Parse(value)
-	if err != nil {
-		return "", "is not a URL (a password must have its special characters as %XX)", example
+	switch authority, beyond := rest, ""; {
+	case err != nil:
+		return "", "is not a URL: a password has a special character in it, or the port is no number", escape
+	default:
+		if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+			authority, beyond = rest[:end], rest[end:]
+		}
+		// A piece of the password would be taken for the host or the database, which errors name.
+		if strings.Count(authority, "@") > 1 || strings.Contains(beyond, "@") || strings.Contains(beyond, "#") {
+			return "", "has an @ or a # that is not written as %40 or %23", escape
+		}
 	}
-	if u.Hostname() == "" && u.Query().Get("host") == "" {
+	name, settings := strings.Trim(u.Path, "/"), u.Query()
+	switch {
+	case u.Hostname() == "" && settings.Get("host") == "":
 		return "", "has no host", example
+	case name == "" && settings.Get("dbname") == "" && settings.Get("database") == "":
+		return "", "names no database", "write its name after the host, as in postgres://user:password@host:5432/name"
+	case strings.Contains(name, "/"):
+		return "", "has more after the host than the name of a database", escape
 	}
 	return value, "", ""
 }
@@ -348,9 +379,9 @@ func address(raw string) (value, what, mend string) {
 	host, port, err := net.SplitHostPort(raw)
 	switch {
 	case err != nil || strings.ContainsAny(host, " /@"):
-		return "", quote(raw) + " is not host:port", mend
+		return "", Quote(raw) + " is not host:port", mend
 	case !isPort(port):
-		return "", quote(raw) + " has no port from 0 to 65535", mend
+		return "", Quote(raw) + " has no port from 0 to 65535", mend
 	}
 	return raw, "", ""
 }

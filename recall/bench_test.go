@@ -1,6 +1,7 @@
 package recall_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -141,5 +142,37 @@ func BenchmarkPaceInRealTime(b *testing.B) {
 		if most > quota {
 			b.Errorf("%d calls in one second, more than %d", most, quota)
 		}
+	}
+}
+
+// BenchmarkParts is what a search and a seal do with one message: usual ones, and the worst that an
+// answer of a megabyte can hold.
+func BenchmarkParts(b *testing.B) {
+	custom := func(data string) recall.Message {
+		content, _ := json.Marshal(map[string]string{"Data": data})
+		raw, _ := json.Marshal([]recall.Element{{Type: "TIMCustomElem", Content: content}})
+		return recall.Message{RawBody: raw, Body: []recall.Element{{Type: "TIMCustomElem", Content: content}}}
+	}
+	text := recall.Message{RawBody: []byte(`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"free coins at prize.example"}}]`)}
+	if err := json.Unmarshal(text.RawBody, &text.Body); err != nil {
+		b.Fatal(err)
+	}
+	numbers := recall.Message{RawBody: []byte("[" + strings.Repeat("1,", 1<<19) + "1]")}
+	for _, test := range []struct {
+		name string
+		m    recall.Message
+	}{
+		{"text", text}, {"data", custom(`{"type":1,"msg":"claim at scam.example"}`)},
+		{"a megabyte of values", custom("[" + strings.Repeat("1,", 1<<19) + "1]")},
+		{"a megabyte of elements", numbers},
+		{"a megabyte of lists", custom(strings.Repeat("[", 5000) + strings.Repeat("]", 5000))},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				test.m.Searchable()
+				test.m.Content()
+			}
+		})
 	}
 }

@@ -103,7 +103,7 @@ func (AfterSendMsg) Command() string { return CommandAfterSendMsg }
 // was just sent.
 func (c AfterSendMsg) Message() Message {
 	return Message{Seq: c.Seq, From: c.From, Time: c.Time, Random: c.Random, Body: c.Body, RawBody: c.RawBody,
-		CloudCustomData: c.CloudCustomData}
+		System: c.From.IsSystem(), CloudCustomData: c.CloudCustomData}
 }
 
 // AfterRecallMsg tells that messages were recalled, by a client or by REST.

@@ -121,7 +121,7 @@ func TestParseCallback(t *testing.T) {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
 	}
-	if m := sent.Message(); m.Seq != 123 || m.Excerpt(50) != "red packet" || m.Status != recall.StatusNormal {
+	if m := sent.Message(); m.Seq != 123 || told(m) != "text: red packet" || m.Status != recall.StatusNormal {
 		t.Errorf("as a message: %+v", m)
 	}
 }

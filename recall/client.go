@@ -26,7 +26,7 @@ const (
 	DefaultAdmin          UserID = "administrator"
 	DefaultTimeout               = 8 * time.Second // the service itself gives up after 3 s
 	DefaultCallsPerSecond        = 200             // of the recall page
-	DefaultReadsPerSecond        = 50
+	DefaultReadsPerSecond        = 100
 	DefaultGuard                 = 20 * time.Millisecond
 
 	// MaxAnswerBytes is the longest answer that is read. The service's own
@@ -35,6 +35,10 @@ const (
 
 	// SlowFor is for how long a pacer is halved after CodeTooFrequent and its like.
 	SlowFor = time.Second
+
+	// listsPerSecond is the quota of get_appid_group_list.
+	// Source: https://www.tencentcloud.com/document/product/1047/34960.
+	listsPerSecond = 1
 
 	maxInfoBytes = 512
 )
@@ -54,7 +58,7 @@ type Config struct {
 	Timeout time.Duration // of one call, from when it is sent; default 8 s; should be over the service's own 3 s
 
 	CallsPerSecond int           // quota of recall calls; default 200
-	ReadsPerSecond int           // quota of all other calls together; default 50
+	ReadsPerSecond int           // quota of all other calls together; default 100
 	Guard          time.Duration // added to the one-second window of recall calls; default 20 ms, negative for none
 
 	// HTTPClient is used with redirects switched off; nil for one of the
@@ -82,6 +86,7 @@ type Client struct {
 	signer  *signer
 	recalls *Pacer
 	reads   *Pacer
+	lists   *Pacer // of get_appid_group_list
 	asides  *Pacer // of the reads those with Turn.Aside, before they wait for reads as all others
 }
 
@@ -136,6 +141,7 @@ func New(c Config) (*Client, error) {
 		signer:  newSigner(c.SDKAppID, admin, c.SecretKey, c.UserSig),
 		recalls: NewPacer(calls, cmp.Or(c.Guard, DefaultGuard)),
 		reads:   NewPacer(reads, 0),
+		lists:   NewPacer(listsPerSecond, DefaultGuard),
 		asides:  NewPacer(reads/5, 0),
 	}, nil
 }

@@ -889,6 +889,57 @@ func TestGroupInfo(t *testing.T) {
 	}
 }
 
+// The list of groups is read page by page, one call a second, and what is told of each group with
+// it; a page that does not say whether it is the last is no page.
+func TestGroupList(t *testing.T) {
+	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+		for i := range 10_001 {
+			s.AddGroup(recalltest.Group{ID: fmt.Sprintf("g-%05d", i), Name: fmt.Sprint("Group ", i)})
+		}
+		began := time.Now()
+		first, err := c.GetAppIDGroupList(t.Context(), 0)
+		if err != nil || len(first.Groups) != recall.MaxGroupPage || first.Total != 10_002 || first.Next <= 1<<32 {
+			t.Fatalf("%d of %d groups, next %d, %v", len(first.Groups), first.Total, first.Next, err)
+		}
+		last, err := c.GetAppIDGroupList(t.Context(), first.Next)
+		if err != nil || len(last.Groups) != 2 || last.Next != 0 || last.Groups[1] != "g-10000" {
+			t.Errorf("%+v, %v", last, err)
+		}
+		if took := time.Since(began); took < time.Second || s.MostInAnySecond(recalltest.Groups) != 1 {
+			t.Errorf("two pages after %v, %d in a second", took, s.MostInAnySecond(recalltest.Groups))
+		}
+		infos, err := c.GetGroupInfos(t.Context(), []recall.GroupID{"g-00007", "gone", group})
+		if err != nil || len(infos) != 2 || infos[0].Name != "Group 7" || infos[1].Members != 12 {
+			t.Errorf("%+v, %v", infos, err)
+		}
+		for _, bad := range [][]recall.GroupID{nil, {"a", "a"}, {""}, make([]recall.GroupID, 51)} {
+			if _, err := c.GetGroupInfos(t.Context(), bad); !errors.Is(err, recall.ErrNotSent) {
+				t.Errorf("%d groups: %v", len(bad), err)
+			}
+		}
+	})
+	for name, body := range map[string]string{
+		"no Next":      `{"ErrorCode":0,"TotalCount":1,"GroupIdList":[{"GroupId":"g"}]}`,
+		"Next is null": `{"ErrorCode":0,"TotalCount":1,"GroupIdList":[{"GroupId":"g"}],"Next":null}`,
+		"no list":      `{"ErrorCode":0,"TotalCount":1,"Next":0}`,
+		"no id":        `{"ErrorCode":0,"TotalCount":1,"GroupIdList":[{"GroupId":5}],"Next":0}`,
+	} {
+		_, err := stubClient(t, &stub{body: body}).GetAppIDGroupList(t.Context(), 0)
+		if f, ok := errors.AsType[*recall.Fault](err); !ok || f.Kind != recall.FaultUnreadable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, body := range map[string]string{
+		"a group is missing":   `{"ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":0}]}`,
+		"a group is not known": `{"ErrorCode":0,"GroupInfo":[{"GroupId":"g","ErrorCode":0},{"GroupId":"h","ErrorCode":10002}]}`,
+	} {
+		if got, err := stubClient(t, &stub{body: body}).GetGroupInfos(t.Context(),
+			[]recall.GroupID{"g", "h"}); err == nil {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestNotification(t *testing.T) {
 	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
 		if err := c.SendGroupSystemNotification(t.Context(), recall.NotificationRequest{Group: group,
@@ -1064,5 +1115,35 @@ func TestWordsOfTheAPIAreBounded(t *testing.T) {
 	if !ok || len(e.Info) != 511 || !strings.HasSuffix(e.Info, "é") || len(e.RequestID) != 128 ||
 		!strings.HasPrefix(e.RequestID, "abc") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestJoinedGroups: the groups of a member are listed, live ones too, and nothing that is not.
+func TestJoinedGroups(t *testing.T) {
+	inBubble(t, recalltest.Options{}, func(t *testing.T, s *recalltest.Service, c *recall.Client) {
+		s.AddGroup(recalltest.Group{ID: "b", Joined: []string{"alice", "bob"}})
+		s.AddGroup(recalltest.Group{ID: "a", Type: "AVChatRoom", Joined: []string{"bob"}})
+		s.Join(group, "bob")
+		s.Leave("b", "alice")
+		for member, want := range map[recall.UserID]string{"bob": "[" + group + " a b]", "alice": "[]"} {
+			got, total, err := c.GetJoinedGroupList(t.Context(), member)
+			if err != nil || fmt.Sprint(got) != want || total != len(got) {
+				t.Errorf("%s is in %v, %d, %v; want %s", member, got, total, err, want)
+			}
+		}
+	})
+	for name, body := range map[string]string{
+		"no list": `{"ErrorCode":0,"TotalCount":1}`,
+		"no id":   `{"ErrorCode":0,"TotalCount":1,"GroupIdList":[{"GroupId":5}]}`,
+	} {
+		_, _, err := stubClient(t, &stub{body: body}).GetJoinedGroupList(t.Context(), "bob")
+		if f, ok := errors.AsType[*recall.Fault](err); !ok || f.Kind != recall.FaultUnreadable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	got, total, err := stubClient(t, &stub{body: `{"ErrorCode":0,"TotalCount":6000,"GroupIdList":[{"GroupId":"g"}]}`}).
+		GetJoinedGroupList(t.Context(), "bob")
+	if err != nil || len(got) != 1 || total != 6000 {
+		t.Errorf("%v, %d, %v", got, total, err)
 	}
 }

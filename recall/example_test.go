@@ -148,7 +148,8 @@ func ExampleParseCallback() {
 	case recall.AfterRecallMsg:
 		fmt.Println(c.Group, c.Seqs, c.Operator, c.EventTime.UTC().Format(time.RFC3339))
 	case recall.AfterSendMsg:
-		fmt.Println(c.Group, c.Message().Excerpt(40))
+		parts, _ := c.Message().Parts()
+		fmt.Println(c.Group, parts)
 	}
 	// Output: @TGS#2J4SZEAEL [130] admin 2022-12-09T08:26:54Z
 }

@@ -1,11 +1,9 @@
 package recall_test
 
 import (
-	"encoding/json"
+	"bytes"
 	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"recallbot/recall"
 )
@@ -34,9 +32,9 @@ func FuzzRecallAnswer(f *testing.F) {
 
 func FuzzHistoryAnswer(f *testing.F) {
 	f.Add(
-		`[{"From_Account":"a","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Text":"x"},"MsgType":"TIMTextElem"}],"MsgPriority":1,"MsgRandom":5,"MsgSeq":7,"MsgTimeStamp":1458721802}]`, 10)
-	f.Add(`[{"MsgSeq":1,"MsgBody":{"a":1},"IsSystemMsg":1},{"MsgSeq":2,"MsgBody":[7]}]`, 3)
-	f.Fuzz(func(t *testing.T, list string, most int) {
+		`[{"From_Account":"a","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Text":"x"},"MsgType":"TIMTextElem"}],"MsgPriority":1,"MsgRandom":5,"MsgSeq":7,"MsgTimeStamp":1458721802}]`)
+	f.Add(`[{"MsgSeq":1,"MsgBody":{"a":1},"IsSystemMsg":1},{"MsgSeq":2,"MsgBody":[7]}]`)
+	f.Fuzz(func(t *testing.T, list string) {
 		c := stubClient(t, &stub{body: `{"ErrorCode":0,"RspMsgList":` + list + `}`})
 		page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 20})
 		if err != nil {
@@ -46,68 +44,38 @@ func FuzzHistoryAnswer(f *testing.F) {
 			if m.Seq == 0 {
 				t.Fatal("a message without number")
 			}
-			checkExcerpt(t, m, most)
+			checkParts(t, m)
 		}
 	})
 }
 
-func FuzzExcerpt(f *testing.F) {
+func FuzzParts(f *testing.F) {
 	for _, kind := range []string{"TIMTextElem", "TIMFaceElem", "TIMLocationElem", "TIMCustomElem", "TIMSoundElem",
 		"TIMImageElem", "TIMFileElem", "TIMVideoFileElem", "TIMRelayElem", ""} {
-		f.Add(kind, `{"Text":"a\u202e\nb","FileName":"a/b","FileSize":1e3,"Index":1}`, 20)
+		f.Add(kind, `{"Text":"a\u202e\nb","FileName":"a/b","FileSize":1e3,"Index":1,"Data":"{\"a\":[\"b\"]}"}`)
 	}
-	f.Fuzz(func(t *testing.T, kind, content string, most int) {
-		checkExcerpt(t, recall.Message{Body: []recall.Element{{Type: kind, Content: []byte(content)},
-			{Type: kind, Content: []byte(content)}}}, most)
+	f.Fuzz(func(t *testing.T, kind, content string) {
+		checkParts(t, recall.Message{Body: []recall.Element{{Type: kind, Content: []byte(content)},
+			{Type: kind, Content: []byte(content)}}, CloudCustomData: content})
 	})
 }
 
-// FuzzExcerptText: of a text everything is in its excerpt that is not a space, in its order, and
-// nothing else.
-func FuzzExcerptText(f *testing.F) {
-	for _, text := range []string{"", "win  big\n", "a\x00b\x1b[31m\x7f\u0085\u009b", "\u202egnp\u2066\u200b",
-		"世界 🎰 e\u0301", "\xff\xfe", "]"} {
-		f.Add(text, 5)
+func checkParts(t *testing.T, m recall.Message) {
+	parts, whole := m.Parts()
+	if len(parts) > 2001 {
+		t.Fatalf("%d parts", len(parts))
 	}
-	f.Fuzz(func(t *testing.T, text string, most int) {
-		content, err := json.Marshal(map[string]string{"Text": text})
-		if err != nil {
-			t.Fatal(err)
+	for _, p := range parts {
+		if strings.TrimSpace(p.Text) == "" || p.Of == "" {
+			t.Fatalf("an empty part: %+v", p)
 		}
-		m := recall.Message{Body: []recall.Element{{Type: "TIMTextElem", Content: content}}}
-		checkExcerpt(t, m, most)
-		want := strings.Map(func(r rune) rune {
-			switch {
-			case unicode.IsSpace(r):
-				return -1
-			case r < ' ':
-				return 0x2400 + r // Unicode's block of control pictures
-			case r == 0x7f:
-				return 0x2421
-			case r >= 0x80 && r < 0xa0:
-				return utf8.RuneError
-			}
-			return r
-		}, text)
-		whole := m.Excerpt(len(text) + 10)
-		if got := strings.ReplaceAll(whole, " ", ""); got != want || strings.Contains(whole, "  ") {
-			t.Fatalf("%q is told as %q", text, whole)
-		}
-	})
-}
-
-func checkExcerpt(t *testing.T, m recall.Message, most int) {
-	most = min(most, 100_000)
-	s := m.Excerpt(most)
-	if n := utf8.RuneCountInString(s); n > max(most, 0) {
-		t.Fatalf("%d runes, more than %d: %q", n, most, s)
 	}
-	if !utf8.ValidString(s) || strings.TrimSpace(s) != s || strings.Contains(s, "  ") ||
-		strings.IndexFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) && r != ' ' }) >= 0 {
-		t.Fatalf("not one clean line: %q", s)
+	texts, also := m.Searchable()
+	if whole != also || len(texts) > 2*len(parts) {
+		t.Fatalf("%d texts of %d parts, whole: %t and %t", len(texts), len(parts), whole, also)
 	}
-	if kept, cut := strings.CutSuffix(s, "…"); !strings.HasPrefix(m.Excerpt(1<<30), kept) && (cut || most > 0) {
-		t.Fatalf("%q is not the beginning of it", s)
+	if !bytes.Equal(m.Content(), m.Content()) {
+		t.Fatal("the content is not what it is")
 	}
 }
 
@@ -121,7 +89,7 @@ func FuzzParseCallback(f *testing.F) {
 		}
 		switch c := c.(type) {
 		case recall.AfterSendMsg:
-			checkExcerpt(t, c.Message(), 40)
+			checkParts(t, c.Message())
 		case recall.AfterRecallMsg:
 			if len(c.Seqs) == 0 {
 				t.Fatal("recalled nothing")

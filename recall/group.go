@@ -25,6 +25,14 @@ type TopicID string
 // UserID names an account of the app, up to 32 bytes.
 type UserID string
 
+// IsSystem reports whether the account is one of the service's own, in whose
+// name it tells of what happened in a group. Source of the first: CONV_SYSTEM
+// of the Web SDK, https://cloud.tencent.com/document/product/269/37411. The
+// others stand for accounts that the service does not find, as @TLS#NOT_FOUND.
+func (u UserID) IsSystem() bool {
+	return u == "@TIM#SYSTEM" || strings.HasPrefix(string(u), "@TLS#")
+}
+
 // Seq numbers a message within its group, or within its topic: every topic
 // counts for itself, so (GroupID, TopicID, Seq) names a message. It starts at
 // 1, grows by one with each stored message, and fills all 32 bits.
@@ -129,14 +137,7 @@ func (c *Client) GetGroupInfo(ctx context.Context, group GroupID) (GroupInfo, er
 	if err := group.Check(); err != nil {
 		return GroupInfo{}, invalid(op, err)
 	}
-	type filter struct {
-		GroupBaseInfoFilter []string
-	}
-	request := struct {
-		GroupIdList    []GroupID
-		ResponseFilter filter
-	}{[]GroupID{group}, filter{groupInfoFilter}}
-	a, err := c.call(ctx, call{op: op, pacer: c.reads, request: request})
+	a, err := c.call(ctx, call{op: op, pacer: c.reads, request: infoRequest([]GroupID{group})})
 	if err != nil && len(a.GroupInfo) == 0 {
 		return GroupInfo{}, err
 	}
@@ -145,12 +146,25 @@ func (c *Client) GetGroupInfo(ctx context.Context, group GroupID) (GroupInfo, er
 	case !ok && err != nil:
 		return GroupInfo{}, err
 	case !ok:
-		return GroupInfo{}, &Fault{Op: op, Kind: FaultUnreadable,
-			Err: errors.New("the answer does not speak of the group, or gives no code for it")}
+		return GroupInfo{}, &Fault{Op: op, Kind: FaultUnreadable, Err: errNoGroup}
 	case code != CodeOK:
 		return GroupInfo{}, c.apiError(op, code, words, a.RequestId, "")
 	}
 	return info, nil
+}
+
+// errNoGroup is the error of an answer of get_group_info that is not about a group.
+var errNoGroup = errors.New("the answer does not speak of the group, or gives no code for it")
+
+// infoRequest is the request for the properties of groups.
+func infoRequest(groups []GroupID) any {
+	type filter struct {
+		GroupBaseInfoFilter []string
+	}
+	return struct {
+		GroupIdList    []GroupID
+		ResponseFilter filter
+	}{groups, filter{groupInfoFilter}}
 }
 
 // findGroupInfo reads the entry of one group. It returns false when the list

@@ -1,8 +1,10 @@
 package recall_test
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,18 +60,18 @@ func TestHistoryTellsStatesApart(t *testing.T) {
 			}
 		}
 		if m := all[4]; m.From != "mallory" || !m.Time.Equal(time.Unix(time.Now().Unix(), 0)) || m.Priority != 2 ||
-			m.Excerpt(100) != "message 4" || len(m.Body) != 1 {
+			told(m) != "text: message 4" || len(m.Body) != 1 {
 			t.Errorf("message 4 is %+v", m)
 		}
-		if m := all[11]; !m.System || m.Body != nil || len(m.RawBody) == 0 || m.Excerpt(100) != "[system message]" {
+		if m := all[11]; !m.System || m.Body != nil || len(m.RawBody) == 0 || told(m) != "kind: system message" {
 			t.Errorf("the system message is %+v", m)
 		}
 		if m := all[12]; m.Body != nil || string(m.RawBody) != `"not a list"` || m.CloudCustomData != `{"k":1}` ||
 			m.Priority != 1 {
 			t.Errorf("the odd message is %+v", m)
 		}
-		if m := all[13]; m.Excerpt(100) != "one [unreadable element] [unknown element: TIMNew]" {
-			t.Errorf("the mixed message reads %q", m.Excerpt(100))
+		if m := all[13]; told(m) != "text: one | kind: unreadable element | kind: unknown element | data: TIMNew | ..." {
+			t.Errorf("the mixed message reads %q", told(m))
 		}
 	})
 }
@@ -81,10 +83,12 @@ func TestHistoryDecoding(t *testing.T) {
 		want       []recall.Seq // nil: unreadable
 	}{
 		{"sample",
-			`[{"From_Account":"144115197276518801","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Data":"\b","Index":15},"MsgType":"TIMFaceElem"}],"MsgPriority":1,"MsgRandom":51083293,"MsgSeq":7803321,"MsgTimeStamp":1458721802}]`, []recall.Seq{7803321}},
+			`[{"From_Account":"144115197276518801","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Data":"\b","Index":15},"MsgType":"TIMFaceElem"}],"MsgPriority":1,"MsgRandom":51083293,"MsgSeq":7803321,"MsgTimeStamp":1458721802}]`,
+			[]recall.Seq{7803321}},
 		{"oldest first", `[{"MsgSeq":1},{"MsgSeq":3},{"MsgSeq":2}]`, []recall.Seq{3, 2, 1}},
 		{"odd types beside the number",
-			`[{"MsgSeq":"5","From_Account":7,"MsgTimeStamp":"x","MsgPriority":"High","MsgRandom":-1,"IsSystemMsg":true,"CloudCustomData":{}}]`, []recall.Seq{5}},
+			`[{"MsgSeq":"5","From_Account":7,"MsgTimeStamp":"x","MsgPriority":"High","MsgRandom":-1,"IsSystemMsg":true,"CloudCustomData":{}}]`,
+			[]recall.Seq{5}},
 		{"largest", `[{"MsgSeq":4294967295}]`, []recall.Seq{4294967295}},
 		{"empty", `[]`, []recall.Seq{}},
 		{"null", `null`, []recall.Seq{}},
@@ -175,84 +179,288 @@ func TestHistoryOfSomethingElse(t *testing.T) {
 	}
 }
 
-func TestExcerpt(t *testing.T) {
-	for _, tt := range []struct {
-		name, body, want string
-		most             int
-	}{
-		{"text", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"buy now"}}]`, "buy now", 50},
-		{"face", `[{"MsgType":"TIMFaceElem","MsgContent":{"Index":6,"Data":"abc"}}]`, "[face 6]", 50},
-		{"face without index", `[{"MsgType":"TIMFaceElem","MsgContent":{}}]`, "[face]", 50},
+// told returns the parts of a message on one line, each with what it is of.
+func told(m recall.Message) string {
+	parts, whole := m.Parts()
+	var l []string
+	for _, p := range parts {
+		of := string(p.Of)
+		if p.Who != "" {
+			of += " " + p.Who
+		}
+		l = append(l, of+": "+p.Text)
+	}
+	if !whole {
+		l = append(l, "...")
+	}
+	return strings.Join(l, " | ")
+}
+
+func TestParts(t *testing.T) {
+	text := func(s string) string { return `{"MsgType":"TIMTextElem","MsgContent":{"Text":"` + s + `"}}` }
+	for _, tt := range []struct{ name, body, custom, want string }{
+		{"text", "[" + text("buy now") + "]", "", "text: buy now"},
+		{"face", `[{"MsgType":"TIMFaceElem","MsgContent":{"Index":6,"Data":"abc"}}]`, "", "kind: face 6 | data: abc"},
+		{"face without index", `[{"MsgType":"TIMFaceElem","MsgContent":{}}]`, "", "kind: face"},
 		{"location",
 			`[{"MsgType":"TIMLocationElem","MsgContent":{"Desc":"the harbour","Latitude":29.34,"Longitude":116.77}}]`,
-			"[location the harbour]", 50},
+			"",
+			"kind: location | place: the harbour"},
 		{"location without name",
-			`[{"MsgType":"TIMLocationElem","MsgContent":{"Latitude":29.340656774469956,"Longitude":116.77497920478824}}]`, "[location 29.34066, 116.77498]", 50},
+			`[{"MsgType":"TIMLocationElem","MsgContent":{"Latitude":29.340656774469956,"Longitude":116.77497920478824}}]`,
+			"",
+			"kind: location 29.34066, 116.77498"},
 		{"custom",
-			`[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"message","Desc":"a gift","Ext":"url","Sound":"x.aiff"}}]`, "[custom: a gift]", 50},
-		{"custom without words", `[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"{\"gift\":1}"}}]`,
-			`[custom: {"gift":1}]`, 50},
+			`[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"message","Desc":"a gift","Ext":"url","Sound":"x.aiff"}}]`,
+			"",
+			"kind: custom | description: a gift | data: message | extension: url"},
+		{"custom of JSON",
+			`[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"{\"type\":1,\"msg\":\"claim at scam.example\"}"}}]`,
+			"",
+			"kind: custom | data: 1 | data: claim at scam.example"},
+		{"JSON in JSON",
+			`[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"[{\"data\":\"{\\\"to\\\":[\\\"a\\\",true,null,2.5]}\"},\"b\"]"}}]`,
+			"",
+			"kind: custom | data: a | data: 2.5 | data: b"},
+		{"keys are no values",
+			`[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"{\"scam\":{\"win\":\"x\",\"y\":\"z\"},\"big\":[]}"}}]`,
+			"",
+			"kind: custom | data: x | data: z"},
+		{"data that is nearly JSON", `[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"{\"a\":1} and more"}}]`, "",
+			`kind: custom | data: {"a":1} and more`},
 		{"sound",
-			`[{"MsgType":"TIMSoundElem","MsgContent":{"Url":"https://x","UUID":"u","Size":62351,"Second":12,"Download_Flag":2}}]`, "[voice 12 s]", 50},
+			`[{"MsgType":"TIMSoundElem","MsgContent":{"Url":"https://x","UUID":"u","Size":62351,"Second":12,"Download_Flag":2}}]`,
+			"",
+			"kind: voice 12 s"},
 		{"image",
-			`[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"u","ImageFormat":1,"ImageInfoArray":[{"Type":3,"Size":1,"Width":198,"Height":66,"URL":"u"},{"Type":1,"Size":9,"Width":1920,"Height":640,"URL":"u"},{"Type":2,"Width":720,"Height":240}]}}]`, "[image 1920x640]", 50},
-		{"image without sizes", `[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"u"}}]`, "[image]", 50},
+			`[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"u","ImageFormat":1,"ImageInfoArray":[{"Type":3,"Size":1,"Width":198,"Height":66,"URL":"u"},{"Type":1,"Size":9,"Width":1920,"Height":640,"URL":"u"},{"Type":2,"Width":720,"Height":240}]}}]`,
+			"",
+			"kind: image 1920x640"},
+		{"image without sizes", `[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"u"}}]`, "", "kind: image"},
 		{"file",
-			`[{"MsgType":"TIMFileElem","MsgContent":{"Url":"u","UUID":"u","FileSize":1773552,"FileName":"C:\\Users\\mallory\\keys.pdf","Download_Flag":2}}]`, "[file 1.8 MB keys.pdf]", 50},
-		{"file of a phone", `[{"MsgType":"TIMFileElem","MsgContent":{"FileSize":999,"FileName":"/var/mobile/a.txt"}}]`,
-			"[file 999 bytes a.txt]", 50},
-		{"video", `[{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"u","VideoSecond":42,"VideoSize":1194603}}]`,
-			"[video 42 s]", 50},
-		{"forwarded", `[{"MsgType":"TIMRelayElem","MsgContent":{"Title":"chat"}}]`, "[forwarded messages]", 50},
-		{"unknown", `[{"MsgType":"TIMHologramElem","MsgContent":{}}]`, "[unknown element: TIMHologramElem]", 50},
-		{"several",
-			`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"look: "}},{"MsgType":"TIMImageElem","MsgContent":{}},{"MsgType":"TIMTextElem","MsgContent":{"Text":"!"}}]`, "look: [image] !", 50},
-		{"controls",
-			`[{"MsgType":"TIMTextElem","MsgContent":{"Text":" a\u0000b\b\u001b[31mc\r\n\n\td\u202ee\u2066\ufefff\u2028g\u00a0h "}}]`, "a␀b␈␛[31mc d\u202ee\u2066\ufefff g h", 50},
-		{"controls without a picture", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"a\u007fb\u009bc"}}]`,
-			"a␡b\ufffdc", 50},
-		{"joined emoji stay", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"👩‍💻 日本"}}]`, "👩‍💻 日本", 50},
-		{"cut by runes", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"日本語のテキスト"}}]`, "日本語…", 4},
-		{"cut after a space", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abc def"}}]`, "abc…", 5},
-		{"exactly", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abcd"}}]`, "abcd", 4},
-		{"no room", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abcd"}}]`, "", 0},
-		{"one rune", `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"abcd"}}]`, "…", 1},
+			`[{"MsgType":"TIMFileElem","MsgContent":{"Url":"u","UUID":"u","FileSize":1773552,"FileName":"C:\\Users\\mallory\\keys.pdf","Download_Flag":2}}]`,
+			"",
+			"kind: file 1.8 MB | file: keys.pdf"},
+		{"file of a phone",
+			`[{"MsgType":"TIMFileElem","MsgContent":{"FileSize":999,"FileName":"/var/mobile/a.txt"}}]`,
+			"",
+			"kind: file 999 bytes | file: a.txt"},
+		{"video",
+			`[{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"u","VideoSecond":42,"VideoSize":1194603}}]`,
+			"",
+			"kind: video 42 s"},
+		{"forwarded", `[{"MsgType":"TIMRelayElem","MsgContent":{"Title":"chat","MsgNum":2,"CompatibleText":"no support","AbstractList":["alice: 12 example road"],
+			"MsgList":[{"From_Account":"alice","MsgBody":[
+				` + text("12 example road") + `]},{"MsgBody":[{"MsgType":"TIMImageElem","MsgContent":{}}]}]}}]`, "",
+			"kind: 2 forwarded messages | forwarded: chat | forwarded alice: 12 example road | kind somebody: image" +
+				" | forwarded: alice: 12 example road | forwarded: no support"},
+		{"forwarded within forwarded", `[{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":[{"From_Account":"bob","MsgBody":[
+			{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":[{"From_Account":"alice","MsgBody":[
+				` + text("deep") + `]}]}}]}]}}]`, "",
+			"kind: forwarded messages | kind bob: forwarded messages | forwarded alice: deep"},
+		{"forwarded, kept elsewhere",
+			`[{"MsgType":"TIMRelayElem","MsgContent":{"AbstractList":["a"],"JsonMsgKey":"k"}}]`,
+			"",
+			"kind: forwarded messages | forwarded: a | ..."},
+		{"unknown", `[{"MsgType":"TIMHologramElem","MsgContent":{"Says":"hi"}}]`, "",
+			"kind: unknown element | data: TIMHologramElem | data: hi"},
+		{"several", "[" + text("look: ") + `,{"MsgType":"TIMImageElem","MsgContent":{}},` + text("!") + "]", "",
+			"text: look:  | kind: image | text: !"},
 		{"odd content",
-			`[{"MsgType":"TIMTextElem","MsgContent":[1]},{"MsgType":"TIMFileElem","MsgContent":{"FileName":7,"FileSize":"x"}},{"MsgType":"TIMSoundElem"}]`, "[file] [voice]", 50},
-		{"object", `{"OpType":1}`, "[unreadable message]", 50},
-		{"empty", `[]`, "", 50},
+			`[{"MsgType":"TIMTextElem","MsgContent":[1]},{"MsgType":"TIMFileElem","MsgContent":{"FileName":7,"FileSize":"x"}},{"MsgType":"TIMSoundElem"},{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":7,"AbstractList":[1,"a"]}}]`,
+			"",
+			"kind: file | kind: voice | kind: forwarded messages | forwarded: a | ..."},
+		{"reply", "[" + text("is this your house?") + "]",
+			`{"messageReply":{"messageID":"m-1","messageAbstract":"12 example road","messageSender":"alice","messageType":1,"messageSequence":102,"version":1}}`,
+			"text: is this your house? | quotes: 12 example road"},
+		{"other custom data", "[" + text("a") + "]", `{"k":"v"}`, "text: a"},
+		{"broken custom data", "[" + text("a") + "]", `{"messageReply":[1`, "text: a"},
+		{"object", `{"OpType":1}`, "", "kind: unreadable message | ..."},
+		{"empty", `[]`, "", "kind: empty message"},
+		{"nothing at all", `null`, "", "kind: empty message"},
+		{"blank", "[" + text(" \\n") + "]", "", "kind: empty message"},
+		{"nothing but a quote", `[]`, `{"messageReply":{"messageAbstract":"12 example road"}}`,
+			"quotes: 12 example road"},
 	} {
-		c := stubClient(t, &stub{body: `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,"MsgBody":` + tt.body + `}]}`})
+		custom, _ := json.Marshal(tt.custom)
+		c := stubClient(t, &stub{body: `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,"MsgBody":` + tt.body +
+			`,"CloudCustomData":` + string(custom) + `}]}`})
 		page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := page.Messages[0].Excerpt(tt.most); got != tt.want {
+		if got := told(page.Messages[0]); got != tt.want {
 			t.Errorf("%s: %s", tt.name, cmp.Diff(tt.want, got))
 		}
 	}
 }
 
+// TestSystem: what the service itself wrote is told apart by its flag or its sender.
+func TestSystem(t *testing.T) {
+	for entry, want := range map[string]string{
+		`"From_Account":"alice","IsSystemMsg":1,"MsgBody":{"OpType":1}`:          "kind: system message",
+		`"From_Account":"@TIM#SYSTEM","MsgBody":{"OpType":1}`:                    "kind: system message",
+		`"From_Account":"@TLS#NOT_FOUND","MsgBody":null`:                         "kind: system message",
+		`"From_Account":"@TIM#SYSTEM","MsgBody":[{"MsgType":"TIMGroupTipElem"}]`: "kind: unknown element | data: TIMGroupTipElem",
+		`"From_Account":"@TIM#SYSTEMS","MsgBody":{"OpType":1}`:                   "",
+		`"From_Account":"alice","MsgBody":[{"MsgType":"TIMCustomElem"}]`:         "",
+		`"From_Account":"alice@TLS#","MsgBody":null`:                             "",
+	} {
+		c := stubClient(t, &stub{body: `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,` + entry + `}]}`})
+		page, err := c.GroupMsgGetSimple(t.Context(), recall.HistoryRequest{Group: group, Number: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := page.Messages[0]; m.System != (want != "") || m.System && told(m) != want {
+			t.Errorf("%s: system %v, %s", entry, m.System, told(m))
+		}
+	}
+	if m := (recall.AfterSendMsg{From: "@TIM#SYSTEM"}).Message(); !m.System {
+		t.Error("a callback's message of the service is one of a member")
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for custom, want := range map[string]recall.Quote{
+		`{"messageReply":{"messageID":"m-1","messageAbstract":"hi","messageSequence":102}}`:   {Seq: 102, ID: "m-1", Text: "hi"},
+		`{"messageReply":{"messageID":"m-1","messageAbstract":"hi","messageSequence":"102"}}`: {Seq: 102, ID: "m-1", Text: "hi"},
+		`{"messageReply":{"messageAbstract":7,"messageSequence":-1}}`:                         {},
+		`{"messageReply":null}`: {}, `{"messageReply":"x"}`: {}, `[{"messageReply":{}}]`: {},
+		"": {}, "messageReply": {},
+	} {
+		if got, _ := (recall.Message{CloudCustomData: custom}).Quote(); got != want {
+			t.Errorf("%s: %+v, want %+v", custom, got, want)
+		}
+	}
+}
+
+// TestContent: what nobody changed is the same however it is written, and every change is one.
+func TestContent(t *testing.T) {
+	of := func(body, custom string) string {
+		return string(recall.Message{RawBody: []byte(body), CloudCustomData: custom}.Content())
+	}
+	image := func(uuid, address string) string {
+		return `[{"MsgType":"TIMImageElem","MsgContent":{"UUID":"` + uuid + `","ImageInfoArray":` +
+			`[{"Type":1,"Size":9,"URL":"` + address + `"}]}}]`
+	}
+	media := func(kind, field, address string) string {
+		return `[{"MsgType":"` + kind + `","MsgContent":{"` + field + `":"` + address + `"}}]`
+	}
+	relay := func(body string) string {
+		return `[{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":[{"From_Account":"a","MsgBody":` + body + `}]}}]`
+	}
+	text := `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"café <1>"}}]`
+	for _, same := range [][2][2]string{
+		{{text, ""}, {` [ {"MsgContent" : {"Text":"caf\u00e9 \u003c1>"},"MsgType":"TIMTextElem"}]`, ""}},
+		{{image("u", "https://cos.example/a.jpg?sign=1"), ""},
+			{image("u", "https://cos.example/a.jpg?sign=2&t=3"), ""}},
+		{{relay(image("u", "https://x/a?1")), ""}, {relay(image("u", "https://x/a?2")), ""}},
+		{{media("TIMSoundElem", "Url", "https://x/a?1"), ""}, {media("TIMSoundElem", "Url", "https://x/a?2"), ""}},
+		{{media("TIMFileElem", "Url", "https://x/a?1"), ""}, {media("TIMFileElem", "Url", "https://x/a"), ""}},
+		{{media("TIMVideoFileElem", "VideoUrl", "https://x/a?1"), ""},
+			{media("TIMVideoFileElem", "VideoUrl", "https://x/a?2"), ""}},
+		{{media("TIMVideoFileElem", "ThumbUrl", "https://x/a?1"), ""},
+			{media("TIMVideoFileElem", "ThumbUrl", "https://x/a?2"), ""}},
+		{{text, `{"a":1,"b":"c"}`}, {text, `{ "b":"\u0063", "a":1}`}},
+		{{text, ""}, {text, `{"messageReact":{"reacts":[{"emojiId":"x","userIds":["eve"]}]}}`}},
+		{{text, `{"a":1}`}, {text, `{"a":1,"messageReplies":{"replies":[{"messageAbstract":"no"}]}}`}},
+		{{"", ""}, {"null", ""}},
+	} {
+		if of(same[0][0], same[0][1]) != of(same[1][0], same[1][1]) {
+			t.Errorf("%s and %s differ", same[0], same[1])
+		}
+	}
+	seen := map[string][2]string{}
+	for _, one := range [][2]string{
+		{text, ""}, {strings.Replace(text, "1", "2", 1), ""}, {text,
+			`{"a":1}`}, {text, `{"a":"1"}`}, {text, "plain"}, {text, `{"messageReply":{"messageAbstract":"x"}}`},
+		{image("u", "https://cos.example/a.jpg"), ""},
+		{image("v", "https://cos.example/a.jpg"), ""}, {image("u", "https://cos.example/b.jpg"), ""},
+		{media("TIMTextElem", "Url", "https://x/a?1"), ""}, {media("TIMTextElem", "Url", "https://x/a?2"), ""},
+		{media("TIMCustomElem", "Data", "https://x/a?1"), ""}, {media("TIMCustomElem", "Data", "https://x/a?2"), ""},
+		{
+			`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"a","Text":"b"}}]`,
+			""}, {`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"b"}}]`, ""},
+		{
+			`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"a"}}]`,
+			""}, {`[]`, ""}, {`{"OpType":1}`, ""}, {`"s"`, ""}, {"", ""}, {`[1]`, ""}, {`[1.0]`, ""},
+		{`broken`, ""}, {``, "broken"},
+	} {
+		c := of(one[0], one[1])
+		if other, twice := seen[c]; twice {
+			t.Errorf("%s and %s are the same", one, other)
+		}
+		seen[c] = one
+	}
+}
+
+// TestHostileParts: what comes of a message of any size is bounded, and is found in a time that
+// grows as the message does.
+func TestHostileParts(t *testing.T) {
+	custom := func(data string) recall.Message {
+		content, _ := json.Marshal(map[string]string{"Data": data})
+		raw, _ := json.Marshal([]map[string]any{{"MsgType": "TIMCustomElem", "MsgContent": json.RawMessage(content)}})
+		return recall.Message{RawBody: raw, Body: []recall.Element{{Type: "TIMCustomElem", Content: content}}}
+	}
+	const mega = 1 << 20
+	inner := `"deep"`
+	for range 12 { // each string of JSON holds the next; the backslashes double
+		s, _ := json.Marshal("[" + inner + "]")
+		inner = string(s)
+	}
+	relay := `[{"MsgType":"TIMTextElem","MsgContent":{"Text":"deep"}}]`
+	for range 1000 {
+		relay = `[{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":[{"MsgBody":` + relay + `}]}}]`
+	}
+	var forwarded []recall.Element
+	if err := json.Unmarshal([]byte(relay), &forwarded); err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]recall.Message{
+		"a megabyte":            custom(strings.Repeat("a", mega)),
+		"half a million values": custom("[" + strings.Repeat("1,", mega/2) + "1]"),
+		"many objects":          custom("[" + strings.Repeat(`{"a":"b"},`, mega/10) + "1]"),
+		"deep lists":            custom(strings.Repeat("[", 5000) + strings.Repeat("]", 5000)),
+		"deeper than JSON may":  custom(strings.Repeat("[", 20000) + strings.Repeat("]", 20000)),
+		"JSON in JSON":          custom("[" + inner + "]"),
+		"forwarded":             {RawBody: []byte(relay), Body: forwarded},
+		"many elements": {Body: slices.Repeat([]recall.Element{{Type: "TIMTextElem", Content: []byte(
+			`{"Text":"a"}`)}}, 100_000)},
+	} {
+		parts, whole := m.Parts()
+		size := 0
+		for _, p := range parts {
+			size += len(p.Text)
+		}
+		if len(parts) > 2000 || size > 128<<10 || whole && name != "JSON in JSON" && name != "deeper than JSON may" {
+			t.Errorf("%s: %d parts of %d bytes, whole %t", name, len(parts), size, whole)
+		}
+		if len(m.Content()) == 0 {
+			t.Errorf("%s: no content", name)
+		}
+	}
+}
+
 // What an element says two times over is shown as unreadable, not as one of the two.
-func TestExcerptOfAnElementThatSaysTwoThings(t *testing.T) {
+func TestPartsOfAnElementThatSaysTwoThings(t *testing.T) {
 	for _, test := range [][2]string{
 		{`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","text":"buy"}}`,
-			"[unreadable element] ok"},
+			"kind: unreadable element | text: ok | ..."},
 		{`{"MsgType":"TIMTextElem","MsgType":"TIMFaceElem","MsgContent":{"Text":"hi"}}`,
-			"[unreadable element] ok"},
+			"kind: unreadable element | text: ok | ..."},
 		{`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"},"MsgContent":{"Text":"buy"}}`,
-			"[unreadable element] ok"},
+			"kind: unreadable element | text: ok | ..."},
 		{`{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":1,"Width":2,"Height":2,"Width":3}]}}`,
-			"[unreadable element] ok"},
+			"kind: unreadable element | text: ok | ..."},
 		{`{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi","more":{"Text":"{\"Text\":1,\"Text\":2}","a":["Text"]}}}`,
-			"hi ok"},
+			"text: hi | text: ok"},
 	} {
 		content, want := test[0], test[1]
 		body := `{"ErrorCode":0,"RspMsgList":[{"MsgSeq":1,"MsgBody":[` + content +
 			`,{"MsgType":"TIMTextElem","MsgContent":{"Text":"ok"}}]}]}`
 		page, err := stubClient(t, &stub{body: body}).GroupMsgGetSimple(t.Context(),
 			recall.HistoryRequest{Group: group, Number: 1})
-		if err != nil || page.Messages[0].Excerpt(100) != want {
+		if err != nil || told(page.Messages[0]) != want {
 			t.Errorf("%s: %v, %v", content, page, err)
 		}
 	}

@@ -25,6 +25,9 @@ type answer struct {
 	RspMsgList    json.RawMessage
 	IsFinished    number
 	GroupInfo     json.RawMessage // get_group_info
+	TotalCount    number          // get_appid_group_list, get_joined_group_list
+	Next          json.RawMessage // of 64 bits
+	GroupIdList   json.RawMessage
 }
 
 // text is a string that the service gives for information. Where it is no

@@ -77,6 +77,8 @@ type Abilities struct {
 	// Most is how many characters a message has at most, where a card may not fit into one: it then
 	// says by which command one sees it whole, alone. 0: a card fits.
 	Most int
+	// Phone is what a card that waits is cut to, where the platform cuts it.
+	Phone *bot.Phone
 	// Checks: who acts is asked of the platform, so events are stored before that is known; else
 	// the event says it.
 	Checks bool
@@ -281,11 +283,13 @@ var promises = []struct {
 
 	{"whisper", whisper},
 	{"accepted", accepted},
+	{"offers", offers},
 	{"changed", changed},
 	{"stale", stale},
 	{"card alone", cardAlone},
 	{"page", page},
 	{"find and recall", found},
+	{"offered commands", offered},
 	{"fault of the bot", fault},
 	{"store refuses", storeFails},
 	{"panic", panics},
@@ -305,6 +309,7 @@ var promises = []struct {
 	{"file", file},
 	{"long note", longNote},
 	{"gone, forbidden, busy", refusals},
+	{"told alone", toldAlone},
 
 	{"facts", facts},
 	{"states", states},
@@ -404,9 +409,21 @@ func (s *suite) place() bot.Place {
 // post puts up a card.
 func (s *suite) post(c bot.Card) bot.Ref {
 	s.Helper()
-	ref, err := s.Surface().Post(s.Context(), s.place(), c, string(c.ID)+" card")
+	return s.posted(c, string(c.ID)+" card")
+}
+
+// posted posts a card under a key, as the teller does: where the platform announces what a new
+// message says, the messages come by an edit.
+func (s *suite) posted(c bot.Card, key string) bot.Ref {
+	s.Helper()
+	ref, err := s.Surface().Post(s.Context(), s.place(), c, key)
 	if err != nil {
 		s.Fatalf("Post: %v", err)
+	}
+	if s.Surface().Platform().Traits().Announces {
+		if err := s.Surface().Edit(s.Context(), ref, c); err != nil {
+			s.Fatalf("Edit: %v", err)
+		}
 	}
 	return ref
 }

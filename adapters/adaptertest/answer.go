@@ -9,6 +9,7 @@ import (
 
 	"recallbot/bot"
 	"recallbot/bot/bottest"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
 )
 
@@ -65,9 +66,46 @@ func accepted(s *suite) {
 	s.wantTold(s.w.Mina, "The messages are being read.")
 }
 
+// offers: the buttons below the lines of an answer stand before one person alone. The answer to a
+// press that took effect replaces them; a refusal leaves them, and nothing is lost.
+func offers(s *suite) {
+	stop := intake.Act{Kind: intake.ActStop, Request: requestID}
+	s.b.Play(answering(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{words("The messages are being read.")},
+		Offer: &intake.Offer{Event: "e1", By: s.account(s.w.Mina), Commands: []command.Command{
+			{Verb: command.VerbStop, Request: requestID}, {Verb: command.VerbStop, Request: "R-AAAAAA"}},
+			Names: []string{"Take back", "Another"}}}))
+	s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
+	if got := s.newest(s.w.Mina).Buttons; !slices.Equal(got, []string{"Take back", "Another"}) {
+		s.Errorf("the buttons %q", got)
+	}
+	s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Refused: "could_not_check",
+		Lines: []bot.Line{words("It could not be checked.")}}))
+	s.done(s.PressAlone(s.w.Mina, "Take back"))
+	s.sameAct("Take back", s.last().Event.Act, stop)
+	if !s.last().Event.Act.OfLines() {
+		s.Errorf("the bot was told of %+v, and not that one person alone sees it", s.last().Event.Act.Card)
+	}
+	s.wantRead(s.w.Mina, "It could not be checked.")
+	s.wantRead(s.w.Mina, "The messages are being read.")
+	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Lines: []bot.Line{words("It is taken back.")}}))
+	s.done(s.PressAlone(s.w.Mina, "Another"))
+	s.wantRead(s.w.Mina, "It is taken back.")
+	for _, m := range s.Alone(s.w.Mina) {
+		if len(m.Buttons) > 0 {
+			s.Errorf("the buttons %q are left", m.Buttons)
+		}
+	}
+	if n := len(s.Channel(s.w.Channel)); n != 0 || len(s.notified()) > 0 {
+		s.Errorf("%d messages in the channel, notified %v", n, s.notified())
+	}
+}
+
 // changed: a press that took effect is acknowledged, and the card is left to the teller.
 func changed(s *suite) {
-	ref := s.post(fullCard(bot.Running, []string{s.w.Leads}))
+	ref := s.post(fullCard(bot.Proposed, []string{s.w.Leads}))
+	if err := s.Surface().Edit(s.Context(), ref, fullCard(bot.Running, []string{s.w.Leads})); err != nil {
+		s.Fatal(err)
+	}
 	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Lines: nil}))
 	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
 	s.wait(5 * time.Second)
@@ -84,6 +122,15 @@ func changed(s *suite) {
 	if got := s.notified(); !slices.Equal(got, []string{s.w.Leads}) {
 		s.Errorf("notified %v, want the first post's %s alone", got, s.w.Leads)
 	}
+	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Tell: true,
+		Lines: []bot.Line{words("One more must approve.")}}))
+	if err := s.Surface().Edit(s.Context(), ref, fullCard(bot.Running, nil)); err != nil {
+		s.Fatal(err)
+	}
+	s.settle()
+	s.done(s.Press(s.w.Theo, ref, bot.ButtonStop))
+	s.wait(5 * time.Second)
+	s.wantTold(s.w.Theo, "One more must approve.")
 }
 
 // stale: a press on what the card no longer shows tells the person, and the card is left to the
@@ -117,7 +164,7 @@ func cardAlone(s *suite) {
 		s.Fatalf("%d things shown, want the card", len(alone))
 	}
 	s.reads(c, alone[0])
-	s.wantTold(s.w.Theo, c.Facts[0].Value.String())
+	s.wantTold(s.w.Theo, c.Head[0].String())
 	after := fullCard(bot.Rejected, nil)
 	s.b.Play(answering(intake.Answer{Kind: intake.Changed, Card: &after}))
 	s.done(s.PressAlone(s.w.Theo, "Reject"))
@@ -243,6 +290,34 @@ func found(s *suite) {
 	s.wantRead(s.w.Theo, "What was found then is no longer kept.")
 	if len(s.notified()) > 0 {
 		s.Errorf("notified %v", s.notified())
+	}
+}
+
+// offered: a command that an answer offers has a button, which says whose answer it was and which
+// of the commands; one person alone sees them.
+func offered(s *suite) {
+	var asked bot.EventID
+	mistake := Script{Answer: func(e intake.Event, _ bot.Member) intake.Answer {
+		asked = e.ID
+		one := command.Command{Verb: command.VerbHelp}
+		return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words("Which was meant?")}, Refused: "mistake.x",
+			Offer: &intake.Offer{Event: e.ID, By: e.By, Commands: []command.Command{one, one}}}
+	}}
+	for i, label := range []string{"Use 1", "Use 2"} {
+		s.b.Play(mistake)
+		s.done(s.Type(s.w.Mina, s.w.Channel, askCommand))
+		s.wantTold(s.w.Mina, "Which was meant?")
+		s.b.Play(answering(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words("done as typed: " + label)}}))
+		s.done(s.PressAlone(s.w.Mina, label))
+		s.wait(6 * time.Second)
+		s.sameAct(label, s.last().Event.Act, intake.Act{Kind: intake.ActUse, Search: asked, Page: i})
+		if e := s.last().Event; e.By != s.account(s.w.Mina) || e.Place.Channel != s.w.Channel {
+			s.Errorf("%s: by %v in %+v", label, e.By, e.Place)
+		}
+		s.wantRead(s.w.Mina, "done as typed: "+label)
+	}
+	if n := len(s.Channel(s.w.Channel)); n != 0 || len(s.notified()) != 0 {
+		s.Errorf("%d messages in the channel, notified %v", n, s.notified())
 	}
 }
 

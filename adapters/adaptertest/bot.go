@@ -224,6 +224,9 @@ func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) 
 // Policy is what NewBot was given.
 func (b *Bot) PolicyNow() bot.Policy { return b.policy }
 
+// RosterNow is empty: every account is a person.
+func (b *Bot) RosterNow() bot.Roster { return bot.Roster{} }
+
 // ApproversThen returns nothing: no other groups ever counted.
 func (b *Bot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
 	return nil, nil

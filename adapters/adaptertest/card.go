@@ -1,166 +1,150 @@
 package adaptertest
 
 import (
+	"encoding/json"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/recall"
 )
 
-// Cards are a request as it looks in each state, in the bot's own sentences: for an adapter's
-// golden files, so that what every state looks like there can be read. notify are the approver
-// groups.
-func Cards(notify []string) []bot.Card {
+// Cards are a request as it looks in each state, as the bot itself writes it: for an adapter's
+// golden files, so that what every state looks like there can be read. on is the platform, and
+// notify are its approver groups.
+func Cards(on bot.Platform, notify []string) []bot.Card {
+	b := &bot.Bot{Options: bot.Options{Policy: bot.DefaultPolicy()}}
+	crowd := bot.Crowd{}
+	for _, g := range notify {
+		crowd.Approvers = append(crowd.Approvers, bot.Principal{Group: g})
+	}
+	b.Policy.Crowds = map[bot.Platform]bot.Crowd{on: crowd}
 	var all []bot.Card
 	for i, state := range bot.States() {
-		c := card(state, notify)
-		c.Version = 1 + i
+		r, tx := request(on, state)
+		c, err := b.Card(tx, r, 1+i)
+		if err != nil {
+			panic(err) // unreachable: nothing is read
+		}
 		all = append(all, c)
 	}
 	return all
 }
 
-// card is a request of three messages, one of which is gone, in a state.
-func card(state bot.State, notify []string) bot.Card {
-	const group = "@TGS#2J4SZEAEL"
-	var (
-		sealed  = asked.Add(2 * time.Second)
-		granted = asked.Add(4 * time.Minute)
-		ended   = asked.Add(5 * time.Minute)
-		person  = func(name, id string) bot.Line {
-			return bot.Line{bot.Quote(name), {Kind: bot.Words, Text: " ("}, bot.Code(id), {Kind: bot.Words, Text: ")"}}
-		}
-		mina, theo = person("Mina", "M1"), person("Theo", "T1")
-		fact       = func(name string, value bot.Line) bot.Fact {
-			return bot.Fact{Name: bot.Say("card.fact." + name).String(), Value: value}
-		}
-		nobodys  = map[bot.State]bool{bot.Preparing: true, bot.Refused: true} // it was never sealed
-		approved = map[bot.State]bool{bot.Approved: true, bot.Running: true, bot.Stopping: true, bot.Done: true,
-			bot.Stopped: true, bot.NotStarted: true}
-		sent = map[bot.State]bool{bot.Running: true, bot.Stopping: true, bot.Done: true, bot.Stopped: true}
-	)
-	who, when := theo, ended
-	switch state {
-	case bot.Withdrawn:
-		who = mina
-	case bot.Done:
-		when = granted
-	}
-	c := bot.Card{
-		ID: requestID, State: state, Notify: notify,
-		Title: bot.Say("card."+string(state), "id", requestID, "n", 1, "who", who, "when", when, "within",
-			15*time.Minute),
-	}
-	switch state {
-	case bot.Refused:
-		c.Notices = []bot.Line{bot.Say("refuse.no_group", "group", bot.Code(group), "code",
-			bot.Span{Kind: bot.Words, Text: "10010"})}
-	case bot.Rejected:
-		c.Notices = []bot.Line{bot.Say("card.notice.rejected", "reason", "wrong group")}
-	case bot.Approved:
-		c.Notices = []bot.Line{bot.Say("card.notice.paused", "code", bot.Span{Kind: bot.Words, Text: "70003"}, "words",
-			"UserSig expired", "when", granted)}
-	}
+// read is a ledger's transaction that has what a card is made of.
+type read struct {
+	bot.Tx
+	messages []bot.Message
+	paused   *bot.Pause
+}
 
-	c.Facts = []bot.Fact{fact("group", append(bot.Say("card.fact.group.value", "group", bot.Code(group), "name",
-		"Harbour market"),
-		append(append(bot.Line{{Kind: bot.Words, Text: " ("}}, bot.Say("card.fact.group.type", "type", "Public", "n",
-			1204)...), bot.Span{Kind: bot.Words, Text: ")"})...))}
-	if nobodys[state] {
-		c.Facts = append(c.Facts, fact("messages", bot.Say("card.fact.messages.asked", "n", 3, "seqs",
-			bot.Code("100-102"))))
-	} else {
-		c.Digest = digest
-		key := "card.fact.messages.sent"
-		if state == bot.Proposed {
-			key = "card.fact.messages.sealed"
-		}
-		c.Facts = append(c.Facts,
-			fact("messages", bot.Say(key, "send", 2, "n", 3, "seqs", bot.Code("100-102"))),
-			fact("senders", bot.Say("card.fact.senders.one", "who", "casino_77", "n", 2)),
-			fact("times", bot.Say("card.fact.times.span", "first", asked.Add(-90*time.Minute), "last",
-				asked.Add(-80*time.Minute))))
-		marks := [][]bot.Line{nil, {bot.Say("card.mark.admin")}, {bot.Say("card.mark.absent")}}
-		if state == bot.Proposed || state == bot.Approved {
-			marks[2] = []bot.Line{bot.Say("card.mark.withheld", "mark", marks[2][0])}
-		}
-		switch {
-		case state == bot.Done:
-			marks = [][]bot.Line{{bot.Say("outcome.recalled")}, {bot.Say("outcome.10031")},
-				{bot.Say("outcome.did_not_exist")}}
-		case state == bot.Stopped || state == bot.Stopping || state == bot.Running:
-			marks = [][]bot.Line{{bot.Say("outcome.recalled")}, {bot.Say("card.mark.admin")},
-				{bot.Say("outcome.did_not_exist")}}
-			if state == bot.Stopped {
-				marks[1] = []bot.Line{bot.Say("outcome.stopped")}
+func (t read) Now() time.Time                             { return asked.Add(5 * time.Minute) }
+func (t read) Paused(recall.SDKAppID) (*bot.Pause, error) { return t.paused, nil }
+func (t read) Messages(bot.RequestID, bot.MessageID, int) ([]bot.Message, error) {
+	return t.messages, nil
+}
+
+func (t read) Removals(recall.SDKAppID, recall.GroupID, recall.TopicID, []recall.Seq,
+	time.Time) (map[recall.Seq]bot.Removal, error) {
+	return nil, nil
+}
+
+func (t read) Progress(bot.RequestID) (map[bot.Class]int, error) {
+	counts := map[bot.Class]int{}
+	for _, m := range t.messages {
+		counts[m.Outcome.Class]++
+	}
+	return counts, nil
+}
+
+func (t read) NotGone(bot.RequestID, int) (left []bot.Message, err error) {
+	for _, m := range t.messages {
+		switch m.Outcome.Class {
+		case bot.ClassRefused, bot.ClassNotSent, bot.ClassUnknown:
+			if m.Sends() {
+				left = append(left, m)
 			}
-		case state == bot.NotStarted:
-			marks = [][]bot.Line{{bot.Say("outcome.not_started")}, {bot.Say("outcome.not_started")},
-				{bot.Say("outcome.did_not_exist")}}
-		}
-		c.Samples = []bot.Sample{
-			{Seq: 100, Sender: "casino_77", Sent: asked.Add(-90 * time.Minute),
-				Text: bot.Line{bot.Quote("free coins at casino dot example")}, Marks: marks[0]},
-			{Seq: 101, Sender: "casino_77", Sent: asked.Add(-80 * time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰")},
-				Marks: marks[1]},
-			{Seq: 102, Marks: marks[2]},
 		}
 	}
-	c.Warnings = []bot.Line{bot.Say("card.warn.new")}
-	c.Earlier = []bot.Line{bot.Say("card.earlier", "id", bot.RequestID("R-AAAAAA"), "state", bot.Say("state.expired"),
-		"who", "Lena", "when", asked.Add(-24*time.Hour))}
+	return left, nil
+}
 
-	c.Closing = []bot.Fact{fact("by", bot.Say("card.fact.by.value", "who", mina, "when", asked)),
-		fact("reason", bot.Line{bot.Quote("scam links")})}
-	if !nobodys[state] {
-		approvals := bot.Say("card.fact.approvals.none", "need", 1)
-		if approved[state] {
-			approvals = bot.Say("card.fact.approvals.value", "have", 1, "need", 1, "who", theo)
-		}
-		c.Closing = append(c.Closing, fact("approvals", approvals))
+// request is a request of three messages, one of which does not exist, in a state.
+func request(on bot.Platform, state bot.State) (bot.Request, read) {
+	person := func(name, id string) bot.Actor {
+		return bot.Actor{Person: bot.PersonID(name), Name: name,
+			Account: bot.Account{Platform: on, Workspace: "W1", User: id}}
 	}
-	if state == bot.Proposed {
-		c.Closing = append(c.Closing, fact("deadline", bot.Line{bot.At(sealed.Add(30 * time.Minute))}))
+	mina, theo := person("Mina", "M1"), person("Theo", "T1")
+	r := bot.Request{
+		ID: requestID, App: 1, State: state, By: mina, Reason: "scam links", Asked: asked, Policy: bot.DefaultPolicy(),
+		Place: bot.Place{Platform: on, Workspace: "W1", Channel: "C1"},
+		Scope: command.Scope{Group: "@TGS#2J4SZEAEL", Seqs: command.MakeRanges(100, 101, 102)},
+		Parts: []bot.Part{{Talk: bot.Talk{Group: "@TGS#2J4SZEAEL"}, Covers: command.MakeRanges(100, 101, 102)}},
 	}
-	if sent[state] {
-		done, words := 2, "1 recalled, 1 not sent"
-		switch state {
-		case bot.Done:
-			done, words = 3, "1 recalled, 1 refused, 1 not sent"
-		case bot.Stopped:
-			done, words = 3, "1 recalled, 2 not sent"
+	if state == bot.Preparing {
+		return r, read{}
+	}
+	r.Parts[0].Facts = bot.GroupFacts{Type: "Public", Name: "Harbour market", Members: 1204, New: true}
+	if state == bot.Refused {
+		r.RefusedFor = bot.Say("refuse.no_group", "group", bot.Code(string(r.Scope.Group)), "code",
+			bot.Span{Kind: bot.Words, Text: "10010"})
+		r.Ended = asked.Add(5 * time.Minute)
+		return r, read{}
+	}
+	said := func(text string) string {
+		content, err := json.Marshal(map[string]string{"Text": text})
+		if err != nil {
+			panic(err) // unreachable: strings always marshal
 		}
-		c.Progress = bot.Say("card.progress", "done", done, "total", 3, "rest",
-			bot.Line{{Kind: bot.Words, Text: words}})
-		if state == bot.Running {
-			c.Progress = append(append(c.Progress, bot.Span{Kind: bot.Words, Text: "; "}),
-				bot.Say("card.progress.left", "left", 2*time.Second)...)
+		return bot.EvidenceOf(recall.Message{Body: []recall.Element{{Type: "TIMTextElem", Content: content}}}, 1000)
+	}
+	tx := read{messages: []bot.Message{
+		{Seq: 100, Status: bot.SealNormal, Sender: "casino_77", Sent: asked.Add(-90 * time.Minute),
+			Evidence: said("free coins at casino dot example")},
+		{Seq: 101, Status: bot.SealNormal, Sender: "casino_77", Sent: asked.Add(-80 * time.Minute), Admin: true,
+			Evidence: said("最后机会 🎰")},
+		{Seq: 102, Status: bot.SealAbsent},
+	}}
+	r.Sealed, r.Digest, r.Tally, r.Needed = asked.Add(2*time.Second), digest, bot.TallyOf(tx.messages), 1
+	r.Deadline = r.Sealed.Add(30 * time.Minute)
+	r.Earlier = []bot.Earlier{{ID: "R-AAAAAA", State: bot.Expired, Ended: asked.Add(-24 * time.Hour)}}
+	approve := func() {
+		r.Granted, r.Begun = asked.Add(4*time.Minute), asked.Add(4*time.Minute)
+		r.Approvals = []bot.Approval{{By: theo, Digest: digest, At: r.Granted}}
+	}
+	outcomes := func(o ...bot.Outcome) {
+		approve()
+		for i := range o {
+			tx.messages[i].Outcome = o[i]
 		}
 	}
-
-	button := func(kind string) bot.Button {
-		return bot.Button{
-			Kind: bot.ButtonKind(kind), Label: bot.Say("button." + kind).String(),
-			Speech: bot.Say("button."+kind+".speech", "n", 2, "id", requestID).String(),
-		}
+	recalled := bot.Outcome{Class: bot.ClassRecalled, Confirmed: bot.ByHistory}
+	absent := bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyDidNotExist}
+	notSent := func(why bot.Why) bot.Outcome { return bot.Outcome{Class: bot.ClassNotSent, Why: why} }
+	switch state {
+	case bot.Approved:
+		approve()
+		tx.paused = &bot.Pause{Code: 70003, Info: "UserSig expired", Since: r.Granted}
+	case bot.Running:
+		outcomes(recalled, bot.Outcome{}, absent)
+	case bot.Stopping:
+		outcomes(recalled, bot.Outcome{}, absent)
+		r.EndedBy = mina
+	case bot.Done:
+		outcomes(recalled, bot.Outcome{Class: bot.ClassRefused, Code: 10031}, absent)
+	case bot.Stopped:
+		outcomes(recalled, notSent(bot.WhyStopped), absent)
+		r.EndedBy = mina
+	case bot.NotStarted:
+		outcomes(notSent(bot.WhyNotStarted), notSent(bot.WhyNotStarted), absent)
+	case bot.Withdrawn:
+		r.EndedBy = mina
+	case bot.Rejected:
+		r.EndedBy, r.EndReason = theo, "wrong group"
 	}
-	switch {
-	case state == bot.Proposed:
-		approve := button("approve")
-		approve.Confirm = &bot.Confirm{
-			Title: bot.Say("confirm.approve.title", "n", 2).String(), Text: bot.Say("confirm.approve.text", "n", 2,
-				"group", bot.Code(group)).String(),
-			Yes: bot.Say("confirm.approve.yes").String(), No: bot.Say("confirm.no").String(),
-		}
-		c.Buttons = []bot.Button{approve, button("reject"), button("show_all")}
-	case state == bot.Approved || state == bot.Running:
-		stop := button("stop")
-		stop.Confirm = &bot.Confirm{
-			Title: bot.Say("confirm.stop.title").String(), Text: bot.Say("confirm.stop.text", "id", requestID).String(),
-			Yes: bot.Say("confirm.stop.yes").String(), No: bot.Say("confirm.no").String(),
-		}
-		c.Buttons = []bot.Button{stop, button("show_all")}
-	case !nobodys[state]:
-		c.Buttons = []bot.Button{button("show_all")}
+	if !state.Open() {
+		r.Ended = asked.Add(5 * time.Minute)
 	}
-	return c
+	return r, tx
 }

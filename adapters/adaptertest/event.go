@@ -400,7 +400,8 @@ func approveForm(s *suite) {
 func completion(s *suite) {
 	groups := []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}
 	s.b.Play(Script{Answer: func(intake.Event, bot.Member) intake.Answer {
-		return intake.Answer{Kind: intake.Choices, Groups: groups}
+		return intake.Answer{Kind: intake.Choices, Groups: []intake.Choice{{Group: groups[0], Name: "Lounge · 2"},
+			{Group: groups[1]}}}
 	}})
 	if !s.Can().Completes {
 		s.Log("groups are not completed here")

@@ -41,40 +41,33 @@ func fullCard(state bot.State, notify []string) bot.Card {
 	id := bot.Code(string(requestID))
 	c := bot.Card{
 		ID: requestID, State: state, Version: 1 + slices.Index(bot.States(), state), Digest: digest, Notify: notify,
-		Title: line("{}: waiting for 1 more person to approve", id),
-		Notices: []bot.Line{
-			line("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."),
-			line("The app is paused since {}: {}", bot.At(asked), bot.Code("60020")),
+		Title: line("✋ Recall 338 messages in {} (topic {})?", bot.Quote("Harbour market"),
+			bot.Code("@TGS#_2J4SZEAEL@TOPIC#_c1")),
+		Head: []bot.Line{
+			line("Asked by {}: {}", bot.Quote("Mina"), bot.Quote("scam links, posted in a row")),
+			line("Approved by {}", bot.Quote("Theo")),
 		},
-		Facts: []bot.Fact{
-			{Name: "Group", Value: line("{} {} (Community, 1,204 members)", bot.Code("@TGS#_2J4SZEAEL"),
-				bot.Quote("Harbour market"))},
-			{Name: "Topic", Value: bot.Line{bot.Code("@TGS#_2J4SZEAEL@TOPIC#_c1")}},
-			{Name: "Messages", Value: line("338 of 340 would be sent: {}", bot.Code("100-437, 4294967294-4294967295"))},
-			{Name: "Senders", Value: line("{} (300), {} (40)", bot.Quote("casino_77"), bot.Quote("长安_8"))},
-			{Name: "Sent", Value: line("{} to {}", bot.At(asked.Add(-90*time.Minute)),
-				bot.At(asked.Add(-time.Minute)))},
+		Unusual: []bot.Line{
+			line("🔴 BLIND: nobody can see what 2 messages say."),
+			line("🔴 PAUSED since {}: {}", bot.Clock(asked, asked), bot.Code("60020")),
 		},
 		Samples: []bot.Sample{
-			{Seq: 100, Sender: "casino_77", Sent: asked.Add(-90 * time.Minute),
-				Text: bot.Line{bot.Quote("free coins at casino dot example")}},
-			{Seq: 101, Sender: "长安_8", Sent: asked.Add(-80 * time.Minute),
-				Text:  bot.Line{bot.Quote("最后机会 🎰"), {Kind: bot.Words, Text: " (edited)"}},
+			{Seq: 100, Sender: "casino_77", Text: bot.Line{bot.Quote("free coins at casino dot example")}},
+			{Seq: 101, Sender: "长安_8", Text: bot.Line{bot.Quote("最后机会 🎰"), {Kind: bot.Words, Text: " (edited)"}},
 				Marks: []bot.Line{words("sent by the app's admin"), words("from callback")}},
-			{Seq: 4294967295, Sent: asked.Add(-time.Minute), Marks: []bot.Line{words("does not exist")}, Skipped: 337},
+			{Seq: 4294967295, Marks: []bot.Line{words("does not exist")}, Skipped: 337},
+			{Alike: 1700, Text: bot.Line{bot.Quote("🔥🔥 WIN … coins")}, Above: words("The other 1,700 are of 1 kind:"),
+				Marks: []bot.Line{words("1,700 texts, numbers differ")}},
 		},
-		Showing:  words("showing 3 of 340"),
-		Warnings: []bot.Line{words("This bot never touched this group before."), words("2 senders.")},
-		Earlier: []bot.Line{
-			line("{} rejected by {} at {}: {}", bot.Code("R-AAAAAA"), bot.Quote("Lena"),
-				bot.At(asked.Add(-24*time.Hour)), bot.Quote("wrong group")),
-			line("{} done", bot.Code("R-BBBBBB")),
+		Below: []bot.Line{
+			line("By {} (300), {} (40), {} to {}", bot.Quote("casino_77"), bot.Quote("长安_8"),
+				bot.Clock(asked.Add(-90*time.Minute), asked), bot.Clock(asked.Add(-100*time.Hour), asked)),
+			words("Left out: 2 messages do not exist"),
 		},
-		Closing: []bot.Fact{
-			{Name: "Asked by", Value: line("{} at {}", bot.Quote("Mina"), bot.At(asked))},
-			{Name: "Reason", Value: bot.Line{bot.Quote("scam links, posted in a row")}},
-			{Name: "Approvals", Value: line("1 of 2: {} at {}", bot.Quote("Theo"), bot.At(asked.Add(time.Minute)))},
-			{Name: "Until", Value: bot.Line{bot.At(asked.Add(30 * time.Minute))}},
+		Small: []bot.Line{
+			{id}, {bot.Code("@TGS#_2J4SZEAEL@TOPIC#_c1")}, {bot.Quote("Community")}, words("1,204 members"),
+			line("messages {}", bot.Code("100-437, 4294967294-4294967295")),
+			line("{} rejected 24h before by {}: {}", bot.Code("R-AAAAAA"), bot.Quote("Lena"), bot.Quote("wrong group")),
 		},
 	}
 	button := func(kind bot.ButtonKind, label string) bot.Button {
@@ -95,37 +88,38 @@ func fullCard(state bot.State, notify []string) bot.Card {
 	default:
 		c.Buttons = []bot.Button{showAll}
 	}
-	if state != bot.Proposed {
-		c.Title = line("{}: {}", id, bot.Span{Kind: bot.Words, Text: string(state)})
-	}
-	switch state {
-	case bot.Running, bot.Stopping, bot.Done, bot.Stopped:
-		c.Progress = words("120 of 338: 118 recalled, 2 not found; about 2m left")
+	if state == bot.Proposed {
+		c.Call = line("1 more person must approve before {}", bot.Until(asked.Add(30*time.Minute), asked))
+	} else {
+		c.Title = line("{} {}: 120 of 338 messages", bot.Span{Kind: bot.Words, Text: string(state)},
+			bot.Quote("Harbour market"))
 	}
 	return c
 }
 
 // readings are everything that a card says, each piece as it must be read on it, and in the order
-// of a card. The progress stands apart.
+// of a card.
 func readings(c bot.Card) (list []string) {
-	say := func(l bot.Line) {
-		if len(l) > 0 {
-			list = append(list, l.String())
-		}
-	}
-	named := func(facts []bot.Fact) {
-		for _, f := range facts {
-			list = append(list, f.Name+": "+f.Value.String())
+	say := func(lines ...bot.Line) {
+		for _, l := range lines {
+			if len(l) > 0 {
+				list = append(list, l.String())
+			}
 		}
 	}
 	say(c.Title)
-	for _, l := range c.Notices {
-		say(l)
-	}
-	named(c.Facts)
+	say(c.Head...)
+	say(c.Call)
+	say(c.Unusual...)
 	for _, m := range c.Samples {
 		if m.Skipped > 0 {
 			list = append(list, strconv.Itoa(m.Skipped)+" messages")
+		}
+		say(m.Above)
+		if m.Alike > 0 { // what differs stands behind what does not
+			say(bot.Say("card.alike", "n", m.Alike), m.Text)
+			say(m.Marks...)
+			continue
 		}
 		list = append(list, strconv.FormatUint(uint64(m.Seq), 10))
 		if m.Sender != "" {
@@ -134,19 +128,11 @@ func readings(c bot.Card) (list []string) {
 		if !m.Sent.IsZero() {
 			say(bot.Line{bot.At(m.Sent)})
 		}
-		for _, mark := range m.Marks {
-			say(mark)
-		}
+		say(m.Marks...)
 		say(m.Text)
 	}
-	say(c.Showing)
-	for _, l := range c.Warnings {
-		say(l)
-	}
-	for _, l := range c.Earlier {
-		say(l)
-	}
-	named(c.Closing)
+	say(c.Below...)
+	say(c.Small...)
 	return list
 }
 
@@ -157,6 +143,9 @@ func (s *suite) reads(c bot.Card, m bottest.Shown) {
 	text, at := plain(m.Text), 0
 	if s.shortened(c, m) {
 		return
+	}
+	if p := s.Can().Phone; p != nil {
+		c = c.OnPhone(*p)
 	}
 	for _, want := range readings(c) {
 		want = plain(want)
@@ -170,14 +159,6 @@ func (s *suite) reads(c bot.Card, m bottest.Shown) {
 			s.Errorf("not on the card: %q in\n%s", want, m.Text)
 		}
 	}
-	if len(c.Progress) > 0 {
-		switch i := strings.Index(text, plain(c.Progress.String())); {
-		case i < 0:
-			s.Errorf("no progress in\n%s", m.Text)
-		case i < strings.Index(text, plain(c.Facts[0].Name+":")):
-			s.Errorf("the progress stands above the facts:\n%s", m.Text)
-		}
-	}
 	var labels []string
 	for _, b := range c.Buttons {
 		labels = append(labels, b.Label)
@@ -188,8 +169,7 @@ func (s *suite) reads(c bot.Card, m bottest.Shown) {
 }
 
 // shortened reports whether the drawing is a message that has no room for the card. It fails unless
-// that says so, and what there is room for is the beginning of the card, its progress and its
-// buttons.
+// that says so, and what there is room for is the beginning of the card and its buttons.
 func (s *suite) shortened(c bot.Card, m bottest.Shown) bool {
 	s.Helper()
 	most := s.Can().Most
@@ -207,9 +187,6 @@ func (s *suite) shortened(c bot.Card, m bottest.Shown) bool {
 			break
 		}
 		at += j
-	}
-	if !contains(m.Text, c.Progress.String()) {
-		s.Errorf("no progress in\n%s", m.Text)
 	}
 	if n := utf8.RuneCountInString(m.Text); n > most {
 		s.Errorf("%d characters, want %d at most", n, most)
@@ -236,11 +213,7 @@ func states(s *suite) {
 	for _, state := range bot.States() {
 		c := fullCard(state, nil)
 		c.ID = requestID
-		ref, err := s.Surface().Post(s.Context(), s.place(), c, "state "+string(state))
-		if err != nil {
-			s.Fatalf("%s: %v", state, err)
-		}
-		s.reads(c, s.look(ref))
+		s.reads(c, s.look(s.posted(c, "state "+string(state))))
 		s.wait(10 * time.Second) // posts are paced
 	}
 	ref := s.post(fullCard(bot.States()[0], nil))
@@ -263,22 +236,16 @@ func longCard(s *suite) {
 		long := func(n int) bot.Line { return bot.Line{bot.Quote(strings.Repeat(unit, n))} }
 		c := fullCard(bot.Proposed, nil)
 		c.ID = requestID
-		for i := range c.Facts[3:] {
-			c.Facts[3+i].Value = long(5000)
-		}
-		c.Closing[1].Value = long(9000)
+		c.Head[0] = line("Asked by {}: {}", bot.Quote("Mina"), long(9000)[0])
 		c.Samples = nil
 		for i := range 10 {
 			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(100 + i), Sender: strings.Repeat(unit, 300),
-				Sent: asked, Text: long(4000)})
+				Text: long(4000)})
 		}
-		c.Warnings = append(c.Warnings, long(3000))
-		c.Earlier = append(c.Earlier, long(3000))
-		ref, err := s.Surface().Post(s.Context(), s.place(), c, "long "+name)
-		if err != nil {
-			s.Fatalf("%s: %v", name, err)
-		}
-		m := s.look(ref)
+		c.Unusual = append(c.Unusual, long(3000))
+		c.Below = append(c.Below, long(3000))
+		c.Small = append(c.Small, long(3000))
+		m := s.look(s.posted(c, "long "+name))
 		if !utf8.ValidString(m.Text) || strings.ContainsRune(m.Text, utf8.RuneError) {
 			s.Errorf("%s: a character is halved", name)
 		}
@@ -287,10 +254,7 @@ func longCard(s *suite) {
 			continue
 		}
 		text := plain(m.Text)
-		want := []string{c.Title.String(), c.Facts[0].Value.String(),
-			c.Facts[2].Name + ": " + c.Facts[2].Value.String(), c.Closing[0].Value.String(),
-			c.Closing[2].Value.String()}
-		for _, l := range want {
+		for _, l := range []string{c.Title.String(), c.Call.String(), c.Head[1].String(), c.Small[0].String()} {
 			if !strings.Contains(text, plain(l)) {
 				s.Errorf("%s: %q gave way to what is long:\n%s", name, l, m.Text)
 			}
@@ -298,18 +262,15 @@ func longCard(s *suite) {
 		if len(m.Buttons) != len(c.Buttons) {
 			s.Errorf("%s: buttons %v", name, m.Buttons)
 		}
-		for _, f := range []bot.Fact{c.Facts[3], c.Closing[1]} {
-			_, after, found := strings.Cut(text, f.Name+": ")
-			loc := cut.FindStringSubmatchIndex(after)
-			if !found || loc == nil {
-				s.Errorf("%s: %s does not say that it is cut", name, f.Name)
-				continue
-			}
+		_, after, found := strings.Cut(text, "Asked by Mina: ")
+		loc := cut.FindStringSubmatchIndex(after)
+		if !found || loc == nil {
+			s.Errorf("%s: the reason does not say that it is cut", name)
+		} else {
 			kept := utf8.RuneCountInString(after[:loc[0]])
 			left, err := strconv.Atoi(strings.ReplaceAll(after[loc[2]:loc[3]], ",", ""))
-			if whole := utf8.RuneCountInString(f.Value.String()); err != nil || kept+left != whole ||
-				strings.Trim(after[:loc[0]], unit) != "" {
-				s.Errorf("%s: %s shows %d characters and says %d more, of %d", name, f.Name, kept, left, whole)
+			if err != nil || kept+left != 9000 || strings.Trim(after[:loc[0]], unit) != "" {
+				s.Errorf("%s: the reason shows %d characters and says %d more, of 9000", name, kept, left)
 			}
 		}
 		for _, sample := range c.Samples {
@@ -340,14 +301,13 @@ func hostileText(s *suite) {
 	code := bot.Code(s.hostile())
 	c := fullCard(bot.Proposed, []string{s.w.Leads})
 	c.Title = line("{}: rejected by {}", bot.Code(string(requestID)), evil)
-	c.Notices = append(c.Notices, line("paused: {}", evil))
-	c.Facts = []bot.Fact{{Name: "Group", Value: line("{} {}", code, evil)}}
+	c.Head = []bot.Line{line("{} {}", code, evil)}
+	c.Call = line("refused: {}", evil)
+	c.Unusual = append(c.Unusual, line("paused: {}", evil))
 	c.Samples = []bot.Sample{{Seq: 1, Sender: s.hostile(), Sent: asked, Text: bot.Line{evil},
 		Marks: []bot.Line{{evil}}}}
-	c.Warnings = []bot.Line{{evil}}
-	c.Earlier = []bot.Line{line("{} rejected: {}", code, evil)}
-	c.Closing = []bot.Fact{{Name: "Reason", Value: bot.Line{evil}}}
-	c.Progress = line("refused: {}", evil)
+	c.Below = []bot.Line{{evil}}
+	c.Small = []bot.Line{line("{} rejected: {}", code, evil)}
 
 	inert := func(where string, m bottest.Shown, allowed ...string) {
 		s.Helper()
@@ -368,7 +328,7 @@ func hostileText(s *suite) {
 	ref := s.post(c)
 	inert("post", s.look(ref), s.w.Leads)
 	c.Version++
-	c.Closing = append(c.Closing, bot.Fact{Name: "Approvals", Value: words("1 of 2")})
+	c.Head = append(c.Head, words("1 of 2"))
 	if err := s.Surface().Edit(s.Context(), ref, c); err != nil {
 		s.Fatal(err)
 	}
@@ -413,7 +373,10 @@ func hostileText(s *suite) {
 // notices: a notification says what is to be decided, and nothing of what the messages say.
 func notices(s *suite) {
 	c := fullCard(bot.Proposed, []string{s.w.Leads})
-	ref := s.post(c)
+	ref, err := s.Surface().Post(s.Context(), s.place(), c, "notice")
+	if err != nil {
+		s.Fatal(err)
+	}
 	content := func(m bottest.Shown) {
 		s.Helper()
 		for _, x := range c.Samples {
@@ -426,7 +389,7 @@ func notices(s *suite) {
 	}
 	m := s.look(ref)
 	content(m)
-	for _, want := range []string{string(requestID), "@TGS#_2J4SZEAEL", "340"} {
+	for _, want := range []string{"338", "Harbour market", "Mina", "scam links", "1 more person"} {
 		if !contains(m.Notice, want) {
 			s.Errorf("a notification does not say %q: %s", want, m.Notice)
 		}

@@ -73,7 +73,7 @@ func Acknowledgement(b *testing.B, s bot.Surface, at bot.Place, card bot.Card, s
 		editing.Go(func() {
 			for n := 1; ctx.Err() == nil; n++ {
 				c := card
-				c.Version, c.Progress = card.Version+n, words(fmt.Sprintf("%d of 1,000 of card %d", n, i))
+				c.Version, c.Title = card.Version+n, words(fmt.Sprintf("%d of 1,000 of card %d", n, i))
 				if s.Edit(ctx, ref, c) == nil { // a *bot.Later most of the time where edits are paced
 					edits.Add(1)
 				}

@@ -219,12 +219,14 @@ type poorAdapter struct {
 
 var poorButtons = intake.Buttons{Platform: poorest, Most: 64, Confirms: true}
 
+func init() { bot.Register(bot.Traits{ID: poorest, Name: "Poorest", Announces: true}) }
+
 func (a *poorAdapter) Platform() bot.Platform { return poorest }
 
 func (a *poorAdapter) Ready() error { return nil }
 
 func (a *poorAdapter) Run(ctx context.Context) error {
-	a.flow.TakeUpOrphans(ctx)
+	a.flow.HandleOrphans(ctx)
 	a.flow.Stop()
 	a.flow.Cancel()
 	return nil
@@ -239,29 +241,22 @@ func say(l bot.Line) string {
 	return s
 }
 
-// cardLines is all that a card says, what must stand first.
+// cardLines is all that a card says, in its order.
 func cardLines(c bot.Card) (all []string) {
-	line := func(l bot.Line) {
-		if len(l) > 0 {
-			all = append(all, say(l))
+	lines := func(list ...bot.Line) {
+		for _, l := range list {
+			if len(l) > 0 {
+				all = append(all, say(l))
+			}
 		}
 	}
-	named := func(facts []bot.Fact) {
-		for _, f := range facts {
-			all = append(all, f.Name+": "+say(f.Value))
-		}
-	}
-	line(c.Title)
-	for _, l := range c.Notices {
-		line(l)
-	}
-	named(c.Facts)
-	line(c.Progress)
+	lines(c.Title)
+	lines(c.Head...)
+	lines(c.Call)
+	lines(c.Unusual...)
 	all = append(all, sampleLines(c.Samples)...)
-	for _, l := range slices.Concat([]bot.Line{c.Showing}, c.Warnings, c.Earlier) {
-		line(l)
-	}
-	named(c.Closing)
+	lines(c.Below...)
+	lines(c.Small...)
 	return all
 }
 
@@ -270,7 +265,14 @@ func sampleLines(samples []bot.Sample) (all []string) {
 		if m.Skipped > 0 {
 			all = append(all, fmt.Sprint("... ", m.Skipped, " messages"))
 		}
+		if len(m.Above) > 0 {
+			all = append(all, say(m.Above))
+		}
 		head := strconv.FormatUint(uint64(m.Seq), 10) + " " + bot.Visible(m.Sender)
+		if m.Alike > 0 {
+			head = say(append(bot.Say("card.alike", "n", m.Alike), m.Text...))
+			m.Text = nil
+		}
 		if !m.Sent.IsZero() {
 			head += " " + say(bot.Line{bot.At(m.Sent)})
 		}
@@ -315,11 +317,7 @@ func cardText(c bot.Card) string {
 		return text
 	}
 	rest := "\n... all of it: /recalls show " + string(c.ID)
-	progress := ""
-	if len(c.Progress) > 0 {
-		progress = "\n" + bot.Cut(say(c.Progress), 120)
-	}
-	return string([]rune(text)[:most-utf8.RuneCountInString(progress+rest)]) + progress + rest
+	return string([]rune(text)[:most-utf8.RuneCountInString(rest)]) + rest
 }
 
 // cardButtons are the buttons of a card. Whoever presses one that asks once more is asked by a
@@ -336,6 +334,7 @@ func cardButtons(c bot.Card, before string) (list []button) {
 }
 
 func (a *poorAdapter) Post(_ context.Context, at bot.Place, c bot.Card, _ string) (bot.Ref, error) {
+	c.Samples, c.Below = nil, nil // all that a post says is announced
 	id, err := a.chat.send(post{room: at.Channel, text: cardText(c), buttons: cardButtons(c, "")}, c.Notify...)
 	return bot.Ref{Channel: at.Channel, Message: strconv.Itoa(id)}, err
 }
@@ -348,6 +347,9 @@ func (a *poorAdapter) Edit(_ context.Context, ref bot.Ref, c bot.Card) error {
 	}
 	return err
 }
+
+// Progress does nothing: the platform takes no edits of what one person sees alone.
+func (a *poorAdapter) Progress(context.Context, bot.RequestID, bot.Line, bool) {}
 
 func isLater(err error) bool {
 	_, ok := errors.AsType[*bot.Later](err)
@@ -378,6 +380,15 @@ func (a *poorAdapter) Reply(_ context.Context, ref bot.Ref, n bot.Note) (bot.Ref
 		at.Message = cmp.Or(at.Message, strconv.Itoa(id))
 	}
 	return at, nil
+}
+
+func (a *poorAdapter) Whisper(_ context.Context, w bot.Whisper) error {
+	var lines []string
+	for _, l := range w.Lines {
+		lines = append(lines, say(l))
+	}
+	a.alone(w.To.User, lines, nil)
+	return nil
 }
 
 // receive takes an update.
@@ -419,7 +430,7 @@ func (a *poorAdapter) receive(u update) {
 		d.e.Place.Trouble = bot.TroubleDirectMessage
 	}
 	d.e = d.e.Read()
-	if !a.flow.Begin(func() { a.flow.Take(d, d.began) }) {
+	if !a.flow.Begin(func() { a.flow.Handle(d, d.began) }) {
 		u.deed.ack("the bot has stopped")
 	}
 }
@@ -553,6 +564,8 @@ func (d *poorDelivery) Answer(ctx context.Context, answer intake.Answer) error {
 		d.a.replace(d.u.message)
 	case answer.Kind == intake.ShowCard && answer.Card != nil:
 		lines, buttons = cardLines(*answer.Card), cardButtons(*answer.Card, on)
+	case answer.Kind == intake.Changed && d.e.Act.OfLines():
+		d.a.replace(d.u.message)
 	case answer.Card != nil || answer.Kind == intake.Changed:
 		d.a.replace(d.u.message)
 		if answer.Card != nil { // other cards are the teller's
@@ -561,6 +574,9 @@ func (d *poorDelivery) Answer(ctx context.Context, answer intake.Answer) error {
 	}
 	for _, l := range answer.Lines {
 		lines = append(lines, say(l))
+	}
+	for i, label := range answer.Offer.Labels() {
+		buttons = append(buttons, button{label, on + poorButtons.Use(answer.Offer, i)})
 	}
 	if len(lines) > 0 {
 		d.a.alone(d.u.user, lines, buttons)
@@ -795,6 +811,8 @@ func (r *poorRig) Alone(user string) (all []bottest.Shown) {
 	}
 	return all
 }
+
+func (r *poorRig) Close(string) {}
 
 func (r *poorRig) Notified() []bottest.Ping {
 	r.chat.mu.Lock()

@@ -17,8 +17,8 @@ func postAndEdit(s *suite) {
 	if p := s.Surface().Platform(); p != s.account("").Platform || p == "" {
 		s.Errorf("platform %q", p)
 	}
-	ref := s.post(fullCard(bot.Preparing, []string{s.w.Leads}))
-	for _, state := range []bot.State{bot.Proposed, bot.Approved, bot.Running, bot.Done} {
+	ref := s.post(fullCard(bot.Proposed, []string{s.w.Leads}))
+	for _, state := range []bot.State{bot.Approved, bot.Running, bot.Done} {
 		c := fullCard(state, []string{s.w.Leads})
 		if err := s.Surface().Edit(s.Context(), ref, c); err != nil {
 			s.Fatalf("editing to %s: %v", state, err)
@@ -74,7 +74,7 @@ func answerLost(s *suite) {
 		s.wait(time.Minute)
 		s.Fail(Editing, f, 1)
 		c := fullCard(bot.Running, nil)
-		c.Version, c.Progress = c.Version+1, words("now "+string(f))
+		c.Version, c.Below = c.Version+1, []bot.Line{words("now " + string(f))}
 		if err := s.Surface().Edit(s.Context(), ref, c); err != nil {
 			s.Errorf("an edit, %s: %v", f, err)
 		}
@@ -240,7 +240,7 @@ func refusals(s *suite) {
 		Editing: func() error {
 			version++
 			c := fullCard(bot.Proposed, nil)
-			c.Version, c.Showing = version, words(fmt.Sprint("version ", version))
+			c.Version, c.Below = version, []bot.Line{words(fmt.Sprint("version ", version))}
 			return s.Surface().Edit(s.Context(), ref, c)
 		},
 	}
@@ -274,5 +274,26 @@ func refusals(s *suite) {
 		if err := f(); err != nil {
 			s.Errorf("%s after the pause: %v", call, err)
 		}
+	}
+}
+
+// toldAlone: what the teller tells one person alone reaches that person and nobody else, whether or
+// not they have done anything lately.
+func toldAlone(s *suite) {
+	say := func(key, text string) {
+		s.Helper()
+		err := s.Surface().Whisper(s.Context(), bot.Whisper{To: s.account(s.w.Mina), At: s.place(), Key: key,
+			Lines: []bot.Line{words(text)}, Aloud: words("look at /recalls show R-7K3M9Q")})
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.settle()
+		s.wantTold(s.w.Mina, text)
+	}
+	say("first", "it cannot be posted")
+	s.done(s.Type(s.w.Mina, s.w.Channel, Typed{Command: "recalls", Sub: "help"}))
+	say("second", "it still cannot be posted")
+	if n := len(s.Channel(s.w.Channel)); n != 0 {
+		s.Errorf("everybody sees %d messages", n)
 	}
 }

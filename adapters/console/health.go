@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
+
+	"recallbot/config"
 )
 
 // health asks the serving process on this machine whether it lives.
 func health(ctx context.Context) error {
-	addr := os.Getenv("HTTP_ADDR")
-	if addr == "" {
-		addr = ":8080"
+	addr, err := config.Value("HTTP_ADDR")
+	if err != nil {
+		return err
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return usageError("HTTP_ADDR: " + err.Error())
+		return err // unreachable: its check takes no other
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -23,12 +23,13 @@ import (
 	"recallbot/bot/intake"
 )
 
-// Bot is the part of *bot.Bot that the adapter calls.
+// Bot is the part of *intake.Intake and *worker.Worker that the adapter calls.
 type Bot interface {
 	intake.Doer
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
 	PolicyNow() bot.Policy
+	RosterNow() bot.Roster
 	Alone(ctx context.Context, name string, waits func(), fn func(ctx context.Context) error) error
 }
 
@@ -71,12 +72,17 @@ type Adapter struct {
 	key  ed25519.PublicKey
 	pace pace
 
-	seen   sights
-	posted bot.Posted
-	heads  headcount
-	status status
-	last   atomic.Int64 // unix nanoseconds of the last frame or request from Discord
-	stands atomic.Bool  // another replica holds the Gateway connection
+	seen      sights
+	lately    lately
+	answering answering
+	answers   answers
+	posted    bot.Posted
+	heads     headcount
+	status    status
+	last      atomic.Int64 // unix nanoseconds of the last frame or request from Discord
+	stands    atomic.Bool  // another replica holds the Gateway connection
+	// identified is when the supervisor last began a new session.
+	identified time.Time
 
 	flow *intake.Flow
 }
@@ -130,32 +136,27 @@ func New(o Options) (*Adapter, error) {
 	a := &Adapter{o: o, bot: o.Bot, log: o.Log.With("platform", "discord"), key: key, pace: usualPace}
 	a.rest = &rest{
 		base: strings.TrimSuffix(o.BaseURL, "/") + "/api/v10", token: o.BotToken, http: o.HTTPClient, log: a.log,
-		pauses: map[string]time.Time{}, judged: a.judged,
+		holds: map[string]hold{}, judged: a.judged,
 	}
 	a.flow = intake.NewFlow(ID, o.Bot, a.left, o.Acked, a.log)
 	return a, nil
 }
 
-// Run registers the commands if they have changed, and keeps the Gateway connection open while no
-// other replica does, unless interactions come by HTTP. It returns when ctx has ended and the
-// interactions that it handles are answered. If Discord refuses the bot permanently, Run makes no
-// more attempts, reports that to Ready, and returns the reason when ctx ends.
+// Run registers the commands where they are not, and keeps the Gateway connection open while no
+// other replica does, unless interactions come by HTTP. It returns nil when ctx has ended and the
+// interactions that it handles are answered. If Discord refuses the bot, Run reports that to Ready
+// and tries again.
 func (a *Adapter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { a.register(ctx) })
-	loops.Go(func() { a.flow.TakeUpOrphans(ctx) })
+	loops.Go(func() { a.flow.HandleOrphans(ctx) })
 	loops.Go(func() { a.count(ctx) })
-	var err error
 	if len(a.key) == 0 {
-		err = a.supervise(ctx)
-	} else {
-		<-ctx.Done()
+		a.supervise(ctx)
 	}
 	loops.Wait()
+	<-ctx.Done()
 	a.Close()
-	if err != nil {
-		return fmt.Errorf("serving Discord: %w", err)
-	}
 	return nil
 }
 
@@ -225,7 +226,7 @@ func (a *Adapter) judged(e *apiError) {
 	switch {
 	case e == nil:
 		a.status.set("token", nil)
-	case e.Status == http.StatusUnauthorized && a.status.set("token", &fatal{mends[4004], e}):
+	case tokenRefused(e) && a.status.set("token", &fatal{mends[4004], e}):
 		a.log.Error("Discord refuses the bot", "mend", mends[4004], "err", e)
 	}
 }
@@ -270,30 +271,41 @@ func (s *status) err() error {
 	return errors.Join(passing...)
 }
 
-// register registers the commands in every guild that has another definition. Discord allows 200
-// new commands a day in a guild, so nothing is sent if nothing has changed.
+// lookEvery is how often it is looked whether the commands are still registered: Discord deletes
+// them when the bot is removed from a server.
+const lookEvery = time.Minute
+
+// register registers the commands in every guild that has another definition, until ctx ends.
+// Discord allows 200 new commands a day in a guild, so nothing is sent if nothing has changed. A
+// token that is refused is tried again as seldom as for the Gateway.
 func (a *Adapter) register(ctx context.Context) {
 	body, hash := definition()
-	left := slices.Clone(a.o.Guilds)
-	for pause := 2 * time.Second; ; pause = min(2*pause, 10*time.Minute) {
+	refusals := 0
+	for pause := 2 * time.Second; ; {
 		var failed []error
-		left = slices.DeleteFunc(left, func(guild string) bool {
-			err := a.registerIn(ctx, guild, body, hash)
-			if err != nil {
+		for _, guild := range a.o.Guilds {
+			if err := a.registerIn(ctx, guild, body, hash); err != nil {
 				failed = append(failed, err)
 			}
-			return err == nil
-		})
+		}
 		if ctx.Err() != nil {
 			return
 		}
-		a.status.set("commands", errors.Join(failed...))
-		if len(left) == 0 {
-			return
+		err, wait := errors.Join(failed...), lookEvery
+		first := a.status.set("commands", err)
+		switch {
+		case err == nil:
+			pause, refusals = 2*time.Second, 0
+		case tokenRefused(err):
+			refusals++
+			wait = a.pace.afterRefusal(refusals)
+		default:
+			wait, pause, refusals = pause, min(2*pause, lookEvery), 0
 		}
-		a.log.Warn("commands are not registered everywhere; this is tried again", "in", pause, "err",
-			errors.Join(failed...))
-		if !sleep(ctx, pause) {
+		if err != nil && first {
+			a.log.Warn("commands are not registered everywhere; this is tried again", "in", wait, "err", err)
+		}
+		if !sleep(ctx, wait) {
 			return
 		}
 	}
@@ -302,8 +314,7 @@ func (a *Adapter) register(ctx context.Context) {
 func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, hash string) error {
 	key := "discord.commands." + a.o.ApplicationID + "." + guild
 	if known, err := a.bot.Recollect(ctx, key); err == nil && known == hash {
-		// Discord deletes the commands of a server when the bot is removed from it, so the
-		// remembered hash is not sufficient, and the registered commands are read.
+		// what is remembered is not sufficient: the commands may have been deleted
 		var there json.RawMessage
 		err := a.rest.read(ctx, &there, "/applications/{application_id}/guilds/{guild_id}/commands", a.o.ApplicationID,
 			guild)
@@ -316,6 +327,8 @@ func (a *Adapter) registerIn(ctx context.Context, guild string, body []byte, has
 	e, refused := errors.AsType[*apiError](err)
 	switch {
 	case err == nil:
+	case tokenRefused(err):
+		return &fatal{mends[4004], err}
 	case refused && (e.Code == codeMissingAccess || e.Code == codeUnknownGuild || e.Status == http.StatusForbidden):
 		return &fatal{
 			fmt.Sprintf(

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,17 @@ func both(t *testing.T, f func(t *testing.T, r *rig)) {
 			})
 		})
 	}
+}
+
+// TestUserAgent: every call says which program makes it, as Discord asks.
+func TestUserAgent(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		for _, c := range r.Log() {
+			if !regexp.MustCompile(`^DiscordBot \([a-z.]+, [\w.+-]+\)$`).MatchString(c.UserAgent) {
+				t.Errorf("%v by %q", c, c.UserAgent)
+			}
+		}
+	})
 }
 
 func TestCommand(t *testing.T) {
@@ -276,12 +288,13 @@ func TestOwnCardNotTaken(t *testing.T) {
 
 func TestAutocomplete(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: []string{"@TGS#2J4SZEAEL", "@TGS#_@TGS#c"}})
+		r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: []intake.Choice{
+			{Group: "@TGS#2J4SZEAEL", Name: "Lounge"}, {Group: "@TGS#_@TGS#c"}}})
 		i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "2J4"))
 		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActComplete || e.Act.Text != "2J4" {
 			t.Errorf("%+v", e.Act)
 		}
-		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL", Value: "@TGS#2J4SZEAEL"},
+		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL · Lounge", Value: "@TGS#2J4SZEAEL"},
 			{Name: "group @TGS#_@TGS#c", Value: "@TGS#_@TGS#c"}}
 		if diff := cmp.Diff(want, i.Choices()); diff != "" {
 			t.Error(diff)
@@ -336,6 +349,9 @@ func TestTroubles(t *testing.T) {
 			{"timed out before", func() {
 				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", TimedOutUntil: now.Add(-time.Hour)})
 			}, "", ""},
+			{"who does not see the channel", func() {
+				r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Permissions: discordtest.SendMessages})
+			}, "", bot.TroubleLeft},
 			{"administrator", func() { r.AddMember(discordtest.Member{UserID: mina, Name: "mina", Admin: true}) }, "",
 				""},
 			{"other guild", func() { r.SetOrigin(discordtest.Origin{GuildID: "4242"}) }, bot.TroubleWrongGuild, ""},
@@ -603,4 +619,27 @@ func TestTroubleInOwnWords(t *testing.T) {
 	if words, _ := new(Adapter).Trouble(); words != "" {
 		t.Errorf("no trouble is told as %q", words)
 	}
+}
+
+// TestProgress: what a reading has done replaces the answer to the command, at most once in three
+// seconds, for as long as Discord takes it.
+func TestProgress(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.bot.answer(intake.Answer{Kind: intake.Accepted, Request: reqID, Lines: []bot.Line{line("Reading.")}})
+		i := r.wait(t, r.Command(mina, trust, "recall", discordtest.Opt("group", "@TGS#1"),
+			discordtest.Opt("seqs", "100")))
+		for n := range 20 * 60 {
+			time.Sleep(time.Second)
+			r.adapter.Progress(t.Context(), reqID, line(fmt.Sprintf("%d s.", n+1)), false)
+			r.adapter.Progress(t.Context(), "R-0THERS", line("Of nobody."), false)
+		}
+		edits := r.Count("PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original")
+		if edits < 250 || edits > 300 {
+			t.Errorf("%d edits in a quarter of an hour", edits)
+		}
+		if m := r.answered(t, i); !strings.HasPrefix(m.Content, "89") || !strings.HasSuffix(m.Content, " s.") {
+			t.Errorf("the answer says %q", m.Content)
+		}
+		r.clean(t)
+	})
 }

@@ -119,7 +119,8 @@ func (r *discordRig) Bot() *adaptertest.Bot { return r.bot }
 func (r *discordRig) Surface() bot.Surface { return r.a }
 
 func (r *discordRig) Can() adaptertest.Abilities {
-	return adaptertest.Abilities{Typed: true, KnowsRepeats: true, Completes: true, CommandsInThreads: true}
+	return adaptertest.Abilities{Phone: &discord.Phone, Typed: true, KnowsRepeats: true, Completes: true,
+		CommandsInThreads: true}
 }
 
 func (r *discordRig) Act(c adaptertest.Typed) intake.Act {

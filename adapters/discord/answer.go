@@ -44,10 +44,23 @@ type reply struct {
 	instead *message
 }
 
+// message returns the answer as a message for the person alone.
+func (r reply) message() *message {
+	if r.instead != nil {
+		return r.instead
+	}
+	if m, ok := r.first.Data.(*message); ok {
+		return hide(m)
+	}
+	if _, ok := r.first.Data.(*modal); ok {
+		return hide(drawLines([]bot.Line{bot.Say("answer.form_late")}))
+	}
+	return hide(drawLines([]bot.Line{bot.Say("answer.done")}))
+}
+
 const (
 	// Discord accepts a first answer within 3 s.
 	answerWithin = 2900 * time.Millisecond
-	moreWithin   = 15 * time.Second // for messages after the first answer
 	tokenLives   = 15 * time.Minute // how long Discord accepts answers to an interaction
 )
 
@@ -87,21 +100,26 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 		if len(lines) == 0 {
 			lines = []bot.Line{fallback}
 		}
-		return drawLines(lines)
+		m := drawLines(lines)
+		m.offer(answer.Offer)
+		return m
 	}
 	// A card that the person alone sees, and whose button was pressed, is redrawn by the answer. If
 	// Discord refuses that, the card is not sent again, since the card may be the cause.
 	if own := answer.Card; own != nil && answer.Kind != intake.ShowCard && e.Act.Private() {
 		out := update(drawCard(*own, nil), said(bot.Say("answer.done")))
-		if answer.Kind != intake.Changed {
+		if answer.Kind != intake.Changed || answer.Tell {
 			out.after = hide(said(bot.Say("answer.done")))
 		}
 		return out
 	}
 	switch answer.Kind {
 	case intake.Changed:
+		if e.Act.OfLines() {
+			return update(said(bot.Say("answer.done")), said(bot.Say("answer.done")))
+		}
 		out := whisper(said(bot.Say("answer.done")))
-		if pressed { // the teller draws the card, which shows it
+		if pressed && !answer.Tell { // the teller draws the card, which shows it
 			out.instead, out.first = hide(said(bot.Say("answer.done"))),
 				response{Type: discordgo.InteractionResponseDeferredMessageUpdate}
 		}
@@ -130,8 +148,12 @@ func (a *Adapter) reply(in *interaction, e intake.Event, answer intake.Answer) r
 	case intake.Choices:
 		list := &choices{[]choice{}}
 		for _, g := range answer.Groups {
-			if name := choicePrefix + g; len(list.Choices) < maxChoices && g != "" && size(name) <= 100 {
-				list.Choices = append(list.Choices, choice{Name: name, Value: g})
+			name := choicePrefix + g.Group
+			if named := name + choiceName + g.Name; g.Name != "" && size(named) <= 100 {
+				name = named
+			}
+			if len(list.Choices) < maxChoices && g.Group != "" && size(name) <= 100 {
+				list.Choices = append(list.Choices, choice{Name: name, Value: g.Group})
 			}
 		}
 		return reply{first: response{Type: discordgo.InteractionApplicationCommandAutocompleteResult, Data: list}}
@@ -157,8 +179,8 @@ func drawForm(f intake.Form) *modal {
 		m.Components = append(m.Components, discordgo.ActionsRow{Components: []discordgo.MessageComponent{
 			discordgo.TextInput{
 				CustomID: in.Name, Label: clip(in.Label, maxInputLabel), Style: style,
-				Placeholder: clip(in.Placeholder, maxPlaceholder),
-				Required:    in.Required, MaxLength: min(cmp.Or(in.Max, maxInput), maxInput),
+				Placeholder: clip(in.Placeholder, maxPlaceholder), Value: in.Value,
+				Required: in.Required, MaxLength: min(cmp.Or(in.Max, maxInput), maxInput),
 			}}})
 	}
 	return m

@@ -3,6 +3,8 @@ package discord
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"time"
 
 	"recallbot/bot"
@@ -24,11 +26,46 @@ type delivery struct {
 	respond func(response) error // sends the first answer
 	acked   bool
 	waits   bool // the first answer only said that the answer takes longer
+	unknown bool // the first answer was too late, and Discord takes none any more
+	taken   bool // somebody else gave the first answer
+}
+
+// answering counts how often this process was given an interaction, of the latest ones. Discord may
+// deliver one twice, and takes one first answer.
+type answering struct {
+	mu    sync.Mutex
+	times map[string]int
+	ids   [512]string
+	next  int
+}
+
+func (n *answering) add(id string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.times == nil {
+		n.times = map[string]int{}
+	}
+	if n.times[id]++; n.times[id] > 1 {
+		return
+	}
+	delete(n.times, n.ids[n.next])
+	n.ids[n.next] = strings.Clone(id)
+	n.next = (n.next + 1) % len(n.ids)
+}
+
+func (n *answering) once(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.times[id] == 1
 }
 
 // take handles an interaction from its arrival, at received, to its answer.
 func (a *Adapter) take(in *interaction, received time.Time, respond func(response) error) {
+	a.answering.add(in.ID)
 	d := &delivery{a: a, in: in, respond: respond, event: a.event(in), member: a.member(in)}
+	if u := in.user(); u != nil && in.Type != discordgo.InteractionApplicationCommandAutocomplete {
+		a.lately.put(u.ID, in.Token)
+	}
 	if d.event.Act.Kind == intake.ActForged && in.Type == discordgo.InteractionApplicationCommandAutocomplete {
 		if err := respond(noChoices); err != nil {
 			a.log.Warn("could not answer an interaction", "interaction", in.ID, "err", err)
@@ -38,7 +75,7 @@ func (a *Adapter) take(in *interaction, received time.Time, respond func(respons
 	if a.bot.TakesLong(d.event) {
 		d.event.Reply = in.Token // until the event has its answer
 	}
-	a.flow.Take(d, received)
+	a.flow.Handle(d, received)
 }
 
 // Event returns what the person did.
@@ -66,19 +103,41 @@ func (d *delivery) Acknowledge(answer *intake.Answer) (said bool) {
 	}
 	out := d.a.reply(d.in, d.event, *answer)
 	d.acked = true
-	err := d.respond(out.first)
-	if err != nil && out.instead != nil && !isCode(err, codeUnknownAnswer) {
-		out.after, err = nil, d.respond(whisper(out.instead).first)
+	ctx, cancel := context.WithTimeout(d.a.flow.Context(), intake.WorkWithin)
+	defer cancel()
+	err := d.first(out.first, answer.Repeated)
+	if err == nil && !d.taken {
+		d.a.answers.keep(d.in, *answer)
 	}
-	if err == nil && out.after != nil {
-		ctx, cancel := context.WithTimeout(d.a.flow.Context(), moreWithin)
-		defer cancel()
-		err = d.a.follow(ctx, d.in, out.after)
+	if err != nil && out.instead != nil && !d.unknown && !d.taken {
+		out.after, err = nil, d.first(whisper(out.instead).first, answer.Repeated)
+	}
+	switch {
+	case err == nil && out.after != nil && !d.taken:
+		err = d.late(ctx, out.after, *answer)
+	case err != nil && d.in.Type != discordgo.InteractionApplicationCommandAutocomplete:
+		d.a.log.Info("an answer goes another way", "interaction", d.in.ID, "err", err)
+		err = d.late(ctx, out.message(), *answer)
 	}
 	if err != nil {
 		d.a.log.Warn("could not answer an interaction", "interaction", d.in.ID, "err", err)
 	}
 	return true
+}
+
+// first sends the first answer. It returns nil if another delivery of the same interaction was
+// answered: Discord takes one answer.
+func (d *delivery) first(first response, repeated bool) error {
+	err := d.respond(first)
+	d.unknown = errors.Is(err, errHungUp) || isCode(err, codeUnknownAnswer)
+	if d.taken = isCode(err, codeAnswered); !d.taken {
+		return err
+	}
+	if repeated || !d.a.answering.once(d.in.ID) {
+		return nil
+	}
+	d.a.flow.Copied("somebody else answered an interaction with Discord")
+	return err
 }
 
 // think makes Discord show that the bot is thinking; if a page is turned, Discord keeps the old
@@ -91,9 +150,10 @@ func (d *delivery) think() {
 			Flags discordgo.MessageFlags `json:"flags"`
 		}{discordgo.MessageFlagsEphemeral}
 	}
-	d.acked, d.waits = true, true
-	if err := d.respond(first); err != nil {
-		d.a.log.Warn("could not answer an interaction", "interaction", d.in.ID, "err", err)
+	d.acked = true
+	err := d.first(first, false)
+	if d.waits = !d.unknown && !d.taken; err != nil {
+		d.a.log.Info("could not say that an answer takes longer", "interaction", d.in.ID, "err", err)
 	}
 }
 
@@ -109,20 +169,19 @@ func (d *delivery) Answer(ctx context.Context, answer intake.Answer) error {
 	if answer.Repeated {
 		return nil // another process puts it there
 	}
-	m, ok := d.a.reply(d.in, d.event, answer).first.Data.(*message)
-	if !ok {
-		m = drawLines([]bot.Line{bot.Say("answer.done")})
-	}
+	m := d.a.reply(d.in, d.event, answer).message()
 	if !d.waits || d.in.turns() && answer.Kind != intake.ShowPage {
-		return d.a.follow(ctx, d.in, hide(m))
+		return d.late(ctx, m, answer)
 	}
 	m.Flags = 0 // fixed by the first answer
 	err := d.a.rest.complete(ctx, d.a.o.ApplicationID, d.in, m)
 	if err == nil {
+		d.a.answers.keep(d.in, answer)
 		return nil
 	}
-	d.a.log.Warn("could not put an answer that took a while into its place", "interaction", d.in.ID, "err", err)
-	return d.a.follow(ctx, d.in, hide(m)) // the message that it should change was deleted
+	d.a.log.Info("could not put an answer that took a while into its place", "interaction", d.in.ID, "err", err)
+	// the message that it should change was deleted, or Discord never had the first answer
+	return d.late(ctx, m, answer)
 }
 
 // left is an event that another process stored and acknowledged, and did not answer before it
@@ -146,16 +205,19 @@ func (l *left) Member(context.Context) (bot.Member, bot.Place, error) {
 
 // Answer sends the answer to the person, if Discord still accepts it.
 func (l *left) Answer(ctx context.Context, answer intake.Answer) error {
-	if l.event.Reply == "" || time.Now().After(l.until) || len(answer.Lines) == 0 {
+	if len(answer.Lines) == 0 {
 		return nil
 	}
 	m := drawLines(answer.Lines)
-	if l.event.Act.Kind == intake.ActCommand { // the answer replaces "thinking"
+	if l.unknown = l.event.Reply == "" || time.Now().After(l.until); l.unknown {
+		return l.late(ctx, m, answer)
+	}
+	if l.event.Act.Kind == intake.ActCommand || l.event.Act.Kind == intake.ActUse { // the answer replaces "thinking"
 		if err := l.a.rest.complete(ctx, l.a.o.ApplicationID, l.in, m); err == nil {
 			return nil
 		}
 	}
-	return l.a.follow(ctx, l.in, hide(m))
+	return l.late(ctx, m, answer)
 }
 
 // overGateway handles an interaction that came over the Gateway, which is answered by a call.

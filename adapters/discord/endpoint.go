@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -47,14 +48,13 @@ func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, response{Type: discordgo.InteractionResponsePong})
 		return
 	}
-	first, written := make(chan response, 1), make(chan struct{})
+	first, written := make(chan response, 1), make(chan error, 1)
 	defer close(written)
 	if !a.flow.Begin(func() {
 		defer close(first)
 		a.take(in, received, func(answer response) error {
 			first <- answer
-			<-written
-			return nil
+			return <-written
 		})
 	}) {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
@@ -65,8 +65,15 @@ func (a *Adapter) overHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
+	if r.Context().Err() != nil {
+		written <- errHungUp
+		return
+	}
 	answer(w, out)
 }
+
+// errHungUp is the error of a first answer for which Discord no longer waited.
+var errHungUp = errors.New("the answer is late: Discord waits for it no longer")
 
 func answer(w http.ResponseWriter, v response) {
 	body, err := json.Marshal(v)
@@ -81,7 +88,8 @@ func answer(w http.ResponseWriter, v response) {
 func (a *Adapter) signature(h http.Header) inbound.Signed {
 	timestamp := h.Get("X-Signature-Timestamp")
 	signature, err := hex.DecodeString(h.Get("X-Signature-Ed25519"))
-	return inbound.Signed{
+	why, off := inbound.Doubt(timestamp, maxSkew)
+	return inbound.Signed{From: string(ID), Why: why, Off: off,
 		Plausible: err == nil && len(signature) == ed25519.SignatureSize && fresh(timestamp), Before: timestamp,
 		Fits: func(signed []byte) bool { return ed25519.Verify(a.key, signed, signature) },
 	}

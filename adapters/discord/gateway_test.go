@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
+
 	"slices"
 	"strings"
 	"testing"
@@ -18,38 +18,29 @@ import (
 	"recallbot/bot/intake"
 )
 
-// These tests run in real time: the library sleeps while it holds a lock that its other goroutine
-// waits for, which fake time cannot pass. The supervisor's own times are short instead.
-func shortPace(r *rig, a *Adapter) {
-	a.pace = pace{open: 400 * time.Millisecond, silence: 400 * time.Millisecond, apart: time.Millisecond,
-		least: time.Millisecond, most: 5 * time.Millisecond, reserve: 3}
-}
-
-// live is a rig over the Gateway in real time whose first connections meet faults.
-func live(t *testing.T, set func(r *rig)) *rig {
+// live runs a test in a bubble with a rig over the Gateway, whose first connections may meet
+// faults.
+func live(t *testing.T, f func(t *testing.T, r *rig), faults ...discordtest.GatewayFault) {
 	t.Helper()
-	return newRig(t, overGateway, func(r *rig, o *Options) {
-		r.HeartbeatInterval = 100 * time.Millisecond
-		r.pace = shortPace
-		set(r)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, overGateway, func(r *rig, _ *Options) { r.GatewayNext(faults...) })
+		defer r.stop()
+		f(t, r)
 	})
 }
 
-// acts sends a command and waits until the bot has had it.
-func (r *rig) acts(t *testing.T) {
+// acts fails the test unless a command is answered within so long.
+func (r *rig) acts(t *testing.T, within time.Duration) {
 	t.Helper()
-	r.ready(t)
-	for range 100 { // one that meets a connection which is just ending is lost, as on Discord
+	for end := time.Now().Add(within); ; {
 		i := r.Command(mina, trust, "recalls help")
-		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-		err := i.Wait(ctx)
-		cancel()
-		if err == nil {
+		if i.Wait(t.Context()) == nil {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatalf("no command is answered\n%s", r.log)
+		}
 	}
-	t.Fatalf("no command is answered\n%s", r.log)
 }
 
 // TestGatewayFaults meets each fault that a connection can begin with, and comes back from it.
@@ -69,105 +60,210 @@ func TestGatewayFaults(t *testing.T) {
 			discordtest.CloseOnIdentify(4000, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := live(t, func(r *rig) { r.GatewayNext(faults...) })
-			r.acts(t)
-			r.ready(t) // again, where a machine that is busy has missed a heartbeat meanwhile
-			if r.adapter.LastFrame().IsZero() {
-				t.Error("no frame seen")
-			}
+			live(t, func(t *testing.T, r *rig) {
+				r.ready(t)
+				r.acts(t, time.Minute)
+				if r.adapter.LastFrame().IsZero() {
+					t.Error("no frame seen")
+				}
+			}, faults...)
 		})
 	}
 }
 
-// TestGatewayEnds ends a live connection in each way, and comes back.
+// TestGatewayEnds ends a live connection in each way, and comes back: at once with the session that
+// it had, where Discord keeps it, and then no command is lost.
 func TestGatewayEnds(t *testing.T) {
-	for name, end := range map[string]func(r *rig){
-		"op 7":             func(r *rig) { r.Reconnect() },
-		"op 9":             func(r *rig) { r.Invalidate(false) },
-		"4000":             func(r *rig) { r.CloseGateway(4000, "Unknown error.") },
-		"1000":             func(r *rig) { r.CloseGateway(1000, "") },
-		"dropped":          func(r *rig) { r.Drop() },
-		"silence":          func(r *rig) { r.Silence(true); r.Silence(false) },
-		"not even JSON":    func(r *rig) { r.Dispatch("READY", json.RawMessage(`"x"`)); r.Drop() },
-		"at once and then": func(r *rig) { r.Reconnect(); r.CloseGateway(4000, ""); r.Drop() },
+	for name, test := range map[string]struct {
+		end  func(r *rig)
+		anew bool // a new session begins
+	}{
+		"op 7":           {func(r *rig) { r.Reconnect() }, false},
+		"op 9":           {func(r *rig) { r.Invalidate(false) }, true},
+		"op 9 resumable": {func(r *rig) { r.Invalidate(true) }, false},
+		"4000":           {func(r *rig) { r.CloseGateway(4000, "Unknown error.") }, false},
+		"4007":           {func(r *rig) { r.CloseGateway(4007, "Invalid seq.") }, true},
+		"1001":           {func(r *rig) { r.CloseGateway(1001, "Going away") }, false},
+		"dropped":        {func(r *rig) { r.Drop() }, false},
+		"not even JSON": {func(r *rig) {
+			r.Dispatch("READY", json.RawMessage(`"x"`))
+			r.Drop()
+		}, false},
+		"at once and then": {func(r *rig) { r.Reconnect(); r.CloseGateway(4000, ""); r.Drop() }, false},
+		"not to be resumed": {func(r *rig) {
+			r.NoResume = true
+			r.Drop()
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := live(t, func(*rig) {})
-			r.acts(t)
-			end(r)
-			time.Sleep(50 * time.Millisecond)
-			r.acts(t)
-			r.stop()
-			r.clean(t)
+			live(t, func(t *testing.T, r *rig) {
+				r.ready(t)
+				r.acts(t, 0)
+				time.Sleep(10 * time.Second) // another identify is allowed
+				before := r.Identifies()
+				test.end(r)
+				i := r.Command(mina, trust, "recalls help")
+				if err := i.Wait(t.Context()); !test.anew && err != nil {
+					t.Errorf("a command that came meanwhile: %v", err)
+				}
+				r.acts(t, 10*time.Second)
+				if anew := r.Identifies() > before; anew != test.anew {
+					t.Errorf("%d identifies, %d before", r.Identifies(), before)
+				}
+				r.clean(t)
+			})
 		})
 	}
+	t.Run("silence", func(t *testing.T) {
+		live(t, func(t *testing.T, r *rig) {
+			r.ready(t)
+			r.Silence(true)
+			r.Silence(false)
+			time.Sleep(2 * r.HeartbeatInterval)
+			r.acts(t, 10*time.Second)
+		})
+	})
 }
 
-// TestFatalCodes: where Discord will never let the bot in there is one attempt, and Ready has the
-// mend.
-func TestFatalCodes(t *testing.T) {
-	patient := func(r *rig) { // a busy machine is no reason for a second attempt
-		r.pace = func(r *rig, a *Adapter) {
-			shortPace(r, a)
-			a.pace.open, a.pace.silence = time.Minute, time.Minute
-		}
-	}
-	for code := range mends {
-		t.Run(fmt.Sprint(code), func(t *testing.T) {
-			t.Parallel()
-			r := live(t, func(r *rig) {
-				patient(r)
-				for range 20 {
-					r.GatewayNext(discordtest.CloseOnIdentify(code, "no"))
-				}
-			})
-			r.refusedFor(t, code)
-			if n := r.Identifies(); n != 1 {
-				t.Errorf("%d identifies", n)
+// TestFlapping: on a network that drops the connection every 5 s no command is lost, and one
+// session lasts.
+func TestFlapping(t *testing.T) {
+	live(t, func(t *testing.T, r *rig) {
+		r.ready(t)
+		for n := range 60 {
+			if n%6 == 0 {
+				r.Drop()
 			}
-		})
-		t.Run(fmt.Sprint(code, " live"), func(t *testing.T) {
-			t.Parallel()
-			r := live(t, patient)
-			r.acts(t)
-			r.CloseGateway(code, "no")
-			r.refusedFor(t, code)
-			if n := r.Identifies(); n != 1 {
-				t.Errorf("%d identifies", n)
+			if err := r.Command(mina, trust, "recalls help").Wait(t.Context()); err != nil {
+				t.Errorf("after %d s: %v", n, err)
 			}
-		})
-	}
-	t.Run("token reset", func(t *testing.T) {
-		t.Parallel()
-		r := live(t, patient)
-		r.acts(t)
-		r.ResetToken()
-		r.refusedFor(t, 4004)
-		time.Sleep(100 * time.Millisecond)
-		if n := r.Count("GET /gateway/bot"); n > 2 {
-			t.Errorf("%d attempts", n)
+			time.Sleep(time.Second)
 		}
-		r.stop()
+		if n, of := r.Identifies(), r.Resumes(); n != 1 || of != 10 {
+			t.Errorf("%d identifies and %d resumes", n, of)
+		}
 		r.clean(t)
 	})
 }
 
-// refusedFor waits until the adapter says what to mend.
-func (r *rig) refusedFor(t *testing.T, code int) {
-	t.Helper()
-	for range 300 {
-		if err := r.adapter.Ready(); err != nil && strings.Contains(err.Error(), mends[code]) {
-			if errors.Is(err, ErrOutage) {
-				t.Error("called an outage")
+// TestRefusedForAWhile: what Discord refuses is told by Ready with its mend, and tried again after
+// 30 s, and then every 5 minutes: 4004 has been seen with good tokens.
+func TestRefusedForAWhile(t *testing.T) {
+	for code := range mends {
+		for _, at := range []string{"on identify", "live"} {
+			if at == "live" && code > 4010 {
+				continue // as the others
 			}
-			time.Sleep(100 * time.Millisecond)
-			return
+			t.Run(fmt.Sprint(code, " ", at), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, overGateway, func(r *rig, _ *Options) {
+						refusals := []discordtest.GatewayFault{discordtest.CloseOnIdentify(code, "no"),
+							discordtest.CloseOnIdentify(code, "no"), discordtest.CloseOnIdentify(code, "no")}
+						if at == "live" {
+							refusals = refusals[1:]
+							r.GatewayNext(discordtest.GatewayFault{})
+						}
+						r.GatewayNext(refusals...)
+					})
+					defer r.stop()
+					if at == "live" {
+						r.ready(t)
+						r.CloseGateway(code, "no")
+					}
+					began := time.Now()
+					for n, wait := range []time.Duration{0, 30 * time.Second, 5*time.Minute + 30*time.Second} {
+						time.Sleep(time.Until(began.Add(wait + 10*time.Second)))
+						if err := r.adapter.Ready(); err == nil || !strings.Contains(err.Error(), mends[code]) ||
+							errors.Is(err, ErrOutage) {
+							t.Errorf("after %v Ready says %v", wait, err)
+						}
+						if got := r.Identifies(); got != n+1 {
+							t.Errorf("after %v %d identifies", wait, got)
+						}
+					}
+					time.Sleep(5 * time.Minute)
+					r.acts(t, 0)
+					if err := r.adapter.Ready(); err != nil {
+						t.Errorf("when it is taken again Ready says %v", err)
+					}
+				})
+			})
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("Ready says %v\n%s", r.adapter.Ready(), r.log)
+	t.Run("401", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, overGateway, func(r *rig, _ *Options) {
+				r.Fail("* /**", 20, discordtest.APIError(401, 0))
+			})
+			defer r.stop()
+			time.Sleep(10 * time.Second)
+			if err := r.adapter.Ready(); err == nil || !strings.Contains(err.Error(), mends[4004]) {
+				t.Errorf("Ready says %v", err)
+			}
+			time.Sleep(time.Hour)
+			r.acts(t, 0)
+			if err := r.adapter.Ready(); err != nil {
+				t.Errorf("when it is taken again Ready says %v", err)
+			}
+		})
+	})
+	t.Run("token reset", func(t *testing.T) {
+		live(t, func(t *testing.T, r *rig) {
+			r.ready(t)
+			r.ResetToken()
+			time.Sleep(2 * time.Hour)
+			if err := r.adapter.Ready(); err == nil || !strings.Contains(err.Error(), mends[4004]) {
+				t.Errorf("Ready says %v", err)
+			}
+			if n := r.Identifies(); n > 1 {
+				t.Errorf("%d identifies", n)
+			}
+			if n := strings.Count(r.log.String(), "level=ERROR"); n > 2 {
+				t.Errorf("the log has %d errors in two hours", n)
+			}
+			r.clean(t)
+		})
+	})
+}
+
+// TestTokenRefusedWhileRegistering: where the commands are to be registered with a token that
+// Discord refuses, Ready says so, and it is tried again after 30 s, and then every 5 minutes.
+func TestTokenRefusedWhileRegistering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const put = "PUT /applications/{a}/guilds/{g}/commands"
+		r := newRig(t, overHTTP, func(r *rig, _ *Options) { r.Fail("* /**", -1, discordtest.APIError(401, 0)) })
+		defer r.stop()
+		began := time.Now()
+		for n, wait := range []time.Duration{0, 30 * time.Second, 330 * time.Second, 630 * time.Second} {
+			time.Sleep(time.Until(began.Add(wait - time.Second)))
+			if got := r.Count(put); got != n {
+				t.Errorf("before %v %d tries", wait, got)
+			}
+			time.Sleep(time.Until(began.Add(wait + time.Second)))
+			if got := r.Count(put); got != n+1 {
+				t.Errorf("after %v %d tries", wait, got)
+			}
+			if words, passing := r.adapter.Trouble(); words != mends[4004]+"; the log says more" || passing {
+				t.Errorf("after %v Trouble says %q, passing %v", wait, words, passing)
+			}
+		}
+		r.Heal()
+		time.Sleep(5 * time.Minute)
+		if err := r.adapter.Ready(); err != nil || len(r.Commands()) == 0 {
+			t.Errorf("when it is taken again Ready says %v, %d commands", err, len(r.Commands()))
+		}
+		// It is counted anew.
+		r.Fail("* /**", -1, discordtest.APIError(401, 0))
+		time.Sleep(time.Minute)
+		before := r.Count(put)
+		time.Sleep(31 * time.Second)
+		if got := r.Count(put) - before; got != 1 {
+			t.Errorf("%d tries half a minute after it was refused once more", got)
+		}
+		if n := strings.Count(r.log.String(), `msg="Discord refuses the bot"`); n != 2 {
+			t.Errorf("the log says %d times that the token is refused, want once each time", n)
+		}
+	})
 }
 
 // TestIdentifyBudget leaves the last identifies of the day alone, because one too many resets the
@@ -198,65 +294,39 @@ func TestIdentifyBudget(t *testing.T) {
 	})
 }
 
-// TestReconnects loses the connection 200 times under 2,000 interactions. What arrived was acted on
-// once.
+// TestReconnects loses the connection 80 times under 400 interactions. Each is acted on once.
 func TestReconnects(t *testing.T) {
-	reconnects, each := 200, 10
-	if testing.Short() {
-		reconnects = 20
-	}
-	r := live(t, func(*rig) {})
-	r.acts(t)
-	before := runtime.NumGoroutine()
-	var all []*discordtest.Interaction
-	was := ""
-	another := func() bool {
-		now := r.Sessions()
-		if len(now) != 1 || now[0].ID == was {
-			return false
+	live(t, func(t *testing.T, r *rig) {
+		r.ready(t)
+		var all []*discordtest.Interaction
+		for i := range 80 {
+			for range 5 {
+				all = append(all, r.Command(mina, trust, "recalls whoami"))
+			}
+			switch i % 40 {
+			case 0:
+				r.CloseGateway(4000, "")
+			case 20:
+				r.Reconnect()
+			default:
+				r.Drop()
+			}
+			time.Sleep(time.Duration(i%8) * time.Second)
 		}
-		was = now[0].ID
-		return true
-	}
-	r.until(t, another)
-	for i := range reconnects {
-		for n := range each {
-			all = append(all, r.Command(mina, trust, "recalls whoami"))
-			if n == each/2 {
-				r.wait(t, all[len(all)-1])
+		r.acts(t, time.Minute)
+		seen := map[bot.EventID]int{}
+		for _, e := range r.bot.events {
+			seen[e.ID]++
+		}
+		for _, i := range all {
+			if n := seen[bot.EventID("discord:"+i.ID)]; n != 1 {
+				t.Errorf("interaction %s was acted on %d times, answered: %v", i.ID, n, i.Acked())
 			}
 		}
-		switch i % 40 {
-		case 0:
-			r.CloseGateway(4000, "")
-		case 20:
-			r.Reconnect()
-		default:
-			r.Drop()
+		if n := r.Identifies(); n != 1 {
+			t.Errorf("%d identifies", n)
 		}
-		r.until(t, another)
-	}
-	r.acts(t)
-	seen := map[bot.EventID]int{}
-	for _, e := range r.bot.events {
-		seen[e.ID]++
-	}
-	acted := 0
-	for _, i := range all {
-		n := seen[bot.EventID("discord:"+i.ID)]
-		if n > 1 || i.Acked() && n != 1 {
-			t.Errorf("interaction %s was acted on %d times, answered: %v", i.ID, n, i.Acked())
-		}
-		acted += n
-	}
-	t.Logf("%d reconnects, %d of %d interactions found a connection", reconnects, acted, len(all))
-	if acted < len(all)/2 {
-		t.Errorf("only %d of %d interactions found a connection", acted, len(all))
-	}
-	time.Sleep(1500 * time.Millisecond) // the library takes a second to end a connection
-	if n := runtime.NumGoroutine(); n > before+20 {
-		t.Errorf("%d goroutines, %d before", n, before)
-	}
+	})
 }
 
 // TestUnreadable sends what cannot be decoded. Nobody is answered, nothing breaks, and the log
@@ -367,6 +437,28 @@ func TestRegistration(t *testing.T) {
 			t.Errorf("after the bot was invited: %v, %d attempts", r.adapter.Ready(), r.Count(put))
 		}
 		r.stop()
+	})
+}
+
+// TestKicked: a bot that was thrown out says so, and has its commands again within 2 minutes after
+// it was invited.
+func TestKicked(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		time.Sleep(time.Hour)
+		r.Kick()
+		time.Sleep(2 * time.Minute)
+		if err := r.adapter.Ready(); err == nil || !strings.Contains(err.Error(), "invite the bot") {
+			t.Errorf("thrown out, Ready says %v", err)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := strings.Count(r.log.String(), "commands are not registered"); n != 1 {
+			t.Errorf("the log says so %d times", n)
+		}
+		r.Invite()
+		time.Sleep(2 * time.Minute)
+		if len(r.Commands()) == 0 || r.adapter.Ready() != nil {
+			t.Errorf("%d commands, Ready says %v", len(r.Commands()), r.adapter.Ready())
+		}
 	})
 }
 

@@ -74,3 +74,78 @@ func TestHeadcount(t *testing.T) {
 		r.stop()
 	})
 }
+
+// TestApproversLookedAt: of the approvers who are named, those who have left, bots, guests and the
+// unscreened do not count. It is looked until enough other people are found, and not again for ten
+// minutes; who cannot be looked at counts.
+func TestApproversLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids := func(users ...string) (list []bot.Principal) {
+			for _, u := range users {
+				list = append(list, bot.Principal{User: u})
+			}
+			return list
+		}
+		r := newRig(t, overGateway, func(r *rig, _ *Options) {
+			r.AddMember(discordtest.Member{UserID: "41", Name: "robot", Bot: true})
+			r.AddMember(discordtest.Member{UserID: "42", Name: "new", Pending: true})
+			for _, id := range []string{"51", "52", "53", "54"} {
+				r.AddMember(discordtest.Member{UserID: id, Name: id})
+			}
+			r.bot.policy = allowed([]string{trust}, ids(mina), ids("40", "41", "42", "51"))
+			r.bot.policy.LargeApprovals = 2
+		})
+		r.ready(t)
+		const look = "GET /guilds/{guild_id}/members/{user_id}"
+		others := func() int {
+			time.Sleep(countEvery + time.Second)
+			m := bot.Member{Account: bot.Account{Platform: ID, Workspace: "discord", User: mina}}
+			r.adapter.countApprovers(r.ID, &m)
+			if !m.ApproversKnown {
+				t.Error("the approvers are not known")
+			}
+			return r.bot.PolicyNow().Others(m, r.bot.RosterNow())
+		}
+		began := time.Now()
+		if n := others(); n != 1 {
+			t.Errorf("%d could approve, want one", n)
+		}
+		looks := r.Count(look)
+		for range 10 {
+			others()
+		}
+		if n := r.Count(look) - looks; n != 0 {
+			t.Errorf("%d accounts were looked at again within ten minutes", n)
+		}
+		r.RemoveMember("51")
+		time.Sleep(time.Until(began.Add(10 * time.Minute)))
+		if n := others(); n != 0 {
+			t.Errorf("%d could approve after the last has left", n)
+		}
+		// Enough are found: two for a large request, and one more, who may be the one who asks.
+		five := allowed([]string{trust}, ids(mina), ids("52", "53", "54", "55", "56"))
+		r.bot.follows(five, bot.Roster{})
+		looks = r.Count(look)
+		if n := others(); n != 5 || r.Count(look)-looks != 3 {
+			t.Errorf("%d could approve, %d accounts were looked at", n, r.Count(look)-looks)
+		}
+		// Two accounts of one person are not two.
+		r.bot.follows(five, bot.Roster{People: []bot.Person{
+			{Name: "a", Accounts: []bot.Account{{Platform: ID, User: "52"}, {Platform: ID, User: "53"}}},
+			{Name: "b", Accounts: []bot.Account{{Platform: ID, User: "55"}}},
+			{Name: "c", Accounts: []bot.Account{{Platform: ID, User: "56"}}},
+			{Name: "mina", Accounts: []bot.Account{{Platform: ID, User: mina}}},
+		}})
+		if n := others(); n != 1 {
+			t.Errorf("%d could approve, want one person with two accounts", n)
+		}
+		// Who cannot be looked at counts.
+		r.bot.follows(allowed([]string{trust}, ids(mina), ids("57")), bot.Roster{})
+		r.Fail(look, -1, discordtest.Status(503))
+		if n := others(); n != 1 {
+			t.Errorf("%d could approve where Discord does not tell", n)
+		}
+		r.Heal()
+		r.stop()
+	})
+}

@@ -55,6 +55,8 @@ type member struct {
 	Pending  bool       `json:"pending"`
 	Disabled *time.Time `json:"communication_disabled_until"`
 	Flags    int64      `json:"flags"`
+	// Permissions are those in the channel of the interaction: a number in a string.
+	Permissions json.RawMessage `json:"permissions"`
 }
 
 // flagGuest marks a member who was invited to one voice channel only, and whose membership ends
@@ -70,11 +72,12 @@ type pressed struct {
 
 // data holds the data of all kinds of interaction.
 type data struct {
-	Name       string      `json:"name"`
-	Options    []option    `json:"options"`
-	Resolved   resolved    `json:"resolved"`
-	CustomID   string      `json:"custom_id"`
-	Components []component `json:"components"`
+	Type       discordgo.ApplicationCommandType `json:"type"`
+	Name       string                           `json:"name"`
+	Options    []option                         `json:"options"`
+	Resolved   resolved                         `json:"resolved"`
+	CustomID   string                           `json:"custom_id"`
+	Components []component                      `json:"components"`
 }
 
 type option struct {
@@ -196,11 +199,20 @@ func (in *interaction) place() bot.Place {
 	}
 	if in.GuildID == "" {
 		p.Trouble = bot.TroubleDirectMessage
+	} else if in.Member != nil && !sees(in.Member.Permissions) {
+		p.Trouble = bot.TroubleLeft
 	} else if may, err := strconv.ParseInt(strings.Trim(string(in.AppPermission), `"`), 10, 64); err == nil &&
 		!mayPost(may, thread) {
 		p.Trouble = bot.TroubleNotInChannel
 	}
 	return p
+}
+
+// sees reports whether a member with these permissions sees the channel. An answer that only they
+// see stays on their screen when they have lost that right.
+func sees(permissions json.RawMessage) bool {
+	may, err := strconv.ParseInt(strings.Trim(string(permissions), `"`), 10, 64)
+	return err != nil || may&(discordgo.PermissionAdministrator|discordgo.PermissionViewChannel) != 0
 }
 
 // mayPost reports whether these permissions allow the bot to show a card.
@@ -248,24 +260,31 @@ func (a *Adapter) event(in *interaction) intake.Event {
 
 func (in *interaction) command() intake.Act {
 	act := intake.Act{Kind: intake.ActCommand, Command: in.Data.Name, Options: map[string]string{}}
+	// what refuses a command that the bot does not have
+	unknown := intake.Act{Kind: intake.ActForged, Command: in.Data.Name}
 	options := in.Data.Options
-	switch in.Data.Name {
-	case "recall":
-	case "recalls":
+	switch {
+	case in.Data.Type > discordgo.ChatApplicationCommand: // in the menu of a user or a message
+		return intake.Act{Kind: intake.ActForged, Sub: "shortcut"}
+	case in.Data.Name == "recall":
+	case in.Data.Name == "recalls":
 		if len(options) != 1 || options[0].Type != discordgo.ApplicationCommandOptionSubCommand {
-			return forged
+			return unknown
 		}
 		act.Sub, options = options[0].Name, options[0].Options
 	default:
-		return forged
+		return unknown
 	}
 	for _, o := range options {
 		value, ok := o.text()
 		if !ok {
-			return forged
+			return unknown
 		}
 		if command.IsID(o.Name) {
-			value = strings.TrimPrefix(in.Data.Resolved.undo(value), choicePrefix)
+			value = in.Data.Resolved.undo(value)
+			if chosen, ok := strings.CutPrefix(value, choicePrefix); ok {
+				value, _, _ = strings.Cut(chosen, choiceName)
+			}
 		}
 		if o.Focused {
 			act.Text = value

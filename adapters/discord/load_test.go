@@ -39,6 +39,8 @@ func (oblivious) Recollect(context.Context, string) (string, error) { return "",
 
 func (oblivious) PolicyNow() bot.Policy { return bot.Policy{} }
 
+func (oblivious) RosterNow() bot.Roster { return bot.Roster{} }
+
 func (oblivious) GiveUp(context.Context, intake.Event) (intake.Answer, error) {
 	return intake.Answer{}, nil
 }

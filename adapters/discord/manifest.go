@@ -15,18 +15,20 @@ const Permissions int64 = discordgo.PermissionViewChannel | discordgo.Permission
 	discordgo.PermissionSendMessagesInThreads | discordgo.PermissionCreatePublicThreads |
 	discordgo.PermissionEmbedLinks | discordgo.PermissionAttachFiles | discordgo.PermissionReadMessageHistory
 
-// Manifest returns the link with which an administrator invites the bot, and its commands as JSON.
-func Manifest(applicationID string) (inviteURL string, commandsJSON []byte, err error) {
+// Invitation returns the link with which an administrator invites the bot.
+func Invitation(applicationID string) (string, error) {
 	if applicationID == "" {
-		return "", nil, errors.New("manifest discord needs DISCORD_APPLICATION_ID")
+		return "", errors.New("manifest discord needs DISCORD_APPLICATION_ID")
 	}
 	if !isSnowflake(applicationID) {
-		return "", nil, fmt.Errorf("the application id %q is not a number", applicationID)
+		return "", fmt.Errorf("the application id %q is not a number", applicationID)
 	}
 	q := url.Values{
 		"client_id": {applicationID}, "scope": {"bot applications.commands"},
 		"permissions": {strconv.FormatInt(Permissions, 10)}, "integration_type": {"0"},
 	}
-	commandsJSON, err = json.MarshalIndent(commands(), "", "  ")
-	return "https://discord.com/oauth2/authorize?" + q.Encode(), commandsJSON, err
+	return "https://discord.com/oauth2/authorize?" + q.Encode(), nil
 }
+
+// Definitions returns the commands of the bot as the JSON with which they are registered.
+func Definitions() ([]byte, error) { return json.MarshalIndent(commands(), "", "  ") }

@@ -54,14 +54,23 @@ func code(s string) string {
 func span(s bot.Span) string {
 	switch s.Kind {
 	case bot.Foreign:
-		return inert(s.Text)
+		return bot.Isolated(inert(s.Text))
 	case bot.CodeText:
 		return code(s.Text)
 	case bot.Moment:
 		if s.Time.IsZero() {
 			return ""
 		}
-		return "<t:" + strconv.FormatInt(s.Time.Unix(), 10) + ":f>"
+		at := "<t:" + strconv.FormatInt(s.Time.Unix(), 10)
+		switch s.Form {
+		case bot.TimeOnly:
+			return at + ":t>"
+		case bot.Deadline:
+			return at + ":t> (" + at + ":R>)"
+		case bot.Minutes:
+			return at + ":f>"
+		}
+		return at + ":S>" // with seconds
 	}
 	return s.Text
 }
@@ -104,6 +113,9 @@ func fit(l bot.Line, limit int) string {
 		frame := s
 		frame.Text = "x"
 		used, keep, at := size(span(frame))-1, 0, 0
+		if s.Kind == bot.Foreign {
+			used += size(bot.Isolated(s.Text)) - size(s.Text)
+		}
 		for i, r := range s.Text {
 			if n := width(s.Kind, r); used+n <= room {
 				used += n
@@ -160,11 +172,14 @@ func width(k bot.SpanKind, r rune) int {
 	return max(utf16.RuneLen(r), 1)
 }
 
-// row is one line of a message: a head that is never cut, and what follows it.
+// row is one line of a message: a head and a tail that are never cut, and what stands between them.
 type row struct {
 	head string
 	line bot.Line
+	tail string
 }
+
+func (r row) frame() int { return size(r.head) + size(r.tail) }
 
 // rows writes lines in at most limit characters together, each in at most every. If they do not
 // fit, each may have the same share, so that short lines stay whole and long ones are cut. Lines
@@ -173,8 +188,8 @@ func rows(list []row, limit, every int) []string {
 	const least = 40 // a shorter part of a line is not understandable
 	sizes, heads := make([]int, len(list)), 0
 	for i, r := range list {
-		sizes[i] = min(measure(r.line, every), every-size(r.head))
-		heads += size(r.head) + 1
+		sizes[i] = min(measure(r.line, every), every-r.frame())
+		heads += r.frame() + 1
 	}
 	for n := len(list); ; n-- {
 		room := limit - heads
@@ -183,12 +198,12 @@ func rows(list []row, limit, every int) []string {
 		}
 		each := share(sizes[:n], room)
 		if n > 0 && (room < 0 || each < least && each < most(sizes[:n])) {
-			heads -= size(list[n-1].head) + 1
+			heads -= list[n-1].frame() + 1
 			continue
 		}
 		var out []string
 		for _, r := range list[:n] {
-			out = append(out, r.head+fit(r.line, min(each, every-size(r.head))))
+			out = append(out, r.head+fit(r.line, min(each, every-r.frame()))+r.tail)
 		}
 		if n < len(list) {
 			out = append(out, bot.Say("cut.lines", "n", len(list)-n).String())
@@ -240,5 +255,5 @@ func pack(lines []string, limit int) []string {
 
 func isSnowflake(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 64)
-	return err == nil && n > 0 && s[0] != '+'
+	return err == nil && n > 0 && s[0] != '0'
 }

@@ -42,10 +42,9 @@ type message struct {
 	file            *bot.File
 }
 
-// reference makes a message a reply. It is sent even if the original message was deleted.
+// reference makes a message a reply. Discord refuses it if the original message was deleted.
 type reference struct {
-	Message         string `json:"message_id"`
-	FailIfNotExists bool   `json:"fail_if_not_exists"`
+	Message string `json:"message_id"`
 }
 
 type attachment struct {
@@ -79,99 +78,120 @@ func (m *message) mentionRoles(roles []string) string {
 	return strings.Join(text, " ")
 }
 
-// color returns the color for a state, which the title also says in words.
-func color(s bot.State) int {
-	switch s {
-	case bot.Proposed:
-		return 0xF0B232
-	case bot.Approved, bot.Running, bot.Stopping:
-		return 0x5865F2
-	case bot.Done:
-		return 0x23A55A
-	case bot.Stopped, bot.NotStarted, bot.Rejected, bot.Refused:
-		return 0xDA373C
-	}
-	return 0x80848E
+// colors has the color of an embed for the sign that a headline begins with. The headline says the
+// same in words.
+var colors = map[string]int{"✋": 0xF0B232, "🔵": 0x5865F2, "✅": 0x23A55A, "⚠️": 0xE67E22, "⏹": 0xDA373C}
+
+const grey = 0x80848E // the color of everything else
+
+// color returns the color for a card.
+func color(c bot.Card) int {
+	sign, _, _ := strings.Cut(c.Title.String(), " ")
+	return cmp.Or(colors[sign], grey)
 }
 
-// drawCard draws the whole card. The title, the notices and the facts are the content, which no
-// setting of a reader hides. The text of the messages is in an embed, which notifications do not
-// show. notify are the roles that the message notifies.
+// phone is Discord's app at 375 px: what the bot's name, the paddings of the embed and two rows of
+// buttons leave of 600 px. Source of the sizes: discordtest/page.css. A line with code is 2 px
+// higher.
+var phone = bot.Phone{Height: 432, Text: bot.Type{Size: 16, Line: 22, Width: 287},
+	Warning: bot.Type{Size: 14, Line: 18, Width: 255}, Message: bot.Type{Size: 14, Line: 20, Width: 231},
+	Small: bot.Type{Size: 13, Line: 19, Width: 255}}
+
+// drawCard draws the whole card. The content has the headline, who asks and why, and whom it waits
+// for: no setting of a reader hides it, and notifications show it. What is unusual, the messages
+// and the small print are in an embed, which notifications do not show. notify are the roles that
+// the message notifies.
 func drawCard(c bot.Card, notify []string) *message {
+	c = c.OnPhone(phone)
 	m := newMessage("")
-	list := []row{{"", c.Title}}
-	list[0].head, list[0].line = "**"+fit(c.Title, 600)+"**", nil
-	if text := m.mentionRoles(notify); text != "" {
-		list = append(list, row{head: text})
-	} else if text := new(message).mentionRoles(c.Notify); text != "" &&
-		(c.State == bot.Preparing || c.State == bot.Proposed) {
-		list = append(list, row{head: text}) // an edit notifies nobody
+	list := []row{{head: "**" + fit(c.Title, 600) + "**"}}
+	for _, l := range c.Head {
+		list = append(list, row{line: l})
 	}
-	for _, l := range c.Notices {
-		list = append(list, row{"> ", l})
+	if len(c.Call) > 0 {
+		roles := m.mentionRoles(notify)
+		if roles == "" {
+			roles = new(message).mentionRoles(c.Notify) // an edit notifies nobody
+		}
+		if roles != "" {
+			roles += " "
+		}
+		list = append(list, row{head: roles, line: c.Call})
 	}
-	list = append(list, facts(c.Facts)...)
 	m.Content = strings.Join(rows(list, maxContent, maxContent), "\n")
 
-	m.samples(c.Samples, c.Showing, 2900, color(c.State))
-	m.bullets(c.Warnings, 700, color(c.State))
-	m.bullets(c.Earlier, 900, color(c.State))
-	end := facts(c.Closing)
-	if len(c.Progress) > 0 {
-		end = append(end, row{"", c.Progress})
+	list = nil
+	for _, l := range c.Unusual {
+		list = append(list, row{head: "**" + fit(l, 400) + "**"})
 	}
-	m.embed(strings.Join(rows(end, 1400, 1400), "\n"), color(c.State))
+	text := rows(list, 1400, 1400)
+	text = append(text, rows(samples(c.Samples), 2500, 2500)...)
+	list = nil
+	for _, l := range c.Below {
+		list = append(list, row{line: l})
+	}
+	text = append(text, rows(list, 700, 700)...)
+	if small := smallPrint(c); len(small) > 0 {
+		text = append(text, rows([]row{{head: "-# ", line: small}}, 1000, 1000)...)
+	}
+	for _, t := range pack(text, maxDescription) {
+		m.embed(t, color(c))
+	}
 	m.buttons(c)
 	return m
 }
 
-// facts returns a row for each fact.
-func facts(list []bot.Fact) []row {
-	var out []row
-	for _, f := range list {
-		out = append(out, row{"**" + inert(bot.Cut(f.Name, 100)) + ":** ", f.Value})
+// smallPrint joins what is small on a card.
+func smallPrint(c bot.Card) bot.Line {
+	var l bot.Line
+	for i, part := range c.Small {
+		if i > 0 {
+			l = append(l, bot.Span{Kind: bot.Words, Text: " · "})
+		}
+		l = append(l, part...)
 	}
-	return out
+	return l
 }
 
-// bullets adds an embed of lines.
-func (m *message) bullets(lines []bot.Line, limit, color int) {
-	list := make([]row, len(lines))
-	for i, l := range lines {
-		list[i] = row{"- ", l}
-	}
-	m.embed(strings.Join(rows(list, limit, limit), "\n"), color)
-}
-
-// samples adds an embed of the messages. Each has a head by the bot, and its text as a quotation on
-// one line.
-func (m *message) samples(list []bot.Sample, showing bot.Line, limit, color int) {
+// samples returns a row for each message, and one for those that are left out before it: what it
+// says is a quotation of one line, which begins with its number as code. A kind of messages begins
+// with how many they are, and ends with what differs.
+func samples(list []bot.Sample) []row {
 	var lines []row
 	for _, s := range list {
 		if s.Skipped > 0 {
 			lines = append(lines, row{head: bot.Say("cut.messages", "n", s.Skipped).String()})
 		}
-		head := code(strconv.FormatUint(uint64(s.Seq), 10))
+		if len(s.Above) > 0 {
+			lines = append(lines, row{head: "**" + fit(s.Above, 200) + "**"})
+		}
+		head := "> " + code(strconv.FormatUint(uint64(s.Seq), 10))
+		if s.Alike > 0 {
+			head = "> " + fit(bot.Say("card.alike", "n", s.Alike), 40)
+		}
 		if s.Sender != "" {
 			head += " " + fit(bot.Line{bot.Quote(s.Sender)}, 100)
 		}
 		if !s.Sent.IsZero() {
 			head += " · " + span(bot.At(s.Sent))
 		}
+		marks := ""
 		for _, mark := range s.Marks {
-			head += " · **" + fit(mark, 100) + "**"
+			if s.Alike == 0 {
+				marks += " ·"
+			}
+			marks += " **" + fit(mark, 100) + "**"
 		}
-		if len(s.Text) > 0 {
-			head += "\n> "
+		switch {
+		case s.Alike > 0: // what differs stands behind what does not
+			lines = append(lines, row{head: head + " ", line: s.Text, tail: marks})
+		case len(s.Text) == 0:
+			lines = append(lines, row{head: head + marks})
+		default:
+			lines = append(lines, row{head: head + marks + ": ", line: s.Text})
 		}
-		lines = append(lines, row{head, s.Text})
 	}
-	if len(showing) > 0 {
-		lines = append(lines, row{"", showing})
-	}
-	for _, text := range pack(rows(lines, limit, maxDescription), maxDescription) {
-		m.embed(text, color)
-	}
+	return lines
 }
 
 // buttons adds the card's buttons in one row.
@@ -199,12 +219,14 @@ func (m *message) row(line []discordgo.MessageComponent) {
 // drawPage draws one page of messages, with buttons for the other pages.
 func drawPage(p intake.Page) *message {
 	m := newMessage("")
-	list := []row{{"**" + fit(p.Title, 300) + "**", nil}}
+	list := []row{{head: "**" + fit(p.Title, 300) + "**"}}
 	for _, l := range p.Notes {
-		list = append(list, row{"", l})
+		list = append(list, row{line: l})
 	}
 	m.Content = strings.Join(rows(list, maxContent, maxContent), "\n")
-	m.samples(p.Samples, nil, 5800, 0x80848E)
+	for _, text := range pack(rows(samples(p.Samples), 5800, maxDescription), maxDescription) {
+		m.embed(text, grey)
+	}
 
 	var line []discordgo.MessageComponent
 	button := func(label, carries string) {
@@ -219,6 +241,7 @@ func drawPage(p intake.Page) *message {
 	turn("page.previous.of", p.Number-1)
 	turn("page.next.of", p.Number+1)
 	button(p.Recall, buttons.Recall(p))
+	button(bot.Say("button.sweep").String(), buttons.Sweep(p))
 	m.row(line)
 	return m
 }
@@ -228,7 +251,7 @@ func drawPage(p intake.Page) *message {
 func drawLines(lines []bot.Line) *message {
 	list := make([]row, len(lines))
 	for i, l := range lines {
-		list[i] = row{"", l}
+		list[i] = row{line: l}
 	}
 	texts := pack(rows(list, maxEmbeds, maxContent-100), maxContent)
 	if len(texts) == 0 {
@@ -241,14 +264,26 @@ func drawLines(lines []bot.Line) *message {
 	return m
 }
 
+// offer adds the buttons of an offer.
+func (m *message) offer(o *intake.Offer) {
+	var line []discordgo.MessageComponent
+	for i, label := range o.Labels() {
+		if id := buttons.Use(o, i); id != "" {
+			line = append(line, discordgo.Button{Label: clip(label, maxLabel), Style: discordgo.SecondaryButton,
+				CustomID: id})
+		}
+	}
+	m.row(line)
+}
+
 // drawNote draws a note in as many messages as it needs, in order. The last one has the file.
 func drawNote(n bot.Note, before bot.Line) []*message {
 	var list []row
 	if len(before) > 0 {
-		list = append(list, row{"", before})
+		list = append(list, row{line: before})
 	}
 	for _, l := range n.Lines {
-		list = append(list, row{"", l})
+		list = append(list, row{line: l})
 	}
 	// The first message has the mentions. The last one has room for the sentence that the file
 	// could not be attached, if there is a file.

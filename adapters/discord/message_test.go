@@ -3,8 +3,6 @@ package discord
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -25,17 +23,16 @@ import (
 
 	"github.com/bwmarrin/discordgo"
 	"github.com/google/go-cmp/cmp"
-	"github.com/gorilla/websocket"
 )
 
 // TestCards holds the card of every state, as an edit of the first post shows it, to a picture and
 // to what is sent.
 func TestCards(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		for _, c := range adaptertest.Cards([]string{leads}) {
+		for _, c := range adaptertest.Cards(ID, []string{leads}) {
 			name := "card_" + strings.ReplaceAll(string(c.State), " ", "_")
 			first := c
-			first.State = bot.Preparing
+			first.State, first.Title = bot.Preparing, line("Before")
 			ref, err := r.adapter.Post(t.Context(), place(), first, name)
 			if err != nil {
 				t.Fatal(err)
@@ -89,8 +86,8 @@ func TestInertOnCards(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		c := someCard(bot.Proposed)
 		for _, s := range hostile {
-			c.Facts = append(c.Facts, bot.Fact{Name: "F", Value: bot.Line{bot.Quote(s), {Kind: bot.Words, Text: " "},
-				bot.Code(s)}})
+			c.Head = append(c.Head, bot.Line{{Kind: bot.Words, Text: "F: "}, bot.Quote(s),
+				{Kind: bot.Words, Text: " "}, bot.Code(s)})
 		}
 		c.Samples = nil
 		for i, s := range hostile[:10] {
@@ -138,12 +135,12 @@ func FuzzForeign(f *testing.F) {
 		c.Notify = nil
 		c.Title = bot.Line{bot.Code("R-1"), {Kind: bot.Words, Text: ": rejected by "}, bot.Quote(name),
 			{Kind: bot.Words, Text: " at "}, bot.At(time.Unix(5, 0))}
-		c.Notices = []bot.Line{{{Kind: bot.Words, Text: "Reason: "}, bot.Quote(text)}}
-		c.Facts = []bot.Fact{{Name: "Reason", Value: bot.Line{bot.Quote(text), {Kind: bot.Words, Text: " "},
-			bot.Quote(name)}}}
+		c.Head = []bot.Line{{{Kind: bot.Words, Text: "Reason: "}, bot.Quote(text), {Kind: bot.Words, Text: " "},
+			bot.Quote(name)}}
+		c.Unusual = []bot.Line{{{Kind: bot.Words, Text: "Reason: "}, bot.Quote(text)}}
 		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Text: bot.Line{bot.Quote(text)},
 			Marks: []bot.Line{{bot.Quote(name)}}}}
-		c.Warnings, c.Earlier = []bot.Line{{bot.Quote(text)}},
+		c.Below, c.Small = []bot.Line{{bot.Quote(text)}},
 			[]bot.Line{{bot.Quote(name), {Kind: bot.Words, Text: " stands."}}}
 		p := intake.Page{Title: bot.Line{bot.Quote(name)}, Samples: c.Samples, Notes: []bot.Line{{bot.Quote(text)}},
 			Of: 1}
@@ -194,10 +191,9 @@ func TestLimits(t *testing.T) {
 				long := strings.Repeat(s, 5000/len([]rune(s)))
 				c := someCard(bot.Proposed)
 				c.Title = foreign(long)
-				c.Notices = []bot.Line{foreign(long), foreign(long)}
-				for i := range 12 {
-					c.Facts = append(c.Facts, bot.Fact{Name: fmt.Sprint("Fact ", i),
-						Value: bot.Line{bot.Code(long), bot.Quote(long)}})
+				c.Unusual = []bot.Line{foreign(long), foreign(long)}
+				for range 12 {
+					c.Head = append(c.Head, bot.Line{bot.Code(long), bot.Quote(long)})
 				}
 				c.Samples = nil
 				for i := range 10 {
@@ -205,7 +201,7 @@ func TestLimits(t *testing.T) {
 						Text: foreign(long), Marks: []bot.Line{foreign(long)}, Sent: time.Unix(1, 0), Skipped: i})
 				}
 				for range 12 {
-					c.Warnings, c.Earlier = append(c.Warnings, foreign(long)), append(c.Earlier, foreign(long))
+					c.Below, c.Small = append(c.Below, foreign(long)), append(c.Small, foreign(long))
 				}
 				ref, err := r.adapter.Post(t.Context(), place(), c, "k")
 				if err != nil {
@@ -218,16 +214,16 @@ func TestLimits(t *testing.T) {
 				if !strings.Contains(m.Content, "more)") || strings.Contains(string(m.Raw), "\ufffd") {
 					t.Errorf("cut in silence or in half: %s", m.Raw)
 				}
-				n := bot.Note{Key: "n", Lines: c.Notices, Mention: &bot.Account{Platform: ID, User: mina},
+				n := bot.Note{Key: "n", Lines: c.Unusual, Mention: &bot.Account{Platform: ID, User: mina},
 					Notify: []string{leads},
 					File:   &bot.File{Name: "x.csv", Type: "text/csv", Title: long, Body: []byte("x")}}
 				if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
 					t.Fatal(err)
 				}
 				for _, a := range []intake.Answer{
-					{Kind: intake.ShowCard, Card: &c}, {Kind: intake.Whisper, Lines: append(c.Warnings, c.Notices...)},
+					{Kind: intake.ShowCard, Card: &c}, {Kind: intake.Whisper, Lines: append(c.Below, c.Unusual...)},
 					{Kind: intake.ShowPage, Page: &intake.Page{Title: foreign(long), Samples: c.Samples,
-						Notes: c.Warnings, Request: reqID, Digest: digest, Number: 3, Of: 999999,
+						Notes: c.Below, Request: reqID, Digest: digest, Number: 3, Of: 999999,
 						Search: "discord:18446744073709551615", Recall: long}},
 					{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormApprove, Title: long, Request: reqID,
 						Digest: digest, Inputs: []intake.Input{
@@ -239,7 +235,8 @@ func TestLimits(t *testing.T) {
 					r.bot.answer(a)
 					r.wait(t, r.Command(mina, trust, "recalls help"))
 				}
-				r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: append(make([]string, 30), long, "g")})
+				r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: append(make([]intake.Choice, 30),
+					intake.Choice{Group: long}, intake.Choice{Group: "g"})})
 				if i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "")); len(i.Choices()) != 1 {
 					t.Errorf("%v", i.Choices())
 				}
@@ -252,7 +249,7 @@ func TestFit(t *testing.T) {
 	l := bot.Line{{Kind: bot.Words, Text: "by "}, bot.Quote("***"), {Kind: bot.Words, Text: " at "},
 		bot.At(time.Unix(5, 0)), bot.Code("100-200")}
 	for limit, want := range map[int]string{
-		200: `by \*\*\* at <t:5:f>` + "`100-200`", 34: `by \*\*\* at <t:5:f>` + "`100-200`",
+		200: `by \*\*\* at <t:5:S>` + "`100-200`", 34: `by \*\*\* at <t:5:S>` + "`100-200`",
 	} {
 		if got := fit(l, limit); got != want {
 			t.Errorf("%d: %q", limit, got)
@@ -286,10 +283,13 @@ func TestCommands(t *testing.T) {
 	if err := check("PUT", "/applications/{application_id}/guilds/{guild_id}/commands", body); err != nil {
 		t.Error(err)
 	}
+	if regexp.MustCompile(`:(null|\[\]|false|0)[,}]`).Match(body) {
+		t.Errorf("the definition says what does not matter: %s", body)
+	}
 	if _, again := definition(); again != hash {
 		t.Error("the hash changes by itself")
 	}
-	link, list, err := Manifest("771825006014889984")
+	link, err := Invitation("771825006014889984")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,11 +301,14 @@ func TestCommands(t *testing.T) {
 		discordgo.PermissionMentionEveryone) != 0 {
 		t.Error("more permissions than needed")
 	}
-	if !json.Valid(list) || !strings.Contains(string(list), `"withdraw"`) {
-		t.Errorf("%s", list)
+	// needs no application id
+	if list, err := Definitions(); err != nil || !json.Valid(list) || !strings.Contains(string(list), `"withdraw"`) {
+		t.Errorf("%s, %v", list, err)
 	}
-	if _, _, err := Manifest("x"); err == nil {
-		t.Error("a name was taken as an application id")
+	for _, id := range []string{"x", ""} {
+		if _, err := Invitation(id); err == nil {
+			t.Errorf("%q was taken as an application id", id)
+		}
 	}
 }
 
@@ -343,16 +346,5 @@ func TestBrokenAnswerIsNotQuoted(t *testing.T) {
 	}
 }
 
-// TestLibraryWordsAreWithheld: of what the library logs only numbers are passed on.
-func TestLibraryWordsAreWithheld(t *testing.T) {
-	var b strings.Builder
-	a := &Adapter{log: slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	l := &link{a: a, url: "wss://gateway.invalid", ended: make(chan error, 1)}
-	links.add(l)
-	defer links.remove(l)
-	heard(discordgo.LogError, 0, "%s: %s, %v, %d, %v", l.url, "my home", errors.New("my home"), 7,
-		&websocket.CloseError{Code: 4004, Text: "my home"})
-	if s := b.String(); strings.Contains(s, "home") || !strings.Contains(s, "7, close 4004") {
-		t.Errorf("the log has %s", s)
-	}
-}
+// Phone is what a card is cut to, for tests from outside.
+var Phone = phone

@@ -2,12 +2,11 @@ package discord
 
 import (
 	_ "embed"
-	"encoding/hex"
+	"flag"
 	"os"
 
 	"recallbot/adapters/platform"
 	"recallbot/bot"
-	"recallbot/config"
 )
 
 //go:embed text/en.txt
@@ -21,44 +20,38 @@ var ID = bot.Register(bot.Traits{
 	ID: "discord", Name: "Discord", TypesOptions: true, Workspace: everywhere, Text: text,
 })
 
-// Platform is what the program needs to know of Discord: whether it is configured, who may act
-// there, how to open it, and its paths and manifest.
+// Platform is what the program needs to know of Discord: how it is configured and opened, and its
+// paths and manifest.
 var Platform = platform.Platform{
-	ID:       ID,
-	On:       func(c config.Config) bool { return c.Discord.On() },
-	Accounts: accounts,
-	Crowd: func(c config.Config) bot.Crowd {
-		return platform.Crowd(c.Discord.Requesters, c.Discord.Approvers, c.Discord.Channels)
-	},
-	Open:  open,
-	Paths: []string{"/discord/interactions"},
-	Manifest: func(string) (string, error) {
-		invite, commands, err := Manifest(os.Getenv("DISCORD_APPLICATION_ID"))
-		return invite + "\n" + string(commands), err
+	Platform: configured,
+	Open:     open,
+	Paths:    []string{"/discord/interactions"},
+	Manifest: func(flags *flag.FlagSet) func() (string, error) {
+		definitions := flags.Bool("commands", false, "print the definitions of the commands, in place of the link")
+		return func() (string, error) {
+			if *definitions {
+				commands, err := Definitions()
+				return string(commands), err
+			}
+			return Invitation(os.Getenv("DISCORD_APPLICATION_ID"))
+		}
 	},
 }
 
 func open(w platform.Wiring) (platform.Adapter, error) {
-	c := w.Config.Discord
+	c := w.Settings.(*settings)
 	return New(Options{
-		BotToken: c.BotToken.Reveal(), ApplicationID: c.ApplicationID, PublicKey: hex.EncodeToString(c.PublicKey),
-		BaseURL: c.BaseURL, Guilds: c.Guilds, Log: w.Log, Bot: w.Bot, Acked: w.Acked, Door: w.Door,
+		BotToken: c.BotToken.Reveal(), ApplicationID: c.ApplicationID, PublicKey: c.PublicKey,
+		BaseURL: c.BaseURL, Guilds: c.Guilds, HTTPClient: w.Client, Dial: w.Dial,
+		Log: w.Log, Bot: w.Bot, Acked: w.Acked, Door: w.Door,
 	})
-}
-
-// accounts returns a person's accounts in the roster.
-func accounts(p config.Person) []bot.Account {
-	var l []bot.Account
-	for _, user := range p.Discord {
-		l = append(l, bot.Account{Platform: ID, Workspace: everywhere, User: user})
-	}
-	return l
 }
 
 // Remark implements platform.Adapter.
 func (a *Adapter) Remark() string {
+	stands := ""
 	if a.StandsBy() {
-		return "another replica holds the Gateway connection"
+		stands = "another replica holds the Gateway connection"
 	}
-	return ""
+	return platform.Remarks(a.flow.Remark(), stands)
 }

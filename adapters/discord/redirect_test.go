@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
@@ -144,33 +145,43 @@ func TestGatewayHost(t *testing.T) {
 		}
 	}
 
-	e := &reached{}
-	r := newRig(t, overGateway, func(r *rig, o *Options) {
-		r.pace, r.GatewayURL = shortPace, "ws://evil.example/gw"
-		e.dials(o)
+	synctest.Test(t, func(t *testing.T) {
+		e := &reached{}
+		r := newRig(t, overGateway, func(r *rig, o *Options) {
+			r.GatewayURL = "ws://evil.example/gw"
+			e.dials(o)
+		})
+		time.Sleep(10 * time.Minute)
+		if n := strings.Count(r.log.String(), "the bot token is not sent there"); n < 3 {
+			t.Errorf("the log says so %d times", n)
+		}
+		r.stop()
+		if seen := e.seen(); seen != "" {
+			t.Errorf("connected to %s", seen)
+		}
 	})
-	r.until(t, func() bool { return strings.Count(r.log.String(), "the bot token is not sent there") > 2 })
-	r.stop()
-	if seen := e.seen(); seen != "" {
-		t.Errorf("connected to %s", seen)
-	}
 }
 
-// TestResumeElsewhere: READY names an address to resume at. It is not used: the next connection
-// begins anew, where the API says.
+// TestResumeElsewhere: READY names an address to resume at. It is used if it is Discord's; else the
+// session is resumed where the API says.
 func TestResumeElsewhere(t *testing.T) {
-	e := &reached{}
-	r := newRig(t, overGateway, func(r *rig, o *Options) {
-		r.pace = shortPace
-		e.dials(o)
-	})
-	r.acts(t)
-	first := r.Sessions()
-	r.Drop()
-	r.until(t, func() bool { now := r.Sessions(); return len(now) > 0 && len(first) > 0 && now[0].ID != first[0].ID })
-	r.acts(t)
-	r.stop()
-	if seen := e.seen(); seen != "discord.com" {
-		t.Errorf("connected to %s", seen)
+	for url, want := range map[string]string{
+		"wss://evil.example":                 "discord.com",
+		"ws://gateway-us-east1-b.discord.gg": "discord.com gateway-us-east1-b.discord.gg",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &reached{}
+			r := newRig(t, overGateway, func(r *rig, o *Options) {
+				r.ResumeURL = url
+				e.dials(o)
+			})
+			defer r.stop()
+			r.ready(t)
+			r.Drop()
+			r.acts(t, 0)
+			if seen := e.seen(); seen != want || r.Resumes() != 1 {
+				t.Errorf("connected to %s, %d resumes", seen, r.Resumes())
+			}
+		})
 	}
 }

@@ -248,14 +248,14 @@ func TestReplicasBudget(t *testing.T) {
 	})
 }
 
-// TestReplicasFatal: where Discord refuses for good each replica finds out by one attempt, and none
-// keeps the others from it.
+// TestReplicasFatal: where Discord refuses the bot each replica finds out by an attempt, none keeps
+// the others from it, and one is connected once Discord takes it.
 func TestReplicasFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuild()
 		g.GatewayNext(discordtest.CloseOnIdentify(4014, ""), discordtest.CloseOnIdentify(4014, ""))
 		all := replicas(t, g, 2)
-		time.Sleep(time.Hour)
+		time.Sleep(10 * time.Second)
 		for i, r := range all {
 			if err := r.Ready(); err == nil || !strings.Contains(err.Error(), mends[4014]) {
 				t.Errorf("replica %d: %v", i, err)
@@ -263,6 +263,15 @@ func TestReplicasFatal(t *testing.T) {
 		}
 		if n := g.Identifies(); n != 2 {
 			t.Errorf("%d identifies", n)
+		}
+		time.Sleep(time.Minute)
+		for i, r := range all {
+			if err := r.Ready(); err != nil {
+				t.Errorf("replica %d: %v", i, err)
+			}
+		}
+		if len(g.Sessions()) != 1 || g.Identifies() != 3 {
+			t.Errorf("%d sessions, %d identifies", len(g.Sessions()), g.Identifies())
 		}
 	})
 }

@@ -2,6 +2,7 @@ package discord
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +27,9 @@ import (
 const (
 	codeUnknownChannel = 10003
 	codeUnknownGuild   = 10004
+	codeUnknownMember  = 10007
 	codeUnknownMessage = 10008
+	codeUnknownUser    = 10013
 	codeUnknownWebhook = 10015
 	codeUnknownAnswer  = 10062
 	codeOldEdits       = 30046
@@ -51,6 +55,8 @@ type apiError struct {
 	Status  int
 	Code    int
 	Message string
+	Page    bool // the answer is a page of the network before Discord, not Discord's
+	NoReply bool // the message that was to be answered no longer exists
 }
 
 func (e *apiError) Error() string {
@@ -72,10 +78,22 @@ type rest struct {
 	// refused token is noticed at once.
 	judged func(*apiError)
 
-	mu     sync.Mutex
-	global time.Time            // until then nothing is sent, except answers to interactions
-	pauses map[string]time.Time // by route and channel: until then nothing is sent
+	mu    sync.Mutex
+	holds map[string]hold // by route and channel; "" is every call but those of interactions
+	pages int             // pages of the network before Discord since Discord last answered
 }
+
+// hold says until when calls are not sent.
+type hold struct {
+	until time.Time
+	// probe: what was asked for is longer, or a page said it. Once the time has come one call is
+	// sent, and the others wait again until Discord answers it.
+	probe bool
+}
+
+// probeEvery is the longest time for which calls are held. It is then tried whether a longer one
+// that was asked for is over.
+const probeEvery = time.Minute
 
 // call is one request.
 type call struct {
@@ -117,6 +135,9 @@ func (r *rest) do(ctx context.Context, c call) error {
 			return err
 		}
 		again, err := r.once(ctx, c, body, kind, each)
+		if try > 1 && isCode(err, codeAnswered) {
+			return nil // an earlier try was the answer, and what Discord said to it was lost
+		}
 		if err == nil || ctx.Err() != nil || try >= tries {
 			return err
 		}
@@ -147,7 +168,7 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 	if err != nil {
 		return false, fmt.Errorf("%s: the address cannot be read", c.route)
 	}
-	req.Header.Set("User-Agent", "DiscordBot (recallbot, 1)")
+	req.Header.Set("User-Agent", userAgent())
 	if body != nil {
 		req.Header.Set("Content-Type", kind)
 	}
@@ -163,8 +184,9 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 	if err != nil {
 		return c.again, r.broken(c, err)
 	}
-	r.learn(c, resp.Header)
 	if resp.StatusCode < 300 {
+		r.passed(c)
+		r.learn(c, resp.Header)
 		if r.judged != nil && !c.interaction {
 			r.judged(nil)
 		}
@@ -184,9 +206,17 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 		Code       int     `json:"code"`
 		RetryAfter float64 `json:"retry_after"`
 		Global     bool    `json:"global"`
+		Errors     struct {
+			Reference json.RawMessage `json:"message_reference"`
+		} `json:"errors"`
 	}
-	isJSON := json.Unmarshal(text, &said) == nil
+	e.Page = json.Unmarshal(text, &said) != nil
 	e.Code, e.Message = said.Code, bot.Cut(bot.Visible(said.Message), 200)
+	e.NoReply = bytes.Contains(said.Errors.Reference, []byte("REPLIES_UNKNOWN_MESSAGE"))
+	if !e.Page {
+		r.passed(c)
+	}
+	r.learn(c, resp.Header)
 	if r.judged != nil && !c.interaction {
 		r.judged(e)
 	}
@@ -194,19 +224,17 @@ func (r *rest) once(ctx context.Context, c call, body []byte, kind string, each 
 		after := granted(said.RetryAfter)
 		return false, &bot.Later{After: max(after, oldEditPause), Err: e}
 	}
-	if e.Status == http.StatusTooManyRequests && (e.Code == 0 || said.RetryAfter > 0) {
+	limited := e.Status == http.StatusTooManyRequests
+	if limited || e.Status == http.StatusForbidden && e.Page {
 		after := granted(said.RetryAfter)
+		if n, err := strconv.ParseFloat(resp.Header.Get("Retry-After"), 64); err == nil && after <= 0 {
+			after = granted(n)
+		}
 		if after <= 0 {
 			after = 5 * time.Second
-			if n, err := strconv.ParseFloat(resp.Header.Get("Retry-After"), 64); err == nil && n > 0 {
-				after = granted(n)
-			}
 		}
-		// A page instead of JSON comes from the network before Discord, which has blocked the whole
-		// address.
-		everywhere := said.Global || !isJSON || resp.Header.Get("X-RateLimit-Global") != ""
-		r.hold(c, after, everywhere)
-		return true, &bot.Later{After: after, Err: e}
+		global := said.Global || resp.Header.Get("X-RateLimit-Global") != ""
+		return true, &bot.Later{After: r.refused(c, after, global, e.Page), Err: e}
 	}
 	return e.Status >= 500 && c.again, e
 }
@@ -238,26 +266,42 @@ func (c call) key() string {
 // pause waits if Discord has asked for it. It returns a *bot.Later instead if the wait is longer
 // than shortWait.
 func (r *rest) pause(ctx context.Context, c call) error {
+	for {
+		wait := r.wait(c)
+		if wait <= 0 {
+			return ctx.Err()
+		}
+		if wait > shortWait {
+			return &bot.Later{After: wait, Err: fmt.Errorf("%s %s: Discord asked to wait", c.method, c.route)}
+		}
+		if !sleep(ctx, wait) {
+			return ctx.Err()
+		}
+	}
+}
+
+// wait returns how long the call has to wait; 0 lets it go now. If a hold is to be probed, it lets
+// one call go.
+func (r *rest) wait(c call) time.Duration {
 	if c.interaction {
-		return ctx.Err()
+		return 0
 	}
 	r.mu.Lock()
-	until := r.global
-	if t := r.pauses[c.key()]; t.After(until) {
-		until = t
+	defer r.mu.Unlock()
+	now := time.Now()
+	var longest time.Duration
+	for _, key := range []string{"", c.key()} {
+		longest = max(longest, r.holds[key].until.Sub(now))
 	}
-	r.mu.Unlock()
-	wait := time.Until(until)
-	if wait <= 0 {
-		return ctx.Err()
+	if longest > 0 {
+		return longest
 	}
-	if wait > shortWait {
-		return &bot.Later{After: wait, Err: fmt.Errorf("%s %s: Discord asked to wait", c.method, c.route)}
+	for _, key := range []string{"", c.key()} {
+		if h, held := r.holds[key]; held && h.probe {
+			r.holds[key] = hold{now.Add(probeEvery), true}
+		}
 	}
-	if !sleep(ctx, wait) {
-		return ctx.Err()
-	}
-	return nil
+	return 0
 }
 
 // granted bounds the time that Discord asks to wait.
@@ -268,27 +312,58 @@ func granted(seconds float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// hold delays calls for some time: all of them, or those of this route and channel.
-func (r *rest) hold(c call, after time.Duration, everywhere bool) {
+// refused holds calls that were refused, and returns for how long: those of this route and channel,
+// or all of them. A page instead of JSON comes from the network before Discord, which may have
+// blocked one route or the whole address. It counts as the address if a second page comes before
+// Discord answers any call, on the same route or another: which route is blocked cannot be told
+// from calls of one alone.
+func (r *rest) refused(c call, after time.Duration, global, page bool) time.Duration {
+	if c.interaction {
+		return after
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
-	until := now.Add(after)
-	if everywhere {
-		if until.After(r.global) {
-			r.global = until
-		}
-		return
+	if page {
+		r.pages++
 	}
+	key := c.key()
+	if global || r.pages > 1 {
+		key = ""
+	}
+	return r.hold(key, after, page)
+}
+
+// hold holds calls for some time, probeEvery at most, and returns for how long. r.mu is held.
+func (r *rest) hold(key string, after time.Duration, probe bool) time.Duration {
+	if after > probeEvery {
+		after, probe = probeEvery, true
+	}
+	h := hold{time.Now().Add(after), probe}
+	for k, old := range r.holds { // what is over is forgotten, so that this does not grow
+		over := time.Since(old.until)
+		if over > 0 && !old.probe || over > bot.LaterMost {
+			delete(r.holds, k)
+		}
+	}
+	if h.until.After(r.holds[key].until) {
+		r.holds[key] = h
+	}
+	return after
+}
+
+// passed ends the holds that an answer by Discord itself proves to be over.
+func (r *rest) passed(c call) {
 	if c.interaction {
 		return
 	}
-	for k, t := range r.pauses { // what is over is forgotten, so that this does not grow
-		if t.Before(now) {
-			delete(r.pauses, k)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pages = 0
+	for _, key := range []string{"", c.key()} {
+		if r.holds[key].probe {
+			delete(r.holds, key)
 		}
 	}
-	r.pauses[c.key()] = until
 }
 
 // learn reads the rate limit in an answer's headers, so that a call beyond the limit waits instead
@@ -298,7 +373,9 @@ func (r *rest) learn(c call, h http.Header) {
 		return
 	}
 	if s, err := strconv.ParseFloat(h.Get("X-RateLimit-Reset-After"), 64); err == nil && s > 0 {
-		r.hold(c, granted(s), false)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.hold(c.key(), granted(s), false)
 	}
 }
 
@@ -341,6 +418,15 @@ func (c call) encode() (body []byte, kind string, err error) {
 	return b.Bytes(), w.FormDataContentType(), nil
 }
 
+// userAgent returns what Discord asks bots to send: where the program is from, and its version.
+var userAgent = sync.OnceValue(func() string {
+	from, version := "recallbot", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		from, version = cmp.Or(info.Main.Path, from), cmp.Or(strings.Trim(info.Main.Version, "()"), version)
+	}
+	return "DiscordBot (" + from + ", " + version + ")"
+})
+
 // sleep waits, and reports whether it could to the end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -368,15 +454,25 @@ type id struct {
 	ID string `json:"id"`
 }
 
+// nonces is how many nonces are tried for one message.
+const nonces = 10
+
 // post sends a message, only once if it is repeated with the same nonce within a few minutes,
-// and returns its id.
+// and returns its id. If the message of a nonce was deleted, Discord refuses the nonce for some
+// minutes, and the next one is used.
 func (r *rest) post(ctx context.Context, channel string, m *message) (string, error) {
-	var made id
-	err := r.do(ctx, call{
-		method: http.MethodPost, route: "/channels/{channel_id}/messages", path: channelPath(channel, "messages"),
-		body: m, file: m.file, into: &made, again: m.EnforceNonce,
-	})
-	return made.ID, err
+	for range nonces {
+		var made id
+		err := r.do(ctx, call{
+			method: http.MethodPost, route: "/channels/{channel_id}/messages", path: channelPath(channel, "messages"),
+			body: m, file: m.file, into: &made, again: m.EnforceNonce,
+		})
+		if !m.EnforceNonce || !isCode(err, codeUnknownMessage) {
+			return made.ID, err
+		}
+		m.Nonce = nonce(m.Nonce)
+	}
+	return "", &bot.Later{After: probeEvery, Err: errors.New("every nonce of this message is spent")}
 }
 
 // edit replaces a message.
@@ -386,6 +482,21 @@ func (r *rest) edit(ctx context.Context, channel, message string, m *message) er
 		path: channelPath(channel, "messages", message),
 		body: m, again: true,
 	})
+}
+
+// stands returns an error unless a message of the bot is known to stand. It is found out by an edit
+// that changes nothing, since reading a message needs a permission that the bot may not have.
+func (r *rest) stands(ctx context.Context, channel, message string) error {
+	err := r.do(ctx, call{
+		method: http.MethodPatch, route: "/channels/{channel_id}/messages/{message_id}",
+		path:  channelPath(channel, "messages", message),
+		body:  map[string]any{"allowed_mentions": map[string]any{"parse": []string{}}},
+		again: true,
+	})
+	if isCode(err, codeOldEdits) { // too many edits, of a message that stands
+		return nil
+	}
+	return err
 }
 
 // thread makes a public thread on a message; made reports whether there was none before. A thread
@@ -411,17 +522,14 @@ func (r *rest) unarchive(ctx context.Context, thread string) error {
 	})
 }
 
-// answer sends the first answer to an interaction, which Discord accepts once.
+// answer sends the first answer to an interaction, which Discord accepts once. The code of its
+// error is codeAnswered if somebody else has answered.
 func (r *rest) answer(ctx context.Context, in *interaction, a response) error {
-	err := r.do(ctx, call{
+	return r.do(ctx, call{
 		method: http.MethodPost, route: "/interactions/{interaction_id}/{interaction_token}/callback",
 		path: "/interactions/" + url.PathEscape(in.ID) + "/" + url.PathEscape(in.Token) + "/callback",
 		body: a, interaction: true, tries: 2, each: 1500 * time.Millisecond, again: true,
 	})
-	if isCode(err, codeAnswered) { // by a try whose answer was lost, or by another replica
-		return nil
-	}
-	return err
 }
 
 // follow sends a further message to the person alone, after the first answer.

@@ -56,6 +56,7 @@ type testBot struct {
 	answers map[bot.EventID]intake.Answer
 	memory  map[string]string
 	policy  bot.Policy
+	roster  bot.Roster
 	do      func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
 }
 
@@ -110,7 +111,24 @@ func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx con
 
 func (b *testBot) Shared() bool { return true }
 
-func (b *testBot) PolicyNow() bot.Policy { return b.policy }
+func (b *testBot) PolicyNow() bot.Policy {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.policy
+}
+
+func (b *testBot) RosterNow() bot.Roster {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.roster
+}
+
+// follows changes the policy and the roster while the adapter runs.
+func (b *testBot) follows(p bot.Policy, r bot.Roster) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.policy, b.roster = p, r
+}
 
 func (b *testBot) GiveUp(context.Context, intake.Event) (intake.Answer, error) {
 	return intake.Answer{}, nil
@@ -165,6 +183,7 @@ type rig struct {
 	log     *safeBuffer
 	stop    func()
 	pace    func(*rig, *Adapter)
+	edits   int // of edit
 }
 
 // safeBuffer is a log that may be read while it is written.
@@ -256,11 +275,16 @@ func (r *rig) ready(t *testing.T) {
 		return slices.ContainsFunc(r.Log(),
 			func(c discordtest.Call) bool { return c.Method == "PUT" && c.Status == 200 })
 	})
+	// The guild has a session before the adapter has read that it is ready: a connection that is
+	// lost in between cannot be resumed.
+	for len(r.adapter.key) == 0 && !strings.Contains(r.log.String(), "connected to Discord's Gateway") {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (r *rig) until(t *testing.T, cond func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.Until(ctx, cond); err != nil {
 		t.Fatalf("waited in vain: %v\n%s", err, r.log)
@@ -335,36 +359,35 @@ func someCard(state bot.State) bot.Card {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	c := bot.Card{
 		ID: reqID, State: state, Version: 3, Digest: digest,
-		Title:   bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": waiting for 1 more person to approve"}},
-		Notices: []bot.Line{line("BLIND: 1 message could not be read.")},
-		Facts: []bot.Fact{
-			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "},
-				bot.Quote("Casino fans")}},
-			{Name: "Messages", Value: bot.Line{{Kind: bot.Words, Text: "3: "}, bot.Code("100-102")}},
-			{Name: "Asked by", Value: bot.Line{bot.Quote("mina"), {Kind: bot.Words, Text: " at "}, bot.At(at)}},
-			{Name: "Reason", Value: foreign("spam *everywhere*")},
-		},
+		Title: bot.Line{{Kind: bot.Words, Text: "✋ Recall 3 messages in "}, bot.Quote("Casino fans"),
+			{Kind: bot.Words, Text: "?"}},
+		Head: []bot.Line{{{Kind: bot.Words, Text: "Asked by "}, bot.Quote("mina"), {Kind: bot.Words, Text: ": "},
+			foreign("spam *everywhere*")[0]}},
+		Unusual: []bot.Line{line("🔴 BLIND: nobody can see what 1 message says."),
+			line("This bot never touched this group before.")},
 		Samples: []bot.Sample{
-			{Seq: 100, Sender: "u1", Sent: at, Text: foreign("free coins http://evil.example @everyone")},
-			{Seq: 102, Sender: "u2", Sent: at, Marks: []bot.Line{line("could not be read")}, Skipped: 1},
+			{Seq: 100, Sender: "u1", Text: foreign("free coins http://evil.example @everyone")},
+			{Seq: 102, Sender: "u2", Marks: []bot.Line{line("could not be read")}, Skipped: 1},
 		},
-		Showing:  line("showing 2 of 3"),
-		Warnings: []bot.Line{line("This bot never touched this group before.")},
-		Earlier: []bot.Line{{bot.Code("R-AAAAAA"), {Kind: bot.Words, Text: " rejected ("}, bot.Quote("theo"),
-			{Kind: bot.Words, Text: ")"}}},
+		Below: []bot.Line{{{Kind: bot.Words, Text: "By 2 senders, "}, bot.Clock(at, at)}},
+		Small: []bot.Line{{bot.Code(string(reqID))}, {bot.Code("@TGS#2J4SZEAEL")},
+			{{Kind: bot.Words, Text: "messages "}, bot.Code("100-102")},
+			{bot.Code("R-AAAAAA"), {Kind: bot.Words, Text: " rejected by "}, bot.Quote("theo")}},
 		Notify: []string{leads},
 	}
 	switch state {
 	case bot.Proposed:
+		c.Call = bot.Line{{Kind: bot.Words, Text: "1 more person must approve before "},
+			bot.Until(at.Add(30*time.Minute), at)}
 		c.Buttons = []bot.Button{{Kind: bot.ButtonApprove, Label: "Approve"}, {Kind: bot.ButtonReject, Label: "Reject"},
 			{Kind: bot.ButtonShowAll, Label: "Show all"}}
 	case bot.Approved, bot.Running:
-		c.Title = bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": recalling, approved by "},
-			bot.Quote("theo")}
-		c.Progress = line("1 of 3; about 1s left")
+		c.Title = bot.Line{{Kind: bot.Words, Text: "🔵 Recalling in "}, bot.Quote("Casino fans"),
+			{Kind: bot.Words, Text: ": 1 of 3"}}
 		c.Buttons = []bot.Button{{Kind: bot.ButtonStop, Label: "Stop"}, {Kind: bot.ButtonShowAll, Label: "Show all"}}
 	case bot.Done:
-		c.Title = bot.Line{bot.Code(string(reqID)), {Kind: bot.Words, Text: ": done"}}
+		c.Title = bot.Line{{Kind: bot.Words, Text: "✅ All 3 messages in "}, bot.Quote("Casino fans"),
+			{Kind: bot.Words, Text: " are recalled"}}
 		c.Buttons = []bot.Button{{Kind: bot.ButtonShowAll, Label: "Show all"}}
 	}
 	return c

@@ -1,7 +1,10 @@
 package discord
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"sync"
+	"time"
 
 	"recallbot/bot"
 )
@@ -11,6 +14,23 @@ import (
 type sight struct {
 	request  bot.RequestID
 	progress bot.Ref // the message in the thread that shows progress when the card is old
+	look     look
+	drawn    time.Time // when it was given that look
+}
+
+// drawnFor is how long what a card shows is remembered, so that an edit that would change nothing
+// is not sent. It is short, since an edit also finds out that the message was deleted.
+const drawnFor = 10 * time.Second
+
+// look identifies what a message shows.
+type look [sha256.Size]byte
+
+func lookOf(m *message) look {
+	body, err := json.Marshal([]any{m.Content, m.Embeds, m.Components})
+	if err != nil {
+		panic(err) // unreachable: a message always marshals
+	}
+	return sha256.Sum256(body)
 }
 
 // sights holds a bounded number of cards, by message.
@@ -44,8 +64,9 @@ func (s *sights) change(message string, f func(*sight)) {
 	s.cards[message] = v
 }
 
-func (s *sights) put(message string, id bot.RequestID) {
-	s.change(message, func(v *sight) { v.request = id })
+// put records that the message at shows a request as m.
+func (s *sights) put(at string, id bot.RequestID, m *message) {
+	s.change(at, func(v *sight) { v.request, v.look, v.drawn = id, lookOf(m), time.Now() })
 }
 
 func (s *sights) progress(message string, at bot.Ref) {

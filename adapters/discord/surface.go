@@ -32,9 +32,9 @@ func (a *Adapter) Post(ctx context.Context, at bot.Place, c bot.Card, key string
 	where := first(at.Thread, at.Channel)
 	id, err := a.rest.post(ctx, where, m)
 	if err != nil {
-		return bot.Ref{}, fmt.Errorf("posting a card: %w", verdict(err))
+		return bot.Ref{}, fmt.Errorf("posting a card: %w", barred(verdict(err)))
 	}
-	a.seen.put(id, c.ID)
+	a.seen.put(id, c.ID, m)
 	return bot.Ref{Channel: where, Message: id, Thread: at.Thread}, nil
 }
 
@@ -48,13 +48,17 @@ const oldEditPause = 10 * time.Minute
 
 // Edit redraws the message as the card is now. While a request runs whose card is an hour old, its
 // progress is posted in the thread instead, because Discord soon refuses edits of old messages
-// (30046). The card itself is edited when the state changes.
+// (30046). The card itself is edited when the state changes. An edit that would change nothing is
+// not sent within ten seconds of the last one.
 func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	known := a.seen.get(ref.Message)
 	if (c.State == bot.Running || c.State == bot.Stopping) && c.OnlyProgress() && age(ref.Message) > oldMessage {
 		return a.progress(ctx, ref, c, known)
 	}
 	m := drawCard(c, nil)
+	if known.look == lookOf(m) && time.Since(known.drawn) < drawnFor {
+		return nil
+	}
 	err := a.rest.edit(ctx, ref.Channel, ref.Message, m)
 	if isCode(err, codeArchived) {
 		if err = a.rest.unarchive(ctx, ref.Channel); err == nil {
@@ -64,14 +68,14 @@ func (a *Adapter) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
 	if err != nil {
 		return fmt.Errorf("editing a card: %w", verdict(err))
 	}
-	a.seen.put(ref.Message, c.ID)
+	a.seen.put(ref.Message, c.ID, m)
 	return nil
 }
 
 // progress shows the progress of a request in a message of the thread, which is edited until it is
 // old itself.
 func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known sight) error {
-	line := bot.Say("note.progress", "id", c.ID, "progress", c.Progress)
+	line := bot.Say("note.progress", "id", c.ID, "progress", c.Title)
 	m := newMessage(fit(line, maxContent))
 	if known.progress.Message != "" && age(known.progress.Message) < oldMessage {
 		if err := a.rest.edit(ctx, known.progress.Channel, known.progress.Message, m); err != nil {
@@ -100,12 +104,13 @@ func (a *Adapter) progress(ctx context.Context, ref bot.Ref, c bot.Card, known s
 // silent is the flag SUPPRESS_NOTIFICATIONS: the post makes no sound.
 const silent = 1 << 12
 
-// longWait is the wait for a new thread from which on the note is posted without a thread.
-const longWait = 60 * time.Second
+// longWait is the wait for a new thread from which on the note is posted without a thread. Calls
+// are held for no longer.
+const longWait = probeEvery
 
 // Reply posts a note into the thread of the card, which it makes if necessary. If Discord refuses
-// the thread (a missing permission, too many threads, a wait of more than a minute, a lock), the
-// note is a reply to the card in the channel and says so. A loud note is always such a reply.
+// the thread (a missing permission, too many threads, a wait of a minute or more, a lock), the note
+// is a reply to the card in the channel and says so. A loud note is always such a reply.
 func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, error) {
 	if n.Loud {
 		return a.say(ctx, ref.Channel, ref, n, nil, ref)
@@ -143,7 +148,7 @@ func (a *Adapter) Reply(ctx context.Context, ref bot.Ref, n bot.Note) (bot.Ref, 
 // threadRefused reports whether an error means that no thread can be made here at the moment.
 func threadRefused(err error) bool {
 	if later, ok := errors.AsType[*bot.Later](err); ok {
-		return later.After > longWait
+		return later.After >= longWait
 	}
 	return isCode(err, codeMissingAccess, codeMissingRight, codeChannelType, codeThreadLocked, codeTooManyThreads)
 }
@@ -183,7 +188,8 @@ func (a *Adapter) say(ctx context.Context, channel string, replyTo bot.Ref, n bo
 }
 
 // send posts a message, if necessary without the parts that Discord refuses: it opens an archived
-// thread, sends a reply as a plain message, and leaves out a file and says so.
+// thread, sends a reply as a plain message if the message that it answers stands, and leaves out a
+// file and says so.
 func (a *Adapter) send(ctx context.Context, channel string, m *message) (id string, err error) {
 	for range 4 {
 		id, err = a.rest.post(ctx, channel, m)
@@ -193,6 +199,10 @@ func (a *Adapter) send(ctx context.Context, channel string, m *message) (id stri
 				return "", err
 			}
 		case isCode(err, codeNoHistory) && m.Reference != nil:
+			// without the reference Discord does not say that the answered message was deleted
+			if err := a.rest.stands(ctx, channel, m.Reference.Message); err != nil {
+				return "", err
+			}
 			m.Reference = nil
 		case isCode(err, codeMissingRight) && m.file != nil:
 			m.detach()
@@ -225,6 +235,24 @@ func age(message string) time.Duration {
 	return time.Since(time.UnixMilli(int64(n>>22) + epoch))
 }
 
+// barred adds to an error of posting a card what its requester can do.
+func barred(err error) error {
+	why := ""
+	switch {
+	case isCode(err, codeMissingAccess):
+		why = "barred.access"
+	case isCode(err, codeMissingRight):
+		why = "barred.right"
+	case isCode(err, codeNotForText, codeChannelType):
+		why = "barred.kind"
+	case isCode(err, codeThreadLocked, codeArchived):
+		why = "barred.locked"
+	default:
+		return err
+	}
+	return &bot.Barred{Why: bot.Say(why), Err: err}
+}
+
 func isCode(err error, codes ...int) bool {
 	e, ok := errors.AsType[*apiError](err)
 	return ok && slices.Contains(codes, e.Code)
@@ -238,9 +266,9 @@ func verdict(err error) error {
 	}
 	e, ok := errors.AsType[*apiError](err)
 	switch {
-	case !ok:
+	case !ok, e.Page:
 		return err
-	case isCode(err, codeUnknownChannel, codeUnknownGuild, codeUnknownMessage):
+	case e.NoReply, isCode(err, codeUnknownChannel, codeUnknownGuild, codeUnknownMessage):
 		return fmt.Errorf("%w: %w", bot.ErrGone, err)
 	case isCode(err, codeAutoModerated, codeTitleModerated, codeHarmfulLink):
 		return fmt.Errorf("%w: %w", bot.ErrRefused, err)

@@ -12,6 +12,7 @@ import (
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 	"recallbot/bot/golden"
+	"recallbot/bot/intake"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -48,6 +49,14 @@ func (r *rig) post(t *testing.T) bot.Ref {
 	return ref
 }
 
+// edit redraws a card, otherwise than it was drawn before.
+func (r *rig) edit(ctx context.Context, ref bot.Ref) error {
+	r.edits++
+	c := someCard(bot.Running)
+	c.Head = append(c.Head, line(fmt.Sprint("Edit ", r.edits)))
+	return r.adapter.Edit(ctx, ref, c)
+}
+
 func note(key string, texts ...string) bot.Note {
 	n := bot.Note{Key: key}
 	for _, s := range texts {
@@ -62,8 +71,7 @@ func TestMentions(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
 		c := someCard(bot.Proposed)
-		c.Facts = append(c.Facts, bot.Fact{Name: "Evil",
-			Value: foreign("<@&" + leads + "> <@" + mina + "> @everyone @here")})
+		c.Head = append(c.Head, foreign("<@&"+leads+"> <@"+mina+"> @everyone @here"))
 		for _, state := range []bot.State{bot.Proposed, bot.Running, bot.Done} {
 			c.State = state
 			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
@@ -141,7 +149,6 @@ func TestRefusals(t *testing.T) {
 		want  error
 	}{
 		"channel gone": {discordtest.APIError(404, 10003), bot.ErrGone},
-		"message gone": {discordtest.APIError(404, 10008), bot.ErrGone},
 		"no access":    {discordtest.APIError(403, 50001), bot.ErrForbidden},
 		"no right":     {discordtest.APIError(403, 50013), bot.ErrForbidden},
 		"not allowed":  {discordtest.APIError(403, 0), bot.ErrForbidden},
@@ -176,12 +183,60 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestSameEdit: an edit that would change nothing is not sent, but for one every ten seconds, which
+// finds out whether the card still stands.
+func TestSameEdit(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		sends := func(c bot.Card) int {
+			before := r.Count(editRoute)
+			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
+				t.Error(err)
+			}
+			return r.Count(editRoute) - before
+		}
+		sent := func(state bot.State) int { return sends(someCard(state)) }
+		for _, test := range []struct {
+			state bot.State
+			want  int
+		}{{bot.Proposed, 0}, {bot.Running, 1}, {bot.Running, 0}, {bot.Done, 1}, {bot.Running, 1}, {bot.Running, 0}} {
+			if n := sent(test.state); n != test.want {
+				t.Errorf("as %s: %d edits, want %d", test.state, n, test.want)
+			}
+		}
+		for part, change := range map[string]func(c *bot.Card){
+			"words":    func(c *bot.Card) { c.Head = nil },
+			"messages": func(c *bot.Card) { c.Samples = c.Samples[:1] },
+			"buttons":  func(c *bot.Card) { c.Buttons = c.Buttons[:1] },
+		} {
+			c := someCard(bot.Running)
+			change(&c)
+			if there, back := sends(c), sent(bot.Running); there != 1 || back != 1 {
+				t.Errorf("other %s: %d and %d edits", part, there, back)
+			}
+		}
+		time.Sleep(9 * time.Second)
+		if n := sent(bot.Running); n != 0 {
+			t.Errorf("within ten seconds %d edits", n)
+		}
+		time.Sleep(time.Second)
+		if n := sent(bot.Running); n != 1 {
+			t.Errorf("after ten seconds %d edits", n)
+		}
+		time.Sleep(10 * time.Second)
+		r.Fail(editRoute, 1, discordtest.APIError(403, 50013))
+		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err == nil || sent(bot.Done) != 1 {
+			t.Error("an edit that failed counts as made")
+		}
+	})
+}
+
 // TestOldEdits: where Discord allows no more edits of an old message for now, it is asked again
 // after minutes, whatever shorter wait it tells, and other messages of the channel may be edited
 // meanwhile.
 func TestOldEdits(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		edit := func(ref bot.Ref) error { return r.adapter.Edit(t.Context(), ref, someCard(bot.Done)) }
+		edit := func(ref bot.Ref) error { return r.edit(t.Context(), ref) }
 		ref := r.post(t)
 		time.Sleep(2 * time.Hour)
 		young, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "young")
@@ -195,13 +250,13 @@ func TestOldEdits(t *testing.T) {
 			if !told {
 				r.Fail(editRoute, 1, discordtest.APIError(429, 30046))
 			}
-			before := len(r.Log())
+			before := r.Count(editRoute)
 			err := edit(ref)
 			if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != oldEditPause {
 				t.Errorf("one edit too many: %v", err)
 			}
-			if n := len(r.Log()) - before; n != 1 {
-				t.Errorf("%d calls", n)
+			if n := r.Count(editRoute) - before; n != 1 {
+				t.Errorf("%d edits", n)
 			}
 			if err := edit(young); err != nil {
 				t.Errorf("a young message: %v", err)
@@ -221,7 +276,7 @@ func TestLimits429(t *testing.T) {
 		ref := r.post(t)
 		began := time.Now()
 		r.Fail(editRoute, 1, discordtest.RateLimited(2*time.Second))
-		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+		if err := r.edit(t.Context(), ref); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took < 2*time.Second || took > 3*time.Second {
@@ -233,20 +288,20 @@ func TestLimits429(t *testing.T) {
 			"cloudflare": discordtest.CloudflareLimited(50 * time.Second),
 		} {
 			r.Fail(editRoute, 1, f)
-			err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done))
+			err := r.edit(t.Context(), ref)
 			later, ok := errors.AsType[*bot.Later](err)
 			if !ok || later.After < 20*time.Second {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
 			n := len(r.Log())
-			if err = r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.As(err, &later) ||
+			if err = r.edit(t.Context(), ref); !errors.As(err, &later) ||
 				len(r.Log()) != n {
 				t.Errorf("%s: asked again at once: %v", name, err)
 			}
 			_, err = r.adapter.Post(t.Context(), bot.Place{Platform: ID, Channel: other},
 				someCard(bot.Proposed), name)
-			if everything := name == "global" || name == "cloudflare"; everything != errors.As(err, &later) {
+			if everything := name == "global"; everything != errors.As(err, &later) {
 				t.Errorf("%s: another channel: %v", name, err)
 			}
 			time.Sleep(later.After + 50*time.Second)
@@ -254,35 +309,157 @@ func TestLimits429(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		r.Fail(editRoute, -1, discordtest.RateLimited(2*time.Second))
-		if err := r.adapter.Edit(ctx, ref, someCard(bot.Done)); err == nil || ctx.Err() == nil {
+		if err := r.edit(ctx, ref); err == nil || ctx.Err() == nil {
 			t.Errorf("did not honour its context: %v", err)
 		}
 		r.Heal()
 	})
 }
 
-// TestRetryAfterBounded: whatever Discord asks for, it is asked again after ten minutes, and what
-// it then does not refuse goes on.
+// TestRetryAfterBounded: whatever Discord asks for, it is asked again after a minute, and what is
+// then not refused goes on.
 func TestRetryAfterBounded(t *testing.T) {
-	for name, f := range map[string]discordtest.Fault{
-		"route": discordtest.RateLimited(24 * time.Hour), "shared": discordtest.SharedLimited(1e6 * time.Hour),
-		"global":     discordtest.GlobalLimited(24 * time.Hour),
-		"cloudflare": discordtest.CloudflareLimited(1e6 * time.Hour),
+	for name, test := range map[string]struct {
+		fault discordtest.Fault
+		after time.Duration
+	}{
+		"route":      {discordtest.RateLimited(24 * time.Hour), probeEvery},
+		"shared":     {discordtest.SharedLimited(1e6 * time.Hour), probeEvery},
+		"global":     {discordtest.GlobalLimited(24 * time.Hour), probeEvery},
+		"cloudflare": {discordtest.CloudflareLimited(1e6 * time.Hour), probeEvery},
+		"no time":    {discordtest.CloudflareLimited(0), 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				ref := r.post(t)
-				for range 2 {
-					r.Fail(editRoute, 1, f)
-					err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done))
+				time.Sleep(7 * time.Second) // so that the commands are not looked at in the same instant
+				for i := range 2 {
+					r.Fail(editRoute, 1, test.fault)
+					err := r.edit(t.Context(), ref)
 					later, ok := errors.AsType[*bot.Later](err)
-					if !ok || later.After > bot.LaterMost || later.After < bot.LaterMost-time.Minute {
-						t.Fatalf("%v", err)
+					if !ok || i == 0 && later.After != test.after || later.After > probeEvery {
+						t.Fatalf("%v, want to wait %v", err, test.after)
 					}
-					time.Sleep(later.After)
+					time.Sleep(max(later.After, probeEvery))
 				}
-				if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+				if err := r.edit(t.Context(), ref); err != nil {
 					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestPages: a page of the network before Discord holds the route that it refuses, which is tried
+// once a minute, and nothing else. Where a second one comes before Discord answers, all is held but
+// answers to interactions.
+func TestPages(t *testing.T) {
+	for name, page := range map[string]discordtest.Fault{
+		"429": discordtest.CloudflareLimited(time.Hour), "403": discordtest.Status(403),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				ref := r.post(t)
+				edit := func() error { return r.edit(t.Context(), ref) }
+				post := func(key string) error {
+					_, err := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), key)
+					return err
+				}
+				held := func(what string, err error) {
+					t.Helper()
+					if _, later := errors.AsType[*bot.Later](err); !later || errors.Is(err, bot.ErrForbidden) {
+						t.Errorf("%s: %v, want a wait", what, err)
+					}
+				}
+				edits := func() int { return r.Count("PATCH /channels/" + trust + "/messages/{message_id}") }
+				r.Fail("PATCH /channels/"+trust+"/**", -1, page)
+				before := edits()
+				for i := range 600 { // ten minutes
+					held("an edit", edit())
+					if i%10 == 0 {
+						if err := post(fmt.Sprint("a", i)); err != nil {
+							t.Fatalf("another route, after %d s: %v", i, err)
+						}
+					}
+					time.Sleep(time.Second)
+				}
+				if n := edits() - before; n < 9 || n > 121 || name == "429" && n > 11 {
+					t.Errorf("%d edits in ten minutes", n)
+				}
+				r.Heal()
+				time.Sleep(time.Minute)
+				if err := edit(); err != nil {
+					t.Error(err)
+				}
+
+				r.Fail("* /channels/**", -1, page)
+				held("an edit", edit())
+				held("a post", post("b"))
+				calls := len(r.Log())
+				held("another channel", func() error {
+					_, err := r.adapter.Post(t.Context(), bot.Place{Platform: ID, Channel: other},
+						someCard(bot.Proposed), "c")
+					return err
+				}())
+				if n := len(r.Log()) - calls; n != 0 {
+					t.Errorf("%d calls while all is held", n)
+				}
+				if i := r.wait(t, r.Command(mina, trust, "recalls help")); i.Failed() {
+					t.Error("an interaction is held")
+				}
+				r.Heal()
+				time.Sleep(time.Minute)
+				if err := errors.Join(edit(), post("d")); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestInteractionsNotHeld: while every call waits, as Discord itself or the network before it
+// asked, answers to interactions are sent at once: the first answer, the one that takes its place
+// later, and what follows it.
+func TestInteractionsNotHeld(t *testing.T) {
+	for name, f := range map[string]discordtest.Fault{"global": discordtest.GlobalLimited(time.Hour),
+		"pages": discordtest.CloudflareLimited(time.Hour)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, overGateway)
+				defer r.stop()
+				r.ready(t)
+				ref := r.post(t)
+				r.Fail("* /channels/**", -1, f)
+				err := r.edit(t.Context(), ref)
+				_, posted := r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "another")
+				if err == nil || posted == nil {
+					t.Fatal("the calls were made")
+				}
+				later, ok := errors.AsType[*bot.Later](r.adapter.rest.read(t.Context(), nil, "/users/@me"))
+				if !ok || later.After < probeEvery-time.Second {
+					t.Fatalf("not every call is held: %v", later)
+				}
+				began := time.Now()
+				r.bot.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("At once.")}})
+				i := r.wait(t, r.Command(mina, trust, "recalls help"))
+				if !strings.Contains(i.Ephemeral(), "At once.") {
+					t.Errorf("told %q", i.Ephemeral())
+				}
+				r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"),
+					Of: 1, Samples: someCard(bot.Done).Samples}})
+				find := func() *discordtest.Interaction {
+					return r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"),
+						discordtest.Opt("last", 2)))
+				}
+				if m := r.answered(t, find()); !strings.Contains(m.Content, "2 messages found") {
+					t.Errorf("later %q", m.Content)
+				}
+				r.Fail("PATCH /webhooks/**", 1, discordtest.APIError(404, 10008)) // it is sent as a message of its own
+				before := len(r.Ephemerals(mina))
+				find()
+				r.until(t, func() bool { return len(r.Ephemerals(mina)) > before })
+				if took := time.Since(began); took > 5*time.Second {
+					t.Errorf("they took %v", took)
 				}
 			})
 		})
@@ -297,7 +474,7 @@ func TestBudgets(t *testing.T) {
 		ref := r.post(t)
 		for i := range 40 {
 			for {
-				err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running))
+				err := r.edit(t.Context(), ref)
 				later, ok := errors.AsType[*bot.Later](err)
 				if err == nil {
 					break
@@ -326,7 +503,7 @@ func TestTokenRefused(t *testing.T) {
 		time.Sleep(time.Second)
 		r.Fail(editRoute, 3, discordtest.APIError(401, 0))
 		for range 3 {
-			if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running)); err == nil {
+			if err := r.edit(t.Context(), ref); err == nil {
 				t.Fatal("an edit with a refused token was made")
 			}
 		}
@@ -338,7 +515,7 @@ func TestTokenRefused(t *testing.T) {
 			strings.Contains(log, r.BotToken) {
 			t.Errorf("the log:\n%s", log)
 		}
-		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Running)); err != nil {
+		if err := r.edit(t.Context(), ref); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.adapter.Ready(); err != nil {
@@ -352,12 +529,12 @@ func TestServerFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
 		r.Fail(editRoute, 2, discordtest.Status(503))
-		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+		if err := r.edit(t.Context(), ref); err != nil {
 			t.Error(err)
 		}
 		r.Fail(editRoute, -1, discordtest.Hang())
 		began := time.Now()
-		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err == nil || time.Since(began) > time.Minute {
+		if err := r.edit(t.Context(), ref); err == nil || time.Since(began) > time.Minute {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
@@ -404,6 +581,204 @@ func TestShortWaitForThread(t *testing.T) {
 	})
 }
 
+// TestBarred: where a card cannot be posted, the error has the words for its requester, who can be
+// told alone all the same, and nobody else is told anything.
+func TestBarred(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  func(r *rig) string // returns the thread
+		says string
+	}{
+		"a private thread without the bot": {func(r *rig) string { return r.AddPrivateThread(trust, "leads") },
+			"mention the bot there"},
+		"a hidden channel": {func(r *rig) string { r.Deny(trust, discordtest.ViewChannel); return "" },
+			"let it View Channel"},
+		"kicked":       {func(r *rig) string { r.Kick(); return "" }, "let it View Channel"},
+		"not to write": {func(r *rig) string { r.Deny(trust, discordtest.SendMessages); return "" }, "Send Messages"},
+		"no embeds":    {func(r *rig) string { r.Deny(trust, discordtest.EmbedLinks); return "" }, "Embed Links"},
+		"a forum": {func(r *rig) string {
+			r.Fail(postRoute, 1, discordtest.APIError(400, 50008))
+			return ""
+		}, "Use a text channel"},
+		"a voice channel": {func(r *rig) string {
+			r.Fail(postRoute, 1, discordtest.APIError(400, 50024))
+			return ""
+		}, "Use a text channel"},
+		"asleep": {func(r *rig) string {
+			r.Fail(postRoute, 1, discordtest.APIError(400, 50083))
+			return ""
+		}, "open it"},
+		"closed": {func(r *rig) string {
+			id := r.AddPrivateThread(trust, "closed")
+			r.Admit(id)
+			r.Lock(id)
+			return id
+		}, "open it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				at := place()
+				at.Thread = test.set(r)
+				_, err := r.adapter.Post(t.Context(), at, someCard(bot.Proposed), "x")
+				barred, ok := errors.AsType[*bot.Barred](err)
+				if !ok || !strings.Contains(barred.Why.String(), test.says) || !errors.Is(err, bot.ErrForbidden) {
+					t.Fatalf("%v", err)
+				}
+				err = r.adapter.Whisper(t.Context(), bot.Whisper{To: bot.Account{Platform: ID, User: mina}, At: at,
+					Key: "why", Lines: []bot.Line{barred.Why}, Aloud: line("look")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if told := r.DirectMessages(mina); len(told) != 1 || !strings.Contains(told[0].Content, test.says) {
+					t.Errorf("the requester was told %+v", told)
+				}
+				if n := len(r.Messages(trust)) + len(r.Thread(trust)); n != 0 {
+					t.Errorf("everybody sees %d messages", n)
+				}
+			})
+		})
+	}
+}
+
+// TestToldAloud: who takes no direct messages is told in the channel where to look, and no more.
+func TestToldAloud(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.AddMember(discordtest.Member{UserID: mina, Name: "mina", ClosedDMs: true})
+		w := bot.Whisper{To: bot.Account{Platform: ID, User: mina}, At: place(), Key: "why",
+			Lines: []bot.Line{line("a secret")}, Aloud: line("R-7K3M9Q: /recalls show R-7K3M9Q")}
+		for range 2 { // a repeat stands once
+			if err := r.adapter.Whisper(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := r.Messages(trust)
+		if len(all) != 1 || all[0].Content != "<@"+mina+"> R-7K3M9Q: /recalls show R-7K3M9Q" {
+			t.Errorf("everybody sees %+v", all)
+		}
+		ref := r.post(t)
+		w.Card, w.Key = ref, "again"
+		if err := r.adapter.Whisper(t.Context(), w); err != nil || len(r.Messages(trust)) != 2 ||
+			len(r.Thread(trust)) != 1 {
+			t.Errorf("%v; the thread has %+v", err, r.Thread(trust))
+		}
+	})
+}
+
+// TestSpentNonce: a message whose nonce made one that was deleted is posted under another, and
+// stands once, however often it is tried.
+func TestSpentNonce(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		for deleted := range 4 {
+			var ref bot.Ref
+			for range 3 {
+				at := r.post(t)
+				if ref != (bot.Ref{}) && at != ref {
+					t.Errorf("the same card is %+v and %+v", ref, at)
+				}
+				ref = at
+			}
+			if n := len(r.Messages(trust)); n != 1 {
+				t.Errorf("after %d were deleted %d cards stand", deleted, n)
+			}
+			r.Delete(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+		}
+		for range 20 {
+			ref := r.post(t)
+			r.Delete(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+			time.Sleep(time.Minute)
+		}
+		// Where all are spent it is tried again later: the channel is not gone.
+		post := func() (bot.Ref, error) {
+			return r.adapter.Post(t.Context(), place(), someCard(bot.Proposed), "often")
+		}
+		for n := range nonces {
+			ref, err := post()
+			if err != nil {
+				t.Fatalf("after %d were deleted: %v", n, err)
+			}
+			r.Delete(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+		}
+		_, err := post()
+		if later, ok := errors.AsType[*bot.Later](err); !ok || later.After != time.Minute ||
+			errors.Is(err, bot.ErrGone) || errors.Is(err, bot.ErrForbidden) {
+			t.Errorf("with every nonce spent: %v", err)
+		}
+		time.Sleep(10 * time.Minute)
+		if _, err := post(); err != nil {
+			t.Errorf("when they are forgotten: %v", err)
+		}
+	})
+}
+
+// TestReplyToDeleted: what answers the card in its channel does not land there when the card is
+// gone: the teller is told.
+func TestReplyToDeleted(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ref := r.post(t)
+		r.Deny(trust, discordtest.CreatePublicThreads)
+		reminder := note("reminder", "still waits")
+		reminder.Loud = true
+		notes := []bot.Note{reminder, note("receipt", "Receipt 1")}
+		if _, err := r.adapter.Reply(t.Context(), ref, note("before", "it stands")); err != nil {
+			t.Fatal(err)
+		}
+		r.Delete(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+		for _, n := range notes {
+			if _, err := r.adapter.Reply(t.Context(), ref, n); !errors.Is(err, bot.ErrGone) ||
+				errors.Is(err, bot.ErrRefused) {
+				t.Errorf("%s: %v", n.Key, err)
+			}
+		}
+		if n := len(r.Messages(trust)); n != 1 {
+			t.Errorf("%d messages stand in the channel", n)
+		}
+	})
+}
+
+// TestReplyWithoutHistory: a bot that may not read the history cannot reply to the card. What it
+// has to say stands in the channel then, but only while the card is known to stand.
+func TestReplyWithoutHistory(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		bubble(t, func(t *testing.T, r *rig) {
+			ref := r.post(t)
+			r.Deny(trust, discordtest.ReadMessageHistory|discordtest.CreatePublicThreads)
+			if old { // Discord takes no more edits of it for now
+				r.OldEdits = 0
+				time.Sleep(2 * time.Hour)
+			}
+			calls := func(key string) []bot.Note {
+				loud := note(key+" reminder", "still waits")
+				loud.Loud, loud.Notify = true, []string{leads}
+				return []bot.Note{loud, note(key+" receipt", "Receipt 1")}
+			}
+			for _, n := range calls("stands") {
+				if _, err := r.adapter.Reply(t.Context(), ref, n); err != nil {
+					t.Errorf("%s: %v", n.Key, err)
+				}
+			}
+			standing, rung := r.Messages(trust), len(r.Notified())
+			if len(standing) != 3 || standing[1].ReplyTo != "" {
+				t.Errorf("%+v", standing)
+			}
+			for _, n := range calls("unknown") {
+				r.Fail(editRoute, -1, discordtest.Status(503))
+				if _, err := r.adapter.Reply(t.Context(), ref, n); err == nil {
+					t.Errorf("%s: it is called good", n.Key)
+				}
+				r.Heal()
+			}
+			r.Delete(discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message})
+			for _, n := range calls("gone") {
+				if _, err := r.adapter.Reply(t.Context(), ref, n); !errors.Is(err, bot.ErrGone) {
+					t.Errorf("%s: %v", n.Key, err)
+				}
+			}
+			if n, rings := len(r.Messages(trust)), len(r.Notified()); n != 2 || rings != rung {
+				t.Errorf("%d messages stand in the channel, %d calls more", n, rings-rung)
+			}
+		})
+	}
+}
+
 func TestThreadTroubles(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ref := r.post(t)
@@ -446,11 +821,11 @@ func TestCardInArchivedThread(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Archive(at.Thread)
-		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); err != nil {
+		if err := r.edit(t.Context(), ref); err != nil {
 			t.Error(err)
 		}
 		r.Lock(at.Thread)
-		if err := r.adapter.Edit(t.Context(), ref, someCard(bot.Done)); !errors.Is(err, bot.ErrForbidden) {
+		if err := r.edit(t.Context(), ref); !errors.Is(err, bot.ErrForbidden) {
 			t.Errorf("locked: %v", err)
 		}
 	})
@@ -629,7 +1004,7 @@ func TestOldProgress(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		c := someCard(bot.Running)
 		for i := range 20 {
-			c.Version, c.Progress = i, line(fmt.Sprintf("%d of 20", i))
+			c.Version, c.Title = i, line(fmt.Sprintf("%d of 20", i))
 			if err := r.adapter.Edit(t.Context(), ref, c); err != nil {
 				t.Fatalf("%d: %v", i, err)
 			}

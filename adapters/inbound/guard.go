@@ -107,7 +107,7 @@ func (d *Door) admit(nc net.Conn) *conn {
 	d.mu.Unlock()
 	if out != nil {
 		out.Conn.Close()
-		d.note("too many connections")
+		d.Note("", "too many connections", 0)
 	}
 	return c
 }
@@ -141,7 +141,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		case char == '\n':
 			c.through, c.text = !c.text, false
 			if c.lines++; c.lines > maxHeaderLines && !c.through {
-				c.door.note(errLines.Error())
+				c.door.Note("", errLines.Error(), 0)
 				return 0, errLines
 			}
 		case char != '\r':

@@ -17,11 +17,15 @@
 package inbound
 
 import (
+	"cmp"
 	"container/list"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -47,7 +51,7 @@ type Door struct {
 	leaving   int       // the part of it whose reading was ended, and which is about to be let go
 	strangers list.List // connections without a verified event, in the order in which they came
 	known     list.List // connections with one, in the order of the last
-	refused   map[string]*refusals
+	refused   map[Refusal]*refusals
 }
 
 // New returns a Door. It logs to log, or not at all where log is nil.
@@ -55,21 +59,46 @@ func New(log *slog.Logger) *Door {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	d := &Door{log: log, refused: map[string]*refusals{}}
+	d := &Door{log: log, refused: map[Refusal]*refusals{}}
 	d.room.L = &d.mu
 	return d
 }
 
 // Signed is how a request proves that it was signed by the service that it names.
 type Signed struct {
+	From string // the service, such as "slack"
 	// Plausible is false where the headers cannot be those of a signed request: one is missing, the
 	// time is too far away, or the signature has the wrong length. Then the body is not read.
 	Plausible bool
+	// Why says what is wrong with headers that are not plausible; "": Unsigned. Off is by how much
+	// the request's time differs from this machine's, where Why is Clock.
+	Why string
+	Off time.Duration
 	// Before is the text that is signed in front of the body.
 	Before string
 	// Fits reports whether the signature is that of Before and the body. It is nil where the
 	// headers have proved it already.
 	Fits func(signed []byte) bool
+}
+
+// What may be wrong with a request that is refused with 401.
+const (
+	Unsigned = "not signed"
+	Clock    = "clock off"    // its time is too far from this machine's
+	Secret   = "wrong secret" // it is signed, and not by the secret that this program knows
+)
+
+// Doubt returns what is wrong with a request whose headers are not plausible, by its time in unix
+// seconds: it may differ from this machine's by most.
+func Doubt(timestamp string, most time.Duration) (why string, off time.Duration) {
+	n, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil {
+		return Unsigned, 0
+	}
+	if off = time.Since(time.Unix(n, 0)).Truncate(time.Second); off.Abs() > most {
+		return Clock, off
+	}
+	return Unsigned, 0
 }
 
 // body is a body that is being read or verified.
@@ -94,7 +123,7 @@ func (d *Door) Read(w http.ResponseWriter, r *http.Request, s Signed) (text []by
 			w.Header().Set("Connection", "close")
 			fallthrough
 		default:
-			d.refuse(status)
+			d.refuse(status, s)
 		}
 	}()
 	switch {
@@ -249,31 +278,83 @@ func (d *Door) leave(b *body) {
 	d.bodies = slices.DeleteFunc(d.bodies, func(o *body) bool { return o == b })
 }
 
-// refusals counts the requests that were refused with one status.
+// Refusal is a kind of refusal: of requests that claim to be from a service, or "" where they claim
+// nothing.
+type Refusal struct{ From, Why string }
+
+// refusals counts the refusals of one kind.
 type refusals struct {
-	n      int
+	n      int // not logged yet
+	all    int64
+	last   time.Time
 	logged time.Time
 }
 
-// refuse counts a refusal. Since strangers must not fill the log either, it logs each kind once a
-// minute.
-func (d *Door) refuse(status int) { d.note(http.StatusText(status)) }
+// refuse counts a refusal with a status.
+func (d *Door) refuse(status int, s Signed) {
+	why := strings.ToLower(http.StatusText(status))
+	switch {
+	case status != http.StatusUnauthorized:
+		s.Off = 0
+	case s.Plausible:
+		why, s.Off = Secret, 0
+	default:
+		why = cmp.Or(s.Why, Unsigned)
+	}
+	d.Note(s.From, why, s.Off)
+}
 
-func (d *Door) note(why string) {
+// Note counts a refusal, and logs each kind once a minute: strangers must not fill the log either.
+// The reasons are few and in words of this program.
+func (d *Door) Note(from, why string, off time.Duration) {
 	d.mu.Lock()
-	r := d.refused[why]
+	r := d.refused[Refusal{from, why}]
 	if r == nil {
 		r = &refusals{}
-		d.refused[why] = r
+		d.refused[Refusal{from, why}] = r
 	}
 	r.n++
+	r.all++
 	n, now := r.n, time.Now()
+	r.last = now
 	tell := now.Sub(r.logged) >= logEvery
 	if tell {
 		r.n, r.logged = 0, now
 	}
 	d.mu.Unlock()
-	if tell {
-		d.log.Info("requests of strangers were refused", "why", why, "times", n)
+	if !tell {
+		return
 	}
+	said := []any{"from", cmp.Or(from, "anybody"), "why", why, "times", n}
+	if off != 0 {
+		said = append(said, "off", off.String())
+	}
+	level := slog.LevelInfo
+	if why == Secret || why == Clock { // which an operator has to mend, unless a stranger tries
+		level = slog.LevelWarn
+	}
+	d.log.Log(context.Background(), level, "requests were refused", said...)
+}
+
+// Refused returns how many requests were refused since the start, by kind.
+func (d *Door) Refused() map[Refusal]int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := map[Refusal]int64{}
+	for kind, r := range d.refused {
+		all[kind] = r.all
+	}
+	return all
+}
+
+// Last returns why the last request of a service was refused, and when; "" where none was.
+func (d *Door) Last(from string) (why string, at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for kind, r := range d.refused {
+		if kind.From == from && r.last.After(at) {
+			why, at = kind.Why, r.last
+		}
+	}
+	return why, at
 }

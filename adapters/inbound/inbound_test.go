@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -528,9 +529,46 @@ func TestLog(t *testing.T) {
 		refuse(500)
 		time.Sleep(time.Minute)
 		refuse(1)
-		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "why=Unauthorized times=1\n") ||
+		const first = `from=anybody why="not signed" times=1` + "\n"
+		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, first) ||
 			!strings.Contains(got, "times=500\n") {
 			t.Errorf("the log is\n%s", got)
+		}
+	})
+}
+
+// TestReasons: the log and the counters tell a clock that is wrong from a secret that is.
+func TestReasons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		d := New(slog.New(slog.NewTextHandler(&log, nil)))
+		now := time.Now()
+		for _, stamp := range []string{"", "soon", fmt.Sprint(now.Add(-312 * time.Second).Unix()),
+			fmt.Sprint(now.Add(time.Hour).Unix()), fmt.Sprint(now.Unix())} {
+			why, off := Doubt(stamp, 5*time.Minute)
+			d.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/event", nil),
+				Signed{From: "slack", Why: why, Off: off})
+		}
+		d.Read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/event", nil),
+			Signed{From: "slack", Plausible: true, Fits: func([]byte) bool { return false }})
+		want := map[Refusal]int64{{"slack", Unsigned}: 3, {"slack", Clock}: 2, {"slack", Secret}: 1}
+		if got := d.Refused(); !maps.Equal(got, want) {
+			t.Errorf("refused %v, want %v", got, want)
+		}
+		for _, line := range []string{
+			`level=INFO msg="requests were refused" from=slack why="not signed" times=1`,
+			`level=WARN msg="requests were refused" from=slack why="clock off" times=1 off=5m12s`,
+			`level=WARN msg="requests were refused" from=slack why="wrong secret" times=1`,
+		} {
+			if !strings.Contains(log.String(), line+"\n") {
+				t.Errorf("the log lacks %s:\n%s", line, &log)
+			}
+		}
+		if n := strings.Count(log.String(), "\n"); n != 3 {
+			t.Errorf("%d lines for three kinds:\n%s", n, &log)
+		}
+		if why, at := d.Last("slack"); why == "" || !at.Equal(now) {
+			t.Errorf("the last was refused for %q at %v", why, at)
 		}
 	})
 }

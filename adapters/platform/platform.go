@@ -4,8 +4,12 @@ package platform
 
 import (
 	"context"
+	"flag"
 	"log/slog"
+	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"recallbot/adapters/inbound"
@@ -16,37 +20,37 @@ import (
 
 // Platform is a chat platform.
 type Platform struct {
-	ID bot.Platform
-	// On reports whether the platform is configured. Where it is not, neither Crowd nor Open is
-	// called.
-	On func(c config.Config) bool
-	// Crowd returns who may ask and approve there, and where.
-	Crowd func(c config.Config) bot.Crowd
-	// Accounts returns the accounts that a person of the roster has there.
-	Accounts func(p config.Person) []bot.Account
+	// Platform is its part of the configuration: its id, variables and settings.
+	config.Platform
 	// Open makes the adapter. It calls nobody and starts nothing.
 	Open func(w Wiring) (Adapter, error)
 	// Paths are those that the adapter's Handler serves.
 	Paths []string
-	// Manifest returns what sets the app up on the platform. address is where it is to call; "" for
-	// nowhere.
-	Manifest func(address string) (string, error)
+	// Manifest adds the flags that the command manifest takes for the platform. Once they are
+	// parsed, print returns what sets the app up there; its error is about what a flag or a
+	// variable says.
+	Manifest func(*flag.FlagSet) (print func() (string, error))
 }
 
 // Wiring is what an adapter is connected with.
 type Wiring struct {
-	Config config.Config
-	Bot    Bot
-	Door   *inbound.Door
-	Log    *slog.Logger
-	// Acked is told how long each event took from its arrival to its acknowledgement.
+	// Settings are those that the platform's Settings made.
+	Settings config.Settings
+	Bot      Bot
+	Door     *inbound.Door
+	Log      *slog.Logger
+	// Acked is told how long each event took from its arrival to its acknowledgement. Nil: nobody.
 	Acked func(time.Duration)
+	// Client makes the calls, and Dial opens other connections; nil: those that the adapter makes.
+	Client *http.Client
+	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Bot is what adapters call.
 type Bot interface {
 	intake.Doer
 	PolicyNow() bot.Policy
+	RosterNow() bot.Roster
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
 	Remember(ctx context.Context, key, value string) error
 	Recollect(ctx context.Context, key string) (string, error)
@@ -71,19 +75,7 @@ type Adapter interface {
 	Check(ctx context.Context, roster bot.Roster) (bot.Findings, error)
 }
 
-// Crowd returns a platform's part of the policy, as configured.
-func Crowd(requesters, approvers config.People, channels config.Channels) bot.Crowd {
-	return bot.Crowd{Requesters: principals(requesters), Approvers: principals(approvers), Channels: channels,
-		AnyChannel: channels.Any()}
-}
-
-func principals(people config.People) []bot.Principal {
-	var l []bot.Principal
-	for _, u := range people.Users {
-		l = append(l, bot.Principal{User: u})
-	}
-	for _, g := range people.Groups {
-		l = append(l, bot.Principal{Group: g})
-	}
-	return l
+// Remarks joins what an adapter remarks; "" is nothing.
+func Remarks(all ...string) string {
+	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return s == "" }), "; ")
 }

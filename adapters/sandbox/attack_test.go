@@ -2,11 +2,9 @@ package sandbox
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -14,10 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/discord/discordtest"
-	"recallbot/adapters/slack"
-	"recallbot/adapters/slack/slacktest"
+	"recallbot/adapters"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/recall/recalltest"
@@ -32,14 +27,13 @@ type arena struct {
 	*testing.T
 	*Sandbox
 	p     bot.Platform // where it is asked
-	team  string       // the Slack workspace
 	hands map[bot.Platform]*hands
 }
 
 // hands are people of a platform who do what they must not, with honest clients and others. Where
 // at is not "", everything happens in that channel and not in the one of the policy.
 type hands struct {
-	people
+	*side
 	forger
 	at string
 }
@@ -61,9 +55,25 @@ type forger interface {
 	repeat(d bottest.Deed) error
 	// said is what a deed was answered with in place.
 	said(d bottest.Deed) string
+
+	// extra is the user id of one of second, and workspace that of the accounts there.
+	extra(name string) string
+	workspace() string
+	// others makes another group of users and returns its id.
+	others(users ...string) string
+	// places are channels in which the bot is not to be used, and in each of which the user is.
+	places(user string) []forbidden
+	// kinds brings about each kind of account and of place that is refused, in the approvers'
+	// group, and calls try for it.
+	kinds(a *arena, try func(user, want string))
+	// elsewhere makes what the user does from now on come from another workspace.
+	elsewhere(a *arena, user string)
 }
 
-func (h *hands) place() string { return cmp.Or(h.at, h.channel) }
+// forgers make the forger of a platform. Each has a file of its own here, which goes with it.
+var forgers = map[bot.Platform]func(home bottest.Home, byHTTP bool) forger{}
+
+func (h *hands) place() string { return cmp.Or(h.at, h.home.Channel()) }
 
 // on is the card of a request where things happen; only the channel where there is none.
 func (h *hands) on(r bot.Request) bottest.Shown {
@@ -118,42 +128,37 @@ func (h *hands) filling(user string) bool {
 }
 
 // second are the second accounts of two people, and somebody whom only Leads knows.
-var second = []person{
-	{name: "mina2", slack: "U0MINA2", discord: "300000000000000011"},
-	{name: "theo2", slack: "U0THEO2", discord: "300000000000000012"},
-	{name: "extra", slack: "U0EXTRA", discord: "300000000000000013"},
-}
+var second = []string{"mina2", "theo2", "extra"}
 
 // of is somebody's user id, a second account among them.
 func (a *arena) of(name string, on bot.Platform) string {
 	a.Helper()
-	for _, p := range slices.Concat(cast, second) {
-		if p.name == name {
-			return p.on(on)
-		}
+	if slices.Contains(second, name) {
+		return a.hands[on].extra(name)
 	}
-	a.Fatalf("nobody is called %s", name)
-	return ""
+	user, err := a.sides[on].account(name)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return user
 }
 
 func (a *arena) account(user string, on bot.Platform) bot.Account {
-	if on == discord.ID {
-		return bot.Account{Platform: on, Workspace: "discord", User: user}
-	}
-	return bot.Account{Platform: on, Workspace: a.team, User: user}
+	return bot.Account{Platform: on, Workspace: a.hands[on].workspace(), User: user}
 }
 
 // joined is a roster in which each of these has the accounts of those named behind the colon:
 // "Mina:mina mina2".
-func joined(people_ ...string) (r bot.Roster) {
-	for _, entry := range people_ {
+func (a *arena) joined(families []string) (r bot.Roster) {
+	for _, entry := range families {
 		name, accounts, _ := strings.Cut(entry, ":")
 		p := bot.Person{Name: name}
 		for _, own := range strings.Fields(accounts) {
-			at := slices.IndexFunc(slices.Concat(cast, second), func(p person) bool { return p.name == own })
-			who := slices.Concat(cast, second)[at]
-			p.Accounts = append(p.Accounts, bot.Account{Platform: slack.ID, User: who.slack},
-				bot.Account{Platform: discord.ID, Workspace: "discord", User: who.discord})
+			for on, side := range a.sides {
+				if account, ok := side.known.Account(a.of(own, on)); ok {
+					p.Accounts = append(p.Accounts, account)
+				}
+			}
 		}
 		r.People = append(r.People, p)
 	}
@@ -161,25 +166,28 @@ func joined(people_ ...string) (r bot.Roster) {
 }
 
 var (
-	families = joined("Mina:mina mina2", "Theo:theo theo2", "Ines:ines", "Remy:remy")
-	loners   = joined("Mina:mina", "Minette:mina2", "Theo:theo", "Theodora:theo2", "Ines:ines", "Remy:remy")
+	families = []string{"Mina:mina mina2", "Theo:theo theo2", "Ines:ines", "Remy:remy"}
+	loners   = []string{"Mina:mina", "Minette:mina2", "Theo:theo", "Theodora:theo2", "Ines:ines", "Remy:remy"}
 )
 
+// otherThan is another platform than p; p itself where it is the only one.
 func otherThan(p bot.Platform) bot.Platform {
-	if p == slack.ID {
-		return discord.ID
+	for _, id := range adapters.IDs() {
+		if id != p {
+			return id
+		}
 	}
-	return slack.ID
+	return p
 }
 
 // enter makes an arena. With a roster both platforms are there, else the one alone.
-func enter(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster) *arena {
+func enter(t *testing.T, p bot.Platform, byHTTP bool, roster []string) *arena {
 	t.Helper()
 	return enterWith(t, p, byHTTP, roster, func(*Options) {})
 }
 
 // enterWith is enter with other options.
-func enterWith(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster, change func(*Options)) *arena {
+func enterWith(t *testing.T, p bot.Platform, byHTTP bool, roster []string, change func(*Options)) *arena {
 	t.Helper()
 	o := Options{Platforms: []bot.Platform{p}, HTTP: byHTTP, Policy: bot.DefaultPolicy()}
 	o.Policy.Approvals, o.Policy.ApproveWithin, o.Policy.RemindAfter = 2, 3*time.Minute, time.Hour
@@ -201,20 +209,20 @@ func enterWith(t *testing.T, p bot.Platform, byHTTP bool, roster *bot.Roster, ch
 		}
 	})
 	for on, side := range s.sides {
-		switch side := side.(type) {
-		case *slackSide:
-			a.hands[on], a.team = &hands{people: side.people, forger: &slackForger{w: side.w}}, side.w.TeamID
-		case *discordSide:
-			a.hands[on] = &hands{people: side.people, forger: &discordForger{g: side.g, byHTTP: byHTTP}}
+		a.hands[on] = &hands{side: side, forger: forgers[on](side.home, byHTTP)}
+		users := []string{a.of("ola", on)}
+		for _, p := range cast {
+			if p.Approves {
+				users = append(users, a.of(p.Name, on))
+			}
 		}
-		users := those(approves, on)
-		for _, who := range second {
-			users = append(users, who.on(on))
+		for _, name := range second {
+			users = append(users, a.of(name, on))
 		}
-		a.hands[on].leads(append(users, a.of("ola", on))...)
+		a.hands[on].leads(users...)
 	}
 	if roster != nil {
-		a.restart(*roster)
+		a.restart(a.joined(roster))
 	}
 	return a
 }
@@ -236,17 +244,13 @@ func (a *arena) otherLeads(names ...string) {
 	for _, name := range names {
 		users = append(users, a.of(name, a.p))
 	}
-	c, id := crowd(a.p), ""
-	switch side := a.sides[a.p].(type) {
-	case *slackSide:
-		id = "S0OTHERS"
-		side.w.AddGroup(slacktest.UserGroup{ID: id, Handle: "others", Name: "Others", Members: users})
-	case *discordSide:
-		id = "400000000000000009"
-		side.g.AddRole(discordtest.Role{ID: id, Name: "others", Members: users})
+	c, err := a.Sandbox.config()
+	if err != nil {
+		a.Fatal(err)
 	}
-	c.Approvers = []bot.Principal{{Group: id}}
-	a.o.Policy.Crowds = map[bot.Platform]bot.Crowd{a.p: c}
+	crowd := c.Policy.Crowds[a.p]
+	crowd.Approvers = []bot.Principal{{Group: a.hands[a.p].others(users...)}}
+	a.crowds = map[bot.Platform]bot.Crowd{a.p: crowd}
 	a.restart(bot.Roster{})
 }
 
@@ -258,7 +262,7 @@ func (a *arena) pass(d time.Duration) {
 // request is a request as it is stored.
 func (a *arena) request(id bot.RequestID) (r bot.Request) {
 	a.Helper()
-	if err := a.view(func(tx bot.Tx) (err error) { r, err = tx.Request(id); return err }); err != nil {
+	if err := a.View(func(tx bot.Tx) (err error) { r, err = tx.Request(id); return err }); err != nil {
 		a.Fatal(err)
 	}
 	return r
@@ -273,7 +277,7 @@ func (a *arena) asks(name, seqs string) bot.Request {
 	a.pass(3 * time.Second)
 	ids, err := a.Requests()
 	if err != nil || len(ids) == 0 {
-		a.Fatalf("nothing was asked: %v; %s reads %q", err, name, a.hands[a.p].hears(a.of(name, a.p)))
+		a.Fatalf("nothing was asked: %v; %s reads %q", err, name, pictures(a.hands[a.p].hears(a.of(name, a.p))))
 	}
 	return a.request(bot.RequestID(ids[len(ids)-1]))
 }
@@ -283,6 +287,29 @@ func (a *arena) sealed(name string) bot.Request {
 	r := a.asks(name, "100 101")
 	if r.State != bot.Proposed {
 		a.Fatalf("%s: %v", r.State, r.RefusedFor)
+	}
+	return r
+}
+
+// sweeps asks for the messages of one sender in two groups.
+func (a *arena) sweeps(name string) bot.Request {
+	a.Helper()
+	const other = "@TGS#OTHER"
+	a.chat.AddGroup(recalltest.Group{ID: other, Name: "Other"})
+	a.chat.Say(other, "", "mallory", "elsewhere")
+	a.chat.Join(Group, "mallory")
+	a.chat.Join(other, "mallory")
+	if err := a.hands[a.p].typed(a.of(name, a.p), "/recall in:joined from:mallory"); err != nil {
+		a.Fatal(err)
+	}
+	a.pass(3 * time.Second)
+	ids, err := a.Requests()
+	if err != nil || len(ids) == 0 {
+		a.Fatalf("nothing was asked: %v; %s reads %q", err, name, pictures(a.hands[a.p].hears(a.of(name, a.p))))
+	}
+	r := a.request(bot.RequestID(ids[len(ids)-1]))
+	if r.State != bot.Proposed || len(r.Parts) != 2 {
+		a.Fatalf("%s: %v, %d groups", r.State, r.RefusedFor, len(r.Parts))
 	}
 	return r
 }
@@ -302,7 +329,7 @@ func (a *arena) decides(name string, on bot.Platform, r bot.Request, v bot.Verdi
 	if v == bot.Approve && len(after.Approvals) != len(r.Approvals)+1 || v == bot.Reject &&
 		after.State != bot.Rejected {
 		a.Fatalf("%s by %s made it %s with %d approvals: %s %q", v, name, after.State, len(after.Approvals), said,
-			a.hands[on].hears(a.of(name, on)))
+			pictures(a.hands[on].hears(a.of(name, on))))
 	}
 	a.hands[on].hears(a.of(name, on))
 	return after
@@ -323,7 +350,7 @@ func show(b bot.ButtonKind) func(h *hands, user string, r bot.Request, digest st
 			return "", err
 		}
 		synctest.Wait()
-		shown := strings.Join(h.hears(user), "\n")
+		shown := strings.Join(pictures(h.hears(user)), "\n")
 		if !strings.Contains(shown, "Asked by") {
 			return shown, nil // it was not shown, and that is the answer
 		}
@@ -350,12 +377,18 @@ var paths = []path{
 	{"the form with the reason", bot.Reject, true, send(bot.Reject)},
 	{"Approve under show", bot.Approve, true, show(bot.ButtonApprove)},
 	{"Reject under show", bot.Reject, true, show(bot.ButtonReject)},
+	{stopTyped, bot.Reject, true, func(h *hands, user string, r bot.Request, _ string) (string, error) {
+		return "", h.typed(user, "/recalls stop "+string(r.ID))
+	}},
 }
+
+// stopTyped is the path that presses no card.
+const stopTyped = "stop, typed"
 
 // phrases are what a person reads of each refusal.
 var phrases = map[string]string{
 	"own_request":            "You asked for this recall, so someone else has to approve it",
-	"own_reject":             "You asked for this recall, and only somebody else can reject it",
+	"may_not_stop":           "Only the person who asked, or an approver, can stop this",
 	"not_allowed":            "You may neither ask for recalls nor approve them here",
 	"not_requester":          "You are not among those who may ask for a recall",
 	"not_approver":           "You are not among those who may approve or reject a recall",
@@ -368,6 +401,7 @@ var phrases = map[string]string{
 	"stale_card":             "This card does not show what is waiting now",
 	"other_workspace":        "This was asked in another workspace or server",
 	"no_such_request":        "There is no request",
+	"other_copy":             "This copy of the bot does not know",
 	"wrong_channel":          "The bot is not set up for this channel",
 	"wrong_count":            "Nothing was approved",
 	"trouble.bot":            "Bots cannot ask",
@@ -398,9 +432,15 @@ func (a *arena) refusedOn(user string, on bot.Platform, r bot.Request, digest, w
 		if on != a.p && !way.away || len(only) > 0 && !slices.Contains(only, way.verdict) {
 			continue
 		}
+		if way.name == stopTyped && digest != small(r) {
+			continue
+		}
 		why := want
 		if approve, reject, two := strings.Cut(want, " "); two {
 			why = map[bot.Verdict]string{bot.Approve: approve, bot.Reject: reject}[way.verdict]
+		}
+		if way.name == stopTyped && why == "not_approver" {
+			why = "may_not_stop"
 		}
 		a.nothing(way.name, user, on, r.ID, why, func() (string, error) { return way.do(a.hands[on], user, r, digest) })
 	}
@@ -476,7 +516,7 @@ func (a *arena) nothing(name, user string, on bot.Platform, id bot.RequestID, wa
 	}
 	for range 8 { // the platform's own pauses may come between: a card is repaired first
 		a.pass(100 * time.Millisecond)
-		said += strings.Join(a.hands[on].hears(user), "\n")
+		said += strings.Join(pictures(a.hands[on].hears(user)), "\n")
 		if strings.Contains(flat(said), phrases[want]) {
 			break
 		}
@@ -523,7 +563,7 @@ func flat(s string) string {
 func (a *arena) everything() any {
 	a.Helper()
 	var all []bot.Request
-	if err := a.view(
+	if err := a.View(
 		func(tx bot.Tx) (err error) { all, err = tx.Requests(bot.Query{Limit: 1000}); return err }); err != nil {
 		a.Fatal(err)
 	}
@@ -536,7 +576,7 @@ func (a *arena) everything() any {
 // logged is how many entries the audit log has.
 func (a *arena) logged() (n int64) {
 	a.Helper()
-	if err := a.view(func(tx bot.Tx) (err error) { n, _, err = tx.Head(); return err }); err != nil {
+	if err := a.View(func(tx bot.Tx) (err error) { n, _, err = tx.Head(); return err }); err != nil {
 		a.Fatal(err)
 	}
 	return n
@@ -545,7 +585,7 @@ func (a *arena) logged() (n int64) {
 // since is the audit log after the first n entries.
 func (a *arena) since(n int64) (log []bot.Entry) {
 	a.Helper()
-	if err := a.view(func(tx bot.Tx) (err error) { log, err = tx.Entries(n+1, 1<<20); return err }); err != nil {
+	if err := a.View(func(tx bot.Tx) (err error) { log, err = tx.Entries(n+1, 1<<20); return err }); err != nil {
 		a.Fatal(err)
 	}
 	return log
@@ -556,175 +596,29 @@ func carried(b bot.ButtonKind, id bot.RequestID, digest string) string {
 	return "v1:" + string(b) + ":" + string(id) + ":" + digest
 }
 
-// slackForger is a forger on Slack.
-type slackForger struct {
-	w     *slacktest.Workspace
-	forms int
-}
-
-func (f *slackForger) leads(users ...string) {
-	f.w.Set(func(w *slacktest.Workspace) { w.RateLimits = false }) // the attacks come faster than people press
-	var everybody []string
-	for _, p := range slices.Concat(cast, second) {
-		everybody = append(everybody, p.slack)
-	}
-	for _, p := range second {
-		f.w.AddUser(slacktest.User{ID: p.slack, Name: p.name})
-	}
-	f.w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: everybody, BotIn: true})
-	f.w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: users})
-}
-
-func (f *slackForger) holds(on bottest.Shown, b bot.ButtonKind, id bot.RequestID, digest string) bool {
-	m, ok := on.Own.(interface{ Buttons() []slacktest.Button })
-	return ok && slices.ContainsFunc(m.Buttons(), func(own slacktest.Button) bool {
-		return own.ActionID == string(b) && own.Value == carried(b, id, digest)
-	})
-}
-
-func (f *slackForger) forge(user string, on bot.Ref, b bot.ButtonKind, id bot.RequestID, digest string) bottest.Deed {
-	ref := slacktest.MessageRef{Channel: on.Channel, TS: cmp.Or(on.Message, "1.000001")}
-	return f.w.PressForged(user, ref, string(b), carried(b, id, digest)).Deed()
-}
-
-func (f *slackForger) verdict(user string, on bot.Ref, r bot.Request, v bot.Verdict, digest string) bottest.Deed {
-	where := map[string]any{"c": on.Channel, "r": r.ID, "d": digest}
-	if on.Message != "" {
-		where["m"] = on.Message
-	}
-	if v == bot.Approve {
-		return f.submit(user, "approve", where, map[string]string{"count": fmt.Sprint(r.Tally.Send)})
-	}
-	return f.submit(user, "reject", where, map[string]string{"reason": "no"})
-}
-
-func (f *slackForger) ask(user string, on bot.Ref) bottest.Deed {
-	return f.submit(user, "ask", map[string]any{"c": on.Channel}, map[string]string{"group": Group, "what": "103"})
-}
-
-// submit sends a form that was never opened.
-func (f *slackForger) submit(user, callback string, carries map[string]any, filled map[string]string) bottest.Deed {
-	encode := func(v any) string {
-		body, err := json.Marshal(v)
-		if err != nil {
-			panic(err) // unreachable unless this test puts something else there
-		}
-		return string(body)
-	}
-	type object = map[string]any
-	values := object{}
-	for name, v := range filled {
-		values[name] = object{"value": object{"type": "plain_text_input", "value": v}}
-	}
-	f.forms++
-	return f.w.Send("interactive", json.RawMessage(encode(object{
-		"type": "view_submission", "trigger_id": fmt.Sprint("forged.", f.forms), "team": object{"id": f.w.TeamID},
-		"user": object{"id": user, "name": user, "team_id": f.w.TeamID},
-		"view": object{"id": "V0FORGED", "type": "modal", "callback_id": callback, "private_metadata": encode(carries),
-			"hash": "1.a", "state": object{"values": values}},
-	}))).Deed()
-}
-
-func (f *slackForger) found(user string, on bot.Ref) bottest.Deed {
-	ref := slacktest.MessageRef{Channel: on.Channel, TS: cmp.Or(on.Message, "1.000001")}
-	return f.w.PressForged(user, ref, "recall_find", "v1:find:slack-0123456789abcdef").Deed()
-}
-
-func (f *slackForger) said(d bottest.Deed) string { return string(d.(slacktest.Deed).Response()) }
-
-func (f *slackForger) repeat(d bottest.Deed) error {
-	if err := awaited(d.Again()); err != nil {
-		return err
-	}
-	last := d.(slacktest.Deed)
-	return awaited(f.w.Send(last.Type, last.Payload).Deed())
-}
-
-// discordForger is a forger on Discord.
-type discordForger struct {
-	g      *discordtest.Guild
-	byHTTP bool
-}
-
-func (f *discordForger) leads(users ...string) {
-	for _, p := range second {
-		f.g.AddMember(discordtest.Member{UserID: p.discord, Name: p.name})
-	}
-	f.g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: users})
-}
-
-// ref is a message, or any message of the channel where none is named.
-func (f *discordForger) ref(on bot.Ref) discordtest.MessageRef {
-	if on.Message != "" {
-		return discordtest.MessageRef{ChannelID: on.Channel, ID: on.Message}
-	}
-	if there := f.g.Messages(on.Channel); len(there) > 0 {
-		return there[0].Ref()
-	}
-	return f.g.Say(cast[0].discord, on.Channel, "hello").Ref()
-}
-
-func (f *discordForger) holds(on bottest.Shown, b bot.ButtonKind, id bot.RequestID, digest string) bool {
-	m, _ := on.Own.(discordtest.Message)
-	return slices.ContainsFunc(m.Buttons(),
-		func(own discordtest.Button) bool { return own.CustomID == carried(b, id, digest) })
-}
-
-func (f *discordForger) forge(user string, on bot.Ref, b bot.ButtonKind, id bot.RequestID, digest string) bottest.Deed {
-	return f.g.Deed(f.g.PressForged(user, f.ref(on), carried(b, id, digest)))
-}
-
-func (f *discordForger) verdict(user string, on bot.Ref, r bot.Request, v bot.Verdict, digest string) bottest.Deed {
-	values := map[string]string{"reason": "no"}
-	if v == bot.Approve {
-		values = map[string]string{"count": fmt.Sprint(r.Tally.Send)}
-	}
-	form := "v1:form:" + string(v) + ":" + string(r.ID) + ":" + digest
-	return f.g.Deed(f.g.SubmitForged(user, f.ref(on), form, values))
-}
-
-func (f *discordForger) ask(user string, on bot.Ref) bottest.Deed {
-	values := map[string]string{"group": Group, "what": "103"}
-	return f.g.Deed(f.g.SubmitForged(user, f.ref(on), "v1:form:ask::", values))
-}
-
-func (f *discordForger) found(user string, on bot.Ref) bottest.Deed {
-	return f.g.Deed(f.g.PressForged(user, f.ref(on), "v1:find:discord:1200000000000000001"))
-}
-
-// said is nothing: what is answered is shown to the person.
-func (f *discordForger) said(bottest.Deed) string { return "" }
-
-func (f *discordForger) repeat(d bottest.Deed) error {
-	if !f.byHTTP {
-		return awaited(d.Again())
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	first := d.(discordtest.Deed)
-	i := first.Interaction
-	for _, again := range []discordtest.Delivery{f.g.Replay(ctx, i), f.g.Resend(ctx, i)} {
-		if again.Status != http.StatusOK || string(again.Body) != string(first.Response()) {
-			return fmt.Errorf("a repeat is answered with %d %s, the first was with %s", again.Status, again.Body,
-				first.Response())
-		}
-	}
-	return nil
-}
-
-// deliveries are all ways in which what people do reaches the bot.
-var deliveries = []struct {
+// delivery is a way in which what people do reaches the bot.
+type delivery struct {
 	name   string
 	p      bot.Platform
 	byHTTP bool
-}{{"Slack Socket Mode", slack.ID, false}, {"Slack HTTP", slack.ID, true}, {"Discord Gateway", discord.ID, false},
-	{"Discord HTTP", discord.ID, true}}
+}
+
+// deliveries are all of them.
+func deliveries() (l []delivery) {
+	for _, p := range adapters.IDs() {
+		l = append(l, delivery{string(p) + ", connected", p, false}, delivery{string(p) + ", by HTTP", p, true})
+	}
+	return l
+}
 
 // TestAttack tries every attack of the one door over the wire: with the real adapters, bot and
-// ledger, on both platforms and by both kinds of delivery.
+// ledger, on each platform and by each kind of delivery.
 func TestAttack(t *testing.T) {
-	for _, delivery := range deliveries {
+	for _, delivery := range deliveries() {
 		for _, attack := range attacks {
+			if attack.roster != nil && otherThan(delivery.p) == delivery.p {
+				continue // it joins accounts on two platforms
+			}
 			t.Run(delivery.name+"/"+attack.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t,
@@ -737,7 +631,7 @@ func TestAttack(t *testing.T) {
 // TestTooFewApprovers: where the approvers' group is too small for the policy, whoever asks left
 // out, a new request is refused with the reason, and one that waits already goes on waiting.
 func TestTooFewApprovers(t *testing.T) {
-	for _, delivery := range deliveries {
+	for _, delivery := range deliveries() {
 		t.Run(delivery.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -763,33 +657,63 @@ func TestTooFewApprovers(t *testing.T) {
 	}
 }
 
-const own = "own_request own_reject"
-
 var attacks = []struct {
 	name   string
-	roster *bot.Roster // nil: none, and the platform alone
+	roster []string // nil: none, and the platform alone
 	try    func(a *arena)
 }{
 	{"the requester", nil, func(a *arena) {
 		r := a.sealed("mina")
-		a.refused(a.of("mina", a.p), a.p, r, own)
+		a.refused(a.of("mina", a.p), a.p, r, "own_request", bot.Approve)
 		// With nothing in the way each form decides.
 		r = a.decides("theo", a.p, r, bot.Approve)
 		a.decides("ines", a.p, r, bot.Reject)
 	}},
-	{"the requester's other accounts, linked before asking", &families, func(a *arena) {
+	{"the requester of a request over several groups", families, func(a *arena) {
+		r := a.sweeps("mina")
+		a.refused(a.of("mina", a.p), a.p, r, "own_request", bot.Approve)
+		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, "own_request", bot.Approve)
+		a.refusedOn(a.of("theo", a.p), a.p, r, strings.Repeat("0", bot.DigestShort), "stale_card")
+		r = a.decides("theo", a.p, r, bot.Approve)
+		a.decides("ines", a.p, r, bot.Reject)
+	}},
+	{"the requester rejects, by every way and from any account: it is taken back, and approved by nobody", families,
+		func(a *arena) {
+			for _, way := range paths {
+				for _, on := range []bot.Platform{a.p, otherThan(a.p)} {
+					if way.verdict != bot.Reject || on != a.p && !way.away {
+						continue
+					}
+					r := a.sealed("mina")
+					if said, err := way.do(a.hands[on], a.of("mina2", on), r, small(r)); err != nil {
+						a.Errorf("%s on %s: %v %s", way.name, on, err, said)
+					}
+					a.pass(time.Second)
+					a.hands[on].hears(a.of("mina2", on))
+					after := a.request(r.ID)
+					if after.State != bot.Withdrawn || len(after.Approvals) > 0 ||
+						after.EndedBy.Account.User != a.of("mina2", on) {
+						a.Errorf("%s on %s: %s by %v", way.name, on, after.State, after.EndedBy)
+					}
+				}
+			}
+			if n := a.chat.Calls(recalltest.Recall); n != 0 {
+				a.Errorf("%d recalls were called", n)
+			}
+		}},
+	{"the requester's other accounts, linked before asking", families, func(a *arena) {
 		r := a.sealed("mina")
-		a.refused(a.of("mina2", a.p), a.p, r, own)
-		a.refused(a.of("mina", otherThan(a.p)), otherThan(a.p), r, own)
-		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, own)
+		a.refused(a.of("mina2", a.p), a.p, r, "own_request", bot.Approve)
+		a.refused(a.of("mina", otherThan(a.p)), otherThan(a.p), r, "own_request", bot.Approve)
+		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, "own_request", bot.Approve)
 		r = a.decides("theo", otherThan(a.p), r, bot.Approve)
 		a.decides("ines", otherThan(a.p), r, bot.Reject)
 	}},
-	{"the requester's other accounts, linked after asking", &loners, func(a *arena) {
+	{"the requester's other accounts, linked after asking", loners, func(a *arena) {
 		r := a.sealed("mina")
-		a.restart(families)
-		a.refused(a.of("mina2", a.p), a.p, r, own)
-		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, own)
+		a.restart(a.joined(families))
+		a.refused(a.of("mina2", a.p), a.p, r, "own_request", bot.Approve)
+		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, "own_request", bot.Approve)
 	}},
 	{"somebody who may not approve", nil, func(a *arena) {
 		r := a.sealed("mina")
@@ -797,7 +721,7 @@ var attacks = []struct {
 		a.hands[a.p].leads(a.of("theo", a.p))
 		a.refused(a.of("ola", a.p), a.p, r, "not_allowed")
 	}},
-	{"somebody whom the roster does not know", &families, func(a *arena) {
+	{"somebody whom the roster does not know", families, func(a *arena) {
 		r := a.sealed("mina")
 		a.refused(a.of("ola", a.p), a.p, r, "not_in_roster")
 		a.refused(a.of("ola", otherThan(a.p)), otherThan(a.p), r, "not_in_roster")
@@ -818,7 +742,7 @@ var attacks = []struct {
 		a.decides("theo", a.p, r, bot.Approve)
 		a.decides("theo", a.p, a.request(r.ID), bot.Reject)
 	}},
-	{"a second approval by the same person", &families, func(a *arena) {
+	{"a second approval by the same person", families, func(a *arena) {
 		r := a.decides("theo", a.p, a.sealed("mina"), bot.Approve)
 		for _, who := range []string{"theo", "theo2"} {
 			for _, on := range []bot.Platform{a.p, otherThan(a.p)} {
@@ -879,7 +803,7 @@ var attacks = []struct {
 		none.ID = "R-000000"
 		h, theo := a.hands[a.p], a.of("theo", a.p)
 		for _, v := range []bot.Verdict{bot.Approve, bot.Reject} {
-			a.nothing("a request that is not there", theo, a.p, none.ID, "no_such_request",
+			a.nothing("a request that is not there", theo, a.p, none.ID, "other_copy",
 				func() (string, error) { return h.send(theo, none, v, small(r)) })
 		}
 		many := r
@@ -929,7 +853,7 @@ var attacks = []struct {
 	}},
 	{"accounts of the wrong kind", nil, func(a *arena) {
 		r := a.sealed("mina")
-		a.kinds(func(user, want string) { a.refused(user, a.p, r, want) })
+		a.hands[a.p].kinds(a, func(user, want string) { a.refused(user, a.p, r, want) })
 	}},
 	{"places where the bot is not to be used", nil, func(a *arena) {
 		r := a.sealed("mina")
@@ -941,24 +865,14 @@ var attacks = []struct {
 		a.pass(time.Minute) // for so long a right to read may be remembered
 		a.reads(a.of("ola", a.p), r, "not_allowed")
 		a.places(func(want string) { a.reads(a.of("theo", a.p), r, want) })
-		a.kinds(func(user, want string) { a.reads(user, r, want, "find", "show", "Show all") })
+		a.hands[a.p].kinds(a, func(user, want string) { a.reads(user, r, want, "find", "show", "Show all") })
 	}},
-	{"an outsider to the roster who reads", &families, func(a *arena) {
+	{"an outsider to the roster who reads", families, func(a *arena) {
 		a.reads(a.of("ola", a.p), a.sealed("mina"), "not_in_roster")
 	}},
 	{"a request of another workspace", nil, func(a *arena) {
 		r := a.sealed("mina")
-		switch side := a.sides[a.p].(type) {
-		case *slackSide: // the app was installed anew, elsewhere
-			a.team = "T0ELSEWHERE"
-			side.w.Set(func(w *slacktest.Workspace) { w.TeamID = a.team })
-			side.w.AddUser(slacktest.User{ID: a.of("theo", a.p), Name: "theo"})
-			a.restart(bot.Roster{})
-		case *discordSide:
-			side.more = []string{"4242"}
-			a.restart(bot.Roster{})
-			side.g.SetOrigin(discordtest.Origin{GuildID: "4242"})
-		}
+		a.hands[a.p].elsewhere(a, a.of("theo", a.p))
 		a.refused(a.of("theo", a.p), a.p, r, "other_workspace")
 	}},
 	{"while it is being prepared", nil, func(a *arena) {
@@ -970,87 +884,12 @@ var attacks = []struct {
 
 // places lets try for each place where the bot is not to be used.
 func (a *arena) places(try func(want string)) {
-	type kind struct{ channel, want string }
-	var kinds []kind
-	theo := a.of("theo", a.p)
-	switch side := a.sides[a.p].(type) {
-	case *slackSide:
-		for _, c := range []slacktest.Channel{{ID: "C0OTHER", Name: "other", BotIn: true},
-			{ID: "C0SHARED", Name: "shared", BotIn: true, ExtShared: true}, {ID: "D0THEO", IM: true, BotIn: true},
-			{ID: "C0SEVERAL", Name: "theo-mina", MPIM: true, Private: true, BotIn: true}} {
-			c.Members = []string{theo}
-			side.w.AddChannel(c)
-		}
-		kinds = []kind{{"C0OTHER", "wrong_channel"}, {"C0SHARED", "trouble.ext_shared"},
-			{"D0THEO", "trouble.direct_message"}, {"C0SEVERAL", "trouble.direct_message"}}
-	case *discordSide:
-		side.g.AddChannel(discordtest.Channel{ID: "200000000000000002", Name: "other"})
-		kinds = []kind{{"200000000000000002", "wrong_channel"}}
-	}
-	for _, k := range kinds {
+	for _, k := range a.hands[a.p].places(a.of("theo", a.p)) {
 		a.hands[a.p].at = k.channel
 		try(k.want)
 	}
 	a.hands[a.p].at = ""
 }
 
-// kinds brings about each kind of account and of place that is refused, in the approvers' group,
-// and calls try for it.
-func (a *arena) kinds(try func(user, want string)) {
-	switch side := a.sides[a.p].(type) {
-	case *slackSide:
-		w, users := side.w, []string{a.of("theo", a.p)}
-		kinds := []struct {
-			u    slacktest.User
-			want string
-		}{
-			{slacktest.User{Bot: true}, "trouble.bot"}, {slacktest.User{ConnectorBot: true}, "trouble.bot"},
-			{slacktest.User{WorkflowBot: true}, "trouble.workflow"},
-			{slacktest.User{Deleted: true}, "trouble.deactivated"}, {slacktest.User{Restricted: true}, "trouble.guest"},
-			{slacktest.User{UltraRestricted: true, Restricted: true}, "trouble.guest"},
-			{slacktest.User{Invited: true}, "trouble.guest"}, {slacktest.User{TeamID: "T0OTHER"}, "trouble.foreign"},
-			{slacktest.User{Stranger: true}, "trouble.foreign"},
-			{slacktest.User{TeamID: "T0OTHER", EnterpriseID: "E0OTHER"}, "trouble.foreign"},
-		}
-		for i := range kinds {
-			u := &kinds[i].u
-			u.ID, u.Name = fmt.Sprint("U0KIND", i), fmt.Sprint("kind", i)
-			w.AddUser(*u)
-			users = append(users, u.ID)
-		}
-		w.AddChannel(slacktest.Channel{ID: slackChannel, Name: "trust", Members: users, BotIn: true})
-		w.AddGroup(slacktest.UserGroup{ID: slackLeads, Handle: leads, Name: "Leads", Members: users})
-		a.pass(time.Minute) // what was known of the group no longer counts
-		for _, kind := range kinds {
-			try(kind.u.ID, kind.want)
-		}
-	case *discordSide:
-		g, theo := side.g, a.of("theo", a.p)
-		members := []string{theo}
-		for i, kind := range []struct {
-			m    discordtest.Member
-			want string
-		}{
-			{discordtest.Member{Bot: true}, "trouble.bot"}, {discordtest.Member{Pending: true}, "trouble.pending"},
-			{discordtest.Member{Guest: true}, "trouble.guest"},
-			{discordtest.Member{TimedOutUntil: time.Now().Add(time.Hour)}, "trouble.timed_out"},
-		} {
-			kind.m.UserID, kind.m.Name = fmt.Sprint("30000000000000009", i), fmt.Sprint("kind", i)
-			g.AddMember(kind.m)
-			members = append(members, kind.m.UserID)
-			g.AddRole(discordtest.Role{ID: discordLeads, Name: leads, Mentionable: true, Members: members})
-			try(kind.m.UserID, kind.want)
-		}
-		for _, from := range []struct {
-			o    discordtest.Origin
-			want string
-		}{
-			{discordtest.Origin{GuildID: "4242"}, "trouble.wrong_guild"}, {discordtest.Origin{UserInstalled: true},
-				"trouble.user_installed"}, {discordtest.Origin{DM: true}, "trouble.direct_message"},
-		} {
-			g.SetOrigin(from.o)
-			try(theo, from.want)
-			g.SetOrigin(discordtest.Origin{})
-		}
-	}
-}
+// forbidden is a channel in which the bot is not to be used, and why.
+type forbidden struct{ channel, want string }

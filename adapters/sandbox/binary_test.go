@@ -246,7 +246,7 @@ func (s *site) approve() {
 				return false
 			}
 		}
-		return strings.Contains(s.slack.Picture(card), "approved by")
+		return strings.Contains(s.slack.Picture(card), "Approved by")
 	})
 }
 
@@ -273,7 +273,10 @@ func TestBinaryKilled(t *testing.T) {
 	seed := cmp.Or(*killSeed, uint64(time.Now().UnixNano()))
 	again(t, "killseed", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	s := newSite(t, "CHAT_CALLS_PER_SECOND=20", "CHAT_READS_PER_SECOND=200")
+	// with the delay of a large request every kill would come before its first call
+	// The quota holds as long as delays vary by less than the guard. On a busy machine they vary.
+	s := newSite(t, "CHAT_CALLS_PER_SECOND=20", "CHAT_READS_PER_SECOND=200", "POLICY_LARGE_DELAY=0s",
+		"CHAT_WINDOW_GUARD=200ms")
 	s.say(messages)
 	s.start()
 	s.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
@@ -300,15 +303,10 @@ func TestBinaryKilled(t *testing.T) {
 	if len(receipts) > 1+kills {
 		t.Errorf("%d receipts after %d kills", len(receipts), kills)
 	}
-	sum := regexp.MustCompile(
-		`300 messages were requested = (\d+) recalled \+ (\d+) already recalled \+ (\d+) not found \+ (\d+) refused \+ (\d+) not sent \+ (\d+) unknown`)
 	for _, r := range receipts {
-		m := sum.FindStringSubmatch(strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " "))
-		if m == nil {
-			t.Fatalf("no sum in:\n%s", r)
-		}
-		if m[1] != "300" {
-			t.Errorf("the receipt says: %s", m[0])
+		text := strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " ")
+		if !strings.Contains(text, "300 messages were requested = 300 recalled Of 300 recalled:") {
+			t.Errorf("the receipt does not say that all are recalled:\n%s", r)
 		}
 		if r != receipts[0] {
 			t.Errorf("two receipts differ:\n%s\n%s", receipts[0], r)
@@ -426,15 +424,17 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"no configuration", nil, nil, 2, []string{"CHAT_SDK_APP_ID", "CHAT_SECRET_KEY", "CHAT_REGION",
 			"SLACK_BOT_TOKEN"}},
-		{"help", nil, []string{"--help"}, 0, []string{"recallbot demo", "exit codes"}},
-		{"unknown command", nil, []string{"recall"}, 2, []string{"unknown command", "usage"}},
+		{"help", nil, []string{"--help"}, 0, []string{"demo", "Exit codes"}},
+		{"unknown command", nil, []string{"recall"}, 2, []string{"unknown command", "See: recallbot --help"}},
 		{"version", nil, []string{"version"}, 0, []string{"go1"}},
 		{"manifest for Socket Mode", nil, []string{"manifest", "slack"}, 0,
 			[]string{`"/recall"`, `"should_escape": false`, `"socket_mode_enabled": true`}},
 		{"manifest for HTTP", nil, []string{"manifest", "slack", "--http", "https://bot.example.com"}, 0,
 			[]string{"https://bot.example.com/slack/commands"}},
 		{"manifest for Discord", []string{"DISCORD_APPLICATION_ID=123456789012345678"}, []string{"manifest", "discord"},
-			0, []string{"client_id=123456789012345678", `"recalls"`}},
+			0, []string{"client_id=123456789012345678"}},
+		{"commands for Discord", []string{"DISCORD_APPLICATION_ID=123456789012345678"},
+			[]string{"manifest", "discord", "--commands"}, 0, []string{`"recalls"`}},
 		{"health of nobody", []string{"HTTP_ADDR=" + s.addr}, []string{"health"}, 1, nil},
 		{"audit of no ledger", nil, []string{"audit", "verify"}, 1, []string{"recallbot.db"}},
 	} {
@@ -477,9 +477,10 @@ func TestCommandLine(t *testing.T) {
 		strings.Contains(out, "win big") {
 		t.Errorf("audit export: %d\n%s", code, out)
 	}
-	if out, code := s.run(s.env, "audit", "export", "--csv", "--person", "slack:"+s.slack.TeamID+":UTHEO"); code != 0 ||
+	if out, code := s.run(s.env, "audit", "export", "--csv", "--person", "slack:"+s.slack.TeamID+":UTHEO",
+		"--what", "approved"); code != 0 ||
 		strings.Count(out, "\n") != 2 {
-		t.Errorf("audit export of what Theo did: %d\n%s", code, out)
+		t.Errorf("audit export of what Theo approved: %d\n%s", code, out)
 	}
 	if out, code := s.run(s.env, "audit", "export", "--from", "yesterday"); code != 2 {
 		t.Errorf("audit export with a time that is none: %d\n%s", code, out)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"recallbot/adapters/console"
 	"recallbot/bot"
 	"recallbot/bot/command"
 	"recallbot/recall/recalltest"
@@ -56,9 +58,10 @@ var commands = map[string]string{"recall": recalltest.Recall, "history": recallt
 // Chat makes something happen in the Chat service:
 //
 //	say USER TEXT                      the next message
-//	flood N USER TEXT                  the next N messages
+//	flood N USER TEXT                  the next N messages; # in the text is 1, 2 and so on
 //	aged DURATION USER TEXT            the next message, sent that long ago
-//	send USER JSON                     the next message, with that MsgBody
+//	send USER JSON [DATA]              the next message, with that MsgBody and CloudCustomData
+//	sign                               each answer signs the addresses of media anew from now on
 //	edit SEQ TEXT                      a message is changed
 //	recalled SEQ... | delete SEQ... | expire SEQ...
 //	callbacks lost | late DURATION | on    what becomes of callbacks from now on, where they come in
@@ -73,6 +76,8 @@ var commands = map[string]string{"recall": recalltest.Recall, "history": recallt
 //	quota N                            so many calls of each command a second are allowed from now on
 //	already CODE                       how a message is answered that was recalled before
 //	dismiss                            the group is no more
+//	group ID NAME TYPE MEMBERS         there is another group
+//	rename NAME                        the group is called otherwise
 //	heal                               no more faults
 func (s *Sandbox) Chat(words ...string) error {
 	if len(words) == 0 {
@@ -102,7 +107,8 @@ func (s *Sandbox) Chat(words ...string) error {
 	}
 	least := map[string]int{"say": 2, "flood": 3, "aged": 3, "send": 2, "edit": 2, "callbacks": 1, "forged": 1,
 		"recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
-		"fault": 3, "slow": 1, "quota": 1, "already": 1, "dismiss": 0, "heal": 0}
+		"fault": 3, "slow": 1, "quota": 1, "sign": 0, "already": 1, "dismiss": 0, "heal": 0,
+		"group": 4, "rename": 1, "join": 2, "in": 3}
 	if n, ok := least[verb]; !ok || len(args) < n {
 		return fmt.Errorf("sandbox: %q cannot happen in the Chat service", strings.Join(words, " "))
 	}
@@ -110,8 +116,8 @@ func (s *Sandbox) Chat(words ...string) error {
 	case "say":
 		s.say(args[0], args[1], time.Now())
 	case "flood":
-		for range number(0) {
-			s.say(args[1], args[2], time.Now())
+		for i := range number(0) {
+			s.say(args[1], strings.ReplaceAll(args[2], "#", strconv.Itoa(i+1)), time.Now())
 		}
 	case "aged":
 		d, err := time.ParseDuration(args[0])
@@ -122,7 +128,9 @@ func (s *Sandbox) Chat(words ...string) error {
 			return fmt.Errorf("sandbox: %s is not JSON", args[1])
 		}
 		s.log.mustNotHold(args[1])
-		s.chat.Say(Group, "", args[0], "", recalltest.Body(args[1]))
+		s.chat.Say(Group, "", args[0], "", recalltest.Body(args[1]), recalltest.Custom(strings.Join(args[2:], " ")))
+	case "sign":
+		s.chat.Change(func(o *recalltest.Options) { o.SignedAnew = true })
 	case "edit":
 		s.log.mustNotHold(args[1])
 		s.chat.Edit(Group, "", recalltest.Seq(number(0)), args[1])
@@ -163,6 +171,17 @@ func (s *Sandbox) Chat(words ...string) error {
 		s.chat.Change(func(o *recalltest.Options) { o.AlreadyRecalled = number(0) })
 	case "dismiss":
 		s.chat.Dismiss(Group)
+	case "group":
+		s.chat.AddGroup(recalltest.Group{ID: args[0], Name: args[1], Type: args[2], Members: number(3)})
+	case "join":
+		for _, group := range args[1:] {
+			s.chat.Join(group, args[0])
+		}
+	case "in":
+		s.log.mustNotHold(args[2])
+		s.chat.Say(args[0], "", args[1], args[2])
+	case "rename":
+		s.chat.Rename(Group, args[0])
 	case "heal":
 		s.chat.ClearFaults()
 	}
@@ -236,15 +255,54 @@ func (s *Sandbox) Recalls() (calls []string, pace string) {
 }
 
 // left out of the audit lines: they vary, or are the same in every line.
-var unsaid = []string{"policy", "configuration", "roster", "holder", "place"}
+var unsaid = []string{"policy", "configuration", "roster", "holder", "place", "right"}
+
+// Report returns what the command audit report prints; see bottest.World.
+func (s *Sandbox) Report(id string) (string, error) {
+	id, err := s.newest(id)
+	if err != nil {
+		return "", err
+	}
+	return console.Report(context.Background(), viewed{view: s.View}, bot.RequestID(id))
+}
+
+// viewed is the ledger of the process that runs, for reading.
+type viewed struct {
+	bot.Ledger
+	view func(fn func(bot.Tx) error) error // not the Sandbox: what is reflected on is linked in whole
+}
+
+// View runs fn on one consistent state; see bot.Ledger.
+func (v viewed) View(_ context.Context, fn func(bot.Tx) error) error { return v.view(fn) }
+
+// Log returns the lines about requests; see bottest.World.
+func (s *Sandbox) Log() []string {
+	var l []string
+	for line := range strings.Lines(s.log.String()) {
+		if _, said, ok := strings.Cut(line, ` level=INFO msg="request `); ok {
+			said = strings.Replace(strings.TrimSpace(said), `"`, "", 1)
+			at := len(l)
+			// What follows in the same instant is written by another goroutine, perhaps earlier.
+			if rest, asked := strings.CutPrefix(said, "asked "); asked {
+				request, _, _ := strings.Cut(rest, " ")
+				first := slices.IndexFunc(l, func(s string) bool { return strings.Contains(s+" ", " "+request+" ") })
+				if first >= 0 {
+					at = first
+				}
+			}
+			l = slices.Insert(l, at, said)
+		}
+	}
+	return l
+}
 
 // Audit is the audit log, a line for each entry: who, what, of which request, and the details.
 func (s *Sandbox) Audit() ([]string, error) {
 	var l []string
 	err := s.entries(func(e bot.Entry) error {
 		who := e.Actor
-		if parts := strings.Split(e.Actor, ":"); len(parts) == 3 {
-			who = nameOf(parts[2])
+		if parts := strings.Split(e.Actor, ":"); len(parts) == 3 && s.sides[bot.Platform(parts[0])] != nil {
+			who = s.sides[bot.Platform(parts[0])].nameOf(parts[2])
 		}
 		line := who + ": " + e.What
 		if e.Request != "" {
@@ -300,7 +358,7 @@ func (s *Sandbox) verifyAudit() error {
 func (s *Sandbox) entries(do func(bot.Entry) error) error {
 	for n := int64(1); ; {
 		var page []bot.Entry
-		err := s.view(func(tx bot.Tx) (err error) {
+		err := s.View(func(tx bot.Tx) (err error) {
 			page, err = tx.Entries(n, 500)
 			return err
 		})

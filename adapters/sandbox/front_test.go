@@ -99,7 +99,7 @@ type shownCard struct {
 }
 
 // approved reports whether the card says so.
-func (c shownCard) approved() bool { return strings.Contains(c.picture, "approved by") }
+func (c shownCard) approved() bool { return strings.Contains(c.picture, "Approved by") }
 
 var requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
 
@@ -155,9 +155,8 @@ func discordCrowd() bot.Crowd {
 type phase int
 
 const (
-	asking phase = iota
-	preparing
-	posting
+	asking    phase = iota
+	preparing       // and posting the card, which has its buttons at once
 	deciding
 	running
 	finishing
@@ -165,12 +164,12 @@ const (
 )
 
 func (p phase) String() string {
-	return [...]string{"asking", "preparing", "posting its card", "deciding", "running", "finishing",
+	return [...]string{"asking", "preparing", "deciding", "running", "finishing",
 		"between requests"}[p]
 }
 
 // lingers is how much later than its beginning a kill may come that is meant for the phase.
 func (p phase) lingers() time.Duration {
-	return [...]time.Duration{8 * time.Millisecond, 30 * time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond,
+	return [...]time.Duration{8 * time.Millisecond, 50 * time.Millisecond, 60 * time.Millisecond,
 		250 * time.Millisecond, 60 * time.Millisecond}[p]
 }

@@ -2,115 +2,67 @@ package sandbox
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/slack"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/recall"
 )
 
-// person is somebody in the sandbox, with an account on each platform.
-type person struct {
-	name           string
-	slack, discord string
-	asks, approves bool
+// cast is everybody, where Options.People says nothing else.
+var cast = []bottest.Person{
+	{Name: "mina", Asks: true, Approves: true},
+	{Name: "theo", Approves: true},
+	{Name: "ines", Asks: true, Approves: true},
+	{Name: "ola"},
+	{Name: "remy", Asks: true},
 }
 
-// cast is everybody.
-var cast = []person{
-	{name: "mina", slack: "U0MINA", discord: "300000000000000001", asks: true, approves: true},
-	{name: "theo", slack: "U0THEO", discord: "300000000000000002", approves: true},
-	{name: "ines", slack: "U0INES", discord: "300000000000000003", asks: true, approves: true},
-	{name: "ola", slack: "U0OLA", discord: "300000000000000004"},
-	{name: "remy", slack: "U0REMY", discord: "300000000000000005", asks: true},
+// leads is what the approvers' group is called.
+const leads = "leads"
+
+// asks reports whether somebody may ask, and so be mentioned when their request ends.
+func (s *Sandbox) asks(name string) bool {
+	return slices.ContainsFunc(s.o.People, func(p bottest.Person) bool { return p.Name == name && p.Asks })
 }
 
-// askers are those who may be mentioned when their request ends.
-var askers = []string{"mina", "ines", "remy"}
-
-const (
-	leads        = "leads" // the approvers' group
-	slackLeads   = "S0LEADS"
-	slackChannel = "C0TRUST"
-
-	discordLeads   = "400000000000000001"
-	discordMods    = "400000000000000002"
-	discordChannel = "200000000000000001"
-)
-
-func (p person) on(platform bot.Platform) string {
-	if platform == slack.ID {
-		return p.slack
+// account finds somebody's user id.
+func (k *side) account(who string) (string, error) {
+	if !slices.ContainsFunc(k.cast, func(p bottest.Person) bool { return p.Name == who }) {
+		return "", fmt.Errorf("sandbox: there is nobody called %q", who)
 	}
-	return p.discord
+	return k.home.User(who), nil
 }
 
-// account finds somebody's user id on a platform.
-func account(platform bot.Platform, who string) (string, error) {
-	for _, p := range cast {
-		if p.name == who {
-			return p.on(platform), nil
+// nameOf is whom a user id or the id of the approvers' group means; the id itself where it means
+// nobody.
+func (k *side) nameOf(id string) string {
+	for _, p := range k.cast {
+		if k.home.User(p.Name) == id {
+			return p.Name
 		}
 	}
-	return "", fmt.Errorf("sandbox: there is nobody called %q", who)
-}
-
-// nameOf is whom a user id, a group's id or a role's means; the id itself where it means nobody.
-func nameOf(id string) string {
-	for _, p := range cast {
-		if p.slack == id || p.discord == id {
-			return p.name
-		}
-	}
-	if id == slackLeads || id == discordLeads {
+	if id == k.home.Leads() {
 		return leads
 	}
 	return id
 }
 
-func those(may func(person) bool, platform bot.Platform) []string {
-	var ids []string
-	for _, p := range cast {
-		if may(p) {
-			ids = append(ids, p.on(platform))
+// everyone is a roster that joins the accounts of each person.
+func (s *Sandbox) everyone() (r bot.Roster) {
+	for _, p := range s.o.People {
+		person := bot.Person{Name: p.Name}
+		for _, on := range s.o.Platforms {
+			if a, ok := s.sides[on].known.Account(s.sides[on].home.User(p.Name)); ok {
+				person.Accounts = append(person.Accounts, a)
+			}
 		}
-	}
-	return ids
-}
-
-func asks(p person) bool { return p.asks }
-
-func approves(p person) bool { return p.approves }
-
-// crowd is who may ask and approve on a platform, and where: Slack names its requesters one by one,
-// Discord by a role.
-func crowd(platform bot.Platform) bot.Crowd {
-	if platform == discord.ID {
-		return bot.Crowd{
-			Requesters: []bot.Principal{{Group: discordMods}}, Approvers: []bot.Principal{{Group: discordLeads}},
-			Channels: []string{discordChannel},
-		}
-	}
-	c := bot.Crowd{Approvers: []bot.Principal{{Group: slackLeads}}, Channels: []string{slackChannel}}
-	for _, id := range those(asks, platform) {
-		c.Requesters = append(c.Requesters, bot.Principal{User: id})
-	}
-	return c
-}
-
-// roster joins the accounts of each person.
-func roster() bot.Roster {
-	var r bot.Roster
-	for _, p := range cast {
-		r.People = append(r.People, bot.Person{Name: p.name, Accounts: []bot.Account{
-			{Platform: slack.ID, User: p.slack}, {Platform: discord.ID, Workspace: "discord", User: p.discord},
-		}})
+		r.People = append(r.People, person)
 	}
 	return r
 }
 
 // title is a name as people are shown: with a capital.
-func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
+func title(name string) string { return bottest.Person{Name: name}.Title() }
 
 func recallUser(s string) recall.UserID { return recall.UserID(s) }

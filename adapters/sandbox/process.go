@@ -11,12 +11,13 @@ import (
 	"sync"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/slack"
+	"recallbot/adapters"
+	"recallbot/adapters/platform"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
+	"recallbot/config"
 	"recallbot/recall"
 )
 
@@ -29,8 +30,7 @@ type process struct {
 	bot    *bottest.Engine
 	log    *slog.Logger
 
-	slack   *slack.Adapter
-	discord *discord.Adapter
+	adapters map[bot.Platform]platform.Adapter
 
 	serving, working context.Context // of the adapters, of the bot
 	stopServing      context.CancelFunc
@@ -43,11 +43,12 @@ type process struct {
 const connectWithin = 10 * time.Second
 
 func (s *Sandbox) start() (*process, error) {
-	p := &process{s: s, log: slog.New(s.log.handler())}
+	p := &process{s: s, log: slog.New(s.log.handler()), adapters: map[bot.Platform]platform.Adapter{}}
 	p.cut = newCut()
 	p.serving, p.stopServing = context.WithCancel(context.Background())
 	p.working, p.stopWorking = context.WithCancel(context.Background())
-	l, err := ledger.Open(p.working, "sqlite:"+s.database(), ledger.Options{Log: p.log})
+	l, err := ledger.Open(p.working, "sqlite:"+s.database(), ledger.Options{Log: p.log,
+		Clock: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	if err != nil {
 		return nil, fmt.Errorf("open the sandbox's ledger: %w", err)
 	}
@@ -56,8 +57,12 @@ func (s *Sandbox) start() (*process, error) {
 		p.ledger.Ledger = s.o.watch(l)
 	}
 	fail := func(err error) (*process, error) { return nil, errors.Join(err, p.kill()) }
+	c, err := s.config()
+	if err != nil {
+		return fail(err)
+	}
 	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(), BaseURL: s.chatURL,
+		SDKAppID: recall.SDKAppID(c.Chat.SDKAppID), SecretKey: c.Chat.SecretKey.Reveal(), BaseURL: c.Chat.BaseURL,
 		CallsPerSecond: s.o.Quota,
 		HTTPClient:     p.client(s.chat.Client()),
 	})
@@ -65,8 +70,8 @@ func (s *Sandbox) start() (*process, error) {
 		return fail(fmt.Errorf("make the Chat client: %w", err))
 	}
 	o := bot.Options{
-		App: recall.SDKAppID(s.chat.SDKAppID()), Admin: "administrator", Ledger: p.ledger, Chat: client,
-		Policy: s.o.Policy,
+		App: recall.SDKAppID(s.chat.SDKAppID()), Admin: recall.UserID(c.Chat.Admin), Ledger: p.ledger, Chat: client,
+		Policy: c.Policy,
 		Roster: s.roster, Evidence: s.o.Evidence, EvidenceTTL: s.o.EvidenceTTL, OnRequest: s.o.OnRequest,
 		Callbacks: s.o.Callbacks, Index: s.o.Index,
 		CallsPerSecond: s.o.Quota, Log: p.log,
@@ -74,12 +79,18 @@ func (s *Sandbox) start() (*process, error) {
 	if p.bot, err = bottest.NewEngine(o); err != nil {
 		return fail(err)
 	}
-	for _, platform := range s.o.Platforms {
-		surface, err := s.sides[platform].serve(p)
+	for _, id := range s.o.Platforms {
+		home := s.sides[id].home
+		a, err := s.sides[id].known.Open(platform.Wiring{Settings: c.Platforms[id], Bot: p.bot, Log: p.log,
+			Client: p.client(home.Client()), Dial: p.dial(home.Dial)})
 		if err != nil {
 			return fail(err)
 		}
-		p.bot.Attach(surface)
+		if s.o.HTTP {
+			home.Deliver(a.Handler())
+		}
+		p.adapters[id] = a
+		p.bot.Attach(a)
 	}
 	run := func(f func() error) {
 		p.running.Go(func() {
@@ -97,18 +108,15 @@ func (s *Sandbox) start() (*process, error) {
 		run(func() error { return hook.Run(p.working) })
 		s.hook.Store(hook)
 	}
-	if p.slack != nil {
+	for _, id := range s.o.Platforms {
 		p.served.Add(1)
-		run(func() error { defer p.served.Done(); return p.slack.Run(p.serving) })
-	}
-	if p.discord != nil {
-		p.served.Add(1)
-		run(func() error { defer p.served.Done(); return p.discord.Run(p.serving) })
+		run(func() error { defer p.served.Done(); return p.adapters[id].Run(p.serving) })
 	}
 	for end := time.Now().Add(connectWithin); ; time.Sleep(10 * time.Millisecond) {
 		up := true
-		for _, platform := range s.o.Platforms {
-			up = up && s.sides[platform].up(p)
+		for _, id := range s.o.Platforms {
+			trouble, _ := p.adapters[id].Trouble()
+			up = up && (trouble == "" || s.unready) && s.sides[id].home.Connected(s.o.HTTP)
 		}
 		if up {
 			return p, nil
@@ -117,6 +125,30 @@ func (s *Sandbox) start() (*process, error) {
 			return fail(fmt.Errorf("sandbox: the bot was not connected within %v; its log:\n%s", connectWithin, s.log))
 		}
 	}
+}
+
+// config is the configuration of the bot in this world: what its environment says, with the policy
+// of the options.
+func (s *Sandbox) config() (config.Config, error) {
+	env := []string{
+		fmt.Sprintf("CHAT_SDK_APP_ID=%d", s.chat.SDKAppID()), "CHAT_SECRET_KEY=" + s.chat.SecretKey(),
+		"CHAT_BASE_URL=" + s.chatURL,
+	}
+	for _, id := range s.o.Platforms {
+		for name, value := range s.sides[id].home.Environment(s.o.HTTP) {
+			env = append(env, name+"="+value)
+		}
+	}
+	c, err := config.Load(context.Background(), env, adapters.Configurations())
+	if err != nil {
+		return c, fmt.Errorf("configure the bot of the sandbox: %w", err)
+	}
+	crowds := c.Policy.Crowds
+	c.Policy = s.o.Policy
+	if c.Policy.Crowds = crowds; s.crowds != nil {
+		c.Policy.Crowds = s.crowds
+	}
+	return c, nil
 }
 
 // stop ends the process in order: nothing more comes in, then what was begun is finished.

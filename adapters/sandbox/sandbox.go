@@ -1,12 +1,12 @@
 // Package sandbox is the bot with a world around it: the real adapters, libraries and ledger, on a
 // Slack workspace, a Discord guild and a Chat service in memory, and the people who use them.
 //
-// It serves two. Conversations (package bottest) are told in it, in process, within a synctest
-// bubble; Sandbox is their bottest.World. And Demo, which is "recallbot demo", plays the whole flow
-// on loopback TCP in real time.
+// It serves three. Conversations (package bottest) are told in it, in process, within a synctest
+// bubble; Sandbox is their bottest.World. Demo, which is "recallbot demo", plays the whole flow on
+// loopback TCP in real time. And people play in it on a page in a browser (package practice).
 //
 // In it live Mina and Ines, who may ask and approve; Theo, who may approve; Remy, who may ask; and
-// Ola, who may do neither. They share the channel #trust on both platforms. In the Chat service the
+// Ola, who may do neither. They share the channel #trust on each platform. In the Chat service the
 // group @TGS#2J4SZEAEL has the messages 1 to 103, and it is about the last four.
 //
 // The process of the bot can be killed: from that moment on nothing that it does reaches the
@@ -28,28 +28,31 @@ import (
 	"sync/atomic"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/slack"
+	"recallbot/adapters"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
+	"recallbot/bot/bottest"
 	"recallbot/recall/recalltest"
 )
 
 // Group is the group that the people of the sandbox look after.
 const Group = "@TGS#2J4SZEAEL"
 
-// Options is what a Sandbox is made of. The zero value has both platforms, in process, and the
+// Options is what a Sandbox is made of. The zero value has every platform, in process, and the
 // default policy.
 type Options struct {
-	Platforms []bot.Platform // none: both
+	Platforms []bot.Platform   // none: all
+	People    []bottest.Person // none: those of the package comment
+	// Bare leaves the Chat service without a group: whoever made the world furnishes it.
+	Bare bool
 	// Loopback puts the three services on TCP ports of 127.0.0.1. Otherwise nothing needs a
 	// network, and the sandbox may be used in a synctest bubble.
 	Loopback bool
-	// HTTP has the platforms post what people do, signed, in place of Socket Mode and the Gateway.
-	// Not with Loopback.
+	// HTTP has the platforms post what people do, signed, where there is a choice. Not with
+	// Loopback.
 	HTTP     bool
 	Policy   bot.Policy // the zero Policy: the default one; who may do what is set by the sandbox
-	Roster   bool       // joins the accounts that one person has on both platforms
+	Roster   bool       // joins the accounts that one person has on the platforms
 	Evidence bot.Evidence
 	// EvidenceTTL is how long text is kept; 0: 720 h. OnRequest keeps it off the cards.
 	EvidenceTTL time.Duration
@@ -69,8 +72,11 @@ type Options struct {
 	// Resends says that a message may be recalled twice: where history cannot be read, a lost
 	// answer leaves no other way.
 	Resends bool
-	// Validate checks what is sent to Discord; see discordtest.Guild.
-	Validate func(method, route string, body []byte) error
+	// Documents is a folder with what platforms publish about their API; see bottest.NewHome.
+	Documents string
+	// Pages, if not "", is where each card that is shown is written as a page for a browser: the
+	// beginning of a path, to which the platform and a number are added.
+	Pages string
 	// Log gets a copy of what the bot logs; nil for nobody.
 	Log *slog.Logger
 
@@ -159,11 +165,17 @@ func Staged(platforms []string, settings [][2]string) (Options, error) {
 type Sandbox struct {
 	o     Options
 	chat  *recalltest.Service
-	sides map[bot.Platform]side
+	sides map[bot.Platform]*side
 	dir   string
 	log   *journal
-	// roster is the bot's from its next start on.
-	roster bot.Roster
+	pages int // that were written
+	// From its next start on the bot has this roster, and these crowds in place of those that the
+	// platforms' variables name. unready says that it will not be ready then.
+	roster  bot.Roster
+	crowds  map[bot.Platform]bot.Crowd
+	unready bool
+
+	ahead atomic.Int64 // how far the ledger's clock is pushed, in nanoseconds
 
 	chatURL string
 	stops   []func()
@@ -181,37 +193,35 @@ const latency = 40 * time.Millisecond
 // Close it.
 func New(o Options) (*Sandbox, error) {
 	if len(o.Platforms) == 0 {
-		o.Platforms = []bot.Platform{slack.ID, discord.ID}
+		o.Platforms = adapters.IDs()
+	}
+	if len(o.People) == 0 {
+		o.People = cast
 	}
 	if o.Policy.Approvals == 0 {
 		o.Policy = bot.DefaultPolicy()
 	}
-	o.Policy.Crowds = map[bot.Platform]bot.Crowd{}
 	dir, err := os.MkdirTemp(o.Folder, "recallbot-sandbox-")
 	if err != nil {
 		return nil, fmt.Errorf("make the sandbox's folder: %w", err)
 	}
-	s := &Sandbox{o: o, dir: dir, sides: map[bot.Platform]side{}, log: &journal{to: o.Log}}
-	if o.Roster {
-		s.roster = roster()
-	}
+	s := &Sandbox{o: o, dir: dir, sides: map[bot.Platform]*side{}, log: &journal{to: o.Log}}
 	s.chat = recalltest.New(recalltest.Options{Latency: latency})
 	s.chatURL = recalltest.URL
 	if o.Loopback {
 		url, stop := s.chat.Start()
 		s.chatURL, s.stops = url, append(s.stops, stop)
 	}
-	s.furnish()
-	for _, p := range o.Platforms {
-		switch p {
-		case slack.ID:
-			s.sides[p] = newSlackSide(s)
-		case discord.ID:
-			s.sides[p] = newDiscordSide(s)
-		default:
-			return nil, errors.Join(fmt.Errorf("sandbox: no platform %q", p), s.Close())
+	if !o.Bare {
+		s.furnish()
+	}
+	for _, id := range o.Platforms {
+		if err := s.add(id); err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
-		s.o.Policy.Crowds[p] = crowd(p)
+	}
+	if o.Roster {
+		s.roster = s.everyone()
 	}
 	if err := s.Start(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -220,6 +230,25 @@ func New(o Options) (*Sandbox, error) {
 		s.chat.Change(func(o *recalltest.Options) { o.Callbacks = s.callbacks() })
 	}
 	return s, nil
+}
+
+// add makes a platform.
+func (s *Sandbox) add(id bot.Platform) error {
+	for _, known := range adapters.Platforms {
+		if known.ID != id {
+			continue
+		}
+		home, err := known.NewHome(s.o.People, s.o.Documents)
+		if err != nil {
+			return err
+		}
+		if s.o.Loopback {
+			s.stops = append(s.stops, home.Start())
+		}
+		s.sides[id] = newSide(known, home, s.o.People)
+		return nil
+	}
+	return fmt.Errorf("sandbox: no platform %q", id)
 }
 
 // Stop ends the bot's process in order, as SIGTERM does.
@@ -287,14 +316,14 @@ func (s *Sandbox) Close() error {
 		if side == nil {
 			continue
 		}
-		add(string(p)+" complains", side.complaints()...)
+		add(string(p)+" complains", side.Complaints()...)
 		for _, ping := range side.pinged() {
-			if ping.who != leads && !(ping.inThread && slices.Contains(askers, ping.who)) {
+			if ping.who != leads && !(ping.inThread && s.asks(ping.who)) {
 				add(string(p)+" pinged somebody", ping.String())
 			}
 		}
-		secrets = append(secrets, side.secrets()...)
-		side.close()
+		secrets = append(secrets, side.home.Secrets()...)
+		side.home.Close()
 	}
 	if !s.o.Resends {
 		for _, m := range s.chat.RecalledMoreThanOnce() {
@@ -316,15 +345,39 @@ func (s *Sandbox) Close() error {
 func (s *Sandbox) database() string { return filepath.Join(s.dir, "recallbot.db") }
 
 // side returns a platform of this world.
-func (s *Sandbox) side(on string) (side, error) {
+func (s *Sandbox) side(on string) (*side, error) {
 	if side := s.sides[bot.Platform(on)]; side != nil {
 		return side, nil
 	}
 	return nil, fmt.Errorf("sandbox: %q is not in this world", on)
 }
 
-// view reads the ledger.
-func (s *Sandbox) view(fn func(tx bot.Tx) error) error {
+// Service is the Chat service.
+func (s *Sandbox) Service() *recalltest.Service { return s.chat }
+
+// Home is a platform of this world; nil where it is not in it.
+func (s *Sandbox) Home(on bot.Platform) bottest.Home {
+	if side := s.sides[on]; side != nil {
+		return side.home
+	}
+	return nil
+}
+
+// Push pushes the clock of the ledger, by which deadlines and reminders are told, and wakes
+// whatever waits for a time. The clocks of the platforms and of the Chat service do not move.
+func (s *Sandbox) Push(d time.Duration) error {
+	s.ahead.Add(int64(d))
+	if s.now == nil {
+		return nil
+	}
+	return s.now.ledger.Tx(context.Background(), func(tx bot.Tx) error {
+		tx.Wake(bot.WakePreparer, bot.WakeRunner, bot.WakeTeller, bot.WakeTimer)
+		return nil
+	})
+}
+
+// View reads the ledger of the process that runs.
+func (s *Sandbox) View(fn func(tx bot.Tx) error) error {
 	if s.now == nil {
 		return errors.New("sandbox: the bot does not run")
 	}
@@ -334,7 +387,7 @@ func (s *Sandbox) view(fn func(tx bot.Tx) error) error {
 // Requests are the ids of all requests, oldest first.
 func (s *Sandbox) Requests() ([]string, error) {
 	var ids []string
-	err := s.view(func(tx bot.Tx) error {
+	err := s.View(func(tx bot.Tx) error {
 		ids = nil
 		all, err := tx.Requests(bot.Query{Limit: 1000})
 		for _, r := range slices.Backward(all) {
@@ -429,6 +482,31 @@ func (s *Sandbox) Redeliver(on string) error {
 	return side.redeliver()
 }
 
+// Bar keeps the bot from posting in the channel, or lets it again.
+func (s *Sandbox) Bar(on string, barred bool) error {
+	side, err := s.side(on)
+	if err == nil {
+		side.home.Bar(barred)
+	}
+	return err
+}
+
+// Erase deletes the card of a request, as a moderator can.
+func (s *Sandbox) Erase(on, id string) error {
+	side, err := s.side(on)
+	if err != nil {
+		return err
+	}
+	if id, err = s.newest(id); err != nil {
+		return err
+	}
+	m, err := side.find(id)
+	if err == nil {
+		side.home.Erase(m.Ref)
+	}
+	return err
+}
+
 // Card draws a request's card as everybody sees it.
 func (s *Sandbox) Card(on, id string) (string, error) {
 	side, err := s.side(on)
@@ -438,7 +516,13 @@ func (s *Sandbox) Card(on, id string) (string, error) {
 	if id, err = s.newest(id); err != nil {
 		return "", err
 	}
-	return side.card(id)
+	m, err := side.find(id)
+	if err == nil && s.o.Pages != "" {
+		s.pages++
+		page := bottest.Document(side.home, m.HTML(""))
+		err = os.WriteFile(fmt.Sprintf("%s.%s.%d.html", s.o.Pages, side.known.ID, s.pages), []byte(page), 0o666)
+	}
+	return m.Picture, err
 }
 
 // Thread draws what stands in the thread of a request's card.

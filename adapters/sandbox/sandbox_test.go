@@ -3,6 +3,8 @@ package sandbox_test
 import (
 	"bytes"
 	"context"
+	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,23 +18,61 @@ import (
 
 var _ bottest.World = (*sandbox.Sandbox)(nil)
 
-// TestDemo runs the demo as "recallbot demo" does: on loopback, in real time. It leaves nothing
-// behind.
+// timed keeps what is written, and when words in it were complete.
+type timed struct {
+	bytes.Buffer
+	words string
+	took  time.Duration
+	began time.Time
+}
+
+func (w *timed) Write(b []byte) (int, error) {
+	n, err := w.Buffer.Write(b)
+	if w.took == 0 && strings.Contains(w.String(), w.words) {
+		w.took = time.Since(w.began)
+	}
+	return n, err
+}
+
+func played(flags ...string) (func(context.Context, io.Writer) error, error) {
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	play := sandbox.Demo(set)
+	return play, set.Parse(flags)
+}
+
+// TestDemo runs the demo as "recallbot demo --both" does: on loopback, in real time. It prints
+// plain text as it happens, and leaves nothing behind.
 func TestDemo(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	before := runtime.NumGoroutine()
-	var out bytes.Buffer
-	if err := sandbox.Demo(t.Context(), &out); err != nil {
+	play, err := played("--both")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := timed{words: "[Approve] [Reject] [Show all]\n", began: time.Now()}
+	if err := play(t.Context(), &out); err != nil {
 		t.Fatalf("%v\nafter printing:\n%s", err, out.String())
 	}
 	for _, words := range []string{
 		"Mina types: /recall", "someone else has to approve", "not found (10030)", "answer lost, verified",
-		"Receipt 1 for", "Receipt 2 for", "All of it was checked",
+		"Recall 12 messages in Lounge?\n", "All of it was checked", "Slack, #trust", "Discord, #trust",
 	} {
 		if !strings.Contains(out.String(), words) {
 			t.Errorf("the demo does not print %q", words)
 		}
+	}
+	if n := strings.Count(out.String(), "Receipt 1 for R-"); n != 2 || strings.Contains(out.String(), "Receipt 2") {
+		t.Errorf("the demo has %d first receipts", n)
+	}
+	for _, mark := range []string{"\x1b", "`", "*", "<", "‹", "_", "(!)"} {
+		if strings.Contains(out.String(), mark) {
+			t.Errorf("the demo prints the mark %q", mark)
+		}
+	}
+	// How soon, the check of the program says (.ci/practice): here a watched build may be slow.
+	if all := time.Since(out.began); out.took == 0 || out.took > all/2 {
+		t.Errorf("the first card is shown after %v of %v", out.took, all)
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
@@ -49,9 +89,16 @@ func TestDemo(t *testing.T) {
 func TestDemoCanceled(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	ctx := canceled(t)
-	if err := sandbox.Demo(ctx, &bytes.Buffer{}); err == nil {
+	play, err := played("--discord")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := play(canceled(t), &out); err == nil {
 		t.Error("an interrupted demo succeeded")
+	}
+	if strings.Contains(out.String(), "Slack") {
+		t.Errorf("Slack is played as well:\n%s", out.String())
 	}
 	if left, err := filepath.Glob(filepath.Join(folder, "*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -9,43 +9,23 @@ import (
 	"sync"
 	"time"
 
+	"recallbot/adapters"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 )
 
-// side is one platform: the bot's adapter there, and its people.
-type side interface {
-	serve(p *process) (bot.Surface, error)
-	up(p *process) bool
-
-	write(who, line string) error
-	press(who, button, id string, values map[string]string, finish bool) error
-	fill(who string, values map[string]string) error
-	keep()
-	pressKept(who, button, id string, values map[string]string) error
-	redeliver() error
-
-	card(id string) (string, error)
-	thread(id string) (string, error)
-	whispers(who string) ([]string, error)
-	pinged() []ping
-
-	complaints() []string
-	secrets() []string
-	close()
-}
-
-// people are those of one platform, by the names that scripts have for them and for requests, and
-// what each has seen.
-type people struct {
+// side is one platform in the world: its people, by the names that scripts have for them and for
+// requests, and what each has seen.
+type side struct {
 	bottest.People
-	platform bot.Platform
-	channel  string
+	home  bottest.Home
+	cast  []bottest.Person
+	known adapters.Platform
 
 	*memory
 }
 
-// memory is what changes of people.
+// memory is what changes of a side.
 type memory struct {
 	mu   sync.Mutex
 	last bottest.Deed
@@ -53,13 +33,13 @@ type memory struct {
 	kept map[string]bottest.Shown // cards, by request
 }
 
-func newPeople(p bot.Platform, there bottest.People, channel string) people {
-	return people{People: there, platform: p, channel: channel,
+func newSide(known adapters.Platform, home bottest.Home, cast []bottest.Person) *side {
+	return &side{People: home.People(), home: home, cast: cast, known: known,
 		memory: &memory{seen: map[string]string{}, kept: map[string]bottest.Shown{}}}
 }
 
 // done waits until the bot has acknowledged what a person did.
-func (k people) done(d bottest.Deed) error {
+func (k *side) done(d bottest.Deed) error {
 	k.mu.Lock()
 	k.last = d
 	k.mu.Unlock()
@@ -72,28 +52,28 @@ func awaited(d bottest.Deed) error {
 	return d.Wait(ctx)
 }
 
-func (k people) write(who, line string) error {
-	user, err := account(k.platform, who)
+func (k *side) write(who, line string) error {
+	user, err := k.account(who)
 	if err != nil {
 		return err
 	}
-	return k.done(k.Type(user, k.channel, line))
+	return k.done(k.Type(user, k.home.Channel(), line))
 }
 
 // find returns the card of a request: a message of the bot in the channel itself that is no answer
 // to another.
-func (k people) find(id string) (bottest.Shown, error) {
-	for _, m := range slices.Backward(k.Channel(k.channel)) {
+func (k *side) find(id string) (bottest.Shown, error) {
+	for _, m := range slices.Backward(k.Channel(k.home.Channel())) {
 		if m.Bot && !m.Reply && about(m.Picture) == id {
 			return m, nil
 		}
 	}
-	return bottest.Shown{}, fmt.Errorf("sandbox: there is no card of %s on %s", id, k.platform)
+	return bottest.Shown{}, fmt.Errorf("sandbox: there is no card of %s on %s", id, k.known.ID)
 }
 
 // findFor is the card of a request as somebody sees it: the one in the channel, else one that was
 // shown to them alone.
-func (k people) findFor(user, id string) (bottest.Shown, error) {
+func (k *side) findFor(user, id string) (bottest.Shown, error) {
 	card, err := k.find(id)
 	if err == nil {
 		return card, nil
@@ -106,18 +86,22 @@ func (k people) findFor(user, id string) (bottest.Shown, error) {
 	return bottest.Shown{}, err
 }
 
-// onPage reports whether a button stands under a page of messages, which is about no request.
+// onPage reports whether a button stands below what one person alone sees and is about no request:
+// below a page of messages, or below lines. One without a name is named by its label.
 func onPage(button string) bool {
-	return slices.Contains([]string{"next", "previous", "recall"}, button)
+	return slices.Contains([]string{"next", "previous", "recall", "use", "use_1", "use_2", "back", "sweep"}, button)
 }
 
-func (k people) press(who, button, id string, values map[string]string, finish bool) error {
-	user, err := account(k.platform, who)
+func (k *side) press(who, button, id string, values map[string]string, finish bool) error {
+	user, err := k.account(who)
 	if err != nil {
 		return err
 	}
-	if onPage(button) {
-		return k.done(k.PressAlone(user, bottest.Labels[button]))
+	if label, named := bottest.Labels[button]; onPage(button) || !named {
+		if !named {
+			label = button
+		}
+		return k.done(k.PressAlone(user, label))
 	}
 	on, err := k.findFor(user, id)
 	if err != nil {
@@ -129,7 +113,7 @@ func (k people) press(who, button, id string, values map[string]string, finish b
 
 // opening does what may open a form, and with finish fills that in and sends it. Where another
 // answer comes in its place there is none.
-func (k people) opening(user, button string, values map[string]string, finish bool, do func() bottest.Deed) error {
+func (k *side) opening(user, button string, values map[string]string, finish bool, do func() bottest.Deed) error {
 	before := k.private(user)
 	d := do()
 	if err := k.done(d); err != nil {
@@ -148,7 +132,7 @@ func (k people) opening(user, button string, values map[string]string, finish bo
 
 // private counts what was shown to somebody alone; a window that says that it is being checked who
 // they are does not count.
-func (k people) private(user string) (n int) {
+func (k *side) private(user string) (n int) {
 	for _, m := range k.Alone(user) {
 		if !m.Window || !strings.Contains(m.Picture, "Checking") {
 			n++
@@ -161,7 +145,7 @@ var number = regexp.MustCompile(`[0-9][0-9,]*`)
 
 // send fills in a form. The number of messages is read off its title, as a person would, where
 // values does not name it.
-func (k people) send(user string, f bottest.Form, values map[string]string) error {
+func (k *side) send(user string, f bottest.Form, values map[string]string) error {
 	in := map[string]string{}
 	for _, name := range f.Inputs {
 		if v, ok := values[name]; ok {
@@ -173,28 +157,28 @@ func (k people) send(user string, f bottest.Form, values map[string]string) erro
 	return k.done(k.Send(user, f, in))
 }
 
-func (k people) fill(who string, values map[string]string) error {
-	user, err := account(k.platform, who)
+func (k *side) fill(who string, values map[string]string) error {
+	user, err := k.account(who)
 	if err != nil {
 		return err
 	}
 	f, ok := k.Form(user)
 	if !ok {
-		return fmt.Errorf("sandbox: %s has no form open on %s", who, k.platform)
+		return fmt.Errorf("sandbox: %s has no form open on %s", who, k.known.ID)
 	}
 	return k.send(user, f, values)
 }
 
-func (k people) keep() {
-	for _, m := range k.Channel(k.channel) {
+func (k *side) keep() {
+	for _, m := range k.Channel(k.home.Channel()) {
 		if id := about(m.Picture); id != "" && !m.Reply {
 			k.kept[id] = m
 		}
 	}
 }
 
-func (k people) pressKept(who, button, id string, values map[string]string) error {
-	user, err := account(k.platform, who)
+func (k *side) pressKept(who, button, id string, values map[string]string) error {
+	user, err := k.account(who)
 	if err != nil {
 		return err
 	}
@@ -206,19 +190,14 @@ func (k people) pressKept(who, button, id string, values map[string]string) erro
 		func() bottest.Deed { return k.PressOlder(user, card, bottest.Labels[button]) })
 }
 
-func (k people) redeliver() error {
+func (k *side) redeliver() error {
 	if k.last == nil {
-		return fmt.Errorf("sandbox: nobody did anything on %s yet", k.platform)
+		return fmt.Errorf("sandbox: nobody did anything on %s yet", k.known.ID)
 	}
 	return awaited(k.last.Again())
 }
 
-func (k people) card(id string) (string, error) {
-	m, err := k.find(id)
-	return m.Picture, err
-}
-
-func (k people) thread(id string) (string, error) {
+func (k *side) thread(id string) (string, error) {
 	card, err := k.find(id)
 	if err != nil {
 		return "", err
@@ -233,20 +212,27 @@ func (k people) thread(id string) (string, error) {
 	return b.String(), nil
 }
 
-func (k people) whispers(who string) ([]string, error) {
-	user, err := account(k.platform, who)
+func (k *side) whispers(who string) ([]string, error) {
+	user, err := k.account(who)
 	if err != nil {
 		return nil, err
 	}
-	return k.hears(user), nil
+	return pictures(k.hears(user)), nil
+}
+
+func pictures(shown []bottest.Shown) (l []string) {
+	for _, m := range shown {
+		l = append(l, m.Picture)
+	}
+	return l
 }
 
 // hears is what a user alone has been shown, or shown anew, since the last call.
-func (k people) hears(user string) (heard []string) {
+func (k *side) hears(user string) (heard []bottest.Shown) {
 	for _, m := range k.Alone(user) {
 		if key := user + " " + m.ID; k.seen[key] != m.Picture {
 			k.seen[key] = m.Picture
-			heard = append(heard, m.Picture)
+			heard = append(heard, m)
 		}
 	}
 	return heard
@@ -265,14 +251,12 @@ func (p ping) String() string {
 	return "@" + p.who + " in the channel"
 }
 
-func (k people) pinged() (l []ping) {
+func (k *side) pinged() (l []ping) {
 	for _, n := range k.Notified() {
-		l = append(l, ping{who: nameOf(n.Who), inThread: n.InThread})
+		l = append(l, ping{who: k.nameOf(n.Who), inThread: n.InThread})
 	}
 	return l
 }
-
-func (k people) complaints() []string { return k.Complaints() }
 
 // excerpt returns the beginning of a file, drawn below the message that shares it.
 func excerpt(content []byte) string {

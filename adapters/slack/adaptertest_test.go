@@ -99,7 +99,7 @@ func (r *slackRig) Bot() *adaptertest.Bot { return r.bot }
 func (r *slackRig) Surface() bot.Surface { return r.a }
 
 func (r *slackRig) Can() adaptertest.Abilities {
-	return adaptertest.Abilities{Confirms: true, Checks: true}
+	return adaptertest.Abilities{Phone: &slack.Phone, Confirms: true, Checks: true}
 }
 
 func (r *slackRig) Act(c adaptertest.Typed) intake.Act {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,8 @@ import (
 
 // ephemeral is the part of an acknowledgement or of an answer to a response_url that makes it a
 // message for one person alone.
-func ephemeral(lines []bot.Line) *response {
-	return message(summary(lines...), lineBlocks(lines, messageSize))
+func ephemeral(lines []bot.Line, offer *intake.Offer) *response {
+	return message(summary(lines...), append(lineBlocks(lines, messageSize), offerBlocks(offer)...))
 }
 
 // response is a message for an acknowledgement or a response_url whose text is plain. The library
@@ -62,17 +63,17 @@ func says(answer intake.Answer) bool {
 func directly(d delivery, answer intake.Answer) any {
 	switch {
 	case d.command && says(answer) && len(answer.Lines) > 0:
-		return ephemeral(answer.Lines)
+		return ephemeral(answer.Lines, answer.Offer)
 	case d.command && answer.Kind == intake.ShowCard && answer.Card != nil && len(answer.Lines) == 0:
 		return message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize))
 	case !d.form:
 		return nil
-	case answer.Kind == intake.Whisper && answer.Refused != "" && len(d.inputs) > 0:
+	case answer.Kind == intake.Whisper && slices.Contains(d.inputs, answer.Input):
 		return slackgo.NewErrorsViewSubmissionResponse(map[string]string{
-			inputOf(answer.Refused, d.inputs): ellipsis(linesText(answer.Lines), maxSummary),
+			answer.Input: ellipsis(linesText(answer.Lines), maxSummary),
 		})
 	case answer.Kind == intake.Whisper:
-		return updateResponse(linesView(d, answer.Lines))
+		return updateResponse(linesView(d, answer.Lines, answer.Offer))
 	case answer.Kind == intake.ShowForm && answer.Form != nil:
 		return updateResponse(formView(d, *answer.Form))
 	case answer.Kind == intake.ShowPage && answer.Page != nil:
@@ -93,49 +94,37 @@ func linesText(lines []bot.Line) string {
 	return strings.Join(parts, " ")
 }
 
-// inputOf returns the input of a form at which a refusal is shown.
-func inputOf(refused string, inputs []string) string {
-	has := func(name string) bool {
-		for _, i := range inputs {
-			if i == name {
-				return true
-			}
-		}
-		return false
-	}
-	for _, name := range []string{"reason", "topic", "group", "count"} {
-		if strings.Contains(refused, name) && has(name) {
-			return name
-		}
-	}
-	for _, name := range []string{"what", "group", "count", "reason"} {
-		if has(name) {
-			return name
-		}
-	}
-	return inputs[0]
-}
-
 func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) error {
+	if answer.Kind == intake.ShowPage || answer.Kind == intake.ShowCard {
+		// Reading the messages may have taken a minute.
+		at := d.event.Place
+		var err error
+		if at.Trouble, err = a.sightTrouble(ctx, at.Channel, d.event.By.User); err != nil {
+			at.Trouble = bot.TroubleUnknown
+		}
+		if no, ok := a.o.Bot.PolicyNow().MayBeUsedIn(at).(*bot.Refusal); ok && at.Trouble != "" {
+			return a.tell(ctx, d, []bot.Line{no.Why}, nil)
+		}
+	}
 	switch {
 	case silent(answer):
 		if d.view == "" || !d.form {
 			return nil
 		}
-		return a.tell(ctx, d, []bot.Line{bot.Say("window.done")}) // into the window that says Checking
+		return a.tell(ctx, d, []bot.Line{bot.Say("window.done")}, nil) // into the window that says Checking
 	case answer.Kind == intake.ShowForm && answer.Form != nil:
 		if a.window(ctx, d, formView(d, *answer.Form)) == nil {
 			return nil
 		}
-		return a.tell(ctx, d, []bot.Line{bot.Say("window.late")})
+		return a.tell(ctx, d, []bot.Line{bot.Say("window.late")}, nil)
 	case answer.Kind == intake.ShowPage && answer.Page != nil:
 		if a.window(ctx, d, pageView(d, *answer.Page)) == nil {
 			return nil
 		}
-		return a.whisper(ctx, d, message(summary(answer.Page.Title), pageBlocks(*answer.Page, messageSize)), alone)
+		return a.whisper(ctx, d, message(summary(answer.Page.Title), pageBlocks(*answer.Page, messageSize)), content)
 	case answer.Kind == intake.ShowCard && answer.Card != nil:
 		if err := a.whisper(ctx, d, message(cardText(*answer.Card), cardBlocks(*answer.Card, false, messageSize)),
-			alone); err != nil {
+			content); err != nil {
 			return err
 		}
 		for i, part := range noteParts(bot.Note{Lines: answer.Lines}) {
@@ -145,7 +134,7 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) er
 			if len(part.Lines) == 0 {
 				break
 			}
-			if err := a.whisper(ctx, d, ephemeral(part.Lines), alone); err != nil {
+			if err := a.whisper(ctx, d, ephemeral(part.Lines, nil), words); err != nil {
 				return err
 			}
 		}
@@ -154,53 +143,107 @@ func (a *Adapter) give(ctx context.Context, d delivery, answer intake.Answer) er
 	if len(answer.Lines) == 0 {
 		return nil
 	}
-	return a.tell(ctx, d, answer.Lines)
+	if answer.Kind == intake.Changed && d.event.Act.OfLines() {
+		m := ephemeral(answer.Lines, answer.Offer)
+		m.ReplaceOriginal = true
+		return a.whisper(ctx, d, m, words)
+	}
+	return a.tell(ctx, d, answer.Lines, answer.Offer)
 }
 
-// tell shows lines to the person alone: in the window that is open for the event, or as a message.
-func (a *Adapter) tell(ctx context.Context, d delivery, lines []bot.Line) error {
-	if d.view != "" && a.window(ctx, d, linesView(d, lines)) == nil {
+// tell shows lines, and buttons for what is offered, to the person alone: in the window that is
+// open for the event, or as a message.
+func (a *Adapter) tell(ctx context.Context, d delivery, lines []bot.Line, offer *intake.Offer) error {
+	if d.view != "" && a.window(ctx, d, linesView(d, lines, offer)) == nil {
 		return nil
 	}
-	return a.whisper(ctx, d, ephemeral(lines), orInThread)
+	return a.whisper(ctx, d, ephemeral(lines, offer), words)
 }
 
 // mostParts is how many messages follow a card that only one person sees.
 const mostParts = 4
 
-// These constants say where a message may go when Slack no longer shows it to the person alone. A
-// message with messages of the group is shown to nobody else.
+// These constants say whether a message for one person has messages of the group in it.
 const (
-	alone      = false
-	orInThread = true
+	content = true
+	words   = false
 )
 
-// whisper shows a message to the person alone: by the response_url, else as an ephemeral message,
-// else, if that is permitted, in the thread of the card.
-func (a *Adapter) whisper(ctx context.Context, d delivery, m *response, inThread bool) error {
+// whisper shows a message to the person alone, in the first of the ways of reach that works. If
+// none does, a line in the thread of the card, or in the channel, says where to look. A message
+// with messages of the group is not sent as a direct message, which Slack announces with its words.
+func (a *Adapter) whisper(ctx context.Context, d delivery, m *response, content bool) error {
+	channel, user := d.event.Place.Channel, d.event.By.User
+	err := a.reach(ctx, d.event.Reply, channel, user, m, !content)
+	if err != nil && content {
+		err = a.reach(ctx, "", channel, user, ephemeral([]bot.Line{bot.Say("answer.unshown")}, nil), true)
+	}
+	if err == nil || isDirect(channel) || channel == "" {
+		return err
+	}
+	return a.aloud(ctx, channel, d.event.Act.Card.Message, d.event.By, intake.Unanswered(d.event))
+}
+
+// reach shows a message to one person alone: by a response_url, else as an ephemeral message, else,
+// with direct, as a direct message.
+func (a *Adapter) reach(ctx context.Context, reply, channel, user string, m *response, direct bool) error {
 	err := errNoReply
-	if d.event.Reply != "" {
-		if err = a.respond(ctx, d.event.Reply, m); err == nil {
+	if reply != "" {
+		if err = a.respond(ctx, reply, m); err == nil {
 			return nil
 		}
 	}
-	channel := d.event.Place.Channel
 	options := []slackgo.MsgOption{
 		slackgo.MsgOptionText(m.Text, false), slackgo.MsgOptionBlocks(m.Blocks.BlockSet...),
 		slackgo.MsgOptionParse(false), slackgo.MsgOptionDisableMarkdown(),
-		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
 	}
-	if !isDirect(channel) {
-		if _, e := a.api.PostEphemeralContext(ctx, channel, d.event.By.User, options...); e == nil {
+	if !isDirect(channel) && channel != "" {
+		if _, e := a.api.PostEphemeralContext(ctx, channel, user, options...); e == nil {
 			return nil
 		}
 	}
-	if ts := d.event.Act.Card.Message; ts != "" && inThread {
-		if _, _, e := a.api.PostMessageContext(ctx, channel, append(options, slackgo.MsgOptionTS(ts))...); e == nil {
-			return nil
-		}
+	if direct {
+		// Slack takes a user's id for the direct conversation with them.
+		_, _, err = a.api.PostMessageContext(ctx, user, append(options, slackgo.MsgOptionDisableLinkUnfurl(),
+			slackgo.MsgOptionDisableMediaUnfurl())...)
 	}
 	return err
+}
+
+// aloud posts a line that mentions one person where everybody reads it: in the thread of a card, or
+// in the channel if there is none.
+func (a *Adapter) aloud(ctx context.Context, channel, thread string, to bot.Account, l bot.Line) error {
+	part := noteParts(bot.Note{Mention: &to, Lines: []bot.Line{l}})[0]
+	o := options(summary(part.Lines...), noteBlocks(part, messageSize))
+	_, err := a.post(ctx, channel, thread, o...)
+	if thread != "" && errors.Is(err, bot.ErrGone) {
+		_, err = a.post(ctx, channel, "", o...)
+	}
+	return err
+}
+
+// repliesFor is how long the response_url of what a person did last is remembered, by which they
+// can be told something where the bot may not post. Slack takes it for half an hour.
+const repliesFor = 29 * time.Minute
+
+// Whisper tells a person something alone: by the response_url of what they did last, as an
+// ephemeral message, or as a direct message. If none of these works, everybody reads w.Aloud.
+func (a *Adapter) Whisper(ctx context.Context, w bot.Whisper) error {
+	reply := ""
+	if v, ok := a.asked.Get("reply " + w.To.User); ok {
+		reply = v.(string)
+	}
+	err := a.reach(ctx, reply, w.At.Channel, w.To.User, ephemeral(w.Lines, nil), true)
+	if err == nil {
+		return nil
+	}
+	if err = a.classify(err); !errors.Is(err, bot.ErrForbidden) && !errors.Is(err, bot.ErrRefused) {
+		return fmt.Errorf("sending a direct message on Slack: %w", err)
+	}
+	if err := a.aloud(ctx, w.At.Channel, w.Card.Message, w.To, w.Aloud); err != nil {
+		return fmt.Errorf("telling a person on Slack: %w", a.classify(err))
+	}
+	return nil
 }
 
 var (
@@ -208,6 +251,10 @@ var (
 	errBadReply   = errors.New("the response_url is not Slack's")
 	errReplyEnded = errors.New("the response_url is not taken any more")
 )
+
+// replyWithin is the longest pause that is made before a person is answered by the same way again.
+// Where Slack asks for a longer one, the next way is taken.
+const replyWithin = defaultLater
 
 // respond posts to a response_url, and repeats the post after a temporary failure. Its errors do
 // not contain the address.
@@ -228,7 +275,7 @@ func (a *Adapter) respond(ctx context.Context, to string, m *response) error {
 		if pause == 0 {
 			pause = 500 * time.Millisecond << attempt
 		}
-		if sleep(ctx, pause) != nil {
+		if pause > replyWithin || sleep(ctx, pause) != nil {
 			return err
 		}
 	}

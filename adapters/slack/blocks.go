@@ -25,6 +25,7 @@ const (
 	maxModalTitle  = 24   // of a modal's title and of its buttons
 	maxConfirm     = 300  // of a confirmation's text
 	maxPlaceholder = 150
+	maxContext     = 1500 // of small print
 
 	// Slack publishes no number for msg_blocks_too_long. Messages of 13,200 bytes of JSON were seen
 	// to be accepted and to be refused. Bytes.
@@ -69,82 +70,108 @@ func size(blocks []slackgo.Block) int {
 	return len(body)
 }
 
-// cardBlocks shows a card: state, notices, facts, messages, warnings, earlier requests, closing
-// facts, progress, whom it mentions, buttons. Only the first post of a card mentions anybody.
-func cardBlocks(c bot.Card, first bool, limit int) []slackgo.Block {
-	return fit(limit, func(r room) []slackgo.Block {
-		var blocks []slackgo.Block
-		add := func(p *paragraph) {
-			if b := p.block(); b != nil {
-				blocks = append(blocks, b)
-			}
-		}
+// phone is Slack's app at 375 px: what its name, paddings and a row of buttons leave of 600 px. The
+// small print stands below the buttons. Source of the sizes: slacktest/page.css.
+var phone = bot.Phone{Height: 500, Text: bot.Type{Size: 15, Line: 22, Width: 299},
+	Warning: bot.Type{Size: 15, Line: 22, Width: 299}, Message: bot.Type{Size: 15, Line: 22, Width: 283}}
 
+// cardBlocks shows a card in its order: headline, who asks and why, whom it waits for, what is
+// unusual, the messages, buttons, and what is small. All but the last is rich text at the top
+// level, which clients never fold. The first post has no messages, because clients announce what
+// its blocks say.
+func cardBlocks(c bot.Card, first bool, limit int) []slackgo.Block {
+	c = c.OnPhone(phone)
+	return fit(limit, func(r room) []slackgo.Block {
 		title := &paragraph{bold: true}
 		title.line(c.Title, min(r.line, 300))
-		add(title)
-
 		head := &paragraph{}
-		head.lines(c.Notices, r)
-		add(head)
-
-		facts := &paragraph{}
-		facts.facts(c.Facts, r)
-		add(facts)
-
-		blocks = append(blocks, sampleBlocks(c.Samples, r)...)
-
-		rest := &paragraph{}
-		if len(c.Showing) > 0 {
-			rest.line(c.Showing, r.line)
+		head.lines(c.Head, r)
+		if len(c.Call) > 0 {
+			head.newLine()
+			head.mentions(c.Notify)
+			head.spans(c.Call, r.line)
 		}
-		rest.lines(c.Warnings, r)
-		rest.lines(c.Earlier, r)
-		add(rest)
-
-		closing := &paragraph{}
-		closing.facts(c.Closing, r)
-		if len(c.Progress) > 0 {
-			closing.line(c.Progress, r.line)
+		unusual := &paragraph{bold: true}
+		unusual.lines(c.Unusual, r)
+		elements := sections(title, head, unusual)
+		if !first {
+			below := &paragraph{}
+			below.lines(c.Below, r)
+			elements = append(elements, sampleElements(c.Samples, r)...)
+			elements = append(elements, sections(below)...)
 		}
-		add(closing)
-
-		if first && len(c.Notify) > 0 {
-			p := &paragraph{}
-			p.mentions(c.Notify)
-			add(p)
-		}
+		blocks := []slackgo.Block{slackgo.NewRichTextBlock("", elements...)}
 		if b := buttonBlock(c); b != nil {
 			blocks = append(blocks, b)
+		}
+		if small := cutLine(smallPrint(c), min(r.line, maxContext)); len(small) > 0 {
+			blocks = append(blocks, slackgo.NewContextBlock("", plainText(small.String(), maxContext+50)))
 		}
 		return blocks
 	})
 }
 
-// sampleBlocks shows messages, the text of each in a frame of its own that it cannot leave.
+// sections returns a section for each paragraph that is not empty.
+func sections(paragraphs ...*paragraph) []slackgo.RichTextElement {
+	var elements []slackgo.RichTextElement
+	for _, p := range paragraphs {
+		if len(p.elements) > 0 {
+			elements = append(elements, slackgo.NewRichTextSection(p.elements...))
+		}
+	}
+	return elements
+}
+
+// smallPrint joins what is small on a card.
+func smallPrint(c bot.Card) bot.Line {
+	var l bot.Line
+	for i, part := range c.Small {
+		if i > 0 {
+			l = append(l, bot.Span{Kind: bot.Words, Text: " · "})
+		}
+		l = append(l, part...)
+	}
+	return l
+}
+
+// sampleElements shows messages, one line each, in a frame that none of them can leave. What begins
+// a line is the number of a message in code style, which no text of others gets.
+func sampleElements(samples []bot.Sample, r room) []slackgo.RichTextElement {
+	if len(samples) == 0 {
+		return nil
+	}
+	var elements []slackgo.RichTextElement
+	lines := &paragraph{}
+	quote := func() {
+		if len(lines.elements) > 0 {
+			elements = append(elements, &slackgo.RichTextQuote{Type: slackgo.RTEQuote, Elements: lines.elements})
+		}
+		lines = &paragraph{}
+	}
+	for _, s := range thin(samples, r.samples) {
+		if len(s.Above) > 0 {
+			quote()
+			above := &paragraph{bold: true}
+			above.line(s.Above, r.line)
+			elements = append(elements, sections(above)...)
+		}
+		lines.newLine()
+		if s.Skipped > 0 {
+			lines.text(bot.Say("cut.messages", "n", s.Skipped).String(), style{})
+			lines.newLine()
+		}
+		lines.sample(s, r)
+	}
+	quote()
+	return elements
+}
+
+// sampleBlocks shows messages in a block of their own.
 func sampleBlocks(samples []bot.Sample, r room) []slackgo.Block {
 	if len(samples) == 0 {
 		return nil
 	}
-	samples = thin(samples, r.samples)
-	var elements []slackgo.RichTextElement
-	for _, s := range samples {
-		head := &paragraph{}
-		if s.Skipped > 0 {
-			head.text(bot.Say("cut.messages", "n", s.Skipped).String(), style{})
-			head.newLine()
-		}
-		head.sample(s, r)
-		elements = append(elements, slackgo.NewRichTextSection(head.elements...))
-		if text := cutLine(s.Text, r.text); len(text) > 0 {
-			quote := &paragraph{}
-			quote.spans(text, r.text)
-			if len(quote.elements) > 0 {
-				elements = append(elements, &slackgo.RichTextQuote{Type: slackgo.RTEQuote, Elements: quote.elements})
-			}
-		}
-	}
-	return []slackgo.Block{slackgo.NewRichTextBlock("", elements...)}
+	return []slackgo.Block{slackgo.NewRichTextBlock("", sampleElements(samples, r)...)}
 }
 
 // thin removes samples from the middle until at most n remain. The sample after the gap says how
@@ -174,10 +201,7 @@ func buttonBlock(c bot.Card) *slackgo.ActionBlock {
 	for _, b := range c.Buttons {
 		e := slackgo.NewButtonBlockElement(string(b.Kind), buttons.Of(c, b.Kind), plainText(b.Label, maxButton))
 		e.AccessibilityLabel = ellipsis(b.Speech, maxButton)
-		switch b.Kind {
-		case bot.ButtonApprove:
-			e.Style = slackgo.StylePrimary
-		case bot.ButtonReject, bot.ButtonStop:
+		if b.Kind == bot.ButtonApprove || b.Kind == bot.ButtonStop {
 			e.Style = slackgo.StyleDanger
 		}
 		if b.Confirm != nil {
@@ -246,20 +270,16 @@ func noteParts(n bot.Note) []bot.Note {
 	}
 }
 
-// cardText returns a card as text for screen readers and notifications. It has everything that is
-// needed to decide, and never the content of a message.
+// cardText returns a card as text for screen readers and notifications, in the card's order. It has
+// everything that is needed to decide, and never the content of a message.
 func cardText(c bot.Card) string {
-	lines := append([]bot.Line{c.Title}, c.Notices...)
-	facts := func(list []bot.Fact) {
-		for _, f := range list {
-			lines = append(lines, append(bot.Line{{Kind: bot.Words, Text: f.Name + ": "}}, f.Value...))
-		}
+	lines := append([]bot.Line{c.Title}, c.Head...)
+	if len(c.Call) > 0 {
+		lines = append(lines, c.Call)
 	}
-	facts(c.Facts)
-	lines = append(lines, c.Warnings...)
-	facts(c.Closing)
-	if len(c.Progress) > 0 {
-		lines = append(lines, c.Progress)
+	lines = append(append(lines, c.Unusual...), c.Below...)
+	if small := smallPrint(c); len(small) > 0 {
+		lines = append(lines, small)
 	}
 	for i, l := range lines {
 		lines[i] = cutLine(l, 600)
@@ -283,13 +303,16 @@ func summary(lines ...bot.Line) string {
 }
 
 // withoutEmoji returns l with another kind of colon in the text that others wrote, so that no
-// :code: in it becomes an emoji. In a message's text Slack replaces such codes even with markup
-// off.
+// :code: in it becomes an emoji, and with isolates. In a message's text Slack replaces such codes
+// even with markup off.
 func withoutEmoji(l bot.Line) bot.Line {
 	l = slices.Clone(l)
 	for i, s := range l {
 		if s.Kind == bot.Foreign || s.Kind == bot.CodeText {
 			l[i].Text = strings.ReplaceAll(s.Text, ":", "∶")
+		}
+		if s.Kind == bot.Foreign {
+			l[i].Text = bot.Isolated(l[i].Text)
 		}
 	}
 	return l
@@ -346,19 +369,6 @@ func (p *paragraph) line(l bot.Line, limit int) {
 	p.spans(l, limit)
 }
 
-// facts adds each fact as a separate line, with its name in bold.
-func (p *paragraph) facts(facts []bot.Fact, r room) {
-	for i, f := range facts {
-		p.newLine()
-		if i == max(r.lines, 12) {
-			p.text(bot.Say("cut.lines", "n", len(facts)-i).String(), style{})
-			return
-		}
-		p.text(f.Name+": ", style{bold: true})
-		p.spans(f.Value, r.line)
-	}
-}
-
 // lines adds each line as a separate line, and says how many do not fit.
 func (p *paragraph) lines(lines []bot.Line, r room) {
 	for i, l := range lines {
@@ -379,16 +389,22 @@ func (p *paragraph) spans(l bot.Line, limit int) {
 		case bot.Words:
 			p.text(s.Text, style{})
 		case bot.Foreign:
-			p.text(s.Text, style{italic: true})
+			p.text(bot.Isolated(s.Text), style{italic: true})
 		case bot.CodeText:
 			p.text(s.Text, style{code: true})
 		case bot.Moment:
-			fallback := s.Time.UTC().Format("2006-01-02 15:04:05 UTC")
-			d := slackgo.NewRichTextSectionDateElement(s.Time.Unix(), "{date_short_pretty} {time_secs}", nil, &fallback)
+			fallback := bot.Line{s}.String()
+			d := slackgo.NewRichTextSectionDateElement(s.Time.Unix(), dateFormats[s.Form], nil, &fallback)
 			d.Style = style{bold: p.bold}.slack()
 			p.elements = append(p.elements, d)
 		}
 	}
+}
+
+// dateFormats are Slack's words for the forms of a moment.
+var dateFormats = map[bot.Form]string{
+	bot.Exact: "{date_short_pretty} {time_secs}", bot.Minutes: "{date_short_pretty} {time}",
+	bot.TimeOnly: "{time}", bot.Deadline: "{time}",
 }
 
 func (p *paragraph) user(id string) {
@@ -408,20 +424,37 @@ func (p *paragraph) mentions(ids []string) {
 	}
 }
 
-// sample adds who sent a message and when, with its marks.
+// sample adds a message: its number, who sent it and when, its marks, and what it says. Of a kind
+// of messages it adds how many they are, what they say, and what differs.
 func (p *paragraph) sample(s bot.Sample, r room) {
-	p.spans(bot.Line{bot.Code(strconv.FormatUint(uint64(s.Seq), 10))}, r.line)
+	if s.Alike > 0 {
+		p.spans(bot.Say("card.alike", "n", s.Alike), r.line)
+	} else {
+		p.spans(bot.Line{bot.Code(strconv.FormatUint(uint64(s.Seq), 10))}, r.line)
+	}
 	if s.Sender != "" {
-		p.text("  ", style{})
+		p.text(" ", style{})
 		p.spans(bot.Line{bot.Quote(s.Sender)}, min(r.line, 80))
 	}
 	if !s.Sent.IsZero() {
 		p.text("  ", style{})
 		p.spans(bot.Line{bot.At(s.Sent)}, r.line)
 	}
+	text := cutLine(s.Text, r.text)
+	if s.Alike > 0 && len(text) > 0 { // what differs stands behind what does not
+		p.text(" ", style{})
+		p.spans(text, r.text)
+	}
 	for _, m := range s.Marks {
-		p.text("  · ", style{})
+		p.text(" ", style{})
+		if s.Alike == 0 {
+			p.text("· ", style{})
+		}
 		p.spans(m, r.line)
+	}
+	if s.Alike == 0 && len(text) > 0 {
+		p.text(": ", style{})
+		p.spans(text, r.text)
 	}
 }
 

@@ -57,26 +57,19 @@ func someButtons(kinds ...bot.ButtonKind) []bot.Button {
 func card(state bot.State) bot.Card {
 	return bot.Card{
 		ID: "R-7K3M9Q", State: state, Version: 3, Digest: digest,
-		Title: say("{}: waiting for 1 more person to approve", bot.Code("R-7K3M9Q")),
-		Facts: []bot.Fact{
-			{Name: "Group", Value: bot.Line{bot.Code("@TGS#2J4SZEAEL"), {Kind: bot.Words, Text: " "},
-				bot.Quote("Harbour market")}},
-			{Name: "Messages", Value: say("2: {}", bot.Code("100-101"))},
-			{Name: "Sent", Value: say("{} to {}", bot.At(noon.Add(-time.Hour)), bot.At(noon.Add(-time.Minute)))},
-		},
+		Title:   say("✋ Recall 2 messages in {}?", bot.Quote("Harbour market")),
+		Head:    []bot.Line{say("Asked by {}", bot.Quote("Mina"))},
+		Call:    say("1 more person must approve before {}", bot.Until(noon.Add(30*time.Minute), noon)),
+		Unusual: []bot.Line{say("This bot never touched this group before.")},
 		Samples: []bot.Sample{
-			{Seq: 100, Sender: "casino_77", Sent: noon.Add(-time.Hour),
-				Text: bot.Line{bot.Quote("free coins at http://example.com")}},
-			{Seq: 101, Sender: "casino_77", Sent: noon.Add(-time.Minute), Text: bot.Line{bot.Quote("最后机会 🎰")},
+			{Seq: 100, Sender: "casino_77", Text: bot.Line{bot.Quote("free coins at http://example.com")}},
+			{Seq: 101, Sender: "casino_77", Text: bot.Line{bot.Quote("最后机会 🎰")},
 				Marks: []bot.Line{say("sent by the app's admin")}},
 		},
-		Showing:  say("all 2 shown"),
-		Warnings: []bot.Line{say("This bot never touched this group before.")},
-		Closing: []bot.Fact{
-			{Name: "Asked by", Value: say("{} at {}", bot.Quote("Mina"), bot.At(noon))},
-			{Name: "Approvals", Value: say("0 of 1")},
-			{Name: "Until", Value: bot.Line{bot.At(noon.Add(30 * time.Minute))}},
-		},
+		Below: []bot.Line{say("{} to {}", bot.Clock(noon.Add(-time.Hour), noon),
+			bot.Clock(noon.Add(-time.Minute), noon))},
+		Small: []bot.Line{{bot.Code("R-7K3M9Q")}, {bot.Code("@TGS#2J4SZEAEL")},
+			say("messages {}", bot.Code("100-101"))},
 		Buttons: someButtons(bot.ButtonApprove, bot.ButtonReject, bot.ButtonShowAll),
 		Notify:  []string{"S0LEADS"},
 	}
@@ -90,33 +83,31 @@ func cards() map[string]bot.Card {
 	many.Samples = nil
 	for i := range 20 {
 		many.Samples = append(many.Samples, bot.Sample{
-			Seq: uint32(i + 1), Sender: strings.Repeat("长", 40), Sent: noon,
+			Seq: uint32(i + 1), Sender: strings.Repeat("长", 40),
 			Text: bot.Line{bot.Quote(strings.Repeat("很长的消息", 400))},
 		})
 	}
 	many.Samples[10].Skipped = 320
-	many.Showing = say("showing 20 of 340")
 
 	evil := card(bot.Proposed)
-	evil.Samples = []bot.Sample{{Seq: 1, Sender: hostile, Sent: noon, Text: bot.Line{bot.Quote(hostile)}}}
-	evil.Closing = append(evil.Closing, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(hostile)}})
+	evil.Samples = []bot.Sample{{Seq: 1, Sender: hostile, Text: bot.Line{bot.Quote("content " + hostile)}}}
+	evil.Head = append(evil.Head, say("Reason: {}", bot.Quote(hostile)))
+	evil.Small = append(evil.Small, bot.Line{bot.Quote(hostile)})
 	evil.Title = say("{}: rejected by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote(hostile), bot.At(noon))
 
 	blind := card(bot.Proposed)
-	blind.Notices = []bot.Line{
-		say("BLIND: 2 messages could not be read. What would be removed is not known; only the numbers are."),
+	blind.Unusual = []bot.Line{say("🔴 BLIND: nobody can see what 2 messages say, only the numbers are known."),
 		say("Groups of this type keep no history.")}
 	blind.Samples = nil
 
 	endless := card(bot.Proposed)
-	endless.Samples, endless.Warnings = nil, nil
+	endless.Samples, endless.Unusual = nil, nil
 	for i := range 300 {
-		endless.Warnings = append(endless.Warnings,
+		endless.Unusual = append(endless.Unusual,
 			bot.Line{bot.Quote(fmt.Sprintf("%d %s", i, strings.Repeat("w", 500)))})
 	}
 	for range 20 {
-		endless.Facts = append(endless.Facts, bot.Fact{Name: "Reason",
-			Value: bot.Line{bot.Quote(strings.Repeat("é", 3000))}})
+		endless.Head = append(endless.Head, say("Reason: {}", bot.Quote(strings.Repeat("é", 3000))))
 	}
 	for i := range endless.Buttons {
 		endless.Buttons[i].Label, endless.Buttons[i].Speech = strings.Repeat("按", 200), strings.Repeat("按", 200)
@@ -125,7 +116,7 @@ func cards() map[string]bot.Card {
 		Yes: strings.Repeat("z", 40), No: ""}
 
 	all := map[string]bot.Card{"many": many, "hostile": evil, "blind": blind, "endless": endless}
-	for _, c := range adaptertest.Cards([]string{"S0LEADS"}) {
+	for _, c := range adaptertest.Cards(ID, []string{"S0LEADS"}) {
 		all[strings.ReplaceAll(string(c.State), " ", "-")] = c
 	}
 	return all
@@ -158,7 +149,10 @@ func TestCards(t *testing.T) {
 			if !ok {
 				t.Fatal("no message")
 			}
-			if n := size(cardBlocks(c, true, messageSize)); n > messageSize {
+			if said := m.Announced.Desktop + m.Announced.Phone; contentIn(said, c) != "" {
+				t.Errorf("%q is in a notification:\n%s", contentIn(said, c), said)
+			}
+			if n := size(cardBlocks(c, false, messageSize)); n > messageSize {
 				t.Errorf("%d bytes of blocks, want at most %d", n, messageSize)
 			}
 			if !m.UnfurlOff {
@@ -174,7 +168,7 @@ func TestCards(t *testing.T) {
 				t.Error("markup is used")
 			}
 
-			blocks, err := json.MarshalIndent(cardBlocks(c, true, messageSize), "", " ")
+			blocks, err := json.MarshalIndent(cardBlocks(c, false, messageSize), "", " ")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,8 +181,14 @@ func TestCards(t *testing.T) {
 			t.Errorf("somebody was notified: %+v", n)
 		}
 	}
-	if n := len(w.Notified()); n != len(cards()) {
-		t.Errorf("%d notifications, want one for each first post of a card", n)
+	calls := 0
+	for _, c := range cards() {
+		if len(c.Call) > 0 {
+			calls++
+		}
+	}
+	if n := len(w.Notified()); n != calls {
+		t.Errorf("%d notifications, want one for each first post of a card that waits, %d", n, calls)
 	}
 	for _, c := range w.Complaints() {
 		t.Errorf("complaint: %s", c)
@@ -205,28 +205,37 @@ func TestCards(t *testing.T) {
 	}
 }
 
+// contentIn returns what a text says of what the messages of a card say, "" for nothing.
+func contentIn(text string, c bot.Card) string {
+	for _, s := range c.Samples {
+		for _, span := range s.Text {
+			beginning, _ := bot.CutOff(span.Text, 8)
+			if span.Kind == bot.Foreign && strings.Contains(text, beginning) {
+				return span.Text
+			}
+		}
+	}
+	return ""
+}
+
 // TestCardText: what a screen reader reads of a card, and a notification shows, is all that is
 // needed to decide, and nothing that a message says.
 func TestCardText(t *testing.T) {
-	for _, c := range adaptertest.Cards(nil) {
+	for _, c := range adaptertest.Cards(ID, nil) {
 		text := cardText(c)
 		for _, s := range c.Samples {
 			if said := bot.Line(s.Text).String(); said != "" && strings.Contains(text, said) {
 				t.Errorf("%s: what a message says is in the text: %s", c.State, text)
 			}
 		}
-		lines := slices.Concat([]bot.Line{c.Title}, c.Notices, c.Warnings)
-		for _, f := range slices.Concat(c.Facts, c.Closing) {
-			lines = append(lines, append(say(f.Name+": "), f.Value...))
-		}
-		for _, l := range lines {
+		for _, l := range slices.Concat([]bot.Line{c.Title}, c.Head, []bot.Line{c.Call}, c.Unusual, c.Below, c.Small) {
 			if !strings.Contains(text, l.String()) {
 				t.Errorf("%s: the text does not say %q:\n%s", c.State, l, text)
 			}
 		}
 	}
 	long := card(bot.Proposed)
-	long.Closing = append(long.Closing, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(strings.Repeat("界", 9000))}})
+	long.Head = append(long.Head, bot.Line{bot.Quote(strings.Repeat("界", 9000))})
 	if n := utf8.RuneCountInString(escape(summary(say(strings.Repeat("&", 2900))))); n > 4000 {
 		t.Errorf("%d characters once they are escaped", n)
 	}
@@ -259,15 +268,16 @@ func FuzzCardFits(f *testing.F) {
 	f.Add(hostile, strings.Repeat("界", 5000), 40, 500)
 	f.Fuzz(func(t *testing.T, a, b string, samples, lines int) {
 		c := card(bot.Proposed)
-		c.Samples, c.Warnings = nil, nil
+		c.Samples, c.Unusual = nil, nil
 		for i := range min(max(samples, 0), 60) {
 			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(i), Sender: a, Text: bot.Line{bot.Quote(b)}})
 		}
 		for range min(max(lines, 0), 300) {
-			c.Warnings = append(c.Warnings, bot.Line{bot.Quote(b), bot.Code(a)})
+			c.Unusual = append(c.Unusual, bot.Line{bot.Quote(b), bot.Code(a)})
 		}
-		c.Facts = append(c.Facts, bot.Fact{Name: "Reason", Value: bot.Line{bot.Quote(a + b)}})
-		if n := size(cardBlocks(c, true, messageSize)); n > messageSize {
+		c.Head = append(c.Head, bot.Line{bot.Quote(a + b)})
+		c.Small = append(c.Small, bot.Line{bot.Quote(a + b)})
+		if n := size(cardBlocks(c, false, messageSize)); n > messageSize {
 			t.Errorf("%d bytes", n)
 		}
 	})
@@ -293,15 +303,17 @@ func FuzzForeign(f *testing.F) {
 		t.Helper()
 		c := card(bot.Proposed)
 		c.Title = say("{}: rejected by {} at {}", bot.Code("R-7K3M9Q"), bot.Quote(name), bot.At(noon))
-		c.Notices = []bot.Line{say("Reason of the rejection: {}", bot.Quote(text))}
-		c.Facts = append(c.Facts, bot.Fact{Name: "Seqs", Value: bot.Line{bot.Code(text)}})
+		c.Head = []bot.Line{say("Reason of the rejection: {}", bot.Quote(text)), {bot.Code(text)}}
 		c.Samples = []bot.Sample{{Seq: 1, Sender: name, Sent: noon, Text: bot.Line{bot.Quote(text)},
 			Marks: []bot.Line{{bot.Quote(name)}}}}
-		c.Warnings = []bot.Line{{bot.Quote(text)}}
+		c.Unusual, c.Below = []bot.Line{{bot.Quote(text)}}, []bot.Line{{bot.Quote(text)}}
 		n++
-		a.posts = newPacer(0, 1)
+		a.posts, a.edits = newPacer(0, 1), newBudget(60, 10, 3)
 		ref, err := a.Post(t.Context(), bot.Place{Channel: "C0TRUST"}, c, fmt.Sprint("fuzz", n))
 		if err != nil {
+			t.Fatalf("Slack does not take it: %v", err)
+		}
+		if err := a.Edit(t.Context(), ref, c); err != nil {
 			t.Fatalf("Slack does not take it: %v", err)
 		}
 		m, _ := w.Message(slacktest.MessageRef{Channel: ref.Channel, TS: ref.Message})
@@ -398,7 +410,7 @@ func TestWindows(t *testing.T) {
 					Max: 500},
 			}}),
 		"window-page": pageView(d, *page(1)), "window-find": pageView(d, *find),
-		"window-lines": linesView(d, []bot.Line{say("You may not: {}", bot.Quote(hostile))}),
+		"window-lines": linesView(d, []bot.Line{say("You may not: {}", bot.Quote(hostile))}, nil),
 	} {
 		body, err := json.MarshalIndent(v, "", " ")
 		if err != nil {
@@ -430,3 +442,6 @@ func TestTitles(t *testing.T) {
 		}
 	}
 }
+
+// Phone is what a card is cut to, for tests from outside.
+var Phone = phone

@@ -20,6 +20,7 @@ import (
 type fakeBot struct {
 	mu      sync.Mutex
 	policy  bot.Policy
+	roster  bot.Roster
 	events  map[bot.EventID]*intake.Answer
 	order   []bot.EventID
 	done    []did
@@ -150,6 +151,8 @@ func (b *fakeBot) TakesLong(e intake.Event) bool { return e.Verb().TakesLong() }
 
 func (b *fakeBot) PolicyNow() bot.Policy { return b.policy }
 
+func (b *fakeBot) RosterNow() bot.Roster { return b.roster }
+
 func (b *fakeBot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
 	return b.then, b.thenErr
 }
@@ -210,6 +213,7 @@ func people(w *slacktest.Workspace) {
 		{ID: "U0ALIEN", Name: "alien", TeamID: "T0OTHER"}, {ID: "U0STRANGE", Name: "strange", Stranger: true},
 		{ID: "U0ROBOT", Name: "robot", Bot: true},
 		{ID: "U0FLOW", Name: "flow", WorkflowBot: true}, {ID: "U0INVITED", Name: "invited", Invited: true},
+		{ID: "U0LINK", Name: "link", ConnectorBot: true}, {ID: "USLACKBOT", Name: "slackbot"},
 	} {
 		w.AddUser(u)
 	}
@@ -222,7 +226,7 @@ func people(w *slacktest.Workspace) {
 		{ID: "C0TRUST", Name: "trust", BotIn: true}, {ID: "C0PUBLIC", Name: "public"},
 		{ID: "C0PRIVATE", Name: "private", Private: true},
 		{ID: "C0OLD", Name: "old", BotIn: true, Archived: true}, {ID: "C0SHARED", Name: "shared", BotIn: true,
-			ExtShared: true},
+			ExtShared: true}, {ID: "C0SHARING", Name: "sharing", BotIn: true, PendingExtShared: true},
 		{ID: "D0MINA", IM: true, BotIn: true}, {ID: "C0SEVERAL", Name: "mina-theo", Private: true, MPIM: true,
 			BotIn: true},
 	} {

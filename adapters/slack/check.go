@@ -22,7 +22,11 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 		return nil, err // the error already says what was asked
 	}
 	h := a.home.Load()
-	found.Well("the bot token works in the workspace %s", h.team)
+	if h.everywhere {
+		found.Well("the bot token works in the organisation %s", h.team)
+	} else {
+		found.Well("the bot token works in the workspace %s", h.team)
+	}
 	for _, p := range roster.People {
 		for _, own := range p.Accounts {
 			if own.Platform == ID && own.Workspace != "" && own.Workspace != h.team {
@@ -70,7 +74,7 @@ func (a *Adapter) Check(ctx context.Context, roster bot.Roster) (bot.Findings, e
 		return fmt.Errorf("asking Slack about %s: %w", what, clean(err))
 	}
 	for _, c := range crowd.Channels {
-		trouble, err := a.placeTrouble(ctx, c)
+		trouble, err := a.placeTrouble(ctx, c, askedFor)
 		switch {
 		case err != nil:
 			if err := unasked("the channel "+c, err); err != nil {
@@ -163,7 +167,12 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *
 			ids = append(ids, p.User)
 			continue
 		}
-		members, err := a.groupMembers(ctx, p.Group, true)
+		c, err := a.groupMembers(ctx, p.Group, true)
+		if c.refused != "" {
+			known = false
+			found.Bad(mends[c.refused], "the user group %s could not be looked at: %s", p.Group, c.refused)
+			continue
+		}
 		if err != nil {
 			known = false
 			if err := unasked("the user group "+p.Group, err); err != nil {
@@ -171,11 +180,11 @@ func (a *Adapter) checkPeople(ctx context.Context, list []bot.Principal, found *
 			}
 			continue
 		}
-		if len(members) == 0 {
+		if len(c.members) == 0 {
 			found.Bad("enable it, put people into it, or correct the id",
 				"the user group %s has nobody in it, is disabled, or does not exist", p.Group)
 		}
-		ids = append(ids, members...)
+		ids = append(ids, c.members...)
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {

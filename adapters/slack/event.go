@@ -55,6 +55,8 @@ const (
 	actionPrevious = "page_previous"
 	actionNext     = "page_next"
 	actionRecall   = "recall_find"
+	actionSweep    = "sweep"
+	actionUse      = "use_" // and the number of the command
 )
 
 // inputAction is the action_id of every input; its block_id is the input's name.
@@ -99,10 +101,14 @@ func eventID(parts ...string) bot.EventID {
 	return bot.EventID("slack-" + hex.EncodeToString(h.Sum(nil)[:16]))
 }
 
-// commandDelivery reads a command.
+// unescape undoes, once, what Slack writes in the place of the three characters that are markup.
+var unescape = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
+
+// commandDelivery reads a command. One that the bot does not have is delivered too, and is
+// answered.
 func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (delivery, error) {
 	name := strings.TrimPrefix(c.Command, "/")
-	if c.UserID == "" || c.ChannelID == "" || (name != "recall" && name != "recalls") {
+	if c.UserID == "" || c.ChannelID == "" || name == "" {
 		return delivery{}, errMalformed
 	}
 	id := eventID("command", c.TriggerID)
@@ -111,7 +117,10 @@ func (a *Adapter) commandDelivery(c slackgo.SlashCommand, at time.Time) (deliver
 	}
 	e := intake.Event{
 		ID: id, Place: a.place(c.ChannelID), By: a.account(c.UserID), Name: c.UserName, Reply: c.ResponseURL,
-		Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: c.Text},
+		Act: intake.Act{Kind: intake.ActCommand, Command: name, Text: unescape.Replace(c.Text)},
+	}
+	if name != "recall" && name != "recalls" {
+		e.Act.Kind = intake.ActForged
 	}
 	return delivery{at: at, trigger: c.TriggerID, command: true, event: e.Read()}, nil
 }
@@ -204,10 +213,17 @@ func (a *Adapter) interactionDelivery(payload []byte, at time.Time) (delivery, e
 			// another event. Therefore the values are part of the id.
 			d.event.ID = eventID("form", in.View.ID, in.View.Hash, in.User.ID, string(values))
 		}
+	case "shortcut", "message_action", "interactive_message", "dialog_submission": // none is the bot's
+		card = bot.Ref{}
+		d.event.Act = intake.Act{Kind: intake.ActForged}
+		if in.Type == "shortcut" || in.Type == "message_action" {
+			d.event.Act.Sub = "shortcut"
+		}
+		d.event.ID = eventID(in.Type, in.Trigger, in.User.ID, in.Reply)
 	default:
 		return delivery{}, errIgnored
 	}
-	if in.User.ID == "" || channel == "" {
+	if in.User.ID == "" || channel == "" && in.Type != "shortcut" {
 		return delivery{}, errMalformed
 	}
 	d.event.Act.Card = card

@@ -4,6 +4,7 @@ package slack
 // five minutes is refused, and its body is not read if the headers cannot be Slack's.
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -58,7 +59,7 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 		if form.Get("ssl_check") == "1" {
 			return
 		}
-		if a.home.Load() == nil || a.flow.Context().Err() != nil {
+		if !a.started(r.Context()) || a.flow.Context().Err() != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
@@ -98,6 +99,23 @@ func (a *Adapter) signed(read func(form url.Values, at time.Time) (delivery, err
 	}
 }
 
+// startWithin is how long an event waits for the answer to the first auth.test, without which it is
+// not known whose event it is. Slack waits three seconds for the acknowledgement.
+const startWithin = 2 * time.Second
+
+// started waits until Slack has said whose token it is, for startWithin at most, and reports
+// whether it has.
+func (a *Adapter) started(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	select {
+	case <-a.arrived:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // signature returns the check of a request's signature, which one of the signing secrets must have
 // made. The library checks the headers first; if they cannot be right, no secret remains to try.
 func (a *Adapter) signature(h http.Header) inbound.Signed {
@@ -107,14 +125,17 @@ func (a *Adapter) signature(h http.Header) inbound.Signed {
 			verifiers = append(verifiers, v)
 		}
 	}
-	return inbound.Signed{Plausible: len(verifiers) > 0, Fits: func(body []byte) bool {
+	why, off := inbound.Doubt(h.Get("X-Slack-Request-Timestamp"), 5*time.Minute)
+	signed := inbound.Signed{From: string(ID), Plausible: len(verifiers) > 0, Why: why, Off: off}
+	signed.Fits = func(body []byte) bool {
 		for _, v := range verifiers {
 			if _, err := v.Write(body); err == nil && v.Ensure() == nil {
 				return true
 			}
 		}
 		return false
-	}}
+	}
+	return signed
 }
 
 // maxSSLCheck is the size in bytes of the largest body that may be a check of the certificate,

@@ -27,7 +27,10 @@ type ack func(payload any) error
 // take handles a delivery from its arrival to its answer. It acknowledges exactly once, and returns
 // when the person has an answer.
 func (a *Adapter) take(d delivery, acknowledge ack) {
-	a.flow.Take(&taking{a: a, delivery: d, send: acknowledge}, d.at)
+	if d.event.Reply != "" {
+		a.asked.Set("reply "+d.event.By.User, d.event.Reply, repliesFor)
+	}
+	a.flow.Handle(&taking{a: a, delivery: d, send: acknowledge}, d.at)
 }
 
 // left is an event without an answer that another process stored before it ended.
@@ -51,7 +54,8 @@ func (t *taking) Event() intake.Event { return t.event }
 // Known returns false: Slack must be asked who acts.
 func (t *taking) Known() bool { return false }
 
-// Member asks Slack who acts. Except for a decision, an answer of the last minute is used again.
+// Member asks Slack who acts. Except for a decision, an answer of the last minute is used again. If
+// the act asks for a recall, the approvers are looked at too.
 func (t *taking) Member(ctx context.Context) (bot.Member, bot.Place, error) {
 	e, fresh := t.event, t.event.Decides()
 	then, err := t.a.approversThen(ctx, e.Act)
@@ -60,6 +64,9 @@ func (t *taking) Member(ctx context.Context) (bot.Member, bot.Place, error) {
 	}
 	if !fresh {
 		if m, place, known := t.a.cached(e, then); known {
+			if e.Asks() {
+				t.a.lookAtApprovers(ctx, &m)
+			}
 			return m, place, nil
 		}
 	}
@@ -91,7 +98,7 @@ func (t *taking) Acknowledge(answer *intake.Answer) (said bool) {
 		return t.answerDirectly(*answer)
 	case answer == nil && t.form:
 		// a lost acknowledgement changes nothing
-		_ = t.acknowledge(updateResponse(linesView(t.delivery, []bot.Line{bot.Say("window.checking")})))
+		_ = t.acknowledge(updateResponse(linesView(t.delivery, []bot.Line{bot.Say("window.checking")}, nil)))
 	default:
 		_ = t.acknowledge(nil) // a lost acknowledgement changes nothing
 	}
@@ -106,13 +113,13 @@ func (t *taking) acknowledge(payload any) error {
 // Linger opens a window if the answer will be one: its trigger is valid for three seconds.
 func (t *taking) Linger() {
 	if t.opens() {
-		t.view = t.a.open(t.delivery, linesView(t.delivery, []bot.Line{bot.Say("window.checking")}))
+		t.view = t.a.open(t.delivery, linesView(t.delivery, []bot.Line{bot.Say("window.checking")}, nil))
 	}
 }
 
 // Say shows the person that the answer takes longer.
 func (t *taking) Say(ctx context.Context, l bot.Line) error {
-	return clean(t.a.tell(ctx, t.delivery, []bot.Line{l}))
+	return clean(t.a.tell(ctx, t.delivery, []bot.Line{l}, nil))
 }
 
 // Answer shows an answer in every way that remains. An answer that another process has shown is
@@ -125,6 +132,7 @@ func (t *taking) Answer(ctx context.Context, answer intake.Answer) error {
 	if err := t.a.give(ctx, t.delivery, answer); err != nil {
 		return clean(err)
 	}
+	t.a.keepAnswer(t.delivery, answer, 1)
 	t.a.given.add(t.event.ID)
 	return nil
 }
@@ -142,6 +150,7 @@ func (t *taking) answerDirectly(answer intake.Answer) (said bool) {
 	if err != nil || payload == nil && !silent(answer) {
 		return false
 	}
+	t.a.keepAnswer(t.delivery, answer, 0)
 	ctx, cancel := context.WithTimeout(t.a.flow.Context(), intake.WorkWithin)
 	defer cancel()
 	t.a.repair(ctx, t.delivery, answer)

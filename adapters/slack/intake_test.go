@@ -1,18 +1,23 @@
 package slack
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
+	"recallbot/recall/recalltest"
 )
 
 // post puts a card up in the channel, as the teller does.
@@ -192,7 +197,7 @@ func TestRejectRefused(t *testing.T) {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
 						Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
 				}
-				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver",
+				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver", Input: "reason",
 					Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
 			}
 		})
@@ -221,7 +226,7 @@ func TestForm(t *testing.T) {
 							{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 						}}}
 				case e.Act.Options["what"] == "100-x":
-					return intake.Answer{Kind: intake.Whisper, Refused: "mistake",
+					return intake.Answer{Kind: intake.Whisper, Refused: "mistake", Input: "what",
 						Lines: []bot.Line{{{Kind: bot.Words, Text: "100-x is no range"}}}}
 				}
 				return intake.Answer{Kind: intake.Accepted}
@@ -261,7 +266,7 @@ func TestSlowForm(t *testing.T) {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
 						Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
 				}
-				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver",
+				return intake.Answer{Kind: intake.Whisper, Refused: "not_approver", Input: "reason",
 					Lines: []bot.Line{say("You are not among those who may approve or reject.")}}
 			}
 		})
@@ -506,6 +511,7 @@ func TestWho(t *testing.T) {
 			"U0MINA": "", "U0GUEST": bot.TroubleGuest, "U0SINGLE": bot.TroubleGuest, "U0INVITED": bot.TroubleGuest,
 			"U0ALIEN":   bot.TroubleForeign,
 			"U0STRANGE": bot.TroubleForeign, "U0ROBOT": bot.TroubleBot, "U0FLOW": bot.TroubleWorkflow,
+			"U0LINK": bot.TroubleBot, "USLACKBOT": bot.TroubleBot,
 		} {
 			before := len(x.bot.did())
 			d := x.w.Command(user, "C0TRUST", "/recall", "x 1")
@@ -555,10 +561,10 @@ func TestWhere(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
 		for channel, want := range map[string]bot.Trouble{
 			"C0TRUST": "", "C0PUBLIC": "", "C0PRIVATE": bot.TroubleNotInChannel, "C0OLD": bot.TroubleArchived,
-			"C0SHARED": bot.TroubleExtShared, "D0MINA": bot.TroubleDirectMessage,
+			"C0SHARED": bot.TroubleExtShared, "C0SHARING": bot.TroubleExtShared, "D0MINA": bot.TroubleDirectMessage,
 			"C0SEVERAL": bot.TroubleDirectMessage,
 		} {
-			got, err := x.a.placeTrouble(x.t.Context(), channel)
+			got, err := x.a.placeTrouble(x.t.Context(), channel, askedFor)
 			if err != nil || got != want {
 				x.t.Errorf("%s: %q, %v; want %q", channel, got, err, want)
 			}
@@ -600,7 +606,8 @@ func TestDirectMessageOfSeveral(t *testing.T) {
 			inSlack(t, socketMode, func(x *world) {
 				ctx, cancel := context.WithTimeout(x.t.Context(), time.Second)
 				defer cancel()
-				if got, err := x.a.placeTrouble(ctx, "C0SEVERAL"); got != test.want || (err == nil) != test.known {
+				got, err := x.a.placeTrouble(ctx, "C0SEVERAL", askedFor)
+				if got != test.want || (err == nil) != test.known {
 					x.t.Errorf("%q, %v", got, err)
 				}
 			}, func(x *world, _ *Options) { x.w.Scopes = test.scopes })
@@ -611,7 +618,8 @@ func TestDirectMessageOfSeveral(t *testing.T) {
 // TestPublicChannelNeedsScope: without chat:write.public the bot must be a member.
 func TestPublicChannelNeedsScope(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
-		if got, err := x.a.placeTrouble(x.t.Context(), "C0PUBLIC"); err != nil || got != bot.TroubleNotInChannel {
+		got, err := x.a.placeTrouble(x.t.Context(), "C0PUBLIC", askedFor)
+		if err != nil || got != bot.TroubleNotInChannel {
 			x.t.Errorf("%q, %v", got, err)
 		}
 	}, func(x *world, _ *Options) { x.w.Scopes = Scopes })
@@ -721,7 +729,7 @@ func TestCouldNotCheck(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
 		for _, f := range []slacktest.Fault{slacktest.Hang(), slacktest.ServerError(503),
-			slacktest.RateLimited(time.Minute), slacktest.Code("missing_scope"), slacktest.Reset()} {
+			slacktest.RateLimited(time.Minute), slacktest.Code("fatal_error"), slacktest.Reset()} {
 			x.w.Fail("usergroups.users.list", -1, f)
 			before := x.bot.givenUp()
 			d := x.w.Press("U0THEO", at, "approve")
@@ -857,37 +865,187 @@ func TestAccepted(t *testing.T) {
 	})
 }
 
-// TestAnswerByOtherMeans: where a response_url is not taken, the person is told otherwise, and what
-// holds messages stays with them.
+// TestAnswerByOtherMeans: where a response_url is not taken, the person is told otherwise, last in
+// a line that everybody sees and that says nothing but where to look; what holds messages stays
+// with them.
 func TestAnswerByOtherMeans(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("You may not.") }
-		})
+		presses := func(answer intake.Answer) {
+			x.t.Helper()
+			x.bot.set(func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { return answer } })
+			x.acked(x.w.Press("U0THEO", at, "approve"))
+			time.Sleep(10 * time.Second)
+		}
+		direct := func() string {
+			all := x.w.DirectMessages("U0THEO")
+			if len(all) == 0 {
+				return ""
+			}
+			return x.w.Picture(all[len(all)-1])
+		}
+		thread := func() []slacktest.Message { return x.w.Thread("C0TRUST", ref.Message) }
+		no := whisper("You may not.")
 		x.w.Fail("response_url", -1, slacktest.ServerError(500))
-		x.acked(x.w.Press("U0NOBODY", at, "approve"))
-		time.Sleep(10 * time.Second)
-		if all := x.w.Ephemerals("U0NOBODY"); len(all) != 1 || all[0].Via != "chat.postEphemeral" {
+		presses(no)
+		if all := x.w.Ephemerals("U0THEO"); len(all) != 1 || all[0].Via != "chat.postEphemeral" {
 			x.t.Errorf("ephemerals: %+v", all)
 		}
 		x.w.Fail("chat.postEphemeral", -1, slacktest.Code("user_not_in_channel"))
-		x.acked(x.w.Press("U0NOBODY", at, "approve"))
-		time.Sleep(10 * time.Second)
-		if all := x.w.Thread("C0TRUST", ref.Message); len(all) != 1 {
-			x.t.Errorf("thread: %+v", all)
+		if presses(no); !strings.Contains(direct(), "You may not.") || len(thread()) != 0 {
+			x.t.Errorf("direct message: %s, thread: %+v", direct(), thread())
 		}
 		x.w.Fail("views.open", -1, slacktest.Code("expired_trigger_id"))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer {
-				return intake.Answer{Kind: intake.ShowPage, Page: page(0)}
-			}
-		})
-		x.acked(x.w.Press("U0THEO", at, "show_all"))
-		time.Sleep(10 * time.Second)
-		if all := x.w.Thread("C0TRUST", ref.Message); len(all) != 1 {
-			x.t.Error("messages were shown to everybody")
+		presses(intake.Answer{Kind: intake.ShowPage, Page: page(0)})
+		if got := direct(); strings.Contains(got, "messages") || !strings.Contains(got, "ask for it there again") ||
+			len(thread()) != 0 {
+			x.t.Errorf("direct message: %s, thread: %+v", got, thread())
 		}
+		x.w.Fail("chat.postMessage", 1, slacktest.Code("messages_tab_disabled"))
+		presses(no)
+		all := thread()
+		if len(all) != 1 {
+			x.t.Fatalf("thread: %+v", all)
+		}
+		if got := x.w.Picture(all[0]); strings.Contains(got, "You may not.") || !strings.Contains(got, "@theo") ||
+			!strings.Contains(got, "/recalls show R-7K3M9Q") {
+			x.t.Errorf("everybody reads:\n%s", got)
+		}
+		// A person who has done nothing about a card is told in the channel.
+		before := len(x.w.Messages("C0TRUST"))
+		x.w.Fail("chat.postMessage", 1, slacktest.Code("messages_tab_disabled"))
+		x.bot.set(func(b *fakeBot) { b.slowDo = 5 * time.Second })
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+		time.Sleep(20 * time.Second)
+		now := x.w.Messages("C0TRUST")
+		if len(now) != before+1 || !strings.Contains(x.w.Picture(now[len(now)-1]), "@mina") {
+			x.t.Errorf("%d messages in the channel, want %d: %+v", len(now), before+1, now[len(now)-1])
+		}
+		x.quiet()
+	})
+}
+
+// TestNotTheBots: a command, a shortcut or an action that the bot does not have is answered
+// privately, each in its own words.
+func TestNotTheBots(t *testing.T) {
+	var log bytes.Buffer // a handler locks it; it is read when the adapter is quiet
+	inBoth(t, func(x *world) {
+		x.acked(x.w.Command("U0NOBODY", "C0TRUST", "/remind", "me"))
+		if got := x.told("U0NOBODY"); !strings.Contains(got, "no command `/remind`") {
+			x.t.Errorf("told:\n%s", got)
+		}
+		for kind, want := range map[string]string{"shortcut": "no shortcuts", "message_action": "no shortcuts",
+			"interactive_message": "not one that the bot made"} {
+			before := len(x.w.DirectMessages("U0THEO"))
+			body := `{"type":"` + kind + `","trigger_id":"1.2.` + kind + `","user":{"id":"U0THEO"}`
+			if kind != "shortcut" { // a global one has no channel
+				body += `,"channel":{"id":"C0TRUST"}`
+			}
+			x.acked(x.w.Send("interactive", []byte(body+"}")))
+			time.Sleep(10 * time.Second)
+			got := ""
+			if kind != "shortcut" {
+				got = x.told("U0THEO")
+			} else if all := x.w.DirectMessages("U0THEO"); len(all) == before+1 {
+				got = x.w.Picture(all[before])
+			}
+			if !strings.Contains(got, want) {
+				x.t.Errorf("%s is told:\n%s", kind, got)
+			}
+		}
+		if got := x.a.Remark(); got != "" {
+			x.t.Errorf("/readyz remarks %q", got)
+		}
+		_, at := x.post(card(bot.Proposed)) // by another copy
+		for range 2 {
+			x.acked(x.w.Press("U0NOBODY", at, "approve"))
+			x.settle()
+			if got := x.told("U0NOBODY"); !strings.Contains(got, "This copy of the bot does not know `R-7K3M9Q`") {
+				x.t.Errorf("told:\n%s", got)
+			}
+		}
+		if got := x.a.Remark(); !strings.Contains(got, "another copy of the bot runs") ||
+			strings.Count(log.String(), "another copy of the bot runs") != 1 {
+			x.t.Errorf("/readyz remarks %q; the log:\n%s", got, &log)
+		}
+		x.quiet()
+	}, func(x *world, o *Options) {
+		log.Reset()
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		x.w.Commands = append(x.w.Commands, "/remind")
+		made, _ := adaptertest.Storing(x.t, x.bot.policy)
+		o.Bot, x.real = made, made
+	})
+}
+
+// TestSlackEscapes: what Slack writes in the place of three characters is undone, once.
+func TestSlackEscapes(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", `"a&amp;b &lt;c&gt;" 1 reason:&amp;lt;`))
+		if got, want := x.bot.did()[0].event.Act.Text, `"a&b <c>" 1 reason:&lt;`; got != want {
+			x.t.Errorf("the bot reads %s, want %s", got, want)
+		}
+	})
+}
+
+// TestBarredWords: where a card cannot be posted, the reason is told in Slack's own words, with
+// what to do.
+func TestBarredWords(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		x.w.Set(func(w *slacktest.Workspace) { w.Scopes = Scopes })
+		for id, posting := range map[string]slacktest.Posting{"C0NOBODY": slacktest.NoPosting,
+			"C0READ": slacktest.ReadOnly, "C0THREADS": slacktest.ThreadOnly} {
+			x.w.AddChannel(slacktest.Channel{ID: id, BotIn: true, Posting: posting})
+		}
+		for channel, want := range map[string]string{"C0NOBODY": "Only some people may post",
+			"C0READ": "Only some people may post", "C0THREADS": "replies alone", "C0OLD": "archived",
+			"C0PRIVATE": "/invite @recallbot", "C0PUBLIC": "/invite @recallbot", "C0SHARED": "another organisation",
+			"C0UNHEARD": "/invite @recallbot"} {
+			_, err := x.a.Post(x.t.Context(), bot.Place{Channel: channel}, cards()["many"], "k")
+			barred, ok := errors.AsType[*bot.Barred](err)
+			if !ok || !strings.Contains(barred.Why.String(), want) || !errors.Is(err, bot.ErrForbidden) {
+				x.t.Errorf("%s: %v, want %q", channel, err, want)
+			}
+		}
+		for code, want := range map[string]string{"is_inactive": "archived",
+			"restricted_action_non_threadable_channel": "Only some people may post",
+			"restricted_action_thread_locked":          "Only some people may post",
+			"posting_to_general_channel_denied":        "Only some people may post",
+			"missing_scope":                            "recallbot check", "no_permission": "recallbot check"} {
+			x.w.Fail("chat.postMessage", 1, slacktest.Code(code))
+			_, err := x.a.Post(x.t.Context(), bot.Place{Channel: "C0TRUST"}, card(bot.Proposed), "k")
+			barred, ok := errors.AsType[*bot.Barred](err)
+			if !ok || !strings.Contains(barred.Why.String(), want) || !errors.Is(err, bot.ErrForbidden) {
+				x.t.Errorf("%s: %v, want %q", code, barred, want)
+			}
+		}
+	})
+}
+
+// TestBarredRequester: in a channel in which the bot may not post, the requester is told alone
+// within ten seconds, and the request is taken back.
+func TestBarredRequester(t *testing.T) {
+	inSlack(t, socketMode, func(x *world) {
+		x.w.AddChannel(slacktest.Channel{ID: "C0TRUST", Name: "trust", BotIn: true, Posting: slacktest.ReadOnly,
+			Members: []string{"U0MINA", "U0THEO"}})
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 1"))
+		time.Sleep(12 * time.Second) // two of them are for the reading
+		got := x.told("U0MINA")
+		if !strings.Contains(got, "cannot be posted") ||
+			!strings.Contains(got, "Only some people may post in this channel") {
+			x.t.Errorf("told within 10 s:\n%s", got)
+		}
+		time.Sleep(2 * time.Minute)
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "show "+requestIDs.FindString(got)))
+		if got := x.told("U0MINA"); !strings.Contains(got, "because the card could not be posted") {
+			x.t.Errorf("afterwards:\n%s", got)
+		}
+		x.quiet()
+	}, func(x *world, o *Options) {
+		made, chat := adaptertest.Storing(x.t, x.bot.policy)
+		chat.AddGroup(recalltest.Group{ID: "@TGS#2J4SZEAEL", Type: "Public", Name: "Lounge", Members: 3})
+		chat.Say("@TGS#2J4SZEAEL", "", "mallory", "one")
+		o.Bot, x.real = made, made
 	})
 }
 
@@ -914,5 +1072,36 @@ func TestUnfinished(t *testing.T) {
 		x.bot.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		x.bot.waiting = []intake.Unfinished{{Event: event("old"), Age: time.Hour},
 			{Event: event("young"), Age: 10 * time.Second}}
+	})
+}
+
+// TestProgress: what a reading has done replaces the answer to the command, after 3, 15 and 60 s at
+// the most, so that two of the five uses of the response_url are left; and the button stays.
+func TestProgress(t *testing.T) {
+	inBoth(t, func(x *world) {
+		x.bot.set(func(b *fakeBot) {
+			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+				return intake.Answer{Kind: intake.Accepted, Request: "R-7K3M9Q", Lines: []bot.Line{say("reading")},
+					Offer: &intake.Offer{Event: e.ID, By: e.By, Names: []string{"Take back"},
+						Commands: []command.Command{{Verb: command.VerbStop, Request: "R-7K3M9Q"}}}}
+			}
+		})
+		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
+		before := x.w.Calls("response_url")
+		for i := range 120 {
+			time.Sleep(time.Second)
+			x.a.Progress(x.t.Context(), "R-7K3M9Q", say(fmt.Sprintf("%d s", i+1)), false)
+			x.a.Progress(x.t.Context(), "R-0THERS", say("of nobody"), false)
+		}
+		if n := x.w.Calls("response_url") - before; n < 2 || n > progressUses {
+			x.t.Errorf("%d uses of the response_url", n)
+		}
+		x.a.Progress(x.t.Context(), "R-7K3M9Q", say("it is read"), true)
+		all := x.w.Ephemerals("U0MINA")
+		if got := x.told("U0MINA"); len(all) != 1 || !strings.Contains(got, "it is read") ||
+			!strings.Contains(got, "[Take back]") || strings.Contains(got, "reading") {
+			x.t.Errorf("%d messages for the person alone:\n%s", len(all), got)
+		}
+		x.quiet()
 	})
 }

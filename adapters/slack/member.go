@@ -1,17 +1,17 @@
 package slack
 
 // This file asks Slack who acts and where: whether an account may act, which of the policy's groups
-// it is in, and whether the bot can work in the channel. Answers are used again for less than a
-// minute, and never for a decision.
+// it is in, whether the bot can work in the channel, and who could approve. Answers are used again
+// for less than a minute, and never for a decision.
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
 
 	slackgo "github.com/slack-go/slack"
@@ -21,6 +21,38 @@ import (
 // askedFor is how long Slack's answer about an account or a channel may be used again, for recall
 // requests and for reading. For a decision Slack is always asked.
 const askedFor = 55 * time.Second
+
+const (
+	// shownFor is how old the answer about a channel may be where messages are shown in it: it may
+	// have become shared with another organisation.
+	shownFor = 10 * time.Second
+	// approverFor is how long the answer about an approver's account may be used again to tell who
+	// could approve. It gives nobody a right.
+	approverFor = 10 * time.Minute
+	// approversWithin is how long approvers are looked at for one event.
+	approversWithin = 2 * time.Second
+)
+
+// userGroup is Slack's answer about a user group.
+type userGroup struct {
+	members []string
+	// refused is the error code with which Slack refuses to read any user group, until people
+	// change something; "" if it does not. Then there are no members.
+	refused string
+}
+
+// channelFact is Slack's answer about a channel.
+type channelFact struct {
+	trouble bot.Trouble
+	private bool
+	at      time.Time
+}
+
+// membersFact is Slack's answer about who is in a private channel.
+type membersFact struct {
+	users []string
+	at    time.Time
+}
 
 // face is Slack's answer about a user, without groups.
 type face struct {
@@ -53,15 +85,53 @@ func (a *Adapter) cached(e intake.Event, then []string) (bot.Member, bot.Place, 
 		if !ok {
 			return m, e.Place, false
 		}
-		if slices.Contains(v.([]string), e.By.User) {
-			m.Groups = append(m.Groups, g)
-		}
+		put(&m, g, v.(userGroup))
 	}
 	a.countApprovers(&m)
 	place := e.Place
-	trouble, ok := a.cachedPlace(e.Place.Channel)
+	trouble, ok := a.cachedPlace(e.Place.Channel, placeAge(e))
 	place.Trouble = trouble
+	if ok && trouble == "" && placeAge(e) == shownFor {
+		place.Trouble, ok = a.cachedSight(e.Place.Channel, e.By.User)
+	}
 	return m, place, ok
+}
+
+// placeAge returns how old the answer about the channel of an event may be.
+func placeAge(e intake.Event) time.Duration {
+	switch e.Act.Kind {
+	case intake.ActShowAll, intake.ActTurnFind, intake.ActUse:
+		return shownFor
+	}
+	switch e.Verb() {
+	case command.VerbFind, command.VerbShow:
+		return shownFor
+	}
+	return askedFor
+}
+
+// put records whether a member is in a group, or why that cannot be known.
+func put(m *bot.Member, group string, c userGroup) {
+	if slices.Contains(c.members, m.Account.User) {
+		m.Groups = append(m.Groups, group)
+	}
+	if c.refused != "" {
+		m.GroupsUnread = bot.Say(unreadable[c.refused], "user", bot.Code(m.Account.User))
+	}
+}
+
+// unreadable are the error codes with which Slack refuses to read any user group until people
+// change something, and the sentence for whoever is refused for that reason. Slack has user groups
+// on paid plans alone. Those of an app that is installed for a whole organisation belong to
+// workspaces, of which the bot knows none.
+var unreadable = map[string]string{
+	"plan_upgrade_required":   "groups.unread.plan",
+	"paid_teams_only":         "groups.unread.plan",
+	"missing_argument":        "groups.unread.organisation",
+	"team_not_found":          "groups.unread.organisation",
+	"team_access_not_granted": "groups.unread.organisation",
+	"missing_scope":           "groups.unread.scope",
+	"no_permission":           "groups.unread.scope",
 }
 
 // resolve asks Slack who acted and where, within ctx. With fresh it asks for the account and for
@@ -77,38 +147,95 @@ func (a *Adapter) resolve(ctx context.Context, e intake.Event, then []string, fr
 		return slices.Contains(then, group) || slices.ContainsFunc(approvers,
 			func(p bot.Principal) bool { return p.Group == group })
 	}
-	in := make([]bool, len(groups))
-	asking, ctx := errgroup.WithContext(ctx)
+	read := make([]userGroup, len(groups))
+	asking, together := errgroup.WithContext(ctx)
 	asking.Go(func() error {
-		f, err := a.face(ctx, e.By.User, fresh)
+		f, err := a.face(together, e.By.User, fresh)
 		m.Name, m.Trouble = f.name, f.trouble
 		return err
 	})
 	for i, g := range groups {
 		asking.Go(func() error {
-			members, err := a.groupMembers(ctx, g, fresh && decides(g))
-			in[i] = slices.Contains(members, e.By.User)
+			c, err := a.groupMembers(together, g, fresh && decides(g))
+			read[i] = c
 			return err
 		})
 	}
 	asking.Go(func() error {
-		trouble, err := a.placeTrouble(ctx, e.Place.Channel)
-		place.Trouble = trouble
+		var err error
+		if placeAge(e) == shownFor {
+			place.Trouble, err = a.sightTrouble(together, e.Place.Channel, e.By.User)
+		} else {
+			place.Trouble, err = a.placeTrouble(together, e.Place.Channel, askedFor)
+		}
 		return err
 	})
 	if err := asking.Wait(); err != nil {
 		return m, place, err
 	}
 	for i, g := range groups {
-		if in[i] {
-			m.Groups = append(m.Groups, g)
-		}
+		put(&m, g, read[i])
 	}
 	a.countApprovers(&m)
+	if e.Asks() {
+		a.lookAtApprovers(ctx, &m)
+	}
 	return m, place, nil
 }
 
-// countApprovers sets who could approve now, from the groups as they were last read.
+// lookAtApprovers leaves out those who could not approve: deactivated accounts, guests, bots, and
+// those who have left. It looks until it has found as many other people as any request needs; two
+// accounts that the roster joins are one. Who could not be looked at in time counts as able.
+func (a *Adapter) lookAtApprovers(ctx context.Context, m *bot.Member) {
+	policy, roster := a.o.Bot.PolicyNow(), a.o.Bot.RosterNow()
+	need := max(policy.Approvals, policy.LargeApprovals)
+	ctx, cancel := context.WithTimeout(ctx, approversWithin)
+	defer cancel()
+	self, _ := roster.Of(m.Account)
+	able := map[bot.PersonID]bool{}
+	for left := m.Approvers; len(able) < need && ctx.Err() == nil; {
+		some := map[bot.PersonID]string{} // one account of each
+		var others []bot.Account
+		for _, who := range left {
+			person, ok := roster.Of(who)
+			switch _, now := some[person]; {
+			case !ok, person == self, able[person]: // it adds nobody
+			case now, len(some) == need-len(able):
+				others = append(others, who)
+			default:
+				some[person] = who.User
+			}
+		}
+		if left = others; len(some) == 0 {
+			break
+		}
+		var looking errgroup.Group
+		for _, user := range some {
+			if _, known := a.asked.Get("approver " + user); known {
+				continue
+			}
+			looking.Go(func() error {
+				_, _ = a.face(ctx, user, false) // who could not be looked at counts as able
+				return nil
+			})
+		}
+		_ = looking.Wait() // there is none
+		for person, user := range some {
+			if a.able(user) {
+				able[person] = true
+			}
+		}
+	}
+	a.countApprovers(m)
+}
+
+// able reports whether an account could approve, as far as Slack was asked.
+func (a *Adapter) able(user string) bool {
+	v, known := a.asked.Get("approver " + user)
+	return !known || v.(bot.Trouble) == ""
+}
+
+// countApprovers sets who could approve now, from the groups and accounts as they were last read.
 func (a *Adapter) countApprovers(m *bot.Member) {
 	m.Approvers, m.ApproversKnown = nil, true
 	for _, p := range a.o.Bot.PolicyNow().Crowds[ID].Approvers {
@@ -119,9 +246,12 @@ func (a *Adapter) countApprovers(m *bot.Member) {
 				m.Approvers, m.ApproversKnown = nil, false
 				return
 			}
-			users = v.([]string)
+			users = v.(userGroup).members
 		}
 		for _, u := range users {
+			if !a.able(u) {
+				continue
+			}
 			if account := a.account(u); !slices.Contains(m.Approvers, account) {
 				m.Approvers = append(m.Approvers, account)
 			}
@@ -165,6 +295,7 @@ func (a *Adapter) face(ctx context.Context, user string, fresh bool) (face, erro
 		return face{trouble: bot.TroubleUnknown}, err
 	}
 	a.keep("user "+user, f)
+	a.asked.Set("approver "+user, f.trouble, approverFor)
 	return f, nil
 }
 
@@ -192,52 +323,64 @@ func (a *Adapter) userTrouble(u *slackgo.User) bot.Trouble {
 	return ""
 }
 
-// groupMembers calls usergroups.users.list. A disabled or deleted group has no members.
-func (a *Adapter) groupMembers(ctx context.Context, group string, fresh bool) ([]string, error) {
+// groupMembers calls usergroups.users.list. A disabled or deleted group has no members, nor has one
+// that Slack refuses to read for a reason that only people can mend: who is named by user id can
+// use the bot all the same.
+func (a *Adapter) groupMembers(ctx context.Context, group string, fresh bool) (userGroup, error) {
 	if v, ok := a.asked.Get("group " + group); ok && !fresh {
-		return v.([]string), nil
+		return v.(userGroup), nil
 	}
 	var options []slackgo.GetUserGroupMembersOption
-	if h := a.home.Load(); h != nil && h.enterprise != "" {
+	// Of an app that is installed for a whole organisation the workspace is not known.
+	if h := a.home.Load(); h != nil && h.enterprise != "" && !h.everywhere {
 		options = append(options, slackgo.GetUserGroupMembersOptionTeamID(h.team))
 	}
-	var members []string
+	var c userGroup
 	err := a.patiently(ctx, func() (err error) {
-		members, err = a.api.GetUserGroupMembersContext(ctx, group, options...)
+		c.members, err = a.api.GetUserGroupMembersContext(ctx, group, options...)
 		return err
 	})
 	switch code(err) {
 	case "":
 		if err != nil {
-			return nil, err
+			return userGroup{}, err
 		}
 	case "no_such_subteam", "subteam_not_found", "subteam_disabled", "usergroup_disabled", "usergroup_not_found",
 		"no_users":
-		members = nil
+		c = userGroup{}
 	default:
-		return nil, err
+		if unreadable[code(err)] == "" {
+			return userGroup{}, err
+		}
+		c = userGroup{refused: code(err)}
 	}
-	a.keep("group "+group, members)
-	return members, nil
+	if was := a.groupsRefused.Swap(&c.refused); c.refused != "" && (was == nil || *was != c.refused) {
+		a.log.Error("user groups cannot be read", "code", c.refused, "mend", mends[c.refused])
+	}
+	a.keep("group "+group, c)
+	return c, nil
 }
 
-// cachedPlace returns the cached result of placeTrouble. It makes no calls.
-func (a *Adapter) cachedPlace(channel string) (bot.Trouble, bool) {
+// cachedPlace returns the result of placeTrouble if it is cached and at most so old. It makes no
+// calls.
+func (a *Adapter) cachedPlace(channel string, within time.Duration) (bot.Trouble, bool) {
 	if isDirect(channel) {
 		return bot.TroubleDirectMessage, true
 	}
 	v, ok := a.asked.Get("place " + channel)
-	if !ok {
+	if !ok || time.Since(v.(channelFact).at) > within {
 		return bot.TroubleUnknown, false
 	}
-	return v.(bot.Trouble), true
+	return v.(channelFact).trouble, true
 }
 
-// placeTrouble returns why the bot cannot work in a channel, "" if it can.
-func (a *Adapter) placeTrouble(ctx context.Context, channel string) (bot.Trouble, error) {
-	if t, ok := a.cachedPlace(channel); ok {
+// placeTrouble returns why the bot cannot work in a channel, "" if it can. A cached answer is used
+// if it is at most so old.
+func (a *Adapter) placeTrouble(ctx context.Context, channel string, within time.Duration) (bot.Trouble, error) {
+	if t, ok := a.cachedPlace(channel, within); ok {
 		return t, nil
 	}
+	asked := time.Now()
 	if channel == "" {
 		return bot.TroubleUnknown, nil
 	}
@@ -266,8 +409,57 @@ func (a *Adapter) placeTrouble(ctx context.Context, channel string) (bot.Trouble
 	default:
 		return bot.TroubleUnknown, err
 	}
-	a.keep("place "+channel, t)
+	a.keep("place "+channel, channelFact{t, c != nil && c.IsPrivate, asked})
 	return t, nil
+}
+
+// sightTrouble returns why messages of the group cannot be shown to a person in a channel, "" if
+// they can: the trouble of the place, or that the person is not in a private channel any more. A
+// public channel can be read by every member of the workspace.
+func (a *Adapter) sightTrouble(ctx context.Context, channel, user string) (bot.Trouble, error) {
+	if t, err := a.placeTrouble(ctx, channel, shownFor); t != "" || err != nil {
+		return t, err
+	}
+	if t, known := a.cachedSight(channel, user); known {
+		return t, nil
+	}
+	fact := membersFact{at: time.Now()}
+	for cursor := ""; ; {
+		var page []string
+		err := a.patiently(ctx, func() (err error) {
+			page, cursor, err = a.api.GetUsersInConversationContext(ctx, &slackgo.GetUsersInConversationParameters{
+				ChannelID: channel, Cursor: cursor, Limit: 1000})
+			return err
+		})
+		if err != nil {
+			return bot.TroubleUnknown, err
+		}
+		if fact.users = append(fact.users, page...); cursor == "" {
+			break
+		}
+	}
+	a.keep("members "+channel, fact)
+	return fact.trouble(user), nil
+}
+
+// cachedSight returns whether a person can see a channel whose place has no trouble, if that is
+// known. It makes no calls.
+func (a *Adapter) cachedSight(channel, user string) (t bot.Trouble, known bool) {
+	if v, ok := a.asked.Get("place " + channel); !ok || !v.(channelFact).private {
+		return "", ok
+	}
+	v, ok := a.asked.Get("members " + channel)
+	if !ok || time.Since(v.(membersFact).at) > shownFor {
+		return bot.TroubleUnknown, false
+	}
+	return v.(membersFact).trouble(user), true
+}
+
+func (f membersFact) trouble(user string) bot.Trouble {
+	if slices.Contains(f.users, user) {
+		return ""
+	}
+	return bot.TroubleLeft
 }
 
 func (a *Adapter) channelTrouble(c *slackgo.Channel) bot.Trouble {
@@ -305,9 +497,9 @@ func (a *Adapter) patiently(ctx context.Context, call func() error) error {
 			return err
 		}
 		pause := 200 * time.Millisecond << min(attempt, 4)
-		switch later := (*bot.Later)(nil); {
-		case errors.As(classify(err), &later):
-			pause = later.After
+		switch after, limited := rateLimit(err); {
+		case limited:
+			pause = after
 		case code(err) != "" && !passing(code(err)):
 			return err
 		}

@@ -2,17 +2,22 @@ package slack
 
 // This file keeps the adapter within Slack's rate limits, so that a call is rarely refused: edits
 // share one budget, in which changes of state come before progress, and the posts of each channel
-// are spaced.
+// are spaced. Where Slack refuses a call for its rate nevertheless, that route alone is held.
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
 	"recallbot/bot"
+
+	slackgo "github.com/slack-go/slack"
 )
 
 // budget is the adapter's budget for chat.update: Slack allows about 50 edits a minute for a whole
@@ -121,6 +126,91 @@ func (p *pacer) wait(ctx context.Context, channel string) error {
 		return nil
 	}
 	return sleep(ctx, pause)
+}
+
+// holds keeps calls back for which Slack has asked to wait, each route by itself: a method or, for
+// posts, a method in a channel. A route is held until the time that Slack named, and one call a
+// minute is made nevertheless, since the limit may be over earlier. Calls that answer a person are
+// never held.
+type holds struct {
+	mu     sync.Mutex
+	routes map[string]hold
+}
+
+type hold struct{ till, probe time.Time }
+
+const (
+	// probeEvery is the time between calls of a route that is held.
+	probeEvery = time.Minute
+	// defaultLater is how long to wait when Slack limits the rate and does not say for how long.
+	defaultLater = 5 * time.Second
+)
+
+var errHeld = errors.New("asked by Slack to wait")
+
+// call makes a call on a route, or returns a *bot.Later at once while the route is held. Its error
+// is that of the call, or a *bot.Later where Slack asks to wait.
+func (h *holds) call(route string, do func() error) error {
+	h.mu.Lock()
+	now := time.Now()
+	was := h.routes[route]
+	if now.Before(was.probe) {
+		h.mu.Unlock()
+		return &bot.Later{After: was.probe.Sub(now), Err: errHeld}
+	}
+	if now.Before(was.till) { // this call is the probe
+		was.probe = now.Add(probeEvery)
+		h.routes[route] = was
+	}
+	h.mu.Unlock()
+
+	err := do()
+	after, limited := rateLimit(err)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !limited {
+		delete(h.routes, route)
+		return err
+	}
+	if h.routes == nil {
+		h.routes = map[string]hold{}
+	}
+	now = time.Now()
+	maps.DeleteFunc(h.routes, func(_ string, old hold) bool { return now.After(old.till) })
+	next := min(after, probeEvery)
+	h.routes[route] = hold{till: now.Add(after), probe: now.Add(next)}
+	return &bot.Later{After: next, Err: err}
+}
+
+// rateLimit reports whether an error is Slack's request to wait, and returns for how long: at most
+// bot.LaterMost.
+func rateLimit(err error) (after time.Duration, limited bool) {
+	if e, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
+		if e.RetryAfter < 0 { // it overflowed in the library, so it is a very long one
+			return bot.LaterMost, true
+		}
+		return min(max(e.RetryAfter, time.Second), bot.LaterMost), true
+	}
+	if e, ok := errors.AsType[slackgo.StatusCodeError](err); ok {
+		return defaultLater, e.Code == http.StatusTooManyRequests
+	}
+	if _, ok := errors.AsType[*strconv.NumError](err); ok { // the library reads no other number: Retry-After is none
+		return defaultLater, true
+	}
+	switch code(err) {
+	case "ratelimited", "rate_limited", "message_limit_exceeded":
+		return defaultLater, true
+	}
+	return 0, false
+}
+
+// refusedPause returns how long to wait after the n-th refusal in a row that does not pass by
+// itself, from 1. The first is short, since services refuse good tokens for a moment, too.
+func refusedPause(n int) time.Duration {
+	if n == 1 {
+		return 30 * time.Second
+	}
+	return 5 * time.Minute
 }
 
 const (

@@ -161,3 +161,51 @@ func TestSocketHost(t *testing.T) {
 		}
 	})
 }
+
+// TestUploadHost: a file is sent to Slack alone, and encrypted.
+func TestUploadHost(t *testing.T) {
+	for _, test := range []struct {
+		api, address string
+		want         bool
+	}{
+		{"", "https://files.slack.com/upload/v1/x", true},
+		{"", "https://files.slack-gov.com/upload/v1/x", true},
+		{"", "http://files.slack.com/upload/v1/x", false},
+		{"", "https://evil.example/upload/v1/x", false},
+		{"", "https://files.slack.com.evil.example/x", false},
+		{"", "https://evilslack.com/x", false},
+		{"", "https://slack.com@evil.example/x", false},
+		{"http://127.0.0.1:8000/api/", "http://127.0.0.1:8000/upload/x", true},
+		{"http://127.0.0.1:8000/api/", "http://127.0.0.1:8001/upload/x", false},
+		{"https://proxy.example/api/", "http://proxy.example/upload/x", false},
+	} {
+		a, err := New(Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newFakeBot(), APIURL: test.api})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(test.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.uploads(u); got != test.want {
+			t.Errorf("%s with the API at %q: %v", test.address, test.api, got)
+		}
+	}
+
+	e := &elsewhere{}
+	inSlack(t, socketMode, func(x *world) {
+		ref, _ := x.post(card(bot.Proposed))
+		_, err := x.a.Reply(x.t.Context(), ref, bot.Note{Key: "n", Lines: []bot.Line{say("Receipt 1")},
+			File: &bot.File{Name: "a.csv", Body: []byte("seq")}})
+		if seen := e.seen(); err == nil || len(seen) > 0 {
+			x.t.Errorf("sent to %v: %v", seen, err)
+		}
+		if n := len(x.w.Thread("C0TRUST", ref.Message)); n != 1 {
+			x.t.Errorf("the thread has %d messages, want the receipt, which does not wait for the file", n)
+		}
+	}, func(x *world, o *Options) {
+		x.w.UploadHost = "evil.example"
+		e.base = o.HTTPClient.Transport
+		o.HTTPClient = &http.Client{Transport: e}
+	})
+}

@@ -38,6 +38,19 @@ func TestRefusedPeople(t *testing.T) {
 		types("a channel that another organisation shares", "U0MINA", "C0SHARED", "/recall", ask)
 		types("a channel that the policy does not name", "U0MINA", "C0OTHER", "/recall", ask)
 
+		leads := func(members ...string) {
+			x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads", Members: members})
+			time.Sleep(time.Minute) // what was asked of the group is forgotten
+		}
+		leads("U0GUEST", "U0ALIEN", "U0GONE")
+		types("those who could approve are a guest, a foreigner and one who has left", "U0MINA", "C0TRUST", "/recall", ask)
+		leads("U0THEO", "U0LENA", "U0GUEST", "U0ALIEN")
+		x.w.Set(func(w *slacktest.Workspace) { w.GroupsCode = "plan_upgrade_required" })
+		time.Sleep(time.Minute)
+		types("the plan has no user groups", "U0THEO", "C0TRUST", "/recall", ask)
+		x.w.Set(func(w *slacktest.Workspace) { w.GroupsCode = "" })
+		time.Sleep(time.Minute)
+
 		types("a recall is asked for", "U0MINA", "C0TRUST", "/recall", ask)
 		time.Sleep(10 * time.Second)
 		x.settle()

@@ -47,10 +47,11 @@ import (
 	slackgo "github.com/slack-go/slack"
 )
 
-// Bot is the part of *bot.Bot that the adapter calls.
+// Bot is the part of *intake.Intake that the adapter calls.
 type Bot interface {
 	intake.Doer
 	PolicyNow() bot.Policy
+	RosterNow() bot.Roster
 	ApproversThen(ctx context.Context, id bot.RequestID, on bot.Platform) ([]string, error)
 }
 
@@ -104,22 +105,30 @@ type Adapter struct {
 	door      *inbound.Door
 	api       *slackgo.Client
 	responses func(*url.URL) bool // whether a response_url may be called
+	uploads   func(*url.URL) bool // whether a file may be sent there
 	// socketHost reports whether a Socket Mode connection may be opened to an address, since its
 	// acknowledgements contain answers to people.
 	socketHost func(*url.URL) bool
 
-	home atomic.Pointer[home] // nil until Slack has said it
+	home    atomic.Pointer[home] // nil until Slack has said it
+	arrived chan struct{}        // closed when Slack has said it
+	doubted chan struct{}        // holds one where a call was refused for the token
 
 	sockets *sockets // nil in HTTP mode
 
 	unready atomic.Pointer[Unready] // the last error of auth.test; nil without one
 
-	asked  *cache.Cache // members and places, at most a minute old
+	// groupsRefused is the error code of the last answer about a user group if Slack reads none at
+	// all, else "".
+	groupsRefused atomic.Pointer[string]
+
+	asked  *cache.Cache // what Slack said of members, places, approvers and messages
 	posted bot.Posted
 	given  recent
 
 	edits *budget
 	posts *pacer
+	holds holds
 
 	flow *intake.Flow
 }
@@ -129,6 +138,7 @@ var _ bot.Surface = (*Adapter)(nil)
 // home is the workspace that the bot token belongs to.
 type home struct {
 	team, enterprise string
+	everywhere       bool   // the app is installed for the whole organisation, which is then the team
 	user             string // the bot's own
 	scopes           []string
 }
@@ -182,22 +192,29 @@ func New(o Options) (*Adapter, error) {
 	client = &own
 
 	a := &Adapter{
-		o:      o,
-		log:    o.Log.With("platform", "slack"),
-		client: client,
-		door:   o.Door,
-		asked:  cache.New(askedFor, 0),
-		edits:  newBudget(35, 10, 3),
-		posts:  newPacer(time.Second, 3),
+		o:       o,
+		log:     o.Log.With("platform", "slack"),
+		client:  client,
+		door:    o.Door,
+		arrived: make(chan struct{}),
+		doubted: make(chan struct{}, 1),
+		asked:   cache.New(askedFor, 0),
+		edits:   newBudget(35, 10, 3),
+		posts:   newPacer(time.Second, 3),
 	}
 	// OptionDebug must stay off: it makes Slack recycle sockets, and logs what people wrote.
 	a.api = slackgo.New(o.BotToken, slackgo.OptionHTTPClient(client), slackgo.OptionAPIURL(o.APIURL),
 		slackgo.OptionAppLevelToken(o.AppToken), slackgo.OptionLog(quiet{}))
+	configured := func(u *url.URL) bool {
+		return o.APIURL != slackgo.APIURL && u.Scheme == base.Scheme && u.Host == base.Host
+	}
 	a.responses = func(u *url.URL) bool {
-		if o.APIURL != slackgo.APIURL && u.Scheme == base.Scheme && u.Host == base.Host {
-			return true
-		}
-		return u.Scheme == "https" && (u.Host == "hooks.slack.com" || u.Host == "hooks.slack-gov.com")
+		return configured(u) || u.Scheme == "https" && (u.Host == "hooks.slack.com" || u.Host == "hooks.slack-gov.com")
+	}
+	a.uploads = func(u *url.URL) bool {
+		host := "." + u.Hostname()
+		return configured(u) || u.Scheme == "https" &&
+			(strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
 	}
 	a.socketHost = func(u *url.URL) bool {
 		if u.Host == base.Host && (u.Scheme == "wss" || base.Scheme == "http") {
@@ -237,7 +254,7 @@ func (a *Adapter) Run(ctx context.Context) error {
 		running.Go(func() { a.sockets.run(ctx) })
 	}
 	running.Go(func() { a.watch(ctx) })
-	running.Go(func() { a.flow.TakeUpOrphans(ctx) })
+	running.Go(func() { a.flow.HandleOrphans(ctx) })
 	<-ctx.Done()
 
 	late := time.AfterFunc(stopWithin, func() {
@@ -252,14 +269,20 @@ func (a *Adapter) Run(ctx context.Context) error {
 
 // arrive calls auth.test until it answers.
 func (a *Adapter) arrive(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
+	for failures, refused := 0, 0; ; {
 		err := a.identify(ctx)
 		if err == nil {
+			close(a.arrived)
 			return nil
 		}
-		pause := backoff(attempt)
-		if u := a.unready.Load(); u != nil && !u.Remote {
-			pause = permanentPause
+		pause := backoff(failures)
+		if u := unready("auth.test", err); !u.Remote {
+			refused++
+			pause = refusedPause(refused)
+		} else {
+			failures++
+			after, _ := rateLimit(err)
+			pause = max(pause, after)
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -277,7 +300,8 @@ func (a *Adapter) identify(ctx context.Context) error {
 		}
 		return fmt.Errorf("asking Slack who we are: %w", clean(err))
 	}
-	h := &home{team: answer.TeamID, enterprise: answer.EnterpriseID, user: answer.UserID}
+	h := &home{team: answer.TeamID, enterprise: answer.EnterpriseID, user: answer.UserID,
+		everywhere: answer.EnterpriseID != "" && answer.TeamID == answer.EnterpriseID}
 	for scope := range strings.SplitSeq(answer.Header.Get("X-Oauth-Scopes"), ",") {
 		if scope = strings.TrimSpace(scope); scope != "" {
 			h.scopes = append(h.scopes, scope)
@@ -302,11 +326,68 @@ func (a *Adapter) identify(ctx context.Context) error {
 	return nil
 }
 
-// watch repeats auth.test at intervals, so that a revoked token or an added scope is noticed.
+// watch repeats auth.test every five minutes, so that a revoked token or an added scope is noticed,
+// and at once where another call was refused for the token. After a first refusal it tries again
+// sooner.
 func (a *Adapter) watch(ctx context.Context) {
-	for sleep(ctx, 5*time.Minute) == nil {
-		_ = a.identify(ctx) // setUnready reports the error to Ready and the log
+	a.lookAtGroups(ctx)
+	pause := 5 * time.Minute
+	for refused, last := 0, time.Now(); ; last = time.Now() {
+		timer := time.NewTimer(pause)
+		doubted := a.doubted
+		if refused > 0 {
+			doubted = nil // it is known already
+		}
+		select {
+		case <-timer.C:
+		case <-doubted:
+			timer.Stop()
+			if sleep(ctx, refusedPause(1)-time.Since(last)) != nil {
+				return
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		pause = 5 * time.Minute
+		if err := a.identify(ctx); err == nil || unready("auth.test", err).Remote { // setUnready tells of it
+			refused = 0
+			a.lookAtGroups(ctx)
+			continue
+		}
+		refused++
+		pause = refusedPause(refused)
 	}
+}
+
+// lookAtGroups reads one of the policy's user groups, to find out whether Slack reads any.
+func (a *Adapter) lookAtGroups(ctx context.Context) {
+	for _, g := range a.groups(nil) {
+		ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+		defer cancel()
+		_, _ = a.groupMembers(ctx, g, true) // an outage tells nothing, and groupMembers tells of a refusal
+		return
+	}
+}
+
+// doubt makes watch call auth.test at once if the error of a call is about the token.
+func (a *Adapter) doubt(err error) {
+	if tokenRefused(code(err)) {
+		select {
+		case a.doubted <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// tokenRefused reports whether an error code is about the token, not about what was asked.
+func tokenRefused(c string) bool {
+	switch c {
+	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
+		"org_login_required", "access_denied", "ekm_access_denied":
+		return true
+	}
+	return false
 }
 
 func (a *Adapter) setUnready(u *Unready) {
@@ -374,6 +455,13 @@ func (a *Adapter) LastFrame() time.Time {
 	return a.sockets.lastFrame()
 }
 
+const (
+	everywhere = "the app is installed for a whole organisation, whose user groups belong to workspaces: " +
+		"install it to one workspace, or name people in SLACK_REQUESTERS and SLACK_APPROVERS by user id (U...)"
+	noGroups = "the plan of this workspace has no user groups: " +
+		"name people in SLACK_REQUESTERS and SLACK_APPROVERS by user id (U...)"
+)
+
 // mends says what can be done about the errors of Slack that do not pass by themselves.
 var mends = map[string]string{
 	"invalid_auth":            "set SLACK_BOT_TOKEN to the Bot User OAuth Token of the installed app, which begins with xoxb-",
@@ -386,7 +474,11 @@ var mends = map[string]string{
 	"no_permission":           "the token may not do this: install the app again with the scopes of the manifest",
 	"org_login_required":      "the workspace is being moved to an organisation: wait, then install the app again",
 	"ekm_access_denied":       "an administrator has suspended access to messages (Enterprise Key Management)",
-	"team_access_not_granted": "the token was not granted this workspace: install the app to the workspace",
+	"team_access_not_granted": everywhere,
+	"team_not_found":          everywhere,
+	"missing_argument":        everywhere,
+	"plan_upgrade_required":   noGroups,
+	"paid_teams_only":         noGroups,
 	"access_denied":           "an administrator has denied the app access: ask them to approve it",
 	"invalid_arg_name":        "this version of the bot does not fit Slack's API",
 	"link_disabled":           "switch Socket Mode on in the app's settings",
@@ -403,10 +495,14 @@ var appMends = map[string]string{
 	"missing_scope":          "SLACK_APP_TOKEN needs the scope connections:write: make a new app-level token under Basic Information",
 }
 
-// code returns the error code in Slack's answer, "" when there is none.
+// code returns the error code in Slack's answer, "" when there is none. Of an answer with another
+// status than 200 the library does not return the body; a status 401 can only be about the token.
 func code(err error) string {
 	if e, ok := errors.AsType[slackgo.SlackErrorResponse](err); ok {
 		return e.Err
+	}
+	if e, ok := errors.AsType[slackgo.StatusCodeError](err); ok && e.Code == http.StatusUnauthorized {
+		return "invalid_auth"
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,12 +34,11 @@ const (
 	idleFor   = 2*pingEvery + time.Second
 	// writeWithin is how long an acknowledgement may take to be written.
 	writeWithin = 3 * time.Second
-	// steady is how long a connection must be open for the next failure to count as the first.
-	steady = 10 * time.Second
 	// wellAfter is how long a connection must be open for an earlier trouble to be over.
 	wellAfter = 2 * time.Second
-	// permanentPause is the time between tries after an error that does not pass by itself.
-	permanentPause = time.Minute
+	// dialsPerMinute is how many connections the process opens in any minute. A connection that
+	// broke is replaced at once, so that only this number bounds what a flapping network causes.
+	dialsPerMinute = 10
 	// maxAck is the size in bytes of the largest acknowledgement that Slack accepts. It drops
 	// larger ones, and those in several frames, without an error.
 	maxAck = 19_000
@@ -65,6 +65,9 @@ type sockets struct {
 	open int      // connections that said hello and are not about to close
 	told *Unready // what prevents connections, nil when nothing does
 	mend *Unready // the refusal that was logged last, nil once a connection has opened
+
+	dialled []time.Time // the tries of the last minute
+	not     time.Time   // before this time Slack wants no try
 }
 
 func newSockets(a *Adapter) *sockets {
@@ -132,7 +135,31 @@ func (s *sockets) tell(u *Unready) {
 	}
 }
 
-// lane keeps one connection open, and opens the next before that one closes.
+// turn waits until a connection may be opened: at most dialsPerMinute in a minute, and none while
+// Slack wants none.
+func (s *sockets) turn(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		now := time.Now()
+		s.dialled = slices.DeleteFunc(s.dialled, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+		wait := s.not.Sub(now)
+		if len(s.dialled) >= dialsPerMinute {
+			wait = max(wait, s.dialled[0].Add(time.Minute).Sub(now))
+		}
+		if wait <= 0 {
+			s.dialled = append(s.dialled, now)
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// lane keeps one connection open, and opens the next before that one closes. A connection that said
+// hello is replaced at once; the pause grows over failures to connect alone.
 func (s *sockets) lane(ctx context.Context) {
 	var old []*socket
 	defer func() {
@@ -140,28 +167,48 @@ func (s *sockets) lane(ctx context.Context) {
 			c.end()
 		}
 	}()
-	failures := 0
+	failures, refused := 0, 0 // in a row
+	pauseAfter := func(what string, err error) time.Duration {
+		u := unready(what, err)
+		if ctx.Err() == nil {
+			s.tell(u)
+		}
+		if !u.Remote {
+			refused++
+			return refusedPause(refused)
+		}
+		failures++
+		return backoff(failures - 1)
+	}
 	for ctx.Err() == nil {
+		if s.turn(ctx) != nil {
+			return
+		}
 		c, err := s.connect(ctx)
 		if err != nil {
-			pause := s.failed(ctx, openMethod, err, failures)
-			failures++
+			pause := pauseAfter(openMethod, err)
+			if after, limited := rateLimit(err); limited {
+				s.mu.Lock()
+				s.not = time.Now().Add(after) // for the other lanes too
+				s.mu.Unlock()
+			}
 			if sleep(ctx, pause) != nil {
 				return
 			}
 			continue
 		}
+		failures = 0
 		// The next connection is open: the old one is read for lingerFor, and then closed.
 		for _, o := range old {
 			o.letGo(lingerFor)
 		}
 		s.count(+1)
-		began := time.Now()
 		// If Socket Mode is switched off, a connection opens, and Slack disconnects it at once.
 		well := time.NewTimer(wellAfter)
 		for live := true; live; {
 			select {
 			case <-well.C:
+				refused = 0
 				s.tell(nil)
 			case <-c.leaving: // Slack will close it, or it broke
 				live = false
@@ -175,29 +222,9 @@ func (s *sockets) lane(ctx context.Context) {
 			c.end()
 			return
 		}
-		reason := c.reason()
-		old = append(old, c)
-		old = trim(old)
-		if time.Since(began) >= steady {
-			failures = 0
-		}
-		pause := time.Duration(0)
-		switch {
-		case reason == "link_disabled":
-			pause = s.failed(ctx, "Socket Mode", slackgo.SlackErrorResponse{Err: reason}, failures)
-			failures++
-		case reason == "warning" || reason == "refresh_requested":
-			// The next try is at once, while the old connection still works, unless Slack renews
-			// connections too often.
-			if failures > 0 {
-				pause = backoff(failures - 1)
-			}
-			failures++
-		default:
-			pause = backoff(failures)
-			failures++
-		}
-		if pause > 0 && sleep(ctx, pause) != nil {
+		old = trim(append(old, c))
+		if c.reason() == "link_disabled" &&
+			sleep(ctx, pauseAfter("Socket Mode", slackgo.SlackErrorResponse{Err: "link_disabled"})) != nil {
 			return
 		}
 	}
@@ -227,26 +254,6 @@ func (s *sockets) count(n int) {
 	s.open += n
 }
 
-// failed records an error of a connection, and returns how long to wait before the next try.
-func (s *sockets) failed(ctx context.Context, what string, err error, failures int) time.Duration {
-	if ctx.Err() != nil {
-		return 0
-	}
-	u := unready(what, err)
-	s.tell(u)
-	if !u.Remote {
-		return permanentPause
-	}
-	pause := backoff(failures)
-	if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
-		pause = max(pause, granted(limited))
-	} else if status, ok := errors.AsType[slackgo.StatusCodeError](err); ok &&
-		status.Code == http.StatusTooManyRequests {
-		pause = max(pause, defaultLater)
-	}
-	return pause
-}
-
 var errNotSlacks = errors.New(
 	"the address it names for the connection is not one of Slack's, or not encrypted; it is not connected to")
 
@@ -263,7 +270,9 @@ func (s *sockets) connect(ctx context.Context) (*socket, error) {
 	defer cancel()
 	conn, resp, err := s.dialer.DialContext(dial, address, nil)
 	if err != nil {
-		if resp != nil {
+		if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
+			return nil, &slackgo.RateLimitedError{RetryAfter: retryAfter(resp.Header)}
+		} else if resp != nil {
 			return nil, slackgo.StatusCodeError{Code: resp.StatusCode, Status: resp.Status}
 		}
 		return nil, fmt.Errorf("dialling: %w", clean(err)) // the address holds a ticket

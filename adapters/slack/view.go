@@ -5,6 +5,7 @@ package slack
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"recallbot/bot"
@@ -26,7 +27,7 @@ func formView(d delivery, f intake.Form) slackgo.ModalViewRequest {
 		if in.Placeholder != "" {
 			e.Placeholder = plainText(in.Placeholder, maxPlaceholder)
 		}
-		e.Multiline = in.Long
+		e.Multiline, e.InitialValue = in.Long, in.Value
 		e.MaxLength = min(in.Max, 3000)
 		input := slackgo.NewInputBlock(in.Name, plainText(in.Label, 2000), nil, e)
 		input.Optional = !in.Required
@@ -35,10 +36,10 @@ func formView(d delivery, f intake.Form) slackgo.ModalViewRequest {
 	return v
 }
 
-// linesView returns a window that shows lines.
-func linesView(d delivery, lines []bot.Line) slackgo.ModalViewRequest {
+// linesView returns a window that shows lines, and buttons for what is offered.
+func linesView(d delivery, lines []bot.Line, offer *intake.Offer) slackgo.ModalViewRequest {
 	v := view(viewLines, bot.Say("window.title"), d.carry())
-	v.Blocks.BlockSet = lineBlocks(lines, modalSize)
+	v.Blocks.BlockSet = append(lineBlocks(lines, modalSize), offerBlocks(offer)...)
 	return v
 }
 
@@ -92,6 +93,7 @@ func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 		button(actionPrevious, buttons.Turn(p, p.Number-1), label("page.previous", maxButton))
 		button(actionNext, buttons.Turn(p, p.Number+1), label("page.next", maxButton))
 		button(actionRecall, buttons.Recall(p), plainText(p.Recall, maxButton))
+		button(actionSweep, buttons.Sweep(p), label("button.sweep", maxButton))
 		if len(row) > 0 {
 			blocks = append(blocks, slackgo.NewActionBlock("", row...))
 		}
@@ -100,6 +102,21 @@ func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 		}
 		return blocks
 	})
+}
+
+// offerBlocks shows the buttons of an offer.
+func offerBlocks(o *intake.Offer) []slackgo.Block {
+	var row []slackgo.BlockElement
+	for i, label := range o.Labels() {
+		if value := buttons.Use(o, i); value != "" {
+			row = append(row, slackgo.NewButtonBlockElement(actionUse+strconv.Itoa(i), value,
+				plainText(label, maxButton)))
+		}
+	}
+	if len(row) == 0 {
+		return nil
+	}
+	return []slackgo.Block{slackgo.NewActionBlock("", row...)}
 }
 
 // label returns a sentence of the bot as one piece of plain text.
@@ -122,6 +139,8 @@ func (a *Adapter) open(d delivery, v slackgo.ModalViewRequest) string {
 // window shows v in the open window, or in a new one.
 func (a *Adapter) window(ctx context.Context, d delivery, v slackgo.ModalViewRequest) error {
 	if d.view != "" {
+		ctx, cancel := context.WithTimeout(ctx, replyWithin)
+		defer cancel()
 		return a.patiently(ctx, func() error {
 			_, err := a.api.UpdateViewContext(ctx, v, "", "", d.view)
 			return err

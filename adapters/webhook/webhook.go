@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,7 @@ type Webhook struct {
 	bytes          atomic.Int64  // of what waits
 
 	taken, dropped, refused, handed atomic.Int64
+	last                            atomic.Int64 // when one was verified last, in unix milliseconds; 0: never
 }
 
 // callback is a callback that waits.
@@ -106,6 +108,28 @@ func (w *Webhook) Counts() Counts {
 		Waiting: len(w.sends) + len(w.recalls)}
 }
 
+// Last returns when a callback was verified last; zero: never.
+func (w *Webhook) Last() time.Time {
+	if at := w.last.Load(); at != 0 {
+		return time.UnixMilli(at)
+	}
+	return time.Time{}
+}
+
+// From is the name of the callbacks for the Door.
+const From = "callbacks"
+
+// doubt says what is wrong with a callback that is not verified.
+func doubt(failed error, query url.Values) (why string, off time.Duration) {
+	switch {
+	case errors.Is(failed, recall.ErrCallbackApp):
+		return "another app", 0
+	case errors.Is(failed, recall.ErrCallbackSign) && query.Get("Sign") != "":
+		return inbound.Secret, 0
+	}
+	return inbound.Doubt(query.Get("RequestTime"), recall.CallbackWindow)
+}
+
 // ServeHTTP answers a callback at once and stores nothing meanwhile. It does not look at the path.
 //
 // 200 with the service's own answer: the callback was queued, is of no use, or was dropped for want
@@ -125,7 +149,8 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	// Only the address is signed. The body is limited all the same, since a person who saw one
 	// address can send any body to it.
 	failed := recall.VerifyCallback(r.URL.Query(), w.o.App, w.o.Token, time.Now())
-	body, status := w.o.Door.Read(rw, r, inbound.Signed{Plausible: failed == nil})
+	why, off := doubt(failed, r.URL.Query())
+	body, status := w.o.Door.Read(rw, r, inbound.Signed{From: From, Plausible: failed == nil, Why: why, Off: off})
 	switch {
 	case failed != nil && status == http.StatusUnauthorized:
 		refuse(status, failed.Error())
@@ -136,9 +161,11 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	c, err := recall.ParseCallback(body)
 	if err != nil {
+		w.o.Door.Note(From, "unreadable", 0)
 		refuse(http.StatusBadRequest, err.Error())
 		return
 	}
+	w.last.Store(time.Now().UnixMilli())
 	if w.o.Bot.Wants(c) {
 		w.take(callback{c, int64(len(body))})
 	}

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/inbound"
 	"recallbot/adapters/webhook"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
@@ -116,26 +117,32 @@ func TestVerified(t *testing.T) {
 		query  url.Values
 		body   string
 		status int
+		why    string // as the log and the metrics tell it
 	}{
-		{"a good one", address(now), recalled, 200},
-		{"a minute old", address(now.Add(-58 * time.Second)), recalled, 200},
-		{"too old", address(now.Add(-62 * time.Second)), recalled, 401},
-		{"of the future", address(now.Add(62 * time.Second)), recalled, 401},
-		{"another sign", with("Sign", strings.Repeat("0", 64)), recalled, 401},
-		{"another time than was signed", with("RequestTime", strconv.FormatInt(now.Unix()+1, 10)), recalled, 401},
-		{"no sign", with("Sign", ""), recalled, 401},
-		{"another app", with("SdkAppid", "1400000001"), recalled, 401},
-		{"nothing at all", url.Values{}, recalled, 401},
-		{"too large", address(now), strings.Repeat(" ", 1<<20) + recalled, 413},
-		{"as large as may be", address(now), strings.Repeat(" ", 1<<20-len(recalled)) + recalled, 200},
-		{"not JSON", address(now), "<html>", 400},
-		{"no list", address(now), `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g"}`, 400},
-		{"another command", address(now), `{"CallbackCommand":"Group.CallbackAfterGroupFull"}`, 200},
+		{"a good one", address(now), recalled, 200, ""},
+		{"a minute old", address(now.Add(-58 * time.Second)), recalled, 200, ""},
+		{"too old", address(now.Add(-62 * time.Second)), recalled, 401, "clock off"},
+		{"of the future", address(now.Add(62 * time.Second)), recalled, 401, "clock off"},
+		{"another sign", with("Sign", strings.Repeat("0", 64)), recalled, 401, "wrong secret"},
+		{"another time than was signed", with("RequestTime", strconv.FormatInt(now.Unix()+1, 10)), recalled, 401,
+			"wrong secret"},
+		{"no sign", with("Sign", ""), recalled, 401, "not signed"},
+		{"another app", with("SdkAppid", "1400000001"), recalled, 401, "another app"},
+		{"nothing at all", url.Values{}, recalled, 401, "not signed"},
+		{"too large", address(now), strings.Repeat(" ", 1<<20) + recalled, 413, "request entity too large"},
+		{"as large as may be", address(now), strings.Repeat(" ", 1<<20-len(recalled)) + recalled, 200, ""},
+		{"not JSON", address(now), "<html>", 400, "unreadable"},
+		{"no list", address(now), `{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"g"}`, 400, "unreadable"},
+		{"another command", address(now), `{"CallbackCommand":"Group.CallbackAfterGroupFull"}`, 200, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := &ear{}
-			w := open(t, webhook.Options{Bot: e})
+			door := inbound.New(nil)
+			w := open(t, webhook.Options{Bot: e, Door: door})
 			rw := post(w, tc.query, tc.body)
+			if why, _ := door.Last(webhook.From); why != tc.why || (why == "") != !w.Last().IsZero() {
+				t.Errorf("refused for %q, want %q; the last came at %v", why, tc.why, w.Last())
+			}
 			if rw.Code != tc.status {
 				t.Errorf("status %d, want %d", rw.Code, tc.status)
 			}

@@ -5,8 +5,8 @@
 // shows. Directions follow, one on a line. The sections of the file hold what people saw. Run plays
 // the script on each platform, in a synctest bubble of its own that begins on 2000-01-01 at
 // midnight UTC, and compares what people see with the sections; with the flag -update it rewrites
-// the sections instead. A section NAME holds for both platforms, NAME.slack and NAME.discord for
-// one.
+// the sections instead. A section NAME holds for every platform, NAME.slack and NAME.discord for
+// one. What a script says about a platform that is not part of the program is skipped.
 //
 //	# Recalling takes two people.
 //	mina '/recall @TGS#2J4SZEAEL 100 101'
@@ -22,7 +22,7 @@
 // direction. A direction that begins with slack or discord is followed on that platform only.
 //
 //	stage KEY VALUE...              how the world is set up; before everything else. Keys are those of the World
-//	stage together                  one world with both platforms: every direction for people then begins
+//	stage together                  one world with all platforms: every direction for people then begins
 //	                                with a platform
 //
 //	mina '/recall GROUP SEQS'       types a command; on Discord it is turned into typed options
@@ -38,6 +38,9 @@
 //	keep                            keeps the cards as somebody's screen shows them now
 //	press-kept theo approve         presses a button as the kept card shows it
 //	redeliver                       the platform delivers the last event again
+//	bar                             the bot may post nothing in the channel
+//	admit                           it may again
+//	erase                     a moderator deletes the card of the newest request, or of one
 //	pass 61m                        time passes
 //	restart [5m]                    the process is killed, and started again after that time
 //	chat ...                        something happens in the Chat service: see the World
@@ -49,6 +52,8 @@
 //	ignore theo                     skips what theo has been shown so far
 //	notified NAME                   who was pinged, from the beginning
 //	ledger NAME                     the audit log: who did what
+//	report NAME               what the command audit report prints of it
+//	log NAME                        what the process's log says of requests
 //	calls NAME | calls 3            the recalls that the Chat service was asked for, or only their number
 //	calls most 5                    the most of them in any second
 //
@@ -94,6 +99,11 @@ type World interface {
 	// Redeliver delivers the last action of a person once more.
 	Redeliver(on string) error
 
+	// Bar keeps the bot from posting in the channel, or lets it again. Erase deletes the card of a
+	// request, as a moderator can.
+	Bar(on string, barred bool) error
+	Erase(on, id string) error
+
 	// Card and Thread return what everybody sees.
 	Card(on, id string) (string, error)
 	Thread(on, id string) (string, error)
@@ -112,6 +122,10 @@ type World interface {
 	Requests() ([]string, error)
 	// Audit returns the audit log, one entry on a line, without what varies from run to run.
 	Audit() ([]string, error)
+	// Report returns what the command audit report prints of a request.
+	Report(id string) (string, error)
+	// Log returns the lines of the log that tell of a request, without their times.
+	Log() []string
 
 	// Kill ends the bot's process without an orderly stop, so that only what was stored survives.
 	// Start starts another process.
@@ -130,18 +144,18 @@ type Stage struct {
 	Settings [][2]string
 }
 
-// Platforms are the platforms on which each script is played, in this order.
-var Platforms = []string{"slack", "discord"}
+// Written are the platforms that scripts have directions or sections of their own for.
+var Written = []string{"slack", "discord"}
 
-// Run plays the script in file on each platform, as the package comment says. open creates a world;
-// it is called within the bubble, and stops the test if it cannot create one.
-func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
+// Run plays the script in file on each of the platforms, as the package comment says. open creates
+// a world; it is called within the bubble, and stops the test if it cannot create one.
+func Run(t *testing.T, file string, platforms []string, open func(t *testing.T, s Stage) World) {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parse(string(archive.Comment))
+	s, err := parse(string(archive.Comment), platforms)
 	if err != nil {
 		t.Fatalf("%s:%v", file, err)
 	}
@@ -149,13 +163,20 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 	for _, f := range archive.Files {
 		sections[f.Name] = string(f.Data)
 	}
+	absent := slices.DeleteFunc(slices.Clone(Written), func(p string) bool { return slices.Contains(platforms, p) })
 	rewrite := golden.Update()
+	if rewrite && len(absent) > 0 {
+		t.Fatalf("-update needs every platform that scripts are written for: there is no %v", absent)
+	}
 
 	var mu sync.Mutex
 	seen := map[string][]section{} // by platform, or together
-	runs := slices.Clone(Platforms)
+	runs := platforms
 	if s.together {
 		runs = []string{together}
+		if slices.ContainsFunc(s.directions, func(d direction) bool { return slices.Contains(absent, d.on) }) {
+			return // it is about a platform that is not there
+		}
 	}
 	t.Cleanup(func() { // after the subtests, which run in parallel
 		if !rewrite || t.Failed() || len(seen) < len(runs) {
@@ -170,7 +191,7 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 		t.Run(run, func(t *testing.T) {
 			t.Parallel()
 			var got []section
-			synctest.Test(t, func(t *testing.T) { got = play(t, file, s, run, open) })
+			synctest.Test(t, func(t *testing.T) { got = play(t, file, s, run, platforms, open) })
 			mu.Lock()
 			seen[run] = got
 			mu.Unlock()
@@ -184,7 +205,7 @@ func Run(t *testing.T, file string, open func(t *testing.T, s Stage) World) {
 	if !rewrite {
 		t.Run("sections", func(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(sections)) {
-				if !s.shows(name) {
+				if !s.shows(name, platforms) {
 					t.Errorf("%s: no direction shows the section %q", file, name)
 				}
 			}
@@ -259,10 +280,11 @@ func merge(runs []string, seen map[string][]section) []txtar.File {
 }
 
 // play follows the directions of a script and returns what was seen.
-func play(t *testing.T, name string, s script, run string, open func(t *testing.T, s Stage) World) []section {
+func play(t *testing.T, name string, s script, run string, platforms []string,
+	open func(t *testing.T, s Stage) World) []section {
 	stage := Stage{Platforms: []string{run}, Settings: s.settings}
 	if run == together {
-		stage.Platforms = slices.Clone(Platforms)
+		stage.Platforms = platforms
 	}
 	w := open(t, stage)
 	wait(0)

@@ -29,6 +29,8 @@ type People interface {
 	// and sends it.
 	Form(user string) (Form, bool)
 	Send(user string, f Form, values map[string]string) Deed
+	// Close closes the window or form that the user has in front, if there is one.
+	Close(user string)
 	// FormsFollow reports whether a form opens after the press was acknowledged, rather than with
 	// the acknowledgement.
 	FormsFollow() bool
@@ -71,8 +73,14 @@ type Shown struct {
 	Text string
 	// Notice is the text of its notification.
 	Notice string
-	// Picture is all of it as the platform's fake draws it.
+	// Picture is all of it as the platform's fake draws it, in text. HTML draws the same for a
+	// browser, styled by Home.Style, and shows the question that the button with the label asking
+	// asks before it acts, where the platform itself asks; "" for none. Its buttons submit the form
+	// that is put around them: "press" is the label of the button, "confirm" that of the one whose
+	// question is answered with yes, and "cancel" of the one answered with no; a form that people
+	// fill in is sent by "send" and closed by "close".
 	Picture string
+	HTML    func(asking string) string
 	Buttons []string // labels
 	// Live has the addresses of its links, and the ids of whom or what it mentions.
 	Live   []string
@@ -95,10 +103,13 @@ type Form struct {
 type Ping struct {
 	Who      string
 	InThread bool
+	Text     string // what a phone shows of the message
 }
 
 // Labels has the beginnings of the labels of buttons, by their names in scripts.
 var Labels = map[string]string{
 	string(bot.ButtonApprove): "Approve", string(bot.ButtonReject): "Reject", string(bot.ButtonShowAll): "Show all",
 	string(bot.ButtonStop): "Stop", "next": "Next", "previous": "Previous", "recall": "Recall ",
+	"use": "Use this", "use_1": "Use 1", "use_2": "Use 2",
+	"back": "Take back", "sweep": "Everything of this sender",
 }

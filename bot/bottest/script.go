@@ -26,12 +26,13 @@ type direction struct {
 func (d direction) String() string { return strings.TrimSpace(d.on + " " + strings.Join(d.words, " ")) }
 
 // shows has the verbs that show something, and the index of the word that names the section.
-var shows = map[string]int{"card": 1, "thread": 1, "whisper": 2, "notified": 1, "ledger": 1, "calls": 1}
+var shows = map[string]int{"card": 1, "thread": 1, "whisper": 2, "notified": 1, "ledger": 1, "log": 1,
+	"report": 1, "calls": 1}
 
 // shows reports whether a direction of the script shows the section, whose name may end in a
 // platform's.
-func (s script) shows(name string) bool {
-	for _, p := range append(slices.Clone(Platforms), together) {
+func (s script) shows(name string, platforms []string) bool {
+	for _, p := range slices.Concat(platforms, Written, []string{together}) {
 		name = strings.TrimSuffix(name, "."+p)
 	}
 	return slices.ContainsFunc(s.directions, func(d direction) bool {
@@ -40,8 +41,9 @@ func (s script) shows(name string) bool {
 	})
 }
 
-// parse parses the comment of a script. Its errors begin with the number of the line.
-func parse(comment string) (script, error) {
+// parse parses the comment of a script for a program with these platforms. Its errors begin with
+// the number of the line.
+func parse(comment string, platforms []string) (script, error) {
 	var s script
 	for n, line := range strings.Split(comment, "\n") {
 		n++
@@ -62,7 +64,7 @@ func parse(comment string) (script, error) {
 			return script{}, fmt.Errorf("%d: %w", n, err)
 		}
 		d := direction{line: n, words: words}
-		if slices.Contains(Platforms, words[0]) {
+		if slices.Contains(slices.Concat(platforms, Written), words[0]) {
 			if d.on, d.words = words[0], words[1:]; len(d.words) == 0 {
 				return script{}, fmt.Errorf("%d: %s is not followed by a direction", n, d.on)
 			}
@@ -73,7 +75,7 @@ func parse(comment string) (script, error) {
 		}
 		switch {
 		case d.on != "" || len(s.directions) > 0:
-			return script{}, fmt.Errorf("%d: the stage is set for both platforms, before anything happens", n)
+			return script{}, fmt.Errorf("%d: the stage is set for all platforms, before anything happens", n)
 		case len(d.words) == 2 && d.words[1] == together:
 			s.together = true
 		case len(d.words) > 1:

@@ -38,7 +38,7 @@ stage together
 slack mina '/recall @TGS#1 1'
 pass 5m
 card asked
-`)
+`, Written)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,8 @@ card asked
 	if !s.together || len(s.settings) != 1 || s.settings[0] != [2]string{"approvals", "2"} || s.rule != "Two people." {
 		t.Errorf("parse = %+v", s)
 	}
-	if !s.shows("asked.slack") || !s.shows("asked") || s.shows("other") {
+	if !s.shows("asked.slack", nil) || !s.shows("asked.irc", []string{"irc"}) || !s.shows("asked", nil) ||
+		s.shows("other", Written) {
 		t.Error("shows does not distinguish the sections that are shown from others")
 	}
 	for _, wrong := range []string{
@@ -65,7 +66,7 @@ card asked
 		"# A rule.\nslack\n",                 // says nothing
 		"# A rule.\nmina 'x\n",               // not closed
 	} {
-		if _, err := parse(wrong); err == nil {
+		if _, err := parse(wrong, Written); err == nil {
 			t.Errorf("parse(%q) finds nothing wrong", wrong)
 		}
 	}

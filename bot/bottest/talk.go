@@ -16,10 +16,10 @@ import (
 // of the bot and the adapters.
 const beat = time.Second
 
-// talk follows the directions of one script on one platform, or on both together.
+// talk follows the directions of one script on one platform, or on all together.
 type talk struct {
 	w        World
-	platform string // "" when both platforms are in the world
+	platform string // "" when all platforms are in the world
 	ids      map[string]string
 	count    int
 	seen     []section
@@ -49,7 +49,7 @@ func (k *talk) follow(d direction) error {
 	verb, args := words[0], words[1:]
 	anywhere := []string{"pass", "restart", "chat", "ledger", "calls"}
 	if on == "" && !slices.Contains(anywhere, verb) {
-		return errors.New("with both platforms in the world, a direction begins with a platform")
+		return errors.New("with all platforms in the world, a direction begins with a platform")
 	}
 	if n, ok := shows[verb]; ok && len(words) <= n {
 		return fmt.Errorf("a word is missing after %s", verb)
@@ -76,6 +76,10 @@ func (k *talk) follow(d direction) error {
 	case "keep":
 		k.w.Keep(on)
 		return nil
+	case "bar", "admit":
+		return k.then(k.w.Bar(on, verb == "bar"))
+	case "erase":
+		return k.then(k.w.Erase(on, k.at(args, 0)))
 	case "redeliver":
 		return k.then(k.w.Redeliver(on))
 	case "pass":
@@ -122,6 +126,10 @@ func (k *talk) follow(d direction) error {
 	case "ledger":
 		lines, err := k.w.Audit()
 		return k.show(args[0])(strings.Join(lines, "\n"), err)
+	case "report":
+		return k.show(args[0])(k.w.Report(k.at(args, 1)))
+	case "log":
+		return k.show(args[0])(strings.Join(k.w.Log(), "\n"), nil)
 	case "calls":
 		calls, pace := k.w.Recalls()
 		if args[0] == "most" {

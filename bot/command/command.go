@@ -1,7 +1,5 @@
 package command
 
-import "recallbot/recall"
-
 // A Verb is what a command wants done.
 type Verb string
 
@@ -10,6 +8,7 @@ const (
 	VerbRecall   Verb = "recall" // ask for a recall of Scope, for Reason
 	VerbForm     Verb = "form"   // /recall alone: a form for the same
 	VerbFind     Verb = "find"
+	VerbGroups   Verb = "groups"
 	VerbList     Verb = "list"
 	VerbShow     Verb = "show"
 	VerbWithdraw Verb = "withdraw"
@@ -22,15 +21,16 @@ const (
 const (
 	ListOpen = "open"
 	ListMine = "mine"
+	ListAll  = "all"
 )
 
 // A Command is one command that was read. Parse and ParseOptions make it; every one that they
 // return can be written with Write and read again as the same.
 type Command struct {
-	Verb      Verb
-	Scope     Scope          // VerbRecall, VerbFind
-	Reason    string         // VerbRecall: as typed, but for hidden characters; may be empty
-	Request   RequestID      // VerbShow, VerbWithdraw, VerbStop
-	List      string         // VerbList: ListOpen, ListMine, or the id in ListGroup
-	ListGroup recall.GroupID // VerbList of a group, which may itself be named "open"
+	Verb    Verb
+	Scope   Scope     // VerbRecall, VerbFind; the group of VerbList
+	Reason  string    // VerbRecall: as typed, but for hidden characters; may be empty
+	Request RequestID // VerbShow, VerbWithdraw, VerbStop, where it may be ""
+	Named   string    // VerbGroups: words in the name or id of a group; may be empty
+	List    string    // VerbList: ListOpen, ListMine, ListAll, or "" for that of a group in Scope
 }

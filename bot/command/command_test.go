@@ -124,6 +124,9 @@ func TestMistakes(t *testing.T) {
 			continue
 		}
 		got := []string{row[0], "! " + m.Key, `" ` + showHidden(m.Quoted), "> " + showHidden(m.Corrected)}
+		if m.Other != "" {
+			got = append(got, "/ "+showHidden(m.Other))
+		}
 		if m.Max != 0 {
 			got[1] += fmt.Sprintf(" %d/%d", m.Count, m.Max)
 		}
@@ -272,7 +275,7 @@ func TestLimits(t *testing.T) {
 	// Nothing says how many runs of seqs there may be: the length does.
 	text := "g 1"
 	for seq := 3; len(text)+len(strconv.Itoa(seq))+1 <= maxCommand; seq += 2 {
-		text += "," + strconv.Itoa(seq)
+		text += " " + strconv.Itoa(seq)
 	}
 	if c, m := parseCommand(t, "/recall "+text); m != nil || len(c.Scope.Seqs) != 910 {
 		t.Errorf("as many runs as fit: %d, %v", len(c.Scope.Seqs), m)
@@ -309,7 +312,7 @@ func TestCommandFields(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("by filter (-want +got):\n%s", diff)
 	}
-	if got := c.Scope.Filter.String(); got != `from:alice since:2h until:2026-11-23T09:00:00Z text:"Casino Links" last:50` {
+	if got := c.Scope.Filter.String(); got != `from:alice since:2h text:"Casino Links" until:2026-11-23T09:00:00Z last:50` {
 		t.Errorf("the filter alone is written as %s", got)
 	}
 	if c.Scope.Filter.IsZero() || !(Filter{}).IsZero() || (Filter{}).String() != "" {
@@ -320,9 +323,11 @@ func TestCommandFields(t *testing.T) {
 		"":                     {Verb: VerbForm},
 		"/recalls list":        {Verb: VerbList, List: ListOpen},
 		"/recalls list mine":   {Verb: VerbList, List: ListMine},
-		"/recalls list g":      {Verb: VerbList, List: "g", ListGroup: "g"},
-		`/recalls list "open"`: {Verb: VerbList, List: "open", ListGroup: "open"},
+		"/recalls list g":      {Verb: VerbList, Scope: Scope{Group: "g"}},
+		`/recalls list "open"`: {Verb: VerbList, Scope: Scope{Group: "open"}},
+		`/recalls list "all"`:  {Verb: VerbList, Scope: Scope{Group: "all"}},
 		"/recalls stop 7k2m9q": {Verb: VerbStop, Request: "R-7K2M9Q"},
+		"/recalls stop":        {Verb: VerbStop},
 	} {
 		if text == "" {
 			text = "/recall"
@@ -344,7 +349,7 @@ func TestParseOptions(t *testing.T) {
 		{"recall", "", o{"group": "", "reason": ""}, "/recall"},
 		{"/recall", "", o{"group": sampleGroup, "seqs": "100 101"}, "/recall @TGS#2J4SZEAEL 100-101"},
 		{"recall", "", o{"group": sampleGroup, "seqs": "100,101\u30002-3\uff0c9"},
-			"/recall @TGS#2J4SZEAEL 2-3,9,100-101"},
+			"/recall @TGS#2J4SZEAEL 2-3 9 100-101"},
 		{"recall", "", o{"group": " " + sampleGroup + " ", "seqs": "7"}, "/recall @TGS#2J4SZEAEL 7"},
 		{"recall", "", o{"group": "my group", "seqs": "7"}, `/recall "my group" 7`},
 		{"recall", "", o{"group": `"my group"`, "seqs": "7"}, `/recall "my group" 7`},
@@ -359,12 +364,18 @@ func TestParseOptions(t *testing.T) {
 		{"recall", "", o{"group": "g", "seqs": "7", "reason": `"unfinished`}, `/recall g 7 reason:"\"unfinished"`},
 		{"recall", "", o{"group": "g", "from": "user one", "since": "2h", "until": "30m", "text": "casino links",
 			"last": "5"},
-			`/recall g from:"user one" since:2h until:30m text:"casino links" last:5`},
+			`/recall g from:"user one" since:2h text:"casino links" until:30m last:5`},
 		{"recall", "", o{"group": "@TGS#_a", "seqs": "7", "topic": "@TGS#_a@TOPIC#_b c"},
 			`/recall @TGS#_a 7 topic:"@TGS#_a@TOPIC#_b c"`},
 		{"recalls", "find", o{"group": "g", "last": "５"}, "/recalls find g last:5"},
+		{"recalls", "find", o{"group": "g", "same": "4711", "from": "bob"}, "/recalls find g from:bob same:4711"},
+		{"recall", "", o{"group": "g", "same": "4294967295"}, "/recall g same:4294967295"},
+		{"recall", "", o{"group": "g", "same": "7-8"}, "! same_number > /recalls find group:g last:20"},
 		{"recalls", "list", nil, "/recalls list open"},
 		{"recalls", "list", o{"which": "mine"}, "/recalls list mine"},
+		{"recalls", "list", o{"which": "all"}, "/recalls list all"},
+		{"recalls", "stop", nil, "/recalls stop"},
+		{"recalls", "cancel", o{"id": "R-7K2M9Q"}, "/recalls stop R-7K2M9Q"},
 		{"recalls", "list", o{"which": "my group"}, `/recalls list "my group"`},
 		{"recalls", "list", o{"which": `"open"`}, `/recalls list "open"`},
 		{"recalls", "show", o{"id": " r-7k2m9q"}, "/recalls show R-7K2M9Q"},
@@ -398,7 +409,7 @@ func TestParseOptions(t *testing.T) {
 			"! option_unknown > /recalls find group:g last:7"},
 		{"recall", "", o{"group": "g", "since": "yesterday"}, "! when_form > /recalls find group:g last:20"},
 		{"recall", "", o{"group": "g", "topic": "h@TOPIC#_b", "seqs": "7"},
-			"! topic_group > /recalls find group:g last:20"},
+			"! topic_name > /recall group:g seqs:7 topic:@TGS#_GROUP@TOPIC#_TOPIC"},
 		{"recall", "", o{"group": "g", "seqs": "100 to"}, "! seq_word > /recall group:g seqs:100"},
 		{"recall", "", o{"group": "g", "from": "<@5>", "last": "5"}, "! mention_user > /recalls find group:g last:5"},
 		{"recall", "", o{"group": "g", "until": "5m"}, "! filter_wide > /recalls find group:g until:5m last:20"},
@@ -472,8 +483,8 @@ func TestRanges(t *testing.T) {
 	}
 
 	whole := Ranges{{1, top}}
-	if whole.Count() != math.MaxUint32 || whole.FromEnd(3) != top-2 || !whole.Contains(top) || whole.Contains(0) {
-		t.Errorf("the run of all seqs: %d of them, the last three from %d", whole.Count(), whole.FromEnd(3))
+	if whole.Count() != math.MaxUint32 || !whole.Contains(top) || whole.Contains(0) {
+		t.Errorf("the run of all seqs: %d of them", whole.Count())
 	}
 	for s := range whole.All() {
 		if s == 3 {
@@ -487,14 +498,6 @@ func TestRanges(t *testing.T) {
 			t.Errorf("%s contains %d: %v", a, s, !want)
 		}
 	}
-	for n, want := range map[int]recall.Seq{0: 40, 1: 40, 11: 30, 12: 20, 22: 10, 23: 10, math.MaxInt: 10} {
-		if got := a.FromEnd(n); got != want {
-			t.Errorf("the last %d of %s begin with %d, want %d", n, a, got, want)
-		}
-	}
-	if got := (Ranges)(nil).FromEnd(3); got != 0 {
-		t.Errorf("the last of nothing begin with %d", got)
-	}
 
 	for _, bad := range []string{"0", "0-5", "5-4", "1,2", "2,1", "1-5,5-9", "4294967296", "-1", "1-", "x", "1,", " 1",
 		"01", "5-5", "1..5"} {
@@ -507,9 +510,9 @@ func TestRanges(t *testing.T) {
 func TestScopeJSON(t *testing.T) {
 	for want, s := range map[string]Scope{
 		`{"group":"g","seqs":"1-5,7"}`: {Group: "g", Seqs: Ranges{{1, 5}, {7, 7}}},
-		`{"group":"g","topic":"g@TOPIC#_t","filter":{"from":"u","since":{"ago":60000000000},"until":{"at":"2026-11-23T09:00:00Z"},"text":"x","last":3}}`: {
+		`{"group":"g","topic":"g@TOPIC#_t","filter":{"from":"u","since":{"ago":60000000000},"until":{"at":"2026-11-23T09:00:00Z"},"text":"x","last":3,"same":7}}`: {
 			Group: "g", Topic: "g@TOPIC#_t", Filter: Filter{From: "u", Since: When{Ago: time.Minute},
-				Until: When{At: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, Text: "x", Last: 3}},
+				Until: When{At: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, Text: "x", Last: 3, Same: 7}},
 	} {
 		b, err := json.Marshal(s)
 		if err != nil || string(b) != want {
@@ -641,13 +644,14 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzParseOptions(f *testing.F) {
-	f.Add("recall", "", sampleGroup, "100 101", "", "", "", "", "", "", "spam", "")
-	f.Add("recall", "", "my group", "", "my group@TOPIC#_x", "alice", "2h", "30m", `"casino" links`, "5", `"spam"`, "")
-	f.Add("recalls", "list", "", "", "", "", "", "", "", "", "", `"open"`)
-	f.Add("recalls", "show", "", "", "", "", "", "", "", "", "", "R-7K2M9Q")
-	f.Fuzz(func(t *testing.T, name, sub, g, seqs, topic, from, since, until, text, last, reason, other string) {
+	f.Add("recall", "", sampleGroup, "100 101", "", "", "", "", "", "", "", "spam", "")
+	f.Add("recall", "", "my group", "", "my group@TOPIC#_x", "alice", "2h", "30m", `"casino" links`, "5", "4711",
+		`"spam"`, "")
+	f.Add("recalls", "list", "", "", "", "", "", "", "", "", "", "", `"open"`)
+	f.Add("recalls", "show", "", "", "", "", "", "", "", "", "", "", "R-7K2M9Q")
+	f.Fuzz(func(t *testing.T, name, sub, g, seqs, topic, from, since, until, text, last, same, reason, other string) {
 		options := map[string]string{"group": g, "seqs": seqs, "topic": topic, "from": from, "since": since,
-			"until": until, "text": text, "last": last,
+			"until": until, "text": text, "last": last, "same": same,
 			"reason": reason, "which": other, "id": other}
 		c, m := parseTyped(t, name, sub, options)
 		if m != nil {
@@ -670,7 +674,7 @@ func ExampleParse() {
 	}
 	// Output:
 	// @TGS#2J4SZEAEL 100-101,105-107 5 scam links
-	// /recall @TGS#2J4SZEAEL 100-101,105-107 reason:"scam links"
+	// /recall @TGS#2J4SZEAEL 100-101 105-107 reason:"scam links"
 	// seq_backwards 150-100
 	// /recall @TGS#2J4SZEAEL 100-150
 }

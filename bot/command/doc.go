@@ -14,7 +14,8 @@
 // itself.
 //
 // What cannot be read is a [Mistake]: which one, what is wrong, what would be right, and a whole
-// command to copy, which the reader accepts. It names only messages whose numbers were typed. Where
+// command to copy, which the reader accepts. It names only messages whose numbers were typed, and
+// never more than were typed; of two readings it names both. Where
 // what was meant cannot be told it is a search, which changes nothing, or a sample with a group
 // that does not exist.
 //
@@ -24,6 +25,6 @@
 // From top to bottom, each file uses only those after it: parse.go (what others call), text.go and
 // typed.go (the two forms), fill.go (the options of a command together), write.go, table.go,
 // value.go (the value of each option), option.go (a row, and the reader), near.go, mention.go,
-// seq.go, scan.go (parts of a text), mistake.go, command.go, scope.go, when.go, range.go,
+// mark.go, seq.go, scan.go (parts of a text), mistake.go, command.go, scope.go, when.go, range.go,
 // request.go (values), fold.go (characters).
 package command

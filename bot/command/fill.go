@@ -12,21 +12,24 @@ import (
 // typed form every option has its own value and words is nil.
 func (r *reader) fill(v Verb, words []item, values []value) {
 	r.c.Verb, r.values = v, values
-	if len(words) == 1 && !words[0].quoted {
-		r.only = words[0]
-	}
 	bare, _ := v.split()
+	words = unmark(words, len(bare) > 0 && bare[0].Kind == ID)
 	for i, o := range bare {
 		for _, value := range values {
 			if value.Option == o {
-				words = append(words, value.items...)
+				words = append(words, unmark(value.items, o.Kind == ID)...)
 			}
 		}
-		if len(words) == 0 && o.missing != "" {
+		switch swept := i == 0 && r.given(listName).raw != ""; {
+		case len(words) > 0 || o.missing == "":
+			words = r.read(o, words)
+		case swept: // it has several groups
+		case slices.Contains(o.optional, v):
+			return
+		default:
 			r.lose(o.missing, "", o.want)
 			return
 		}
-		words = r.read(o, words)
 		if i > 0 {
 			continue
 		}
@@ -93,6 +96,8 @@ func (r *reader) check(v Verb) {
 		want = "seqs:" + want
 	}
 	switch {
+	case r.given(listName).raw != "":
+		r.checkSweep()
 	case len(scope.Seqs) > 0 && filter.raw != "":
 		r.mistake("seqs_and_filter", filter.raw, wantSeqs)
 		if text.raw != "" && !text.quoted && !r.typed {
@@ -107,9 +112,6 @@ func (r *reader) check(v Verb) {
 		r.lose("filter_wide", until.raw, wantFilter())
 	case v == VerbFind:
 		r.lose("filter_missing", "", wantFilter())
-	case r.only.raw != "" && readsAsSeqs(r.only.id()) && (!digits(r.only.id()) || r.first != nil):
-		r.lose("group_missing", r.only.raw, wantGroup)
-		scope.Group = ""
 	case reason.raw != "" && !reason.quoted && !r.typed && r.seqsInReason(reason):
 	default:
 		r.lose("seqs_missing", "", want)

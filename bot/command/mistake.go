@@ -9,11 +9,16 @@ const maxQuoted = 100
 // command, not an error for the log. Quoted holds text that others wrote: it is shown in a frame,
 // never as the bot's own words.
 type Mistake struct {
-	Key        string // which mistake: a stable word under which text/en.txt has the sentence
-	Quoted     string // what is wrong, as typed, cut at maxQuoted characters; may be empty
-	Expected   string // what would be right there: an example in the command language
-	Corrected  string // a whole command to copy, in the form in which the wrong one was given
-	Count, Max int    // what was counted and its maximum, where that is the mistake; else 0
+	Key       string // which mistake: a stable word under which text/en.txt has the sentence
+	Quoted    string // what is wrong, as typed, cut at maxQuoted characters; may be empty
+	Expected  string // what would be right there: an example in the command language
+	Corrected string // a whole command to copy, in the form in which the wrong one was given
+	// Other is a second command to copy, where what was typed may have meant either; else "".
+	Other string
+	// Commands are Corrected and Other as they are read; none where Corrected is a sample, which
+	// shows only the form and names what does not exist.
+	Commands   []Command
+	Count, Max int // what was counted and its maximum, where that is the mistake; else 0
 }
 
 // Error is for programmers; people get the sentence of the Key. What was typed is left out, because

@@ -13,7 +13,7 @@ func nearest(s string, names []string) (name string, ok bool) {
 	}
 	best := 3
 	for _, n := range names {
-		switch d := slips(s, n); {
+		switch d := slips([]byte(s), []byte(n)); {
 		case d > 2 || d > 1 && len(n) < 6 || d > best:
 		case d == best:
 			name, ok = "", false
@@ -24,9 +24,13 @@ func nearest(s string, names []string) (name string, ok bool) {
 	return name, ok
 }
 
+// Slips counts the characters that are added, left out, changed or swapped with their neighbour
+// between a and b.
+func Slips(a, b string) int { return slips([]rune(a), []rune(b)) }
+
 // slips counts the letters that are added, left out, changed or swapped with their neighbour
 // between a and b.
-func slips(a, b string) int {
+func slips[T byte | rune](a, b []T) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
 		rows[i] = make([]int, len(b)+1)

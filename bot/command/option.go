@@ -30,14 +30,16 @@ type Option struct {
 	Max       int  // of a Count
 	Completes bool // a platform may suggest group ids while it is typed
 
-	of      []Verb   // the verbs that take it
-	also    []string // other names that people give it
-	bare    bool     // in text it is a word without a name, in the order of the table
-	filter  bool     // it filters, so it excludes message numbers
-	enough  bool     // a filter may consist of it alone
-	sample  string   // a value to copy
-	want    string   // what is expected where the value is wrong
-	missing string   // the mistake where it is not given; "" where it need not be
+	of       []Verb   // the verbs that take it
+	optional []Verb   // those of them that may lack it although missing says otherwise
+	same     []string // other names of it
+	also     []string // other names that people give it, which are mistakes
+	bare     bool     // in text it is a word without a name, in the order of the table
+	filter   bool     // it filters, so it excludes message numbers
+	enough   bool     // a filter may consist of it alone
+	sample   string   // a value to copy
+	want     string   // what is expected where the value is wrong
+	missing  string   // the mistake where it is not given; "" where it need not be
 
 	// read takes the value from the first words that are its own, sets it and returns the other
 	// words. There is one word, except for a bare option in text.
@@ -54,9 +56,10 @@ func (o *Option) example() string {
 	return o.Name + ":" + o.sample
 }
 
-// empty reports whether nothing is left of the value of an option.
+// empty reports whether nothing that can be read is left of the value of an option: a phrase of
+// characters that are not seen would occur in every message.
 func (o *Option) empty(val string) bool {
-	return val == "" || o.free() && cleaned(val) == ""
+	return val == "" || o.free() && AsRead(val) == ""
 }
 
 // free reports whether the value is what a person says: any character may stand in it.
@@ -72,8 +75,10 @@ type reader struct {
 	lost  bool // what was meant cannot be told from what was repaired
 	left  bool // something was left out, so a filter may let more messages through than was meant
 
+	other Ranges // the second reading of the message numbers; nil where there is one reading
+	half  bool   // a topic was given that could not be read
+
 	values []value // the options that were given by name, in the order in which they were typed
-	only   item    // the word that was typed, where it is the only one and has no quotes
 	option string  // the option that is being read, where typed: its value does not say it
 }
 
@@ -122,6 +127,13 @@ func (r *reader) tooMany(key, quoted, expected string, count, most int) {
 func (r *reader) lose(key, quoted, expected string) {
 	r.mistake(key, quoted, expected)
 	r.lost = true
+}
+
+// empty records that an option has no value.
+func (r *reader) empty(o *Option, quoted string) {
+	r.mistake("option_empty", quoted, o.example())
+	r.lost = r.lost || o.Kind != Line
+	r.half = r.half || o.Name == "topic"
 }
 
 // fits reports whether a size is not above its maximum, and records the mistake where it is.

@@ -1,8 +1,11 @@
 package command
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"recallbot/recall"
 )
 
 // This file has what other packages call, and what a mistake suggests.
@@ -28,11 +31,15 @@ func ParseOptions(name, sub string, given map[string]string) (Command, error) {
 	return readOptions(name, sub, given).result(true)
 }
 
-// ParseForm reads the form of /recall as the command that it stands for: its group, its topic, its
-// reason, and in "what" numbers or a filter as text. A corrected command is in the form in which
-// people can type it on their platform.
+// ParseForm reads the form of /recall as the command that it stands for: its group, or in its place
+// several as in text (in:joined), its topic, its reason, and in "what" numbers or a filter as text.
+// A corrected command is in the form in which people can type it on their platform.
 func ParseForm(in map[string]string, typed bool) (Command, error) {
-	text := quoteWord(in["group"]) + " " + in["what"]
+	group := quoteWord(in["group"])
+	if t, ok := (&words{text: in["group"], chars: scan(in["group"])}).peek(); ok && t.name == listName {
+		group = in["group"] // several
+	}
+	text := group + " " + in["what"]
 	for _, name := range []string{"topic", "reason"} {
 		if val := strings.TrimSpace(in[name]); val != "" {
 			text += " " + name + ":" + quoteWord(val)
@@ -61,26 +68,49 @@ func (r *reader) result(typed bool) (Command, error) {
 	if r.first == nil {
 		return r.c, nil
 	}
-	r.first.Corrected = r.corrected(typed)
+	r.correct(typed)
 	return Command{}, r.first
 }
 
-// corrected is the repaired command when it is what must have been meant. When that cannot be told
-// but the group is known, it is a search in that group with what was understood of the filter: it
-// shows the numbers of messages and changes nothing. Else it is a template.
-func (r *reader) corrected(typed bool) string {
+// correct gives the mistake the repaired command when it is what must have been meant. When that
+// cannot be told but the group is known, it is a search in that group with what was understood of
+// the filter: it shows the numbers of messages and changes nothing. Else it is a template. Where a
+// topic could not be read, it is never a command about the whole group.
+func (r *reader) correct(typed bool) {
+	m := r.first
+	sample := r.half && r.c.Scope.Topic == "" && r.c.Scope.Typed() != ""
+	if sample {
+		r.c.Scope.Topic = sampleTopic
+		if !r.c.Scope.MayBeName() {
+			r.c.Scope.Topic = recall.TopicID(topicOf(r.c.Scope.Group, "TOPIC"))
+		}
+	}
 	if s, ok := r.c.copyable(typed); ok && !r.lost {
-		return s
+		m.Corrected, m.Commands = s, []Command{r.c}
+		other := r.c
+		if other.Scope.Seqs = r.other; r.other != nil {
+			if s, ok := other.copyable(typed); ok {
+				m.Other, m.Commands = s, append(m.Commands, other)
+			}
+		}
+		if sample {
+			m.Commands = nil
+		}
+		return
 	}
 	find := Command{Verb: VerbFind, Scope: r.c.Scope}
 	find.Scope.Seqs = nil
 	if !find.Scope.Filter.selects() {
 		find.Scope.Filter.Last = 20
 	}
-	if s, ok := find.copyable(typed); ok && find.Scope.Group != "" {
-		return s
+	if s, ok := find.copyable(typed); ok && find.Scope.Typed() != "" && slices.Contains(scoped, r.c.Verb) {
+		m.Corrected = s
+		if !sample {
+			m.Commands = []Command{find}
+		}
+		return
 	}
-	return template(r.c.Verb, typed)
+	m.Corrected = template(r.c.Verb, typed)
 }
 
 // copyable writes the command, and reports whether it can be shown and, copied into the platform

@@ -95,6 +95,10 @@ func (rs Ranges) String() string {
 	return b.String()
 }
 
+// Words is what people read, as "100-150, 170". It is understood wherever message numbers are
+// typed: after a comma alone, three digits may be the end of a number.
+func (rs Ranges) Words() string { return strings.ReplaceAll(rs.String(), ",", ", ") }
+
 // MarshalText is the stored form.
 func (rs Ranges) MarshalText() ([]byte, error) { return []byte(rs.String()), nil }
 
@@ -155,23 +159,6 @@ func (rs Ranges) All() iter.Seq[recall.Seq] {
 			}
 		}
 	}
-}
-
-// FromEnd is the number with which the last n of the set begin: the first of all where there are
-// not so many, 0 where there is none.
-func (rs Ranges) FromEnd(n int) recall.Seq {
-	left := uint64(max(n, 1))
-	for _, r := range slices.Backward(rs) {
-		if size := uint64(r.To) - uint64(r.From) + 1; size < left {
-			left -= size
-			continue
-		}
-		return r.To - recall.Seq(left-1)
-	}
-	if len(rs) == 0 {
-		return 0
-	}
-	return rs[0].From
 }
 
 // First is the lowest n numbers of the set.

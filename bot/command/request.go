@@ -31,9 +31,10 @@ func NewRequestID(random io.Reader) RequestID {
 
 // ParseRequestID reads an id as people write it: in any case, o for 0, i and l for 1, with or
 // without "R-", and with what clients change on the way (typographic dashes, full-width digits,
-// zero-width characters, spaces around it).
+// zero-width characters, spaces and paired marks around it, the comma, colon or point after it).
 func ParseRequestID(s string) (RequestID, bool) {
 	s = strings.ToUpper(strings.TrimSpace(FoldString(strings.Map(dropZeroWidth, s))))
+	s = strings.TrimRight(unpaired(strings.TrimRight(s, punctuation+".")), punctuation+".")
 	s = strings.TrimPrefix(s, "R-")
 	if len(s) != 6 {
 		return "", false

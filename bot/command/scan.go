@@ -15,23 +15,11 @@ type char struct {
 	at, to int
 }
 
-// entities is what Slack writes in the place of three characters.
-var entities = []struct {
-	typed string
-	r     rune
-}{{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}}
-
-// scan undoes Slack's escaping, once, and leaves out zero-width characters. Everything else stays
-// as typed.
+// scan leaves out zero-width characters. Everything else stays as typed.
 func scan(text string) []char {
 	chars := make([]char, 0, len(text))
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
-		for _, e := range entities {
-			if r == '&' && strings.HasPrefix(text[i:], e.typed) {
-				r, n = e.r, len(e.typed)
-			}
-		}
 		if dropZeroWidth(r) >= 0 {
 			chars = append(chars, char{r, i, i + n})
 		}
@@ -74,7 +62,7 @@ func (w *words) raw(at, to int) string {
 	return w.text[w.chars[at].at:w.chars[to-1].to]
 }
 
-// runes is the same with the escaping undone.
+// runes is the same without the characters that scan leaves out.
 func (w *words) runes(at, to int) string {
 	var b strings.Builder
 	for _, c := range w.chars[at:to] {
@@ -107,7 +95,10 @@ func (w *words) peek() (token, bool) {
 	if i > t.at && i < len(w.chars) && fold(w.chars[i].r) == ':' {
 		t.name, t.value = strings.ToLower(w.runes(t.at, i)), i+1
 	}
-	if t.value < len(w.chars) && isQuote(w.chars[t.value].r) {
+	if t.name == listName {
+		t.to = w.listEnd(t.value)
+		t.val = w.runes(t.value, t.to)
+	} else if t.value < len(w.chars) && isQuote(w.chars[t.value].r) {
 		t.quoted = true
 		val, end, closed := unquote(w.chars, t.value)
 		t.val, t.to = val, end
@@ -166,4 +157,72 @@ func quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
+}
+
+// listName is the option whose value is a list, in which commas and quotes count.
+const listName = "in"
+
+// listEnd is where a list of groups ends that begins at i: at the first space that is outside
+// quotes and does not come after a comma.
+func (w *words) listEnd(i int) int {
+	within, comma := false, false
+	end := i
+	for ; i < len(w.chars); i++ {
+		switch r := w.chars[i].r; {
+		case within && r == '\\' && i+1 < len(w.chars):
+			i++
+		case isQuote(r):
+			within, comma = !within, false
+		case within:
+		case isSpace(r):
+			next := words{chars: w.chars, pos: i}
+			if t, more := next.option(); !comma || !more || t {
+				return end
+			}
+			continue
+		default:
+			comma = fold(r) == ','
+		}
+		end = min(i+1, len(w.chars))
+	}
+	return end
+}
+
+// option reports whether the next word is an option with its name; more is false if there is none.
+func (w *words) option() (is, more bool) {
+	i := w.pos
+	for i < len(w.chars) && isSpace(w.chars[i].r) {
+		i++
+	}
+	at := i
+	for i < len(w.chars) && unicode.IsLetter(w.chars[i].r) {
+		i++
+	}
+	return i > at && i < len(w.chars) && fold(w.chars[i].r) == ':', at < len(w.chars)
+}
+
+// splitList takes a list apart at the commas outside quotes.
+func splitList(s string) (items []item) {
+	chars := scan(s)
+	w := words{chars: chars}
+	for i := 0; i <= len(chars); {
+		for i < len(chars) && isSpace(chars[i].r) {
+			i++
+		}
+		if i < len(chars) && isQuote(chars[i].r) {
+			val, end, _ := unquote(chars, i)
+			items = append(items, item{val: val, quoted: true})
+			for i = end; i < len(chars) && fold(chars[i].r) != ','; i++ {
+			}
+			i++
+			continue
+		}
+		from := i
+		for i < len(chars) && fold(chars[i].r) != ',' {
+			i++
+		}
+		items = append(items, item{val: strings.TrimSpace(w.runes(from, i))})
+		i++
+	}
+	return items
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -21,13 +22,13 @@ func looksLikeSeqs(s string) bool {
 
 // readsAsSeqs reports whether a folded word reads as numbers of messages without a mistake.
 func readsAsSeqs(s string) bool {
-	for part := range strings.SplitSeq(s, ",") {
-		if _, key, _ := onePart(part); key != "" && part != "" {
-			return false
-		}
-	}
-	return true
+	_, ok := runsOf(s)
+	return ok
 }
+
+// isNumbers reports whether a folded word in the place of a group must be numbers of messages. One
+// number may be a group's id, where more follows.
+func isNumbers(s string, more bool) bool { return readsAsSeqs(s) && !(more && digits(s)) }
 
 // oneSeq reads a number, of which all characters are digits.
 func oneSeq(s string) (n uint64, ok bool) {
@@ -39,8 +40,72 @@ func oneSeq(s string) (n uint64, ok bool) {
 	return n, 1 <= n && n <= math.MaxUint32
 }
 
+// runsOf reads a folded word of numbers. ok is false if there is a mistake in it.
+func runsOf(s string) (runs []Range, ok bool) {
+	for part := range strings.SplitSeq(s, ",") {
+		run, key, _ := onePart(unpaired(part))
+		switch {
+		case part == "":
+		case key != "":
+			return nil, false
+		default:
+			runs = append(runs, run)
+		}
+	}
+	return runs, true
+}
+
+// groupsMost is how many groups of three digits a message number has at most.
+const groupsMost = 3
+
+// grouped reports whether the digits of a folded word may be grouped by threes: a group follows one
+// or two digits, or the word is no list of numbers as it stands. runs is what the word then means:
+// of several readings that with the fewest messages, or nil if there is none.
+func grouped(s string) (runs []Range, asks bool) {
+	for most := 1; most <= groupsMost; most++ {
+		joined, short := ungroup(s, most)
+		asks = asks || short || joined != s && !readsAsSeqs(s)
+		if read, ok := runsOf(joined); asks && ok && joined != s &&
+			(runs == nil || union(slices.Clone(read)).Count() < union(slices.Clone(runs)).Count()) {
+			runs = read
+		}
+	}
+	return runs, asks
+}
+
+// ungroup returns a folded word without the signs before groups of three digits, for up to so many
+// groups of a number. short reports whether a number began with one or two digits.
+func ungroup(s string, most int) (joined string, short bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		end := i
+		for end < len(s) && digits(s[end:end+1]) {
+			end++
+		}
+		if end == i {
+			b.WriteByte(s[i])
+			i++
+			continue
+		}
+		number, lead := s[i:end], end-i
+		for n := 0; n < most && lead <= 3 && s[i] != '0' && hasGroup(s[end:]); n++ {
+			number += s[end+1 : end+4]
+			end += 4
+			short = short || lead < 3
+		}
+		b.WriteString(number)
+		i = end
+	}
+	return b.String(), short
+}
+
+// hasGroup reports whether s begins with a group of exactly three digits and the sign before it.
+func hasGroup(s string) bool {
+	return len(s) >= 4 && strings.IndexByte(",.'", s[0]) >= 0 && digits(s[1:4]) && (len(s) == 4 || !digits(s[4:5]))
+}
+
 // runOf matches a run that has some other sign between its ends.
-var runOf = regexp.MustCompile(`^#?([0-9]+)(?:-+>?|\.{2,}|…|~|〜|～|:|to)#?([0-9]+)$`)
+var runOf = regexp.MustCompile(`^#?([0-9]+)(?:-+>?|\.{2,}|…|~|〜|～|to)#?([0-9]+)$`)
 
 // onePart reads one item of a list of numbers, folded and without commas. A key names the mistake
 // in it; mended then says whether the run is what must have been meant.
@@ -80,6 +145,10 @@ func onePart(s string) (run Range, key string, mended bool) {
 	if ascii := strings.Map(digit, s); ascii != s {
 		run, key, _ := onePart(ascii)
 		return run, "digit_script", key == ""
+	}
+	if plain := strings.Trim(s, marks+punctuation+"."); plain != s && plain != "" {
+		run, key, _ := onePart(plain)
+		return run, "seq_word", key == ""
 	}
 	if m := runOf.FindStringSubmatch(s); m != nil {
 		run, key, _ := onePart(m[1] + "-" + m[2])

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,42 +22,12 @@ var options = []*Option{
 	{
 		Name: "group", Kind: ID, Size: 100, Completes: true, of: scoped, bare: true,
 		sample: sampleGroup, want: wantGroup, missing: "group_missing", read: readGroup,
-		write: func(c Command) string { return string(c.Scope.Group) },
+		write: func(c Command) string { return c.Scope.Typed() },
 	},
 	{
 		Name: "seqs", Kind: Numbers, Size: 4000, of: []Verb{VerbRecall}, bare: true,
 		sample: "100 101", want: wantSeqs, read: readSeqs,
-		write: func(c Command) string { return c.Scope.Seqs.String() },
-	},
-	{
-		Name: "topic", Kind: ID, Size: 200, of: scoped, also: []string{"thread"},
-		sample: sampleTopic, want: sampleTopic, read: readTopic,
-		write: func(c Command) string { return string(c.Scope.Topic) },
-	},
-	{
-		Name: "from", Kind: ID, Size: 200, of: scoped, also: []string{"user", "sender", "by", "author"},
-		filter: true, enough: true, sample: "USER", want: "from:USER", read: readFrom,
-		write: func(c Command) string { return string(c.Scope.Filter.From) },
-	},
-	{
-		Name: "since", Kind: Time, Size: 40, of: scoped, also: []string{"after"},
-		filter: true, enough: true, sample: "2h", want: wantWhen, read: readSince,
-		write: func(c Command) string { return c.Scope.Filter.Since.String() },
-	},
-	{
-		Name: "until", Kind: Time, Size: 40, of: scoped, also: []string{"before"},
-		filter: true, sample: "2h", want: wantWhen, read: readUntil,
-		write: func(c Command) string { return c.Scope.Filter.Until.String() },
-	},
-	{
-		Name: "text", Kind: Words, Size: 1000, of: scoped, also: []string{"contains", "words", "phrase"},
-		filter: true, enough: true, sample: `"WORDS"`, want: `text:"WORDS"`, read: readPhrase,
-		write: func(c Command) string { return c.Scope.Filter.Text },
-	},
-	{
-		Name: "last", Kind: Count, Max: maxLast, of: scoped, also: []string{"limit", "count", "newest"},
-		filter: true, enough: true, sample: "20", want: "1-" + strconv.Itoa(maxLast), read: readLast,
-		write: func(c Command) string { return count(c.Scope.Filter.Last) },
+		write: func(c Command) string { return strings.ReplaceAll(c.Scope.Seqs.String(), ",", " ") },
 	},
 	{
 		Name: "reason", Kind: Line, Size: 1000, of: []Verb{VerbRecall}, also: []string{"because", "why"},
@@ -64,14 +35,60 @@ var options = []*Option{
 		write: func(c Command) string { return c.Reason },
 	},
 	{
+		Name: "from", Kind: ID, Size: 200, of: scoped, also: []string{"user", "sender", "by", "author"},
+		filter: true, enough: true, sample: "USER", want: "from:USER", read: readFrom,
+		write: func(c Command) string { return string(c.Scope.Filter.From) },
+	},
+	{
+		Name: "since", Kind: Time, Size: 40, of: scoped, same: []string{"after"},
+		filter: true, enough: true, sample: "2h", want: wantWhen, read: readSince,
+		write: func(c Command) string { return c.Scope.Filter.Since.String() },
+	},
+	{
+		Name: "text", Kind: Words, Size: 1000, of: scoped, also: []string{"contains", "words", "phrase"},
+		filter: true, enough: true, sample: `"WORDS"`, want: `text:"WORDS"`, read: readPhrase,
+		write: func(c Command) string { return c.Scope.Filter.Text },
+	},
+	{
+		Name: "until", Kind: Time, Size: 40, of: scoped, same: []string{"before"},
+		filter: true, sample: "2h", want: wantWhen, read: readUntil,
+		write: func(c Command) string { return c.Scope.Filter.Until.String() },
+	},
+	{
+		Name: "last", Kind: Count, Max: maxLast, of: scoped, also: []string{"limit", "count", "newest"},
+		filter: true, enough: true, sample: "20", want: "1-" + strconv.Itoa(maxLast), read: readLast,
+		write: func(c Command) string { return count(c.Scope.Filter.Last) },
+	},
+	{
+		Name: "same", Kind: Count, Max: maxSeq, of: scoped, also: []string{"like", "as", "equal", "copies"},
+		filter: true, enough: true, sample: "100", want: wantSeq, read: readSame,
+		write: func(c Command) string { return count(int(c.Scope.Filter.Same)) },
+	},
+	{
+		Name: listName, Kind: ID, Size: 1000, of: scoped, also: []string{"groups", "where"},
+		filter: true, sample: joined, want: wantIn, read: readIn,
+		write: func(c Command) string { return c.Scope.list() },
+	},
+	{
+		Name: "topic", Kind: ID, Size: 200, of: scoped, also: []string{"thread"},
+		sample: sampleTopic, want: sampleTopic, read: readTopic,
+		write: func(c Command) string { return string(c.Scope.Topic) },
+	},
+	{
+		Name: "named", Kind: Words, Size: 100, of: []Verb{VerbGroups}, bare: true,
+		sample: "WORDS", want: "WORDS", read: readNamed,
+		write: func(c Command) string { return c.Named },
+	},
+	{
 		Name: "which", Kind: ID, Size: 100, Completes: true, of: []Verb{VerbList}, bare: true,
-		sample: ListOpen, want: "open, mine, " + sampleGroup, read: readWhich,
-		write: func(c Command) string { return c.List },
+		sample: ListOpen, want: "open, mine, all, " + sampleGroup, read: readWhich,
+		write: func(c Command) string { return cmp.Or(c.List, c.Scope.Typed()) },
 	},
 	{
 		Name: "id", Kind: Request, Size: 40, of: []Verb{VerbShow, VerbWithdraw, VerbStop}, bare: true,
 		sample: sampleRequest, want: sampleRequest, missing: "request_missing", read: readRequest,
-		write: func(c Command) string { return string(c.Request) },
+		optional: []Verb{VerbStop},
+		write:    func(c Command) string { return string(c.Request) },
 	},
 }
 
@@ -88,6 +105,7 @@ const (
 // A verb is a row of the table of verbs.
 type verb struct {
 	name    Verb
+	same    []string // other names of it
 	sub     bool     // it is a subcommand of /recalls; else it is /recall
 	right   Right    // what it needs
 	long    bool     // it reads messages before it is answered
@@ -100,10 +118,11 @@ var verbs = []verb{
 	{name: VerbRecall, right: RightAsk, example: []string{"group", "seqs"}},
 	{name: VerbForm, right: RightAsk},
 	{name: VerbFind, sub: true, right: RightRead, long: true, example: []string{"group", "last"}},
+	{name: VerbGroups, sub: true, right: RightRead, long: true, example: []string{"named"}},
 	{name: VerbList, sub: true, right: RightRead, example: []string{"which"}},
 	{name: VerbShow, sub: true, right: RightRead, example: []string{"id"}},
 	{name: VerbWithdraw, sub: true, right: RightRead, decides: true, example: []string{"id"}},
-	{name: VerbStop, sub: true, right: RightRead, decides: true, example: []string{"id"}},
+	{name: VerbStop, same: []string{"cancel"}, sub: true, right: RightRead, decides: true, example: []string{"id"}},
 	{name: VerbHelp, sub: true},
 	{name: VerbWhoami, sub: true},
 }
@@ -150,14 +169,25 @@ func (v Verb) split() (bare, named []*Option) {
 	return bare, named
 }
 
-// Subcommands are the verbs of /recalls, in the order in which they are registered.
+// Subcommands are the names of the verbs of /recalls, in the order in which they are registered. A
+// verb may have several.
 func Subcommands() (list []string) {
 	for _, row := range verbs {
 		if row.sub {
-			list = append(list, string(row.name))
+			list = append(append(list, string(row.name)), row.same...)
 		}
 	}
 	return list
+}
+
+// Subcommand returns the verb that a subcommand of /recalls names. ok is false if there is none.
+func Subcommand(name string) (v Verb, ok bool) {
+	for _, row := range verbs {
+		if row.sub && (string(row.name) == name || slices.Contains(row.same, name)) {
+			return row.name, true
+		}
+	}
+	return "", false
 }
 
 // command is the command of the verb and the subcommand, "" for none.
@@ -177,7 +207,7 @@ func IsID(option string) bool {
 // byName is the option of that name among those of the list, or nil.
 func byName(list []*Option, name string) *Option {
 	for _, o := range list {
-		if o.Name == name {
+		if o.Name == name || slices.Contains(o.same, name) {
 			return o
 		}
 	}
@@ -219,6 +249,6 @@ func (t token) commandName() (name string, ok bool) {
 
 // subcommand reports whether a word is a subcommand of /recalls.
 func (t token) subcommand() (Verb, bool) {
-	v := Verb(strings.ToLower(t.id()))
-	return v, t.plain() && v.row().sub
+	v, ok := Subcommand(strings.ToLower(t.id()))
+	return v, ok && t.plain()
 }

@@ -17,9 +17,10 @@ func TestTable(t *testing.T) {
 		right   Right
 		long    bool
 	}{
-		{VerbRecall, "group seqs topic from since until text last reason", RightAsk, false},
+		{VerbRecall, "group seqs reason from since text until last same in topic", RightAsk, false},
 		{VerbForm, "", RightAsk, false},
-		{VerbFind, "group topic from since until text last", RightRead, true},
+		{VerbFind, "group from since text until last same in topic", RightRead, true},
+		{VerbGroups, "named", RightRead, true},
 		{VerbList, "which", RightRead, false},
 		{VerbShow, "id", RightRead, false},
 		{VerbWithdraw, "id", RightRead, false},
@@ -39,7 +40,7 @@ func TestTable(t *testing.T) {
 			checkMistake(t, &m, typed)
 		}
 	}
-	want := []string{"find", "list", "show", "withdraw", "stop", "help", "whoami"}
+	want := []string{"find", "groups", "list", "show", "withdraw", "stop", "cancel", "help", "whoami"}
 	if diff := cmp.Diff(want, Subcommands()); diff != "" {
 		t.Errorf("the subcommands (-want +got):\n%s", diff)
 	}
@@ -63,6 +64,9 @@ func TestRows(t *testing.T) {
 			case v == VerbFind:
 				rest = "/recalls find @TGS#_GROUP since:3h "
 			}
+			if o.Name == listName { // in place of a group
+				rest = strings.Replace(rest, "@TGS#_GROUP", "from:alice", 1)
+			}
 			if o.Name == "since" {
 				rest = strings.Replace(rest, "since:3h", "last:1", 1)
 			}
@@ -80,6 +84,12 @@ func TestRows(t *testing.T) {
 				t.Errorf("%s sets no %s", rest, o.Name)
 			}
 			checkBack(t, c)
+			for _, other := range o.same {
+				same, m := parseCommand(t, strings.Replace(rest, " "+o.Name+":", " "+other+":", 1))
+				if diff := cmp.Diff(c, same); m != nil || diff != "" {
+					t.Errorf("%s for %s: %+v (-want +got):\n%s", other, o.Name, m, diff)
+				}
+			}
 			for _, other := range o.also {
 				_, m := parseCommand(t, strings.Replace(rest, " "+o.Name+":", " "+other+":", 1))
 				if m == nil || m.Key != "option_unknown" || m.Corrected != c.String() {
@@ -87,7 +97,7 @@ func TestRows(t *testing.T) {
 				}
 			}
 		}
-		for _, name := range append(slices.Clone(o.also), o.Name) {
+		for _, name := range slices.Concat(o.also, o.same, []string{o.Name}) {
 			if seen[name] {
 				t.Errorf("two options are called %s", name)
 			}
@@ -122,7 +132,7 @@ func TestIsID(t *testing.T) {
 			ids = append(ids, name)
 		}
 	}
-	if got := strings.Join(ids, " "); got != "group topic from which" {
+	if got := strings.Join(ids, " "); got != "group from in topic which" {
 		t.Errorf("identifiers: %s", got)
 	}
 }

@@ -18,7 +18,7 @@ func readText(name, text string) *reader {
 	if !r.short(utf8.RuneCountInString(text)) {
 		return r
 	}
-	w := &words{text: text, chars: scan(text)}
+	w := &words{text: text, chars: unwrap(scan(text))}
 	switch bare := strings.TrimPrefix(name, "/"); bare {
 	case "recall", "recalls":
 		r.command(w, bare)
@@ -70,8 +70,18 @@ func (r *reader) twice(w *words, t token, name string) {
 	r.command(w, name)
 }
 
-// misplaced reads a subcommand of /recalls after /recall.
+// misplaced reads a subcommand of /recalls after /recall. It is done as it stands where it can be
+// read so, and cannot be read as a group of that name; else it is a mistake.
 func (r *reader) misplaced(w *words, t token, v Verb) {
+	from := func(at int, v Verb) *reader {
+		try := &reader{}
+		try.verb(&words{text: w.text, chars: w.chars}, at, v)
+		return try
+	}
+	if _, exact := t.subcommand(); exact && from(t.to, v).first == nil && from(t.at, VerbRecall).first != nil {
+		r.verb(w, t.to, v)
+		return
+	}
 	r.mistake("subcommand", t.raw, "/recalls "+string(v))
 	r.verb(w, t.to, v)
 }
@@ -85,7 +95,7 @@ func (r *reader) nearly(w *words, t token) bool {
 	if !ok || more && next.followsGroup() {
 		return false
 	}
-	v := Verb(name)
+	v, _ := Subcommand(name)
 	switch {
 	case isCommand && more:
 		v = VerbRecall
@@ -122,7 +132,8 @@ func (r *reader) unknown(w *words, t token) {
 		r.verb(w, w.pos, VerbShow)
 		return
 	case ok:
-		r.verb(w, t.to, Verb(near))
+		v, _ := Subcommand(near)
+		r.verb(w, t.to, v)
 		return
 	case !letters || !t.plain():
 		try.verb(w, w.pos, VerbRecall)
@@ -197,8 +208,9 @@ func (r *reader) gather(w *words, v Verb) (items []item, values []value) {
 					// In the place of the group: what comes next is not the group.
 					items = append(items, item{raw: t.raw})
 				case !t.quoted && (!more || next.followsGroup()):
-					// A group's id that has a colon in it.
-					items = append(items, item{raw: t.raw, val: w.runes(t.at, t.to), quoted: true})
+					// A group's id that has a colon in it, or after it.
+					id := strings.TrimSuffix(FoldString(w.runes(t.at, t.to)), ":")
+					items = append(items, item{raw: t.raw, val: id, quoted: true})
 				}
 				r.left = true
 				continue
@@ -214,7 +226,7 @@ func (r *reader) gather(w *words, v Verb) (items []item, values []value) {
 			r.mistake("option_empty", t.raw, o.example())
 			next, ok := w.peek()
 			if !ok || t.quoted || next.name != "" || next.fault != "" {
-				r.lost = r.lost || o.Kind != Line
+				r.empty(o, t.raw)
 				continue
 			}
 			w.next()
@@ -222,8 +234,7 @@ func (r *reader) gather(w *words, v Verb) (items []item, values []value) {
 		}
 		switch {
 		case o.empty(t.val):
-			r.mistake("option_empty", t.raw, o.example())
-			r.lost = r.lost || o.Kind != Line
+			r.empty(o, t.raw)
 		case slices.ContainsFunc(values, func(v value) bool { return v.Option == o }):
 			r.mistake("option_twice", t.raw, o.example())
 		default:

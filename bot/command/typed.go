@@ -12,12 +12,12 @@ import (
 // readOptions reads a command whose options are given by name, in the order of the table.
 func readOptions(name, sub string, given map[string]string) *reader {
 	name = strings.TrimPrefix(name, "/")
-	v := Verb(sub)
+	v, known := Subcommand(sub)
 	if name == "recall" && sub == "" {
 		v = VerbRecall
 	}
 	r := &reader{c: Command{Verb: v}, typed: true}
-	if n, s := v.command(); n != name || s != sub {
+	if known != (name == "recalls") || !known && v != VerbRecall {
 		r.lose("command_unknown", strings.TrimSpace(name+" "+sub), "/recall, /recalls")
 		r.c.Verb = VerbHelp
 		return r
@@ -30,7 +30,7 @@ func readOptions(name, sub string, given map[string]string) *reader {
 		return r
 	}
 	for _, n := range slices.Sorted(maps.Keys(given)) {
-		if given[n] != "" && byName(v.Options(), n) == nil {
+		if given[n] != "" && !slices.Contains(names(v.Options()), n) {
 			r.mistake("option_unknown", n, strings.Join(names(v.Options()), ", "))
 			r.left = true
 		}
@@ -41,18 +41,20 @@ func readOptions(name, sub string, given map[string]string) *reader {
 			continue
 		}
 		f := typedItem(given[o.Name])
+		if o.Name == listName { // its quotes are those of its groups
+			f = item{raw: strings.TrimSpace(given[o.Name]), val: given[o.Name]}
+		}
 		r.option = o.Name
 		switch {
 		case o.empty(f.val):
-			r.mistake("option_empty", given[o.Name], o.example())
-			r.lost = r.lost || o.Kind != Line
+			r.empty(o, given[o.Name])
 		case o.Kind == Numbers:
 			var items []item
 			for part := range strings.FieldsFuncSeq(f.val, isSpace) {
 				items = append(items, item{raw: part, val: part})
 			}
 			values = append(values, value{o, items})
-		case !f.quoted && isQuote(firstRune(f.val)) && !o.free():
+		case !f.quoted && isQuote(firstRune(f.val)) && !o.free() && o.Name != listName:
 			r.lose("quote_open", f.raw, `"my group"`)
 		default:
 			values = append(values, value{o, []item{f}})

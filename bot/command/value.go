@@ -1,10 +1,13 @@
 package command
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"recallbot/recall"
 
@@ -16,9 +19,11 @@ import (
 
 // What a command may hold. The sizes of the identifiers are the Chat service's.
 const (
-	maxLast = 2000 // of last:N; no search reads more messages than this
+	maxLast = 20_000 // of last:N; no search looks at more messages than this
+	maxSeq  = math.MaxUint32
 
 	maxGroupID = recall.MaxGroupIDBytes
+	maxName    = 100 // characters of a group's name
 	maxUserID  = 32  // bytes
 	maxTopicID = 256 // bytes; the service names no limit, this one bounds what is stored
 )
@@ -34,15 +39,43 @@ const (
 	wantSeqs  = "100 101, 100-150"
 	wantSeq   = "1-4294967295"
 	wantRun   = "100-150"
-	wantWhen  = "90s, 30m, 2h, 3d, 2026-11-23T10:00:00+01:00"
+	// two readings: one number, or two
+	wantGroups = "1203, 1 203"
+	wantWhen   = "90s, 30m, 2h, 3d, 2026-11-23T10:00:00+01:00"
 )
 
 // readGroup reads the group of a recall or of a search.
 func readGroup(r *reader, _ *Option, words []item) []item {
 	filtered := slices.ContainsFunc(r.values, func(v value) bool { return v.filter })
-	id, rest := r.group(words, filtered)
-	r.c.Scope.Group = id
+	if f := words[0]; !r.typed && !f.quoted && isNumbers(f.id(), len(words) > 1 || filtered) {
+		r.lose("group_missing", f.raw, wantGroup)
+		return nil
+	}
+	rest := r.groupOrName(words, filtered)
 	return rest
+}
+
+// groupOrName reads a group from the first words: its id, or where the word can be no id its name.
+func (r *reader) groupOrName(words []item, more bool) []item {
+	f, rest := words[0], words[1:]
+	if !r.typed && !f.quoted {
+		f, rest = r.spacedGroup(f, rest, more)
+	}
+	if name := cleaned(f.val); isName(name) {
+		r.c.Scope.Name = name
+		return rest
+	}
+	r.c.Scope.Group, rest = r.group(append([]item{f}, rest...), more)
+	return rest
+}
+
+// isName reports whether a group's word can only be its name: no id has its characters or its
+// length. A mention, and digits of another script, were meant for something else.
+func isName(word string) bool {
+	id := FoldString(word)
+	ascii := strings.Map(digit, id)
+	return (!printable(id) || len(id) > maxGroupID) && utf8.RuneCountInString(word) <= maxName &&
+		mention(id) == "" && !strings.Contains(id, "@TGS") && !digits(ascii) && !readsAsSeqs(ascii)
 }
 
 // group reads a group's id from the first words and returns those after it. Words may be left over
@@ -66,10 +99,10 @@ func (r *reader) group(words []item, more bool) (recall.GroupID, []item) {
 			return "", rest
 		}
 		id, rest = id+rest[0].id(), rest[1:]
-	case strings.HasPrefix(id, "@TGS#_") && strings.Contains(id, "@TOPIC#_"):
+	case strings.HasPrefix(id, "@TGS#_") && strings.Contains(id, topicSign):
 		r.mistake("group_is_topic", f.raw, "@TGS#_GROUP topic:"+sampleTopic)
 		r.c.Scope.Topic = recall.TopicID(id)
-		id, _, _ = strings.Cut(id, "@TOPIC#_")
+		id, _, _ = strings.Cut(id, topicSign)
 	}
 	if !r.fits("group_long", f.raw, wantGroup, len(id), maxGroupID) {
 		return "", rest
@@ -96,7 +129,7 @@ func (r *reader) spacedGroup(f item, rest []item, more bool) (item, []item) {
 		joined.raw += " " + word.raw
 		joined.val += " " + word.val
 	}
-	if n == len(rest) && !more || len(joined.val) > maxGroupID || mention(joined.val) != "" {
+	if n == len(rest) && !more || utf8.RuneCountInString(joined.val) > maxName || mention(joined.val) != "" {
 		return f, rest
 	}
 	r.mistake("group_spaces", joined.raw, `"my group"`)
@@ -106,30 +139,66 @@ func (r *reader) spacedGroup(f item, rest []item, more bool) (item, []item) {
 // readTopic reads a topic of the group, which was read before it.
 func readTopic(r *reader, o *Option, words []item) []item {
 	f := words[0]
+	group := r.c.Scope.Group
+	r.half = r.c.Scope.Typed() != ""
 	id, ok := r.id(f, o.want)
-	if !ok || r.c.Scope.Group == "" {
+	if !ok || !r.half {
 		return nil
 	}
-	own := string(r.c.Scope.Group) + "@TOPIC#_"
-	rest, isOwn := strings.CutPrefix(id, own)
-	half, isHalf := strings.CutPrefix(id, "@TOPIC#_")
+	of, part, isTopic := strings.Cut(id, topicSign)
+	if r.c.Scope.MayBeName() && of != string(group) {
+		return r.topicOfName(f, of, part)
+	}
 	switch {
-	case isOwn && rest == "":
-		r.lose("topic_cut", f.raw, o.want)
+	case isTopic && part == "":
+		r.mistake("topic_cut", f.raw, o.want)
 		return nil
+	case !isTopic:
+		of, part = "", id
+	}
+	id = topicOf(recall.GroupID(cmp.Or(of, string(group))), part)
+	switch {
 	case !r.fits("topic_long", f.raw, o.want, len(id), maxTopicID):
 		return nil
-	case isOwn:
-	case isHalf && half != "":
-		r.mistake("topic_group", f.raw, own+"TOPIC")
-		id = own + half
-	default:
-		r.lose("topic_group", f.raw, own+"TOPIC")
-		return nil
+	case of == "":
+		r.mistake("topic_group", f.raw, topicOf(group, "TOPIC"))
+	case of != string(group): // one of the two is not what was meant
+		r.lose("topic_group", f.raw, topicOf(group, "TOPIC"))
+		r.c.Scope.Group = recall.GroupID(of)
 	}
 	r.c.Scope.Topic = recall.TopicID(id)
 	return nil
 }
+
+// topicOfName reads a topic whose group may have been given by its name: it must be whole, and
+// whether the two belong together is seen when the name is looked up.
+func (r *reader) topicOfName(f item, of, part string) []item {
+	whole := strings.HasPrefix(of, "@TGS#_") && part != ""
+	switch id := topicOf(recall.GroupID(of), part); {
+	case !whole:
+		r.mistake("topic_name", f.raw, sampleTopic)
+	case r.fits("topic_long", f.raw, sampleTopic, len(id), maxTopicID):
+		r.c.Scope.Topic = recall.TopicID(id)
+	}
+	return nil
+}
+
+// readNamed reads words of the name of a group.
+func readNamed(r *reader, _ *Option, words []item) []item {
+	var all []string
+	for _, w := range words {
+		all = append(all, w.val)
+	}
+	if words := cleaned(strings.Join(all, " ")); AsRead(words) != "" {
+		r.c.Named = words
+	}
+	return nil
+}
+
+// topicSign stands between a group's id and the part of a topic's id that is its own.
+const topicSign = "@TOPIC#_"
+
+func topicOf(group recall.GroupID, part string) string { return string(group) + topicSign + part }
 
 func readFrom(r *reader, o *Option, words []item) []item {
 	f := words[0]
@@ -141,7 +210,11 @@ func readFrom(r *reader, o *Option, words []item) []item {
 
 // id reads an identifier of the Chat service. ok is false when what was meant cannot be told.
 func (r *reader) id(f item, expected string) (id string, ok bool) {
-	id = f.id()
+	id = pastedID(f.id())
+	if core := strings.TrimLeft(id, marks); core != id && isServiceID(core) {
+		r.mistake("id_marks", f.raw, expected)
+		id = core
+	}
 	key := mention(id)
 	if at := strings.IndexFunc(id, unprintable); key == "" && at < 0 {
 		return id, true
@@ -165,13 +238,14 @@ func (r *reader) id(f item, expected string) (id string, ok bool) {
 
 // readSeqs reads the numbers of messages from all the words.
 func readSeqs(r *reader, _ *Option, words []item) []item {
-	var runs []Range
+	var runs, others []Range // others is the second reading, where there is another
+	another := false
 	for len(words) > 0 {
 		f := words[0]
 		if joined, n := spacedRun(words); n > 0 {
 			if run, key, _ := onePart(joined.val); key == "" {
 				r.mistake("seq_spaces", joined.raw, wantRun)
-				runs, words = append(runs, run), words[n:]
+				runs, others, words = append(runs, run), append(others, run), words[n:]
 				continue
 			}
 		}
@@ -183,10 +257,35 @@ func readSeqs(r *reader, _ *Option, words []item) []item {
 		}
 		if f.quoted {
 			r.mistake("seq_word", f.raw, wantSeqs)
-			s = strings.ReplaceAll(s, " ", ",")
+			var within []item
+			for word := range strings.FieldsSeq(s) {
+				within = append(within, item{raw: word, val: word})
+			}
+			words = append(within, words...)
+			continue
+		}
+		s = unpaired(s)
+		if whole, asks := grouped(s); asks {
+			list, isList := runsOf(s)
+			// The reading with fewer messages is suggested, and the other one where no run makes it
+			// longer than what was typed.
+			one, two := union(whole), union(list)
+			if one == nil || two != nil && two.Count() < one.Count() {
+				one, two = two, one
+			}
+			if one != nil {
+				r.mistake("seq_groups", f.raw, wantGroups)
+				if isList && two != nil && two.Count() <= 1+strings.Count(s, ",") {
+					another = true
+				} else {
+					two = one
+				}
+				runs, others = append(runs, one...), append(others, two...)
+				continue
+			}
 		}
 		for part := range strings.SplitSeq(s, ",") {
-			run, key, mended := onePart(part)
+			run, key, mended := onePart(unpaired(part))
 			switch {
 			case part == "":
 				continue
@@ -196,7 +295,7 @@ func readSeqs(r *reader, _ *Option, words []item) []item {
 				r.mistake(key, part, expectedFor(key))
 			}
 			if mended {
-				runs = append(runs, run)
+				runs, others = append(runs, run), append(others, run)
 				continue
 			}
 			r.left = true
@@ -204,6 +303,9 @@ func readSeqs(r *reader, _ *Option, words []item) []item {
 		}
 	}
 	r.c.Scope.Seqs = union(runs)
+	if another {
+		r.other = union(others)
+	}
 	return nil
 }
 
@@ -265,6 +367,24 @@ func readLast(r *reader, o *Option, words []item) []item {
 	return nil
 }
 
+// readSame reads the number of one message.
+func readSame(r *reader, o *Option, words []item) []item {
+	f := words[0]
+	run, key, mended := onePart(unpaired(f.id()))
+	switch one := run.From == run.To; {
+	case key == "" && one:
+		r.c.Scope.Filter.Same = run.From
+	case mended && one:
+		r.mistake(key, f.raw, o.want)
+		r.c.Scope.Filter.Same = run.From
+	case key == "seq_zero" && one, key == "seq_big":
+		r.lose(key, f.raw, o.want)
+	default:
+		r.lose("same_number", f.raw, o.want)
+	}
+	return nil
+}
+
 // count writes a number of messages; 0 is none given.
 func count(n int) string {
 	if n == 0 {
@@ -289,14 +409,17 @@ func readWhich(r *reader, _ *Option, words []item) []item {
 	if len(words) == 0 {
 		return nil
 	}
-	if s := strings.ToLower(words[0].id()); !words[0].quoted && (s == ListOpen || s == ListMine) {
+	if s := strings.ToLower(words[0].id()); !words[0].quoted && isList(s) {
 		r.c.List = s
 		return words[1:]
 	}
-	id, rest := r.group(words, true)
-	r.c.List, r.c.ListGroup, r.c.Scope = string(id), id, Scope{}
+	rest := r.groupOrName(words, true)
+	r.c.List, r.c.Scope.Topic = "", ""
 	return rest
 }
+
+// isList reports whether a word names one of the lists that are not of a group.
+func isList(s string) bool { return s == ListOpen || s == ListMine || s == ListAll }
 
 func readRequest(r *reader, o *Option, words []item) []item {
 	id, ok := ParseRequestID(words[0].val)

@@ -48,10 +48,11 @@ func (c Command) writeEach(typed bool, value func(*Option) string) string {
 		}
 		if typed {
 			val = c.typedValue(o)
-		} else if o.free() || c.ambiguous() || needsQuotes(val) || o.Name == "group" && isName(val) {
-			val = escape.Replace(quote(val))
-		} else {
-			val = escape.Replace(val)
+		} else if o.Kind == Numbers || o.Name == listName {
+			// words of their own, or quoted each by itself
+		} else if o.free() || c.ambiguous() || needsQuotes(val) || o.Name == "group" && (isVerb(val) ||
+			isNumbers(val, true)) {
+			val = quote(val)
 		}
 		s += val
 	}
@@ -62,10 +63,13 @@ func (c Command) writeEach(typed bool, value func(*Option) string) string {
 // as it is.
 func (c Command) typedValue(o *Option) string {
 	val := o.write(c)
+	if o.Name == listName {
+		return val
+	}
 	if isQuote(firstRune(val)) || strings.TrimFunc(val, isSpace) != val || c.ambiguous() {
 		val = quote(val)
 	}
-	return escape.Replace(val)
+	return val
 }
 
 // String is the filter as one types it in Slack, as `from:alice since:2h`.
@@ -74,25 +78,22 @@ func (f Filter) String() string {
 	return strings.TrimPrefix(strings.TrimPrefix(s, "/recalls find"), " ")
 }
 
-// escape is the escaping that scan undoes, kept to where scan would undo something.
-var escape = strings.NewReplacer("&amp;", "&amp;amp;", "&lt;", "&amp;lt;", "&gt;", "&amp;gt;")
-
 // ambiguous reports whether the list is of a group that is named like one of the lists.
 func (c Command) ambiguous() bool {
-	return c.ListGroup != "" && (c.List == ListOpen || c.List == ListMine)
+	return c.Verb == VerbList && c.List == "" && isList(c.Scope.Typed())
 }
 
 // needsQuotes reports whether an identifier, as a word, would not be read as it is.
 func needsQuotes(id string) bool {
-	if strings.ContainsFunc(id, func(r rune) bool { return r == ' ' || r == '"' }) {
+	if strings.ContainsFunc(id, func(r rune) bool { return isSpace(r) || isQuote(r) }) {
 		return true
 	}
 	letters := strings.TrimLeftFunc(id, unicode.IsLetter)
-	return len(letters) < len(id) && strings.HasPrefix(letters, ":")
+	return len(letters) < len(id) && fold(firstRune(letters)) == ':'
 }
 
-// isName reports whether a group's id means something else at the beginning of a command.
-func isName(id string) bool {
+// isVerb reports whether a group's id means something else at the beginning of a command.
+func isVerb(id string) bool {
 	t := token{item: item{val: id}}
 	_, sub := t.subcommand()
 	_, name := t.commandName()

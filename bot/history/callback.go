@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -35,7 +34,7 @@ func (h *History) Wants(c recall.Callback) bool {
 // that has ended is recorded in the audit log.
 func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	var arrivals []bot.Arrival
-	removals := map[talk][]bot.Removal{}
+	removals := map[bot.Talk][]bot.Removal{}
 	now := time.Now().Truncate(time.Millisecond)
 	for _, c := range callbacks {
 		if !h.Wants(c) {
@@ -49,7 +48,7 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 			if at.IsZero() {
 				at = now
 			}
-			t := talk{c.Group, c.Topic}
+			t := bot.Talk{Group: c.Group, Topic: c.Topic}
 			for _, s := range c.Seqs {
 				removals[t] = append(removals[t], bot.Removal{Group: c.Group, Topic: c.Topic, Seq: s, By: c.Operator,
 					At: at})
@@ -65,7 +64,7 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 				return err
 			}
 		}
-		for _, t := range slices.SortedFunc(maps.Keys(removals), talk.compare) {
+		for _, t := range slices.SortedFunc(maps.Keys(removals), bot.Talk.Compare) {
 			if _, err := tx.AddRemovals(h.App, removals[t]); err != nil {
 				return err
 			}
@@ -81,25 +80,15 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	return h.ForgetCallbacks(ctx, forgetEvery)
 }
 
-// talk is a group, or a topic of a group: each has its own sequence of message numbers.
-type talk struct {
-	group recall.GroupID
-	topic recall.TopicID
-}
-
-func (t talk) compare(o talk) int {
-	return cmp.Or(cmp.Compare(t.group, o.group), cmp.Compare(t.topic, o.topic))
-}
-
 // apply applies recalls that callbacks reported to the requests that hold these messages.
-func (h *History) apply(tx bot.Tx, t talk, heard []bot.Removal) error {
+func (h *History) apply(tx bot.Tx, t bot.Talk, heard []bot.Removal) error {
 	var seqs []recall.Seq
 	by := map[recall.UserID]bool{}
 	for _, r := range heard {
 		seqs, by[r.By] = append(seqs, r.Seq), true
 	}
 	these := command.MakeRanges(seqs...)
-	held := bot.Query{App: h.App, Group: t.group, Topic: &t.topic, States: []bot.State{bot.Proposed, bot.Approved,
+	held := bot.Query{App: h.App, Group: t.Group, Topic: &t.Topic, States: []bot.State{bot.Proposed, bot.Approved,
 		bot.Running, bot.Stopping}, Seqs: these, Limit: 1000}
 	open, err := tx.Requests(held)
 	if err != nil {
@@ -111,41 +100,44 @@ func (h *History) apply(tx bot.Tx, t talk, heard []bot.Removal) error {
 		return err
 	}
 	for _, r := range append(open, ended...) {
-		shared := r.Covers.Intersect(these)
+		shared := r.Shared(t, these)
 		if !r.State.Open() {
 			who := slices.Sorted(maps.Keys(by))
 			runs := shared[:min(len(shared), auditedRuns)]
-			err := h.Audit(tx, "callback after the end", r.ID, r.Digest,
-				map[string]any{"n": shared.Count(), "seqs": runs.String(), "by": who[:min(len(who), auditedBy)]})
-			if err != nil {
+			more := map[string]any{"n": shared.Count(), "seqs": runs.String(), "by": who[:min(len(who), auditedBy)]}
+			if r.Scope.Sweeps() {
+				more["group"], more["topic"] = t.Group, t.Topic
+			}
+			if err := h.Audit(tx, "callback after the end", r.ID, r.Digest, more); err != nil {
 				return err
 			}
 			continue
 		}
 		if r.State == bot.Running || r.State == bot.Stopping {
-			if err := h.ConfirmHeard(tx, r, slices.Collect(shared.All())); err != nil {
+			part, _ := r.In(t)
+			if err := h.ConfirmHeard(tx, r, bot.IDsOf(part, slices.Collect(shared.All()))); err != nil {
 				return err
 			}
 		}
-		if err := h.Show(tx, r.ID); err != nil {
+		if err := h.Redraw(tx, r.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ConfirmHeard applies callbacks to a running request. It confirms the recall of each of the seqs
-// that the API has answered, if a callback since the request began reported that recall and history
-// does not show the message as still there. It decides no doubt: for a message in doubt the service
-// itself is asked.
-func (h *History) ConfirmHeard(tx bot.Tx, r bot.Request, seqs []recall.Seq) error {
-	heard, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, seqs, r.Begun)
+// ConfirmHeard applies callbacks to a running request. It confirms the recall of each of the
+// messages that the API has answered, if a callback since the request began reported that recall
+// and history does not show the message as still there. It decides no doubt: for a message in doubt
+// the service itself is asked.
+func (h *History) ConfirmHeard(tx bot.Tx, r bot.Request, messages []bot.MessageID) error {
+	heard, err := r.Removals(tx, messages, r.Begun)
 	if err != nil || len(heard) == 0 {
 		return err
 	}
-	for s := range heard {
-		if r.StillShown.Contains(s) {
-			delete(heard, s)
+	for id := range heard {
+		if r.Still(id) {
+			delete(heard, id)
 		}
 	}
 	tx.Wake(bot.WakeRunner)
@@ -155,8 +147,8 @@ func (h *History) ConfirmHeard(tx bot.Tx, r bot.Request, seqs []recall.Seq) erro
 
 // UnlessHeard changes the outcome of a message from unknown to recalled, if the outcome is unknown
 // because the answer was lost and a callback since the request began reported the recall.
-func (h *History) UnlessHeard(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]bot.Outcome) error {
-	var unknown []recall.Seq
+func (h *History) UnlessHeard(tx bot.Tx, r bot.Request, outcomes map[bot.MessageID]bot.Outcome) error {
+	var unknown []bot.MessageID
 	for s, o := range outcomes {
 		// a callback does not overrule what history shows or lacks
 		if o.Class == bot.ClassUnknown && o.Why == bot.WhyNoAnswer {
@@ -166,7 +158,7 @@ func (h *History) UnlessHeard(tx bot.Tx, r bot.Request, outcomes map[recall.Seq]
 	if len(unknown) == 0 {
 		return nil
 	}
-	heard, err := tx.Removals(r.App, r.Scope.Group, r.Scope.Topic, unknown, r.Begun)
+	heard, err := r.Removals(tx, unknown, r.Begun)
 	for s := range heard {
 		outcomes[s] = bot.Outcome{Class: bot.ClassRecalled, Why: bot.WhyHeard, At: tx.Now(), Confirmed: bot.ByCallback}
 	}
@@ -181,14 +173,27 @@ func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) erro
 	if now-last < int64(every) || !h.forgot.CompareAndSwap(last, now) {
 		return nil
 	}
-	for {
+	arrivedBefore := func(tx bot.Tx) time.Time {
+		if !h.Indexing() {
+			return tx.Now().Add(time.Millisecond)
+		}
+		return tx.Now().Add(-h.IndexTTL)
+	}
+	old := false
+	err := h.Ledger.View(ctx, func(tx bot.Tx) (err error) {
+		if old, err = tx.OldArrivals(arrivedBefore(tx), arrivalsMost, forgetAtOnce); err == nil && !old {
+			old, err = tx.OldRemovals(tx.Now().Add(-keepRemovals), removalsMost, forgetAtOnce)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look for old callbacks: %w", err)
+	}
+	for old {
 		n := 0
 		err := h.Ledger.Tx(ctx, func(tx bot.Tx) (err error) {
-			before := tx.Now().Add(-h.IndexTTL)
-			if !h.Indexing() {
-				before = tx.Now().Add(time.Millisecond)
-			}
-			if n, err = tx.ForgetArrivals(before, arrivalsMost, forgetAtOnce); err != nil || n == forgetAtOnce {
+			n, err = tx.ForgetArrivals(arrivedBefore(tx), arrivalsMost, forgetAtOnce)
+			if err != nil || n == forgetAtOnce {
 				return err
 			}
 			_, err = tx.ForgetRemovals(tx.Now().Add(-keepRemovals), removalsMost, forgetAtOnce)
@@ -201,4 +206,5 @@ func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) erro
 			return nil
 		}
 	}
+	return nil
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 
+	"recallbot/bot"
 	"recallbot/recall"
 )
 
@@ -51,4 +52,14 @@ func Pauses(c recall.Code) bool {
 		return true
 	}
 	return false
+}
+
+// WhatFailed returns a line that says why something could not be read, in the words of the bot or
+// of the service. It never repeats an error of the program, which may contain an address.
+func WhatFailed(err error) bot.Line {
+	if _, api := JudgeRead(err); api != nil {
+		return bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
+			bot.CodeWords(api.Code))
+	}
+	return bot.Say("failed.no_answer")
 }

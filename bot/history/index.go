@@ -19,9 +19,9 @@ func (h *History) Indexing() bool { return h.Index == bot.IndexHash || h.Index =
 func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 	m := c.Message()
 	a := bot.Arrival{Group: c.Group, Topic: c.Topic, Seq: c.Seq, Sender: c.From, Sent: c.Time,
-		HMAC: bot.ContentHMAC(h.indexKey, m)}
+		HMAC: bot.ContentHMAC(h.indexKey, m, bot.FormNow)}
 	if h.Index == bot.IndexExcerpt {
-		a.Excerpt = m.Excerpt(MaxExcerpt)
+		a.Excerpt = bot.EvidenceOf(m, MaxExcerpt)
 	}
 	return a
 }
@@ -29,7 +29,8 @@ func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 // SealArrived returns the seal of a message that a callback reported.
 func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.Time) bot.Message {
 	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true,
-		Admin: h.Admin != "" && a.Sender == h.Admin}
+		System: a.Sender.IsSystem(),
+		Admin:  h.Admin != "" && a.Sender == h.Admin}
 	if p.IsProtected(a.Sender) {
 		out.Status = bot.SealProtected
 	}
@@ -75,54 +76,95 @@ func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ran
 // time of a message ends the search only if its callback also arrived before the filter's limit:
 // the time itself may be forged.
 func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recall.Seq) (Searched, error) {
-	f := s.Filter
-	if f.Text != "" && h.Index != bot.IndexExcerpt {
+	switch {
+	case s.Filter.Same != 0:
+		return Searched{}, bot.NewRefusal("index_no_same")
+	case s.Filter.Text != "" && h.Index != bot.IndexExcerpt:
 		return Searched{}, bot.NewRefusal("index_no_text")
 	}
 	out := Searched{Arrived: map[recall.Seq]bot.Arrival{}}
 	err := h.Ledger.View(ctx, func(tx bot.Tx) error {
-		kept, err := tx.Arrivals(h.App, s.Group, s.Topic, 1, next-1, maxSearched) // next 0: all
-		if err != nil {
-			return err
-		}
-		seqs := make([]recall.Seq, len(kept))
-		for i, a := range kept {
-			seqs[i] = a.Seq
-		}
-		removed, err := tx.Removals(h.App, s.Group, s.Topic, seqs, time.Time{})
-		if err != nil {
-			return err
-		}
 		first, err := tx.FirstArrival(h.App)
 		if err != nil {
 			return err
 		}
-		if out.Reached = first; first.IsZero() {
-			out.Reached = tx.Now()
+		if out.Begins = first; first.IsZero() {
+			out.Begins = tx.Now()
 		}
-		for _, a := range kept {
-			if a.Disputed {
-				return bot.NewRefusal("index_disputed", "seq", bot.Code(strconv.FormatUint(uint64(a.Seq), 10)))
+		for hi := next - 1; ; { // next 0: all
+			kept, err := tx.Arrivals(h.App, s.Group, s.Topic, 1, hi, arrivalsAtOnce)
+			if err != nil {
+				return err
 			}
-			if since := f.Since.At.Truncate(time.Second); a.Sent.Before(since) && a.Came.Before(since) {
-				out.Complete = true
+			over, err := h.lookArrived(tx, s, kept, &out)
+			if over || err != nil {
+				return err
+			}
+			if len(kept) < arrivalsAtOnce {
+				since := s.Filter.Since
+				out.Complete = !since.IsZero() && !first.IsZero() && !since.At.Before(first)
 				return nil
 			}
-			out.Read, out.Reached = out.Read+1, a.Sent
-			m := recall.Message{Seq: a.Seq, From: a.Sender, Time: a.Sent}
-			if _, gone := removed[a.Seq]; gone || !f.Matches(m, a.Excerpt) {
-				continue
-			}
-			out.Matches, out.Arrived[a.Seq] = append(out.Matches, bot.Message{Seq: a.Seq}), a
-			if f.Last > 0 && len(out.Matches) == f.Last {
-				out.Complete = true
+			if hi = kept[len(kept)-1].Seq - 1; hi == 0 {
 				return nil
 			}
 		}
-		out.Complete = len(kept) < maxSearched && !f.Since.IsZero() && !first.IsZero() && !f.Since.At.Before(first)
-		return nil
 	})
 	return out, err
+}
+
+// arrivalsAtOnce is how many messages of the index are held in memory at once.
+const arrivalsAtOnce = 5000
+
+// lookArrived looks at messages of the index, newest first. It reports whether the search is over.
+func (h *History) lookArrived(tx bot.Tx, s command.Scope, kept []bot.Arrival, out *Searched) (over bool, err error) {
+	f := s.Filter
+	seqs := make([]recall.Seq, len(kept))
+	for i, a := range kept {
+		seqs[i] = a.Seq
+	}
+	removed, err := tx.Removals(h.App, s.Group, s.Topic, seqs, time.Time{})
+	if err != nil {
+		return true, err
+	}
+	for _, a := range kept {
+		if a.Disputed {
+			return true, bot.NewRefusal("index_disputed", "seq", bot.Code(strconv.FormatUint(uint64(a.Seq), 10)))
+		}
+		since := f.Since.At.Truncate(time.Second)
+		if a.Sent.Before(since) && a.Came.Before(since) {
+			out.Complete = true
+			return true, nil
+		}
+		if a.Sent.After(out.Newest) {
+			out.Newest = a.Sent
+		}
+		m := recall.Message{Seq: a.Seq, From: a.Sender, Time: a.Sent, System: a.Sender.IsSystem()}
+		if a.Sent.Before(since) || !f.Until.IsZero() && a.Sent.After(f.Until.At) {
+			continue
+		}
+		_, gone := removed[a.Seq]
+		if !gone && out.Read == most.messages {
+			return true, nil
+		}
+		out.ReachedSeq = a.Seq
+		out.dated(a.Sent)
+		if gone {
+			continue
+		}
+		out.Read++
+		of, ok := out.matches(f, m, func() ([]recall.Part, bool) { return bot.EvidenceTexts(a.Excerpt) }, nil)
+		if !ok || m.System {
+			continue
+		}
+		out.Found = append(out.Found, Found{a.Seq, a.Sent, of})
+		out.Arrived[a.Seq] = a
+		if f.Last > 0 && len(out.Found) == f.Last {
+			out.Complete = true
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // NextSeq returns the number that the service gives next, or 0 if it is not known: the service does

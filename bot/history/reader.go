@@ -1,11 +1,13 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"recallbot/bot"
@@ -17,10 +19,17 @@ import (
 
 const (
 	readersAtOnce = 16    // pages of history read side by side
-	maxSearched   = 2000  // messages that a filter reads at most
 	MaxExcerpt    = 200   // MaxExcerpt is how many characters of evidence EVIDENCE=excerpt keeps
 	MaxFull       = 20000 // MaxFull is the same of EVIDENCE=full
 )
+
+// bounds are what one search may do at most.
+type bounds struct {
+	messages int // that are still there and are looked at
+	pages    int // that are read
+}
+
+var most = bounds{20_000, 5_000}
 
 // Reader makes the calls of one reading of the service, and keeps a record of each for the audit
 // log. Its methods return all that was asked for or an error.
@@ -29,9 +38,6 @@ type Reader struct {
 	Scope command.Scope
 	why   string      // the purpose, for the audit log
 	turn  recall.Turn // the order of its calls among those of others
-	// Keep returns what a search keeps of a message that matches, so that it need not hold all of
-	// the content.
-	Keep func(m recall.Message) bot.Message
 	// Long, if it is set, is called once by a search that needs more than the newest page. It
 	// returns when the search may continue, or an error.
 	Long  func(ctx context.Context) error
@@ -47,16 +53,39 @@ type Reader struct {
 	// long reading that is interrupted has recorded its calls. If Store fails, the records are kept
 	// and stored later.
 	Store func(ctx context.Context, all []bot.Trace) error
-	next  int // after a failure of Store: the number of records for another try
+	calls int // since the last Store
+	next  int // after a failure of Store: the number of calls for another try
+	run   *run
+
+	platform bot.Platform // on which a suggested command is typed
+
+	bounds bounds // of a search
+	pages  atomic.Int32
+	looked atomic.Int32
 }
 
-// tracesAtOnce is how many records a Reader collects before it stores them.
+// tracesAtOnce is how many calls a Reader makes before it stores their records.
 const tracesAtOnce = 100
+
+// run is pages of history that have one record: reading a flood takes hundreds. A call that failed
+// meanwhile has a record of its own.
+type run struct {
+	at    int // in Reader.Traces
+	pages int
+	shows map[string][]recall.Seq
+}
 
 // Reader returns a Reader of the scope's group or topic, on behalf of by. why is recorded with
 // every call.
 func (h *History) Reader(s command.Scope, why string, is recall.Purpose, by bot.PersonID) *Reader {
-	return &Reader{b: h, Scope: s, why: why, turn: recall.Turn{For: is, Person: string(by)}, began: time.Now()}
+	return &Reader{b: h, Scope: s, why: why, turn: recall.Turn{For: is, Person: string(by)}, began: time.Now(),
+		bounds: most}
+}
+
+// On sets the platform on which commands are typed that the Reader suggests.
+func (rd *Reader) On(p bot.Platform) *Reader {
+	rd.platform = p
+	return rd
 }
 
 // inTurn returns the context for a reading of so many calls. If another process may hold the app's
@@ -66,6 +95,9 @@ func (rd *Reader) inTurn(ctx context.Context, calls int) context.Context {
 	t.Size, t.Aside = calls, t.For == recall.ForSearch && rd.b.Ledger.Shared() && !rd.b.Leads.Load()
 	return recall.InTurn(ctx, t)
 }
+
+// Looked returns how many messages were on the pages that were read.
+func (rd *Reader) Looked() int { return int(rd.looked.Load()) }
 
 // At converts a time of this process to the ledger's clock: the ledger's time when the Reader
 // began, plus the time that has passed since.
@@ -87,14 +119,45 @@ func (rd *Reader) record(ctx context.Context, op string, more map[string]any, er
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
 	rd.Traces = append(rd.Traces, bot.NewTrace(bot.TraceCall, more))
-	if rd.Store == nil || len(rd.Traces) < max(rd.next, tracesAtOnce) {
+	rd.called(ctx)
+}
+
+// recordPage keeps a record of a page that was read: together with that of the pages before.
+func (rd *Reader) recordPage(ctx context.Context, from recall.Seq, page recall.HistoryPage) {
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if rd.run == nil || rd.run.pages == tracesAtOnce {
+		rd.run = &run{at: len(rd.Traces), shows: map[string][]recall.Seq{}}
+		rd.Traces = append(rd.Traces, bot.Trace{})
+	}
+	rd.run.pages++
+	for _, m := range page.Messages {
+		rd.run.shows[shownAs(m, true)] = append(rd.run.shows[shownAs(m, true)], m.Seq)
+	}
+	more := map[string]any{"op": "group_msg_get_simple", "for": rd.why, "number": recall.MaxHistoryPage,
+		"finished": page.Finished, "history": InWords(rd.run.shows)}
+	maps.Copy(more, rd.More)
+	switch {
+	case rd.run.pages > 1:
+		more["pages"] = rd.run.pages
+	case from != 0:
+		more["from"] = from
+	}
+	rd.Traces[rd.run.at] = bot.NewTrace(bot.TraceCall, more)
+	rd.called(ctx)
+}
+
+// called stores the records after enough calls. rd.mu is held.
+func (rd *Reader) called(ctx context.Context) {
+	rd.calls++
+	if rd.Store == nil || rd.calls < max(rd.next, tracesAtOnce) {
 		return
 	}
 	if rd.next = 0; rd.Store(ctx, rd.Traces) != nil {
-		rd.next = len(rd.Traces) + tracesAtOnce
+		rd.next = rd.calls + tracesAtOnce
 		return
 	}
-	rd.Traces = nil
+	rd.Traces, rd.run, rd.calls = nil, nil, 0
 }
 
 // StoreTraces stores the records that are not stored yet, even if ctx has ended. Store must be set.
@@ -119,29 +182,32 @@ func (rd *Reader) Group(ctx context.Context) (recall.GroupInfo, error) {
 }
 
 // tooOften is how often a page is requested while the service answers that there are too many
-// calls. There is no pause between: the client halves its pace.
-const tooOften = 20
+// calls. The client halves its pace, so there is no pause between; after half of the tries there is
+// one of tooOftenPause, in case the service allows far fewer calls than the bot's share.
+const (
+	tooOften      = 20
+	tooOftenPause = 250 * time.Millisecond
+)
 
 // page reads one page of history from a seq down, or from the newest message if from is 0. The page
 // includes recalled messages.
 func (rd *Reader) page(ctx context.Context, from recall.Seq) (page recall.HistoryPage, err error) {
-	for range tooOften {
+	for try := range tooOften {
+		rd.pages.Add(1)
 		page, err = rd.b.Chat.GroupMsgGetSimple(ctx, recall.HistoryRequest{
 			Group: rd.Scope.Group, Topic: rd.Scope.Topic, Number: recall.MaxHistoryPage, Seq: from, WithRecalled: true,
 		})
+		if err == nil {
+			rd.looked.Add(int32(len(page.Messages)))
+			rd.recordPage(ctx, from, page)
+			break
+		}
 		more := map[string]any{"number": recall.MaxHistoryPage}
 		if from != 0 {
 			more["from"] = from
 		}
-		if err == nil {
-			shows := map[string][]recall.Seq{}
-			for _, m := range page.Messages {
-				shows[shownAs(m, true)] = append(shows[shownAs(m, true)], m.Seq)
-			}
-			more["finished"], more["history"] = page.Finished, InWords(shows)
-		}
 		rd.record(ctx, "group_msg_get_simple", more, err)
-		if kind, _ := JudgeRead(err); kind != readSlower {
+		if kind, _ := JudgeRead(err); kind != readSlower || try >= tooOften/2 && !Sleep(ctx, tooOftenPause) {
 			break
 		}
 	}
@@ -185,7 +251,7 @@ func (rd *Reader) Status(ctx context.Context, seqs []recall.Seq, more map[string
 	}
 	all := map[string]any{"for": rd.why, "history": InWords(shows)}
 	maps.Copy(all, more)
-	rd.Traces = append(rd.Traces, bot.NewTrace(bot.TraceFound, all))
+	rd.Traces, rd.run = append(rd.Traces, bot.NewTrace(bot.TraceFound, all)), nil
 	return found, nil
 }
 
@@ -213,13 +279,14 @@ func (rd *Reader) Each(ctx context.Context, seqs command.Ranges, keep func(m rec
 	ctx = rd.inTurn(ctx, len(pages))
 	for _, w := range pages {
 		g.Go(func() error {
-			return rd.down(ctx, w.To, w.From, func(m recall.Message, asked time.Time) {
+			_, err := rd.down(ctx, w.To, w.From, func(m recall.Message, asked time.Time) {
 				if seqs.Contains(m.Seq) {
 					mu.Lock()
 					defer mu.Unlock()
 					keep(m, asked)
 				}
 			})
+			return err
 		})
 	}
 	return g.Wait()
@@ -250,41 +317,67 @@ func windows(seqs command.Ranges) []command.Range {
 	return spans
 }
 
-// down reads history from hi down to lo, both included, until a page has covered every seq, and
-// calls see for each message.
-func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall.Message, asked time.Time)) error {
-	for {
-		asked := time.Now()
-		page, err := rd.page(ctx, hi)
-		for try := 1; try < rd.Tries && err != nil; try++ {
-			if kind, _ := JudgeRead(err); kind != readLater || !Sleep(ctx, ReadRetry<<(try-1)) {
-				break
-			}
-			asked = time.Now()
-			page, err = rd.page(ctx, hi)
+// patient reads a page as page does, and tries again where a page cannot be read now. asked is when
+// the page was requested.
+func (rd *Reader) patient(ctx context.Context, from recall.Seq) (page recall.HistoryPage, asked time.Time, err error) {
+	for try := 0; ; try++ {
+		asked = time.Now()
+		if page, err = rd.page(ctx, from); err == nil || try+1 >= rd.Tries {
+			return page, asked, err
 		}
+		if kind, _ := JudgeRead(err); kind != readLater || !Sleep(ctx, ReadRetry<<try) {
+			return page, asked, err
+		}
+	}
+}
+
+// down reads history from hi down to lo, both included, until a page has covered every seq, and
+// calls see for each message. below is the highest message under lo that a page showed, and 0 if
+// none did: there is nothing between lo and it.
+func (rd *Reader) down(ctx context.Context, hi, lo recall.Seq, see func(m recall.Message, asked time.Time)) (
+	below recall.Seq, err error) {
+	for {
+		page, asked, err := rd.patient(ctx, hi)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		lowest := hi + 1
 		for _, m := range page.Messages {
-			if m.Seq >= 1 && m.Seq <= hi && m.Seq >= lo {
+			switch {
+			case m.Seq > hi || m.Seq < 1:
+				continue
+			case m.Seq >= lo:
 				see(m, asked)
+			default:
+				below = max(below, m.Seq)
 			}
-			if m.Seq >= 1 {
-				lowest = min(lowest, m.Seq)
-			}
+			lowest = min(lowest, m.Seq)
 		}
 		if lowest > hi && len(page.Messages) > 0 {
-			return errOtherMessages
+			return 0, errOtherMessages
 		}
 		// Covered: a page reached lo, or the service has no older messages, or the page is empty.
 		if lowest <= lo || len(page.Messages) == 0 || page.Finished == recall.FinishedWhole &&
 			len(page.Messages) < recall.MaxHistoryPage {
-			return nil
+			return below, nil
 		}
 		hi = lowest - 1
 	}
+}
+
+// once returns the messages newest first, without repetitions and without those that have no seq.
+// Of several with one seq it keeps the first.
+func once(messages []recall.Message) []recall.Message {
+	seen := map[recall.Seq]bool{0: true}
+	var kept []recall.Message
+	for _, m := range messages {
+		if !seen[m.Seq] {
+			seen[m.Seq] = true
+			kept = append(kept, m)
+		}
+	}
+	slices.SortFunc(kept, func(a, b recall.Message) int { return cmp.Compare(b.Seq, a.Seq) })
+	return kept
 }
 
 // errOtherMessages is the error of a page that has messages, but none that was asked for.

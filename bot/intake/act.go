@@ -17,6 +17,11 @@ type act struct {
 	e       Event
 	m       bot.Member
 	arrived time.Time // when the event was first stored
+
+	// again is the request that is asked for again, if one is. If it still waits, it is replaced:
+	// replace takes it back.
+	again, replaces bot.RequestID
+	replace         func() error
 }
 
 // allowedThen reports whether the event comes from the place where an open request was asked. So a
@@ -48,6 +53,20 @@ func (a *act) may() error {
 	return nil
 }
 
+// known returns a Refusal if the pressed button or the sent form is about a request that the ledger
+// does not have. The bot writes a request before it shows a button of it.
+func (a *act) known() error {
+	id := a.e.Act.Request
+	if read, ok := command.ParseRequestID(string(id)); !ok || read != id {
+		return nil
+	}
+	_, err := a.tx.Request(id)
+	if errors.Is(err, bot.ErrNotFound) {
+		return bot.NewRefusal("other_copy", "id", bot.Code(string(id)))
+	}
+	return err
+}
+
 // request reads a request.
 func (a *act) request(id bot.RequestID) (bot.Request, error) {
 	if id == "" { // a command without an id is a mistake, so this comes from a forged button
@@ -65,7 +84,7 @@ func (a *act) request(id bot.RequestID) (bot.Request, error) {
 func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 	r, err := a.request(id)
 	if err == nil && !r.State.Open() {
-		err = a.in.Policy.MayTouch(r.Scope.Group)
+		err = a.in.mayShow(r)
 	}
 	return r, err
 }
@@ -74,8 +93,9 @@ func (a *act) readable(id bot.RequestID) (bot.Request, error) {
 // teller render the request again.
 func (a *act) stale(r bot.Request, no *bot.Refusal) (Answer, error) {
 	switch no.Key {
-	case "stale_card", "decided_already", "too_late", "expired_while_checked", "still_preparing":
-		own, err := a.redraw(r)
+	case "stale_card", "decided_already", "too_late", "expired_while_checked", "still_preparing", "stop_instead",
+		"cannot_withdraw":
+		own, err := a.redraw(r, a.in.RedrawAtOnce)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -84,23 +104,39 @@ func (a *act) stale(r bot.Request, no *bot.Refusal) (Answer, error) {
 	return Answer{}, no
 }
 
-// changed has the teller render a request that a person has just changed, and answers with said.
+// beginsWithin is how long the card of an approved request may take to change. The runner begins
+// the request in far less time, unless it is not there.
+const beginsWithin = 500 * time.Millisecond
+
+// changed has the teller render a request that a person has just changed, and answers with said. A
+// request that begins at once after its approval is rendered when it runs.
 func (a *act) changed(r bot.Request, said bot.Line) (Answer, error) {
-	own, err := a.redraw(r)
+	draw := a.in.RedrawAtOnce
+	if r.State == bot.Approved {
+		paused, err := a.tx.Paused(r.App)
+		if err != nil {
+			return Answer{}, err
+		}
+		if paused == nil && r.Delay() == 0 && !a.in.Policy.Hold {
+			draw = func(tx bot.Tx, id bot.RequestID) error { return a.in.RedrawWithin(tx, id, beginsWithin) }
+		}
+	}
+	own, err := a.redraw(r, draw)
 	if err != nil {
 		return Answer{}, err
 	}
 	return Answer{Kind: Changed, Card: own, Lines: []bot.Line{said}}, nil
 }
 
-// redraw has the teller render the card of a request again, and the pressed message if it is a copy
-// of the card. If the pressed message is shown to the person alone, the teller does not write it:
-// redraw returns the card that it must show now, and otherwise nil.
-func (a *act) redraw(r bot.Request) (own *bot.Card, err error) {
-	if err := a.in.ShowAtOnce(a.tx, r.ID); err != nil {
+// redraw has draw tell the teller to render the card of a request again, and has the pressed
+// message rendered if it is a copy of the card. If the pressed message is shown to the person
+// alone, the teller does not write it: redraw returns the card that it must show now, and otherwise
+// nil.
+func (a *act) redraw(r bot.Request, draw func(bot.Tx, bot.RequestID) error) (own *bot.Card, err error) {
+	if err := draw(a.tx, r.ID); err != nil {
 		return nil, err
 	}
-	if a.e.Act.Private() {
+	if a.e.Act.Private() && !a.e.Act.OfLines() {
 		c, err := a.in.Card(a.tx, r, 0)
 		return &c, err
 	}
@@ -120,4 +156,53 @@ func (a *act) redraw(r bot.Request) (own *bot.Card, err error) {
 		}
 	}
 	return nil, nil
+}
+
+// decided stores the request next, which bot.Decide has made of r.
+func (a *act) decided(r, next bot.Request, reason string) (Answer, error) {
+	if err := a.tx.PutRequest(next); err != nil {
+		return Answer{}, err
+	}
+	what, key := "approved", "answer.approved"
+	switch {
+	case next.State == bot.Rejected:
+		what, key = "rejected", "answer.rejected"
+		if err := a.in.Ended(a.tx, next); err != nil {
+			return Answer{}, err
+		}
+	case next.State == bot.Approved:
+		if err := a.in.granted(a.tx, next); err != nil {
+			return Answer{}, err
+		}
+	default:
+		key = "answer.approved_more"
+	}
+	more := map[string]any{"state": string(next.State), "have": len(next.Approvals), "need": next.Needed,
+		"right": bot.Right(a.in.Policy.Crowds[a.e.By.Platform].Approvers, a.m)}
+	if mark := r.Mark(reason); mark != "" {
+		more["reason"] = mark
+	}
+	err := a.in.audit(a.tx, a.e, what, r.ID, r.Digest, more)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := a.changed(next, bot.Say(key, "id", r.ID, "n", next.Awaits()))
+	answer.Tell = next.State == bot.Proposed // the card still asks for approvals
+	return answer, err
+}
+
+// granted stores the grant of an approved request, sets its start timer, and wakes the runner.
+func (in *Intake) granted(tx bot.Tx, r bot.Request) error {
+	if err := tx.Grant(r.ID, r.Digest); err != nil {
+		return err
+	}
+	if err := tx.ClearDue(r.ID); err != nil {
+		return err
+	}
+	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart,
+		At: r.Granted.Add(r.Policy.StartWithin)}); err != nil {
+		return err
+	}
+	tx.Wake(bot.WakeRunner, bot.WakeTimer)
+	return nil
 }

@@ -10,10 +10,11 @@ import (
 	"recallbot/bot/command"
 )
 
-// ask stores a new request in the state preparing. The worker then reads its messages.
+// ask stores a new request in the state preparing. The worker then reads its messages, and posts
+// the card when it is sealed: until then nobody but the requester hears of it.
 func (a *act) ask(cmd command.Command) (Answer, error) {
 	b, p, now := a.in, a.in.Policy, a.tx.Now()
-	if err := p.MayTouch(cmd.Scope.Group); err != nil {
+	if err := b.mayTouch(cmd.Scope); err != nil {
 		return Answer{}, err
 	}
 	if p.ReasonRequired && strings.TrimSpace(cmd.Reason) == "" {
@@ -34,6 +35,9 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	if a.m.ApproversKnown {
 		others = new(p.Others(a.m, b.Roster))
 		if need := p.Needed(cmd.Scope.Seqs.Count()); *others < need {
+			if len(a.m.GroupsUnread) > 0 { // it is why they are too few
+				return Answer{}, &bot.Refusal{Key: "groups_unread", Why: a.m.GroupsUnread}
+			}
 			return Answer{}, bot.NewRefusal("too_few_approvers", "need", need, "have", *others)
 		}
 	}
@@ -42,16 +46,20 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if a.replaces != "" {
+		open--
+	}
 	if open >= bot.MaxOpen {
 		return Answer{}, bot.NewRefusal("too_many_open", "n", open)
 	}
-	if err := a.in.Overlap(a.tx, cmd.Scope, cmd.Scope.Seqs, "", a.e.Place.Platform); err != nil {
+	if err := a.in.Overlap(a.tx, bot.TalkOf(cmd.Scope), cmd.Scope.Seqs, a.replaces, a.e.Place.Platform); err != nil {
 		return Answer{}, err
 	}
 	scope := cmd.Scope
 	scope.Filter = scope.Filter.Absolute(now)
 	r := bot.Request{
-		App: b.App, State: bot.Preparing, Scope: scope, Reason: cmd.Reason, Covers: scope.Seqs,
+		App: b.App, State: bot.Preparing, Scope: scope, Reason: cmd.Reason,
+		Parts:    partsAsked(scope),
 		By:       bot.Actor{Person: person, Account: a.e.By, Name: a.m.Name},
 		Accounts: b.Roster.Accounts(a.e.By),
 		Place:    a.e.Place, Policy: p, Roster: b.RosterHash, Others: others, Asked: now,
@@ -59,27 +67,48 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	if r.ID, err = a.newID(); err != nil {
 		return Answer{}, err
 	}
+	r.ReasonKey = make([]byte, 16)
+	rand.Read(r.ReasonKey) // it never fails
 	if err := a.tx.PutRoster(b.Roster); err != nil {
 		return Answer{}, err
 	}
 	if err := a.tx.AddRequest(r); err != nil {
 		return Answer{}, err
 	}
-	if err := a.tx.AddView(bot.View{Request: r.ID, Place: r.Place, Wanted: 1}); err != nil {
-		return Answer{}, err
-	}
 	if err := a.tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart, At: now.Add(p.StartWithin)}); err != nil {
 		return Answer{}, err
 	}
-	err = b.audit(a.tx, a.e, "asked", r.ID, "", map[string]any{
-		"command": cmd.WithoutWords(), "group": string(r.Scope.Group), "place": r.Place, "roster": r.Roster,
-		"policy": r.Policy,
-	})
+	more := map[string]any{
+		"command": cmd.WithoutWords(), "place": r.Place, "roster": r.Roster, "policy": r.Policy,
+		"right": bot.Right(p.Crowds[a.e.By.Platform].Requesters, a.m),
+	}
+	if r.Scope.Sweeps() {
+		groups := make([]bot.Talk, len(r.Parts))
+		for i, part := range r.Parts {
+			groups[i] = part.Talk
+		}
+		more["groups"] = groups
+	} else {
+		more["group"] = string(r.Scope.Group)
+	}
+	if a.again != "" {
+		more["again"] = string(a.again)
+	}
+	if mark := r.Mark(r.Reason); mark != "" {
+		more["reason"] = mark
+	}
+	err = b.audit(a.tx, a.e, "asked", r.ID, "", more)
 	if err != nil {
 		return Answer{}, err
 	}
-	a.tx.Wake(bot.WakePreparer, bot.WakeTeller, bot.WakeTimer)
-	return Answer{Kind: Accepted, Lines: []bot.Line{bot.Say("answer.asked", "id", r.ID)}}, nil
+	if a.replace != nil {
+		if err := a.replace(); err != nil {
+			return Answer{}, err
+		}
+	}
+	a.tx.Wake(bot.WakePreparer, bot.WakeTimer)
+	return Answer{Kind: Accepted, Request: r.ID, Lines: []bot.Line{bot.Say("answer.asked", "id", r.ID)},
+		Offer: a.e.stops(bot.Say("button.take_back").String(), r.ID)}, nil
 }
 
 // openRequests counts the open requests of a person, including those that one of their accounts

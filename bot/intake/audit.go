@@ -9,9 +9,8 @@ import (
 
 // audit appends an entry about what the person of the event did.
 func (in *Intake) audit(tx bot.Tx, e Event, what string, id bot.RequestID, digest string, more map[string]any) error {
-	person, _ := in.Roster.Of(e.By)
 	_, err := tx.Append(bot.Entry{
-		Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+		Process: time.Now(), Actor: e.By.String(), Event: e.ID,
 		What: what, Request: id, Digest: digest, Detail: bot.Detail(more),
 	})
 	return err
@@ -24,8 +23,8 @@ func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
 	if cmd.Verb != "" {
 		more["verb"] = cmd.Verb
 	}
-	if group := cmp.Or(cmd.Scope.Group, cmd.ListGroup); group != "" {
-		more["group"] = string(group)
+	if cmd.Scope.Group != "" {
+		more["group"] = string(cmd.Scope.Group)
 	}
 	// The payload of a button proves nothing, and may be of any length.
 	id, card := bot.Cut(bot.Visible(string(cmp.Or(e.Act.Request, cmd.Request))), 40),
@@ -37,10 +36,9 @@ func (in *Intake) auditRefused(tx bot.Tx, e Event, no *bot.Refusal) error {
 // that were made for it. more is the detail of the entry.
 func (in *Intake) auditRead(tx bot.Tx, e Event, id bot.RequestID, digest string, calls []bot.Trace,
 	more map[string]any) error {
-	person, _ := in.Roster.Of(e.By)
 	for _, t := range append(calls, bot.NewTrace("read", more)) {
 		_, err := tx.Append(bot.Entry{
-			Process: time.Now(), Actor: e.By.String(), Person: person, Event: e.ID,
+			Process: time.Now(), Actor: e.By.String(), Event: e.ID,
 			What: t.What, Request: id, Digest: digest, Detail: t.Detail,
 		})
 		if err != nil {

@@ -20,7 +20,7 @@ type Buttons struct {
 
 // Of returns the payload of a button of a card.
 func (b Buttons) Of(c bot.Card, kind bot.ButtonKind) string {
-	return b.write(carried{verb: string(kind), request: c.ID, digest: short(c.Digest)})
+	return b.write(payload{verb: string(kind), request: c.ID, digest: short(c.Digest)})
 }
 
 // Turn returns the payload of the button that turns to another page, or "" if there is no such
@@ -30,29 +30,50 @@ func (b Buttons) Turn(p Page, to int) string {
 	case to < 0 || to >= p.Of:
 		return ""
 	case p.Search != "":
-		return b.write(carried{verb: verbTurn, search: p.Search, page: to})
+		return b.write(payload{verb: verbTurn, search: p.Search, page: to})
 	case p.Request != "":
-		return b.write(carried{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to})
+		return b.write(payload{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to})
 	}
 	return ""
 }
 
-// Recall returns the payload of the button that asks for a recall of what a search found, or "" if
-// the page has no such button.
+// Recall returns the payload of the button that asks for a recall of what a search found, or of
+// what quotes the messages of a request. It is "" if the page has no such button.
 func (b Buttons) Recall(p Page) string {
-	if p.Search == "" || p.Recall == "" {
+	switch {
+	case p.Recall == "" || p.Search == "" && p.Request == "":
+		return ""
+	case p.Search != "":
+		return b.write(payload{verb: verbFind, search: p.Search})
+	}
+	return b.write(payload{verb: verbReplies, request: p.Request, digest: short(p.Digest)})
+}
+
+// Sweep returns the payload of the button that opens the form for everything of a page's sender. It
+// is "" if the page has no such button.
+func (b Buttons) Sweep(p Page) string {
+	if p.Sweep == "" {
 		return ""
 	}
-	return b.write(carried{verb: verbFind, search: p.Search})
+	return b.write(payload{verb: verbSender, sender: p.Sweep})
+}
+
+// Use returns the payload of the button of a command of an offer, counted from 0. The one that
+// stops a request says so by itself, and is done at once.
+func (b Buttons) Use(o *Offer, n int) string {
+	if c := o.Commands[n]; c.Verb == command.VerbStop && c.Request != "" {
+		return b.write(payload{verb: string(bot.ButtonStop), request: c.Request})
+	}
+	return b.write(payload{verb: verbUse, search: o.Event, page: n})
 }
 
 // Form returns the payload of a form.
 func (b Buttons) Form(f Form) string {
-	return b.write(carried{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)})
+	return b.write(payload{verb: verbForm, form: f.Kind, request: f.Request, digest: short(f.Digest)})
 }
 
 // write returns the payload, or "" if it is too long: then there is no such button.
-func (b Buttons) write(c carried) string {
+func (b Buttons) write(c payload) string {
 	if s := c.String(); len(s) <= b.Most {
 		return s
 	}
@@ -63,7 +84,7 @@ func (b Buttons) write(c carried) string {
 // never made such a button.
 func (b Buttons) Press(s string) Act {
 	c, ok := b.read(s)
-	act := Act{Request: c.request, Digest: c.digest, Page: c.page, Search: c.search}
+	act := Act{Request: c.request, Digest: c.digest, Page: c.page, Search: c.search, Text: c.sender}
 	switch c.verb {
 	case string(bot.ButtonApprove):
 		act.Kind = ActAskApprove
@@ -74,12 +95,20 @@ func (b Buttons) Press(s string) Act {
 		act.Kind = ActAskReject
 	case string(bot.ButtonStop):
 		act.Kind = ActStop
+	case string(bot.ButtonAskAgain):
+		act.Kind = ActAskAgain
 	case string(bot.ButtonShowAll), verbPage:
 		act.Kind = ActShowAll
 	case verbTurn:
 		act.Kind = ActTurnFind
 	case verbFind:
 		act.Kind = ActRecallFind
+	case verbReplies:
+		act.Kind = ActRecallReplies
+	case verbSender:
+		act.Kind = ActAskSweep
+	case verbUse:
+		act.Kind = ActUse
 	default: // the payload of a form does not belong to a button
 		ok = false
 	}
@@ -106,56 +135,69 @@ func (b Buttons) Sent(s string, values map[string]string) Act {
 	return Form{Kind: c.form, Request: c.request, Digest: c.digest}.Sent(values)
 }
 
-// carried is the payload of a button or form:
+// payload is the payload of a button or form:
 //
 //	v1:VERB:ID:DIGEST[:PAGE]       a button of a card or page
 //	v1:form:KIND:ID:DIGEST         a form
 //	v1:turn:PAGE:SEARCH            a button that turns a page of what a search found
 //	v1:find:SEARCH                 the button that asks for a recall of it
-type carried struct {
+//	v1:replies:ID:DIGEST           the button that asks for a recall of what quotes a request's messages
+//	v1:sender:USER                 the button that opens the form for everything of a sender
+//	v1:use:N:EVENT                 the button of a command that the answer to an event offered
+type payload struct {
 	verb    string // a bot.ButtonKind, or one of the verbs below
 	form    FormKind
 	request bot.RequestID
 	digest  string
 	page    int
 	search  bot.EventID
+	sender  string
 }
 
 const (
-	version  = "v1"
-	verbForm = "form"
-	verbPage = "page"
-	verbTurn = "turn"
-	verbFind = "find"
+	version     = "v1"
+	verbForm    = "form"
+	verbPage    = "page"
+	verbTurn    = "turn"
+	verbFind    = "find"
+	verbReplies = "replies"
+	verbUse     = "use"
+	verbSender  = "sender"
 )
 
 // String returns the payload.
-func (c carried) String() string {
+func (c payload) String() string {
 	switch c.verb {
 	case verbForm:
 		return strings.Join([]string{version, verbForm, string(c.form), string(c.request), c.digest}, ":")
 	case verbPage:
 		return strings.Join([]string{version, verbPage, string(c.request), c.digest, strconv.Itoa(c.page)}, ":")
-	case verbTurn:
-		return strings.Join([]string{version, verbTurn, strconv.Itoa(c.page), string(c.search)}, ":")
+	case verbTurn, verbUse:
+		return strings.Join([]string{version, c.verb, strconv.Itoa(c.page), string(c.search)}, ":")
 	case verbFind:
 		return version + ":" + verbFind + ":" + string(c.search)
+	case verbSender:
+		return version + ":" + verbSender + ":" + c.sender
 	}
 	return strings.Join([]string{version, c.verb, string(c.request), c.digest}, ":")
 }
 
 // read parses what String wrote. ok is false if no button or form of the platform has this payload.
-func (b Buttons) read(s string) (c carried, ok bool) {
+func (b Buttons) read(s string) (c payload, ok bool) {
 	rest, ok := strings.CutPrefix(s, version+":")
 	if !ok || len(s) > b.Most {
-		return carried{}, false
+		return payload{}, false
 	}
 	c.verb, rest, _ = strings.Cut(rest, ":")
 	switch c.verb {
+	case verbSender:
+		c.sender = rest
+		return c, rest != "" && len(rest) <= 32 &&
+			!strings.ContainsFunc(rest, func(r rune) bool { return r < ' ' || r > '~' })
 	case verbFind:
 		c.search = bot.EventID(rest)
 		return c, b.isSearch(rest)
-	case verbTurn:
+	case verbTurn, verbUse:
 		page, search, _ := strings.Cut(rest, ":")
 		c.page, ok = pageNumber(page)
 		c.search = bot.EventID(search)
@@ -169,19 +211,20 @@ func (b Buttons) read(s string) (c carried, ok bool) {
 			return c, len(parts) == 2 && parts[0] == "" && parts[1] == ""
 		}
 		if c.form != FormApprove && c.form != FormReject {
-			return carried{}, false
+			return payload{}, false
 		}
 	case verbPage:
 		if c.page, ok = pageNumber(parts[len(parts)-1]); !ok {
-			return carried{}, false
+			return payload{}, false
 		}
 		parts = parts[:len(parts)-1]
-	case string(bot.ButtonApprove), string(bot.ButtonReject), string(bot.ButtonShowAll), string(bot.ButtonStop):
+	case verbReplies, string(bot.ButtonApprove), string(bot.ButtonReject), string(bot.ButtonShowAll),
+		string(bot.ButtonStop), string(bot.ButtonAskAgain):
 	default:
-		return carried{}, false
+		return payload{}, false
 	}
 	if len(parts) != 2 || strings.Trim(parts[1], hexDigits) != "" || len(parts[1]) > bot.DigestShort {
-		return carried{}, false
+		return payload{}, false
 	}
 	id, known := command.ParseRequestID(parts[0])
 	c.request, c.digest = id, parts[1]

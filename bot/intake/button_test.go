@@ -25,16 +25,20 @@ func TestButtons(t *testing.T) {
 		}
 		search := bot.EventID(string(b.Platform) + "-" + strings.Repeat("f", 32))
 		pages := Page{Request: id, Digest: digest, Of: 1_000_000}
+		quoted := Page{Request: id, Digest: digest, Of: 1, Recall: "Ask for the 2 replies"}
 		found := Page{Search: search, Of: 1000, Recall: "Recall these"}
 		for s, want := range map[string]Act{
 			b.Of(card, bot.ButtonApprove):          {Kind: approve, Request: id, Digest: digest[:16]},
 			b.Of(card, bot.ButtonReject):           {Kind: ActAskReject, Request: id, Digest: digest[:16]},
 			b.Of(card, bot.ButtonStop):             {Kind: ActStop, Request: id, Digest: digest[:16]},
+			b.Of(card, bot.ButtonAskAgain):         {Kind: ActAskAgain, Request: id, Digest: digest[:16]},
 			b.Of(card, bot.ButtonShowAll):          {Kind: ActShowAll, Request: id, Digest: digest[:16]},
 			b.Of(bot.Card{ID: id}, bot.ButtonStop): {Kind: ActStop, Request: id},
 			b.Turn(pages, 999_999):                 {Kind: ActShowAll, Request: id, Digest: digest[:16], Page: 999_999},
 			b.Turn(found, 12):                      {Kind: ActTurnFind, Search: search, Page: 12},
 			b.Recall(found):                        {Kind: ActRecallFind, Search: search},
+			b.Recall(quoted):                       {Kind: ActRecallReplies, Request: id, Digest: digest[:16]},
+			b.Sweep(Page{Sweep: "a b:c"}):          {Kind: ActAskSweep, Text: "a b:c"},
 		} {
 			if diff := cmp.Diff(want, b.Press(s)); diff != "" || len(s) > b.Most {
 				t.Errorf("%s: %q: %s", b.Platform, s, diff)
@@ -77,6 +81,7 @@ func TestNoButton(t *testing.T) {
 		"after the last page":   platforms[0].Turn(Page{Request: "R-7K3M9Q", Of: 3}, 3),
 		"a page of nothing":     platforms[0].Turn(Page{Of: 3}, 1),
 		"a recall of nothing":   platforms[0].Recall(Page{Recall: "Recall these"}),
+		"a sweep of nobody":     platforms[0].Sweep(Page{}),
 		"a recall not offered":  platforms[0].Recall(Page{Search: "slack-0"}),
 		"too long":              b.Of(bot.Card{ID: "R-7K3M9Q", Digest: "0123456789abcdef"}, bot.ButtonStop),
 	} {
@@ -95,7 +100,9 @@ func TestForgedButtons(t *testing.T) {
 		"v2:approve:R-7K3M9Q:0123456789abcdef", "v1:explode:R-7K3M9Q:0123456789abcdef",
 		"v1:page", "v1:page:R-7K3M9Q:0123456789abcdef:-1", "v1:page:R-7K3M9Q:0123456789abcdef:01",
 		"v1:page:R-7K3M9Q:0123456789abcdef:1000001", "v1:form", "v1:form:explode:R-7K3M9Q:0123456789abcdef",
-		"v1:form:ask:R-7K3M9Q:", "v1:find:", "v1:find:group=g", "v1:find:slack", "v1:find:slack-", "v1:find:slack-x",
+		"v1:form:ask:R-7K3M9Q:",
+		"v1:sender:", "v1:sender:\x00", "v1:sender:" + strings.Repeat("x", 33),
+		"v1:find:", "v1:find:group=g", "v1:find:slack", "v1:find:slack-", "v1:find:slack-x",
 		"v1:find:discord:7", "v1:turn:slack-0", "v1:turn:-1:slack-0", "v1:find:slack-" + strings.Repeat("0", 2000),
 	} {
 		b := platforms[0]

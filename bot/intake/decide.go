@@ -9,8 +9,8 @@ import (
 	"recallbot/bot/command"
 )
 
-// decide passes a verdict to bot.Decide. Every verdict goes through it: from a button, a form or a
-// command.
+// decide passes a verdict of a button or a form to bot.Decide. If the requester's person rejects,
+// they take the request back.
 func (a *act) decide(v bot.Verdict) (Answer, error) {
 	r, err := a.request(a.e.Act.Request)
 	if err != nil {
@@ -19,6 +19,10 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 	now, err := a.in.Rules(a.tx, r)
 	if err != nil {
 		return Answer{}, err
+	}
+	if v == bot.Reject && bot.IsRequester(r, a.m.Account, now) {
+		next, err := bot.Withdraw(r, a.m, now)
+		return a.ended(r, next, err)
 	}
 	d := bot.Decision{Verdict: v, By: a.m, Place: a.e.Place, Digest: wholeDigest(r, a.e.Act.Digest),
 		Reason: strings.TrimSpace(a.e.Act.Reason), Event: a.e.ID}
@@ -38,29 +42,7 @@ func (a *act) decide(v bot.Verdict) (Answer, error) {
 				r.Tally.Send)
 		}
 	}
-	if err := a.tx.PutRequest(next); err != nil {
-		return Answer{}, err
-	}
-	what, key := "approved", "answer.approved"
-	switch {
-	case next.State == bot.Rejected:
-		what, key = "rejected", "answer.rejected"
-		if err := a.in.Ended(a.tx, next); err != nil {
-			return Answer{}, err
-		}
-	case next.State == bot.Approved:
-		if err := a.in.granted(a.tx, next); err != nil {
-			return Answer{}, err
-		}
-	default:
-		key = "answer.approved_more"
-	}
-	err = a.in.audit(a.tx, a.e, what, r.ID, r.Digest, map[string]any{"state": string(next.State),
-		"have": len(next.Approvals), "need": next.Needed, "reason_given": d.Reason != ""})
-	if err != nil {
-		return Answer{}, err
-	}
-	return a.changed(next, bot.Say(key, "id", r.ID, "n", next.Awaits()))
+	return a.decided(r, next, d.Reason)
 }
 
 // typedNumber parses a number as a person types it: it ignores spaces and thousands separators, and
@@ -80,22 +62,6 @@ func wholeDigest(r bot.Request, onCard string) string {
 	return "card:" + onCard
 }
 
-// granted stores the grant of an approved request, sets its start timer, and wakes the runner.
-func (in *Intake) granted(tx bot.Tx, r bot.Request) error {
-	if err := tx.Grant(r.ID, r.Digest); err != nil {
-		return err
-	}
-	if err := tx.ClearDue(r.ID); err != nil {
-		return err
-	}
-	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueStart,
-		At: r.Granted.Add(r.Policy.StartWithin)}); err != nil {
-		return err
-	}
-	tx.Wake(bot.WakeRunner, bot.WakeTimer)
-	return nil
-}
-
 // askOnceMore answers a press with a form that asks for a confirmation. It decides nothing, but
 // refuses at once what Decide would refuse.
 func (a *act) askOnceMore() (Answer, error) {
@@ -110,6 +76,9 @@ func (a *act) askOnceMore() (Answer, error) {
 	v := bot.Approve
 	if a.e.Act.Kind == ActAskReject {
 		v = bot.Reject
+		if bot.IsRequester(r, a.m.Account, now) { // nobody has to be told why
+			return a.decide(v)
+		}
 	}
 	if _, err := bot.Decide(r, bot.Decision{Verdict: v, By: a.m, Place: a.e.Place,
 		Digest: wholeDigest(r, a.e.Act.Digest)}, now); err != nil {

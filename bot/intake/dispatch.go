@@ -2,20 +2,34 @@ package intake
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"recallbot/bot"
 	"recallbot/bot/command"
+	"recallbot/recall"
 )
 
-// do checks the person's right and dispatches the event by its kind and verb.
-func (a *act) do() (Answer, error) {
+// dispatch checks the person's right and dispatches the event by its kind and verb.
+func (a *act) dispatch() (Answer, error) {
+	switch act := a.e.Act; { // whoever and wherever it is
+	case act.Kind == ActForged && (act.Command == "recall" || act.Command == "recalls"):
+		return Answer{}, bot.NewRefusal("unknown_options", "command", bot.Code("/"+act.Command))
+	case act.Kind == ActForged && act.Command != "":
+		return Answer{}, bot.NewRefusal("unknown_command", "command", bot.Code("/"+act.Command))
+	case act.Kind == ActForged && act.Sub != "":
+		return Answer{}, bot.NewRefusal("unknown_shortcut")
+	}
+	if err := a.known(); err != nil {
+		return Answer{}, err
+	}
 	if err := a.may(); err != nil {
 		return Answer{}, err
 	}
 	cmd := a.e.command
 	switch a.e.Act.Kind {
-	case ActCommand, ActForm:
+	case ActCommand, ActForm, ActUse:
 		switch cmd.Verb {
 		case command.VerbHelp:
 			return help(a.e.Place.Platform), nil
@@ -46,6 +60,12 @@ func (a *act) do() (Answer, error) {
 		return a.page()
 	case ActRecallFind:
 		return a.recallFound()
+	case ActRecallReplies:
+		return a.recallReplies()
+	case ActAskAgain:
+		return a.askAgain()
+	case ActAskSweep:
+		return Answer{Kind: ShowForm, Form: sweepForm(a.in.Policy, recall.UserID(a.e.Act.Text))}, nil
 	}
 	return Answer{}, bot.NewRefusal("forged") // ActForged, and what no adapter sends
 }
@@ -58,9 +78,35 @@ func (a *act) do() (Answer, error) {
 // event was handled; an event that Receive stored then stays Unfinished.
 func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error) {
 	e = e.Read()
+	if e.Act.Kind == ActUse {
+		used, err := in.used(ctx, e)
+		if _, refused := errors.AsType[*bot.Refusal](err); refused {
+			return in.close(ctx, e, func(bot.Tx, time.Time) (Answer, error) { return Answer{}, err })
+		} else if err != nil {
+			return Answer{}, fmt.Errorf("read what was offered: %w", err)
+		}
+		e = used
+	}
+	if e.mistake == nil && needsNames(e.command.Scope) {
+		look := in.byName
+		if e.command.Scope.Sweeps() {
+			look = in.byNames
+		}
+		found, answer, err := look(ctx, e, m)
+		if err != nil {
+			return Answer{}, fmt.Errorf("find a group by name: %w", err)
+		} else if answer != nil {
+			return *answer, nil
+		}
+		e = found
+	}
 	switch {
 	case e.Act.Kind == ActComplete:
 		return in.complete(ctx, e, m)
+	case e.Verb() == command.VerbGroups:
+		return in.groups(ctx, e, m)
+	case e.Verb() == command.VerbFind && e.command.Scope.Sweeps():
+		return in.findSweep(ctx, e, m)
 	case e.Verb() == command.VerbFind:
 		return in.find(ctx, e, m)
 	case e.Act.Kind == ActTurnFind:
@@ -70,21 +116,21 @@ func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error)
 	}
 	return in.close(ctx, e, func(tx bot.Tx, arrived time.Time) (Answer, error) {
 		if e.mistake != nil {
-			return answerMistake(e.mistake), nil
+			return answerMistake(e.mistake, e), nil
 		}
 		a := act{in: in, tx: tx, e: e, m: m, arrived: arrived}
-		return a.do()
+		return a.dispatch()
 	})
 }
 
-// TakesLong reports whether Do reads messages from the service before it answers such an event. If
+// TakesLong reports whether Do asks the service before it answers such an event. If
 // so, a platform that waits only a short time must be answered first.
 func (in *Intake) TakesLong(e Event) bool {
 	switch e.Act.Kind {
-	case ActTurnFind:
+	case ActTurnFind, ActUse:
 		return true
 	case ActShowAll:
 		return in.Evidence == bot.EvidenceHash
 	}
-	return e.Verb().TakesLong()
+	return e.Verb().TakesLong() || needsNames(e.Read().command.Scope)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"time"
 
 	"recallbot/bot"
 	"recallbot/bot/command"
@@ -55,6 +54,7 @@ func (e Event) Read() Event {
 	if m, ok := errors.AsType[*command.Mistake](err); ok {
 		e.command, e.mistake = command.Command{}, m
 	}
+	e.command.Scope.Filter.Text = e.Place.Platform.Typed(e.command.Scope.Filter.Text)
 	return e
 }
 
@@ -65,18 +65,27 @@ func (e Event) Verb() command.Verb { return e.Read().command.Verb }
 // of the platform said about the account is not enough.
 func (e Event) Decides() bool {
 	switch e.Act.Kind {
-	case ActApprove, ActReject, ActStop:
+	case ActApprove, ActReject, ActAskReject, ActStop, ActUse, ActAskAgain:
 		return true
 	}
 	return e.Verb().Decides()
 }
 
+// Asks reports whether the act may ask for a recall. If so, it matters who could approve.
+func (e Event) Asks() bool {
+	switch e.Act.Kind {
+	case ActForm, ActUse, ActAskAgain, ActRecallFind, ActRecallReplies:
+		return true
+	}
+	return e.Verb() == command.VerbRecall
+}
+
 // needs returns the right that the act needs.
 func (e Event) needs() command.Right {
 	switch e.Act.Kind {
-	case ActCommand, ActForm:
+	case ActCommand, ActForm, ActUse:
 		return e.Verb().Needs()
-	case ActRecallFind:
+	case ActRecallFind, ActRecallReplies, ActAskAgain, ActAskSweep:
 		return command.RightAsk
 	case ActApprove, ActAskApprove, ActReject, ActAskReject, ActStop, ActShowAll, ActTurnFind, ActComplete:
 		return command.RightRead
@@ -97,14 +106,25 @@ const (
 	ActApprove ActKind = "approve"
 	// pressed Approve on a platform that asks for no confirmation itself: answered by a form
 	ActAskApprove ActKind = "ask approve"
-	ActReject     ActKind = "reject"      // sent the form of Reject, or rejected without one
-	ActAskReject  ActKind = "ask reject"  // pressed Reject: answered by a form
-	ActStop       ActKind = "stop"        // pressed Stop
+	ActReject     ActKind = "reject" // sent the form of Reject, or rejected without one
+	// pressed Reject: answered by a form, or by taking the request back if its requester pressed it
+	ActAskReject ActKind = "ask reject"
+	ActStop      ActKind = "stop" // pressed Stop
+	// pressed Ask again: a new request of whoever pressed, for what is left of Request
+	ActAskAgain   ActKind = "ask again"
 	ActShowAll    ActKind = "show all"    // pressed Show all, or turned a page of it
 	ActTurnFind   ActKind = "turn find"   // turned a page of what a search found: Search and Page
 	ActRecallFind ActKind = "recall find" // pressed the button that asks for a recall of what a search found: Search
-	ActComplete   ActKind = "complete"    // types a group: Text so far. Never stored; answered from what is known
-	// used a button, form or command that the bot never made: refused, and audited
+	// pressed the button that asks for a recall of what quotes the messages of a request
+	ActRecallReplies ActKind = "recall replies"
+	// pressed the button that opens the form for everything of a sender: Text
+	ActAskSweep ActKind = "ask sweep"
+	ActComplete ActKind = "complete" // types a group: Text so far. Never stored; answered from what is known
+	// pressed the button of a command that an answer offered: Search is the event of that answer,
+	// Page the number of the command
+	ActUse ActKind = "use"
+	// used a button or form that the bot never made, a command that it does not have (Command), or
+	// another action of the platform (Sub): refused, and audited
 	ActForged ActKind = "forged"
 )
 
@@ -131,6 +151,10 @@ type Act struct {
 // Private reports whether the button stood under a message that the person alone sees.
 func (a Act) Private() bool { return a.Card.Channel != "" && a.Card.Message == "" }
 
+// OfLines reports whether the button stood below lines that the person alone sees. The answer to it
+// replaces them where the press took effect.
+func (a Act) OfLines() bool { return a.Private() && a.Kind == ActStop && a.Digest == "" }
+
 // AnswerKind says how an adapter answers the person who acted.
 type AnswerKind string
 
@@ -155,7 +179,14 @@ type Answer struct {
 	// replaces the pressed card if that card is shown to the person alone (Act.Private).
 	Card   *bot.Card `json:"card,omitempty"`
 	Page   *Page     `json:"page,omitempty"`
-	Groups []string  `json:"groups,omitempty"`
+	Groups []Choice  `json:"groups,omitempty"`
+	Offer  *Offer    `json:"offer,omitempty"`
+	// Tell says that the person of a Changed answer is told its Lines even if the card shows that
+	// the press took effect.
+	Tell bool `json:"tell,omitempty"`
+	// Request is the request that was asked for, if the kind is Accepted: bot.Surface.Progress may
+	// later replace the answer.
+	Request bot.RequestID `json:"request,omitempty"`
 	// Found is kept with the answer to a search, for the buttons of its pages. Adapters ignore it.
 	Found *Found `json:"found,omitempty"`
 	// Repeated says that the event already had an answer, which is this one. Whoever closed the
@@ -164,6 +195,15 @@ type Answer struct {
 	// Refused names the reason if the answer is a Refusal or a Mistake, and is "" otherwise. It is
 	// for tests, metrics and the audit log.
 	Refused string `json:"refused,omitempty"`
+	// Input is the input of the sent form that a Refusal or Mistake is about, and is "" if no form
+	// was sent. A platform may show the answer there.
+	Input string `json:"input,omitempty"`
+}
+
+// Choice is a group that an autocompletion offers.
+type Choice struct {
+	Group string `json:"group"`
+	Name  string `json:"name,omitempty"` // chosen by others, with nothing hidden in it
 }
 
 // FormKind says what a form is for.
@@ -193,7 +233,8 @@ type Input struct {
 	Placeholder string `json:"placeholder,omitempty"`
 	Required    bool   `json:"required,omitempty"`
 	Long        bool   `json:"long,omitempty"`
-	Max         int    `json:"max,omitempty"` // characters
+	Max         int    `json:"max,omitempty"`   // characters
+	Value       string `json:"value,omitempty"` // with which it is opened
 }
 
 // Page is one page of the messages of a request, or of what a search found.
@@ -208,16 +249,17 @@ type Page struct {
 	// Search names the search that found these messages, and is "" if no search did. The buttons
 	// that turn the page and that ask for a recall carry it. It proves nothing.
 	Search bot.EventID `json:"search,omitempty"`
+	// Sweep is the sender for whom the page has a button that opens the form for everything of
+	// theirs; "" for none.
+	Sweep string `json:"sweep,omitempty"`
 	// Recall is the label of the button that asks for a recall of exactly what the search found, on
-	// all its pages. It is "" if there is no such button.
+	// all its pages, or of what quotes the messages of the request. It is "" if there is no such
+	// button.
 	Recall string `json:"recall,omitempty"`
 }
 
-const (
-	findWithin = 60 * time.Second // how long a search may take until it fails
-	findQuiet  = 2 * time.Second  // how long it may take until the person gets a progress line
-	findShown  = 20               // messages on one page
-)
+// findShown is how many messages one page of a search shows.
+const findShown = 20
 
 // Found is the result of a search, kept with its answer for a day: the numbers of the messages, and
 // none of their content.
@@ -227,6 +269,37 @@ type Found struct {
 	Topic    recall.TopicID `json:"topic,omitempty"`
 	Seqs     command.Ranges `json:"seqs"`
 	Callback bool           `json:"callback,omitempty"` // the index was searched, not history
+	// Parts are what a sweep found in place of Seqs, and Sweep is the command that asks for it.
+	Parts []bot.Part      `json:"parts,omitempty"`
+	Sweep command.Command `json:"sweep,omitzero"`
+	// Outside has the messages whose text does not have the phrase, with what has it.
+	Outside map[recall.Seq]recall.PartOf `json:"outside,omitempty"`
+}
+
+// Offer is what a person can do by a button under an answer, as if they had typed it: one button a
+// command. It is kept with the answer for a day.
+type Offer struct {
+	Event    bot.EventID       `json:"event"` // whose answer it is
+	By       bot.Account       `json:"by"`    // nobody else can use it
+	Commands []command.Command `json:"commands"`
+	// Names are the labels of the buttons; nil if they only count the commands.
+	Names []string `json:"names,omitempty"`
+}
+
+// Labels returns the labels of the buttons, one for each command. It returns none for a nil Offer.
+func (o *Offer) Labels() (labels []string) {
+	switch {
+	case o == nil:
+		return nil
+	case o.Names != nil:
+		return o.Names
+	case len(o.Commands) == 1:
+		return []string{bot.Say("button.use.one").String()}
+	}
+	for i := range o.Commands {
+		labels = append(labels, bot.Say("button.use", "n", i+1).String())
+	}
+	return labels
 }
 
 // page returns the seqs of page n, newest first, and the number of that page. If there is no page

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"recallbot/bot"
@@ -35,21 +37,27 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, erro
 	defer end()
 	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
-	said := e.sayAfter(findQuiet, bot.Say("answer.find.progress", "group", bot.Code(string(scope.Group))))
+	said := e.sayAfter(findQuiet, bot.Say("answer.find.progress", "group", bot.Where(scope)))
 	by, _ := in.Roster.Of(e.By)
 	rd := in.Reader(scope, "find", recall.ForSearch, by)
-	rd.More, rd.Keep = map[string]any{"group": string(scope.Group)}, shown
-	found, err := in.searchAnywhere(within, rd)
+	rd.More = map[string]any{"group": string(scope.Group)}
+	first := map[recall.Seq]bot.Message{} // of the first page
+	found, err := in.searchAnywhere(within, rd, func(m recall.Message, _ recall.PartOf) error {
+		if len(first) < findShown {
+			first[m.Seq] = shown(m)
+		}
+		return nil
+	})
 	said()
 	answer := Answer{Kind: Whisper}
 	if no, ok := errors.AsType[*bot.Refusal](err); ok {
 		answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key}
 	} else if err != nil {
-		answer.Lines = []bot.Line{in.readingFailed(err)}
+		answer.Lines = []bot.Line{readingFailed(err)}
 	} else {
-		answer = in.foundAnswer(e, scope, found)
+		answer = in.foundAnswer(e, scope, found, first)
 	}
-	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Matches),
+	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Found),
 		"read": found.Read}
 	if err != nil {
 		detail["error"] = err.Error()
@@ -60,13 +68,11 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, erro
 }
 
 // searchAnywhere searches history, or the index if the group has no history and the index is on.
-func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader) (history.Searched, error) {
-	found, err := rd.Search(ctx)
-	if err == nil || !in.Indexing() {
-		return found, err
-	}
+func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader,
+	see func(recall.Message, recall.PartOf) error) (history.Searched, error) {
+	found, err := rd.Search(ctx, see)
 	kind, _ := history.JudgeRead(err)
-	if kind != history.ReadNever && kind != history.ReadRefused {
+	if err == nil || kind != history.ReadNever && kind != history.ReadRefused {
 		return found, err
 	}
 	info, again := rd.Group(ctx)
@@ -74,48 +80,74 @@ func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader) (histo
 	if kind == history.ReadRefused && (again != nil || info.Type == "" || info.Type.HasHistory()) {
 		return found, err
 	}
+	if !in.Indexing() {
+		return found, bot.NewRefusal("filter_no_history")
+	}
 	return in.SearchArrived(ctx, rd.Scope, history.NextSeq(info, rd.Scope))
 }
 
 // foundAnswer returns the answer that shows what was found: the first page, which has the newest
-// messages, and a button that asks for a recall of exactly what is on all pages.
-func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched) Answer {
-	read := bot.Say("answer.find.read", "n", found.Read, "reached", found.Reached)
-	if found.Read == 0 {
-		read = bot.Say("answer.find.read.none")
-	}
+// messages, and a button that asks for a recall of exactly what is on all pages. Where the search
+// was not complete, it shows what the command for the rest does not find.
+func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched,
+	first map[recall.Seq]bot.Message) Answer {
+	notes := []bot.Line{in.lookedAt(s, found)}
+	matches := found.Found
 	if !found.Complete {
-		read = append(append(read, bot.Span{Kind: bot.Words, Text: " "}), bot.Say("answer.find.early", "n", found.Read,
-			"reached", found.Reached)...)
+		_, rest, ok := found.Parts(s.Filter)
+		switch {
+		case found.Exhausted():
+			notes = append(notes, bot.Say("answer.find.early.index", "begins", found.Begins))
+		case ok:
+			matches = slices.DeleteFunc(slices.Clone(matches),
+				func(m history.Found) bool { return !m.Sent.After(rest.Until.At) })
+			more := e.command
+			more.Scope.Filter = rest
+			notes = append(notes, bot.Say("answer.find.early", "seq", bot.Code(seqText(found.ReachedSeq)), "reached",
+				found.Reached, "rest", bot.Code(more.Write(e.Place.Platform.TypesOptions()))))
+		default:
+			notes = append(notes, bot.Say("answer.find.early.undivided", "seq", bot.Code(seqText(found.ReachedSeq))))
+		}
 	}
-	if len(found.Matches) == 0 {
-		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.find.none", "group", bot.Code(string(s.Group)),
-			"read", read)}}
+	if n := found.Partly; n > 0 {
+		notes = append(notes, bot.Say("answer.find.partly", "n", n))
+	}
+	if len(matches) == 0 {
+		lines := []bot.Line{bot.Say("answer.find.none", "group", bot.Where(s), "read", notes[0])}
+		return Answer{Kind: Whisper, Lines: append(lines, notes[1:]...)}
 	}
 	f := Found{By: e.By, Group: s.Group, Topic: s.Topic, Callback: found.Arrived != nil}
-	messages := make(map[recall.Seq]bot.Message, len(found.Matches))
-	seqs := make([]recall.Seq, 0, len(found.Matches))
-	for _, m := range found.Matches {
-		messages[m.Seq] = m
+	seqs := make([]recall.Seq, 0, len(matches))
+	for _, m := range matches {
 		seqs = append(seqs, m.Seq)
+		if bot.OutsideText(m.Of) != nil {
+			if f.Outside == nil {
+				f.Outside = map[recall.Seq]recall.PartOf{}
+			}
+			f.Outside[m.Seq] = m.Of
+		}
 	}
 	f.Seqs = command.MakeRanges(seqs...)
-	pg := in.foundPage(f, e.ID, 0, messages, found.Arrived)
-	pg.Notes = append(pg.Notes, read)
+	pg := in.foundPage(f, e.ID, 0, first, found.Arrived)
+	pg.Sweep = string(s.Filter.From)
+	pg.Notes = append(pg.Notes, notes...)
 	return Answer{Kind: ShowPage, Page: &pg, Found: &f}
 }
 
-// shown returns what a search shows of a message.
-func shown(m recall.Message) bot.Message {
-	out := bot.Message{Seq: m.Seq, Status: bot.SealGone, Sender: m.From, Sent: m.Time}
-	switch m.Status {
-	case recall.StatusNormal:
-		out.Status, out.Evidence = bot.SealNormal, m.Excerpt(history.MaxExcerpt)
-	case recall.StatusRecalled:
-		out.Status = bot.SealRecalled
+// lookedAt returns a line that says what a search looked at.
+func (in *Intake) lookedAt(s command.Scope, found history.Searched) bot.Line {
+	switch {
+	case found.Read > 0:
+		return bot.Say("answer.find.read", "n", found.Read, "reached", found.Reached)
+	case found.Quiet(s.Filter):
+		return bot.Say("answer.find.quiet", "since", s.Filter.Since.At, "newest", found.Newest)
+	case !found.Newest.IsZero():
+		return bot.Say("answer.find.read.other")
 	}
-	return out
+	return bot.Say("answer.find.read.none")
 }
+
+func seqText(s recall.Seq) string { return strconv.FormatUint(uint64(s), 10) }
 
 // foundPage renders one page of what a search found. A message that is in neither map is shown as
 // no longer there.
@@ -124,11 +156,10 @@ func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[rec
 	seqs, n := f.page(n)
 	total := f.Seqs.Count()
 	of := (total + findShown - 1) / findShown
-	pg := Page{Title: bot.Say("answer.find.title", "n", total, "group", bot.Code(string(f.Group))), Search: search,
-		Number: n, Of: of}
+	where := bot.Where(command.Scope{Group: f.Group, Topic: f.Topic})
+	pg := Page{Title: bot.Say("answer.find.title", "n", total, "group", where), Search: search, Number: n, Of: of}
 	if of > 1 {
-		pg.Title = bot.Say("answer.find.title.of", "n", total, "group", bot.Code(string(f.Group)), "page", n+1, "of",
-			of)
+		pg.Title = bot.Say("answer.find.title.of", "n", total, "group", where, "page", n+1, "of", of)
 	}
 	for _, seq := range seqs {
 		s := bot.Sample{Seq: uint32(seq)}
@@ -146,6 +177,9 @@ func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[rec
 			switch m.Status {
 			case bot.SealNormal:
 				text = m.Evidence
+				if mark := bot.OutsideText(f.Outside[seq]); mark != nil {
+					s.Marks = []bot.Line{mark}
+				}
 			case bot.SealRecalled:
 				s.Marks = []bot.Line{bot.Say("answer.find.recalled")}
 			default:
@@ -153,11 +187,11 @@ func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[rec
 			}
 		}
 		if text != "" {
-			s.Text = bot.Line{bot.Quote(text)}
+			s.Text = bot.EvidenceLine(text, history.MaxExcerpt)
 		}
 		pg.Samples = append(pg.Samples, s)
 	}
-	pg.Notes = []bot.Line{{bot.Code(bot.Cut(f.Seqs.String(), 600))}}
+	pg.Notes = []bot.Line{{bot.Code(bot.Cut(f.Seqs.Words(), 600))}}
 	switch most := in.Policy.MaxMessages; {
 	case total > most:
 		pg.Notes = append(pg.Notes, bot.Say("answer.find.many", "max", most))
@@ -185,8 +219,11 @@ func (a *act) found(id bot.EventID) (Found, error) {
 	if err := json.Unmarshal(stored.Answer, &first); err != nil {
 		return Found{}, fmt.Errorf("read stored answer: %w", err)
 	}
-	if first.Found == nil || first.Found.Seqs.Count() == 0 || !first.Found.By.Is(a.e.By) {
+	if first.Found == nil || first.Found.Seqs.Count()+len(first.Found.Parts) == 0 || !first.Found.By.Is(a.e.By) {
 		return Found{}, bot.NewRefusal("forged")
+	}
+	if len(first.Found.Parts) > 0 {
+		return *first.Found, a.in.mayTouch(first.Found.Sweep.Scope)
 	}
 	return *first.Found, a.in.Policy.MayTouch(first.Found.Group)
 }
@@ -209,9 +246,22 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 	defer end()
 	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
-	said := e.sayAfter(findQuiet, bot.Say("answer.find.progress", "group", bot.Code(string(f.Group))))
+	if len(f.Parts) > 0 {
+		said := e.sayAfter(findQuiet, bot.Say("answer.find.progress.groups"))
+		pg, traces, err := in.turnSwept(within, e, f)
+		said()
+		answer := Answer{Kind: ShowPage, Page: pg}
+		if err != nil {
+			answer = Answer{Kind: Whisper, Lines: []bot.Line{readingFailed(err)}}
+		}
+		return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
+			return answer, in.auditRead(tx, e, "", "", traces, map[string]any{"how": "find",
+				"search": string(e.Act.Search), "page": e.Act.Page})
+		})
+	}
 	seqs, _ := f.page(e.Act.Page)
 	scope, these := command.Scope{Group: f.Group, Topic: f.Topic}, command.MakeRanges(seqs...)
+	said := e.sayAfter(findQuiet, bot.Say("answer.find.progress", "group", bot.Where(scope)))
 	messages := map[recall.Seq]bot.Message{}
 	var arrived map[recall.Seq]bot.Arrival
 	by, _ := in.Roster.Of(e.By)
@@ -225,7 +275,7 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 	said()
 	answer := Answer{Kind: Whisper}
 	if err != nil {
-		answer.Lines = []bot.Line{in.readingFailed(err)}
+		answer.Lines = []bot.Line{readingFailed(err)}
 	} else {
 		pg := in.foundPage(f, e.Act.Search, e.Act.Page, messages, arrived)
 		answer = Answer{Kind: ShowPage, Page: &pg}
@@ -245,6 +295,9 @@ func (a *act) recallFound() (Answer, error) {
 	f, err := a.found(a.e.Act.Search)
 	if err != nil {
 		return Answer{}, err
+	}
+	if len(f.Parts) > 0 {
+		return a.ask(f.Sweep)
 	}
 	return a.ask(command.Command{Verb: command.VerbRecall, Scope: command.Scope{Group: f.Group, Topic: f.Topic,
 		Seqs: f.Seqs}})

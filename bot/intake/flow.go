@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"recallbot/bot"
@@ -93,6 +94,7 @@ type Flow struct {
 	log      *slog.Logger
 	made     time.Time
 
+	copied  atomic.Int64    // unix nanoseconds: when another copy of the bot was last noticed
 	ctx     context.Context // of work that outlives the delivery it came by
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
@@ -111,6 +113,26 @@ func NewFlow(p bot.Platform, do Doer, orphan func(Unfinished) Delivery, acked fu
 	f := &Flow{platform: p, do: do, orphan: orphan, acked: acked, log: log, made: time.Now()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
+}
+
+// Copied records that another copy of the bot seems to use the same tokens with another ledger, and
+// warns the operator the first time. how says by what that was noticed.
+func (f *Flow) Copied(how string) {
+	if f.copied.Swap(time.Now().UnixNano()) == 0 {
+		f.log.Warn("another copy of the bot runs on the same tokens, or the ledger was set back: find and stop it",
+			"noticed", how)
+	}
+}
+
+// Remark tells the operator that another copy of the bot was noticed, and when. It returns "" if
+// none was.
+func (f *Flow) Remark() string {
+	n := f.copied.Load()
+	if n == 0 {
+		return ""
+	}
+	return "another copy of the bot runs on the same tokens, or its memory was set back; last noticed at " +
+		time.Unix(0, n).UTC().Format(time.RFC3339)
 }
 
 // Context returns the context of all work that outlives the delivery that caused it. Cancel ends
@@ -146,8 +168,8 @@ func (f *Flow) Begin(work func()) bool {
 	return true
 }
 
-// taking is one delivery that is being handled.
-type taking struct {
+// handling is one delivery that is being handled.
+type handling struct {
 	*Flow
 	d     Delivery
 	e     Event
@@ -156,11 +178,11 @@ type taking struct {
 	acked bool
 }
 
-// Take handles a delivery that arrived at the given time: it stores the event, acknowledges it,
-// asks who acted, handles it and answers. It acknowledges exactly once, whatever fails. Take
+// Handle handles a delivery that arrived at the given time: it stores the event, acknowledges it,
+// asks who acted, handles it and answers. It acknowledges exactly once, whatever fails. Handle
 // returns when the person has been answered.
-func (f *Flow) Take(d Delivery, at time.Time) {
-	t := &taking{Flow: f, d: d, e: d.Event(), at: at}
+func (f *Flow) Handle(d Delivery, at time.Time) {
+	t := &handling{Flow: f, d: d, e: d.Event(), at: at}
 	defer func() {
 		if v := recover(); v != nil {
 			f.panicked(t.e.ID, v)
@@ -177,7 +199,7 @@ func (f *Flow) Take(d Delivery, at time.Time) {
 }
 
 // atOnce handles an event whose acknowledgement contains the answer.
-func (t *taking) atOnce() Answer {
+func (t *handling) atOnce() Answer {
 	ctx, cancel := context.WithTimeout(t.ctx, doWithin)
 	defer cancel()
 	m, place, err := t.d.Member(ctx)
@@ -195,7 +217,7 @@ func (t *taking) atOnce() Answer {
 
 // store stores the event, and reports whether it is new. An event that was stored before gets its
 // first answer, or only an acknowledgement while there is no answer yet.
-func (t *taking) store() (first bool) {
+func (t *handling) store() (first bool) {
 	ctx, cancel := context.WithTimeout(t.ctx, storeWithin)
 	first, prior, err := t.do.Receive(ctx, t.e)
 	cancel()
@@ -217,10 +239,10 @@ func (t *taking) store() (first bool) {
 }
 
 // wait handles a stored event, acknowledges it within the platform's limit, and answers.
-func (t *taking) wait() {
+func (t *handling) wait() {
 	result := make(chan Answer, 1)
 	t.work.Go(func() {
-		answer, err := t.handle()
+		answer, err := t.perform()
 		if err != nil {
 			// The event stays open and becomes an orphan: it is not known what was stored.
 			answer = Fault(t.e.ID, &bot.Unsure{Err: err})
@@ -253,14 +275,14 @@ func (t *taking) wait() {
 	t.say(answer)
 }
 
-func (t *taking) linger() {
+func (t *handling) linger() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.d.Linger()
 }
 
 // acknowledge acknowledges the event, with the answer where there is one.
-func (t *taking) acknowledge(answer *Answer) (said bool) {
+func (t *handling) acknowledge(answer *Answer) (said bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	took := time.Since(t.at)
@@ -271,7 +293,10 @@ func (t *taking) acknowledge(answer *Answer) (said bool) {
 }
 
 // say answers the person, in the acknowledgement or after it.
-func (t *taking) say(answer Answer) {
+func (t *handling) say(answer Answer) {
+	if answer.Refused == "other_copy" {
+		t.Copied("a button of a request that the ledger does not have")
+	}
 	if !t.acked && t.acknowledge(&answer) {
 		return
 	}
@@ -284,9 +309,9 @@ func (t *taking) say(answer Answer) {
 	}
 }
 
-// handle asks the platform who acted, and handles the event. If it fails, the event stays open and
+// perform asks the platform who acted, and handles the event. If it fails, the event stays open and
 // the error has been logged.
-func (t *taking) handle() (answer Answer, err error) {
+func (t *handling) perform() (answer Answer, err error) {
 	e := t.e
 	defer func() {
 		if v := recover(); v != nil {
@@ -342,11 +367,11 @@ func (f *Flow) persist(ctx context.Context, e Event, try func() (Answer, error))
 	}
 }
 
-// TakeUpOrphans handles orphans until ctx ends: events that a process stored and acknowledged, but
+// HandleOrphans handles orphans until ctx ends: events that a process stored and acknowledged, but
 // did not answer before it ended. That process was the one before this one, or is another replica
-// that may end at any time, so TakeUpOrphans looks repeatedly. It leaves alone an event on which a
+// that may end at any time, so HandleOrphans looks repeatedly. It leaves alone an event on which a
 // process may still be at work. An orphan that takes long does not delay the others.
-func (f *Flow) TakeUpOrphans(ctx context.Context) {
+func (f *Flow) HandleOrphans(ctx context.Context) {
 	var taken sync.Map // ids of the orphans in progress: each is found again until it is closed
 	for first := true; ; first = false {
 		for u, err := range f.do.Unfinished(ctx, f.platform) {
@@ -369,7 +394,7 @@ func (f *Flow) TakeUpOrphans(ctx context.Context) {
 			}
 			f.Begin(func() { // if the flow has stopped, the next process finds the orphan
 				defer taken.Delete(u.Event.ID)
-				f.takeUp(u)
+				f.handleOrphan(u)
 			})
 		}
 		if !pause(ctx, OrphanAfter) {
@@ -378,14 +403,14 @@ func (f *Flow) TakeUpOrphans(ctx context.Context) {
 	}
 }
 
-// takeUp checks a recent orphan again and gives up an old one. If another process closed it first,
-// that process answers. If takeUp fails, the orphan is found again.
-func (f *Flow) takeUp(u Unfinished) {
-	t := &taking{Flow: f, d: f.orphan(u), e: u.Event, acked: true}
+// handleOrphan checks a recent orphan again and gives up an old one. If another process closed it
+// first, that process answers. If handleOrphan fails, the orphan is found again.
+func (f *Flow) handleOrphan(u Unfinished) {
+	t := &handling{Flow: f, d: f.orphan(u), e: u.Event, acked: true}
 	var answer Answer
 	var err error
 	if u.Age < CheckedAgain {
-		answer, err = t.handle()
+		answer, err = t.perform()
 	} else {
 		answer, err = f.giveUp(u.Event)
 	}
@@ -403,6 +428,15 @@ func Fault(id bot.EventID, err error) Answer {
 		key = "answer.fault.open"
 	}
 	return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say(key, "fault", bot.Code(string(id)))}}
+}
+
+// Unanswered returns what everybody may read where no other way remains to tell a person that an
+// answer did not reach them.
+func Unanswered(e Event) bot.Line {
+	if id := e.Act.Request; id != "" {
+		return bot.Say("note.unanswered.request", "id", id, "command", bot.Code("/recalls show "+string(id)))
+	}
+	return bot.Say("note.unanswered", "command", bot.Code("/recalls list"))
 }
 
 // errPanicked is the error of a panic that was recovered and logged.

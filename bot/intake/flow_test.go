@@ -146,7 +146,7 @@ func TestFlow(t *testing.T) {
 				acked := 0
 				f := intake.NewFlow("here", &tt.bot, nil, func(time.Duration) { acked++ },
 					slog.New(slog.DiscardHandler))
-				if !f.Begin(func() { f.Take(&tt.d, time.Now()) }) {
+				if !f.Begin(func() { f.Handle(&tt.d, time.Now()) }) {
 					t.Fatal("not begun")
 				}
 				f.Stop()

@@ -1,7 +1,11 @@
 package intake
 
 import (
+	"cmp"
+
 	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/recall"
 )
 
 // Sent returns the act of sending the form, given its inputs by name. The kind is ActForged if
@@ -21,6 +25,29 @@ func (f Form) Sent(values map[string]string) Act {
 	return act
 }
 
+// aboutInput has the input of the form of /recall that a refusal or mistake is about. All others
+// are about the messages.
+var aboutInput = map[string]string{
+	"group_not_allowed": "group", "reason_required": "reason",
+	"mistake.group_cut": "group", "mistake.group_is_topic": "group", "mistake.group_long": "group",
+	"mistake.in_all": "group", "mistake.in_group": "group", "mistake.in_joined": "group", "mistake.in_many": "group",
+	"mistake.group_missing": "group", "mistake.group_spaces": "group",
+	"mistake.topic_cut": "topic", "mistake.topic_group": "topic", "mistake.topic_long": "topic",
+}
+
+// input returns the input of the sent form that a refusal is about, or "" if no form was sent.
+func (a Act) input(refused string) string {
+	switch {
+	case a.Kind == ActForm:
+		return cmp.Or(aboutInput[refused], "what")
+	case a.Kind == ActApprove && a.Typed:
+		return "count"
+	case a.Kind == ActReject:
+		return "reason"
+	}
+	return ""
+}
+
 func askForm(p bot.Policy) *Form {
 	return &Form{
 		Kind: FormAsk, Title: bot.Say("form.ask.title").String(), Submit: bot.Say("form.ask.submit").String(),
@@ -36,6 +63,18 @@ func askForm(p bot.Policy) *Form {
 	}
 }
 
+// sweepForm is askForm filled in for everything of a sender. Sending it asks for a new request.
+func sweepForm(p bot.Policy, sender recall.UserID) *Form {
+	f := askForm(p)
+	f.Inputs[0].Value = "in:joined"
+	f.Inputs[1].Value = command.Filter{From: sender}.String()
+	return f
+}
+
+// hintWhere is how many characters of a group or topic the form of an approval shows. The smallest
+// placeholder of a platform has 100, and a blind request says so first.
+const hintWhere = 50
+
 func approveForm(r bot.Request) *Form {
 	n := r.Tally.Send
 	return &Form{
@@ -44,8 +83,8 @@ func approveForm(r bot.Request) *Form {
 		Request: r.ID, Digest: r.Digest,
 		Inputs: []Input{{
 			Name: "count", Label: bot.Say("form.approve.count").String(),
-			Placeholder: bot.BlindFirst(r, bot.Say("form.approve.hint", "n", n, "group",
-				bot.Code(string(r.Scope.Group)))).String(), Required: true, Max: 20,
+			Placeholder: bot.BlindFirst(r, bot.Say("form.approve.hint", "where",
+				bot.WhereShort(r, hintWhere))).String(), Required: true, Max: 20,
 		}},
 	}
 }

@@ -72,13 +72,13 @@ func (in *Intake) Shared() bool { return in.Ledger.Shared() }
 // Remember stores a small value for an adapter beyond a restart (the hash of its registered
 // commands).
 func (in *Intake) Remember(ctx context.Context, key, value string) error {
-	return in.Ledger.Tx(ctx, func(tx bot.Tx) error { return tx.PutNote(key, value) })
+	return in.Ledger.Tx(ctx, func(tx bot.Tx) error { return tx.PutSetting(key, value) })
 }
 
 // Recollect returns the value that was stored under key, or "" if there is none.
 func (in *Intake) Recollect(ctx context.Context, key string) (value string, err error) {
 	err = in.Ledger.View(ctx, func(tx bot.Tx) error {
-		value, err = tx.Note(key)
+		value, err = tx.Setting(key)
 		return err
 	})
 	return value, err
@@ -96,3 +96,6 @@ func New(h *history.History) *Intake { return &Intake{History: h} }
 
 // PolicyNow returns the configured policy, so that adapters know which groups and roles matter.
 func (in *Intake) PolicyNow() bot.Policy { return in.Policy }
+
+// RosterNow returns the configured roster, so that adapters count people and not accounts.
+func (in *Intake) RosterNow() bot.Roster { return in.Roster }

@@ -12,16 +12,16 @@ import (
 func (a *act) list(cmd command.Command) (Answer, error) {
 	q := bot.Query{App: a.in.App, Limit: listScanned}
 	switch cmd.List {
-	case "open":
+	case command.ListOpen:
 		q.States = bot.OpenStates()
-	case "mine":
+	case command.ListMine:
 		q.Person, _ = a.in.Roster.Of(a.e.By)
 	}
-	if cmd.ListGroup != "" {
-		if err := a.in.Policy.MayTouch(cmd.ListGroup); err != nil {
+	if cmd.List == "" {
+		if err := a.in.Policy.MayTouch(cmd.Scope.Group); err != nil {
 			return Answer{}, err
 		}
-		q.Group = cmd.ListGroup
+		q.Group = cmd.Scope.Group
 	}
 	found, err := a.tx.Requests(q)
 	if err != nil {
@@ -29,23 +29,34 @@ func (a *act) list(cmd command.Command) (Answer, error) {
 	}
 	all := len(found) < listScanned
 	found = slices.DeleteFunc(found,
-		func(r bot.Request) bool { return !r.State.Open() && a.in.Policy.MayTouch(r.Scope.Group) != nil })
-	if len(found) == 0 {
-		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.list.none")}}, nil
+		func(r bot.Request) bool { return !r.State.Open() && a.in.mayShow(r) != nil })
+	open := ""
+	if cmd.List == command.ListOpen {
+		open = ".open"
 	}
-	l := []bot.Line{bot.Say("answer.list.head", "n", len(found))}
+	if len(found) == 0 {
+		return Answer{Kind: Whisper, Lines: []bot.Line{bot.Say("answer.list.none"+open, "all",
+			bot.Code(command.Command{Verb: command.VerbList, List: command.ListAll}.
+				Write(a.e.Place.Platform.TypesOptions())))}}, nil
+	}
+	l := []bot.Line{bot.Say("answer.list.head"+open, "n", len(found))}
 	switch {
 	case !all:
 		l[0] = bot.Say("answer.list.head.scanned", "n", min(len(found), listShown), "scanned", listScanned)
 	case len(found) > listShown:
 		l[0] = bot.Say("answer.list.head.of", "shown", listShown, "n", len(found))
 	}
-	for _, r := range found[:min(len(found), listShown)] {
+	return Answer{Kind: Whisper, Lines: append(l, a.rows(found[:min(len(found), listShown)])...)}, nil
+}
+
+// rows returns a line for each request.
+func (a *act) rows(found []bot.Request) (l []bot.Line) {
+	for _, r := range found {
 		l = append(l, bot.BlindFirst(r, bot.Say("answer.list.row", "id", r.ID, "state",
-			bot.Say("state."+string(r.State)), "n", r.Covers.Count(), "group", bot.Code(string(r.Scope.Group)), "who",
+			bot.Say("state."+string(r.State)), "n", r.Count(), "group", bot.WhereID(r), "who",
 			bot.ActorName(r.By), "when", r.Asked)))
 	}
-	return Answer{Kind: Whisper, Lines: l}, nil
+	return l
 }
 
 // show answers with everything about one request: its card with the buttons that can be pressed
@@ -81,6 +92,9 @@ func (a *act) page() (Answer, error) {
 	}
 	pg, _, err := a.in.pageOf(a.tx, r, a.e.Act.Page)
 	if err != nil {
+		return Answer{}, err
+	}
+	if err = a.addButtons(&pg, r); err != nil {
 		return Answer{}, err
 	}
 	err = a.in.audit(a.tx, a.e, "read", r.ID, r.Digest, map[string]any{"how": "show all", "page": pg.Number})

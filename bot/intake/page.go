@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"recallbot/bot"
+	"recallbot/bot/history"
+	"recallbot/recall"
 )
 
 const (
@@ -15,6 +17,8 @@ const (
 	// somebody waits
 	listScanned = 60
 
+	stopScanned = 500 // open requests that stop without an id looks through at most
+
 	groupsScanned = 1000 // groups that an autocompletion searches: those of the latest requests
 )
 
@@ -23,7 +27,7 @@ const (
 func (in *Intake) pageOf(tx bot.Tx, r bot.Request, n int) (Page, []bot.Message, error) {
 	of := max(1, (r.Tally.Total+pageSize-1)/pageSize)
 	n = min(max(n, 0), of-1)
-	messages, err := tx.Messages(r.ID, r.Covers.Nth(n*pageSize), pageSize)
+	messages, err := tx.Messages(r.ID, r.Nth(n*pageSize), pageSize)
 	if err != nil {
 		return Page{}, nil, err
 	}
@@ -36,10 +40,23 @@ func (in *Intake) pageOf(tx bot.Tx, r bot.Request, n int) (Page, []bot.Message, 
 	for _, m := range messages {
 		pg.Samples = append(pg.Samples, in.Sample(m, r, removals, pageRunes, true))
 	}
+	pg.Notes = bot.Whole(r)
 	if _, err := tx.EvidenceKey(r.ID); errors.Is(err, bot.ErrNotFound) {
 		pg.Notes = append(pg.Notes, bot.Say("answer.page.gone"))
 	} else if err != nil {
 		return Page{}, nil, err
 	}
 	return pg, messages, nil
+}
+
+// shown returns what a search shows of a message.
+func shown(m recall.Message) bot.Message {
+	out := bot.Message{Seq: m.Seq, Status: bot.SealGone, Sender: m.From, Sent: m.Time}
+	switch m.Status {
+	case recall.StatusNormal:
+		out.Status, out.Evidence = bot.SealNormal, bot.EvidenceOf(m, history.MaxExcerpt)
+	case recall.StatusRecalled:
+		out.Status = bot.SealRecalled
+	}
+	return out
 }

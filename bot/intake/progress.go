@@ -9,14 +9,15 @@ import (
 	"recallbot/bot/history"
 )
 
-// readingFailed returns a line that says why messages could not be read, in the words of the bot or
-// of the service. It never repeats an error of the program, which may contain an address.
-func (in *Intake) readingFailed(err error) bot.Line {
-	words := bot.Say("failed.no_answer")
-	if _, api := history.JudgeRead(err); api != nil {
-		words = bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
-			bot.CodeWords(api.Code))
-	} else if errors.Is(err, context.DeadlineExceeded) {
+const (
+	findWithin = 60 * time.Second // how long a search may take until it fails
+	findQuiet  = 2 * time.Second  // how long it may take until the person gets a progress line
+)
+
+// readingFailed returns a line that says why messages could not be read.
+func readingFailed(err error) bot.Line {
+	words := history.WhatFailed(err)
+	if _, api := history.JudgeRead(err); api == nil && errors.Is(err, context.DeadlineExceeded) {
 		words = bot.Say("failed.too_slow", "within", findWithin)
 	}
 	return bot.Say("answer.find.failed", "words", words)

@@ -62,6 +62,7 @@ func (in *Intake) again(tx bot.Tx, stored []byte) (*Answer, error) {
 		if err != nil {
 			return nil, err
 		}
+		pg.Recall, pg.Sweep = a.Page.Recall, a.Page.Sweep
 		a.Page = &pg
 	}
 	return &a, nil

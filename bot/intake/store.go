@@ -72,7 +72,8 @@ func (in *Intake) close(ctx context.Context, e Event, fn func(tx bot.Tx, arrived
 		}
 		answer, err = fn(tx, arrived)
 		if no, ok := errors.AsType[*bot.Refusal](err); ok {
-			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: answer.Card}
+			answer = Answer{Kind: Whisper, Lines: []bot.Line{no.Why}, Refused: no.Key, Card: answer.Card,
+				Input: e.Act.input(no.Key)}
 			err = in.auditRefused(tx, e, no)
 		}
 		if err != nil {

@@ -17,14 +17,14 @@ func (a *act) whoami() Answer {
 		l = append(l, bot.Say("answer.whoami.unknown"))
 	case roster.Empty():
 		l = append(l, bot.Say("answer.whoami.person", "person", bot.Quote(a.m.Name), "account",
-			bot.Code(a.e.By.String())), bot.Say("answer.whoami.alone"))
+			bot.Code(spoken(a.e.By))), bot.Say("answer.whoami.alone"))
 	default:
 		l = append(l, bot.Say("answer.whoami.person", "person", bot.Quote(string(person)), "account",
-			bot.Code(a.e.By.String())))
+			bot.Code(spoken(a.e.By))))
 		var others []string
 		for _, own := range roster.Accounts(a.e.By) {
 			if own != a.e.By {
-				others = append(others, own.String())
+				others = append(others, spoken(own))
 			}
 		}
 		if others != nil {
@@ -57,4 +57,12 @@ func (a *act) whoami() Answer {
 		l = append(l, bot.Say("answer.whoami.touch", "patterns", bot.Code(strings.Join(p.Groups, ", "))))
 	}
 	return Answer{Kind: Whisper, Lines: l}
+}
+
+// spoken is an account as people read it: without the workspace where user ids need none.
+func spoken(a bot.Account) string {
+	if a.Workspace == "" || a.Workspace == a.Platform.Traits().Workspace {
+		return string(a.Platform) + ":" + a.User
+	}
+	return a.String()
 }

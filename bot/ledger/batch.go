@@ -108,7 +108,7 @@ func (k *renewals) till(name string, epoch, stored int64) int64 {
 func (l *Ledger) Release(ctx context.Context, lease bot.Lease) error {
 	return l.run(ctx, true, func(t *tx) error {
 		last := lease.Holder
-		if lease.Rested {
+		if lease.NoWait {
 			last = ""
 		}
 		_, err := t.exec("release lease "+lease.Name,
@@ -147,8 +147,8 @@ func (t *tx) AddBatches(id bot.RequestID, batches []bot.Batch) error {
 			if err := rows.add(last, batchRow(b)); err != nil {
 				return t.fail(do, err)
 			}
-			for _, seq := range b.Seqs {
-				if err := members.add(int64(seq), last); err != nil {
+			for _, m := range bot.IDsOf(b.Part, b.Seqs) {
+				if err := members.add(int64(m), last); err != nil {
 					return t.fail(do, err)
 				}
 			}
@@ -208,8 +208,8 @@ func (t *tx) Batches(id bot.RequestID, limit int, states ...bot.BatchState) ([]b
 				batches = append(batches, b)
 			}
 			if seq.Valid {
-				last := &batches[len(batches)-1]
-				last.Seqs = append(last.Seqs, recall.Seq(seq.Int64))
+				m, last := bot.MessageID(seq.Int64), &batches[len(batches)-1]
+				last.Part, last.Seqs = m.Part(), append(last.Seqs, m.Seq())
 			}
 			return nil
 		})

@@ -202,11 +202,12 @@ func BenchmarkRun(b *testing.B) {
 				if err := tx.Fence(lease); err != nil {
 					return err
 				}
-				outcomes := map[recall.Seq]bot.Outcome{}
+				outcomes := map[bot.MessageID]bot.Outcome{}
 				for i := range batches {
 					batches[i].State = bot.BatchDone
 					for _, seq := range batches[i].Seqs {
-						outcomes[seq] = bot.Outcome{Class: bot.ClassRecalled, At: tx.Now(), Confirmed: bot.ByAnswer}
+						outcomes[bot.IDOf(0, seq)] = bot.Outcome{Class: bot.ClassRecalled, At: tx.Now(),
+							Confirmed: bot.ByAnswer}
 					}
 				}
 				if n, err := tx.PutOutcomes(id, outcomes); err != nil || n != 200 {

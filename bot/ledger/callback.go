@@ -164,6 +164,34 @@ func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.To
 	return arrivals, err
 }
 
+// ArrivedIn returns where messages of a sender arrived. It goes through what is kept, of which
+// there is no more than the index holds; a body whose text names the sender is looked at again.
+func (t *tx) ArrivedIn(app recall.SDKAppID, sender recall.UserID, limit int) (talks []bot.Talk, err error) {
+	name, err := encode(struct {
+		Sender recall.UserID `json:"sender"`
+	}{sender})
+	if err != nil {
+		return nil, t.fail("read arrivals of a sender", err) // unreachable: strings always marshal
+	}
+	err = t.each("read arrivals of a sender", `SELECT body FROM arrival WHERE app = $1 AND replace(body, $2, '') <> body`,
+		[]any{int64(app), name[1 : len(name)-1]}, func(row *sql.Rows) error {
+			var body string
+			var a bot.Arrival
+			if err := row.Scan(&body); err != nil {
+				return err
+			}
+			if err := decode(body, &a); err != nil {
+				return err
+			}
+			is := bot.Talk{Group: a.Group, Topic: a.Topic}
+			if a.Sender == sender && len(talks) < limit && !slices.Contains(talks, is) {
+				talks = append(talks, is)
+			}
+			return nil
+		})
+	return talks, err
+}
+
 // FirstArrival returns when the oldest stored arrival came in.
 func (t *tx) FirstArrival(app recall.SDKAppID) (time.Time, error) {
 	var ms int64
@@ -219,10 +247,30 @@ func (t *tx) ForgetRemovals(before time.Time, most, limit int) (int, error) {
 	return t.forgetOldest("removal", before, most, limit)
 }
 
-// forgetOldest deletes from the lowest n upwards, which came in first, so that it never reads the
-// rows that stay.
+// OldArrivals reports whether ForgetArrivals would remove any.
+func (t *tx) OldArrivals(before time.Time, most, limit int) (bool, error) {
+	return t.hasOldest("arrival", before, most, limit)
+}
+
+// OldRemovals reports whether ForgetRemovals would remove any.
+func (t *tx) OldRemovals(before time.Time, most, limit int) (bool, error) {
+	return t.hasOldest("removal", before, most, limit)
+}
+
+// oldest selects what is to be forgotten from the lowest n upwards, which came in first, so that
+// the rows that stay are never read.
+func oldest(table string) string {
+	return `SELECT n FROM (SELECT n, came FROM ` + table + ` ORDER BY n LIMIT $3 + 0) oldest
+		WHERE came < $1 OR n <= (SELECT COALESCE(MAX(n), 0) FROM ` + table + `) - $2`
+}
+
 func (t *tx) forgetOldest(table string, before time.Time, most, limit int) (int, error) {
-	return t.exec("forget "+table, `DELETE FROM `+table+` WHERE n IN (
-		SELECT n FROM (SELECT n, came FROM `+table+` ORDER BY n LIMIT $3 + 0) oldest
-		WHERE came < $1 OR n <= (SELECT COALESCE(MAX(n), 0) FROM `+table+`) - $2)`, millis(before), most, max(limit, 0))
+	return t.exec("forget "+table, `DELETE FROM `+table+` WHERE n IN (`+oldest(table)+`)`, millis(before), most,
+		max(limit, 0))
+}
+
+func (t *tx) hasOldest(table string, before time.Time, most, limit int) (old bool, err error) {
+	err = t.get("look for old "+table, `SELECT EXISTS (`+oldest(table)+`)`,
+		[]any{millis(before), most, max(limit, 0)}, &old)
+	return old, err
 }

@@ -2,38 +2,115 @@ package ledger_test
 
 import (
 	"context"
+	"database/sql"
+	neturl "net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"recallbot/bot"
 	"recallbot/bot/ledger"
+	"recallbot/bot/ledgertest"
 )
 
-// TestCheck: no file is no fault, a file that can be read is well, one that cannot is told with
-// what to do; nothing is made by looking.
+// TestCheck: nothing is well that serving would refuse or fail at; what the first start makes is a
+// hint; no file is made by looking.
 func TestCheck(t *testing.T) {
-	file := t.TempDir() + "/ledger.db"
-	check := func(want string, mend, hint bool) {
-		t.Helper()
-		f := ledger.Check(t.Context(), "sqlite:"+file, nil)
-		if len(f) != 1 || !strings.Contains(f[0].What, want) || (f[0].Mend != "") != mend || f[0].Hint != hint {
-			t.Errorf("got %+v, want %q", f, want)
+	dir := t.TempDir()
+	served := func(name string) string {
+		url := "sqlite:" + filepath.Join(dir, name)
+		if err := open(t, url).Close(); err != nil {
+			t.Fatal(err)
+		}
+		return url
+	}
+	written := func(name, text string) string {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return "sqlite:" + filepath.Join(dir, name)
+	}
+	for _, test := range []struct {
+		name, url   string
+		what        string
+		bad, hinted bool
+	}{
+		{"no file", "sqlite:" + dir + "/none.db", "there is none yet", false, true},
+		{"of this version", served("served.db"), "it can be read", false, false},
+		{"an empty file", written("empty.db", ""), "it is empty", false, true},
+		{"no database", written("text.db", strings.Repeat("no database, but long enough for a header. ", 4)),
+			"", true, false},
+		{"no directory", "sqlite:" + dir + "/missing/ledger.db", "the directory of the database", true, false},
+		{"a file for a directory", "sqlite:" + dir + "/text.db/ledger.db", "no directory", true, false},
+		{"a directory", "sqlite:" + dir, "", true, false},
+		{"nobody listens", "postgres://127.0.0.1:1/recallbot?connect_timeout=2", "refused", true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var bad, hinted bool
+			said := ""
+			for _, f := range ledger.Check(t.Context(), test.url, nil) {
+				bad, hinted = bad || f.Mend != "" && !f.Hint, hinted || f.Hint
+				said += f.What + "\n"
+			}
+			if bad != test.bad || hinted != test.hinted || !strings.Contains(said, test.what) {
+				t.Errorf("bad %t, hinted %t, said %q; want %t, %t, %q", bad, hinted, said, test.bad, test.hinted,
+					test.what)
+			}
+		})
+	}
+	for _, made := range []string{"none.db", "missing"} {
+		if _, err := os.Stat(filepath.Join(dir, made)); err == nil {
+			t.Errorf("looking made %s", made)
 		}
 	}
-	check("there is none yet", true, true)
-	if _, err := os.Stat(file); err == nil {
-		t.Error("looking made a file")
+}
+
+// TestCheckPostgres: what the first start makes is a hint; a server that takes no writes, a
+// database that is missing and a schema that is too new are bad.
+func TestCheckPostgres(t *testing.T) {
+	url := ledgertest.Postgres(t)
+	check := func(when, url, want string, bad bool) {
+		t.Helper()
+		said, mend := "", false
+		for _, f := range ledger.Check(t.Context(), url, nil) {
+			said, mend = said+f.What+"\n", mend || f.Mend != "" && !f.Hint
+		}
+		if !strings.Contains(said, want) || mend != bad {
+			t.Errorf("%s: bad %t, said %q; want %t, %q", when, mend, said, bad, want)
+		}
 	}
-	if err := open(t, "sqlite:"+file).Close(); err != nil {
+	check("before the first start", url, "it is empty", false)
+	l, err := ledger.Open(t.Context(), url, ledger.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	check("it can be read", false, false)
-	if err := os.WriteFile(file, []byte("no database, but long enough to be read as the header of one, and of 100 bytes or more"),
-		0o600); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	check("", true, true)
+	check("served before", url, "it can be read", false)
+	with := func(key, value string) string {
+		u, err := neturl.Parse(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := u.Query()
+		q.Set(key, value)
+		u.RawQuery = q.Encode()
+		return u.String()
+	}
+	check("a server that takes no writes", with("default_transaction_read_only", "on"), "it takes no writes", true)
+	check("no such database", with("database", "recallbot_none"), "does not exist", true)
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(),
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"); err != nil {
+		t.Fatal(err)
+	}
+	check("too new", url, "newer", true)
 }
 
 // TestNone: the ledger of a program that stores nothing fails, and calls nobody.

@@ -159,7 +159,7 @@ func TestOneFile(t *testing.T) {
 					t.Fatal(err)
 				}
 				first := open(t, "sqlite:"+file)
-				do(t, first, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+				do(t, first, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 				other := test.do(t, dir, file)
 				locked := sqliteLocks(t, file)
 				if said := elsewhere(t, openedElsewhere, other); !strings.Contains(said, test.want.Error()) {
@@ -171,7 +171,7 @@ func TestOneFile(t *testing.T) {
 				if now := sqliteLocks(t, file); !locked || !now {
 					t.Errorf("SQLite had a lock on the file: %v; it has one: %v", locked, now)
 				}
-				err := first.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "after") })
+				err := first.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "after") })
 				if errors.Is(err, ledger.ErrReplaced) != test.over || !test.over && err != nil {
 					t.Errorf("the first: %v; over: %v", err, test.over)
 				}
@@ -220,7 +220,7 @@ func TestReadByAnotherName(t *testing.T) {
 	ledgertest.SmallDisk(t, 64<<20, func(t *testing.T, disk string) {
 		file := disk + "/ledger.db"
 		l := open(t, "sqlite:"+file)
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "v") })
 		if err := errors.Join(os.WriteFile(disk+"/mounted.db", nil, 0o600), unix.Mount(file, disk+"/mounted.db", "",
 			unix.MS_BIND, ""),
 			os.Symlink(file, disk+"/symbolic.db"), os.Mkdir(disk+"/other", 0o700),

@@ -159,9 +159,9 @@ func TestCommitLost(t *testing.T) {
 		t.Run(lose, func(t *testing.T) {
 			m, u := between(t, ledgertest.Postgres(t))
 			l := closing(t, open(t, u))
-			do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+			do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 			put := func(ctx context.Context, value string) error {
-				return l.Tx(ctx, func(tx bot.Tx) error { return tx.PutNote("k", value) })
+				return l.Tx(ctx, func(tx bot.Tx) error { return tx.PutSetting("k", value) })
 			}
 
 			m.will(lose, false)
@@ -189,7 +189,7 @@ func TestCommitLost(t *testing.T) {
 			}
 			m.will("", false)
 			// what it leaves must not hide what became of the one before
-			do(t, l, func(tx bot.Tx) error { return tx.PutNote("later", "here") })
+			do(t, l, func(tx bot.Tx) error { return tx.PutSetting("later", "here") })
 			if written, err := u1.Written(t.Context()); written != stored || err != nil {
 				t.Errorf("found out %v, %v", written, err)
 			}
@@ -205,20 +205,20 @@ func TestCommitLost(t *testing.T) {
 func TestCommitLostInCrash(t *testing.T) {
 	u := ledgertest.PostgresServer(t)
 	l := closing(t, open(t, u))
-	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+	do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 	err := l.Tx(t.Context(), func(tx bot.Tx) error {
-		if err := tx.PutNote("k", "after"); err != nil {
+		if err := tx.PutSetting("k", "after"); err != nil {
 			return err
 		}
 		crash(t, u)
 		other := open(t, u)
 		defer other.Close()
-		return other.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("other", "here") })
+		return other.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("other", "here") })
 	})
 	if got := note(t, l, "k"); err == nil || got != "before" || note(t, l, "other") != "here" {
 		t.Errorf("Tx returned %v, and the note says %q", err, got)
 	}
-	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "again") })
+	do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "again") })
 }
 
 // crash kills a process of the server, which ends all others and starts again, without what it had

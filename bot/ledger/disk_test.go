@@ -33,7 +33,7 @@ func TestDiskReallyFull(t *testing.T) {
 				if _, err := tx.Append(bot.Entry{Actor: "bot", What: "filled"}); err != nil {
 					return err
 				}
-				return tx.PutNote(key, strings.Repeat("x", size))
+				return tx.PutSetting(key, strings.Repeat("x", size))
 			})
 			if err == nil {
 				stored[key] = size
@@ -74,11 +74,11 @@ func TestDiskReallyFull(t *testing.T) {
 			var v bot.Verifier
 			err := l.View(t.Context(), func(tx bot.Tx) error {
 				for key, size := range stored {
-					if value, err := tx.Note(key); err != nil || len(value) != size {
+					if value, err := tx.Setting(key); err != nil || len(value) != size {
 						return fmt.Errorf("%s: %d bytes, want %d: %w", key, len(value), size, err)
 					}
 				}
-				if next, err := tx.Note(fmt.Sprint("note ", len(stored))); err != nil || next != "" {
+				if next, err := tx.Setting(fmt.Sprint("note ", len(stored))); err != nil || next != "" {
 					return fmt.Errorf("what was refused is there: %d bytes, %w", len(next), err)
 				}
 				entries, err := tx.Entries(1, 1_000_000)

@@ -79,3 +79,10 @@ func (t *tx) ForgetEvents(before time.Time) (int, error) {
 	t.forgot = t.forgot || n > 0 // an answer may quote a phrase
 	return n, err
 }
+
+// OldEvents reports whether there are old events that have their answer.
+func (t *tx) OldEvents(before time.Time) (old bool, err error) {
+	err = t.get("look for old events", `SELECT EXISTS (SELECT 1 FROM event WHERE answer IS NOT NULL AND at < $1)`,
+		[]any{millis(before)}, &old)
+	return old, err
+}

@@ -23,7 +23,7 @@ func TestFrozenReplica(t *testing.T) {
 		defer replicas[i].Close()
 	}
 	err := replicas[0].tx(t.Context(), func(frozen *tx) error {
-		if err := frozen.PutNote("k", "frozen"); err != nil {
+		if err := frozen.PutSetting("k", "frozen"); err != nil {
 			return err
 		}
 		var patient bool
@@ -39,10 +39,10 @@ func TestFrozenReplica(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		err := replicas[1].Tx(ctx, func(tx bot.Tx) error {
-			if got, err := tx.Note("k"); got != "" || err != nil {
+			if got, err := tx.Setting("k"); got != "" || err != nil {
 				t.Errorf("note %q, %v", got, err)
 			}
-			return tx.PutNote("k", "went on")
+			return tx.PutSetting("k", "went on")
 		})
 		if err != nil {
 			t.Errorf("the other: %v", err)
@@ -53,7 +53,7 @@ func TestFrozenReplica(t *testing.T) {
 		t.Error("what was thrown out is committed")
 	}
 	err = replicas[0].Tx(t.Context(), func(tx bot.Tx) error {
-		if got, err := tx.Note("k"); got != "went on" || err != nil {
+		if got, err := tx.Setting("k"); got != "went on" || err != nil {
 			t.Errorf("note %q, %v", got, err)
 		}
 		return nil

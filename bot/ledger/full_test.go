@@ -25,7 +25,7 @@ func TestDiskFull(t *testing.T) {
 	stored := 0
 	for err == nil {
 		err = l.Tx(t.Context(),
-			func(tx bot.Tx) error { return tx.PutNote(fmt.Sprint(stored), strings.Repeat("x", 10_000)) })
+			func(tx bot.Tx) error { return tx.PutSetting(fmt.Sprint(stored), strings.Repeat("x", 10_000)) })
 		if err == nil {
 			stored++
 		}
@@ -38,11 +38,11 @@ func TestDiskFull(t *testing.T) {
 	}
 	err = l.Tx(t.Context(), func(tx bot.Tx) error {
 		for i := range stored {
-			if v, err := tx.Note(fmt.Sprint(i)); err != nil || len(v) != 10_000 {
+			if v, err := tx.Setting(fmt.Sprint(i)); err != nil || len(v) != 10_000 {
 				return fmt.Errorf("note %d: %d bytes, %w", i, len(v), err)
 			}
 		}
-		return tx.PutNote(fmt.Sprint(stored), "x")
+		return tx.PutSetting(fmt.Sprint(stored), "x")
 	})
 	if err != nil || stored == 0 {
 		t.Errorf("after %d notes: %v", stored, err)

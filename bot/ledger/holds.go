@@ -63,11 +63,11 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 			if err != nil {
 				return err
 			}
-			low, high := bounds(r.Covers)
+			low, high := bounds(r.Only().Covers)
 			_,
 				err = s.ExecContext(ctx,
 				`UPDATE request SET low = $2, high = $3, seqs = $4, accounts = $5 WHERE id = $1`, r.id, low, high,
-				r.Covers.String(), accounts)
+				r.Only().Covers.String(), accounts)
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func fillHolds(ctx context.Context, s *sql.Tx) error {
 					return err
 				}
 			}
-			touching, err := touchArgs(r.Request)
+			touching, err := touchArgs(r.Request, r.Only())
 			if err != nil {
 				return err
 			}

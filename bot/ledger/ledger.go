@@ -14,6 +14,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -179,7 +180,7 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 		db = l.read
 	}
 	p, err := goose.NewProvider(dialect, db, files, append(opts, goose.WithDisableGlobalRegistry(true),
-		goose.WithGoMigrations(fills()))...)
+		goose.WithGoMigrations(fills(), parts(dialect)))...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
@@ -190,11 +191,46 @@ func (l *Ledger) migrate(ctx context.Context, dialect goose.Dialect, opts ...goo
 			return fmt.Errorf("migrate: %w", err)
 		}
 	}
+	if l.write == nil {
+		if empty, err := isEmpty(ctx, dialect, db); err != nil || empty {
+			return cmp.Or(err, errEmpty)
+		}
+	}
 	var theirs int64
 	if err := db.QueryRowContext(ctx, "SELECT "+schemaVersion).Scan(&theirs); err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	return sameVersion(theirs, l.version)
+}
+
+// errEmpty: the database has no tables yet.
+var errEmpty = errors.New("the ledger has no tables yet: they are made when it is first served")
+
+// isEmpty reports whether a database has no schema of any version.
+func isEmpty(ctx context.Context, dialect goose.Dialect, db *sql.DB) (empty bool, err error) {
+	query := "SELECT COUNT(*) = 0 FROM sqlite_master WHERE name = $1"
+	if dialect == goose.DialectPostgres {
+		query = "SELECT to_regclass($1) IS NULL"
+	}
+	if err := db.QueryRowContext(ctx, query, goose.DefaultTablename).Scan(&empty); err != nil {
+		return false, fmt.Errorf("read schema version: %w", err)
+	}
+	return empty, nil
+}
+
+// Schema returns the version of the schema that this program reads and writes.
+func Schema() int64 {
+	var newest int64
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // unreachable: the pattern is well formed
+	}
+	for _, name := range names {
+		if n, err := goose.NumericComponent(name); err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return max(newest, parting)
 }
 
 // schemaVersion is the expression for the schema's version. A migration begins with a change of the

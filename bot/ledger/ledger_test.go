@@ -52,7 +52,7 @@ func do(t testing.TB, l *ledger.Ledger, fn func(tx bot.Tx) error) {
 func note(t testing.TB, l *ledger.Ledger, key string) (value string) {
 	t.Helper()
 	err := l.View(t.Context(), func(tx bot.Tx) (err error) {
-		value, err = tx.Note(key)
+		value, err = tx.Setting(key)
 		return err
 	})
 	if err != nil {
@@ -65,7 +65,8 @@ func TestSQLite(t *testing.T) {
 	ledgertest.Test(t, func(t *testing.T) bot.Ledger { return open(t, "sqlite::memory:") })
 }
 
-// TestPostgres empties and reuses two databases, since it takes PostgreSQL long to make one.
+// TestPostgres empties and reuses two databases, since it takes PostgreSQL long to make one. They
+// refuse whatever is written without the writer's row.
 func TestPostgres(t *testing.T) {
 	free := make(chan string, 2)
 	for range cap(free) {
@@ -73,6 +74,7 @@ func TestPostgres(t *testing.T) {
 		if err := open(t, u).Close(); err != nil {
 			t.Fatal(err)
 		}
+		guardWriter(t, u)
 		free <- u
 	}
 	ledgertest.Test(t, func(t *testing.T) bot.Ledger {
@@ -91,15 +93,27 @@ func empty(t *testing.T, databaseURL string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() // does nothing once committed
+	// see guardWriter
+	if _, err := tx.Exec("SELECT 1 FROM counter WHERE name = 'writer' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
 	for _, table := range []string{
-		"evidence", "evidence_key", "message", "batch", `"grant"`, "approval", "view", "post", "due", "request",
+		"evidence", "evidence_key", "message", "batch", `"grant"`, "approval", "view", "post", "due", "part", "request",
 		"event", "roster", "lease", "pause", "note", "audit", "arrival", "removal", "touched",
 	} {
-		if _, err := db.Exec("DELETE FROM " + table); err != nil {
+		if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := db.Exec("UPDATE counter SET n = 0"); err != nil {
+	if _, err := tx.Exec("UPDATE counter SET n = 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -11,9 +13,8 @@ import (
 // marker recognizes an older copy of a ledger's file. The lock file, which is beside the file and
 // has no place in a backup, says how many transactions have written to the file. The file says
 // beside which lock file it was served last, since a copy of a folder has both files, and may be
-// put where the ledger was. The lock file is not flushed: after a power failure it is older than
-// the file, or cannot be read. At worst the bot then takes the ledger for a copy of itself, and
-// reads what became of its unfinished work before it sends anything.
+// put where the ledger was. The lock file is flushed to the disk when serving begins, and not after
+// each transaction: after a power failure it is older than the file, which is no contradiction.
 //
 // It does not recognize a ledger that was set back together with its lock file, each in its place,
 // as on a disk that was set back as a whole.
@@ -58,6 +59,21 @@ func (m *marker) belongs(n int64, beside string) bool {
 		return false
 	}
 	return beside == m.born && n >= least
+}
+
+// flush makes the lock file, its name included, and what it says outlast a power failure.
+func (m *marker) flush() error {
+	return errors.Join(m.lock.Sync(), flushFolder(filepath.Dir(m.lock.Name())))
+}
+
+// flushFolder makes the names in a folder outlast a power failure.
+func flushFolder(name string) error {
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
 }
 
 // put writes that n transactions have written, unless the lock file has a higher number: two

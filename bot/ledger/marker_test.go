@@ -49,3 +49,15 @@ func TestMarkerWithoutBirth(t *testing.T) {
 		t.Errorf("two files and the first again: %q", born)
 	}
 }
+
+// TestSound: a version of SQLite that can corrupt the file is refused.
+func TestSound(t *testing.T) {
+	for version, want := range map[string]bool{
+		"3.51.3": true, "3.51.10": true, "3.54.1": true, "4.0.0": true,
+		"3.51.2": false, "3.50.9": false, "3.7.0": false, "2.8.17": false, "": false, "3.51": false,
+	} {
+		if err := sound(version); (err == nil) != want {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/recall"
 )
 
@@ -26,7 +27,8 @@ func (t *tx) unsealed(do string, id bot.RequestID) error {
 }
 
 // AddMessages stores messages of a request that is not sealed yet. The seal is JSON; evidence and
-// outcome have their own columns.
+// outcome have their own columns. The column seq has the id: the number of the part in the upper
+// half, the seq in the lower.
 func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 	do := "add messages of " + string(id)
 	if err := t.unsealed(do, id); err != nil {
@@ -40,7 +42,7 @@ func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 			if m.Evidence != "" {
 				text, err := encode(m.Evidence)
 				if err == nil {
-					err = evidence.add(int64(m.Seq), []string{text})
+					err = evidence.add(int64(m.ID()), []string{text})
 				}
 				if err != nil {
 					return t.fail(do, err)
@@ -49,7 +51,7 @@ func (t *tx) AddMessages(id bot.RequestID, messages []bot.Message) error {
 			}
 			seal, err := sealRow(m)
 			if err == nil {
-				err = seals.add(int64(m.Seq), seal)
+				err = seals.add(int64(m.ID()), seal)
 			}
 			if err != nil {
 				return t.fail(do, err)
@@ -120,18 +122,57 @@ func outcomeRow(o bot.Outcome) (class, confirmed string, outcome *string, err er
 
 // Messages returns sealed messages with their evidence and outcomes. A request without a digest has
 // none.
-func (t *tx) Messages(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
+func (t *tx) Messages(id bot.RequestID, from bot.MessageID, limit int) ([]bot.Message, error) {
 	return t.messages(`e.body`, `LEFT JOIN evidence e ON e.request = m.request AND e.seq = m.seq`, id, from, limit)
 }
 
+// NotGone returns messages whose outcome is not that they are gone. Those that were never to be
+// sent have such an outcome too: they are passed over, a part at a time.
+func (t *tx) NotGone(id bot.RequestID, limit int) ([]bot.Message, error) {
+	const atOnce = 1000
+	var left []bot.Message
+	for from := bot.MessageID(0); ; {
+		var part []bot.Message
+		err := t.each("read messages of "+string(id)+" that are not gone", `SELECT seal, confirmed, outcome
+			FROM message WHERE request = $1 AND seq >= $2 AND class IN ($3, $4, $5) ORDER BY seq LIMIT $6 + 0`,
+			[]any{id, int64(from), bot.ClassRefused, bot.ClassNotSent, bot.ClassUnknown, atOnce},
+			func(row *sql.Rows) error {
+				var m bot.Message
+				var seal, confirmed, outcome string
+				if err := row.Scan(&seal, &confirmed, &outcome); err != nil {
+					return err
+				}
+				if err := decode(seal, &m); err != nil {
+					return err
+				}
+				err := decode(outcome, &m.Outcome)
+				m.Outcome.Confirmed = bot.Confirmation(confirmed)
+				part = append(part, m)
+				return err
+			})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range part {
+			if m.Sends() && len(left) < limit {
+				left = append(left, m)
+			}
+		}
+		if len(part) < atOnce || len(left) >= limit {
+			return left, nil
+		}
+		from = part[atOnce-1].ID() + 1
+	}
+}
+
 // Sealed returns sealed messages without their evidence.
-func (t *tx) Sealed(id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
+func (t *tx) Sealed(id bot.RequestID, from bot.MessageID, limit int) ([]bot.Message, error) {
 	return t.messages(`NULL`, ``, id, from, limit)
 }
 
 // messages returns sealed messages. body is the column of their evidence, and join the table that
 // it comes from.
-func (t *tx) messages(body, join string, id bot.RequestID, from recall.Seq, limit int) ([]bot.Message, error) {
+func (t *tx) messages(body, join string, id bot.RequestID, from bot.MessageID, limit int) ([]bot.Message, error) {
 	var messages []bot.Message
 	err := t.each("read messages of "+string(id), `SELECT m.seal, m.confirmed, m.outcome, `+body+`
 		FROM message m `+join+`
@@ -190,24 +231,24 @@ func (t *tx) Unbatched(id bot.RequestID, limit int) ([]bot.Message, error) {
 	return messages, err
 }
 
-// Unsettled returns the seqs of messages without an outcome. The condition that they have no
+// Unsettled returns the ids of messages without an outcome. The condition that they have no
 // confirmation either lets an index return them in order.
-func (t *tx) Unsettled(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	return t.seqs("read unsettled messages of "+string(id),
+func (t *tx) Unsettled(id bot.RequestID, from bot.MessageID, limit int) ([]bot.MessageID, error) {
+	return t.ids("read unsettled messages of "+string(id),
 		`SELECT seq FROM message WHERE request = $1 AND class = '' AND confirmed = '' AND seq >= $2 ORDER BY seq LIMIT $3 + 0`,
 		id, int64(from), max(limit, 0))
 }
 
-// seqs returns the seqs that a query returns.
-func (t *tx) seqs(do, query string, args ...any) ([]recall.Seq, error) {
-	var seqs []recall.Seq
+// ids returns the ids that a query returns.
+func (t *tx) ids(do, query string, args ...any) ([]bot.MessageID, error) {
+	var ids []bot.MessageID
 	err := t.each(do, query, args, func(row *sql.Rows) error {
-		var seq int64
-		err := row.Scan(&seq)
-		seqs = append(seqs, recall.Seq(seq))
+		var id int64
+		err := row.Scan(&id)
+		ids = append(ids, bot.MessageID(id))
 		return err
 	})
-	return seqs, err
+	return ids, err
 }
 
 const putOutcomes = `WITH j AS MATERIALIZED (
@@ -216,18 +257,18 @@ const putOutcomes = `WITH j AS MATERIALIZED (
 	FROM j WHERE message.request = j.request AND message.seq = j.seq AND message.class || '' = ''`
 
 // PutOutcomes stores outcomes of messages that have none.
-func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) (int, error) {
+func (t *tx) PutOutcomes(id bot.RequestID, outcomes map[bot.MessageID]bot.Outcome) (int, error) {
 	do := "put outcomes of " + string(id)
 	written := 0
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(outcomes)), chunk) {
 		var rows list
-		for _, seq := range part {
-			class, confirmed, outcome, err := outcomeRow(outcomes[seq])
+		for _, m := range part {
+			class, confirmed, outcome, err := outcomeRow(outcomes[m])
 			if err == nil && outcome == nil {
-				return 0, t.refuse(do, fmt.Sprintf("message %d is given no outcome", seq))
+				return 0, t.refuse(do, fmt.Sprintf("message %d is given no outcome", m))
 			}
 			if err == nil {
-				err = rows.add(int64(seq), [3]*string{&class, &confirmed, outcome})
+				err = rows.add(int64(m), [3]*string{&class, &confirmed, outcome})
 			}
 			if err != nil {
 				return 0, t.fail(do, err)
@@ -253,16 +294,16 @@ const confirm = `WITH j AS MATERIALIZED (
 		AND message.confirmed || '' = $5`
 
 // Confirm raises the confirmation of outcomes.
-func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (int, error) {
+func (t *tx) Confirm(id bot.RequestID, messages []bot.MessageID, by bot.Confirmation) (int, error) {
 	do := "confirm outcomes of " + string(id)
 	if by == bot.ByAnswer {
 		return 0, nil
 	}
 	raised := 0
-	for part := range slices.Chunk(seqs, chunk) {
+	for part := range slices.Chunk(messages, chunk) {
 		var keys list
-		for _, seq := range part {
-			if err := keys.add(int64(seq), 0); err != nil {
+		for _, m := range part {
+			if err := keys.add(int64(m), 0); err != nil {
 				return 0, t.fail(do, err)
 			}
 		}
@@ -275,11 +316,39 @@ func (t *tx) Confirm(id bot.RequestID, seqs []recall.Seq, by bot.Confirmation) (
 	return raised, nil
 }
 
-// Unconfirmed returns seqs of recalled messages that only the API's answer confirms.
-func (t *tx) Unconfirmed(id bot.RequestID, from recall.Seq, limit int) ([]recall.Seq, error) {
-	return t.seqs("read unconfirmed outcomes of "+string(id),
+// Unconfirmed returns the ids of recalled messages that only the API's answer confirms.
+func (t *tx) Unconfirmed(id bot.RequestID, from bot.MessageID, limit int) ([]bot.MessageID, error) {
+	return t.ids("read unconfirmed outcomes of "+string(id),
 		`SELECT seq FROM message WHERE request = $1 AND seq >= $2 AND class = $3 AND confirmed = $4 ORDER BY seq LIMIT $5 + 0`,
 		id, int64(from), bot.ClassRecalled, bot.ByAnswer, max(limit, 0))
+}
+
+// recalledRuns looks at the requests of a group that were asked last. The number of a message and
+// its place among all that are recalled grow alike within a run.
+const recalledRuns = `WITH asked AS (
+		SELECT * FROM (SELECT id, 0 AS base FROM request WHERE app = $1 AND chat_group = $2 AND topic = $3 AND low <= $4
+			AND state IN ('running', 'stopping', 'done', 'stopped') ORDER BY asked DESC LIMIT 200) alone
+		UNION ALL
+		SELECT * FROM (SELECT r.id, p.n * 4294967296 AS base FROM part p JOIN request r ON r.id = p.request
+			WHERE p.app = $1 AND p.chat_group = $2 AND p.topic = $3 AND p.low <= $4
+				AND r.state IN ('running', 'stopping', 'done', 'stopped') ORDER BY r.asked DESC LIMIT 200) swept),
+	gone AS (
+		SELECT DISTINCT m.seq - asked.base AS seq FROM message m JOIN asked ON asked.id = m.request
+		WHERE m.seq > asked.base AND m.seq <= asked.base + $4 AND (m.class = $5 OR m.class = $6 AND m.confirmed <> $7)),
+	placed AS (SELECT seq, seq - ROW_NUMBER() OVER (ORDER BY seq) AS run FROM gone)
+	SELECT MIN(seq), MAX(seq) FROM placed GROUP BY run HAVING COUNT(*) >= $8 + 0 ORDER BY 1`
+
+// RecalledRuns returns runs of messages that are known as recalled.
+func (t *tx) RecalledRuns(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, hi recall.Seq,
+	least int) (runs command.Ranges, err error) {
+	err = t.each("read recalled runs of "+string(group), recalledRuns, []any{int64(app), group, topic, int64(hi),
+		bot.ClassAlready, bot.ClassRecalled, bot.ByAnswer, least}, func(row *sql.Rows) error {
+		var from, to int64
+		err := row.Scan(&from, &to)
+		runs = append(runs, command.Range{From: recall.Seq(from), To: recall.Seq(to)})
+		return err
+	})
+	return runs, err
 }
 
 // Rests counts recalled messages by their confirmation.
@@ -345,7 +414,39 @@ func (t *tx) PutEvidenceKey(id bot.RequestID, key []byte) error {
 	return err
 }
 
-// ForgetEvidence deletes text of messages, and in the end the key.
+// Kinds returns what the messages of the request were folded into.
+func (t *tx) Kinds(id bot.RequestID) (*bot.Kinds, error) {
+	do := "read kinds of " + string(id)
+	var body string
+	err := t.get(do, `SELECT kinds FROM evidence_key WHERE request = $1`, []any{id}, &body)
+	if errors.Is(err, bot.ErrNotFound) || err == nil && body == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var k bot.Kinds
+	if err := decode(body, &k); err != nil {
+		return nil, t.fail(do, err)
+	}
+	return &k, nil
+}
+
+// PutKinds stores what the messages of the request were folded into.
+func (t *tx) PutKinds(id bot.RequestID, k bot.Kinds) error {
+	do := "put kinds of " + string(id)
+	body, err := encode(k)
+	if err != nil {
+		return t.fail(do, err) // unreachable: a Kinds always marshals
+	}
+	n, err := t.exec(do, `UPDATE evidence_key SET kinds = $2 WHERE request = $1`, id, body)
+	if err == nil && n == 0 {
+		err = t.fail(do, bot.ErrNotFound)
+	}
+	return err
+}
+
+// ForgetEvidence deletes text of messages, and in the end the key and the kinds.
 func (t *tx) ForgetEvidence(id bot.RequestID, limit int) (int, error) {
 	do := "forget evidence of " + string(id)
 	n,

@@ -55,7 +55,7 @@ func TestMigrationsWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true),
-		goose.WithGoMigrations(fills()))
+		goose.WithGoMigrations(fills(), parts(goose.DialectPostgres)))
 	if err != nil {
 		t.Fatal(err)
 	}

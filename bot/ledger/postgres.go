@@ -79,7 +79,9 @@ func (l *Ledger) openPostgres(ctx context.Context, databaseURL string, readOnly 
 		return err
 	}
 	long := time.Now().Add(-keepProcess).UnixMicro()
-	if _, err := l.write.ExecContext(ctx, `DELETE FROM counter WHERE name LIKE $1 AND n < $2`, ofProcess+"%",
+	if _, err := l.write.ExecContext(ctx, `WITH writer AS MATERIALIZED (
+		SELECT 1 FROM counter WHERE name = 'writer' FOR UPDATE)
+		DELETE FROM counter WHERE name LIKE $1 AND n < $2 AND EXISTS (SELECT 1 FROM writer)`, ofProcess+"%",
 		long); err != nil {
 		return fmt.Errorf("forget processes of long ago: %w", err)
 	}

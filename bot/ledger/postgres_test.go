@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -124,6 +126,87 @@ func TestReplicas(t *testing.T) {
 	})
 }
 
+// guardWriter makes a migrated database refuse every change of a row by a transaction that has not
+// locked the writer's row. A lock of a row is in its xmax.
+func guardWriter(t *testing.T, u string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), `
+		CREATE FUNCTION has_writer() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NOT EXISTS (SELECT 1 FROM counter WHERE name = 'writer' AND xmax = pg_current_xact_id()::xid) THEN
+				RAISE EXCEPTION '% of % without the writer''s row', TG_OP, TG_TABLE_NAME;
+			END IF;
+			RETURN COALESCE(NEW, OLD);
+		END $$;
+		DO $$ DECLARE name text; BEGIN
+			FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP
+				EXECUTE format('CREATE TRIGGER has_writer BEFORE INSERT OR UPDATE OR DELETE ON %I '
+					'FOR EACH ROW EXECUTE FUNCTION has_writer()', name);
+			END LOOP;
+		END $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWritersRow: two replicas never write at the same time. A write that goes without the row is
+// refused by the databases in which TestPostgres and this test write.
+func TestWritersRow(t *testing.T) {
+	u := ledgertest.Postgres(t)
+	a, b := open(t, u), open(t, u)
+	closing(t, a)
+	closing(t, b)
+	guardWriter(t, u)
+	watch, err := pgx.Connect(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close(t.Context())
+	if _, err := watch.Exec(t.Context(), `INSERT INTO note (key, value) VALUES ('planted', '""')`); err == nil {
+		t.Fatal("a write without the writer's row was not found")
+	}
+	var order []string
+	inside, other := make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-inside
+		other <- b.Tx(t.Context(), func(tx bot.Tx) error {
+			order = append(order, "b")
+			return tx.PutSetting("b", "x")
+		})
+	}()
+	do(t, a, func(tx bot.Tx) error {
+		close(inside)
+		for waiting := false; !waiting; { // b stands before the row
+			select {
+			case err := <-other:
+				return fmt.Errorf("both wrote at once: %v", err)
+			default:
+			}
+			err := watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+			if err != nil {
+				return err
+			}
+		}
+		order = append(order, "a")
+		return tx.PutSetting("a", "x")
+	})
+	if err := <-other; err != nil || !slices.Equal(order, []string{"a", "b"}) {
+		t.Errorf("they wrote in the order %v: %v", order, err)
+	}
+	// nor do reads of one hold the row, on which the other would wait
+	err = a.View(t.Context(), func(bot.Tx) error {
+		return b.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("b", "y") })
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMigrateInTurn: replicas that start at once wait for each other before they look at the
 // schema, and no longer than it takes.
 func TestMigrateInTurn(t *testing.T) {
@@ -193,7 +276,7 @@ func TestConnectionLost(t *testing.T) {
 	defer cancel()
 
 	err = l.Tx(t.Context(), func(tx bot.Tx) error {
-		if err := tx.PutNote("k", "lost"); err != nil {
+		if err := tx.PutSetting("k", "lost"); err != nil {
 			return err
 		}
 		if _,
@@ -201,17 +284,17 @@ func TestConnectionLost(t *testing.T) {
 			`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
 			return err
 		}
-		return tx.PutNote("k", "lost too")
+		return tx.PutSetting("k", "lost too")
 	})
 	if err == nil || errors.Is(err, bot.ErrRule) {
 		t.Fatalf("got error %v", err)
 	}
 	woken(t, wakes)
 	do(t, l, func(tx bot.Tx) error {
-		if v, err := tx.Note("k"); v != "" || err != nil {
+		if v, err := tx.Setting("k"); v != "" || err != nil {
 			t.Errorf("note %q, %v", v, err)
 		}
-		return tx.PutNote("k", "mended")
+		return tx.PutSetting("k", "mended")
 	})
 	if got := note(t, l, "k"); got != "mended" {
 		t.Errorf("note %q", got)
@@ -224,7 +307,7 @@ func TestTriedAgain(t *testing.T) {
 	runs := 0
 	do(t, l, func(tx bot.Tx) error {
 		runs++
-		if err := tx.PutNote("k", "v"); err != nil || runs > 2 {
+		if err := tx.PutSetting("k", "v"); err != nil || runs > 2 {
 			return err
 		}
 		return &pgconn.PgError{Code: "40001"}
@@ -297,13 +380,13 @@ func TestServerDefault(t *testing.T) {
 			t.Fatal(err)
 		}
 		first, second := closing(t, open(t, url)), closing(t, open(t, url))
-		do(t, first, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+		do(t, first, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 		read := make(chan string, 1)
 		do(t, first, func(tx bot.Tx) error {
 			go func() {
 				var v string
 				err := second.Tx(t.Context(), func(tx bot.Tx) (err error) {
-					v, err = tx.Note("k")
+					v, err = tx.Setting("k")
 					return err
 				})
 				if err != nil {
@@ -318,7 +401,7 @@ func TestServerDefault(t *testing.T) {
 					return err
 				}
 			}
-			return tx.PutNote("k", "after")
+			return tx.PutSetting("k", "after")
 		})
 		if got := <-read; got != "after" {
 			t.Errorf("%s: read %q", level, got)

@@ -35,18 +35,62 @@ func (t *tx) AddRequest(r bot.Request) error {
 	if err != nil {
 		return t.fail(do, err)
 	}
-	low, high := bounds(r.Covers)
+	covers := alone(r)
+	low, high := bounds(covers)
 	if _, err := t.exec(do, `INSERT INTO request
 		(id, app, chat_group, topic, requester, asked, state, digest, body, accounts, low, high, seqs)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
-		accounts, low, high, r.Covers.String()); err != nil {
+		accounts, low, high, covers.String()); err != nil {
 		return err
 	}
-	if err := t.touch(do, r); err != nil {
+	if err := t.putParts(do, r, false); err != nil {
 		return err
 	}
 	return t.putApprovals(do, r)
+}
+
+// alone returns what a request over one group covers. Those of a sweep stand in the table part.
+func alone(r bot.Request) command.Ranges {
+	if r.Scope.Sweeps() {
+		return nil
+	}
+	return r.Only().Covers
+}
+
+// putParts stores where the messages of a sweep are, and that there was a request about each group.
+// Nothing of that may change once it is sealed.
+func (t *tx) putParts(do string, r bot.Request, sealed bool) error {
+	if !r.Scope.Sweeps() {
+		return t.touch(do, r, r.Only())
+	}
+	for _, p := range r.Parts {
+		if err := t.touch(do, r, p); err != nil {
+			return err
+		}
+	}
+	var rows list
+	for i, p := range r.Parts {
+		low, high := bounds(p.Covers)
+		if err := rows.add(int64(i), []any{p.Group, p.Topic, low, high, p.Covers.String()}); err != nil {
+			return t.fail(do, err)
+		}
+	}
+	gone, err := t.exec(do, `DELETE FROM part WHERE request = $1 AND n >= $2`, r.ID, len(r.Parts))
+	if err != nil {
+		return err
+	}
+	put, err := t.exec(do, `INSERT INTO part (request, n, app, chat_group, topic, low, high, seqs)
+		SELECT $1, CAST(key AS bigint), CAST($2 AS bigint), value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint),
+			CAST(value ->> 3 AS bigint), value ->> 4 FROM json_each($3)
+		WHERE true ON CONFLICT (request, n) DO UPDATE SET chat_group = excluded.chat_group, topic = excluded.topic,
+			low = excluded.low, high = excluded.high, seqs = excluded.seqs
+		WHERE part.chat_group <> excluded.chat_group OR part.topic <> excluded.topic OR part.seqs <> excluded.seqs`,
+		r.ID, int64(r.App), rows.String())
+	if err == nil && sealed && gone+put > 0 {
+		err = t.refuse(do, "what was sealed never changes")
+	}
+	return err
 }
 
 // bounds are the lowest and the highest of the seqs; 0 where there are none.
@@ -66,13 +110,13 @@ const touch = `INSERT INTO touched (app, chat_group, asked, name) VALUES ($1, $2
 		THEN excluded.name ELSE touched.name END
 	WHERE excluded.asked > touched.asked OR excluded.name <> '""' AND excluded.name <> touched.name`
 
-func touchArgs(r bot.Request) ([]any, error) {
-	name, err := encode(r.Group.Name)
-	return []any{int64(r.App), r.Scope.Group, millis(r.Asked), name}, err
+func touchArgs(r bot.Request, p bot.Part) ([]any, error) {
+	name, err := encode(p.Facts.Name)
+	return []any{int64(r.App), p.Group, millis(r.Asked), name}, err
 }
 
-func (t *tx) touch(do string, r bot.Request) error {
-	args, err := touchArgs(r)
+func (t *tx) touch(do string, r bot.Request, p bot.Part) error {
+	args, err := touchArgs(r, p)
 	if err != nil {
 		return t.fail(do, err)
 	}
@@ -137,24 +181,31 @@ func (t *tx) PutRequest(r bot.Request) error {
 	if err != nil {
 		return t.fail(do, err)
 	}
-	low, high := bounds(r.Covers)
+	covers, sealed := alone(r), false
+	if r.Scope.Sweeps() {
+		err := t.get(do, `SELECT digest IS NOT NULL FROM request WHERE id = $1`, []any{r.ID}, &sealed)
+		if err != nil {
+			return err
+		}
+	}
+	low, high := bounds(covers)
 	n, err := t.exec(do, `UPDATE request SET state = $7, digest = $8, body = $9, low = $10, high = $11, seqs = $12
 		WHERE id = $1 AND app = $2 AND chat_group = $3 AND topic = $4 AND requester = $5 AND asked = $6
 			AND (digest IS NULL OR digest = $8)`,
 		r.ID, int64(r.App), r.Scope.Group, r.Scope.Topic, r.By.Person, millis(r.Asked), r.State, orNull(r.Digest), body,
-		low, high, r.Covers.String())
+		low, high, covers.String())
 	if err != nil {
 		return err
 	}
 	// the phrase that stood there is to be gone as other text
-	t.forgot = t.forgot || r.Scope.Filter.Text == command.Withheld
+	t.forgot = t.forgot || r.Scope.Filter.Text == command.Withheld || r.ReasonsForgotten
 	if n == 0 {
 		if _, err := t.Request(r.ID); err != nil {
 			return err
 		}
 		return t.refuse(do, "who asked what, and the digest once sealed, never change")
 	}
-	if err := t.touch(do, r); err != nil {
+	if err := t.putParts(do, r, sealed); err != nil {
 		return err
 	}
 	return t.putApprovals(do, r)
@@ -221,21 +272,28 @@ func (t *tx) Grant(id bot.RequestID, digest string) error {
 
 // Requests returns requests, newest first.
 func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
-	var where []string
+	var where, there []string // there: of a part, where a sweep is looked for by its group
 	var args []any
 	arg := func(v any) string {
 		args = append(args, v)
 		return fmt.Sprintf("$%d", len(args))
 	}
+	at := func(condition string) { where, there = append(where, condition), append(there, "part."+condition) }
 	if q.App != 0 {
-		where = append(where, "app = "+arg(int64(q.App)))
+		at("app = " + arg(int64(q.App)))
 	}
 	if q.Group != "" {
-		where = append(where, "chat_group = "+arg(q.Group))
+		at("chat_group = " + arg(q.Group))
 	}
 	if q.Topic != nil {
-		where = append(where, "topic = "+arg(*q.Topic))
+		at("topic = " + arg(*q.Topic))
 	}
+	if len(q.Seqs) > 0 {
+		low, high := bounds(q.Seqs)
+		at("high >= " + arg(low))
+		at("low <= " + arg(high))
+	}
+	own := len(where)
 	if q.Person != "" {
 		where = append(where, "requester = "+arg(q.Person))
 	}
@@ -254,10 +312,13 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 		where = append(where, "digest IS NOT NULL")
 	}
 	limit := cmp.Or(max(q.Limit, 0), 100)
+	for _, condition := range where[own:] {
+		there = append(there, "request."+condition)
+	}
+	const swept = "part JOIN request ON request.id = part.request"
 	if len(q.Seqs) > 0 {
-		low, high := bounds(q.Seqs)
-		where = append(where, "high >= "+arg(low), "low <= "+arg(high))
-		ids, err := t.holding(strings.Join(where, " AND "), args, q.Seqs, limit)
+		ids, err := t.holding(strings.Join(where, " AND "), swept+" WHERE "+strings.Join(there, " AND "), args, q.Seqs,
+			limit)
 		if err != nil || len(ids) == 0 {
 			return nil, err
 		}
@@ -270,6 +331,15 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 	if len(where) == 0 {
 		where = []string{"1 = 1"}
 	}
+	if q.Group != "" {
+		most := " DESC LIMIT " + arg(limit) + " + 0"
+		return t.requests("read requests", `id IN (SELECT id FROM (
+			SELECT id, asked FROM (SELECT id, asked FROM request WHERE `+strings.Join(where, " AND ")+`
+				ORDER BY `+newest+` DESC, id`+most+`) alone
+			UNION ALL SELECT id, asked FROM (SELECT DISTINCT request.id, request.asked FROM `+swept+` WHERE `+
+			strings.Join(there, " AND ")+` ORDER BY request.asked DESC, request.id`+most+`) swept
+			ORDER BY asked DESC, id`+most+`) newest)`, newestFirst, args)
+	}
 	// The inner query finds and sorts in an index alone, so that old requests are not read.
 	return t.requests("read requests", `id IN (SELECT id FROM request WHERE `+strings.Join(where, " AND ")+
 		` ORDER BY `+newest+` DESC, id DESC LIMIT `+arg(limit)+` + 0)`, newestFirst, args)
@@ -277,9 +347,11 @@ func (t *tx) Requests(q bot.Query) ([]bot.Request, error) {
 
 // holding returns the newest requests that meet the condition and may cover one of the seqs, as far
 // as can be seen without their bodies. An index finds those whose bounds fit.
-func (t *tx) holding(where string, args []any, seqs command.Ranges, limit int) (ids []bot.RequestID, err error) {
-	err = t.each("read requests", `SELECT id, seqs FROM request WHERE `+where+` ORDER BY +asked DESC, id DESC`, args,
-		func(row *sql.Rows) error {
+func (t *tx) holding(alone, swept string, args []any, seqs command.Ranges, limit int) (ids []bot.RequestID,
+	err error) {
+	err = t.each("read requests", `SELECT id, seqs FROM (SELECT id, seqs, asked FROM request WHERE `+alone+`
+		UNION ALL SELECT request.id, part.seqs, request.asked FROM `+swept+`) all_of ORDER BY +asked DESC, id DESC`,
+		args, func(row *sql.Rows) error {
 			var id bot.RequestID
 			var text string
 			err := row.Scan(&id, &text)

@@ -35,7 +35,7 @@ func fill(t *testing.T, l *Ledger) {
 	for _, size := range []int{10_000, 500, 50} {
 		for err := error(nil); err == nil; n++ {
 			err = l.Tx(t.Context(),
-				func(tx bot.Tx) error { return tx.PutNote(fmt.Sprint("fill ", n), strings.Repeat("x", size)) })
+				func(tx bot.Tx) error { return tx.PutSetting(fmt.Sprint("fill ", n), strings.Repeat("x", size)) })
 		}
 		for err := error(nil); err == nil; n++ {
 			err = l.Tx(t.Context(), func(tx bot.Tx) error {
@@ -173,6 +173,7 @@ func TestNoRoom(t *testing.T) {
 		if told := approve(newest()); !strings.Contains(told, "is approved") {
 			t.Fatalf("Theo is told: %s", told)
 		}
+		pass(bot.DefaultPolicy().LargeDelay)
 		if n := len(chat.RecalledSeqs(group, "")); n == 0 || n == many {
 			t.Fatalf("%d are recalled: this shows nothing", n)
 		}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,12 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 		"foreign_keys(1)", "secure_delete(1)", "journal_size_limit(67108864)"))
 	l.write.SetMaxOpenConns(1)
 	// makes the write-ahead log
-	if err := l.write.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_master").Scan(new(int)); err != nil {
+	var version string
+	err = l.write.QueryRowContext(ctx, "SELECT sqlite_version() FROM (SELECT COUNT(*) FROM sqlite_master)").Scan(&version)
+	if err != nil {
+		return err
+	}
+	if err := sound(version); err != nil {
 		return err
 	}
 	if err := s.claim.still(); err != nil { // what SQLite opened is what was claimed
@@ -100,6 +106,19 @@ func (l *Ledger) openSQLite(ctx context.Context, path string, opts Options) erro
 		defer close(s.stopped)
 		s.emptyForever(emptying, l.write, l.log)
 	}()
+	return nil
+}
+
+// sound returns an error for a version of SQLite that can corrupt a file when it resets the
+// write-ahead log beside another connection. Source: sqlite.org/wal.html, "The WAL-Reset Bug".
+func sound(version string) error {
+	var is [3]int
+	if _, err := fmt.Sscanf(version, "%d.%d.%d", &is[0], &is[1], &is[2]); err != nil {
+		return fmt.Errorf("read the version of SQLite %q: %w", version, err)
+	}
+	if slices.Compare(is[:], []int{3, 51, 3}) < 0 {
+		return fmt.Errorf("SQLite %s can corrupt the file: build with modernc.org/sqlite that has 3.51.3 or newer", version)
+	}
 	return nil
 }
 
@@ -140,7 +159,7 @@ func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 		}
 	}
 	if !s.marker.belongs(n, beside) {
-		if err := put(bot.NoteCopy, s.now().Format(time.RFC3339)); err != nil {
+		if err := put(bot.SettingCopy, s.now().Format(time.RFC3339)); err != nil {
 			return err
 		}
 	}
@@ -152,7 +171,10 @@ func (s *sqliteStore) recognize(ctx context.Context, db *sql.DB) (err error) {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	return s.marker.put(n)
+	if err := s.marker.put(n); err != nil {
+		return err
+	}
+	return s.marker.flush() // before the first transaction that counts
 }
 
 // wrote counts a writing transaction before its commit.
@@ -315,12 +337,7 @@ func (s *sqliteStore) backup(ctx context.Context, file string) (err error) {
 	if err := os.Rename(partial.Name(), file); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return flushFolder(filepath.Dir(file))
 }
 
 // leave keeps SQLite from removing the write-ahead log with the last connection where the file is

@@ -28,7 +28,7 @@ func TestLock(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ledger #1?.db") // a name that a URI would misread
 	l := open(t, "sqlite:"+file)
-	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+	do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "v") })
 	if err := os.Symlink(file, filepath.Join(dir, "other.db")); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestReadBeside(t *testing.T) {
 	}
 	closing(t, reader)
 	for _, want := range []string{"one", "two"} {
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", want) })
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", want) })
 		if got := note(t, reader, "k"); got != want {
 			t.Errorf("read %q, want %q", got, want)
 		}
@@ -126,7 +126,7 @@ func TestReadBeside(t *testing.T) {
 	if err := reader.Tx(t.Context(), func(bot.Tx) error { return nil }); !errors.Is(err, ledger.ErrReadOnly) {
 		t.Errorf("got error %v, want %v", err, ledger.ErrReadOnly)
 	}
-	if err := reader.View(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "three") }); err == nil {
+	if err := reader.View(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "three") }); err == nil {
 		t.Error("a reader has written")
 	}
 }
@@ -135,7 +135,7 @@ func TestReadBeside(t *testing.T) {
 func TestBackup(t *testing.T) {
 	dir := t.TempDir()
 	l := closing(t, open(t, "sqlite:"+filepath.Join(dir, "ledger.db")))
-	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+	do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "v") })
 	reader, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestBackup(t *testing.T) {
 func TestCopies(t *testing.T) {
 	write := func(t *testing.T, file string, value string) {
 		l := open(t, "sqlite:"+file)
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", value) })
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", value) })
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestCopies(t *testing.T) {
 			copied(t, file, dir+"/other.db")
 			l := open(t, "sqlite:"+dir+"/other.db")
 			for _, value := range []string{"newer", ""} { // as a bot does that has taken note
-				do(t, l, func(tx bot.Tx) error { return tx.PutNote(bot.NoteCopy, value) })
+				do(t, l, func(tx bot.Tx) error { return tx.PutSetting(bot.SettingCopy, value) })
 			}
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
@@ -284,7 +284,7 @@ func TestCopies(t *testing.T) {
 			for _, round := range []string{"first", "second"} {
 				l := open(t, "sqlite:"+file)
 				err := l.View(t.Context(), func(tx bot.Tx) error {
-					found, err := tx.Note(bot.NoteCopy)
+					found, err := tx.Setting(bot.SettingCopy)
 					if (found != "") != test.copy {
 						t.Errorf("at the %s start: taken for a copy: %q", round, found)
 					}
@@ -429,7 +429,7 @@ func TestForgottenBesideReader(t *testing.T) {
 					if i == 0 {
 						do(t, l, forget)
 					}
-					do(t, l, func(tx bot.Tx) error { return tx.PutNote("pressed", "approve") })
+					do(t, l, func(tx bot.Tx) error { return tx.PutSetting("pressed", "approve") })
 					if took := time.Since(before); took > time.Second {
 						t.Errorf("a press waited for %v", took)
 					}
@@ -474,7 +474,7 @@ func TestBubble(t *testing.T) {
 			var first, second time.Time
 			do(t, l, func(tx bot.Tx) error {
 				first = tx.Now()
-				return tx.PutNote("k", "v")
+				return tx.PutSetting("k", "v")
 			})
 			go func() {
 				time.Sleep(72 * time.Hour)
@@ -504,7 +504,7 @@ func TestKilled(t *testing.T) {
 		l := open(t, "sqlite:"+path)
 		for i := 1; ; i++ {
 			do(t, l, func(tx bot.Tx) error {
-				if err := tx.PutNote("committed", fmt.Sprint(i)); err != nil {
+				if err := tx.PutSetting("committed", fmt.Sprint(i)); err != nil {
 					return err
 				}
 				if i == 100 {
@@ -551,7 +551,7 @@ func TestKilled(t *testing.T) {
 func TestTemporary(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	l := open(t, "sqlite::memory:")
-	do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
+	do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "v") })
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func TestStatements(t *testing.T) {
 	undone := errors.New("undone")
 	for range 3 {
 		err := l.tx(t.Context(), func(t *tx) error {
-			if err := t.PutNote("k", "lost"); err != nil {
+			if err := t.PutSetting("k", "lost"); err != nil {
 				return err
 			}
 			return undone
@@ -37,11 +37,11 @@ func TestStatements(t *testing.T) {
 		t.Fatal("a transaction that was undone left nothing compiled")
 	}
 	for n := range 3 {
-		if err := l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", fmt.Sprint(n)) }); err != nil {
+		if err := l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", fmt.Sprint(n)) }); err != nil {
 			t.Fatal(err)
 		}
 		err := l.View(t.Context(), func(tx bot.Tx) error {
-			got, err := tx.Note("k")
+			got, err := tx.Setting("k")
 			if err == nil && got != fmt.Sprint(n) {
 				t.Errorf("read %q, want %d", got, n)
 			}

@@ -65,7 +65,7 @@ func TestVersionWhileServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 		if got := note(t, reader, "k"); got != "before" || l.Alive().Err() != nil {
 			t.Fatalf("note %q, %v", got, l.Alive().Err())
 		}
@@ -74,7 +74,7 @@ func TestVersionWhileServed(t *testing.T) {
 		}
 		over := func() {
 			t.Helper()
-			isOver(t, "Tx", l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "after") }))
+			isOver(t, "Tx", l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "after") }))
 			isOver(t, "View", l.View(t.Context(), func(bot.Tx) error { return nil }))
 			_, err := l.Acquire(t.Context(), "app", "old", time.Hour)
 			isOver(t, "Acquire", err)
@@ -142,7 +142,7 @@ func TestVersionInTurn(t *testing.T) {
 		}
 		written := make(chan error, 1)
 		go func() {
-			written <- l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "after") })
+			written <- l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "after") })
 		}()
 		waiting(t, db)
 		if _, err := migration.Exec(newer); err != nil {
@@ -152,7 +152,7 @@ func TestVersionInTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		isOver(t, "who waited", <-written)
-		isOver(t, "the other", other.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "after") }))
+		isOver(t, "the other", other.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "after") }))
 		var n int
 		if err := db.QueryRow(`SELECT COUNT(*) FROM note WHERE key = 'k'`).Scan(&n); err != nil || n > 0 {
 			t.Errorf("it was written after the migration: %d, %v", n, err)
@@ -182,12 +182,12 @@ func TestVersionInTurn(t *testing.T) {
 				migrated <- err
 			}()
 			waiting(t, db)
-			return tx.PutNote("k", "before")
+			return tx.PutSetting("k", "before")
 		})
 		if err := <-migrated; err != nil {
 			t.Fatal(err)
 		}
-		isOver(t, "the next", l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "after") }))
+		isOver(t, "the next", l.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "after") }))
 		var value string
 		if err := db.QueryRow(`SELECT value FROM note WHERE key = 'k'`).Scan(&value); err != nil ||
 			value != `"before"` {

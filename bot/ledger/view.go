@@ -14,10 +14,10 @@ func (t *tx) AddView(v bot.View) error {
 		return t.fail(do, err) // unreachable: strings always marshal
 	}
 	_, err = t.exec(do, `INSERT INTO view
-		(request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		(request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, seen, gone, barred, dead)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread,
-		ref, v.Wanted, v.Shown, millis(v.After), v.Tries, flag(v.Dead))
+		ref, v.Wanted, v.Shown, millis(v.After), v.Tries, flag(v.Seen), v.Gone, millis(v.Barred), flag(v.Dead))
 	return err
 }
 
@@ -42,18 +42,18 @@ func (t *tx) ViewOf(id bot.RequestID) ([]bot.View, error) {
 func (t *tx) views(where string, args ...any) ([]bot.View, error) {
 	var views []bot.View
 	err := t.each("read views",
-		`SELECT request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, dead FROM view WHERE `+
-			where, args, func(row *sql.Rows) error {
+		`SELECT request, platform, workspace, channel, thread, ref, wanted, shown, after, tries, seen, gone, barred,
+				dead
+			FROM view WHERE `+where, args, func(row *sql.Rows) error {
 			var v bot.View
 			var ref string
-			var after int64
-			var dead int
+			var after, barred int64
+			var seen, dead int
 			if err := row.Scan(&v.Request, &v.Place.Platform, &v.Place.Workspace, &v.Place.Channel, &v.Place.Thread,
-				&ref,
-				&v.Wanted, &v.Shown, &after, &v.Tries, &dead); err != nil {
+				&ref, &v.Wanted, &v.Shown, &after, &v.Tries, &seen, &v.Gone, &barred, &dead); err != nil {
 				return err
 			}
-			v.After, v.Dead = moment(after), dead != 0
+			v.After, v.Seen, v.Barred, v.Dead = moment(after), seen != 0, moment(barred), dead != 0
 			views = append(views, v)
 			return decode(ref, &views[len(views)-1].Ref)
 		})
@@ -68,10 +68,10 @@ func (t *tx) PutView(v bot.View) error {
 		return t.fail(do, err) // unreachable: strings always marshal
 	}
 	return t.change(do, `UPDATE view SET shown = CASE WHEN shown > $6 THEN shown ELSE $6 END,
-			ref = $7, after = $8, tries = $9, dead = $10
+			ref = $7, after = $8, tries = $9, seen = $10, gone = $11, barred = $12, dead = $13
 		WHERE request = $1 AND platform = $2 AND workspace = $3 AND channel = $4 AND thread = $5`,
 		v.Request, v.Place.Platform, v.Place.Workspace, v.Place.Channel, v.Place.Thread, v.Shown, ref, millis(v.After),
-		v.Tries, flag(v.Dead))
+		v.Tries, flag(v.Seen), v.Gone, millis(v.Barred), flag(v.Dead))
 }
 
 // AddPost queues a post.

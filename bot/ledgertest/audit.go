@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/recall"
 )
 
 // audit are the promises about the audit log, and about what else is stored under a key: notes,
@@ -87,12 +88,39 @@ var audit = []promise{
 
 var notes = []promise{
 	{"a note is kept under its key", func(t *testing.T, l bot.Ledger) {
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "")
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "")
 		for _, value := range []string{"one", "two\x00🙂", ""} {
-			do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", value) })
-			same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), value)
+			do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", value) })
+			same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), value)
 		}
 	}},
+	{"the groups of an app are kept until others take their place or they are forgotten",
+		func(t *testing.T, l bot.Ledger) {
+			list := func(app recall.SDKAppID) bot.GroupList {
+				return look(t, l, func(tx bot.Tx) (bot.GroupList, error) { return tx.GroupList(app) })
+			}
+			same(t, list(1), bot.GroupList{})
+			one := bot.GroupList{Total: 2, Whole: true, Groups: []bot.ListedGroup{
+				{Group: "@TGS#1", Name: "Größe 群 \u202e\"x", Type: "Public", Members: 3},
+				{Group: "live", Type: "AVChatRoom"}}}
+			var at time.Time
+			for _, total := range []int{9, 2} {
+				next := one
+				next.Total = total
+				do(t, l, func(tx bot.Tx) error {
+					at = tx.Now()
+					return tx.PutGroupList(1, next)
+				})
+			}
+			do(t, l, func(tx bot.Tx) error { return tx.PutGroupList(2, bot.GroupList{Failed: true}) })
+			one.Read = at
+			same(t, list(1), one)
+			same(t, list(2).Failed, true)
+			do(t, l, func(tx bot.Tx) error { return tx.ForgetGroupLists(at) })
+			same(t, list(1), one)
+			do(t, l, func(tx bot.Tx) error { return tx.ForgetGroupLists(tx.Now().Add(time.Hour)) })
+			same(t, list(1), bot.GroupList{})
+		}},
 	{"a roster is kept under its hash", func(t *testing.T, l bot.Ledger) {
 		r := bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: []bot.Account{actor("mina").Account,
 			{Platform: there, Workspace: "global", User: "42"}}}}}

@@ -83,7 +83,7 @@ var leases = []promise{
 	}},
 	{"who acquires a lease that was released rested follows nobody", func(t *testing.T, l bot.Ledger) {
 		a := acquire(t, l, "a", time.Minute)
-		a.Rested = true
+		a.NoWait = true
 		if err := l.Release(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ var leases = []promise{
 				return err
 			}
 			_ = tx.Fence(a)
-			_, _ = tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled})
+			_, _ = tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled})
 			return nil
 		})
 		same(t, messagesOf(t, l, "R-1"), sealed(1))
@@ -186,7 +186,7 @@ var leases = []promise{
 				taken <- err
 			case <-time.After(20 * time.Millisecond): // long enough for one that does not wait
 			}
-			err := tx.PutNote("k", "v")
+			err := tx.PutSetting("k", "v")
 			writing.Store(false)
 			return err
 		})
@@ -295,7 +295,7 @@ var batches = []promise{
 		grant(t, l, "R-1", 3)
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(3)) })
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{2: recalled})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{2: recalled})
 			return err
 		})
 		pending := func() []bot.Batch {
@@ -303,7 +303,7 @@ var batches = []promise{
 		}
 		same(t, pending(), []bot.Batch{{N: 1, Seqs: []recall.Seq{1, 3}, State: bot.BatchPending}})
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 3: recalled})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled, 3: recalled})
 			return err
 		})
 		same(t, pending(), []bot.Batch{{N: 1, State: bot.BatchPending}})

@@ -137,6 +137,7 @@ var callbacks = []promise{
 		})
 		forget := func(before time.Time, most, limit, want int) {
 			t.Helper()
+			same(t, look(t, l, func(tx bot.Tx) (bool, error) { return tx.OldArrivals(before, most, limit) }), want > 0)
 			do(t, l, func(tx bot.Tx) error {
 				n, err := tx.ForgetArrivals(before, most, limit)
 				same(t, n, want)
@@ -180,6 +181,11 @@ var callbacks = []promise{
 		same(t, read("", now), want)
 		same(t, read("", then.Add(time.Millisecond)), map[recall.Seq]bot.Removal{})
 		same(t, read("@TGS#aLIVE@TOPIC#_x", time.Time{}), map[recall.Seq]bot.Removal{})
+		old := func(most int) bool {
+			return look(t, l, func(tx bot.Tx) (bool, error) { return tx.OldRemovals(now, most, 100) })
+		}
+		same(t, old(100), false)
+		same(t, old(1), true)
 		do(t, l, func(tx bot.Tx) error {
 			n, err := tx.ForgetRemovals(now, 1, 100)
 			same(t, n, 2)
@@ -191,25 +197,25 @@ var callbacks = []promise{
 		func(t *testing.T, l bot.Ledger) {
 			grant(t, l, "R-1", 7)
 			do(t, l, func(tx bot.Tx) error {
-				outcomes := map[recall.Seq]bot.Outcome{}
-				for s := recall.Seq(1); s <= 6; s++ {
+				outcomes := map[bot.MessageID]bot.Outcome{}
+				for s := bot.MessageID(1); s <= 6; s++ {
 					outcomes[s] = recalled
 				}
 				outcomes[6] = bot.Outcome{Class: bot.ClassRefused, Code: 10031, At: day, Confirmed: bot.ByAnswer}
 				if _, err := tx.PutOutcomes("R-1", outcomes); err != nil {
 					return err
 				}
-				if _, err := tx.Confirm("R-1", []recall.Seq{2}, bot.ByHistory); err != nil {
+				if _, err := tx.Confirm("R-1", []bot.MessageID{2}, bot.ByHistory); err != nil {
 					return err
 				}
-				_, err := tx.Confirm("R-1", []recall.Seq{3}, bot.ByCallback)
+				_, err := tx.Confirm("R-1", []bot.MessageID{3}, bot.ByCallback)
 				return err
 			})
 			same(t, look(t, l, func(tx bot.Tx) (map[bot.Confirmation]int, error) { return tx.Rests("R-1") }),
 				map[bot.Confirmation]int{bot.ByAnswer: 3, bot.ByHistory: 1, bot.ByCallback: 1})
-			same(t, look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unconfirmed("R-1", 0, 10) }),
-				[]recall.Seq{1, 4, 5})
-			same(t, look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unconfirmed("R-1", 2, 1) }),
-				[]recall.Seq{4})
+			same(t, look(t, l, func(tx bot.Tx) ([]bot.MessageID, error) { return tx.Unconfirmed("R-1", 0, 10) }),
+				[]bot.MessageID{1, 4, 5})
+			same(t, look(t, l, func(tx bot.Tx) ([]bot.MessageID, error) { return tx.Unconfirmed("R-1", 2, 1) }),
+				[]bot.MessageID{4})
 		}},
 }

@@ -110,16 +110,22 @@ var events = []promise{
 		}
 		do(t, l, func(tx bot.Tx) error { return tx.CloseEvent("E1", []byte(`1`)) })
 		do(t, l, func(tx bot.Tx) error { return tx.CloseEvent("E2", []byte(`1`)) })
+		old := func(after time.Duration) bool {
+			return look(t, l, func(tx bot.Tx) (bool, error) { return tx.OldEvents(tx.Now().Add(after)) })
+		}
+		same(t, old(-time.Hour), false)
 		do(t, l, func(tx bot.Tx) error {
 			n, err := tx.ForgetEvents(tx.Now().Add(-time.Hour))
 			same(t, n, 0)
 			return err
 		})
+		same(t, old(time.Hour), true)
 		do(t, l, func(tx bot.Tx) error {
 			n, err := tx.ForgetEvents(tx.Now().Add(time.Hour))
 			same(t, n, 2)
 			return err
 		})
+		same(t, old(time.Hour), false)
 		addEvent(t, l, event("E1", here))
 		same(t, len(look(t, l, func(tx bot.Tx) ([]bot.StoredEvent, error) { return tx.OpenEvents(here) })), 2)
 	}},

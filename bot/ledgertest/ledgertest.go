@@ -48,6 +48,7 @@ func Test(t *testing.T, open func(t *testing.T) bot.Ledger) {
 		{"evidence", evidence},
 		{"leases", leases},
 		{"batches", batches},
+		{"sweeps", sweeps},
 		{"views", views},
 		{"posts", posts},
 		{"timers", timers},
@@ -141,11 +142,15 @@ func asked(id bot.RequestID) bot.Request {
 	return bot.Request{
 		ID: id, App: 1400000001, State: bot.Preparing,
 		Scope: command.Scope{Group: group, Seqs: command.MakeRanges(1, 2, 3)},
+		Parts: []bot.Part{{Talk: bot.Talk{Group: group}}},
 		By:    mina, Accounts: []bot.Account{mina.Account},
 		Place:  bot.Place{Platform: here, Workspace: "T1", Channel: "C1"},
 		Policy: bot.DefaultPolicy(), Roster: bot.Roster{}.Hash(), Asked: day,
 	}
 }
+
+// about makes a request one about another group.
+func about(r *bot.Request, group recall.GroupID) { r.Scope.Group, r.Parts[0].Group = group, group }
 
 // approvedBy returns the approval of a user.
 func approvedBy(user, digest string) bot.Approval {

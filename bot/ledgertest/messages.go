@@ -49,10 +49,62 @@ var messages = []promise{
 			same(t, messagesOf(t, l, "R-1"), sealed(7))
 			same(t, len(bare()), 7)
 		}},
+	{"the runs that are recalled for certain are known by their group", func(t *testing.T, l bot.Ledger) {
+		grant(t, l, "R-1", 100)
+		grant(t, l, "R-2", 100)
+		all := map[bot.MessageID]bot.Outcome{}
+		for seq := bot.MessageID(1); seq <= 100; seq++ {
+			switch {
+			case seq == 30:
+				all[seq] = bot.Outcome{Class: bot.ClassNotFound, At: day}
+			case seq <= 60:
+				all[seq] = bot.Outcome{Class: bot.ClassRecalled, At: day, Confirmed: bot.ByHistory}
+			case seq <= 65:
+				all[seq] = bot.Outcome{Class: bot.ClassAlready, At: day, Confirmed: bot.ByHistory}
+			case seq > 70:
+				all[seq] = bot.Outcome{Class: bot.ClassRecalled, At: day, Confirmed: bot.ByAnswer}
+			}
+		}
+		do(t, l, func(tx bot.Tx) error {
+			r, err := tx.Request("R-1")
+			if err != nil {
+				return err
+			}
+			if _, err = tx.PutOutcomes("R-1", all); err != nil {
+				return err
+			}
+			_, err = tx.PutOutcomes("R-2", map[bot.MessageID]bot.Outcome{66: all[1], 40: all[1]}) // told twice
+			if err != nil {
+				return err
+			}
+			for _, id := range []bot.RequestID{"R-1", "R-2"} {
+				if r, err = tx.Request(id); err != nil {
+					return err
+				}
+				r.State = bot.Running
+				if err := tx.PutRequest(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		r := look(t, l, func(tx bot.Tx) (bot.Request, error) { return tx.Request("R-1") })
+		runs := func(group recall.GroupID, hi recall.Seq, least int) string {
+			t.Helper()
+			return look(t, l, func(tx bot.Tx) (string, error) {
+				runs, err := tx.RecalledRuns(r.App, group, r.Scope.Topic, hi, least)
+				return runs.String(), err
+			})
+		}
+		same(t, runs(r.Scope.Group, 4_294_967_295, 20), "1-29,31-66")
+		same(t, runs(r.Scope.Group, 4_294_967_295, 30), "31-66")
+		same(t, runs(r.Scope.Group, 45, 10), "1-29,31-45")
+		same(t, runs("other", 4_294_967_295, 1), "")
+	}},
 	{"they can be read without what they say", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 7)
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{5: recalled})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{5: recalled})
 			return err
 		})
 		want := sealed(7)
@@ -124,7 +176,7 @@ var messages = []promise{
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(20)) })
 		same(t, rest(100), []recall.Seq{21, 22, 23, 24, 25})
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{2: recalled, 22: recalled})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{2: recalled, 22: recalled})
 			return err
 		})
 		same(t, rest(100), []recall.Seq{21, 23, 24, 25})
@@ -138,21 +190,21 @@ var messages = []promise{
 		grant(t, l, "R-1", 6)
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(4)) })
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{2: recalled, 5: recalled})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{2: recalled, 5: recalled})
 			return err
 		})
-		open := func(from recall.Seq, limit int) []recall.Seq {
-			return look(t, l, func(tx bot.Tx) ([]recall.Seq, error) { return tx.Unsettled("R-1", from, limit) })
+		open := func(from bot.MessageID, limit int) []bot.MessageID {
+			return look(t, l, func(tx bot.Tx) ([]bot.MessageID, error) { return tx.Unsettled("R-1", from, limit) })
 		}
-		same(t, open(0, 100), []recall.Seq{1, 3, 4, 6})
-		same(t, open(3, 2), []recall.Seq{3, 4})
-		same(t, open(5, 100), []recall.Seq{6})
+		same(t, open(0, 100), []bot.MessageID{1, 3, 4, 6})
+		same(t, open(3, 2), []bot.MessageID{3, 4})
+		same(t, open(5, 100), []bot.MessageID{6})
 	}},
 	{"they are paged by seq", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 25)
 		propose(t, l, "R-2", 3)
 		var all []bot.Message
-		for from := recall.Seq(0); ; {
+		for from := bot.MessageID(0); ; {
 			page := look(t, l, func(tx bot.Tx) ([]bot.Message, error) { return tx.Messages("R-1", from, 10) })
 			if len(page) == 0 {
 				break
@@ -161,7 +213,7 @@ var messages = []promise{
 				t.Fatalf("a page of %d", len(page))
 			}
 			all = append(all, page...)
-			from = page[len(page)-1].Seq + 1
+			from = page[len(page)-1].ID() + 1
 		}
 		same(t, all, sealed(25))
 	}},
@@ -177,9 +229,9 @@ var messages = []promise{
 		lap("seal and grant")
 		do(t, l, func(tx bot.Tx) error { return tx.AddBatches("R-1", inBatches(n)) })
 		lap("batches")
-		outcomes := map[recall.Seq]bot.Outcome{}
+		outcomes := map[bot.MessageID]bot.Outcome{}
 		for i := range n {
-			outcomes[recall.Seq(i+1)] = recalled
+			outcomes[bot.MessageID(i+1)] = recalled
 		}
 		do(t, l, func(tx bot.Tx) error {
 			written, err := tx.PutOutcomes("R-1", outcomes)
@@ -202,11 +254,11 @@ var outcomes = []promise{
 	{"an outcome comes back as it was stored", func(t *testing.T, l bot.Ledger) {
 		grant(t, l, "R-1", 7)
 		want := sealed(7)
-		outcomes := map[recall.Seq]bot.Outcome{}
+		outcomes := map[bot.MessageID]bot.Outcome{}
 		for i, class := range bot.Classes() {
 			o := bot.Outcome{Class: class, Code: 10030, Why: bot.WhyGone, Info: "no\x00\u202e", At: day,
 				Confirmed: bot.ByHistory}
-			want[i].Outcome, outcomes[recall.Seq(i+1)] = o, o
+			want[i].Outcome, outcomes[bot.MessageID(i+1)] = o, o
 		}
 		do(t, l, func(tx bot.Tx) error {
 			n, err := tx.PutOutcomes("R-1", outcomes)
@@ -219,11 +271,11 @@ var outcomes = []promise{
 		grant(t, l, "R-1", 3)
 		other := bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyNoAnswer, At: day}
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: other})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled, 2: other})
 			return err
 		})
 		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: other, 2: recalled, 3: recalled})
+			n, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: other, 2: recalled, 3: recalled})
 			same(t, n, 1)
 			return err
 		})
@@ -235,7 +287,7 @@ var outcomes = []promise{
 		grant(t, l, "R-1", 1)
 		grant(t, l, "R-2", 2)
 		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: recalled})
+			n, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled, 2: recalled})
 			same(t, n, 1)
 			return err
 		})
@@ -245,7 +297,7 @@ var outcomes = []promise{
 		grant(t, l, "R-1", 1)
 		for _, o := range []bot.Outcome{{}, {Class: "lost"}} {
 			fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
-				_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: o})
+				_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: o})
 				return err
 			})
 		}
@@ -256,7 +308,7 @@ var outcomes = []promise{
 		grant(t, l, "R-1", 5)
 		grant(t, l, "R-2", 1)
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: recalled,
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled, 2: recalled,
 				3: {Class: bot.ClassNotSent}})
 			return err
 		})
@@ -275,7 +327,7 @@ var outcomes = []promise{
 		put := func() {
 			do(t, l, func(tx bot.Tx) error {
 				now = tx.Now()
-				_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled})
+				_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled})
 				return err
 			})
 		}
@@ -290,13 +342,13 @@ var outcomes = []promise{
 		byHistory, refused := recalled, recalled
 		byHistory.Confirmed, refused.Class = bot.ByHistory, bot.ClassRefused
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled, 2: byHistory, 3: refused,
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled, 2: byHistory, 3: refused,
 				4: recalled})
 			return err
 		})
 		for i, want := range []int{1, 0} {
 			do(t, l, func(tx bot.Tx) error {
-				n, err := tx.Confirm("R-1", []recall.Seq{1, 1, 2, 3, 5, 77}, bot.ByCallback)
+				n, err := tx.Confirm("R-1", []bot.MessageID{1, 1, 2, 3, 5, 77}, bot.ByCallback)
 				if n != want {
 					t.Errorf("call %d raised %d, want %d", i+1, n, want)
 				}
@@ -304,7 +356,7 @@ var outcomes = []promise{
 			})
 		}
 		do(t, l, func(tx bot.Tx) error {
-			n, err := tx.Confirm("R-1", []recall.Seq{4}, bot.ByAnswer)
+			n, err := tx.Confirm("R-1", []bot.MessageID{4}, bot.ByAnswer)
 			same(t, n, 0)
 			return err
 		})
@@ -318,8 +370,8 @@ var outcomes = []promise{
 		written := make([]int, 20)
 		for _, err := range atOnce(20, func(i int) error {
 			return l.Tx(t.Context(), func(tx bot.Tx) (err error) {
-				outcomes := map[recall.Seq]bot.Outcome{}
-				for seq := range recall.Seq(10) {
+				outcomes := map[bot.MessageID]bot.Outcome{}
+				for seq := range bot.MessageID(10) {
 					outcomes[seq+1] = bot.Outcome{Class: bot.ClassRefused, Info: fmt.Sprint(i)}
 				}
 				written[i], err = tx.PutOutcomes("R-1", outcomes)
@@ -353,7 +405,7 @@ var evidence = []promise{
 			do(t, l, func(tx bot.Tx) error { return tx.PutEvidenceKey(id, []byte("key")) })
 		}
 		do(t, l, func(tx bot.Tx) error {
-			_, err := tx.PutOutcomes("R-1", map[recall.Seq]bot.Outcome{1: recalled})
+			_, err := tx.PutOutcomes("R-1", map[bot.MessageID]bot.Outcome{1: recalled})
 			return err
 		})
 		for _, want := range []int{2, 1, 0} {
@@ -382,6 +434,27 @@ var evidence = []promise{
 		same(t, messagesOf(t, l, "R-1"), want)
 		same(t, messagesOf(t, l, "R-2"), sealed(3))
 		same(t, look(t, l, func(tx bot.Tx) ([]byte, error) { return tx.EvidenceKey("R-2") }), []byte("key"))
+	}},
+	{"kinds are kept beside the key, and forgotten with it", func(t *testing.T, l bot.Ledger) {
+		propose(t, l, "R-1", 1)
+		kinds := func() *bot.Kinds {
+			return look(t, l, func(tx bot.Tx) (*bot.Kinds, error) { return tx.Kinds("R-1") })
+		}
+		k := bot.Kinds{Messages: 3, Odd: []bot.Kind{{N: 1, First: 1, Text: "hi"}}, Alike: []bot.Kind{{N: 2, First: 2,
+			Differs: []bot.Difference{bot.DifferNumbers}, Rare: []bot.SenderCount{{Sender: "a", N: 1}}}}}
+		fails(t, l, bot.ErrNotFound, func(tx bot.Tx) error { return tx.PutKinds("R-1", k) })
+		do(t, l, func(tx bot.Tx) error { return tx.PutEvidenceKey("R-1", []byte("key")) })
+		if got := kinds(); got != nil {
+			t.Errorf("before they are put there are %+v", got)
+		}
+		do(t, l, func(tx bot.Tx) error { return tx.PutKinds("R-1", k) })
+		same(t, kinds(), &k)
+		for range 2 {
+			do(t, l, func(tx bot.Tx) error { _, err := tx.ForgetEvidence("R-1", 2); return err })
+		}
+		if got := kinds(); got != nil {
+			t.Errorf("when they are forgotten there are %+v", got)
+		}
 	}},
 	{"a key belongs to a request", func(t *testing.T, l bot.Ledger) {
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error { return tx.PutEvidenceKey("R-1", []byte("key")) })

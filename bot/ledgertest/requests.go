@@ -24,7 +24,9 @@ func full(id bot.RequestID) bot.Request {
 	r.Policy.Crowds = map[bot.Platform]bot.Crowd{here: {Requesters: []bot.Principal{{User: "U1"}},
 		Approvers: []bot.Principal{{Group: "S1"}}, AnyChannel: true}}
 	r.Policy.Protected = []recall.UserID{"boss"}
-	r.Group = bot.GroupFacts{Type: "Public", Name: "Fans\x00", Members: 12, NextSeq: 4_294_967_295, New: true}
+	r.Parts = []bot.Part{{Talk: bot.TalkOf(r.Scope), Send: 2, Covers: command.MakeRanges(1, 2, 3),
+		Facts:     bot.GroupFacts{Type: "Public", Name: "Fans\x00", Members: 12, NextSeq: 4_294_967_295, New: true},
+		Condemned: &bot.Condemnation{Code: 10033, Info: "\x00"}, StillShown: command.MakeRanges(2)}}
 	r.Sealed, r.Deadline, r.Granted, r.Begun, r.StopAt, r.Ended = day.Add(1e9), day.Add(2e9), day.Add(3e9),
 		day.Add(4e9), day.Add(5e9), day.Add(6e9)
 	r.Digest = digest
@@ -118,7 +120,7 @@ var requests = []promise{
 			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
 		}
 		add("R-A", 3, func(r *bot.Request) {})
-		add("R-B", 1, func(r *bot.Request) { r.Scope.Group = "other" })
+		add("R-B", 1, func(r *bot.Request) { about(r, "other") })
 		add("R-C", 2, func(r *bot.Request) { r.Scope.Topic = topic })
 		add("R-D", 5, func(r *bot.Request) { r.By = actor("eve") })
 		add("R-E", 4, func(r *bot.Request) { r.App = 2 })
@@ -159,7 +161,7 @@ var requests = []promise{
 	{"they are found by the seqs that they cover, as they are covered now", func(t *testing.T, l bot.Ledger) {
 		add := func(id bot.RequestID, minutes int, seqs command.Ranges, change func(r *bot.Request)) {
 			r := asked(id)
-			r.Asked, r.Covers = day.Add(time.Duration(minutes)*time.Minute), seqs
+			r.Asked, r.Parts[0].Covers = day.Add(time.Duration(minutes)*time.Minute), seqs
 			change(&r)
 			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
 		}
@@ -169,7 +171,7 @@ var requests = []promise{
 		add("R-B", 2, run(12, 18), nothing)
 		add("R-C", 3, run(1, 4_294_967_295), func(r *bot.Request) { r.State, r.Digest = bot.Proposed, digest })
 		add("R-D", 4, nil, nothing)
-		add("R-E", 5, run(15, 25), func(r *bot.Request) { r.Scope.Group = "other" })
+		add("R-E", 5, run(15, 25), func(r *bot.Request) { about(r, "other") })
 		find := func(want string, q bot.Query) {
 			t.Helper()
 			ids := make([]bot.RequestID, 0)
@@ -196,7 +198,7 @@ var requests = []promise{
 			if err != nil {
 				return err
 			}
-			r.State, r.Digest, r.Covers = bot.Proposed, digest, command.MakeRanges(500, 700)
+			r.State, r.Digest, r.Parts[0].Covers = bot.Proposed, digest, command.MakeRanges(500, 700)
 			return tx.PutRequest(r)
 		})
 		find("[R-D R-C]", bot.Query{Seqs: run(600, 800)})
@@ -228,7 +230,8 @@ var requests = []promise{
 	{"the groups that requests were about are told, with their last names", func(t *testing.T, l bot.Ledger) {
 		add := func(id bot.RequestID, app recall.SDKAppID, minutes int, group recall.GroupID, name string) {
 			r := asked(id)
-			r.App, r.Asked, r.Scope.Group, r.Group.Name = app, day.Add(time.Duration(minutes)*time.Minute), group, name
+			about(&r, group)
+			r.App, r.Asked, r.Parts[0].Facts.Name = app, day.Add(time.Duration(minutes)*time.Minute), name
 			do(t, l, func(tx bot.Tx) error { return tx.AddRequest(r) })
 		}
 		touched := func(limit int) []bot.Touched {
@@ -247,7 +250,7 @@ var requests = []promise{
 			if err != nil {
 				return err
 			}
-			r.State, r.Digest, r.Group.Name = bot.Proposed, digest, "b's name"
+			r.State, r.Digest, r.Parts[0].Facts.Name = bot.Proposed, digest, "b's name"
 			return tx.PutRequest(r)
 		})
 		same(t, touched(10)[2], bot.Touched{Group: "b", Name: "b's name"})

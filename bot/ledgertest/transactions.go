@@ -13,8 +13,8 @@ import (
 // other, and readers that wait for nobody.
 var transactions = []promise{
 	{"what was written is there afterwards", func(t *testing.T, l bot.Ledger) {
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "v") })
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "v")
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "v") })
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "v")
 	}},
 	{"an error leaves nothing and comes back as it is", func(t *testing.T, l bot.Ledger) {
 		no := errors.New("no")
@@ -47,47 +47,47 @@ var transactions = []promise{
 				}
 			}()
 			_ = l.Tx(t.Context(), func(tx bot.Tx) error {
-				if err := tx.PutNote("k", "v"); err != nil {
+				if err := tx.PutSetting("k", "v"); err != nil {
 					return err
 				}
 				panic("a bug")
 			})
 		}()
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("other", "v") })
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "")
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("other", "v") })
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "")
 	}},
 	{"a fault that fn overlooks is not committed", func(t *testing.T, l bot.Ledger) {
 		do(t, l, func(tx bot.Tx) error { return tx.AddRequest(asked("R-1")) })
 		fails(t, l, bot.ErrRule, func(tx bot.Tx) error {
-			if err := tx.PutNote("k", "v"); err != nil {
+			if err := tx.PutSetting("k", "v"); err != nil {
 				return err
 			}
 			_ = tx.AddRequest(asked("R-1"))
 			return nil
 		})
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "")
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "")
 	}},
 	{"what is not there is no fault: the transaction goes on", func(t *testing.T, l bot.Ledger) {
 		do(t, l, func(tx bot.Tx) error {
 			if _, err := tx.Request("R-9"); !errors.Is(err, bot.ErrNotFound) {
 				return err
 			}
-			return tx.PutNote("k", "v")
+			return tx.PutSetting("k", "v")
 		})
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "v")
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "v")
 	}},
 	{"a cancelled context writes nothing", func(t *testing.T, l bot.Ledger) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := l.Tx(ctx, func(tx bot.Tx) error {
-			err := tx.PutNote("k", "v")
+			err := tx.PutSetting("k", "v")
 			cancel()
 			return err
 		})
 		if err == nil {
 			t.Fatal("the transaction succeeded")
 		}
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "")
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "later") })
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "")
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "later") })
 	}},
 	{"twenty at once: no change is lost", func(t *testing.T, l bot.Ledger) {
 		do(t, l, func(tx bot.Tx) error { return tx.AddRequest(asked("R-1")) })
@@ -156,35 +156,35 @@ var transactions = []promise{
 		same(t, len(all), 1)
 	}},
 	{"a view sees what is committed and does not wait for a writer", func(t *testing.T, l bot.Ledger) {
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 		do(t, l, func(tx bot.Tx) error {
-			if err := tx.PutNote("k", "after"); err != nil {
+			if err := tx.PutSetting("k", "after"); err != nil {
 				return err
 			}
-			same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "before")
+			same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "before")
 			return nil
 		})
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "after")
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "after")
 	}},
 	{"a view is of one moment", func(t *testing.T, l bot.Ledger) {
-		do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "before") })
+		do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "before") })
 		got := look(t, l, func(tx bot.Tx) ([2]string, error) {
 			var got [2]string
 			var err error
-			if got[0], err = tx.Note("k"); err != nil {
+			if got[0], err = tx.Setting("k"); err != nil {
 				return got, err
 			}
-			do(t, l, func(tx bot.Tx) error { return tx.PutNote("k", "after") })
-			got[1], err = tx.Note("k")
+			do(t, l, func(tx bot.Tx) error { return tx.PutSetting("k", "after") })
+			got[1], err = tx.Setting("k")
 			return got, err
 		})
 		same(t, got, [2]string{"before", "before"})
 	}},
 	{"a view cannot write", func(t *testing.T, l bot.Ledger) {
-		if err := l.View(t.Context(), func(tx bot.Tx) error { return tx.PutNote("k", "v") }); err == nil {
+		if err := l.View(t.Context(), func(tx bot.Tx) error { return tx.PutSetting("k", "v") }); err == nil {
 			t.Fatal("a view has written")
 		}
-		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Note("k") }), "")
+		same(t, look(t, l, func(tx bot.Tx) (string, error) { return tx.Setting("k") }), "")
 	}},
 	{"now is in milliseconds and stands still in a transaction", func(t *testing.T, l bot.Ledger) {
 		var last time.Time
@@ -194,7 +194,7 @@ var transactions = []promise{
 				if now.IsZero() || now != now.Truncate(time.Millisecond) || now.Before(last) {
 					t.Errorf("now is %v after %v", now, last)
 				}
-				if err := tx.PutNote("k", "v"); err != nil {
+				if err := tx.PutSetting("k", "v"); err != nil {
 					return err
 				}
 				if again := tx.Now(); again != now {
@@ -216,7 +216,7 @@ var wakes = []promise{
 		defer cancel()
 		do(t, l, func(tx bot.Tx) error {
 			tx.Wake(bot.WakeTeller)
-			if err := tx.PutNote("k", "v"); err != nil {
+			if err := tx.PutSetting("k", "v"); err != nil {
 				return err
 			}
 			select {

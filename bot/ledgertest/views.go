@@ -26,11 +26,12 @@ var views = []promise{
 	{"a view comes back as it was stored", func(t *testing.T, l bot.Ledger) {
 		propose(t, l, "R-1", 1)
 		v := bot.View{Request: "R-1", Place: place(here, "C1"), Ref: bot.Ref{Channel: "C1", Message: "m",
-			Thread: "th"}, Wanted: 3, Shown: 1, After: day, Tries: 2}
+			Thread: "th"}, Wanted: 3, Shown: 1, After: day, Tries: 2, Seen: true, Gone: 1, Barred: day.Add(time.Second)}
 		do(t, l, func(tx bot.Tx) error { return tx.AddView(v) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.ViewOf("R-1") }), []bot.View{v})
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.Views(here, 9) }), []bot.View{v})
 		v.Ref, v.Shown, v.After, v.Tries, v.Dead = bot.Ref{Message: "m2"}, 2, time.Time{}, 0, true
+		v.Seen, v.Gone, v.Barred = false, 2, time.Time{}
 		do(t, l, func(tx bot.Tx) error { return tx.PutView(v) })
 		same(t, look(t, l, func(tx bot.Tx) ([]bot.View, error) { return tx.ViewOf("R-1") }), []bot.View{v})
 	}},

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"recallbot/bot"
@@ -10,6 +11,9 @@ import (
 	"recallbot/recall"
 )
 
+// retriesApp is how often a call that the service refuses is tried before the app is paused.
+const retriesApp = 5
+
 // send makes the call of one claimed batch, and returns what its answer means. It stores nothing.
 func (r *runner) send(j job) *called {
 	res := &called{fate: fate{request: j.request.ID, batch: j.batch, outcomes: map[recall.Seq]bot.Outcome{},
@@ -17,8 +21,11 @@ func (r *runner) send(j job) *called {
 	seqs, err := r.readAgain(j, res)
 	if err != nil {
 		res.retry, res.counts, res.after, res.unreadable = j.batch.Seqs, true, backoff(j.batch.Attempts), true
-		if kind, api := history.JudgeRead(err); kind == history.ReadAppPaused {
+		switch kind, api := history.JudgeRead(err); {
+		case kind == history.ReadAppPaused:
 			res.pause = api
+		case len(j.request.Parts) > 1 && (kind == history.ReadRefused || kind == history.ReadNever):
+			res.condemn = api // of one group alone: the others go on
 		}
 		return res
 	}
@@ -26,7 +33,7 @@ func (r *runner) send(j job) *called {
 		return res
 	}
 	answer, err := r.w.Chat.GroupMsgRecall(r.calls, recall.RecallRequest{
-		Group: j.request.Scope.Group, Topic: j.request.Scope.Topic, Seqs: seqs, Reason: r.w.Reason,
+		Group: j.part().Group, Topic: j.part().Topic, Seqs: seqs, Reason: r.w.Reason,
 		Before: func() error {
 			if _, stopping := r.stopping.Load(j.request.ID); stopping {
 				return errStopping
@@ -63,6 +70,7 @@ func (r *runner) send(j job) *called {
 // callDetail returns the audit detail of a call: which messages, and the answer, without content.
 func callDetail(j job, seqs []recall.Seq, a recall.RecallAnswer, err error) map[string]any {
 	d := map[string]any{"op": "group_msg_recall", "batch": j.batch.N, "seqs": command.MakeRanges(seqs...).String()}
+	maps.Copy(d, j.where())
 	if err != nil {
 		d["error"] = err.Error()
 		return d

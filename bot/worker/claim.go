@@ -9,6 +9,9 @@ import (
 // begin marks an approved request as running. Its messages are put into batches as they are
 // claimed.
 func (r *runner) begin(tx bot.Tx, req bot.Request) (bot.Request, error) {
+	if r.w.Policy.Hold || ahead(tx, req.Granted.Add(req.Delay()), req.Delay()) {
+		return req, nil // it waits; StartWithin ends the wait
+	}
 	if p, err := tx.Paused(req.App); err != nil || p != nil && ahead(tx, p.Next, probeEvery) {
 		return req, err // it waits; StartWithin ends the wait
 	}
@@ -30,7 +33,7 @@ func (r *runner) begin(tx bot.Tx, req bot.Request) (bot.Request, error) {
 		return req, err
 	}
 	tx.Wake(bot.WakeTimer)
-	return next, r.w.Show(tx, req.ID)
+	return next, r.w.RedrawAtOnce(tx, req.ID)
 }
 
 // flight is how many batches may be claimed and not yet answered: the batches of a third of a
@@ -47,7 +50,7 @@ func (w *Worker) claimAtOnce() int { return max(1, w.CallsPerSecond/10) }
 // says that a request may have more batches than were found; hungry says that there was no room for
 // all.
 func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hungry bool, err error) {
-	if time.Now().Before(r.first) || !r.held() {
+	if time.Now().Before(r.first) || !r.held() || r.w.Policy.Hold {
 		return nil, false, false, nil
 	}
 	room := min(r.w.flight()-r.flying, r.w.claimAtOnce())
@@ -91,6 +94,12 @@ func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hung
 					}
 					continue
 				}
+				if req.Parts[bt.Part].Condemned != nil {
+					if err := r.endCondemned(tx, req, bt); err != nil {
+						return nil, false, false, err
+					}
+					continue
+				}
 				bt.State, bt.Epoch = bot.BatchSending, r.Lease.Epoch
 				claimed = append(claimed, bt)
 			}
@@ -114,19 +123,21 @@ func (r *runner) claim(tx bot.Tx, running []bot.Request) (jobs []job, more, hung
 }
 
 // putOffMost is how many batches of a request may be waiting for another try before no more of it
-// is begun. So many mean that the service is unavailable.
+// is begun, for each of its parts. So many mean that the service is unavailable, and that a group
+// which alone cannot be read does not hold up the others.
 const putOffMost = 64
 
 // toClaim returns up to limit batches that are due. If there are fewer, it makes more from the
 // messages that have no batch. more says that this made few, and that there may be more.
 func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch, more bool, err error) {
-	due, putOff, err := dueBatches(tx, req.ID, limit)
-	if err != nil || len(due) == limit || putOff >= putOffMost {
+	most := putOffMost * max(1, len(req.Parts))
+	due, putOff, err := dueBatches(tx, req.ID, limit, most)
+	if err != nil || len(due) == limit || putOff >= most {
 		return due, false, err
 	}
 	made, more, err := batchRest(tx, req)
 	if err == nil && made > 0 {
-		due, _, err = dueBatches(tx, req.ID, limit)
+		due, _, err = dueBatches(tx, req.ID, limit, most)
 	}
 	switch {
 	case err != nil:
@@ -143,8 +154,8 @@ func (r *runner) toClaim(tx bot.Tx, req bot.Request, limit int) (due []bot.Batch
 
 // dueBatches returns up to limit batches that are due, and how many of those that it read are not
 // due yet.
-func dueBatches(tx bot.Tx, id bot.RequestID, limit int) (due []bot.Batch, putOff int, err error) {
-	all, err := tx.Batches(id, limit+putOffMost, bot.BatchPending)
+func dueBatches(tx bot.Tx, id bot.RequestID, limit, most int) (due []bot.Batch, putOff int, err error) {
+	all, err := tx.Batches(id, limit+most, bot.BatchPending)
 	if err != nil {
 		return nil, 0, err
 	}

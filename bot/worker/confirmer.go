@@ -10,11 +10,21 @@ import (
 	"recallbot/recall"
 )
 
+// The service's "recalled" is one source. When every message of a request has its outcome, the
+// request waits for a second source before it ends: callbacks, if they arrive, and otherwise
+// history.
+const (
+	callbackWithin    = 10 * time.Second // how long to wait for callbacks after the last outcome
+	confirmWithin     = 60 * time.Second // how long confirming may take after the last outcome
+	confirmStopWithin = 20 * time.Second // the same of a request that somebody stops
+	confirmAtOnce     = 1000             // messages that one reading covers
+)
+
 // confirming reports whether a request whose every message has its outcome must not end yet,
 // because a second source may still confirm its outcomes.
 func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 	open, err := tx.Unconfirmed(req.ID, 0, 1)
-	if err != nil || len(open) == 0 && req.StillShown.Count() == 0 {
+	if err != nil || len(open) == 0 && req.StillShown() == 0 {
 		return false, err
 	}
 	waited := time.Duration(0)
@@ -30,7 +40,7 @@ func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 		return false, nil
 	case r.w.Callbacks && waited < callbackWithin:
 		return true, nil
-	case req.Group.Type != "" && !req.Group.Type.HasHistory():
+	case req.KeepsNone():
 		return false, nil
 	default:
 		return p == nil || !p.done, nil
@@ -40,8 +50,7 @@ func (r *runner) confirming(tx bot.Tx, req bot.Request) (bool, error) {
 // nextProof returns the next messages of a request that are to be read for confirmation, or nil if
 // there are none now.
 func (r *runner) nextProof(tx bot.Tx, req bot.Request) (*proofRead, error) {
-	if r.w.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.Group.Type != "" &&
-		!req.Group.Type.HasHistory() {
+	if r.w.Callbacks && tx.Now().Sub(req.Settled) < callbackWithin || req.KeepsNone() {
 		return nil, nil
 	}
 	p := r.proofs[req.ID]
@@ -51,20 +60,29 @@ func (r *runner) nextProof(tx bot.Tx, req bot.Request) (*proofRead, error) {
 	if p.busy || p.done || time.Now().Before(p.after) {
 		return nil, nil
 	}
-	found := proofRead{request: req.ID}
-	var err error
+	var left []bot.MessageID
 	if p.round == 0 {
-		if found.seqs, err = tx.Unconfirmed(req.ID, p.from, confirmAtOnce); err != nil {
+		var err error
+		if left, err = tx.Unconfirmed(req.ID, p.from, confirmAtOnce); err != nil {
 			return nil, err
 		}
 	} else {
-		for s := range req.StillShown.All() {
-			if s >= p.from && len(found.seqs) < confirmAtOnce {
-				found.seqs = append(found.seqs, s)
+		for i, part := range req.Parts {
+			for s := range part.StillShown.All() {
+				if id := bot.IDOf(i, s); id >= p.from && len(left) < confirmAtOnce {
+					left = append(left, id)
+				}
 			}
 		}
 	}
-	found.last = len(found.seqs) < confirmAtOnce
+	found := proofRead{request: req.ID, next: p.from, last: len(left) < confirmAtOnce}
+	for i, id := range left { // one reading is of one group
+		if i > 0 && id.Part() != found.part {
+			found.last = false
+			break
+		}
+		found.part, found.seqs, found.next = id.Part(), append(found.seqs, id.Seq()), id+1
+	}
 	return &found, nil
 }
 
@@ -77,7 +95,11 @@ func (r *runner) prove(req bot.Request, found *proofRead) {
 	}
 	p.busy = true
 	r.wg.Go(func() {
-		rd := r.w.Reader(req.Scope, "proof", recall.ForProof, req.By.Person)
+		if len(found.seqs) == 0 || req.Parts[found.part].KeepsNone() {
+			r.results <- found
+			return
+		}
+		rd := job{request: req, batch: bot.Batch{Part: found.part}}.reader(r.w, "proof")
 		rd.Bare = true
 		is, err := rd.Status(r.ctx, found.seqs, nil)
 		if found.err = err; err == nil {
@@ -102,8 +124,14 @@ func (r *runner) prove(req bot.Request, found *proofRead) {
 func (p *proof) took(found *proofRead) {
 	p.busy = false
 	if found.err != nil {
-		if kind, _ := history.JudgeRead(found.err); kind == history.ReadNever || kind == history.ReadRefused {
+		kind, _ := history.JudgeRead(found.err)
+		refused := kind == history.ReadNever || kind == history.ReadRefused
+		switch {
+		case refused && found.last && !p.still:
 			p.done = true
+			return
+		case refused: // another group, or what was read before it, may still be read
+			p.took(&proofRead{request: found.request, part: found.part, next: found.next, last: found.last})
 			return
 		}
 		p.tries++
@@ -113,7 +141,7 @@ func (p *proof) took(found *proofRead) {
 	p.tries = 0
 	p.still = p.still || len(found.still) > 0
 	if !found.last {
-		p.from = found.seqs[len(found.seqs)-1] + 1
+		p.from = found.next
 		return
 	}
 	p.done = !p.still
@@ -124,7 +152,7 @@ func (p *proof) took(found *proofRead) {
 
 func (b *proofRead) written(r *runner) { r.proofs[b.request].took(b) }
 
-func (b *proofRead) about() (bot.RequestID, []recall.Seq) { return b.request, nil }
+func (b *proofRead) about() (bot.RequestID, []bot.MessageID) { return b.request, nil }
 
 // write stores what was read, if the request is still being confirmed.
 func (b *proofRead) write(r *runner, tx bot.Tx, _ *later) error {
@@ -135,20 +163,20 @@ func (b *proofRead) write(r *runner, tx bot.Tx, _ *later) error {
 	if err != nil || !req.Confirming() || b.err != nil {
 		return err
 	}
-	if _, err := tx.Confirm(req.ID, b.confirmed, bot.ByHistory); err != nil {
+	if _, err := tx.Confirm(req.ID, bot.IDsOf(b.part, b.confirmed), bot.ByHistory); err != nil {
 		return err
 	}
 	still := slices.Clone(b.still)
 	read := command.MakeRanges(b.seqs...)
-	for s := range req.StillShown.All() {
+	was := req.Parts[b.part].StillShown
+	for s := range was.All() {
 		if !read.Contains(s) {
 			still = append(still, s)
 		}
 	}
 	now := command.MakeRanges(still...)
-	if slices.Equal(now, req.StillShown) {
+	if slices.Equal(now, was) {
 		return nil
 	}
-	req.StillShown = now
-	return tx.PutRequest(req)
+	return tx.PutRequest(req.WithPart(b.part, func(p *bot.Part) { p.StillShown = now }))
 }

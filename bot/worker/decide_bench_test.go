@@ -44,12 +44,13 @@ func BenchmarkDecide(b *testing.B) {
 	}
 	asker := account("mina", onSlack)
 	request := func(n int, s bot.State, now time.Time) bot.Request {
+		group := recall.GroupID(fmt.Sprint("group ", n%500))
 		return bot.Request{
 			ID: bot.RequestID(fmt.Sprintf("R-%06d", n)), App: 1400000000, State: s,
-			Scope: command.Scope{Group: recall.GroupID(fmt.Sprint("group ", n%500)),
-				Seqs: command.MakeRanges(1, 2, 3)},
-			Covers: command.MakeRanges(1, 2, 3), By: bot.Actor{Person: bot.PersonID(asker.String()), Account: asker,
-				Name: "mina"}, Accounts: []bot.Account{asker}, Place: place(onSlack),
+			Scope:    command.Scope{Group: group, Seqs: command.MakeRanges(1, 2, 3)},
+			Parts:    []bot.Part{{Talk: bot.Talk{Group: group}, Covers: command.MakeRanges(1, 2, 3)}},
+			By:       bot.Actor{Person: bot.PersonID(asker.String()), Account: asker, Name: "mina"},
+			Accounts: []bot.Account{asker}, Place: place(onSlack),
 			Policy: policy, Roster: bot.Roster{}.Hash(), Asked: now, Sealed: now, Deadline: now.Add(time.Hour),
 			Digest: fmt.Sprintf("%064d", n), Needed: 1, Tally: bot.Tally{Total: 3, Send: 3},
 		}
@@ -94,7 +95,7 @@ func BenchmarkDecide(b *testing.B) {
 			return tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueDeadline, At: r.Deadline})
 		})
 		began := time.Now()
-		tx(func(tx bot.Tx) error { return tx.PutNote("k", fmt.Sprint(n)) })
+		tx(func(tx bot.Tx) error { return tx.PutSetting("k", fmt.Sprint(n)) })
 		commits = append(commits, time.Since(began))
 		b.StartTimer()
 		began = time.Now()
@@ -130,7 +131,7 @@ func BenchmarkAuditVerifyLedger(b *testing.B) {
 				_, err := tx.Append(bot.Entry{
 					Process: time.Now(), Actor: "slack:T1:UTHEO", Person: "Theo", Event: "Ev0123456789",
 					What: "approved", Request: "R-7K3M9Q", Digest: fmt.Sprintf("%064d", n),
-					Detail: []byte(`{"have":1,"need":1,"reason_given":false,"state":"approved"}`),
+					Detail: []byte(`{"have":1,"need":1,"right":"group LEADS","state":"approved"}`),
 				})
 				if err != nil {
 					return err
@@ -182,5 +183,17 @@ func (noChat) GroupMsgGetSimple(context.Context, recall.HistoryRequest) (recall.
 }
 
 func (noChat) GetGroupInfo(context.Context, recall.GroupID) (recall.GroupInfo, error) {
+	panic("not called")
+}
+
+func (noChat) GetGroupInfos(context.Context, []recall.GroupID) ([]recall.GroupInfo, error) {
+	panic("not called")
+}
+
+func (noChat) GetAppIDGroupList(context.Context, uint64) (recall.GroupPage, error) {
+	panic("not called")
+}
+
+func (noChat) GetJoinedGroupList(context.Context, recall.UserID) ([]recall.GroupID, int, error) {
 	panic("not called")
 }

@@ -18,6 +18,7 @@ import (
 
 	"recallbot/bot"
 	"recallbot/bot/bottest"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
 	"recallbot/bot/ledger"
 	"recallbot/recall"
@@ -275,6 +276,25 @@ func (d *door) log() []bot.Entry {
 	return log
 }
 
+// named is who acted in each entry of the whole log, by the name that lies beside it.
+func (d *door) named(log []bot.Entry) (names []bot.PersonID) {
+	d.t.Helper()
+	var n bot.ActorNames
+	err := d.ledger.View(d.t.Context(), func(tx bot.Tx) error {
+		for _, e := range log {
+			if err := n.Name(tx, &e); err != nil {
+				return err
+			}
+			names = append(names, e.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return names
+}
+
 // since is the audit log after entry n.
 func (d *door) since(n int64) (log []bot.Entry) {
 	d.t.Helper()
@@ -330,7 +350,16 @@ var ways = []way{
 	{name: "the form with the reason", verdict: bot.Reject, act: func(r bot.Request) intake.Act {
 		return intake.Act{Kind: intake.ActReject, Request: r.ID, Digest: r.Digest, Reason: "no"}
 	}, form: false},
+	{name: "the command stop", verdict: bot.Reject, act: func(r bot.Request) intake.Act {
+		return typed("recalls", "stop "+string(r.ID))
+	}, form: false},
+	{name: "Stop below a list", verdict: bot.Reject, act: func(r bot.Request) intake.Act {
+		return intake.Act{Kind: intake.ActStop, Request: r.ID}
+	}, form: false},
 }
+
+// stops reports whether a way is one of stop: of it no card was pressed.
+func (w way) stops() bool { return strings.Contains(strings.ToLower(w.name), "stop") }
 
 // refused tries every way to decide and holds each to this: the answer is a refusal for the wanted
 // reason, the request is as before, nothing was called, and the audit log got one entry that names
@@ -345,7 +374,13 @@ func (d *door) refused(m bot.Member, at bot.Place, r bot.Request, want string,
 		}
 		expect := want
 		if want == "own" {
-			expect = map[bot.Verdict]string{bot.Approve: "own_request", bot.Reject: "own_reject"}[w.verdict]
+			if w.verdict == bot.Reject { // it takes the request back: TestTakesBack
+				continue
+			}
+			expect = "own_request"
+		}
+		if w.stops() && want == "not_approver" {
+			expect = "may_not_stop"
 		}
 		d.nothing(fmt.Sprintf("%s from %s by %s", w.name, at.Platform, m.Account), m, at, act, expect)
 	}
@@ -413,7 +448,7 @@ func approving(r bot.Request) intake.Act { return ways[0].act(r) }
 func onlyApprovals(w way, _ *intake.Act) bool { return w.verdict == bot.Approve }
 
 func digest(s string) func(way, *intake.Act) bool {
-	return func(_ way, act *intake.Act) bool { act.Digest = s; return true }
+	return func(w way, act *intake.Act) bool { act.Digest = s; return !w.stops() }
 }
 
 // other is the platform that p is not.
@@ -432,6 +467,84 @@ func leadsElsewhere(o *bot.Options) {
 		crowds[p] = c
 	}
 	o.Policy.Crowds = crowds
+}
+
+// TestTakesBack: by every way to reject, the requester's person takes the request back, from any of
+// their accounts, whatever card it is pressed on. It counts as no decision of an approver.
+func TestTakesBack(t *testing.T) {
+	for _, w := range ways {
+		if w.verdict != bot.Reject {
+			continue
+		}
+		for name, from := range map[string]bot.Platform{"mina": onSlack, "mina2": onDiscord} {
+			t.Run(w.name+" by "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					d := newDoor(t, with(family))
+					r := d.sealed("mina", onSlack)
+					act := w.act(r)
+					if act.Digest != "" {
+						act.Digest = "0123456789abcdef" // of a card that shows something else
+					}
+					logged := d.head()
+					a := d.do(member(name, from), place(from), act)
+					after := d.request(r.ID)
+					if a.Kind != intake.Changed || after.State != bot.Withdrawn || len(after.Approvals) > 0 ||
+						after.EndedBy.Account != account(name, from) || after.EndReason != "" {
+						t.Errorf("%s %s: %s by %v", a.Kind, a.Refused, after.State, after.EndedBy)
+					}
+					log := d.since(logged)
+					if len(log) != 1 || log[0].What != "withdrawn" || log[0].Actor != account(name, from).String() {
+						t.Errorf("audited as %+v", log)
+					}
+					// It is over for everybody, and nothing was ever called.
+					d.refused(member("theo", onSlack), place(onSlack), after, "decided_already")
+					d.refused(member("theo", onSlack), place(onSlack), after, "decided_already")
+					d.pass(time.Hour)
+					if n := d.chat.Calls(recalltest.Recall); n != 0 {
+						t.Errorf("%d recalls were called", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestStopAny: without an id stop ends only what its person can end, and only where that is one
+// request.
+func TestStopAny(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t)
+		stop := typed("recalls", "stop")
+		d.nothing("stop of nothing", member("mina", onSlack), place(onSlack), stop, "nothing_to_stop")
+		first := d.sealed("mina", onSlack)
+		d.nothing("stop by another requester", member("nico", onSlack), place(onSlack), stop, "nothing_to_stop")
+		d.nothing("stop by nobody", member("ola", onSlack), place(onSlack), stop, "not_allowed")
+		second := d.asks("nico", onSlack, "3")
+		d.pass(5 * time.Second)
+
+		// Mina may approve what Nico asks, so there are two; Nico has his own alone.
+		a := d.do(member("mina", onSlack), place(onSlack), stop)
+		if a.Kind != intake.Whisper || a.Refused != "" || a.Offer == nil || len(a.Offer.Commands) != 2 {
+			t.Fatalf("%+v, want two to choose from", a)
+		}
+		for _, o := range a.Offer.Commands {
+			if o.Verb != command.VerbStop || o.Request != first.ID && o.Request != second.ID {
+				t.Errorf("a button does %+v", o)
+			}
+		}
+		if a := d.do(member("nico", onSlack), place(onSlack), stop); a.Kind != intake.Changed {
+			t.Errorf("%+v", a)
+		}
+		if s := d.request(second.ID).State; s != bot.Withdrawn {
+			t.Errorf("Nico's is %s", s)
+		}
+		if a := d.do(member("theo", onSlack), place(onSlack), stop); a.Kind != intake.Changed {
+			t.Errorf("%+v", a)
+		}
+		if s := d.request(first.ID).State; s != bot.Rejected {
+			t.Errorf("Mina's is %s", s)
+		}
+	})
 }
 
 // TestDoor tries every attack by every way to decide, on requests asked on either platform.
@@ -644,7 +757,7 @@ func TestDoor(t *testing.T) {
 		{"with the card of an older request for the same messages", func(t *testing.T, p bot.Platform) {
 			d := newDoor(t)
 			old := d.sealed("mina", p)
-			d.decides(member("theo", p), place(p), ways[len(ways)-1].act(old))
+			d.decides(member("theo", p), place(p), ways[4].act(old))
 			r := d.sealed("mina", p)
 			if len(r.Earlier) != 1 || r.Earlier[0].ID != old.ID || r.Earlier[0].State != bot.Rejected ||
 				r.Earlier[0].Reason != "no" || r.Earlier[0].By.Account != account("theo", p) {
@@ -660,8 +773,11 @@ func TestDoor(t *testing.T) {
 			for _, id := range []bot.RequestID{"R-000000", "", "r-1", "R-1' OR 1=1 --",
 				bot.RequestID(strings.Repeat("R", 5000)), "R-\x00\xff", " " + r.ID, r.ID + " "} {
 				want := "no_such_request"
+				if id == "R-000000" { // a button of another copy may carry it
+					want = "other_copy"
+				}
 				d.refused(member("theo", p), place(p), r, want,
-					func(_ way, act *intake.Act) bool { act.Request = id; return true })
+					func(w way, act *intake.Act) bool { act.Request = id; return act.Kind != intake.ActCommand })
 			}
 			for _, kind := range []intake.ActKind{"", "grant", "Approve", "approve ", "run"} {
 				d.nothing(fmt.Sprintf("act %q", kind), member("theo", p), place(p),
@@ -846,13 +962,17 @@ func TestDoorOpens(t *testing.T) {
 }
 
 // TestOutsiderReads tries every way to read, for people who may neither ask nor approve and from
-// places where the bot is not to be used. None learns anything, not even whether a request exists.
+// places where the bot is not to be used. None learns anything of a request that exists. Of an id
+// that this copy of the bot does not know, whoever presses a button that carries it reads that: the
+// policy of the copy that made the button may be another one. What people type tells them nothing.
 func TestOutsiderReads(t *testing.T) {
 	for _, p := range []bot.Platform{onSlack, onDiscord} {
 		t.Run(string(p), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDoor(t, with(family))
+				ended := d.sealed("mina", p)
+				d.do(member("mina", p), place(p), typed("recalls", "withdraw "+string(ended.ID)))
 				r := d.sealed("mina", p)
 				dm, elsewhere, guest := place(p), place(p), member("theo", p)
 				dm.Trouble, elsewhere.Channel, guest.Trouble = bot.TroubleDirectMessage, "C2", bot.TroubleGuest
@@ -889,6 +1009,9 @@ func TestOutsiderReads(t *testing.T) {
 					{"the button under find", func(bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActRecallFind, Search: "none"}
 					}},
+					{"Ask again", func(id bot.RequestID) intake.Act {
+						return intake.Act{Kind: intake.ActAskAgain, Request: id, Digest: short(r)}
+					}},
 					{"a page of what was found", func(bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActTurnFind, Search: "none", Page: 1}
 					}},
@@ -916,25 +1039,37 @@ func TestOutsiderReads(t *testing.T) {
 				reading := d.chat.Calls(recalltest.History)
 				for _, o := range outsiders {
 					for i, read := range reads {
-						for _, id := range []bot.RequestID{r.ID, absent} {
-							want := o.want
-							if i < 4 && want == "not_allowed" {
+						var answers []intake.Answer
+						for _, id := range []bot.RequestID{r.ID, ended.ID, absent} {
+							act, want := read.act(id), o.want
+							if i < 5 && want == "not_allowed" {
 								want = "not_requester"
 							}
-							d.nothing(fmt.Sprintf("%s: %s of %s", o.name, read.name, id), o.m, o.at, read.act(id), want)
-							a := d.do(o.m, o.at, read.act(id))
+							if act.Request == absent {
+								want = "other_copy"
+							}
+							d.nothing(fmt.Sprintf("%s: %s of %s", o.name, read.name, id), o.m, o.at, act, want)
+							a := d.do(o.m, o.at, act)
+							if act.Request != absent {
+								answers = append(answers, a)
+							}
 							said, err := json.Marshal(a)
 							if err != nil {
 								t.Fatal(err)
 							}
 							for _, secret := range []string{"555-0100", "mallory", "Casino", "mina", string(r.ID),
-								r.Digest, "TGS"} {
+								string(ended.ID), r.Digest, "TGS"} {
 								if strings.Contains(string(said), secret) {
 									t.Errorf("%s: %s tells %q: %s", o.name, read.name, secret, said)
 								}
 							}
 							if a.Card != nil || a.Page != nil || a.Form != nil || a.Groups != nil {
 								t.Errorf("%s: %s is answered with more than words: %s", o.name, read.name, said)
+							}
+						}
+						for _, a := range answers[1:] {
+							if diff := cmp.Diff(answers[0], a); diff != "" {
+								t.Errorf("%s: %s tells requests apart:\n%s", o.name, read.name, diff)
 							}
 						}
 					}
@@ -951,7 +1086,7 @@ func TestOutsiderReads(t *testing.T) {
 					t.Errorf("history was read %d times for outsiders", n-reading)
 				}
 				if a := d.do(member("theo", p), place(p), intake.Act{Kind: intake.ActComplete, Command: "recall",
-					Text: "tgs"}); !slices.Equal(a.Groups, []string{testGroup}) {
+					Text: "tgs"}); len(a.Groups) != 1 || a.Groups[0].Group != testGroup {
 					t.Errorf("autocompletion for one who may: %+v", a)
 				}
 			})
@@ -1028,7 +1163,7 @@ func TestOneDoor(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"Decide": {"askOnceMore", "decide"}, "granted": {"decide"}, "Grant": {"granted"},
+		"Decide": {"askOnceMore", "decide", "stopped"}, "granted": {"decided"}, "Grant": {"granted"},
 		"an approval made": {"Decide"}, "approved": {"Decide"},
 		"AddBatches": {"batchRest", "writeBatch"}, "GroupMsgRecall": {"send"},
 	}

@@ -40,25 +40,25 @@ func TestOutageWaited(t *testing.T) {
 		for _, heals := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, heals %v", name, heals), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					h := newHouse(t, nil)
+					h := newHouse(t, func(o *bot.Options) { o.Policy.StartWithin = 4 * time.Minute })
 					h.say(3)
 					h.chat.Inject(test.command, -1, test.fault)
 					id := h.ask("UMINA", testGroup+" 1-4")
-					h.pass(13*time.Minute + 30*time.Second)
+					h.pass(2*time.Minute + 30*time.Second)
 					c, err := h.bot.ShowingNow(t.Context(), id)
 					if err != nil || c.State != bot.Preparing {
-						t.Fatalf("after 13 minutes it is %s: %v", c.State, err)
+						t.Fatalf("after two minutes it is %s: %v", c.State, err)
 					}
 					lacks(t, said(c), "BLIND")
 					if heals {
 						h.chat.ClearFaults()
 						c = h.within(89*time.Second, id, bot.Proposed)
-						holds(t, said(c), "3 of 4 would be recalled", "4   [does not exist: will not be sent]")
+						holds(t, said(c), "Recall 3 messages", "4   [does not exist, left out]")
 						lacks(t, said(c), "BLIND", "cannot be read")
 						return
 					}
 					c = h.within(2*time.Minute, id, bot.Refused)
-					holds(t, said(c), "could not be read within 15m: "+test.words, "nothing was recalled")
+					holds(t, said(c), "could not be read within 4m: "+test.words, "nothing was recalled")
 					if n := h.recallCalls(); n != 0 {
 						t.Errorf("%d calls", n)
 					}
@@ -74,33 +74,53 @@ func TestOutageWaited(t *testing.T) {
 func TestDoubtKeepsSeal(t *testing.T) {
 	const changed = "not sent (changed since it was approved)"
 	edit := func(h *house) { h.chat.Edit(testGroup, "", 2, "good morning") }
-	unread := func(h *house) { h.chat.Inject(recalltest.History, -1, recalltest.BadGateway()) }
+	// The messages are read right before the call, so history fails while the answer is on its way.
+	lost := func(h *house, _ bot.Card) {
+		h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(2*time.Second), recalltest.BadGateway())
+	}
+	unread := func(h *house, with recalltest.Fault) {
+		h.pass(time.Second)
+		if n := h.recallCalls(); n != 1 {
+			h.t.Fatalf("%d calls: this shows nothing", n)
+		}
+		h.chat.Inject(recalltest.History, -1, with)
+		h.pass(2 * time.Second)
+	}
 	for name, test := range map[string]struct {
 		before func(h *house, c bot.Card)
 		after  func(h *house, c bot.Card) // the approval
 		want   string
 	}{
 		"edited after a lost answer": {
-			func(h *house, _ bot.Card) { h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway()); unread(h) },
-			func(h *house, _ bot.Card) { h.pass(time.Second); edit(h); h.chat.ClearFaults() }, changed,
+			lost,
+			func(h *house, _ bot.Card) { unread(h, recalltest.BadGateway()); edit(h); h.chat.ClearFaults() }, changed,
 		},
 		"edited while history was away for five minutes": {
-			func(h *house, _ bot.Card) { h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway()); unread(h) },
-			func(h *house, _ bot.Card) { h.pass(5 * time.Minute); edit(h); h.chat.ClearFaults() }, changed,
+			lost,
+			func(h *house, _ bot.Card) {
+				unread(h, recalltest.BadGateway())
+				h.pass(5 * time.Minute)
+				edit(h)
+				h.chat.ClearFaults()
+			}, changed,
 		},
 		"edited while history refused for five minutes": {
+			lost,
 			func(h *house, _ bot.Card) {
-				h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway())
-				h.chat.Inject(recalltest.History, -1, recalltest.Answer(10010, "no such group"))
-			},
-			func(h *house, _ bot.Card) { h.pass(5 * time.Minute); edit(h); h.chat.ClearFaults() }, changed,
+				unread(h, recalltest.Answer(10010, "no such group"))
+				h.pass(5 * time.Minute)
+				edit(h)
+				h.chat.ClearFaults()
+			}, changed,
 		},
 		"edited while history was said to be kept no more": {
+			lost,
 			func(h *house, _ bot.Card) {
-				h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway())
-				h.chat.Inject(recalltest.History, -1, recalltest.Answer(10044, "no history"))
-			},
-			func(h *house, _ bot.Card) { h.pass(5 * time.Minute); edit(h); h.chat.ClearFaults() }, changed,
+				unread(h, recalltest.Answer(10044, "no history"))
+				h.pass(5 * time.Minute)
+				edit(h)
+				h.chat.ClearFaults()
+			}, changed,
 		},
 		"edited while the process was away for eleven minutes": {
 			func(h *house, _ bot.Card) {
@@ -149,9 +169,9 @@ func TestDoubtKeepsSeal(t *testing.T) {
 			}, changed,
 		},
 		"recalled by somebody else after a lost answer": {
-			func(h *house, _ bot.Card) { h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway()); unread(h) },
+			lost,
 			func(h *house, _ bot.Card) {
-				h.pass(time.Second)
+				unread(h, recalltest.BadGateway())
 				h.chat.RecallElsewhere(testGroup, "", "alice", 2)
 				h.chat.ClearFaults()
 			}, "recalled (answer lost, verified by history)",
@@ -202,9 +222,9 @@ func TestNeverSentUnread(t *testing.T) {
 			"unknown (the answer was lost and it cannot be found out)"},
 		"in doubt, 10044": {true, recalltest.Answer(10044, "no history"),
 			"unknown (the answer was lost and it cannot be found out)"},
-		"read long ago, an outage": {false, recalltest.BadGateway(), "not sent (could not be read again)"},
-		"read long ago, refused":   {false, recalltest.Answer(10007, "no"), "not sent (could not be read again)"},
-		"read long ago, 10044": {false, recalltest.Answer(10044, "no history"),
+		"an outage": {false, recalltest.BadGateway(), "not sent (could not be read again)"},
+		"refused":   {false, recalltest.Answer(10007, "no"), "not sent (could not be read again)"},
+		"10044": {false, recalltest.Answer(10044, "no history"),
 			"not sent (could not be read again)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,12 +235,14 @@ func TestNeverSentUnread(t *testing.T) {
 				calls := 0
 				if test.lost {
 					calls = 1
-					h.chat.Inject(recalltest.Recall, 1, recalltest.BadGateway())
-				} else {
-					h.pass(11 * time.Minute)
+					h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(2*time.Second), recalltest.BadGateway())
+					h.press("UTHEO", intake.ActApprove, c)
+					h.pass(time.Second) // it has been read, and the call is on its way
 				}
 				h.chat.Inject(recalltest.History, -1, test.fault)
-				h.press("UTHEO", intake.ActApprove, c)
+				if !test.lost {
+					h.press("UTHEO", intake.ActApprove, c)
+				}
 				h.within(35*time.Minute, c.ID, bot.Stopped)
 				h.pass(time.Minute)
 				if n := h.recallCalls(); n != calls {
@@ -253,14 +275,14 @@ func TestBlindByNumber(t *testing.T) {
 							h.say(3)
 							h.chat.Inject(recalltest.History, -1, recalltest.Answer(10044, "no history"))
 							c := h.proposed(testGroup + " 1-4")
-							holds(t, said(c), "BLIND: 3 messages could not be read")
+							holds(t, said(c), "BLIND: nobody can see what 3 messages say")
 							if !known { // as an earlier version sealed it while the group could not be read either
 								err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error {
 									r, err := tx.Request(c.ID)
 									if err != nil {
 										return err
 									}
-									r.Group = bot.GroupFacts{}
+									r.Parts[0].Facts = bot.GroupFacts{}
 									return tx.PutRequest(r)
 								})
 								if err != nil {
@@ -309,12 +331,64 @@ func TestLiveSentUnread(t *testing.T) {
 			h.chat.Say(liveGroup, "", "alice", fmt.Sprint("win big ", i))
 		}
 		c := h.proposed(liveGroup + " 1-3")
-		holds(t, said(c), "BLIND: 3 messages could not be read")
+		holds(t, said(c), "Nobody can see what 3 messages say")
 		h.chat.Inject(recalltest.Recall, 1, recalltest.ResetBefore())
 		h.press("UTHEO", intake.ActApprove, c)
 		h.within(time.Minute, c.ID, bot.Done)
 		if n := strings.Count(h.screen.thread(c.ID), ": recalled\n"); n != 3 {
 			t.Errorf("%d are recalled:\n%s", n, h.screen.thread(c.ID))
 		}
+	})
+}
+
+// TestRecalledAfterReading: a message that the service does not find, or cannot recall, is read
+// after the call. It is already recalled where history shows it so, and nothing else; where that
+// cannot be read, the code stands.
+func TestRecalledAfterReading(t *testing.T) {
+	for name, test := range map[string]struct {
+		code  int
+		after func(h *house) // when it was read for the last time, before the call is executed
+		want  string
+	}{
+		"recalled by somebody else, 10030": {10030, func(h *house) {
+			h.chat.RecallElsewhere(testGroup, "", "alice", 2)
+		}, "already recalled"},
+		"recalled by somebody else, 10032": {10032, func(h *house) {
+			h.chat.RecallElsewhere(testGroup, "", "alice", 2)
+		}, "already recalled"},
+		"history cannot be read": {10030, func(h *house) {
+			h.chat.RecallElsewhere(testGroup, "", "alice", 2)
+			h.chat.Inject(recalltest.History, -1, recalltest.BadGateway())
+		}, "not found (10030)"},
+		"deleted": {10030, func(h *house) { h.chat.Delete(testGroup, "", 2) }, "not found (10030)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, nil)
+				h.say(3)
+				c := h.proposed(testGroup + " 1-3")
+				h.chat.Change(func(o *recalltest.Options) {
+					o.AlreadyRecalled, o.Latency = test.code, time.Second
+				})
+				h.press("UTHEO", intake.ActApprove, c)
+				h.pass(1500 * time.Millisecond) // it was read, and the call is on its way
+				if n := h.recallCalls(); n != 1 {
+					t.Fatalf("%d calls are on their way", n)
+				}
+				test.after(h)
+				h.within(5*time.Minute, c.ID, bot.Done)
+				holds(t, h.screen.thread(c.ID), "1: recalled\n", "2: "+test.want+"\n", "3: recalled\n")
+			})
+		})
+	}
+	// The service is wrong about a message that is there.
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.say(2)
+		c := h.proposed(testGroup + " 1-2")
+		h.chat.Inject(recalltest.Recall, 1, recalltest.PerMessage(10032, 2))
+		h.press("UTHEO", intake.ActApprove, c)
+		h.within(5*time.Minute, c.ID, bot.Done)
+		holds(t, h.screen.thread(c.ID), "1: recalled\n", "2: cannot be recalled (10032)\n")
 	})
 }

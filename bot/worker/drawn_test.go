@@ -2,9 +2,11 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,4 +186,39 @@ func (h *house) view(id bot.RequestID) (v bot.View) {
 		h.t.Fatal(err)
 	}
 	return v
+}
+
+// TestApprovedDrawn: an approved request is drawn once it runs. Where nobody can begin it, it is
+// drawn as approved half a second after the approval.
+func TestApprovedDrawn(t *testing.T) {
+	for _, begins := range []bool{true, false} {
+		t.Run(fmt.Sprint("begins ", begins), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift atomic.Int64
+				e := &easel{}
+				h := newHouseWith(t, func(h *house) {
+					h.clock = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+					e.screen, h.surface = h.screen, e
+				}, nil)
+				h.say(2)
+				c := h.proposed(testGroup + " 1 2")
+				h.pass(time.Minute)
+				want, after := bot.Running, time.Duration(0)
+				if !begins {
+					h.passes(&shift)
+					want, after = bot.Approved, 500*time.Millisecond
+				}
+				h.chat.Change(func(o *recalltest.Options) { o.Latency = time.Second })
+				approved := time.Now()
+				h.press("UTHEO", intake.ActApprove, c)
+				h.pass(time.Second)
+				edits := e.since(approved)
+				if len(edits) != 1 || edits[0].card.State != want ||
+					edits[0].at.Sub(approved).Truncate(10*time.Millisecond) != after {
+					t.Errorf("after the approval: %+v", edits)
+				}
+				h.within(2*time.Minute, c.ID, bot.Done)
+			})
+		})
+	}
 }

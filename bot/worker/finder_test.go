@@ -58,7 +58,7 @@ func TestFoundPages(t *testing.T) {
 		}
 		h.pass(5 * time.Second)
 		c := h.screen.card(bot.RequestID(a.Lines[0][0].Text))
-		holds(t, said(c), "Messages 43 of 45 would be recalled: 31,33,35")
+		holds(t, said(c), "Recall 43 messages", "messages 31, 33, 35")
 		if n := strings.Count(first.Page.Notes[0].String(), ","); n != 44 {
 			t.Errorf("%d numbers are named: %s", n+1, first.Page.Notes[0])
 		}
@@ -166,33 +166,36 @@ func TestFoundUnread(t *testing.T) {
 	})
 }
 
-// A search stops after 2,000 messages and says so, whether it found anything or not; what it found
-// can still be recalled, but as a filter it cannot.
+// A search stops after 20,000 messages and says so, whether it found anything or not, with the
+// command for the rest. As a filter it is refused, with a command for what was read and one for the
+// rest; what they ask for overlaps in nothing and misses nothing.
 func TestFindStopsEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
-		h.chat.Say(testGroup, "", "mallory", "the first")
-		h.say(2100)
+		begin := time.Now().Add(-8 * time.Hour)
+		h.chat.Say(testGroup, "", "mallory", "the first", recalltest.At(begin))
+		for i := range 20_100 {
+			h.chat.Say(testGroup, "", "bob", "hello", recalltest.At(begin.Add(time.Duration(i)*time.Second)))
+		}
 		h.chat.Say(testGroup, "", "mallory", "the last")
 		h.pass(time.Second)
+		const cut = "1999-12-31T16:03:22Z"
 		a := h.types("UMINA", "recalls", "find "+testGroup+" from:mallory")
-		holds(t, pageText(a.Page), "1 message found", "2102 mallory the last", "2,000 messages were read",
-			"stopped after 2,000 messages", "before it was complete")
+		holds(t, pageText(a.Page), "1 message found", "20102 mallory the last", "20,000 messages were read",
+			"stopped at message 103 of", "before it was complete", "The rest: /recalls find "+testGroup+
+				" from:mallory until:1999-12-31T16:03:21Z")
 		a = h.types("UMINA", "recalls", "find "+testGroup+" from:nobody")
-		holds(t, fmt.Sprint(a.Lines), "No message of", "stopped after 2,000 messages")
-		calls := 0
-		for _, c := range h.chat.Log() {
-			if c.Command == recalltest.History {
-				calls++
-			}
+		holds(t, fmt.Sprint(a.Lines), "No message of", "before it was complete")
+		if n := h.chat.Calls(recalltest.History); n > 2*1040 {
+			t.Errorf("%d pages were read for two searches", n)
 		}
-		if calls > 2*101 {
-			t.Errorf("%d pages were read for two searches", calls)
-		}
-		if c := h.asks("UMINA", testGroup+" from:mallory"); c.State != bot.Refused {
-			t.Errorf("state %s", c.State)
-		} else {
-			holds(t, said(c), "could not all be read: the reading reached")
+		first, rest := testGroup+" from:mallory since:"+cut, testGroup+" from:mallory until:1999-12-31T16:03:21Z"
+		c := h.within(time.Minute, h.ask("UMINA", testGroup+" from:mallory"), bot.Refused)
+		holds(t, said(c), "1 message matches among the 20,000 messages that were looked at, back to message 103 of",
+			"What was read: /recall "+first+" ", "The rest: /recall "+rest)
+		for command, seq := range map[string]string{first: "20102", rest: "1"} {
+			c := h.within(time.Minute, h.ask("UMINA", command), bot.Proposed)
+			holds(t, said(c), "Recall 1 message ", "messages "+seq+"\n")
 		}
 	})
 }
@@ -239,7 +242,7 @@ func TestListCut(t *testing.T) {
 		}
 		c := h.asks("UMINA", testGroup+" 1")
 		l = h.types("UMINA", "recalls", "list open").Lines
-		if len(l) != 2 || l[0].String() != "1 request, newest first:" || !strings.Contains(l[1].String(),
+		if len(l) != 2 || l[0].String() != "1 open request, newest first:" || !strings.Contains(l[1].String(),
 			string(c.ID)) {
 			t.Errorf("open: %v", l)
 		}

@@ -21,6 +21,9 @@ type holding struct {
 	w    *Worker
 	base time.Time
 	till atomic.Int64 // monotonic nanoseconds since base, after which another process may have it
+
+	first  time.Time // of the app's lease: no recall before it, because of the previous holder's window
+	called time.Time // of the app's lease: when the last answer came
 }
 
 // acquire acquires the named lease. It returns ErrHeld while another process has it.
@@ -34,6 +37,16 @@ func (w *Worker) acquire(ctx context.Context, name string) (*holding, error) {
 	return h, nil
 }
 
+// renew keeps the lease for its whole time from now. It returns ErrFenced if it is another's.
+func (h *holding) renew(ctx context.Context) error {
+	before := time.Since(h.base)
+	err := h.w.Ledger.Renew(ctx, h.Lease, h.w.LeaseTTL)
+	if err == nil {
+		h.till.Store(int64(before + h.w.LeaseTTL))
+	}
+	return err
+}
+
 // left returns for how long the lease may still be relied on. It keeps a margin of a fifth.
 func (h *holding) left() time.Duration {
 	return time.Duration(h.till.Load()) - h.w.LeaseTTL/5 - time.Since(h.base)
@@ -45,13 +58,11 @@ func (h *holding) held() bool { return h.left() > 0 }
 // renewed while it may still be relied on, keep calls lost and returns.
 func (h *holding) keep(ctx context.Context, lost context.CancelCauseFunc) {
 	for history.Sleep(ctx, h.w.LeaseTTL/5) {
-		before := time.Since(h.base)
 		inTime, cancel := context.WithTimeout(ctx, h.left()) // a ledger that does not answer counts as unreachable
-		err := h.w.Ledger.Renew(inTime, h.Lease, h.w.LeaseTTL)
+		err := h.renew(inTime)
 		cancel()
 		switch {
 		case err == nil:
-			h.till.Store(int64(before + h.w.LeaseTTL))
 		case errors.Is(err, bot.ErrEnded):
 			lost(errNotHeld)
 			return

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,7 +37,7 @@ func TestClaimFenced(t *testing.T) {
 		first, next := h.proposed(testGroup+" 1 2"), h.proposed(testGroup+" 3 4")
 		h.chat.Change(func(o *recalltest.Options) { o.Latency = 5 * time.Second })
 		h.press("UTHEO", intake.ActApprove, first)
-		h.pass(100 * time.Millisecond)
+		h.pass(5*time.Second + 100*time.Millisecond) // for the reading before the call
 		if n := h.recallCalls(); n != 1 {
 			t.Fatalf("%d calls: this shows nothing", n)
 		}
@@ -220,9 +221,9 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestRested: a process that has had nothing to do for a while is followed by another that need not
+// TestNoWait: a process that has had nothing to do for a while is followed by another that need not
 // wait for it.
-func TestRested(t *testing.T) {
+func TestNoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
 		h.say(2)
@@ -235,6 +236,51 @@ func TestRested(t *testing.T) {
 		h.pass(200 * time.Millisecond)
 		if n := h.recallCalls(); n != 2 {
 			t.Errorf("%d calls 200ms after the second approval, want 2", n)
+		}
+	})
+}
+
+// taken is a ledger that counts how often the app's lease is acquired.
+type taken struct {
+	bot.Ledger
+	times atomic.Int32
+}
+
+func (l *taken) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bot.Lease, error) {
+	lease, err := l.Ledger.Acquire(ctx, name, holder, ttl)
+	if err == nil && strings.HasPrefix(name, "app/") {
+		l.times.Add(1)
+	}
+	return lease, err
+}
+
+// TestLeaseKept: a process that serves a ledger alone acquires the app's lease at its start and
+// keeps it for all its work, unless the lease passes to another all the same.
+func TestLeaseKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shift atomic.Int64
+		l := &taken{}
+		h := newHouseWith(t, func(h *house) {
+			h.clock = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+		}, func(o *bot.Options) { l.Ledger, o.Ledger = o.Ledger, l })
+		h.say(3)
+		recalled := func(seq int) {
+			t.Helper()
+			c := h.proposed(fmt.Sprint(testGroup, " ", seq))
+			h.press("UTHEO", intake.ActApprove, c)
+			h.within(2*time.Minute, c.ID, bot.Done)
+			h.pass(time.Hour)
+		}
+		recalled(1)
+		recalled(2)
+		if n := l.times.Load(); n != 1 {
+			t.Errorf("the lease was acquired %d times for two requests, want once", n)
+		}
+		h.passes(&shift)
+		h.pass(2 * time.Minute)
+		recalled(3)
+		if n := l.times.Load(); n != 2 {
+			t.Errorf("the lease was acquired %d times, want once more after it was another's", n)
 		}
 	})
 }

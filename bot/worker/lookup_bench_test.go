@@ -51,8 +51,8 @@ func BenchmarkLookups(b *testing.B) {
 			for j := range each {
 				seqs = append(seqs, recall.Seq(2*(j*held+i)+1))
 			}
-			r.State, r.Covers = bot.Proposed, command.MakeRanges(seqs...)
-			r.Scope.Seqs = r.Covers
+			r.State, r.Scope.Seqs = bot.Proposed, command.MakeRanges(seqs...)
+			r.Parts = []bot.Part{{Talk: bot.TalkOf(r.Scope), Covers: r.Scope.Seqs}}
 		})
 		add(4*held, func(i int, r *bot.Request) {
 			r.State, r.Scope.Group = bot.Rejected, recall.GroupID(fmt.Sprint("@TGS#", i%700))

@@ -31,10 +31,11 @@ func TestAmongThousands(t *testing.T) {
 					ID: bot.RequestID(fmt.Sprint("R-MANY-", i)), App: app, State: bot.Proposed, Digest: "d",
 					By:       bot.Actor{Person: bot.PersonID(by.String()), Account: by},
 					Accounts: []bot.Account{by}, Asked: tx.Now().Add(time.Second),
-					Scope: command.Scope{Group: testGroup}, Covers: command.MakeRanges(recall.Seq(1000 + i)),
+					Scope: command.Scope{Group: testGroup}, Parts: []bot.Part{{Talk: bot.Talk{Group: testGroup},
+						Covers: command.MakeRanges(recall.Seq(1000 + i))}},
 				}
 				if i%2 == 1 {
-					r.State, r.Scope.Group = bot.Rejected, "@TGS#OTHER"
+					r.State, r.Scope.Group, r.Parts[0].Group = bot.Rejected, "@TGS#OTHER", "@TGS#OTHER"
 				}
 				if err := tx.AddRequest(r); err != nil {
 					return err
@@ -64,7 +65,7 @@ func TestAmongThousands(t *testing.T) {
 			t.Errorf("the card does not show that 2 was recalled: %+v", c.Samples)
 		}
 		a := h.do("UTHEO", intake.Act{Kind: intake.ActComplete, Command: "recall", Text: "casino"})
-		if !slices.Equal(a.Groups, []string{testGroup}) {
+		if len(a.Groups) != 1 || a.Groups[0].Group != testGroup {
 			t.Errorf("autocompletion: %v", a.Groups)
 		}
 	})

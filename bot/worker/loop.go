@@ -28,6 +28,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { w.work(ctx) })
 	loops.Go(func() { w.keepTime(ctx) })
+	loops.Go(func() { w.list(ctx) })
 	for _, s := range w.surfaces {
 		loops.Go(func() { w.tell(ctx, s) })
 	}
@@ -50,29 +51,40 @@ func (w *Worker) start(ctx context.Context) error {
 		return w.restore(tx, &after)
 	})
 	if err == nil {
-		after.do()
+		after.run()
 	}
 	return err
 }
 
-// work holds the app's lease while there is something to prepare or run.
+// work holds the app's lease while there is something to prepare or run. If no other process may
+// want the lease, work acquires it at once and keeps it: then no work has to wait for it.
 func (w *Worker) work(ctx context.Context) {
 	wakes, cancel := w.Ledger.Subscribe(bot.WakePreparer, bot.WakeRunner)
 	defer cancel()
 	name := fmt.Sprintf("app/%d", w.App)
 	var kept *holding // not released, because no other process may want it
+	idle := false     // kept was left with nothing claimed under it
+	if !w.Ledger.Shared() {
+		if h, err := w.acquireApp(ctx, name); err == nil { // otherwise it is acquired with the first work
+			kept, idle = h, true
+		}
+	}
 	defer func() {
 		if kept != nil {
+			kept.NoWait = kept.windowLeft() <= 0
 			kept.giveUp(ctx)
 		}
 	}()
 	for ctx.Err() == nil {
 		poll := workPoll
 		if w.hasWork(ctx) {
-			h, err := w.acquire(ctx, name)
+			h, err := kept, error(nil)
+			if !idle || h.renew(ctx) != nil {
+				h, err = w.acquireApp(ctx, name)
+			}
 			switch {
 			case err == nil:
-				kept = w.hold(ctx, h, wakes)
+				kept, idle = w.hold(ctx, h, wakes)
 				continue
 			case errors.Is(err, bot.ErrHeld): // its holder may die
 				poll = min(heldPoll, w.LeaseTTL/5)
@@ -82,6 +94,15 @@ func (w *Worker) work(ctx context.Context) {
 		}
 		waitFor(ctx, wakes, poll)
 	}
+}
+
+// acquireApp acquires the app's lease, under which recalls are called.
+func (w *Worker) acquireApp(ctx context.Context, name string) (*holding, error) {
+	h, err := w.acquire(ctx, name)
+	if err == nil && h.Prior != "" && h.Prior != w.Holder {
+		h.first = time.Now().Add(w.Window)
+	}
+	return h, err
 }
 
 func (w *Worker) hasWork(ctx context.Context) bool {
@@ -98,8 +119,9 @@ func (w *Worker) hasWork(ctx context.Context) bool {
 
 // hold prepares and runs requests under one lease until there is nothing to do, the lease is lost,
 // or ctx ends. It releases the lease, or returns it if no other process may want it before this one
-// ends.
-func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (kept *holding) {
+// ends. idle says that nothing is claimed under it: it may then be held again. Otherwise the next
+// holder needs a new epoch, so that it finds what was claimed in doubt.
+func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (kept *holding, idle bool) {
 	w.Leads.Store(true)
 	defer w.Leads.Store(false)
 	runCtx, lost := context.WithCancelCause(ctx)
@@ -110,31 +132,28 @@ func (w *Worker) hold(ctx context.Context, h *holding, wakes <-chan struct{}) (k
 		resolving: map[batchID]*doubtful{}, tookOver: map[bot.RequestID]bool{},
 		proofs: map[bot.RequestID]*proof{}, unread: map[batchID]bool{},
 	}
-	if h.Prior != "" && h.Prior != w.Holder {
-		r.first = time.Now().Add(w.Window)
-	}
 	var keeper sync.WaitGroup
 	keeper.Go(func() { h.keep(runCtx, lost) })
-	r.loop(wakes)
+	idle = r.loop(wakes)
 	lost(nil)
 	keeper.Wait()
 	r.drain()
-	h.Rested = r.untilRested() <= 0
+	h.NoWait = r.windowLeft() <= 0
 	switch {
 	case ctx.Err() != nil: // another process continues at once
 		h.giveUp(ctx, bot.WakePreparer, bot.WakeRunner)
 	case w.Ledger.Shared():
 		h.giveUp(ctx)
 	default:
-		return h
+		return h, idle
 	}
-	return nil
+	return nil, false
 }
 
-// untilRested returns how long it takes until a window has passed since the last call under this
+// windowLeft returns how long it takes until a window has passed since the last call under this
 // lease and under the one before it.
-func (r *runner) untilRested() time.Duration {
-	return max(time.Until(r.first), time.Until(r.called.Add(r.w.Window)))
+func (h *holding) windowLeft() time.Duration {
+	return max(time.Until(h.first), time.Until(h.called.Add(h.w.Window)))
 }
 
 // drain waits for what is still in progress when the loop has ended. It stores no results: the next
@@ -156,8 +175,8 @@ func (r *runner) drain() {
 }
 
 // loop runs in the one goroutine that writes for the lease: it stores answers, claims batches,
-// starts reads, and ends requests.
-func (r *runner) loop(wakes <-chan struct{}) {
+// starts reads, and ends requests. It returns true when it has been idle for long enough.
+func (r *runner) loop(wakes <-chan struct{}) (idle bool) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	flight := r.w.flight()
@@ -173,7 +192,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 			time.Since(lastStore) >= storeEvery) || r.ctx.Err() != nil && r.flying == 0 {
 			if err := r.store(); err != nil {
 				if errors.Is(err, bot.ErrFenced) || errors.Is(err, bot.ErrEnded) {
-					return
+					return false
 				}
 				failed = true
 				r.w.unstored.log(r.w.Log, "cannot store answers; they are kept and stored later", err)
@@ -184,14 +203,14 @@ func (r *runner) loop(wakes <-chan struct{}) {
 		switch {
 		case r.ctx.Err() != nil && r.flying == 0:
 			if len(r.pending) == 0 && r.unsure == nil || !r.held() {
-				return
+				return false
 			}
 		case r.ctx.Err() == nil && r.unsure == nil && len(r.pending) < flight &&
 			(woken || r.hungry && r.flying <= flight-r.w.claimAtOnce()):
 			woken = false
-			idle, err := r.advance()
+			nothing, err := r.advance()
 			if errors.Is(err, bot.ErrFenced) || errors.Is(err, bot.ErrEnded) {
-				return
+				return false
 			}
 			if err != nil {
 				if r.ctx.Err() != nil {
@@ -201,7 +220,7 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				r.w.unclaimed.log(r.w.Log, "cannot claim work", err)
 			}
 			looked = time.Now()
-			if idle && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 &&
+			if nothing && err == nil && r.flying == 0 && len(r.pending) == 0 && len(r.preparing) == 0 &&
 				!r.w.hasWork(r.ctx) {
 				if idleSince.IsZero() {
 					idleSince = looked
@@ -209,8 +228,8 @@ func (r *runner) loop(wakes <-chan struct{}) {
 				// A person often does the next thing soon. If the lease were released before a
 				// window has passed, the next holder would have to wait for it before its first
 				// call.
-				if resting = max(idleFor-time.Since(idleSince), r.untilRested()); resting <= 0 {
-					return
+				if resting = max(idleFor-time.Since(idleSince), r.windowLeft()); resting <= 0 {
+					return true
 				}
 			} else {
 				idleSince = time.Time{}

@@ -3,11 +3,13 @@ package worker
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/ledgertest"
 	"recallbot/recall"
 )
 
@@ -18,15 +20,17 @@ import (
 // rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a
 // replica crashes, comes back with another roster, takes the lease over; and the holder of the
 // lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed,
-// answered, refused as of a paused app, or lost, at once or long after. One of the requests may be
-// set back to a copy of the ledger.
+// answered, refused as of a paused app, or lost, at once or long after. Somebody else may recall
+// the message of one request, and the other request may be set back to a copy of the ledger.
 //
-// What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, and of what a
-// message says isStale and changedSince. The steps of the runner are those of the package comment's
-// last section, one a transaction or a call; TestFaults and the conversations hold the real runner
-// to them. Events delivered twice are left to TestDoor, since here a repeat finds its stored answer
-// and so changes nothing by construction. The quota is a matter of time, and hostile text of
-// drawing: neither has states.
+// What decides is the real code: Decide, Withdraw, Stop, Pass, Begin and Finish, of what a message
+// says isStale and changedSince, and of a message that was not found outcomeAfterCode. The steps of
+// the runner are those of the package comment's last section, one a transaction or a call;
+// TestFaults and the conversations hold the real runner to them, and ledgertest.Trace holds what
+// the tests of chaos, replicas and kills commit to the rules that check follows here. Events that
+// are delivered twice are left to TestDoor, since here a repeat finds its stored answer and so
+// changes nothing by construction. The quota is a matter of time, and hostile text of drawing:
+// neither has states.
 func TestModel(t *testing.T) {
 	const atLeast, deep = 100_000, uint8(10)
 	seen := map[world]bool{}
@@ -111,6 +115,8 @@ type course struct {
 	answer  modelAnswer
 	stray   bool // a call that nobody awaits any more may still be executed
 	gone    bool // the service has recalled the message
+	others  bool // for somebody else
+	missed  bool // the call that was executed found it gone
 	left    bool // a call for it has ever left
 	outcome modelOutcome
 
@@ -139,7 +145,8 @@ const (
 	answerNone modelAnswer = iota
 	answerRecalled
 	answerLost
-	answerRefused // before anything was done, as of a paused app
+	answerRefused  // before anything was done, as of a paused app
+	answerNotFound // the code 10030
 )
 
 const (
@@ -150,16 +157,21 @@ const (
 	outcomeStillThere
 	outcomeUnknown
 	outcomeChanged
+	outcomeAlready
+	outcomeNotFound
 )
 
 func (b modelBatch) String() string {
 	return [...]string{"none", "pending", "sending", "in doubt", "done"}[b]
 }
 
-func (a modelAnswer) String() string { return [...]string{"none", "recalled", "lost"}[a] }
+func (a modelAnswer) String() string {
+	return [...]string{"none", "recalled", "lost", "refused", "not found"}[a]
+}
 
 func (o modelOutcome) String() string {
-	return [...]string{"none", "recalled", "recalled, verified", "not sent", "still there", "unknown", "changed"}[o]
+	return [...]string{"none", "recalled", "recalled, verified", "not sent", "still there", "unknown", "changed",
+		"already recalled", "not found"}[o]
 }
 
 func (v modelVersion) String() string {
@@ -195,6 +207,7 @@ func (q course) String() string {
 	}{
 		{q.doubted, "was in doubt"}, {q.unsent, "claimed, not called yet"}, {q.flying, "a call is on its way"},
 		{q.reached, "executed"}, {q.stray, "a stray call"}, {q.gone, "the message is gone"},
+		{q.others, "recalled by somebody else"}, {q.missed, "found gone"},
 		{q.left, "a call has left"}, {q.seen, "read otherwise than sealed"},
 	} {
 		if fact.so {
@@ -293,7 +306,7 @@ func (w world) request(i int) bot.Request {
 
 // modelSealed is what the seal says of every message.
 var modelSealed = bot.Message{Seq: 1, Status: bot.SealNormal, Sender: "alice", Sent: noon,
-	HMAC: bot.ContentHMAC(nil, modelMessage("win big")), Read: noon}
+	HMAC: bot.ContentHMAC(nil, modelMessage("win big"), bot.FormNow), Form: bot.FormNow, Read: noon}
 
 func modelMessage(says string) recall.Message {
 	return recall.Message{Seq: 1, From: "alice", Time: noon, RawBody: []byte(says)}
@@ -302,7 +315,7 @@ func modelMessage(says string) recall.Message {
 // modelCompared is what the real code makes of a message that says this now.
 func modelCompared(says string) bot.Outcome {
 	found := map[recall.Seq]recall.Message{1: modelMessage(says)}
-	return changedSince(bot.Request{}, modelSealed, found, 1, nil, noon)
+	return changedSince(job{request: bot.Request{Parts: make([]bot.Part, 1)}}, modelSealed, found, 1, nil, noon)
 }
 
 // compare is what the real code makes of the message of q.
@@ -311,6 +324,24 @@ func (m *model) compare(q course) bot.Outcome {
 		return m.compared[0]
 	}
 	return m.compared[1]
+}
+
+// modelAfterCode is what the real code makes of the code 10030 for a message, by whether its batch
+// was in doubt and whether history shows it as recalled.
+func modelAfterCode(doubted, recalled bool) modelOutcome {
+	is := modelMessage("win big")
+	if recalled {
+		is.Status = recall.StatusRecalled
+	}
+	o := outcomeAfterCode(bot.OutcomeOfCode(recall.CodeNoMessage, "", noon), doubted,
+		map[recall.Seq]recall.Message{1: is}, 1, noon)
+	switch {
+	case o.Class == bot.ClassAlready:
+		return outcomeAlready
+	case o.Class == bot.ClassRecalled && o.Why == bot.WhyVerified:
+		return outcomeVerified
+	}
+	return outcomeNotFound
 }
 
 // put is w with request i as the real code left it.
@@ -349,7 +380,7 @@ type step struct {
 type model struct {
 	t        *testing.T
 	from     world
-	outcomes [outcomeChanged + 1]bool
+	outcomes [outcomeNotFound + 1]bool
 	known    map[question]answers
 	compared [2]bot.Outcome // what the real code makes of a message that says what was sealed, and of one that does not
 }
@@ -466,7 +497,7 @@ func (w world) forgotten() world {
 		if q.flying {
 			q.stray = q.stray || !q.reached
 		}
-		q.flying, q.reached, q.answer, q.unsent = false, false, answerNone, false
+		q.flying, q.reached, q.missed, q.answer, q.unsent = false, false, false, answerNone, false
 	}
 	return w
 }
@@ -546,8 +577,10 @@ func (m *model) work(i int, yield func(step, world)) {
 			switch {
 			case !stale:
 				call("call")
-			case q.gone:
+			case q.gone && q.doubted:
 				settles("read before the call: recalled", outcomeVerified)
+			case q.gone:
+				settles("read before the call: recalled by others", outcomeAlready)
 			case m.compare(q).Settled():
 				settles("read before the call: changed", outcomeChanged)
 			default:
@@ -557,6 +590,14 @@ func (m *model) work(i int, yield func(step, world)) {
 			does("put back", func(_ *world, q *course) { q.unsent, q.batch = false, batchPending })
 		case q.answer == answerRecalled:
 			settles("store the answer", outcomeRecalled)
+		case q.answer == answerNotFound:
+			settles("read after the code", modelAfterCode(q.doubted, q.gone))
+			if q.doubted {
+				does("store a doubt that cannot be read",
+					func(_ *world, q *course) { q.answer, q.batch = answerNone, batchDoubt })
+			} else {
+				settles("store the code, which cannot be read after", outcomeNotFound)
+			}
 		case q.answer == answerRefused:
 			does("put back what was refused", func(_ *world, q *course) {
 				q.answer, q.batch = answerNone, batchPending
@@ -615,16 +656,28 @@ func (m *model) world(i int, yield func(step, world)) {
 			stray: was.stray, gone: was.gone, left: was.left, version: was.version, restored: 1 + m.from.phase}
 		yield(step{"restored", i, -1, 0}, to)
 	}
+	if state := modelStates[q.state]; i == 0 && !q.gone && (state == bot.Approved || state == bot.Running) {
+		does("recalled by somebody else", func(q *course) { q.gone, q.others = true, true })
+	}
 	if q.flying {
 		if q.reached {
-			does("answered", func(q *course) { q.flying, q.reached, q.answer = false, false, answerRecalled })
+			answered := func(with modelAnswer) func(q *course) {
+				return func(q *course) { q.flying, q.reached, q.missed, q.answer = false, false, false, with }
+			}
+			does("answered", answered(answerRecalled)) // the service may say so of what was gone, too
+			if q.missed {
+				does("answered: not found", answered(answerNotFound))
+			}
 		} else {
-			does("executed", func(q *course) { q.reached, q.gone = true, true })
+			does("executed", func(q *course) { q.reached, q.missed, q.gone = true, q.gone, true })
 			does("lost on the way", func(q *course) { q.flying, q.answer = false, answerLost })
 			does("refused", func(q *course) { q.flying, q.answer = false, answerRefused })
 		}
 		does("no answer",
-			func(q *course) { q.stray = !q.reached; q.flying, q.reached, q.answer = false, false, answerLost })
+			func(q *course) {
+				q.stray = !q.reached
+				q.flying, q.reached, q.missed, q.answer = false, false, false, answerLost
+			})
 	}
 	if q.stray {
 		does("executed late", func(q *course) { q.stray, q.gone = false, true })
@@ -695,6 +748,14 @@ func (m *model) check(s step, before, w world) {
 			if !q.gone {
 				fail("it is told as recalled and is still there", i)
 			}
+		case outcomeAlready:
+			if !q.others {
+				fail("it is told as recalled by others, and nobody but the bot did", i)
+			}
+		case outcomeNotFound:
+			if !q.gone {
+				fail("it is told as not found and is still there", i)
+			}
 		case outcomeNotSent:
 			if q.left {
 				fail("it is told as not sent and a call for it left", i)
@@ -723,17 +784,45 @@ func (m *model) check(s step, before, w world) {
 		if was.outcome != outcomeNone && q.outcome != was.outcome {
 			fail("an outcome changed", i)
 		}
-		if was.state != q.state && !possible[stateBefore][state] {
+		if was.state != q.state && !slices.Contains(ledgertest.States[stateBefore], state) {
 			fail(fmt.Sprintf("%s became %s", stateBefore, state), i)
+		}
+
+		// The rules to which the tests of everything hold what is committed.
+		if was.batch != q.batch || was.doubted != q.doubted {
+			if wrong := ledgertest.CheckBatch(was.inLedger(), q.inLedger(), state, modelEpoch, false); wrong != "" {
+				fail(wrong, i)
+			}
+		}
+		if was.outcome == outcomeNone && q.outcome != outcomeNone {
+			if wrong := ledgertest.CheckOutcome(modelOutcomes[q.outcome], was.inLedger(), modelEpoch); wrong != "" {
+				fail(wrong, i)
+			}
 		}
 	}
 }
 
-// possible is the drawing in the package comment, but for what takes a while to end: that a request
-// has many messages, TestChaosEnds tries.
-var possible = map[bot.State]map[bot.State]bool{
-	bot.Proposed: {bot.Approved: true, bot.Rejected: true, bot.Withdrawn: true, bot.Expired: true},
-	bot.Approved: {bot.Running: true, bot.Stopped: true, bot.NotStarted: true, bot.Stopping: true},
-	bot.Running:  {bot.Done: true, bot.Stopping: true},
-	bot.Stopping: {bot.Stopped: true},
+// modelEpoch is the epoch of whoever holds the lease now.
+const modelEpoch = 2
+
+// inLedger is the batch of q as the ledger has it.
+func (q course) inLedger() bot.Batch {
+	is := bot.Batch{Doubted: q.doubted, Epoch: modelEpoch - 1, State: [...]bot.BatchState{"", bot.BatchPending,
+		bot.BatchSending, bot.BatchDoubt, bot.BatchDone}[q.batch]}
+	if q.unsent || q.flying || q.answer != answerNone { // the holder knows of it
+		is.Epoch = modelEpoch
+	}
+	return is
+}
+
+// modelOutcomes are the outcomes as the ledger has them.
+var modelOutcomes = [...]bot.Outcome{
+	outcomeRecalled:   {Class: bot.ClassRecalled, Confirmed: bot.ByAnswer},
+	outcomeVerified:   {Class: bot.ClassRecalled, Why: bot.WhyVerified, Confirmed: bot.ByHistory},
+	outcomeNotSent:    {Class: bot.ClassNotSent, Why: bot.WhyStopped},
+	outcomeStillThere: {Class: bot.ClassUnknown, Why: bot.WhyStillThere},
+	outcomeUnknown:    {Class: bot.ClassUnknown, Why: bot.WhyNoAnswer},
+	outcomeChanged:    {Class: bot.ClassNotSent, Why: bot.WhyChanged},
+	outcomeAlready:    {Class: bot.ClassAlready},
+	outcomeNotFound:   {Class: bot.ClassNotFound},
 }

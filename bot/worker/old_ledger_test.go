@@ -186,7 +186,7 @@ func (h *oldHouse) view(fn func(tx bot.Tx) error) {
 // verified checks the audit log, down from the receipt that was told before the process was killed.
 func (h *oldHouse) verified() {
 	h.t.Helper()
-	if _, _, err := bot.VerifyAudit(h.t.Context(), h.ledger, h.stored("done").AuditHead); err != nil {
+	if _, err := bot.VerifyAudit(h.t.Context(), h.ledger, h.stored("done").AuditHead); err != nil {
 		h.t.Error(err)
 	}
 }
@@ -238,7 +238,7 @@ func (h *oldHouse) readsBack() {
 			if err != nil {
 				return err
 			}
-			if d := bot.Digest(r.App, r.Scope.Group, r.Scope.Topic, all); d != r.Digest {
+			if d := bot.Digest(r.App, r.Parts, all); d != r.Digest {
 				t.Errorf("%s: the digest of its messages is %s, sealed was %s", want.Name, d, r.Digest)
 			}
 			if roster, err := tx.Roster(r.Roster); err != nil || len(roster.People) == 0 {
@@ -252,7 +252,7 @@ func (h *oldHouse) readsBack() {
 		if gone, err := tx.Removals(app, testGroup, "", []recall.Seq{5}, time.Time{}); err != nil || len(gone) != 1 {
 			t.Errorf("callbacks told of %v, want message 5: %v", gone, err)
 		}
-		if value, err := tx.Note("commands"); err != nil || value != "hash" {
+		if value, err := tx.Setting("commands"); err != nil || value != "hash" {
 			t.Errorf("an adapter had remembered %q, want hash: %v", value, err)
 		}
 		if p, err := tx.Paused(app); err != nil || p == nil || p.Code != 70009 {
@@ -283,7 +283,7 @@ func oldLedger(t *testing.T, restored bool) {
 	}
 	h.readsBack()
 	if !restored { // the file stands where no ledger stood, so it is taken for a copy
-		err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutNote(bot.NoteCopy, "") })
+		err := h.ledger.Tx(t.Context(), func(tx bot.Tx) error { return tx.PutSetting(bot.SettingCopy, "") })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,7 +369,7 @@ func oldLedger(t *testing.T, restored bool) {
 		"preparing by filter":             {bot.Done, recalled(2)},
 		"preparing, not read":             {bot.Rejected, left(1)},
 	}
-	receipts := map[int]string{}
+	receipts := map[string]string{}
 	for _, r := range h.world.Requests {
 		want, ok := ends[r.Name]
 		if !ok {
@@ -399,10 +399,10 @@ func oldLedger(t *testing.T, restored bool) {
 			}
 		}
 		if now.State.HasReceipt() {
-			if other := receipts[now.Receipt]; other != "" || now.Receipt == 0 {
-				t.Errorf("%s: receipt %d, which is that of %q", r.Name, now.Receipt, other)
+			if other := receipts[now.ReceiptNumber()]; other != "" || now.Receipt == 0 {
+				t.Errorf("%s: receipt %s, which is that of %q", r.Name, now.ReceiptNumber(), other)
 			}
-			receipts[now.Receipt] = r.Name
+			receipts[now.ReceiptNumber()] = r.Name
 		}
 		if r.Receipt > 0 && now.Receipt != r.Receipt {
 			t.Errorf("%s: receipt %d was told before, now it is %d", r.Name, r.Receipt, now.Receipt)
@@ -480,7 +480,7 @@ func (h *oldHouse) onlyApproved() {
 			}
 			if !slices.ContainsFunc(granted, func(r bot.Request) bool {
 				return string(r.Scope.Group) == c.Group && string(r.Scope.Topic) == c.Topic &&
-					r.Covers.Contains(recall.Seq(seq)) && !r.Granted.After(c.At)
+					r.Only().Covers.Contains(recall.Seq(seq)) && !r.Granted.After(c.At)
 			}) {
 				t.Errorf("%s %d is sent, and nobody had approved that", c.Group, seq)
 			}

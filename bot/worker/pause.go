@@ -22,7 +22,7 @@ func (w *Worker) pauseApp(ctx context.Context, l bot.Lease, e *recall.Error) err
 		return w.pause(tx, e, &after)
 	})
 	if err == nil {
-		after.do()
+		after.run()
 	}
 	return err
 }
@@ -48,7 +48,7 @@ func (w *Worker) pause(tx bot.Tx, e *recall.Error, after *later) error {
 	if err := tx.Pause(w.App, p); err != nil {
 		return err
 	}
-	return w.showOpen(tx)
+	return w.redrawOpen(tx)
 }
 
 // unpause ends the app's pause, if there is one.
@@ -64,17 +64,17 @@ func (w *Worker) unpause(tx bot.Tx, after *later) error {
 	if err := w.Audit(tx, "resumed", "", "", nil); err != nil {
 		return err
 	}
-	return w.showOpen(tx)
+	return w.redrawOpen(tx)
 }
 
-// showOpen has the teller render every open request again.
-func (w *Worker) showOpen(tx bot.Tx) error {
+// redrawOpen has the teller render every open request again.
+func (w *Worker) redrawOpen(tx bot.Tx) error {
 	open, err := tx.Requests(bot.Query{App: w.App, States: bot.OpenStates(), Limit: 1000})
 	if err != nil {
 		return err
 	}
 	for _, r := range open {
-		if err := w.Show(tx, r.ID); err != nil {
+		if err := w.Redraw(tx, r.ID); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,7 @@ func (r *runner) advance() (idle bool, err error) {
 	if err != nil {
 		r.more, r.hungry = false, false
 		r.doubts(err, func() { // claimed batches would be sent much later: they are put back
-			p.after.do()
+			p.after.run()
 			for _, j := range p.jobs {
 				retried := fate{request: j.request.ID, batch: j.batch, retry: j.batch.Seqs}
 				r.pending = append(r.pending, &called{fate: retried})
@@ -67,7 +67,7 @@ func (r *runner) advance() (idle bool, err error) {
 		return false, err
 	}
 	r.more, r.hungry = p.more, p.hungry
-	p.after.do()
+	p.after.run()
 	for _, id := range p.stopping {
 		r.stopping.Store(id, true)
 	}
@@ -78,7 +78,7 @@ func (r *runner) advance() (idle bool, err error) {
 		r.preparing[id]()
 	}
 	for _, req := range p.prepare {
-		r.prepare(req)
+		r.startPreparing(req)
 	}
 	for _, j := range p.jobs {
 		r.flying++
@@ -107,12 +107,12 @@ func (looking) Want(bot.RequestID) error                        { return errWrit
 func (looking) AddBatches(_ bot.RequestID, b []bot.Batch) error { return ifAny(len(b)) }
 func (looking) PutBatches(_ bot.RequestID, b []bot.Batch) error { return ifAny(len(b)) }
 
-func (looking) PutOutcomes(_ bot.RequestID, o map[recall.Seq]bot.Outcome) (int, error) {
+func (looking) PutOutcomes(_ bot.RequestID, o map[bot.MessageID]bot.Outcome) (int, error) {
 	return 0, ifAny(len(o))
 }
 
-func (looking) Confirm(_ bot.RequestID, seqs []recall.Seq, _ bot.Confirmation) (int, error) {
-	return 0, ifAny(len(seqs))
+func (looking) Confirm(_ bot.RequestID, m []bot.MessageID, _ bot.Confirmation) (int, error) {
+	return 0, ifAny(len(m))
 }
 
 func ifAny(n int) error {
@@ -185,7 +185,7 @@ func (r *runner) goOn(tx bot.Tx, req bot.Request, p *plan) (sends bool, err erro
 	if req.Confirming() {
 		return false, r.confirm(tx, req.ID, p)
 	}
-	if req.State == bot.Stopping || req.Condemned != nil {
+	if req.State == bot.Stopping || req.Condemned() {
 		if req.State == bot.Stopping {
 			p.stopping = append(p.stopping, req.ID)
 		}
@@ -234,10 +234,10 @@ func (r *runner) confirm(tx bot.Tx, id bot.RequestID, p *plan) error {
 
 // isFlood reports whether a request asks for so many messages that only one such request is
 // prepared at a time: a record of each message is held in memory until it is sealed.
-func isFlood(req bot.Request) bool { return req.Covers.Count() > 10_000 }
+func isFlood(req bot.Request) bool { return req.Count() > 10_000 }
 
-// prepare starts to read the messages of a request.
-func (r *runner) prepare(req bot.Request) {
+// startPreparing starts to read the messages of a request.
+func (r *runner) startPreparing(req bot.Request) {
 	if isFlood(req) {
 		r.flood = req.ID
 	}
@@ -250,30 +250,4 @@ func (r *runner) prepare(req bot.Request) {
 		}
 		r.results <- ended{req.ID}
 	})
-}
-
-// takeOver puts in doubt the batches that earlier holders claimed: their calls may have been
-// executed.
-func (r *runner) takeOver(tx bot.Tx, req bot.Request) error {
-	sending, err := tx.Batches(req.ID, 1<<20, bot.BatchSending)
-	if err != nil {
-		return err
-	}
-	sending = slices.DeleteFunc(sending, func(bt bot.Batch) bool { return bt.Epoch >= r.Lease.Epoch })
-	if len(sending) == 0 {
-		return nil
-	}
-	putInDoubt(sending)
-	if err := r.w.Audit(tx, "in doubt after a takeover", req.ID, req.Digest,
-		map[string]any{"batches": len(sending)}); err != nil {
-		return err
-	}
-	if err := tx.PutBatches(req.ID, sending); err != nil {
-		return err
-	}
-	var seqs []recall.Seq
-	for _, bt := range sending {
-		seqs = append(seqs, bt.Seqs...)
-	}
-	return r.applyHeard(tx, req.ID, seqs)
 }

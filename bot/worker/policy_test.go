@@ -295,9 +295,10 @@ func TestOthersRequests(t *testing.T) {
 					t.Errorf("the requester's other account stops: %s %s", a.Kind, a.Refused)
 				}
 				log := d.log()
+				names := d.named(log)
 				if e := log[len(log)-2]; e.What != "stopped" || e.Actor != account("mina2", other(p)).String() ||
-					e.Person != "Mina" {
-					t.Errorf("audited as %s by %s, %s", e.What, e.Actor, e.Person)
+					e.Person != "" || names[len(log)-2] != "Mina" {
+					t.Errorf("audited as %s by %s, %s", e.What, e.Actor, names[len(log)-2])
 				}
 			})
 		})
@@ -406,11 +407,11 @@ func TestProtectedSenders(t *testing.T) {
 		r = d.request(r.ID)
 		c := d.screen.card(r.ID)
 		said := ""
-		for _, l := range c.Warnings {
+		for _, l := range c.Unusual {
 			said += l.String() + "\n"
 		}
-		if r.Tally.Send != 12 || !strings.Contains(said, "8 messages are by protected senders") ||
-			!strings.Contains(said, "2,5,7,10,12,15,17,20") && !strings.Contains(said, "2 5 7 10 12 15 17 20") {
+		if r.Tally.Send != 12 || !strings.Contains(said, "Left out, by protected senders: ") ||
+			!strings.Contains(said, "2, 5, 7, 10, 12, 15, 17, 20") {
 			t.Errorf("%d would be sent; the card says %q", r.Tally.Send, said)
 		}
 		d.decides(member("theo", onSlack), place(onSlack), ways[0].act(r))
@@ -450,11 +451,12 @@ func TestEarlier(t *testing.T) {
 			t.Fatalf("earlier: %v", ids)
 		}
 		said := ""
-		for _, l := range d.screen.card(r.ID).Earlier {
+		for _, l := range d.screen.card(r.ID).Small {
 			said += l.String() + "\n"
 		}
-		for _, want := range []string{string(rejected.ID) + " rejected (theo (UTHEO)", "this is satire",
-			string(withdrawn.ID) + " withdrawn (nico (UNICO)"} {
+		for _, want := range []string{string(rejected.ID) + " had some of these, rejected",
+			"before by theo: this is satire",
+			string(withdrawn.ID) + " had some of these, withdrawn", "before by nico"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("the card lacks %q:\n%s", want, said)
 			}
@@ -483,9 +485,14 @@ func TestEarlierNotHidden(t *testing.T) {
 		if want := append(withdrawn[:4:4], rejected.ID); !slices.Equal(ids, want) {
 			t.Errorf("earlier: %v, want %v", ids, want)
 		}
-		lines := d.screen.card(r.ID).Earlier
-		if last := lines[len(lines)-1].String(); len(lines) != 6 || last != "and 3 more" {
-			t.Errorf("%d lines, the last says %q", len(lines), last)
+		var lines []string
+		for _, l := range d.screen.card(r.ID).Small {
+			if strings.Contains(l.String(), "had some of these") {
+				lines = append(lines, l.String())
+			}
+		}
+		if len(lines) != 6 || lines[5] != "and 3 more had some of these" {
+			t.Errorf("earlier requests: %q", lines)
 		}
 	})
 }
@@ -617,15 +624,15 @@ func TestWhoami(t *testing.T) {
 			says, lacks []string
 		}{
 			{"one who may all", member("mina", onSlack), []string{
-				"You are Mina", "slack:T1:UMINA", "slack:*:UMINA2", "discord:discord:1,", "discord:discord:11",
+				"You are Mina", "slack:T1:UMINA", "discord:1,", "slack:UMINA2", "discord:11",
 				"groups that count here you are in: LEADS", "You may ask",
 				"You may approve and reject what others ask, never what you asked yourself", "You may find", "@TGS#*",
 			}, []string{"may not"}},
 			{"one who may approve", odd, []string{"You are Theo",
 				"You may not ask for a recall: neither you nor a group of yours is named", "You may approve",
 				"You may find"}, []string{"UNRELATED"}},
-			{"one who may ask", member("nico", onDiscord), []string{"You are Nico", "discord:discord:4",
-				"slack:*:UNICO", "You may ask",
+			{"one who may ask", member("nico", onDiscord), []string{"You are Nico", "discord:4",
+				"slack:UNICO", "You may ask",
 				"You may not approve or reject: neither you nor a group of yours is named"}, []string{"in: "}},
 			{"one whom the roster does not know", member("ola", onSlack),
 				[]string{"The roster does not know your account"}, []string{"You may ask", "You may approve", "@TGS"}},
@@ -653,7 +660,7 @@ func TestWhoami(t *testing.T) {
 }
 
 // TestReminderAndExpiry lets time pass over a request that nobody decides: one reminder with the
-// mention, loud; then the end, with no button left.
+// mention, loud; then the end, with no button left that decides.
 func TestReminderAndExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t,
@@ -691,10 +698,8 @@ func TestReminderAndExpiry(t *testing.T) {
 		if got.State != bot.Expired || !got.Ended.Equal(r.Deadline) || !got.EndedBy.Zero() {
 			t.Errorf("%s at %s by %+v", got.State, got.Ended, got.EndedBy)
 		}
-		for _, b := range c.Buttons {
-			if b.Kind != bot.ButtonShowAll {
-				t.Errorf("an expired card has the button %s", b.Kind)
-			}
+		if len(c.Buttons) != 2 || c.Buttons[0].Kind != bot.ButtonAskAgain || c.Buttons[1].Kind != bot.ButtonShowAll {
+			t.Errorf("an expired card has the buttons %+v", c.Buttons)
 		}
 		if n := reminders(); len(n) != 1 {
 			t.Errorf("reminders at the end: %+v", n)

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"recallbot/bot"
@@ -15,7 +17,6 @@ import (
 )
 
 const (
-	pageTries      = 3   // tries of one page before all reading fails; a large request has thousands of pages
 	maxEarlier     = 5   // earlier requests that a card names
 	earlierScanned = 500 // requests with some of the same messages that are counted, and as many rejected ones
 )
@@ -25,6 +26,12 @@ const (
 // messages cannot be read; the timer ends the request if that takes longer than StartWithin.
 func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) error {
 	pause := history.ReadRetry
+	var telling *report
+	defer func() {
+		if telling != nil {
+			telling.end(ctx, false)
+		}
+	}()
 	for {
 		var r bot.Request
 		var now time.Time
@@ -36,23 +43,23 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 		if err != nil || r.State != bot.Preparing {
 			return err
 		}
+		if telling == nil {
+			telling = w.report(ctx, r)
+		}
 		purpose := recall.ForNumbers
 		if !r.Scope.Filter.IsZero() {
 			purpose = recall.ForFilter
 		}
-		rd := w.Reader(r.Scope, "seal", purpose, r.By.Person)
+		rd := w.Reader(r.Scope, "seal", purpose, r.By.Person).On(r.Place.Platform)
 		rd.Tries, rd.Ledger = pageTries, now
-		rd.Store = func(ctx context.Context, all []bot.Trace) error {
-			return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
-				if err := tx.Fence(l); err != nil {
-					return err
-				}
-				return w.AuditTraces(tx, id, all)
-			})
-		}
+		rd.Store = w.recorder(l, id)
+		telling.reader.Store(rd)
 		stored := &sealing{b: w, lease: l, id: id}
 		long := false
 		rd.Long = func(ctx context.Context) error {
+			if long { // another group of a sweep
+				return nil
+			}
 			select {
 			case w.filters <- struct{}{}:
 				long = true
@@ -61,14 +68,21 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 				return ctx.Err()
 			}
 		}
-		p, err := w.readForSeal(ctx, rd, r, stored)
+		var p prepared
+		if r.Scope.Sweeps() {
+			p, err = w.sweepForSeal(ctx, rd, r, stored, telling)
+		} else {
+			p, err = w.readForSeal(ctx, rd, r, stored)
+		}
 		if long {
 			<-w.filters
 		}
 		var no *bot.Refusal
 		if err == nil && !stored.over && stored.err == nil {
 			if no, err = stored.seal(ctx, p, rd.Traces); no == nil && err == nil && !stored.over {
-				return nil
+				telling.end(ctx, true)
+				telling = nil
+				return w.seekReplies(ctx, l, p)
 			}
 		}
 		if untold := rd.StoreTraces(ctx); untold != nil { // what was read may be used only if it is audited
@@ -96,19 +110,22 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 			}
 			pause = probeEvery
 		}
-		if err := w.waitToRead(ctx, l, id, whatFailed(err)); err != nil {
+		why := history.WhatFailed(err)
+		telling.waiting.Store(&why)
+		if err := w.waitToRead(ctx, l, id, why); err != nil {
 			return err
 		}
 		w.Log.Warn("reading for a request failed; it will be tried again", "request", id, "in", pause, "err", err)
 		if !history.Sleep(ctx, pause) {
 			return ctx.Err()
 		}
+		telling.waiting.Store(nil)
 		pause = min(pause*2, history.ReadRetryMost)
 	}
 }
 
-// waitToRead stores why the messages of a request cannot be read now. The card shows it, and so
-// does the refusal if it lasts.
+// waitToRead stores why the messages of a request cannot be read now. The refusal says it if it
+// lasts, and who has the request shown reads it.
 func (w *Worker) waitToRead(ctx context.Context, l bot.Lease, id bot.RequestID, why bot.Line) error {
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		if err := tx.Fence(l); err != nil {
@@ -119,21 +136,8 @@ func (w *Worker) waitToRead(ctx context.Context, l bot.Lease, id bot.RequestID, 
 			return err
 		}
 		r.Waiting = why
-		if err := tx.PutRequest(r); err != nil {
-			return err
-		}
-		return w.Show(tx, id)
+		return tx.PutRequest(r)
 	})
-}
-
-// whatFailed returns a line that says why something could not be read. It never repeats an error of
-// the program.
-func whatFailed(err error) bot.Line {
-	if _, api := history.JudgeRead(err); api != nil {
-		return bot.Say("failed.code", "words", bot.Quote(bot.Cut(bot.ApiWords(api.Code, api.Info), 200)), "code",
-			bot.CodeWords(api.Code))
-	}
-	return bot.Say("failed.no_answer")
 }
 
 func refusedByAPI(r bot.Request, api *recall.Error) *bot.Refusal {
@@ -156,8 +160,14 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 	if err != nil {
 		return prepared{}, err
 	}
-	r.Group = bot.GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
-	r.Group.NextSeq = history.NextSeq(info, r.Scope)
+	if r.Scope.Name != "" && command.AsRead(info.Name) != command.AsRead(r.Scope.Name) {
+		return prepared{}, bot.NewRefusal("renamed", "name", bot.Quote(bot.Cut(r.Scope.Name, 40)), "group",
+			bot.Code(string(r.Scope.Group)))
+	}
+	part := r.Only()
+	part.Facts = bot.GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
+	part.Facts.NextSeq = history.NextSeq(info, r.Scope)
+	r.Parts = []bot.Part{part}
 	p := prepared{request: r, key: make([]byte, 32)}
 	rand.Read(p.key)
 	keep := func(at *bot.Message, m bot.Message) error {
@@ -167,32 +177,37 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 		return err
 	}
 
-	hasHistory := r.Group.Type == "" || r.Group.Type.HasHistory()
+	hasHistory := !part.KeepsNone()
 	var read []bot.Message                 // as sealed, one for each seq in order; no status where it was not found
 	var arrived map[recall.Seq]bot.Arrival // what callbacks told of a group without history
 	if !r.Scope.Filter.IsZero() {
-		var matches map[recall.Seq]bot.Message
-		rd.Keep = func(m recall.Message) bot.Message { return w.sealed(m, p.key, r.Policy, rd.Ledger) }
-		if matches, arrived, err = w.filtered(ctx, rd, &p.request, hasHistory); err != nil {
+		var matches []bot.Message
+		found := func(m recall.Message, of recall.PartOf) error {
+			if len(matches) == r.Policy.MaxMessages { // this will be refused
+				return nil
+			}
+			sealed := w.sealed(m, p.key, r.Policy, rd.Ledger)
+			sealed.Of = of
+			matches = append(matches, bot.Message{})
+			return keep(&matches[len(matches)-1], sealed)
+		}
+		if arrived, err = w.filtered(ctx, rd, &p.request, hasHistory, found); err != nil {
 			return prepared{}, err
 		}
-		read = make([]bot.Message, p.request.Covers.Count())
-		place := p.request.Covers.Places()
-		for seq := range p.request.Covers.All() {
-			if m, ok := matches[seq]; ok {
-				if err := keep(&read[place(seq)], m); err != nil {
-					return prepared{}, err
-				}
-			}
+		part = p.request.Only()
+		read = make([]bot.Message, part.Covers.Count())
+		place := part.Covers.Places()
+		for _, m := range matches {
+			read[place(m.Seq)] = m
 		}
 	} else {
 		if hasHistory {
 			// Messages may arrive in any order.
-			read = make([]bot.Message, r.Covers.Count())
-			place := r.Covers.Places()
+			read = make([]bot.Message, part.Covers.Count())
+			place := part.Covers.Places()
 			reading, stop := context.WithCancel(ctx)
 			defer stop()
-			err = rd.Each(reading, r.Covers, func(m recall.Message, asked time.Time) {
+			err = rd.Each(reading, part.Covers, func(m recall.Message, asked time.Time) {
 				at := &read[place(m.Seq)]
 				if at.Status == "" && keep(at, w.sealed(m, p.key, r.Policy, rd.At(asked))) != nil {
 					stop()
@@ -208,16 +223,16 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 		}
 		if !hasHistory {
 			p.blind = true
-			if arrived, err = w.Arrived(ctx, r.Scope, r.Covers); err != nil {
+			if arrived, err = w.Arrived(ctx, r.Scope, part.Covers); err != nil {
 				return prepared{}, err
 			}
 		}
 	}
 	if p.messages = read; read == nil {
-		p.messages = make([]bot.Message, p.request.Covers.Count())
+		p.messages = make([]bot.Message, part.Covers.Count())
 	}
 	i := 0
-	for seq := range p.request.Covers.All() {
+	for seq := range part.Covers.All() {
 		m := &p.messages[i]
 		i++
 		a, told := arrived[seq]
@@ -225,7 +240,7 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 		switch {
 		case m.Status != "":
 			continue
-		case r.Group.NextSeq > 0 && seq >= r.Group.NextSeq: // whatever a callback says
+		case part.Facts.NextSeq > 0 && seq >= part.Facts.NextSeq: // whatever a callback says
 			other = bot.Message{Seq: seq, Status: bot.SealAbsent, Read: rd.Ledger}
 		case told:
 			other = w.SealArrived(a, p.key, r.Policy, rd.Ledger)
@@ -238,112 +253,114 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 			return prepared{}, err
 		}
 	}
+	partly := p.request.Tally.Partly
 	p.request.Tally = bot.TallyOf(p.messages)
-	p.request.Tally.Unchecked = p.blind && r.Group.NextSeq == 0
+	p.request.Tally.Partly = partly
+	p.request.Tally.Unchecked = p.blind && part.Facts.NextSeq == 0
 	p.blind = p.request.Tally.Unread > 0
 	if p.blind && len(r.Policy.Protected) > 0 {
 		return prepared{}, bot.NewRefusal("protected_unreadable")
 	}
-	if p.request.Tally.Send == 0 {
-		return prepared{}, bot.NewRefusal("nothing_to_send", "why", whyNothing(p.request.Tally))
-	}
-	return p, nil
+	return p, p.sends()
 }
 
-// sealed returns the seal of one message as it was read.
-func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time) bot.Message {
-	out := bot.Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: bot.SealNormal,
-		Admin: w.Admin != "" && m.From == w.Admin}
-	switch m.Status {
-	case recall.StatusRecalled:
-		out.Status = bot.SealRecalled
-		return out
-	case recall.StatusDeletedOrExpired:
-		out.Status = bot.SealGone
-		return out
-	}
-	if p.IsProtected(m.From) {
-		out.Status = bot.SealProtected
-	}
-	out.HMAC = bot.ContentHMAC(key, m)
-	switch w.Evidence {
-	case bot.EvidenceExcerpt:
-		out.Evidence = m.Excerpt(history.MaxExcerpt)
-	case bot.EvidenceFull:
-		out.Evidence = m.Excerpt(history.MaxFull)
-	}
-	return out
-}
-
-// filtered turns the filter into seqs: it sets what the request covers. For a group without history
-// it returns the messages that callbacks reported.
-func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Request,
-	hasHistory bool) (map[recall.Seq]bot.Message, map[recall.Seq]bot.Arrival, error) {
+// filtered turns the filter into seqs: it sets what the request covers, and calls found with each
+// message of a group that has history. For a group without history it returns the messages that
+// callbacks reported.
+func (w *Worker) filtered(ctx context.Context, rd *history.Reader, r *bot.Request, hasHistory bool,
+	found func(recall.Message, recall.PartOf) error) (map[recall.Seq]bot.Arrival, error) {
 	var s history.Searched
 	err := error(nil)
 	switch {
 	case hasHistory:
-		s, err = rd.Search(ctx)
+		s, err = rd.Search(ctx, found)
 	case w.Indexing():
-		s, err = w.SearchArrived(ctx, r.Scope, r.Group.NextSeq)
+		s, err = w.SearchArrived(ctx, r.Scope, r.Only().Facts.NextSeq)
 	default:
-		return nil, nil, bot.NewRefusal("filter_incomplete", "reached", bot.Say("card.notice.blind.history"))
+		return nil, bot.NewRefusal("filter_no_history")
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if !s.Complete {
-		return nil, nil, bot.NewRefusal("filter_incomplete", "reached", bot.Line{bot.At(s.Reached)})
+	f := r.Scope.Filter
+	suggest := func(f command.Filter) bot.Span {
+		cmd := command.Command{Verb: command.VerbRecall, Scope: r.Scope, Reason: r.Reason}
+		cmd.Scope.Filter = f.WithoutText() // others read it too
+		return bot.Code(cmd.Write(r.Place.Platform.TypesOptions()))
 	}
-	if len(s.Matches) == 0 {
-		return nil, nil, bot.NewRefusal("filter_none")
+	r.Tally.Partly = s.Partly
+	var no *bot.Refusal
+	n, most := len(s.Found), r.Policy.MaxMessages
+	first, rest, divided := s.Parts(f)
+	switch {
+	case !s.Complete && s.Exhausted() && n == 0:
+		return nil, bot.NewRefusal("filter_index_none", "begins", s.Begins)
+	case !s.Complete && s.Exhausted():
+		no = bot.NewRefusal("filter_index", "begins", s.Begins, "n", n, "first", suggest(first))
+	case !s.Complete && divided:
+		no = bot.NewRefusal("filter_incomplete", "n", n, "read", s.Read, "seq", seqText(s.ReachedSeq), "reached",
+			s.Reached, "first", suggest(first), "rest", suggest(rest))
+	case !s.Complete && n == 0:
+		return nil, bot.NewRefusal("filter_undivided_none", "read", s.Read, "seq", seqText(s.ReachedSeq))
+	case !s.Complete:
+		return nil, bot.NewRefusal("filter_undivided", "n", n, "read", s.Read, "seq", seqText(s.ReachedSeq), "first",
+			bot.Code(byNumbers(*r, s.Found)))
+	case n == 0 && s.Quiet(f):
+		return nil, bot.NewRefusal("filter_quiet", "since", f.Since.At, "newest", s.Newest)
+	case n == 0 && s.Partly > 0:
+		return nil, bot.NewRefusal("filter_none_partly", "n", s.Partly)
+	case n == 0:
+		return nil, bot.NewRefusal("filter_none")
+	case n > most:
+		f.Last = most
+		no = bot.NewRefusal("filter_too_many", "n", n, "max", most, "corrected", suggest(f))
 	}
-	if n := len(s.Matches); n > r.Policy.MaxMessages {
-		narrow := command.Command{Verb: "recall", Scope: r.Scope}
-		narrow.Scope.Filter = r.Scope.Filter.WithoutText() // others read it too
-		narrow.Scope.Filter.Last = r.Policy.MaxMessages
-		return nil, nil, bot.NewRefusal("filter_too_many", "n", n, "max", r.Policy.MaxMessages, "corrected",
-			bot.Code(narrow.Write(r.Place.Platform.TypesOptions())))
+	if no != nil {
+		if f.Text != "" {
+			no.Why = bot.Say("refuse.filter_phrase", "why", no.Why, "withheld", bot.Code(command.Withheld))
+		}
+		return nil, no
 	}
-	found := make(map[recall.Seq]bot.Message, len(s.Matches))
-	seqs := make([]recall.Seq, 0, len(s.Matches))
-	for _, m := range s.Matches {
-		found[m.Seq] = m
+	seqs := make([]recall.Seq, 0, n)
+	for _, m := range s.Found {
 		seqs = append(seqs, m.Seq)
 	}
-	r.Covers = command.MakeRanges(seqs...)
-	if s.Arrived != nil {
-		return nil, s.Arrived, nil
-	}
-	return found, nil, nil
+	r.Parts[0].Covers = command.MakeRanges(seqs...)
+	return s.Arrived, nil
 }
 
-// whyNothing returns a line that says why no message of a request would be sent.
-func whyNothing(t bot.Tally) bot.Line {
-	var l bot.Line
-	for _, part := range []struct {
-		n    int
-		mark string
-	}{{t.Recalled, "recalled"}, {t.Gone, "gone"}, {t.Absent, "absent"}, {t.Protected, "protected"}} {
-		if part.n == 0 {
-			continue
+// numbersMost is how many characters a suggested command may have.
+const numbersMost = 1500
+
+// byNumbers returns the command that asks for as many of the messages, the first ones, as one
+// request and one line can hold.
+func byNumbers(r bot.Request, found []history.Found) string {
+	cmd := command.Command{Verb: command.VerbRecall, Scope: r.Scope, Reason: r.Reason}
+	cmd.Scope.Filter = command.Filter{}
+	for n := min(len(found), r.Policy.MaxMessages); ; n = n * 3 / 4 {
+		seqs := make([]recall.Seq, 0, n)
+		for _, m := range found[:n] {
+			seqs = append(seqs, m.Seq)
 		}
-		if l != nil {
-			l = append(l, bot.Span{Kind: bot.Words, Text: ", "})
+		cmd.Scope.Seqs = command.MakeRanges(seqs...)
+		if s := cmd.Write(r.Place.Platform.TypesOptions()); len(s) <= numbersMost || n <= 1 {
+			return s
 		}
-		l = append(l, bot.Say("nothing."+part.mark, "n", part.n)...)
 	}
-	return l
 }
+
+func seqText(s recall.Seq) bot.Span { return bot.Code(strconv.FormatUint(uint64(s), 10)) }
 
 // propose opens the request for decisions on what was prepared. Its messages are stored already.
 func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, after *later) error {
-	r.Group, r.Covers = p.request.Group, p.request.Covers
-	err := w.Overlap(tx, r.Scope, r.Covers, r.ID, r.Place.Platform)
-	if err != nil {
-		return err
+	r.Parts, r.Swept = slices.Clone(p.request.Parts), p.request.Swept
+	for _, part := range r.Parts {
+		if err := w.Overlap(tx, part.Talk, part.Covers, r.ID, r.Place.Platform); err != nil {
+			return err
+		}
 	}
-	if r.Group.New, r.Earlier, r.EarlierMore, err = w.earlier(tx, r); err != nil {
+	err := w.earlier(tx, &r)
+	if err != nil {
 		return err
 	}
 	if err := w.unpause(tx, after); err != nil { // the service has just answered
@@ -352,6 +369,9 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, af
 	now := tx.Now()
 	if r, err = bot.Propose(r, digest, p.request.Tally, p.blind, now); err != nil {
 		return err
+	}
+	if repliedTo(p) != nil {
+		r.Replies = &bot.Replies{Sought: true}
 	}
 	if r.Others != nil && *r.Others < r.Needed { // a filter that found so many
 		return bot.NewRefusal("too_few_for_these", "n", r.Tally.Send, "need", r.Needed, "have", *r.Others)
@@ -379,38 +399,74 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, af
 	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueRemind, At: now.Add(r.Policy.RemindAfter)}); err != nil {
 		return err
 	}
-	err = w.Audit(tx, "sealed", r.ID, r.Digest, map[string]any{
+	more := map[string]any{
 		"total": r.Tally.Total, "send": r.Tally.Send, "unread": r.Tally.Unread, "recalled": r.Tally.Recalled,
 		"gone": r.Tally.Gone, "absent": r.Tally.Absent,
-		"protected": r.Tally.Protected, "seqs": r.Covers.String(), "blind": r.Blind, "need": r.Needed,
-		"type": r.Group.Type, "members": r.Group.Members, "next_seq": r.Group.NextSeq,
-	})
+		"protected": r.Tally.Protected, "blind": r.Blind, "need": r.Needed,
+	}
+	for _, part := range r.Parts {
+		is := map[string]any{"seqs": part.Covers.String(), "type": part.Facts.Type, "members": part.Facts.Members,
+			"next_seq": part.Facts.NextSeq}
+		if !r.Scope.Sweeps() {
+			maps.Copy(more, is)
+			continue
+		}
+		is["group"], is["topic"] = part.Group, part.Topic
+		groups, _ := more["groups"].([]any)
+		more["groups"] = append(groups, is)
+	}
+	err = w.Audit(tx, "sealed", r.ID, r.Digest, more)
 	if err != nil {
 		return err
 	}
 	tx.Wake(bot.WakeTimer)
-	return w.Show(tx, r.ID)
+	return w.firstView(tx, r)
 }
 
-// earlier reports whether the group is new to the bot, and which ended requests held some of the
+// firstView has the card of a request posted. A request that an earlier version was asked for has a
+// card already.
+func (w *Worker) firstView(tx bot.Tx, r bot.Request) error {
+	views, err := tx.ViewOf(r.ID)
+	if err != nil {
+		return err
+	}
+	if len(views) > 0 {
+		return w.Redraw(tx, r.ID)
+	}
+	tx.Wake(bot.WakeTeller)
+	return tx.AddView(bot.View{Request: r.ID, Place: r.Place, Wanted: 1})
+}
+
+// earlier finds whether each group is new to the bot, and which ended requests held some of the
 // same messages: newest first, at most maxEarlier, and the number of the others. Rejected requests
 // come before all others, so that many withdrawn requests cannot hide one.
-func (w *Worker) earlier(tx bot.Tx, r bot.Request) (fresh bool, earlier []bot.Earlier, more int, err error) {
-	// r has no digest yet
-	before, err := tx.Requests(bot.Query{App: r.App, Group: r.Scope.Group, Sealed: true, Limit: 1})
-	if err != nil {
-		return false, nil, 0, err
+func (w *Worker) earlier(tx bot.Tx, r *bot.Request) error {
+	var same, others []bot.Request
+	add := func(all *[]bot.Request, q bot.Query) error {
+		found, err := tx.Requests(q)
+		for _, o := range found { // a sweep may hold some in several groups
+			if !slices.ContainsFunc(*all, func(a bot.Request) bool { return a.ID == o.ID }) {
+				*all = append(*all, o)
+			}
+		}
+		return err
 	}
-	held := bot.Query{App: r.App, Group: r.Scope.Group, Topic: &r.Scope.Topic, States: []bot.State{bot.Rejected},
-		Seqs: r.Covers, Limit: earlierScanned}
-	same, err := tx.Requests(held)
-	if err != nil {
-		return false, nil, 0, err
-	}
-	held.States = slices.DeleteFunc(bot.States(), func(s bot.State) bool { return s.Open() || s == bot.Rejected })
-	others, err := tx.Requests(held)
-	if err != nil {
-		return false, nil, 0, err
+	for i, part := range r.Parts {
+		// r has no digest yet
+		before, err := tx.Requests(bot.Query{App: r.App, Group: part.Group, Sealed: true, Limit: 1})
+		if err != nil {
+			return err
+		}
+		r.Parts[i].Facts.New = len(before) == 0
+		held := bot.Query{App: r.App, Group: part.Group, Topic: &part.Topic, States: []bot.State{bot.Rejected},
+			Seqs: part.Covers, Limit: earlierScanned}
+		if err := add(&same, held); err != nil {
+			return err
+		}
+		held.States = slices.DeleteFunc(bot.States(), func(s bot.State) bool { return s.Open() || s == bot.Rejected })
+		if err := add(&others, held); err != nil {
+			return err
+		}
 	}
 	same = append(same, others...)
 	told := same[:min(len(same), maxEarlier)]
@@ -420,9 +476,11 @@ func (w *Worker) earlier(tx bot.Tx, r bot.Request) (fresh bool, earlier []bot.Ea
 		if by.Zero() && len(o.Approvals) > 0 {
 			by = o.Approvals[0].By
 		}
-		earlier = append(earlier, bot.Earlier{ID: o.ID, State: o.State, By: by, Reason: o.EndReason, Ended: o.Ended})
+		r.Earlier = append(r.Earlier,
+			bot.Earlier{ID: o.ID, State: o.State, By: by, Reason: o.EndReason, Ended: o.Ended})
 	}
-	return len(before) == 0, earlier, len(same) - len(told), nil
+	r.EarlierMore = len(same) - len(told)
+	return nil
 }
 
 // refusePreparing ends a request that is still preparing, because the bot cannot or must not
@@ -456,21 +514,29 @@ func (w *Worker) refusePreparing(ctx context.Context, l bot.Lease, id bot.Reques
 // one transaction. Of two requests for the same message, the first to be sealed wins: no says why
 // this one must end. If the request was not sealed, no record of the calls is stored.
 func (s *sealing) seal(ctx context.Context, p prepared, called []bot.Trace) (no *bot.Refusal, err error) {
-	digest := bot.Digest(p.request.App, p.request.Scope.Group, p.request.Scope.Topic, p.messages)
+	kinds := s.kinds.Kinds()
+	if p.request.Tally.Send > bot.UnfoldedMost && len(kinds.Alike) > 0 {
+		p.request.Tally.Odd = kinds.OddMessages()
+	}
+	digest := bot.Digest(p.request.App, p.request.Parts, p.messages)
 	var after later
 	err = s.store(ctx, func(tx bot.Tx, r bot.Request) error {
 		after = nil
 		if err := s.b.AuditTraces(tx, r.ID, called); err != nil {
 			return err
 		}
-		return s.b.propose(tx, r, p, digest, &after)
+		err := s.b.propose(tx, r, p, digest, &after)
+		if err != nil || p.request.Tally.Total <= bot.UnfoldedMost || kinds.Messages == 0 {
+			return err
+		}
+		return tx.PutKinds(r.ID, kinds)
 	})
 	switch {
 	case errors.As(err, &no):
 		s.err = nil
 		return no, nil
 	case err == nil:
-		after.do()
+		after.run()
 	case !errors.Is(err, errOver):
 		return nil, fmt.Errorf("seal %s: %w", s.id, err)
 	}

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,7 +63,7 @@ func (h *house) approved(text string) bot.Card {
 	h.t.Helper()
 	c := h.asks("UMINA", text)
 	if c.State != bot.Proposed {
-		h.t.Fatalf("%s: state %s: %v %v", text, c.State, c.Title, c.Notices)
+		h.t.Fatalf("%s: state %s: %v %v", text, c.State, c.Title, c.Unusual)
 	}
 	if a := h.press("UTHEO", intake.ActApprove, c); a.Kind != intake.Changed {
 		h.t.Fatalf("approval: %+v", a)
@@ -87,6 +88,20 @@ func (h *house) audited(what string) []bot.Entry {
 		h.t.Fatal(err)
 	}
 	return found
+}
+
+// told returns how many calls of the Chat service the audit log has. Pages of history that were
+// read for one thing have one entry, which says how many they are.
+func (h *house) told() (n int) {
+	h.t.Helper()
+	for _, e := range h.audited("api") {
+		var of struct{ Pages int }
+		if err := json.Unmarshal(e.Detail, &of); err != nil {
+			h.t.Fatal(err)
+		}
+		n += max(1, of.Pages)
+	}
+	return n
 }
 
 func (h *house) recallCalls() (n int) {
@@ -120,16 +135,12 @@ func lacks(t *testing.T, text string, unwanted ...string) {
 func said(c bot.Card) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, c.Title)
-	for _, l := range slices.Concat(c.Notices, c.Warnings, c.Earlier) {
+	for _, l := range slices.Concat(c.Head, []bot.Line{c.Call}, c.Unusual, c.Below, c.Small) {
 		fmt.Fprintln(&b, l)
-	}
-	for _, f := range slices.Concat(c.Facts, c.Closing) {
-		fmt.Fprintln(&b, f.Name, f.Value)
 	}
 	for _, s := range c.Samples {
 		fmt.Fprintln(&b, s.Seq, s.Sender, s.Text, s.Marks)
 	}
-	fmt.Fprintln(&b, c.Showing, c.Progress)
 	for _, button := range c.Buttons {
 		fmt.Fprintf(&b, "[%s]\n", button.Label)
 	}
@@ -169,6 +180,7 @@ func TestProof(t *testing.T) {
 		group     string
 		turn      func(*recalltest.Callbacks)
 		before    func(h *house)
+		flying    func(h *house) // after the messages were read once more, while the call is on its way
 		receipt   string
 		least     time.Duration // from the approval to the end
 		most      time.Duration
@@ -185,11 +197,11 @@ func TestProof(t *testing.T) {
 		{name: "by history, when callbacks are lost", callbacks: true, receipt: byHistory, turn: lost,
 			least: 10 * time.Second, most: 12 * time.Second},
 		{name: "by history, when the recall shows late", receipt: byHistory, least: 2 * time.Second,
-			most: 60 * time.Second, before: func(h *house) {
+			most: 60 * time.Second, flying: func(h *house) {
 				h.chat.Inject(recalltest.History, 2, recalltest.Answer(10002, ""))
 			}},
 		{name: "by nothing else, when history cannot be read for a minute", receipt: byAnswer, least: 60 * time.Second,
-			most: 62 * time.Second, before: func(h *house) {
+			most: 62 * time.Second, flying: func(h *house) {
 				h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
 			}},
 		{name: "by nothing else in a group without history", group: liveGroup, receipt: byAnswer, most: time.Second},
@@ -216,8 +228,15 @@ func TestProof(t *testing.T) {
 				if tc.before != nil {
 					tc.before(h)
 				}
+				if tc.flying != nil {
+					h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(200*time.Millisecond))
+				}
 				h.press("UTHEO", intake.ActApprove, c)
 				at := time.Now()
+				if tc.flying != nil {
+					h.pass(100 * time.Millisecond)
+					tc.flying(h)
+				}
 				for h.screen.card(c.ID).State != bot.Done && time.Since(at) < 2*time.Minute {
 					h.pass(100 * time.Millisecond)
 				}
@@ -250,7 +269,7 @@ func TestConfirming(t *testing.T) {
 		if c.State != bot.Running {
 			t.Errorf("state %s, want running", c.State)
 		}
-		holds(t, said(c), "3 of 3; 3 recalled; being confirmed", "[Show all]")
+		holds(t, said(c), "Recalling in Casino talk: 3 of 3", "they are being confirmed", "[Show all]")
 		lacks(t, said(c), "[Stop]")
 		if a := h.press("UTHEO", intake.ActStop, c); a.Refused != "nothing_left" {
 			t.Errorf("stop: %+v", a)
@@ -335,7 +354,7 @@ func TestStillShown(t *testing.T) {
 		if card.State != bot.Done {
 			t.Errorf("state %s, want done", card.State)
 		}
-		holds(t, said(card), "history still showed when it was last read: 2")
+		holds(t, said(card), "history still showed it: 2", "2 of 3 messages in Casino talk are gone, 1 not certain")
 	})
 	t.Run("for a moment only", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -426,10 +445,11 @@ func TestCallbackInDoubt(t *testing.T) {
 					lost = recalltest.ResetBefore()
 				}
 				h.chat.Inject(recalltest.Recall, 1, recalltest.Delay(time.Second), lost)
+				h.press("UTHEO", intake.ActApprove, c)
 				if test.unread {
+					h.pass(500 * time.Millisecond) // it has been read once more, and the call is on its way
 					h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
 				}
-				h.press("UTHEO", intake.ActApprove, c)
 				if test.forged {
 					h.pass(500 * time.Millisecond)
 					h.forge(recall.AfterRecallMsg{Group: recall.GroupID(test.group), Seqs: []recall.Seq{1, 2, 3}})
@@ -485,7 +505,7 @@ func TestForgedFirst(t *testing.T) {
 			sent(900)
 			c := h.asks("UMINA", liveGroup+" 1-3 900")
 			holds(t, said(c), "1 mallory win big [from callback]", "2   [could not be read]", "3   [could not be read]",
-				"900   [does not exist: will not be sent]")
+				"900   [does not exist, left out]")
 			lacks(t, said(c), "bob")
 			h.types("UMINA", "recalls", "withdraw "+string(c.ID))
 			if c = h.asks("UMINA", liveGroup+" from:bob since:1s"); c.State != bot.Refused {
@@ -524,7 +544,7 @@ func TestForgedTime(t *testing.T) {
 		holds(t, pageText(a.Page), "3 messages found", "2 mallory", "4 mallory")
 		lacks(t, pageText(a.Page), "1 mallory", "only 4 messages")
 		c := h.asks("UMINA", liveGroup+" from:mallory since:2m")
-		holds(t, said(c), "Messages 3: 2-4")
+		holds(t, said(c), "Recall 3 messages", "messages 2-4")
 	})
 }
 
@@ -551,7 +571,7 @@ func TestForgedCallback(t *testing.T) {
 		}
 		h.pass(time.Minute)
 		holds(t, h.screen.thread(c.ID), "3: too old (10031)",
-			"= 3 recalled + 0 already recalled + 0 not found + 1 refused")
+			"= 3 recalled + 1 refused")
 		if got := h.chat.RecalledSeqs(testGroup, ""); !slices.Equal(got, []recalltest.Seq{1, 2, 4}) {
 			t.Errorf("recalled %v", got)
 		}
@@ -647,8 +667,8 @@ func TestRecalledByOthers(t *testing.T) {
 		h.chat.RecallElsewhere(testGroup, "", "alice", 1)
 		h.pass(time.Minute)
 		c := h.asks("UMINA", testGroup+" 1-4")
-		holds(t, said(c), "1 alice  [already recalled at 2000-01-01 00:00:00 UTC: will not be sent]",
-			"3 of 4 would be recalled")
+		holds(t, said(c), "1 alice  [already recalled at 2000-01-01 00:00:00 UTC, left out]",
+			"Recall 3 messages")
 		h.chat.RecallElsewhere(testGroup, "", "alice", 2)
 		h.pass(4 * time.Second)
 		holds(t, said(h.screen.card(c.ID)),
@@ -690,12 +710,24 @@ func TestIndex(t *testing.T) {
 
 		c := h.asks("UMINA", liveGroup+" from:mallory since:50s reason:scam")
 		if c.State != bot.Proposed {
-			t.Fatalf("state %s: %v", c.State, c.Notices)
+			t.Fatalf("state %s: %v", c.State, c.Unusual)
 		}
-		holds(t, said(c), "Messages 30: 1,3", "Senders mallory (30)", "1 mallory Double your COINS 1 [from callback]",
+		holds(t, said(c), "Recall 30 messages", "messages 1, 3", "By mallory (30)",
+			"Double your COINS … [(30 texts, numbers differ)]",
 			"30 messages are known from callbacks alone",
 			"Live group: only members who are online now are reached")
 		lacks(t, said(c), "BLIND")
+		all, p := "", h.press("UTHEO", intake.ActShowAll, c).Page
+		for n := 1; p != nil; n++ {
+			all += pageText(p)
+			if n == p.Of {
+				break
+			}
+			p = h.do("UTHEO", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest, Page: n}).Page
+		}
+		for i := range 30 {
+			holds(t, all, fmt.Sprintf("%d mallory Double your COINS %d [from callback]", 2*i+1, i+1))
+		}
 		h.press("UTHEO", intake.ActApprove, c)
 		h.pass(20 * time.Second)
 		holds(t, h.screen.thread(c.ID), "= 30 recalled", "Of 30 recalled: 30 confirmed by callback")
@@ -712,8 +744,8 @@ func TestIndex(t *testing.T) {
 		lose = true
 		h.chat.Say(liveGroup, "", "bob", "hello")
 		c = h.asks("UMINA", liveGroup+" 2 4 61 900")
-		holds(t, said(c), "2 bob hello [from callback]", "BLIND: 1 message could not be read",
-			"61   [could not be read]", "900   [does not exist: will not be sent]")
+		holds(t, said(c), "2 bob hello [from callback]", "Nobody can see what 1 message says",
+			"61   [could not be read]", "900   [does not exist, left out]")
 	})
 	t.Run("history wins", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -822,7 +854,7 @@ func TestEvidenceHash(t *testing.T) {
 		h.chat.Say(testGroup, "", "mallory", "Zwölfzylinder drei")
 		c := h.asks("UMINA", testGroup+" 1-3")
 		lacks(t, said(c), "Zwölf")
-		holds(t, said(c), "the text is shown only by Show all")
+		holds(t, said(c), "The text is shown only by Show all.")
 		h.chat.RecallElsewhere(testGroup, "", "mallory", 2)
 		a := h.do("UTHEO", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
 		holds(t, pageText(a.Page), "1 mallory Zwölfzylinder eins", "2 mallory  [not as it was sealed any more]",
@@ -855,10 +887,12 @@ func TestEvidenceTTL(t *testing.T) {
 		h.do("UTHEO", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
 		h.types("UTHEO", "recalls", "show "+string(c.ID))
 		h.pass(50 * time.Minute)
-		holds(t, said(h.screen.card(c.ID)), "Zwölf")
+		a := h.do("UTHEO", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
+		holds(t, pageText(a.Page), "Zwölf")
 		h.pass(11 * time.Minute)
-		lacks(t, said(h.screen.card(c.ID)), "Zwölf")
-		holds(t, said(h.screen.card(c.ID)), "the text is no longer kept")
+		a = h.do("UTHEO", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
+		lacks(t, pageText(a.Page)+said(h.screen.card(c.ID)), "Zwölf")
+		holds(t, pageText(a.Page), "no longer kept")
 		lacks(t, h.screen.thread(c.ID), "Zwölf")
 		if h.kept(dir, "Zwölf") {
 			t.Error("after EVIDENCE_TTL the text is in the ledger's files")
@@ -925,14 +959,18 @@ func TestPhraseIsContent(t *testing.T) {
 			o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
 		h.chat.Say(testGroup, "", "mallory", phrase+" eins")
-		// so that the card is seen while it is prepared
+		// so that the request is seen while it is prepared
 		h.chat.Inject(recalltest.History, 1, recalltest.Delay(5*time.Second))
 		var shown strings.Builder
 		watch := func(command string) bot.RequestID {
 			id := h.ask("UMINA", command)
 			for range 20 {
 				h.pass(time.Second)
-				shown.WriteString(said(h.screen.card(id)) + h.screen.thread(id))
+				c, err := h.bot.ShowingNow(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown.WriteString(said(c) + said(h.screen.card(id)) + h.screen.thread(id))
 			}
 			return id
 		}
@@ -945,9 +983,9 @@ func TestPhraseIsContent(t *testing.T) {
 		h.chat.Say(testGroup, "", "mallory", phrase+" drei")
 		h.chat.Say(testGroup, "", "mallory", phrase+" vier")
 		many := watch(testGroup + ` text:"` + phrase + `"`)
-		holds(t, said(h.screen.card(many)), "3 messages match", "last:2")
+		holds(t, h.whispered("UMINA"), "3 messages match", "last:2")
 		if a := h.types("UMINA", "recall", testGroup+` text:"`+phrase+
-			`" frm:mallory`); !strings.Contains(a.Lines[0].String(), phrase) {
+			`" frm:mallory`); !strings.Contains(fmt.Sprint(a.Lines), phrase) {
 			t.Errorf("who mistyped is not told their own words: %v", a.Lines)
 		}
 		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
@@ -995,7 +1033,7 @@ func TestNotReadAgain(t *testing.T) {
 		h.chat.Inject(recalltest.History, -1, recalltest.Answer(10002, ""))
 		h.press("UTHEO", intake.ActApprove, c)
 		h.pass(3 * time.Minute)
-		holds(t, h.screen.thread(c.ID), "1: not sent (could not be read again)", "+ 3 not sent +")
+		holds(t, h.screen.thread(c.ID), "1: not sent (could not be read again)", " 3 not sent\n")
 		if n := h.recallCalls(); n != 0 {
 			t.Errorf("%d calls, want none", n)
 		}

@@ -13,14 +13,16 @@ import (
 func TestUnreadByNumber(t *testing.T) {
 	was := bot.Message{Seq: 1, Status: bot.SealUnread}
 	found := map[recall.Seq]recall.Message{1: modelMessage("win big")}
+	of := func(next recall.Seq) job {
+		return job{request: bot.Request{Parts: []bot.Part{{Facts: bot.GroupFacts{NextSeq: next}}}}}
+	}
 	for next, want := range map[recall.Seq]bot.Why{0: bot.WhyNotKnown, 1: bot.WhyDidNotExist, 2: ""} {
-		req := bot.Request{Group: bot.GroupFacts{NextSeq: next}}
-		o := changedSince(req, was, found, 1, nil, noon)
+		o := changedSince(of(next), was, found, 1, nil, noon)
 		if o.Why != want || o.Settled() != (want != "") {
 			t.Errorf("next was %d: %+v, want %q", next, o, want)
 		}
 	}
-	if o := changedSince(bot.Request{}, was, nil, 1, nil, noon); o.Why != bot.WhyDidNotExist {
+	if o := changedSince(of(0), was, nil, 1, nil, noon); o.Why != bot.WhyDidNotExist {
 		t.Errorf("it is not there: %+v", o)
 	}
 }

@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"time"
-
 	"recallbot/bot"
 	"recallbot/recall"
 )
@@ -15,22 +13,23 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 		return 0, false, err
 	}
 	more = len(part) == bot.RestAtOnce
-	outcomes := map[recall.Seq]bot.Outcome{}
-	var sends []recall.Seq
+	outcomes := map[bot.MessageID]bot.Outcome{}
+	var batches []bot.Batch
 	for _, m := range part {
-		if m.Sends() {
-			sends = append(sends, m.Seq)
-		} else {
-			outcomes[m.Seq] = bot.OutcomeOfSeal(m, tx.Now())
+		switch n := len(batches) - 1; {
+		case !m.Sends():
+			outcomes[m.ID()] = bot.OutcomeOfSeal(m, tx.Now())
+		case req.Parts[m.Part].Condemned != nil:
+			outcomes[m.ID()] = outcomeOfRest(req, m.Part, tx.Now())
+		case n >= 0 && batches[n].Part == m.Part && len(batches[n].Seqs) < recall.MaxRecallSeqs:
+			batches[n].Seqs = append(batches[n].Seqs, m.Seq)
+		default:
+			batches = append(batches, bot.Batch{Part: m.Part, Seqs: []recall.Seq{m.Seq}, State: bot.BatchPending})
 		}
 	}
-	if more { // messages that do not fill a batch wait for the next part
-		sends = sends[:len(sends)-len(sends)%recall.MaxRecallSeqs]
-	}
-	var batches []bot.Batch
-	for ; len(sends) > 0; sends = sends[min(len(sends), recall.MaxRecallSeqs):] {
-		batches = append(batches, bot.Batch{Seqs: sends[:min(len(sends), recall.MaxRecallSeqs)],
-			State: bot.BatchPending})
+	// messages that do not fill a batch wait for the next ones
+	if n := len(batches) - 1; more && n >= 0 && len(batches[n].Seqs) < recall.MaxRecallSeqs {
+		batches = batches[:n]
 	}
 	restored, err := bot.RestoredAt(tx)
 	if err != nil {
@@ -43,6 +42,26 @@ func batchRest(tx bot.Tx, req bot.Request) (made int, more bool, err error) {
 		return 0, more, err
 	}
 	return len(batches), more, tx.AddBatches(req.ID, batches)
+}
+
+// endCondemned gives the messages of a batch their outcomes whose part the service refuses as a
+// whole.
+func (r *runner) endCondemned(tx bot.Tx, req bot.Request, bt bot.Batch) error {
+	o := outcomeOfBatch(req, bt, false, tx.Now())
+	outcomes := map[bot.MessageID]bot.Outcome{}
+	for _, id := range bot.IDsOf(bt.Part, bt.Seqs) {
+		outcomes[id] = o
+	}
+	if err := r.unlessHeard(tx, req.ID, outcomes); err != nil {
+		return err
+	}
+	if _, err := tx.PutOutcomes(req.ID, outcomes); err != nil {
+		return err
+	}
+	if err := r.empty(tx, req.ID, bt); err != nil {
+		return err
+	}
+	return r.w.Redraw(tx, req.ID)
 }
 
 // windDown gives outcomes to messages that are no longer sent, a part at a time. Of a stopping
@@ -59,11 +78,11 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 			return false, err
 		}
 	}
-	outcomes := map[recall.Seq]bot.Outcome{}
+	outcomes := map[bot.MessageID]bot.Outcome{}
 	for i, bt := range over {
 		o := outcomeOfBatch(req, bt, r.unread[batchID{req.ID, bt.N}], tx.Now())
-		for _, s := range bt.Seqs {
-			outcomes[s] = o
+		for _, id := range bot.IDsOf(bt.Part, bt.Seqs) {
+			outcomes[id] = o
 		}
 		over[i].State = bot.BatchDone
 		if id := (batchID{req.ID, bt.N}); r.resolving[id] != nil && !r.resolving[id].busy { // it is not read again
@@ -80,7 +99,7 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 		return false, err
 	}
 	if len(over) > 0 {
-		return true, r.w.Show(tx, req.ID) // the rest comes next
+		return true, r.w.Redraw(tx, req.ID) // the rest comes next
 	}
 	restored, err := bot.RestoredAt(tx)
 	if err != nil {
@@ -90,62 +109,24 @@ func (r *runner) windDown(tx bot.Tx, req bot.Request, after *later) (more bool, 
 		_, more, err = batchRest(tx, req)
 		return more, err
 	}
-	n, more, err := bot.SettleRest(tx, req.ID, outcomeOfRest(req, tx.Now()))
+	n, more, err := bot.SettleRest(tx, req.ID, func(m bot.Message) bot.Outcome {
+		return outcomeOfRest(req, m.Part, tx.Now())
+	})
 	if err == nil && n > 0 {
-		err = r.w.Show(tx, req.ID)
+		err = r.w.Redraw(tx, req.ID)
 	}
 	return more, err
-}
-
-// outcomeOfRest returns the outcome of messages that were never claimed, of a request of which
-// nothing more is sent.
-func outcomeOfRest(req bot.Request, now time.Time) bot.Outcome {
-	switch {
-	case req.Condemned != nil:
-		return bot.OutcomeOfCode(req.Condemned.Code, req.Condemned.Info, now)
-	case req.NeverBegun():
-		return bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyNotStarted, At: now}
-	}
-	return bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyStopped, At: now}
-}
-
-// outcomeOfBatch returns the outcome of the messages of a batch that is no longer sent: one that
-// waits, or whose doubt cannot be resolved in time. unread says that it waited because it could not
-// be read again. A message that may have reached the service is neither "not sent" nor "refused",
-// because a call whose answer was lost may still take effect.
-func outcomeOfBatch(req bot.Request, bt bot.Batch, unread bool, now time.Time) bot.Outcome {
-	switch {
-	case bt.State == bot.BatchDoubt || bt.Unread:
-		return bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyNoAnswer, At: now}
-	case bt.Doubted: // it was read, and waited to be sent again
-		return bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyStillThere, At: now, Confirmed: bot.ByHistory}
-	case unread && req.Condemned == nil && req.EndedBy.Zero(): // it was stopped because of the time limit
-		return bot.Outcome{Class: bot.ClassNotSent, Why: bot.WhyNotReadAgain, At: now}
-	}
-	return outcomeOfRest(req, now)
 }
 
 // tooLate reports whether the doubt of a stopping request is no longer read: StartWithin has
 // passed, or no source can resolve it.
 func (r *runner) tooLate(tx bot.Tx, req bot.Request) bool {
 	within := req.Policy.StartWithin
-	if req.Group.Type != "" && !req.Group.Type.HasHistory() {
+	if req.KeepsNone() {
 		within = 0
 		if r.w.Callbacks { // only a callback can resolve it
 			within = callbackWithin
 		}
 	}
 	return !tx.Now().Before(req.StopAt.Add(within))
-}
-
-// unlessHeard changes unknown outcomes to recalled, as History.UnlessHeard does.
-func (r *runner) unlessHeard(tx bot.Tx, id bot.RequestID, outcomes map[recall.Seq]bot.Outcome) error {
-	if !r.w.Callbacks || len(outcomes) == 0 {
-		return nil
-	}
-	req, err := tx.Request(id)
-	if err != nil {
-		return err
-	}
-	return r.w.UnlessHeard(tx, req, outcomes)
 }

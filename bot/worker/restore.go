@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"recallbot/bot"
-	"recallbot/recall"
 )
 
 // restore makes it safe to continue from a copy of the ledger. Anything that the copy shows as
@@ -12,7 +11,7 @@ import (
 // doubt, and are read before anything is sent. The same holds for messages that have no batch yet,
 // of running requests and of those approved but not begun: batchRest and windDown read RestoredAt.
 func (w *Worker) restore(tx bot.Tx, after *later) error {
-	found, err := tx.Note(bot.NoteCopy)
+	found, err := tx.Setting(bot.SettingCopy)
 	if err != nil || found == "" {
 		return err
 	}
@@ -33,23 +32,14 @@ func (w *Worker) restore(tx bot.Tx, after *later) error {
 			return err
 		}
 	}
-	if err := tx.PutNote(bot.NoteRestored, tx.Now().Format(time.RFC3339Nano)); err != nil {
+	if err := tx.PutSetting(bot.SettingRestored, tx.Now().Format(time.RFC3339Nano)); err != nil {
 		return err
 	}
-	if err := tx.PutNote(bot.NoteCopy, ""); err != nil {
+	if err := tx.PutSetting(bot.SettingCopy, ""); err != nil {
+		return err
+	}
+	if err := bot.NewReceiptRun(tx); err != nil {
 		return err
 	}
 	return w.Audit(tx, "restored", "", "", map[string]any{"found": found})
-}
-
-// applyHeard applies callbacks that arrived before an answer was stored.
-func (r *runner) applyHeard(tx bot.Tx, id bot.RequestID, seqs []recall.Seq) error {
-	if !r.w.Callbacks || len(seqs) == 0 {
-		return nil
-	}
-	req, err := tx.Request(id)
-	if err != nil || req.State != bot.Running && req.State != bot.Stopping {
-		return err
-	}
-	return r.w.ConfirmHeard(tx, req, seqs)
 }

@@ -65,6 +65,9 @@ func TestRestored(t *testing.T) {
 			}
 			err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
 				counts, err := tx.Progress(id)
+				if r, err := tx.Request(id); err != nil || r.ReceiptNumber() != "2-1" {
+					t.Errorf("%s: receipt %s after a restore, %v", file, r.ReceiptNumber(), err)
+				}
 				if len(counts) != 1 || counts[bot.ClassRecalled] == 0 {
 					t.Errorf("%s: outcomes %v", file, counts)
 				}

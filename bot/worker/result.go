@@ -39,17 +39,17 @@ func (r *runner) store() error {
 				return fmt.Errorf("store the answer for %s: %w", id, err)
 			}
 		}
-		touched := map[bot.RequestID][]recall.Seq{}
+		touched := map[bot.RequestID][]bot.MessageID{}
 		for _, f := range r.pending {
-			if id, seqs := f.about(); id != "" {
-				touched[id] = append(touched[id], seqs...)
+			if id, messages := f.about(); id != "" {
+				touched[id] = append(touched[id], messages...)
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(touched)) {
 			if err := r.applyHeard(tx, id, touched[id]); err != nil {
 				return err
 			}
-			if err := r.w.Show(tx, id); err != nil {
+			if err := r.w.Redraw(tx, id); err != nil {
 				return err
 			}
 			if err := r.finish(tx, id); err != nil {
@@ -61,10 +61,10 @@ func (r *runner) store() error {
 	n := len(r.pending)
 	after.add(func() { r.stored(n) })
 	if err != nil {
-		r.doubts(err, after.do)
+		r.doubts(err, after.run)
 		return err
 	}
-	after.do()
+	after.run()
 	return nil
 }
 
@@ -100,15 +100,15 @@ func (r *runner) sorted() (plain []*fate, answered bool, others []finding) {
 // writePlain writes the batches whose every message has its outcome in few statements: one
 // statement for each would take longer than the calls.
 func (r *runner) writePlain(tx bot.Tx, plain []*fate) error {
-	outcomes, done := map[bot.RequestID]map[recall.Seq]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
+	outcomes, done := map[bot.RequestID]map[bot.MessageID]bot.Outcome{}, map[bot.RequestID][]bot.Batch{}
 	for _, f := range plain {
 		if err := r.w.AuditTraces(tx, f.request, f.traces); err != nil {
 			return err
 		}
 		if outcomes[f.request] == nil {
-			outcomes[f.request] = map[recall.Seq]bot.Outcome{}
+			outcomes[f.request] = map[bot.MessageID]bot.Outcome{}
 		}
-		maps.Copy(outcomes[f.request], f.outcomes)
+		maps.Copy(outcomes[f.request], f.ids())
 		batch := f.batch
 		batch.State = bot.BatchDone
 		done[f.request] = append(done[f.request], batch)
@@ -133,9 +133,11 @@ func (n record) write(r *runner, tx bot.Tx, _ *later) error {
 
 func (record) written(*runner) {}
 
-func (record) about() (bot.RequestID, []recall.Seq) { return "", nil }
+func (record) about() (bot.RequestID, []bot.MessageID) { return "", nil }
 
-func (f *fate) about() (bot.RequestID, []recall.Seq) { return f.request, f.batch.Seqs }
+func (f *fate) about() (bot.RequestID, []bot.MessageID) {
+	return f.request, bot.IDsOf(f.batch.Part, f.batch.Seqs)
+}
 
 func (c *called) write(r *runner, tx bot.Tx, after *later) error {
 	if c.pause != nil {
@@ -151,7 +153,7 @@ func (c *called) write(r *runner, tx bot.Tx, after *later) error {
 		return err
 	}
 	if c.condemn != nil {
-		if err := r.condemn(tx, c.request, c.condemn); err != nil {
+		if err := r.condemn(tx, c.request, c.batch.Part, c.condemn); err != nil {
 			return err
 		}
 	}
@@ -176,10 +178,11 @@ func (f *fate) writeOutcomes(r *runner, tx bot.Tx) error {
 	if err := r.w.AuditTraces(tx, f.request, f.traces); err != nil {
 		return err
 	}
-	if err := r.unlessHeard(tx, f.request, f.outcomes); err != nil {
+	outcomes := f.ids()
+	if err := r.unlessHeard(tx, f.request, outcomes); err != nil {
 		return err
 	}
-	_, err := tx.PutOutcomes(f.request, f.outcomes)
+	_, err := tx.PutOutcomes(f.request, outcomes)
 	return err
 }
 
@@ -188,8 +191,8 @@ func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
 	batch.State = bot.BatchDone
 	var split []bot.Batch
 	for _, s := range f.single {
-		one := bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchPending, Single: true, Doubted: batch.Doubted,
-			Unread: batch.Unread, Attempts: batch.Attempts}
+		one := bot.Batch{Part: batch.Part, Seqs: []recall.Seq{s}, State: bot.BatchPending, Single: true,
+			Doubted: batch.Doubted, Unread: batch.Unread, Attempts: batch.Attempts}
 		if f.counts {
 			one.Attempts++
 		}
@@ -199,10 +202,10 @@ func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
 		split = append(split, one)
 	}
 	for _, s := range slices.Sorted(maps.Keys(f.reread)) {
-		split = append(split, bot.Batch{Seqs: []recall.Seq{s}, State: bot.BatchDoubt, Single: true, Doubted: true,
-			Attempts: batch.Attempts})
+		split = append(split, bot.Batch{Part: batch.Part, Seqs: []recall.Seq{s}, State: bot.BatchDoubt, Single: true,
+			Doubted: true, Attempts: batch.Attempts})
 	}
-	doubt := bot.Batch{Seqs: f.doubt, State: bot.BatchDoubt, Doubted: true, Attempts: batch.Attempts}
+	doubt := bot.Batch{Part: batch.Part, Seqs: f.doubt, State: bot.BatchDoubt, Doubted: true, Attempts: batch.Attempts}
 	switch {
 	case len(f.retry) > 0:
 		batch.State = bot.BatchPending
@@ -229,12 +232,14 @@ func (f *fate) writeBatch(tx bot.Tx, batch bot.Batch) error {
 	return tx.AddBatches(f.request, split)
 }
 
-// condemn stores that the service refuses the request as a whole. windDown then ends it.
-func (r *runner) condemn(tx bot.Tx, id bot.RequestID, e *recall.Error) error {
+// condemn stores that the service refuses a part of the request as a whole. Nothing more of it is
+// claimed: batchRest and endCondemned end it. windDown ends a request whose every part is.
+func (r *runner) condemn(tx bot.Tx, id bot.RequestID, part int, e *recall.Error) error {
 	req, err := tx.Request(id)
-	if err != nil || req.Condemned != nil {
+	if err != nil || req.Parts[part].Condemned != nil {
 		return err
 	}
-	req.Condemned = &bot.Condemnation{Code: e.Code, Info: e.Info}
-	return tx.PutRequest(req)
+	return tx.PutRequest(req.WithPart(part, func(p *bot.Part) {
+		p.Condemned = &bot.Condemnation{Code: e.Code, Info: e.Info}
+	}))
 }

@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/history"
 	"recallbot/recall"
 )
 
-const (
-	retryMost  = 30 * time.Second // the longest pause of a batch between tries
-	retriesApp = 5                // tries of a refused call before the app is paused
-)
+// retryMost is the longest pause of a batch between tries.
+const retryMost = 30 * time.Second
 
 // job is a claimed batch that is to be sent or read.
 type job struct {
@@ -25,46 +24,53 @@ type job struct {
 	restored time.Time
 }
 
+// part is the part of the request that the batch is of.
+func (j job) part() bot.Part { return j.request.Parts[j.batch.Part] }
+
+// where names in the audit log the group of the batch, if its request has several.
+func (j job) where() map[string]any {
+	if !j.request.Scope.Sweeps() {
+		return nil
+	}
+	return map[string]any{"group": j.part().Group, "topic": j.part().Topic}
+}
+
+// reader returns a Reader of the group of the batch, which records what it reads with the batch.
+func (j job) reader(w *Worker, why string) *history.Reader {
+	rd := w.Reader(j.part().Scope(), why, recall.ForProof, j.request.By.Person)
+	rd.More = j.where()
+	return rd
+}
+
 // backoff returns the pause before the next try after this many tries.
 func backoff(attempts int) time.Duration {
 	return min(time.Second<<min(attempts, 10), retryMost)
 }
 
-// The service's "recalled" is one source. When every message of a request has its outcome, the
-// request waits for a second source before it ends: callbacks, if they arrive, and otherwise
-// history.
-const (
-	callbackWithin    = 10 * time.Second // how long to wait for callbacks after the last outcome
-	confirmWithin     = 60 * time.Second // how long confirming may take after the last outcome
-	confirmStopWithin = 20 * time.Second // the same of a request that somebody stops
-	confirmAtOnce     = 1000             // messages that one reading covers
-)
-
 // proof is the progress of confirming one request by history. It is lost with its holder: the next
 // one reads again what is not confirmed.
 type proof struct {
 	busy  bool
-	done  bool       // nothing more can be learned by reading
-	from  recall.Seq // the first seq of this round that has not been read
-	round int        // the first reads what is not confirmed, the later ones what was still shown
-	still bool       // this round found messages still there
-	tries int        // failed in a row
-	after time.Time  // not before it
+	done  bool          // nothing more can be learned by reading
+	from  bot.MessageID // the first of this round that has not been read
+	round int           // the first reads what is not confirmed, the later ones what was still shown
+	still bool          // this round found messages still there
+	tries int           // failed in a row
+	after time.Time     // not before it
 }
 
 // proofRead is the result of one read of recalled messages. History shows those in confirmed as
 // recalled, and those in still as not recalled.
 type proofRead struct {
 	request          bot.RequestID
+	part             int // that the messages are of
 	seqs             []recall.Seq
-	last             bool // there are no more in this round
+	next             bot.MessageID // the first that is not read by it
+	last             bool          // there are no more in this round
 	confirmed, still []recall.Seq
 	err              error
 	traces           []bot.Trace
 }
-
-// resolversMost is how many batches in doubt are read at once.
-const resolversMost = 8
 
 // batchID names a batch among those of all requests.
 type batchID struct {
@@ -79,29 +85,6 @@ type doubtful struct {
 	busy  bool
 }
 
-// outcomeOfHistory returns the outcome that history shows for a message that may have been
-// recalled. It is the zero Outcome if the message is still there.
-func outcomeOfHistory(found map[recall.Seq]recall.Message, s recall.Seq, now time.Time) bot.Outcome {
-	switch m, ok := found[s]; {
-	case !ok:
-		return bot.Outcome{Class: bot.ClassUnknown, Why: bot.WhyMissingHistory, At: now}
-	case m.Status == recall.StatusRecalled:
-		return bot.Outcome{Class: bot.ClassRecalled, Why: bot.WhyVerified, At: now, Confirmed: bot.ByHistory}
-	case m.Status == recall.StatusDeletedOrExpired:
-		return bot.Outcome{Class: bot.ClassNotFound, Why: bot.WhyGone, At: now, Confirmed: bot.ByHistory}
-	}
-	return bot.Outcome{}
-}
-
-// keepsNone reports whether the group of a request is of a type that keeps no history.
-func keepsNone(r bot.Request) bool { return r.Group.Type != "" && !r.Group.Type.HasHistory() }
-
-func putInDoubt(batches []bot.Batch) {
-	for i := range batches {
-		batches[i].State, batches[i].Doubted = bot.BatchDoubt, true
-	}
-}
-
 // result is the result of work that was started beside the loop. collect passes it to the loop.
 type result interface{ collect(r *runner) }
 
@@ -111,7 +94,7 @@ type result interface{ collect(r *runner) }
 type finding interface {
 	write(r *runner, tx bot.Tx, after *later) error
 	written(r *runner)
-	about() (bot.RequestID, []recall.Seq)
+	about() (bot.RequestID, []bot.MessageID)
 }
 
 // fate is what happened to a batch.
@@ -136,7 +119,7 @@ type fate struct {
 type called struct {
 	fate
 	unreadable bool          // back: because it could not be read again
-	condemn    *recall.Error // the whole request
+	condemn    *recall.Error // the whole part of the request
 	pause      *recall.Error // the app
 	answered   bool          // the service answered for the app: a pause is over
 }
@@ -157,6 +140,15 @@ type record struct {
 	traces  []bot.Trace
 }
 
+// ids are the outcomes by the ids of their messages.
+func (f *fate) ids() map[bot.MessageID]bot.Outcome {
+	all := make(map[bot.MessageID]bot.Outcome, len(f.outcomes))
+	for s, o := range f.outcomes {
+		all[bot.IDOf(f.batch.Part, s)] = o
+	}
+	return all
+}
+
 // plain reports whether the fate consists of an outcome for every message of the batch.
 func (f *fate) plain() bool { return len(f.retry)+len(f.doubt)+len(f.single)+len(f.reread) == 0 }
 
@@ -168,9 +160,6 @@ type runner struct {
 	// flight are awaited.
 	ctx   context.Context
 	calls context.Context
-
-	first  time.Time // no recall before it: the window of the previous holder
-	called time.Time // when the last answer came
 
 	results chan result
 	wg      sync.WaitGroup

@@ -186,7 +186,7 @@ func BenchmarkMillion(b *testing.B) {
 			for i := range rounds {
 				timed("commit", func() {
 					if err := w.ledger.Tx(b.Context(),
-						func(tx bot.Tx) error { return tx.PutNote("k", "v") }); err != nil {
+						func(tx bot.Tx) error { return tx.PutSetting("k", "v") }); err != nil {
 						b.Fatal(err)
 					}
 				})

@@ -3,8 +3,13 @@ package worker
 import (
 	"context"
 	"errors"
+	"hash/maphash"
+	"slices"
+	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/history"
+	"recallbot/recall"
 )
 
 // prepared is what was read for a request, ready to be sealed.
@@ -16,6 +21,7 @@ type prepared struct {
 }
 
 const (
+	pageTries  = 3       // tries of one page before all reading fails; a large request has thousands of pages
 	sealAtOnce = 1000    // messages that are stored in one transaction
 	saidAtOnce = 1 << 19 // bytes of evidence in one transaction; one message is always stored whole
 )
@@ -28,6 +34,7 @@ type sealing struct {
 	lease bot.Lease
 	id    bot.RequestID
 
+	kinds bot.Folding   // of what is to be sent
 	part  []bot.Message // read, and not stored yet
 	said  int           // bytes of evidence in it
 	clean bool          // nothing is stored of an interrupted preparation
@@ -44,13 +51,16 @@ func (s *sealing) add(ctx context.Context, m bot.Message) error {
 			return err
 		}
 	}
+	if m.Sends() && m.HMAC != nil {
+		s.kinds.Add(m)
+	}
 	s.part = append(s.part, m)
 	s.said += len(m.Evidence)
 	return nil
 }
 
 // again starts over: the parts that were stored are deleted before the next one is stored.
-func (s *sealing) again() { s.part, s.said, s.clean = nil, 0, false }
+func (s *sealing) again() { s.part, s.said, s.clean, s.kinds = nil, 0, false, bot.Folding{} }
 
 // errOver is the error of a request that ended while it was prepared.
 var errOver = errors.New("the request has ended")
@@ -89,4 +99,79 @@ func (s *sealing) store(ctx context.Context, then func(tx bot.Tx, r bot.Request)
 		return errOver
 	}
 	return s.err
+}
+
+// recorder returns a function that stores records of calls that were made for a request.
+func (w *Worker) recorder(l bot.Lease, id bot.RequestID) func(context.Context, []bot.Trace) error {
+	return func(ctx context.Context, all []bot.Trace) error {
+		return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+			if err := tx.Fence(l); err != nil {
+				return err
+			}
+			return w.AuditTraces(tx, id, all)
+		})
+	}
+}
+
+// sends counts what each part would send. It returns a Refusal if nothing would be sent.
+func (p *prepared) sends() error {
+	if p.request.Tally.Send == 0 {
+		return bot.NewRefusal("nothing_to_send", "why", whyNothing(p.request.Tally))
+	}
+	for _, m := range p.messages {
+		if m.Sends() {
+			p.request.Parts[m.Part].Send++
+		}
+	}
+	return nil
+}
+
+// whyNothing returns a line that says why no message of a request would be sent.
+func whyNothing(t bot.Tally) bot.Line {
+	var l bot.Line
+	for _, part := range []struct {
+		n    int
+		mark string
+	}{{t.Recalled, "recalled"}, {t.Gone, "gone"}, {t.Absent, "absent"}, {t.Protected, "protected"}} {
+		if part.n == 0 {
+			continue
+		}
+		if l != nil {
+			l = append(l, bot.Span{Kind: bot.Words, Text: ", "})
+		}
+		l = append(l, bot.Say("nothing."+part.mark, "n", part.n)...)
+	}
+	return l
+}
+
+var contentSeed = maphash.MakeSeed()
+
+// sealed returns the seal of one message as it was read.
+func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time) bot.Message {
+	out := bot.Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: bot.SealNormal,
+		Admin: w.Admin != "" && m.From == w.Admin, System: m.System}
+	switch m.Status {
+	case recall.StatusRecalled:
+		out.Status = bot.SealRecalled
+		return out
+	case recall.StatusDeletedOrExpired:
+		out.Status = bot.SealGone
+		return out
+	}
+	if p.IsProtected(m.From) {
+		out.Status = bot.SealProtected
+	}
+	out.HMAC, out.Form = bot.ContentHMAC(key, m, bot.FormNow), bot.FormNow
+	out.Content = maphash.Bytes(contentSeed, m.Content())
+	parts, _ := m.Parts()
+	out.Marked = slices.ContainsFunc(parts, func(p recall.Part) bool {
+		return p.Of == recall.OfData || p.Of == recall.OfExt || p.Of == recall.OfForwarded || p.Of == recall.OfQuote
+	})
+	switch w.Evidence {
+	case bot.EvidenceExcerpt:
+		out.Evidence = bot.EvidenceOf(m, history.MaxExcerpt)
+	case bot.EvidenceFull:
+		out.Evidence = bot.EvidenceOf(m, history.MaxFull)
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -15,7 +16,6 @@ import (
 
 	"recallbot/bot"
 	"recallbot/bot/history"
-	"recallbot/recall"
 )
 
 const (
@@ -23,7 +23,6 @@ const (
 	tellPoll       = 5 * time.Second // the slow look where no wake came
 	progressEvery  = 3 * time.Second // between edits of a card while its request runs
 	tellRetryMost  = time.Minute     // the longest pause after failures
-	linesMost      = 50              // outcomes told line by line; of more there is a summary and a file
 	tellCallWithin = 30 * time.Second
 	tellEndWithin  = 3 * time.Second    // for a call that is on its way when the process stops
 	tellLaterMost  = bot.LaterMost      // the longest pause, and after what a platform forbids
@@ -35,7 +34,13 @@ const (
 	// refusals in a row, within about a minute at best, before a post that is refused for what it
 	// says gives way to a sentence
 	tellAsItIs = 7
+	// how long a card that nobody has seen may be barred, before its request is taken back
+	tellBarredMost = time.Minute
 )
+
+// tellAnew is how long after each time that a card was found deleted it is posted anew. When it is
+// deleted once more, it is not.
+var tellAnew = []time.Duration{time.Second, 30 * time.Second, 2 * time.Minute}
 
 // tell keeps what one platform shows equal to what is stored: it renders every view until its shown
 // version is the wanted one, and posts what is queued, in order for each request. With replicas one
@@ -194,6 +199,7 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 	var c bot.Card
 	var over bool
 	var most time.Duration
+	var called time.Time // when people are called to decide, if this calls them
 	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
 		views, err := tx.ViewOf(v.Request)
 		if err != nil {
@@ -208,6 +214,10 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		if err != nil {
 			return err
 		}
+		if called = (time.Time{}); r.State == bot.Proposed && v.Ref == (bot.Ref{}) && v.Gone == 0 {
+			called = tx.Now()
+			r = bot.Called(r, called) // the card shows the deadline that it will have
+		}
 		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
 		c, err = t.w.Card(tx, r, v.Wanted)
 		return err
@@ -217,11 +227,14 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 	}
 	first := v.Ref == bot.Ref{}
 	c.Shown = t.state(v.Ref)
+	if v.Gone > 0 { // the first one called
+		c.Notify = nil
+	}
 	refused, err := t.put(c, func(c bot.Card) error {
 		if !first {
 			return t.s.Edit(ctx, v.Ref, c)
 		}
-		ref, err := t.s.Post(ctx, v.Place, c, string(v.Request)+"/card")
+		ref, err := t.s.Post(ctx, v.Place, c, cardKey(v))
 		v.Ref = ref
 		return err
 	})
@@ -236,38 +249,50 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 			return unread
 		}
 	}
-	pause := time.Duration(0)
+	pause, why, posted := time.Duration(0), bot.Line(nil), err == nil
 	switch {
-	case err == nil:
+	case posted:
 		t.drew(v.Ref, c.State)
-		v.Shown = c.Version
-		if !first { // one posted anew proves itself by an edit
-			v.Tries = 0
-		}
+		v.Shown, v.Tries, v.Seen, v.Barred = c.Version, 0, true, time.Time{}
 		// an attempt whose answer was lost may have put up an older version, which the platform now
 		// gives back
 		if first && c.Version > 1 {
 			v.Shown--
+		}
+		if first && t.s.Platform().Traits().Announces { // it stands without the messages
+			v.Shown = 0
 		}
 		if c.State == bot.Running || c.State == bot.Stopping {
 			pause = progressEvery
 		}
 	case errors.Is(err, bot.ErrGone) && !first && (c.State.Open() || untold):
 		t.drew(v.Ref, "")
-		t.w.Log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform())
 		v.Ref, v.Shown = bot.Ref{}, 0
-		v.Tries++
-		// grows where somebody deletes whatever is posted
-		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place)
-	case errors.Is(err, bot.ErrGone), over && lasting(err):
+		v.Gone++
+		if v.Gone > len(tellAnew) {
+			t.w.Log.Error("a card was deleted too often to be posted anew", "request", v.Request, "platform",
+				t.s.Platform(), "times", v.Gone)
+			v.Dead = true
+			break
+		}
+		pause = tellAnew[v.Gone-1]
+		t.w.Log.Warn("a card was deleted; it is posted anew", "request", v.Request, "platform", t.s.Platform(), "in",
+			pause, "err", err)
+	case errors.Is(err, bot.ErrGone) && (!first || v.Seen), over && lasting(err):
 		t.drew(v.Ref, "")
 		t.w.Log.Error("a card cannot be shown any more", "request", v.Request, "platform", t.s.Platform(), "err", err)
 		v.Dead = true
 	default:
 		v.Tries++
 		pause = t.retryIn(err, v.Tries, most, "card", v.Request, v.Place)
+		if _, later := errors.AsType[*bot.Later](err); first && !later && !lasting(err) {
+			v.Seen = true // perhaps: the answer was lost
+		} else if first && lasting(err) {
+			why = whyBarred(err)
+		}
 	}
 	return t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		v, pause := v, pause
 		if err := tx.Fence(t.lease); err != nil {
 			return err
 		}
@@ -278,6 +303,21 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		if v.Tries == 0 && r.State != c.State { // it changed while it was drawn: that is shown at once
 			pause = 0
 		}
+		if posted && !called.IsZero() {
+			if err := t.w.called(tx, r, called); err != nil {
+				return err
+			}
+		}
+		switch {
+		case v.Dead && v.Gone > len(tellAnew):
+			err = tx.AddPost(t.notice(v, "deleted", bot.Say("note.deleted", "id", r.ID, "n", v.Gone, "command",
+				bot.Code("/recalls show "+string(r.ID)))))
+		case why != nil:
+			pause, err = t.barred(tx, &v, r, why, pause)
+		}
+		if err != nil {
+			return err
+		}
 		v.After = time.Time{}
 		if pause > 0 {
 			v.After = tx.Now().Add(pause)
@@ -285,6 +325,89 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		tx.Wake(bot.WakeTeller)
 		return tx.PutView(v)
 	})
+}
+
+// called stores the deadline that the posted card of a request shows, and sets the timers by it.
+func (w *Worker) called(tx bot.Tx, r bot.Request, at time.Time) error {
+	if r.State != bot.Proposed {
+		return nil
+	}
+	r = bot.Called(r, at)
+	if err := tx.PutRequest(r); err != nil {
+		return err
+	}
+	if err := tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueDeadline, At: r.Deadline}); err != nil {
+		return err
+	}
+	tx.Wake(bot.WakeTimer)
+	return tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueRemind, At: at.Add(r.Policy.RemindAfter)})
+}
+
+// cardKey is the key under which the card of a view is posted. A message that was deleted has used
+// its key up.
+func cardKey(v bot.View) string {
+	key := string(v.Request) + "/card"
+	if v.Gone > 0 {
+		key += "/" + strconv.Itoa(v.Gone)
+	}
+	return key
+}
+
+// notice is a post that tells the requester alone why their card does not stand.
+func (t *teller) notice(v bot.View, key string, why bot.Line) bot.Post {
+	return bot.Post{Request: v.Request, Place: v.Place, Key: fmt.Sprintf("%s/%s/%d", v.Request, key, v.Gone),
+		Kind: bot.PostNotice, Line: why}
+}
+
+// whyBarred says why a card cannot be posted, to the person who asked.
+func whyBarred(err error) bot.Line {
+	if b, ok := errors.AsType[*bot.Barred](err); ok {
+		return b.Why
+	}
+	switch kindOf(err) {
+	case bot.ErrGone:
+		return bot.Say("note.barred.gone")
+	case bot.ErrForbidden:
+		return bot.Say("note.barred.forbidden")
+	}
+	return bot.Say("note.barred.refused")
+}
+
+// barred handles a card that the platform does not let be posted: its requester is told once. If
+// nobody can have seen it and that lasts, the request is taken back, or if it has ended meanwhile,
+// told to its requester alone. It returns the pause until the next try.
+func (t *teller) barred(tx bot.Tx, v *bot.View, r bot.Request, why bot.Line, pause time.Duration) (time.Duration,
+	error) {
+	if v.Barred.IsZero() {
+		v.Barred = tx.Now()
+		said := bot.Say("note.barred", "id", r.ID, "why", why)
+		if !v.Seen {
+			said = slices.Concat(said, bot.Line{{Kind: bot.Words, Text: " "}},
+				bot.Say("note.barred.until", "id", r.ID))
+		}
+		if err := tx.AddPost(t.notice(*v, "barred", said)); err != nil {
+			return 0, err
+		}
+	}
+	left := tellBarredMost - tx.Now().Sub(v.Barred)
+	switch {
+	case v.Seen:
+	case left > 0:
+		return min(pause, left), nil
+	case !r.State.Open():
+		v.Dead = true
+	default:
+		next, err := bot.Unposted(r, why, tx.Now())
+		if err != nil { // somebody found it in another way, and decided
+			break
+		}
+		if err := t.w.Audit(tx, "withdrawn", r.ID, r.Digest, map[string]any{"why": "card not posted"}); err != nil {
+			return 0, err
+		}
+		v.Dead = true
+		return 0, t.w.End(tx, next, "")
+	}
+	return pause, nil
 }
 
 // state is the state that a message shows; "" where this teller has not drawn it.
@@ -442,39 +565,113 @@ func (t *teller) put(c bot.Card, draw func(bot.Card) error) (refused, err error)
 	return refused, err
 }
 
-// post puts one queued post into its thread, once its card stands.
+// joinWithin is how long it may take from the first of several posts until what was put up is
+// stored.
+const joinWithin = 3 * time.Second
+
+// posting is what came of one try to put up a post.
+type posting struct {
+	post  bot.Post
+	view  bot.View
+	pause time.Duration
+	gone  bool      // its message, thread or channel
+	next  *bot.Post // what is to be put up there after it
+}
+
+// post puts the queued posts of a request into their thread, once its card stands: the given one,
+// and those behind it while all goes well. What was put up within a moment is stored together, but
+// nothing waits for a file.
 func (t *teller) post(ctx context.Context, p bot.Post) error {
-	var v bot.View
+	began, next := time.Now(), &p
+	var tried []posting
+	var unread error
+	for thread := ""; next != nil && unread == nil; {
+		var one posting
+		if one, unread = t.reply(ctx, *next, thread); unread != nil {
+			break
+		}
+		tried = append(tried, one)
+		thread, next = one.view.Ref.Thread, one.next
+		if !one.post.Posted || time.Since(began) > joinWithin || next != nil && next.Kind == bot.PostFile {
+			break
+		}
+	}
+	if len(tried) == 0 {
+		return unread
+	}
+	if ctx.Err() != nil { // what was put up is stored all the same: it would be put up again
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellEndWithin)
+		defer cancel()
+		ctx = late
+	}
+	if err := t.w.Ledger.Tx(ctx, func(tx bot.Tx) error { return t.posted(tx, tried) }); err != nil {
+		return err
+	}
+	for _, one := range tried {
+		if one.post.Posted {
+			t.refusals(one.post, nil) // it is told of no more
+		}
+	}
+	return unread
+}
+
+// reply tries to put up one post. thread is the thread of its card, as far as it is known better
+// than the ledger does.
+func (t *teller) reply(ctx context.Context, p bot.Post, thread string) (posting, error) {
+	one := posting{}
 	var n *bot.Note
+	var who bot.Account
 	var over bool
 	var most time.Duration
 	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+		one = posting{}
 		views, err := tx.ViewOf(p.Request)
 		if err != nil {
 			return err
 		}
 		for _, now := range views {
 			if now.Place == p.Place {
-				v = now
+				one.view = now
+			}
+		}
+		one.view.Ref.Thread = cmp.Or(thread, one.view.Ref.Thread)
+		queue, err := tx.PostsOf(p.Request)
+		if err != nil {
+			return err
+		}
+		for i, q := range queue {
+			if behind := queue[:i]; one.next == nil && q.Place == p.Place && q.Kind != bot.PostCopy &&
+				!q.After.After(tx.Now()) &&
+				slices.ContainsFunc(behind, func(b bot.Post) bool { return b.Place == p.Place && b.Key == p.Key }) {
+				one.next = &q
 			}
 		}
 		r, err := tx.Request(p.Request)
 		if err != nil {
 			return err
 		}
-		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
+		who, over, most = r.By.Account, t.over(r, tx.Now()), pauseMost(r, tx.Now())
 		n, err = t.w.note(tx, r, p)
 		return err
 	})
 	if err != nil {
-		return err
+		return posting{}, err
 	}
-	pause, gone := time.Duration(0), false
+	v := &one.view
 	switch {
-	case n == nil || v.Dead: // there is nothing to say any more, or nowhere to say it
+	case n == nil:
+		p.Posted = true
+	case v.Dead && n.Mention != nil || p.Kind == bot.PostNotice && (v.Dead || v.Ref == bot.Ref{}):
+		err = t.s.Whisper(ctx, bot.Whisper{To: who, At: p.Place, Card: v.Ref, Key: p.Key, Lines: n.Lines,
+			Aloud: bot.Say("note.aloud", "id", p.Request, "command", bot.Code("/recalls show "+string(p.Request)))})
+		if p.Posted = err == nil || over && lasting(err); !p.Posted {
+			p.Tries++
+			one.pause = t.retryIn(err, p.Tries, most, p.Key, p.Request, p.Place)
+		}
+	case v.Dead, p.Kind == bot.PostNotice: // there is nowhere to say it, or the card stands meanwhile
 		p.Posted = true
 	case v.Ref == bot.Ref{}:
-		pause = time.Second // the card is not posted yet, and is next tried at v.After
+		one.pause = time.Second // the card is not posted yet, and is next tried at v.After
 	default:
 		p.Ref, err = t.s.Reply(ctx, v.Ref, *n)
 		times := t.refusals(p, err)
@@ -502,19 +699,26 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 			if times > 0 && times < tellAsItIs { // it may give way soon, however long it could not be put up before
 				tries = times
 			}
-			pause = t.retryIn(err, tries, most, p.Key, p.Request, p.Place)
-			gone = errors.Is(err, bot.ErrGone)
+			one.pause = t.retryIn(err, tries, most, p.Key, p.Request, p.Place)
+			one.gone = errors.Is(err, bot.ErrGone)
 		}
 	}
-	err = t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
-		if err := tx.Fence(t.lease); err != nil {
-			return err
-		}
+	one.post = p
+	return one, nil
+}
+
+// posted stores what came of posts of one request.
+func (t *teller) posted(tx bot.Tx, tried []posting) error {
+	if err := tx.Fence(t.lease); err != nil {
+		return err
+	}
+	for _, one := range tried {
+		p, v := one.post, one.view
 		p.After = time.Time{}
-		if pause > 0 {
-			p.After = tx.Now().Add(pause)
+		if one.pause > 0 {
+			p.After = tx.Now().Add(one.pause)
 		}
-		if v.Ref == (bot.Ref{}) && v.After.After(p.After) {
+		if v.Ref == (bot.Ref{}) && p.Kind != bot.PostNotice && v.After.After(p.After) {
 			p.After = v.After
 			// further ahead it would count as put off by another clock
 			if most := tx.Now().Add(tellLaterMost); p.After.After(most) {
@@ -529,16 +733,14 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 				return err
 			}
 		}
-		tx.Wake(bot.WakeTeller)
-		if gone { // perhaps with its card, which is then posted anew
-			return tx.Want(p.Request)
+		if one.gone { // perhaps with its card, which is then posted anew
+			if err := tx.Want(p.Request); err != nil {
+				return err
+			}
 		}
-		return nil
-	})
-	if err == nil && p.Posted {
-		t.refusals(p, nil) // it is told of no more
 	}
-	return err
+	tx.Wake(bot.WakeTeller)
+	return nil
 }
 
 // refusals notes what came of a post, and returns how often in a row it was refused for what it
@@ -569,13 +771,17 @@ func (w *Worker) note(tx bot.Tx, r bot.Request, p bot.Post) (_ *bot.Note, err er
 	case bot.PostNotice:
 		n.Lines = []bot.Line{p.Line}
 	case bot.PostOutcomes:
-		if r.Tally.Total > linesMost {
-			n.Lines, n.File, err = outcomeFile(tx, r)
+		if r.Tally.Total > bot.LinesMost {
+			n.Lines, err = outcomeSummary(tx, r)
 			return n, err
 		}
 		if n.Lines, err = outcomeLines(tx, r); err != nil {
 			return nil, err
 		}
+	case bot.PostFile:
+		n.Lines = []bot.Line{bot.Say("note.csv")}
+		n.File, err = outcomeFile(tx, r)
+		return n, err
 	case bot.PostReceipt:
 		n.Mention = &r.By.Account
 		if n.Lines, err = w.Receipt(tx, r); err != nil {
@@ -597,7 +803,7 @@ func instead(p bot.Post) bot.Note {
 
 // outcomeLines is a line for each message.
 func outcomeLines(tx bot.Tx, r bot.Request) ([]bot.Line, error) {
-	all, err := tx.Sealed(r.ID, 0, linesMost)
+	all, err := tx.Sealed(r.ID, 0, bot.LinesMost)
 	if err != nil {
 		return nil, err
 	}
@@ -607,11 +813,11 @@ func outcomeLines(tx bot.Tx, r bot.Request) ([]bot.Line, error) {
 	}
 	var lines []bot.Line
 	for _, m := range all {
-		seq, words := bot.Code(strconv.FormatUint(uint64(m.Seq), 10)), m.Outcome.Words()
+		seq, words := bot.SeqWords(r, m), m.Outcome.Words()
 		l := bot.Say("note.outcome", "seq", seq, "words", words)
-		if r.StillShown.Contains(m.Seq) {
+		if r.Still(m.ID()) {
 			l = bot.Say("note.outcome.still", "seq", seq, "words", words)
-		} else if was, ok := removals[m.Seq]; ok && m.Outcome.Class == bot.ClassAlready {
+		} else if was, ok := removals[m.ID()]; ok && m.Outcome.Class == bot.ClassAlready {
 			l = bot.Say("note.outcome.when", "seq", seq, "words", words, "when", was.At)
 		}
 		lines = append(lines, l)
@@ -619,61 +825,65 @@ func outcomeLines(tx bot.Tx, r bot.Request) ([]bot.Line, error) {
 	return lines, nil
 }
 
-// outcomeFile is a summary by outcome, and a CSV file with a row for each message. Neither has
-// content.
-func outcomeFile(tx bot.Tx, r bot.Request) ([]bot.Line, *bot.File, error) {
-	var body bytes.Buffer
-	w := csv.NewWriter(&body)
-	if err := w.Write([]string{"seq", "outcome", "code", "time", "confirmed by"}); err != nil {
-		return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
-	}
-	counts := map[string]int{}
-	var order []string
-	words := map[string]bot.Line{}
-	for from := recall.Seq(0); ; {
-		page, err := tx.Sealed(r.ID, from, 1000)
+// eachSealed calls f with every message of a request, without what they say.
+func eachSealed(tx bot.Tx, id bot.RequestID, f func(bot.Message)) error {
+	for from := bot.MessageID(0); ; {
+		page, err := tx.Sealed(id, from, 1000)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		for _, m := range page {
-			o := m.Outcome
-			code := ""
-			if o.Code != 0 {
-				code = bot.CodeDigits(o.Code)
-			}
-			row := []string{strconv.FormatUint(uint64(m.Seq), 10), string(o.Class), code,
-				o.At.UTC().Format(time.RFC3339),
-				restsOn(r, m)}
-			if err := w.Write(row); err != nil {
-				return nil, nil, fmt.Errorf("write outcomes: %w", err) // unreachable: into memory
-			}
-			said := o.Words()
-			if counts[said.String()]++; counts[said.String()] == 1 {
-				order = append(order, said.String())
-				words[said.String()] = said
-			}
+			f(m)
 		}
 		if len(page) < 1000 {
-			break
+			return nil
 		}
-		from = page[len(page)-1].Seq + 1
+		from = page[len(page)-1].ID() + 1
 	}
+}
+
+// outcomeSummary counts the messages by what became of them, a line an outcome.
+func outcomeSummary(tx bot.Tx, r bot.Request) (lines []bot.Line, err error) {
+	counts := map[string]int{}
+	var all []bot.Line
+	err = eachSealed(tx, r.ID, func(m bot.Message) {
+		words := m.Outcome.Words()
+		if counts[words.String()]++; counts[words.String()] == 1 {
+			all = append(all, words)
+		}
+	})
+	for _, words := range all {
+		lines = append(lines, bot.Say("note.summary", "n", counts[words.String()], "words", words))
+	}
+	return lines, err
+}
+
+// outcomeFile is a CSV file with a row for each message. It has no content of theirs.
+func outcomeFile(tx bot.Tx, r bot.Request) (*bot.File, error) {
+	var body bytes.Buffer
+	w := csv.NewWriter(&body)
+	row := func(cells ...string) { w.Write(cells) } // w.Error tells what went wrong
+	row("group", "topic", "seq", "outcome", "code", "time", "confirmed by")
+	err := eachSealed(tx, r.ID, func(m bot.Message) {
+		code := ""
+		if m.Outcome.Code != 0 {
+			code = bot.CodeDigits(m.Outcome.Code)
+		}
+		part := r.Parts[m.Part]
+		row(bot.Cell(string(part.Group)), bot.Cell(string(part.Topic)), strconv.FormatUint(uint64(m.Seq), 10),
+			string(m.Outcome.Class), code, m.Outcome.At.UTC().Format(time.RFC3339), restsOn(r, m))
+	})
 	w.Flush()
-	if err := w.Error(); err != nil {
-		return nil, nil, fmt.Errorf("write outcomes: %w", err)
+	if err := errors.Join(err, w.Error()); err != nil {
+		return nil, fmt.Errorf("write outcomes: %w", err)
 	}
-	var l []bot.Line
-	for _, said := range order {
-		l = append(l, bot.Say("note.summary", "n", counts[said], "words", words[said]))
-	}
-	l = append(l, bot.Say("note.csv"))
-	return l, &bot.File{Name: strings.ToLower(string(r.ID)) + "-outcomes.csv", Type: "text/csv",
+	return &bot.File{Name: strings.ToLower(string(r.ID)) + "-outcomes.csv", Type: "text/csv",
 		Title: bot.Say("note.csv.title", "id", r.ID).String(), Body: body.Bytes()}, nil
 }
 
 // restsOn says what the outcome of a message rests on, and what speaks against it.
 func restsOn(r bot.Request, m bot.Message) string {
-	if r.StillShown.Contains(m.Seq) {
+	if r.Still(m.ID()) {
 		return string(m.Outcome.Confirmed) + "; history still shows it"
 	}
 	return string(m.Outcome.Confirmed)

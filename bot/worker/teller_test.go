@@ -104,9 +104,8 @@ func (h *house) noted(id bot.RequestID) string {
 	return strings.Join(keys, " ")
 }
 
-// TestForbiddenForAWhile: what is forbidden is told once it is allowed again, in order, and the
-// text goes from the card when it is time. Until then it is tried ever more seldom, and the log is
-// told once.
+// TestForbiddenForAWhile: what is forbidden is told once it is allowed again, in order. Until then
+// it is tried ever more seldom, and the log is told once.
 func TestForbiddenForAWhile(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -147,9 +146,8 @@ func TestForbiddenForAWhile(t *testing.T) {
 				if got := h.noted(c.ID); got != "outcomes receipt" {
 					t.Errorf("the thread has %q", got)
 				}
-				if got := h.screen.card(c.ID); got.State != bot.Done || len(got.Samples) != 3 ||
-					len(got.Samples[0].Text) == 0 {
-					t.Errorf("the card shows %s and %v", got.State, got.Samples)
+				if got := h.screen.card(c.ID); got.State != bot.Done {
+					t.Errorf("the card shows %s", got.State)
 				}
 
 				h.pass(30 * time.Minute)
@@ -158,11 +156,6 @@ func TestForbiddenForAWhile(t *testing.T) {
 				h.pass(time.Hour)
 				s.forbid(nil)
 				h.pass(10 * time.Minute)
-				for _, m := range h.screen.card(c.ID).Samples {
-					if len(m.Text) > 0 {
-						t.Errorf("after EVIDENCE_TTL the card shows %v", m.Text)
-					}
-				}
 				if n := told(); n != 2 {
 					t.Errorf("after another time the log was told %d times", n)
 				}
@@ -171,26 +164,280 @@ func TestForbiddenForAWhile(t *testing.T) {
 	}
 }
 
-// TestCardForbiddenAtFirst: a card that may not be posted is posted once it may, and what waits for
-// it follows, with no look at the ledger every second meanwhile.
-func TestCardForbiddenAtFirst(t *testing.T) {
+// whispered is what one person was told alone, a line a line.
+func (h *house) whispered(user string) string {
+	h.screen.mu.Lock()
+	defer h.screen.mu.Unlock()
+	var b strings.Builder
+	for _, w := range h.screen.alone {
+		for _, l := range w.Lines {
+			if w.To.User == user && w.At.Channel == "C1" {
+				fmt.Fprintln(&b, l)
+			}
+		}
+	}
+	return b.String()
+}
+
+// TestBarred: the requester of a card that cannot be posted is told alone, within 10 s, why and
+// what to do. When nobody can have seen it for a minute the request is taken back, and the
+// requester is told that alone.
+func TestBarred(t *testing.T) {
+	own := &bot.Barred{Why: bot.Line{{Kind: bot.Words, Text: "Invite me."}}, Err: errNotIn}
+	for _, test := range []struct {
+		name string
+		err  error
+		says string
+	}{
+		{"in the platform's words", own, "Invite me."},
+		{"forbidden", errNotIn, "Ask whoever manages this channel"},
+		{"refused", errBlocks, "The platform does not take this card."},
+		{"gone", fmt.Errorf("no channel: %w", bot.ErrGone), "The channel is not there any more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, s, _, _ := strictHouse(t)
+				s.forbid(test.err, "post")
+				id := h.ask("UMINA", testGroup+" 1-3")
+				h.pass(10 * time.Second)
+				if got := h.whispered("UMINA"); !strings.Contains(got, test.says) ||
+					!strings.Contains(got, "cannot be posted") || strings.Count(got, "\n") != 1 {
+					t.Errorf("after 10 s the requester was told %q", got)
+				}
+				h.pass(45 * time.Second)
+				if got := h.state(id); !got.Open() {
+					t.Errorf("before a minute it is %s", got)
+				}
+				h.pass(10 * time.Second)
+				if got := h.state(id); got != bot.Withdrawn {
+					t.Errorf("after a minute it is %s", got)
+				}
+				if got := h.whispered("UMINA"); !strings.Contains(got, "is taken back") ||
+					strings.Count(got, test.says) != 2 || strings.Count(got, "\n") != 2 {
+					t.Errorf("after a minute the requester was told %q", got)
+				}
+				if got := h.whispered("UTHEO"); got != "" {
+					t.Errorf("another person was told %q", got)
+				}
+				if e := h.audited("withdrawn"); len(e) != 1 || e[0].Request != id || e[0].Actor != "bot" {
+					t.Errorf("it is audited as %+v", e)
+				}
+				s.forbid(nil)
+				h.pass(time.Hour)
+				if n := s.made("post"); n != 0 || h.noted(id) != "" {
+					t.Errorf("%d posts after it was taken back; the thread has %q", n, h.noted(id))
+				}
+			})
+		})
+	}
+}
+
+// TestBarredForAMoment: a card that may be posted within the minute stands, and its request goes
+// on.
+func TestBarredForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, _ := strictHouse(t)
 		s.forbid(errNotIn, "post")
 		id := h.ask("UMINA", testGroup+" 1-3")
-		h.pass(4 * time.Hour) // it expires: the receipt waits for the card
-		var posts []bot.Post
-		err := h.ledger.View(t.Context(), func(tx bot.Tx) (err error) {
-			posts, err = tx.Posts(onSlack, 10)
-			return err
-		})
-		if err != nil || len(posts) != 1 || time.Until(posts[0].After) <= time.Second {
-			t.Errorf("%v, %+v: want one that waits as long as its card", err, posts)
-		}
+		h.pass(20 * time.Second)
 		s.forbid(nil)
-		h.pass(10 * time.Minute)
-		if got := h.screen.card(id).State; got != bot.Expired || h.noted(id) != "receipt" {
+		h.pass(time.Hour)
+		if got := h.screen.card(id).State; got != bot.Expired || h.noted(id) != "reminder receipt" {
 			t.Errorf("the card shows %s, the thread has %q", got, h.noted(id))
+		}
+		if got := h.whispered("UMINA"); strings.Count(got, "\n") != 1 {
+			t.Errorf("the requester was told %q", got)
+		}
+	})
+}
+
+// TestBarredAgain: a card that stood, was deleted and then cannot be posted is another trouble, of
+// which its requester is told too.
+func TestBarredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s, _, _ := strictHouse(t)
+		s.forbid(errNotIn, "post")
+		id := h.ask("UMINA", testGroup+" 1-3")
+		h.pass(20 * time.Second)
+		s.forbid(nil)
+		h.pass(2 * time.Minute)
+		s.forbid(fmt.Errorf("deleted: %w", bot.ErrGone), "edit")
+		s.mu.Lock()
+		s.no["post"] = errNotIn
+		s.mu.Unlock()
+		h.want(id)
+		h.pass(5 * time.Minute)
+		if got := h.whispered("UMINA"); strings.Count(got, "The card of") != 2 || h.state(id) != bot.Proposed {
+			t.Errorf("the requester was told %q; it is %s", got, h.state(id))
+		}
+	})
+}
+
+// TestBarredLater: a request whose card somebody may have seen is not taken back when the card may
+// no longer be posted: it waits until it may.
+func TestBarredLater(t *testing.T) {
+	for name, seen := range map[string]func(h *house, s *strict, c bot.Card){
+		"the answer to the first post was lost": nil,
+		"the card was deleted": func(h *house, s *strict, c bot.Card) {
+			s.forbid(fmt.Errorf("deleted: %w", bot.ErrGone), "edit")
+			s.mu.Lock()
+			s.no["post"] = errNotIn
+			s.mu.Unlock()
+			h.want(c.ID)
+		},
+		"it was approved": func(h *house, s *strict, c bot.Card) {
+			s.forbid(errNotIn, "post")
+			h.press("UTHEO", intake.ActApprove, c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, s, _, _ := strictHouse(t)
+				var id bot.RequestID
+				switch {
+				case seen == nil:
+					s.forbid(errLost, "post")
+					id = h.ask("UMINA", testGroup+" 1-3")
+					h.pass(time.Second)
+					s.forbid(errNotIn, "post")
+				case name == "it was approved":
+					s.forbid(errNotIn, "post")
+					id = h.ask("UMINA", testGroup+" 1-3")
+					h.pass(5 * time.Second)
+					c, err := h.bot.ShowingNow(t.Context(), id)
+					if err != nil {
+						t.Fatal(err)
+					}
+					seen(h, s, c)
+				default:
+					c := h.proposed(testGroup + " 1-3")
+					id = c.ID
+					seen(h, s, c)
+				}
+				h.pass(5 * time.Minute)
+				if got := h.state(id); got == bot.Withdrawn {
+					t.Error("it was taken back")
+				}
+				s.forbid(nil)
+				h.pass(time.Hour)
+				got := h.whispered("UMINA")
+				if !strings.Contains(got, "cannot be posted") {
+					t.Errorf("the requester was told %q", got)
+				}
+				if name == "it was approved" { // by somebody who was shown it alone
+					if !strings.Contains(got, "3 messages were requested = 3 recalled") {
+						t.Errorf("the requester was told %q", got)
+					}
+					return
+				}
+				if got := h.screen.card(id).State; got.Open() || !strings.HasSuffix(h.noted(id), "receipt") {
+					t.Errorf("the card shows %s, the thread has %q", got, h.noted(id))
+				}
+			})
+		})
+	}
+}
+
+// want has the teller draw a request again.
+func (h *house) want(id bot.RequestID) {
+	h.t.Helper()
+	err := h.ledger.Tx(h.t.Context(), func(tx bot.Tx) error {
+		tx.Wake(bot.WakeTeller)
+		return tx.Want(id)
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// board is a platform whose cards can be deleted, which knows a message by its key.
+type board struct {
+	*screen
+	mu    sync.Mutex
+	stand map[string]bool // by message
+	calls []string        // the groups that posts and notes called, and the keys of cards
+}
+
+func (b *board) Post(_ context.Context, at bot.Place, c bot.Card, key string) (bot.Ref, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.screen.Post(context.Background(), at, c, key)
+	b.stand[key] = true
+	b.calls = append(b.calls, fmt.Sprint(strings.TrimPrefix(key, string(c.ID)), c.Notify))
+	return bot.Ref{Channel: at.Channel, Message: key}, nil
+}
+
+func (b *board) stands(ref bot.Ref) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stand[ref.Message] {
+		return fmt.Errorf("deleted: %w", bot.ErrGone)
+	}
+	return nil
+}
+
+func (b *board) Edit(ctx context.Context, ref bot.Ref, c bot.Card) error {
+	if err := b.stands(ref); err != nil {
+		return err
+	}
+	return b.screen.Edit(ctx, ref, c)
+}
+
+func (b *board) Reply(ctx context.Context, at bot.Ref, n bot.Note) (bot.Ref, error) {
+	if err := b.stands(at); err != nil {
+		return bot.Ref{}, err
+	}
+	b.mu.Lock()
+	id, key, _ := strings.Cut(n.Key, "/")
+	b.calls = append(b.calls, fmt.Sprint(key, n.Notify))
+	b.mu.Unlock()
+	return b.screen.Reply(ctx, bot.Ref{Channel: at.Channel, Message: id}, n)
+}
+
+// clear deletes every card.
+func (b *board) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.stand)
+}
+
+// TestCardDeleted: a card that is deleted while it waits stands anew before the reminder, under a
+// key of its own, and calls nobody but with the reminder. After the third time its requester is
+// told alone, and so is how it ended.
+func TestCardDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{stand: map[string]bool{}}
+		h := newHouseWith(t, func(h *house) {
+			b.screen = h.screen
+			h.surface = b
+		}, nil)
+		h.say(3)
+		c := h.proposed(testGroup + " 1-3")
+		b.clear()
+		h.pass(10*time.Minute + 30*time.Second) // the reminder finds it out
+		want := "[/card[SLEADS] /card/1[] reminder[SLEADS]]"
+		if got := fmt.Sprint(b.calls); got != want {
+			t.Errorf("posts and what they call: %s, want %s", got, want)
+		}
+		for i := range 3 {
+			b.clear()
+			h.want(c.ID) // a look that fails
+			h.pass(2*time.Minute + time.Second)
+			if n := len(b.stand); n != 1 && i < 2 || n != 0 && i == 2 {
+				t.Errorf("after deletion %d %d cards stand", i+2, n)
+			}
+		}
+		if got := h.whispered("UMINA"); !strings.Contains(got, "was deleted 4 times") ||
+			!strings.Contains(got, "/recalls show "+string(c.ID)) || strings.Count(got, "\n") != 1 {
+			t.Errorf("the requester was told %q", got)
+		}
+		h.press("UTHEO", intake.ActApprove, c)
+		h.pass(time.Minute)
+		if got := h.whispered("UMINA"); !strings.Contains(got, "3 messages were requested = 3 recalled") {
+			t.Errorf("the requester was told %q", got)
+		}
+		if got := b.calls[len(b.calls)-1]; got != "/card/3[]" {
+			t.Errorf("the last thing that everybody sees is %s", got)
 		}
 	})
 }
@@ -229,10 +476,9 @@ func TestForbiddenSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, s, _, skip := strictHouse(t)
 		c := h.proposed(testGroup + " 1-2")
-		calls := []string{"post", "edit", "reply"}
+		calls := []string{"edit", "reply"}
 		s.forbid(errNotIn, calls...)
 		h.press("UTHEO", intake.ActApprove, c)
-		never := h.ask("UMINA", testGroup+" 3") // its card is never posted: it expires
 		h.pass(time.Minute)
 		skip(26 * time.Hour)
 		h.pass(time.Minute)
@@ -249,9 +495,6 @@ func TestForbiddenSeldom(t *testing.T) {
 		h.pass(time.Hour + 10*time.Minute)
 		if got := h.noted(c.ID); got != "outcomes receipt" {
 			t.Errorf("the thread has %q", got)
-		}
-		if got := h.screen.card(never).State; got != bot.Expired || h.noted(never) != "receipt" {
-			t.Errorf("the card that was never posted shows %s, its thread has %q", got, h.noted(never))
 		}
 	})
 }
@@ -484,11 +727,14 @@ func TestCardRefusedForWords(t *testing.T) {
 		})
 		h.say(3)
 		c := h.proposed(testGroup + " 1-3")
+		if got := h.screen.card(c.ID); len(got.Samples) != 3 || got.Samples[0].Text != nil ||
+			!strings.Contains(said(got), "The text is shown only by Show all.") {
+			t.Errorf("the card shows %v", said(got))
+		}
 		h.press("UTHEO", intake.ActApprove, c)
 		h.pass(5 * time.Second)
-		if got := h.screen.card(c.ID); got.State != bot.Done || len(got.Samples) != 3 ||
-			got.Showing.String() != "the text is shown only by Show all" {
-			t.Errorf("%s, %d samples, %q", got.State, len(got.Samples), got.Showing.String())
+		if got := h.screen.card(c.ID); got.State != bot.Done {
+			t.Errorf("the card shows %s", got.State)
 		}
 		if got := h.noted(c.ID); got != "outcomes receipt" {
 			t.Errorf("the thread has %q", got)
@@ -580,25 +826,39 @@ func TestRefusedWhateverItSays(t *testing.T) {
 }
 
 // TestThreadGone: what could not be told while the thread was gone is told when the card stands
-// anew, however often it was tried before.
+// anew, however often it was tried before. Where somebody deletes each card the requester is told
+// alone how it ended.
 func TestThreadGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, s, _, _ := strictHouse(t)
-		c := h.proposed(testGroup + " 1-3")
-		s.forbid(errNotIn, "edit", "reply")
-		h.press("UTHEO", intake.ActApprove, c)
-		h.pass(time.Hour)
-		s.forbid(fmt.Errorf("somebody deleted the card: %w", bot.ErrGone), "edit", "reply")
-		h.pass(time.Hour)
-		if n := s.made("post"); n == 0 || n > 12 {
-			t.Errorf("the card was posted %d times", n)
-		}
-		s.forbid(nil)
-		h.pass(10 * time.Minute)
-		if got := h.noted(c.ID); got != "outcomes receipt" {
-			t.Errorf("the thread has %q", got)
-		}
-	})
+	gone := fmt.Errorf("somebody deleted the card: %w", bot.ErrGone)
+	for _, once := range []bool{true, false} {
+		t.Run(fmt.Sprint("once: ", once), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, s, _, _ := strictHouse(t)
+				c := h.proposed(testGroup + " 1-3")
+				s.forbid(errNotIn, "edit", "reply")
+				h.press("UTHEO", intake.ActApprove, c)
+				h.pass(time.Hour)
+				s.forbid(gone, "edit", "reply")
+				for range 3600 {
+					if h.pass(time.Second); once && s.made("post") > 0 {
+						break
+					}
+				}
+				if n := s.made("post"); once && n != 1 || !once && n != 3 {
+					t.Errorf("the card was posted %d times", n)
+				}
+				s.forbid(nil)
+				h.pass(10 * time.Minute)
+				if got := h.noted(c.ID); once && got != "outcomes receipt" || !once && got != "" {
+					t.Errorf("the thread has %q", got)
+				}
+				got := h.whispered("UMINA")
+				if told := strings.Contains(got, "3 messages were requested = 3 recalled"); told == once {
+					t.Errorf("the requester was told %q", got)
+				}
+			})
+		})
+	}
 }
 
 // TestThreadGoneInCrowd: what is to be told under a deleted card is told, however many requests
@@ -766,4 +1026,34 @@ func TestTellerFenced(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStopBetweenPosts: a process that is stopped while it puts up the second of two posts stores
+// both: neither is put up again.
+func TestStopBetweenPosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.pass(time.Second)
+		h.stop()
+		s := &slowScreen{screen: h.screen, call: "reply", began: make(chan struct{}), release: make(chan struct{})}
+		h.surface = s
+		h.open(h.file, nil)
+		h.say(3)
+		c := h.proposed(testGroup + " 1-3")
+		h.press("UTHEO", intake.ActApprove, c)
+		<-s.began
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			h.stop()
+		}()
+		h.pass(4 * time.Second) // its context is cut
+		close(s.release)
+		<-stopped
+		h.open(h.file, nil)
+		h.pass(time.Minute)
+		if got := h.noted(c.ID); got != "outcomes receipt" {
+			t.Errorf("the thread has %q", got)
+		}
+	})
 }

@@ -46,6 +46,14 @@ func (w *Worker) keepEvents() time.Duration {
 }
 
 func (w *Worker) forgetEvents(ctx context.Context) error {
+	old := false
+	err := w.Ledger.View(ctx, func(tx bot.Tx) (err error) {
+		old, err = tx.OldEvents(tx.Now().Add(-w.keepEvents()))
+		return err
+	})
+	if err != nil || !old {
+		return err
+	}
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		_, err := tx.ForgetEvents(tx.Now().Add(-w.keepEvents()))
 		return err
@@ -161,7 +169,7 @@ func (w *Worker) fireOne(tx bot.Tx, d bot.Due) error {
 			return err
 		}
 		tx.Wake(bot.WakeRunner)
-		return w.Show(tx, r.ID)
+		return w.Redraw(tx, r.ID)
 	}
 	if err := w.Audit(tx, string(next.State), r.ID, r.Digest, nil); err != nil {
 		return err
@@ -173,8 +181,8 @@ func (w *Worker) fireOne(tx bot.Tx, d bot.Due) error {
 const evidenceAtOnce = 1000
 
 // forget takes the text and the key of a request that has ended out of the ledger, a part at a
-// time, and with the last part the phrase that was searched for. Of one that was never sealed all
-// that was stored of its messages goes.
+// time, and with the last part the phrase that was searched for and which messages quote those of
+// the request. Of one that was never sealed all that was stored of its messages goes.
 func (w *Worker) forget(tx bot.Tx, r bot.Request) error {
 	if r.State.Open() {
 		return nil
@@ -184,7 +192,7 @@ func (w *Worker) forget(tx bot.Tx, r bot.Request) error {
 		part = tx.DropMessages
 		// gone already: another replica was quicker
 	} else if _, err := tx.EvidenceKey(r.ID); errors.Is(err, bot.ErrNotFound) {
-		return forgetPhrase(tx, r)
+		return w.forgetWords(tx, r)
 	} else if err != nil {
 		return err
 	}
@@ -195,21 +203,25 @@ func (w *Worker) forget(tx bot.Tx, r bot.Request) error {
 	if n == evidenceAtOnce {
 		return tx.SetDue(bot.Due{Request: r.ID, Kind: bot.DueEvidence, At: tx.Now()})
 	}
-	if err := forgetPhrase(tx, r); err != nil || r.Digest == "" {
+	if err := w.forgetWords(tx, r); err != nil || r.Digest == "" {
 		return err
 	}
 	if err := w.Audit(tx, "evidence forgotten", r.ID, r.Digest, nil); err != nil {
 		return err
 	}
-	return w.Show(tx, r.ID)
+	return w.Redraw(tx, r.ID)
 }
 
-// forgetPhrase takes the phrase out of what was asked for.
-func forgetPhrase(tx bot.Tx, r bot.Request) error {
+// forgetWords takes the phrase out of what was asked for, which messages quote the request's, and
+// the reasons if they are to be forgotten.
+func (w *Worker) forgetWords(tx bot.Tx, r bot.Request) error {
 	f := r.Scope.Filter.WithoutText()
-	if f == r.Scope.Filter {
+	said := w.ForgetReasons && !r.ReasonsForgotten
+	if f == r.Scope.Filter && r.Replies == nil && !said {
 		return nil
 	}
-	r.Scope.Filter = f
+	if r.Scope.Filter, r.Replies = f, nil; said {
+		r = r.WithoutReasons()
+	}
 	return tx.PutRequest(r)
 }

@@ -43,7 +43,7 @@ func TestTimerThatFails(t *testing.T) {
 		h := newHouse(t, func(o *bot.Options) {
 			broken = &unclear{Ledger: o.Ledger}
 			o.Ledger, o.Log = broken, nil
-			o.Policy.ApproveWithin = 10 * time.Minute
+			o.Policy.ApproveWithin = 2 * time.Minute
 		})
 		h.say(2)
 		first := h.asks("UMINA", testGroup+" 1")
@@ -62,7 +62,7 @@ func TestTimerThatFails(t *testing.T) {
 		broken.of.Store(first.ID)
 		h.pass(time.Second)
 		second := h.asks("UMINA", testGroup+" 2")
-		h.pass(10*time.Minute + time.Second)
+		h.pass(2*time.Minute + time.Second)
 		if got := h.screen.card(second.ID).State; got != bot.Expired {
 			t.Errorf("a request whose deadline is past is %s", got)
 		}

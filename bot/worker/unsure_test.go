@@ -131,7 +131,7 @@ func TestCommitUnsure(t *testing.T) {
 					if calls != test.calls {
 						t.Errorf("%d calls, want %d", calls, test.calls)
 					}
-					told := len(h.audited("api"))
+					told := h.told()
 					if all := calls + h.chat.Calls(recalltest.History) + h.chat.Calls(recalltest.Info); told != all {
 						t.Errorf("%d calls are told of %d", told, all)
 					}

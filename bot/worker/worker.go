@@ -36,7 +36,7 @@ type later []func()
 
 func (l *later) add(f func()) { *l = append(*l, f) }
 
-func (l later) do() {
+func (l later) run() {
 	for _, f := range l {
 		f()
 	}

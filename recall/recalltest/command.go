@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,7 +223,7 @@ func (s *Service) arrive(r *http.Request, body []byte) (call int, fields map[str
 	if r.Method != http.MethodPost || !isService {
 		return -1, nil, nil, fail(60009, "wrong resource")
 	}
-	if !slices.Contains([]string{Recall, History, Info, Notify}, command) {
+	if !slices.Contains([]string{Recall, History, Info, Notify, Groups, Joined}, command) {
 		return -1, nil, nil, fail(10003, "unknown command")
 	}
 	if s.options.Domain != "" && r.Host != s.options.Domain {
@@ -299,6 +300,10 @@ func (s *Service) work(call int, fields map[string]json.RawMessage, faults strik
 		r = s.history(fields)
 	case Info:
 		r = s.info(fields)
+	case Groups:
+		r = s.list(fields)
+	case Joined:
+		r = s.joined(fields)
 	default:
 		r = s.notify(fields)
 	}
@@ -356,6 +361,8 @@ func (s *Service) recall(fields map[string]json.RawMessage, faults strikes, call
 	switch {
 	case no != nil:
 		return no
+	case g.refuses != 0 && g.refuses != 10044:
+		return fail(g.refuses, "calls of this group are refused")
 	case s.options.RecallDisabled:
 		return fail(10041, "the app does not support recalling group messages")
 	case slices.Contains(s.options.NoRecallTypes, g.Type):
@@ -431,6 +438,8 @@ func (s *Service) history(fields map[string]json.RawMessage) *reply {
 	switch {
 	case no != nil:
 		return no
+	case g.refuses != 0 && g.refuses != 10033:
+		return fail(g.refuses, "calls of this group are refused")
 	case !stores(g.Type):
 		return fail(s.options.AVChatRoomHistory, "groups of this type have no history")
 	}
@@ -446,7 +455,9 @@ func (s *Service) history(fields map[string]json.RawMessage) *reply {
 	for ; top >= 1 && slots < asked; top-- {
 		m := c.messages[top-1]
 		said := m.said()
-		hidden := m.recalled && withRecalled == 0 && !s.options.RecalledShown && !s.gone(m)
+		gone := s.gone(m)
+		hidden := m.recalled && withRecalled == 0 && !s.options.RecalledShown && !gone ||
+			(m.recalled || gone) && s.options.PlaceholdersLeftOut || s.options.ExpiredAsNothing && s.expired(m)
 		if hidden && !s.options.HiddenTakeSlots {
 			continue
 		}
@@ -462,11 +473,14 @@ func (s *Service) history(fields map[string]json.RawMessage) *reply {
 			continue
 		}
 		size += len(said)
-		allGone = allGone && s.gone(m)
+		allGone = allGone && gone
 		r.list = append(r.list, s.entry(m, said))
 	}
 	return r
 }
+
+// addresses matches the address in each field of media that has one.
+var addresses = regexp.MustCompile(`("(?:Url|URL|VideoUrl|ThumbUrl)"\s*:\s*"[^"?]*)(")`)
 
 // entry is a message as the history tells it; said is its MsgBody.
 func (s *Service) entry(m *message, said json.RawMessage) map[string]any {
@@ -474,10 +488,14 @@ func (s *Service) entry(m *message, said json.RawMessage) map[string]any {
 		"From_Account": m.from, "IsPlaceMsg": 0, "MsgBody": said, "MsgPriority": m.priority,
 		"MsgRandom": m.random, "MsgSeq": m.seq, "MsgTimeStamp": m.at.Unix(),
 	}
-	if m.system {
+	if m.system && !s.options.SystemWithoutFlag {
 		e["IsSystemMsg"] = 1
 	}
-	if m.custom != "" {
+	if s.options.SignedAnew {
+		s.signed++
+		e["MsgBody"] = json.RawMessage(addresses.ReplaceAll(said, fmt.Appendf(nil, "$1?sign=%d$2", s.signed)))
+	}
+	if m.custom != "" && !s.options.CustomDataLeftOut {
 		e["CloudCustomData"] = m.custom
 	}
 	switch {
@@ -487,6 +505,14 @@ func (s *Service) entry(m *message, said json.RawMessage) map[string]any {
 		e["IsPlaceMsg"] = 2
 		if !s.options.RecalledBody {
 			e["MsgBody"] = []any{}
+		}
+	}
+	if e["IsPlaceMsg"] != 0 {
+		if s.options.PlaceholdersWithoutTime {
+			delete(e, "MsgTimeStamp")
+		}
+		if s.options.PlaceholdersWithoutSender {
+			delete(e, "From_Account")
 		}
 	}
 	return e
@@ -548,6 +574,95 @@ func (s *Service) info(fields map[string]json.RawMessage) *reply {
 			}
 			e["MemberList"] = members
 		}
+	}
+	return r
+}
+
+// list answers with a page of the ids of all groups, in the order of their ids. Next is a number of
+// more than 32 bits, as in the documentation's sample, and means nothing to the caller.
+// Source: https://www.tencentcloud.com/document/product/1047/34960.
+func (s *Service) list(fields map[string]json.RawMessage) *reply {
+	if no := only(fields, "Limit", "Next", "GroupType"); no != nil {
+		return no
+	}
+	limit, next := int64(10_000), int64(0)
+	ok := true
+	if raw, has := fields["Limit"]; has {
+		limit, ok = integer(raw)
+	}
+	if !ok || limit < 1 || limit > 10_000 {
+		return fail(10004, "Limit is not a number from 1 to 10000")
+	}
+	if raw, has := fields["Next"]; has {
+		next, ok = integer(raw)
+	}
+	kind := ""
+	if raw, has := fields["GroupType"]; has && ok {
+		kind, ok = str(raw)
+	}
+	var ids []string
+	for id, g := range s.groups {
+		if kind == "" || g.Type == kind {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	const salt = 1 << 33
+	at := max(next-salt, 0)
+	if !ok || next != 0 && next <= salt || at > int64(len(ids)) {
+		return fail(10004, "Next is not what an answer gave, or GroupType is no string")
+	}
+	r := &reply{listName: "GroupIdList", fields: map[string]any{"TotalCount": len(ids), "Next": 0}}
+	for _, id := range ids[at:min(at+limit, int64(len(ids)))] {
+		r.list = append(r.list, map[string]any{"GroupId": id})
+	}
+	if at+limit < int64(len(ids)) {
+		r.fields["Next"] = salt + at + limit
+	}
+	return r
+}
+
+// joined answers with the groups that an account is a member of, in the order of their ids. Those
+// of type AVChatRoom are there only WithHugeGroups.
+// Source: https://www.tencentcloud.com/document/product/1047/34925.
+func (s *Service) joined(fields map[string]json.RawMessage) *reply {
+	if no := only(fields, "Member_Account", "WithHugeGroups", "WithNoActiveGroups", "Limit", "Offset",
+		"GroupType"); no != nil {
+		return no
+	}
+	member, ok := str(fields["Member_Account"])
+	if !ok || member == "" {
+		return fail(10004, "Member_Account is missing or no string")
+	}
+	limit, offset, huge := int64(5000), int64(0), int64(0)
+	for name, n := range map[string]*int64{"Limit": &limit, "Offset": &offset, "WithHugeGroups": &huge} {
+		if raw, has := fields[name]; has {
+			if *n, ok = integer(raw); !ok || *n < 0 {
+				return fail(10004, "%s is no number", name)
+			}
+		}
+	}
+	if limit < 1 || limit > 5000 {
+		return fail(10004, "Limit is not a number from 1 to 5000")
+	}
+	kind := ""
+	if raw, has := fields["GroupType"]; has {
+		if kind, ok = str(raw); !ok {
+			return fail(10004, "GroupType is no string")
+		}
+	}
+	var ids []string
+	for id, g := range s.groups {
+		if slices.Contains(g.Joined, member) && (kind == "" || g.Type == kind) &&
+			(huge == 1 || g.Type != "AVChatRoom") {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	r := &reply{listName: "GroupIdList", fields: map[string]any{"TotalCount": len(ids)}}
+	at := min(offset, int64(len(ids)))
+	for _, id := range ids[at:min(at+limit, int64(len(ids)))] {
+		r.list = append(r.list, map[string]any{"GroupId": id})
 	}
 	return r
 }

@@ -35,9 +35,16 @@
 //     not documented, so it is an option); the one hour of AVChatRoom groups.
 //   - group_msg_get_simple: pages of at most 20, newest first; normal, deleted
 //     or expired, and recalled entries; recalled ones only when asked for;
-//     system messages whose MsgBody is an object; IsFinished.
+//     placeholders with or without a time and a sender, or left out; numbers
+//     past the storage period that read as placeholders or as nothing; system
+//     messages whose MsgBody is an object, with or without their flag;
+//     IsFinished.
 //   - get_group_info: a code for each group; the base filter, and the flood of
 //     members without one; NextMsgSeq, which does not speak of topics.
+//   - get_appid_group_list: pages of at most 10,000 ids, TotalCount, a Next of
+//     64 bits, one call a second.
+//   - get_joined_group_list: the groups in which an account is named as a
+//     member (Group.Joined), those of type AVChatRoom only on demand.
 //   - send_group_system_notification.
 //   - The callbacks after sending and after recalling, signed, with EventTime
 //     as a number and as a string in turn, and on demand twice, late or in
@@ -46,8 +53,9 @@
 //
 // # What is not modelled
 //
-//   - Accounts, members and their rights: every sender may send, the number
-//     of members is a number, and the only rights are those of an app admin.
+//   - Accounts and their rights: every sender may send, membership is a list of
+//     names, the number of members is a number, and the only rights are those
+//     of an app admin.
 //   - Sending by REST, muting, and every other command: they are answered
 //     with 10003.
 //   - What devices show, and read receipts.

@@ -11,6 +11,8 @@ const (
 	History = "group_msg_get_simple"
 	Info    = "get_group_info"
 	Notify  = "send_group_system_notification"
+	Groups  = "get_appid_group_list"
+	Joined  = "get_joined_group_list"
 )
 
 // A Call is one call that arrived, in the order of arrival.
@@ -100,6 +102,9 @@ func (s *Service) overQuota(command string, now time.Time) bool {
 		if c.Command == command && c.Code != codeTooFrequent {
 			n++
 		}
+	}
+	if command == Groups {
+		return n >= s.options.ListsPerSecond
 	}
 	return n >= s.options.CallsPerSecond
 }

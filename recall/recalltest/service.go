@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -30,6 +31,10 @@ type Options struct {
 	// CallsPerSecond is the quota of each command: default 200, negative for
 	// none. Calls over it are answered with 60007 and do nothing.
 	CallsPerSecond int
+
+	// ListsPerSecond is the quota of get_appid_group_list: default 1.
+	// Source: https://www.tencentcloud.com/document/product/1047/34960.
+	ListsPerSecond int
 
 	// MaxBadUserSigs is how many UserSigs may fail in a minute before all are
 	// answered with 70050: default 30, negative for any number. The service's
@@ -61,6 +66,30 @@ type Options struct {
 	// all three the documentation does not say.
 	RecalledShown, RecalledBody, HiddenTakeSlots bool
 
+	// Placeholders are the entries of messages that are recalled, deleted or
+	// expired (IsPlaceMsg 2 and 1). The page of group_msg_get_simple names the
+	// status and an empty MsgBody; whether MsgTimeStamp and From_Account are
+	// there it does not say, nor whether there is an entry at all, nor whether
+	// the numbers past the storage period read as placeholders or as nothing.
+	// Each of these knobs is one way in which it may be:
+	// PlaceholdersWithoutTime and PlaceholdersWithoutSender leave that field
+	// out, PlaceholdersLeftOut leaves the entry out whoever asks, and
+	// ExpiredAsNothing leaves out what is past the storage period alone. A page
+	// goes on below what is left out, unless HiddenTakeSlots is set.
+	// Source: https://trtc.io/document/34971.
+	PlaceholdersWithoutTime, PlaceholdersWithoutSender, PlaceholdersLeftOut, ExpiredAsNothing bool
+
+	// SystemWithoutFlag leaves IsSystemMsg out of the entries of system
+	// messages: it is in the models of a server SDK, and in no table of the
+	// documentation. Source: https://github.com/doocs/qcloud-im-server-sdk-java.
+	SystemWithoutFlag bool
+
+	// CustomDataLeftOut leaves CloudCustomData out of history, whose
+	// documentation does not name it; SignedAnew puts a signature into the
+	// addresses of media, another one in each answer. No page says whether the
+	// service does either.
+	CustomDataLeftOut, SignedAnew bool
+
 	// PageBytes cuts a history page, with IsFinished 0, when its bodies get
 	// longer than this: 0 for never. There is always one message in it.
 	PageBytes int
@@ -90,6 +119,7 @@ func (o *Options) fill() {
 		o.Admins = []string{DefaultAdmin}
 	}
 	o.CallsPerSecond = cmp.Or(o.CallsPerSecond, 200)
+	o.ListsPerSecond = cmp.Or(o.ListsPerSecond, 1)
 	o.MaxBadUserSigs = cmp.Or(o.MaxBadUserSigs, 30)
 	o.Retention = cmp.Or(o.Retention, 7*24*time.Hour)
 	o.AVChatRoomWithin = cmp.Or(o.AVChatRoomWithin, time.Hour)
@@ -104,6 +134,7 @@ type Group struct {
 	Owner      string
 	Members    int
 	MaxMembers int      // default 2000
+	Joined     []string // accounts that are members; Members counts more
 	Topics     []string // of a Community: each begins with ID and @TOPIC#_
 }
 
@@ -122,6 +153,7 @@ type Service struct {
 	twice         []Message
 	notifications []Notification
 	hooks         dispatcher
+	signed        int // signatures of addresses so far
 
 	done  context.Context // ends with Close
 	close context.CancelFunc
@@ -134,6 +166,7 @@ type Service struct {
 
 type group struct {
 	Group
+	refuses       int                      // the code of its calls; 0: none
 	conversations map[string]*conversation // by topic; "" is the group's own
 }
 
@@ -252,6 +285,29 @@ func (s *Service) addTopic(groupID, topic string) {
 	g.conversations[topic] = &conversation{}
 }
 
+// Join makes an account a member of a group, and Leave makes it none.
+func (s *Service) Join(groupID, account string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.group(groupID)
+	g.Joined = append(g.Joined, account)
+}
+
+// Leave takes an account out of a group; see Join.
+func (s *Service) Leave(groupID, account string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.group(groupID)
+	g.Joined = slices.DeleteFunc(slices.Clone(g.Joined), func(a string) bool { return a == account })
+}
+
+// Rename gives a group another name, as its owner does.
+func (s *Service) Rename(groupID, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.group(groupID).Name = name
+}
+
 // Dismiss removes a group.
 func (s *Service) Dismiss(groupID string) {
 	s.mu.Lock()
@@ -279,7 +335,8 @@ func (s *Service) conversation(groupID, topic string) *conversation {
 // A SayOption changes what Say says.
 type SayOption func(*message)
 
-// At sets when the message was sent; the default is now.
+// At sets when the message was sent; the default is now. Times need not grow
+// with the numbers: the documentation does not promise it.
 func At(t time.Time) SayOption { return func(m *message) { m.at = t } }
 
 // Body sets MsgBody as raw JSON in place of one text element.
@@ -365,6 +422,12 @@ func (s *Service) Edit(groupID, topic string, seq Seq, text string) {
 	s.each(groupID, topic, []Seq{seq}, func(m *message) { m.body, m.made = textBody(text), nil })
 }
 
+// EditCustom gives a message other CloudCustomData, as a client does that
+// reacts to it.
+func (s *Service) EditCustom(groupID, topic string, seq Seq, data string) {
+	s.each(groupID, topic, []Seq{seq}, func(m *message) { m.custom = data })
+}
+
 // Delete deletes messages, as a member or the app may.
 func (s *Service) Delete(groupID, topic string, seqs ...Seq) {
 	s.each(groupID, topic, seqs, func(m *message) { m.deleted = true })
@@ -419,8 +482,11 @@ func (c *conversation) message(seq Seq) *message {
 }
 
 // gone reports whether the storage no longer has the message.
-func (s *Service) gone(m *message) bool {
-	return m.deleted || m.expired || time.Since(m.at) > s.options.Retention
+func (s *Service) gone(m *message) bool { return m.deleted || s.expired(m) }
+
+// expired reports whether the storage period of the message is over.
+func (s *Service) expired(m *message) bool {
+	return m.expired || time.Since(m.at) > s.options.Retention
 }
 
 // Recalled reports whether a message has been recalled.
@@ -507,3 +573,19 @@ func (s *Service) jittered(d, jitter time.Duration) time.Duration {
 }
 
 var _ http.Handler = (*Service)(nil)
+
+// GroupIDs returns the ids of all groups.
+func (s *Service) GroupIDs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.groups))
+}
+
+// Refuse lets the service answer calls of one group alone with a code: those
+// that recall or read messages, for 10033 those that recall, and for 10044
+// those that read. 0 ends that.
+func (s *Service) Refuse(groupID string, code int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.group(groupID).refuses = code
+}

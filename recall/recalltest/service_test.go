@@ -62,9 +62,15 @@ type answer struct {
 	IsFinished int
 	RspMsgList []struct {
 		MsgSeq, IsPlaceMsg, IsSystemMsg int
+		MsgTimeStamp                    *int64
+		From_Account                    *string
 		MsgBody                         json.RawMessage
 	}
 	GroupInfo []map[string]any
+
+	TotalCount  int
+	Next        int64
+	GroupIdList []struct{ GroupId string }
 }
 
 func post(t *testing.T, s *recalltest.Service, command, body string, change ...string) answer {
@@ -414,6 +420,69 @@ func TestHistoryRules(t *testing.T) {
 	})
 }
 
+// TestPlaceholders: a placeholder has a time and a sender unless a knob says otherwise, and may be
+// left out with or without taking a place in the page.
+func TestPlaceholders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := recalltest.New(recalltest.Options{})
+		defer s.Close()
+		s.AddGroup(recalltest.Group{ID: "g"})
+		old := time.Now().Add(-8 * 24 * time.Hour)
+		for range 25 {
+			s.Say("g", "", "anna", "old", recalltest.At(old)) // 1 to 25
+		}
+		for range 25 {
+			s.Say("g", "", "anna", "new") // 26 to 50
+		}
+		s.Delete("g", "", 50)
+		s.RecallElsewhere("g", "", "anna", 49)
+		page := func(from, number int, turn func(*recalltest.Options)) (shown string) {
+			s.Change(func(o *recalltest.Options) { *o = recalltest.Options{}; turn(o) })
+			a := post(t, s, recalltest.History,
+				fmt.Sprintf(`{"GroupId":"g","ReqMsgNumber":%d,"ReqMsgSeq":%d,"WithRecalledMsg":1}`, number, from))
+			for _, m := range a.RspMsgList {
+				shown += fmt.Sprintf(" %d:%d", m.MsgSeq, m.IsPlaceMsg)
+				if m.MsgTimeStamp == nil {
+					shown += " no time"
+				}
+				if m.From_Account == nil {
+					shown += " no sender"
+				}
+			}
+			return shown
+		}
+		for _, tt := range []struct {
+			name         string
+			from, number int
+			turn         func(*recalltest.Options)
+			want         string
+		}{
+			{"as documented", 50, 3, func(o *recalltest.Options) {}, " 50:1 49:2 48:0"},
+			{"without time", 50, 3, func(o *recalltest.Options) { o.PlaceholdersWithoutTime = true },
+				" 50:1 no time 49:2 no time 48:0"},
+			{"without sender", 50, 3, func(o *recalltest.Options) { o.PlaceholdersWithoutSender = true },
+				" 50:1 no sender 49:2 no sender 48:0"},
+			{"left out", 50, 3, func(o *recalltest.Options) { o.PlaceholdersLeftOut = true }, " 48:0 47:0 46:0"},
+			{"left out with their places", 50, 3,
+				func(o *recalltest.Options) { o.PlaceholdersLeftOut, o.HiddenTakeSlots = true, true }, " 48:0"},
+			{"expired", 26, 3, func(o *recalltest.Options) {}, " 26:0 25:1 24:1"},
+			{"expired as nothing", 26, 3, func(o *recalltest.Options) { o.ExpiredAsNothing = true }, " 26:0"},
+			{"nothing but expired", 25, 3, func(o *recalltest.Options) { o.ExpiredAsNothing = true }, ""},
+			{"the deleted are not expired", 50, 1, func(o *recalltest.Options) { o.ExpiredAsNothing = true }, " 50:1"},
+		} {
+			if got := page(tt.from, tt.number, tt.turn); got != tt.want {
+				t.Errorf("%s:%s, want%s", tt.name, got, tt.want)
+			}
+		}
+		s.Say("g", "", "@TIM#SYSTEM", "", recalltest.System())
+		s.Change(func(o *recalltest.Options) { o.SystemWithoutFlag = true })
+		a := post(t, s, recalltest.History, `{"GroupId":"g","ReqMsgNumber":1}`)
+		if m := a.RspMsgList[0]; m.IsSystemMsg != 0 || m.MsgBody[0] != '{' {
+			t.Errorf("a system message without its flag: %+v", m)
+		}
+	})
+}
+
 func TestInfoRules(t *testing.T) {
 	s := newService(t, recalltest.Options{})
 	s.AddGroup(recalltest.Group{ID: "@TGS#_c", Type: "Community", Topics: []string{"@TGS#_c@TOPIC#_1"}})
@@ -451,6 +520,37 @@ func TestInfoRules(t *testing.T) {
 		if a := post(t, s, recalltest.Info, body); a.ErrorCode != code {
 			t.Errorf("%s: %d, want %d", body, a.ErrorCode, code)
 		}
+	}
+}
+
+func TestListRules(t *testing.T) {
+	s := newService(t, recalltest.Options{ListsPerSecond: 100})
+	s.AddGroup(recalltest.Group{ID: "live", Type: "AVChatRoom"})
+	s.AddGroup(recalltest.Group{ID: "a"})
+	read := func(body string) answer { t.Helper(); return post(t, s, recalltest.Groups, body) }
+	one := read(`{"Limit":2,"Next":0}`)
+	if one.TotalCount != 3 || len(one.GroupIdList) != 2 || one.GroupIdList[0].GroupId != "a" || one.Next <= 1<<32 {
+		t.Errorf("the first page is %+v", one)
+	}
+	two := read(fmt.Sprintf(`{"Limit":2,"Next":%d}`, one.Next))
+	if two.TotalCount != 3 || len(two.GroupIdList) != 1 || two.GroupIdList[0].GroupId != "live" || two.Next != 0 {
+		t.Errorf("the second page is %+v", two)
+	}
+	if all := read(`{}`); len(all.GroupIdList) != 3 || all.Next != 0 {
+		t.Errorf("without limits: %+v", all)
+	}
+	if live := read(`{"GroupType":"AVChatRoom"}`); live.TotalCount != 1 || len(live.GroupIdList) != 1 {
+		t.Errorf("of one type: %+v", live)
+	}
+	for _, body := range []string{`{"Limit":0}`, `{"Limit":10001}`, `{"Next":7}`, `{"Next":"0"}`, `{"GroupType":5}`,
+		`{"Offset":1}`} {
+		if p := read(body); p.ErrorCode != 10004 {
+			t.Errorf("%s: %+v", body, p)
+		}
+	}
+	s.Change(func(o *recalltest.Options) { o.ListsPerSecond = 1 })
+	if p := read(`{}`); p.ErrorCode != 60007 {
+		t.Errorf("more than one call in a second: %+v", p)
 	}
 }
 

@@ -49,7 +49,7 @@ func (g *Guild) commandList(q *request) (*[]object, *apiError) {
 	}
 	if id, ok := q.args["guild_id"]; !ok {
 		return &g.global, nil
-	} else if id != g.ID {
+	} else if id != g.ID || g.kicked {
 		return nil, fail(http.StatusForbidden, 50001)
 	}
 	return &g.commands, nil

@@ -29,11 +29,16 @@
 // Interactions: the first answer within 3 s (else 10062), once (40060), of a kind that fits; edits
 // and followups for 15 min (then 50027); 10015 before the first answer; ephemeral messages for one
 // person only. Messages: enforce_nonce, replies, allowed_mentions with Discord's defaults, files,
-// partial edits, 30046 for old ones. Threads: 160004, 160005, 50083, 50024, permissions. The bot's
-// permissions (50001, 50013, 160002). Bulk overwrite of commands, 200 creates a day (30034). The
-// Gateway: HELLO, IDENTIFY with its budget of 1000 a day (one more resets the token), READY,
-// heartbeats, INTERACTION_CREATE to every session of the shard, op 7, op 9, close codes. An
-// interaction that no session takes is lost.
+// partial edits, 30046 for old ones; a nonce whose message was deleted is refused with 10008.
+// Threads: 160004, 160005, 50083, 50024, permissions, private ones without the bot (50001), to
+// which Admit lets it. Direct messages of the bot (50007 where they are closed). The bot's
+// permissions (50001, 50013, 160002). A bot that is kicked loses its commands, and sees nothing
+// until it is invited again. Bulk overwrite of commands, 200 creates a day (30034). The Gateway:
+// HELLO, IDENTIFY with its budget of 1000 a day (one more resets the token), READY, RESUME with
+// what came meanwhile, heartbeats, INTERACTION_CREATE to every session of the shard, op 7, op 9,
+// close codes. An interaction that no session takes, nor resumes, is lost.
+//
+// Two bots with the same token get every interaction, and one of them may answer it.
 //
 // Faults: Fail with a Fault for REST; GatewayNext, Reconnect, Invalidate, CloseGateway, Drop and
 // Silence for the Gateway; SignNext, Replay, Resend and Redispatch for deliveries; SetOrigin for
@@ -45,12 +50,13 @@
 //
 // # What is not modelled
 //
-// Other guilds, voice, reactions, webhooks that an application creates, polls, stickers, user and
-// message commands, permission overwrites of members (a member has only Permissions and roles; the
-// bot's permissions in a channel are shown as one overwrite), events other than READY, RESUMED and
-// INTERACTION_CREATE (Dispatch sends any event), compressed Gateway payloads, replay after RESUME,
-// automatic archiving of threads, automatic moderation, the numbers of real rate limits other than
-// those of Guild.Limits, the portal. Where Discord's documents leave a question open, the stricter
-// reading is taken; each such place says so in a comment. A timed-out member keeps its
-// member.permissions, and the client still sends this member's presses.
+// Other guilds, voice, reactions, webhooks that an application creates, polls, stickers, the menus
+// of user and message commands (CommandForged sends one), permission overwrites of members (a
+// member has only Permissions and roles; the bot's permissions in a channel are shown as one
+// overwrite), events other than READY, RESUMED and INTERACTION_CREATE (Dispatch sends any event),
+// compressed Gateway payloads, automatic archiving of threads, automatic moderation, the numbers of
+// real rate limits other than those of Guild.Limits, the portal. Where Discord's documents leave a
+// question open, the stricter reading is taken; each such place says so in a comment. A timed-out
+// member keeps its member.permissions, and the client still sends this member's presses, and those
+// of a member who does not see the channel.
 package discordtest

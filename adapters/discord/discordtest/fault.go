@@ -83,8 +83,9 @@ type fault struct {
 
 // Fail makes the next n calls that match the pattern meet the fault; a negative n means all calls
 // until Heal. The pattern is a method, or * for any, and a route: "POST
-// /channels/{channel_id}/messages". A segment in braces or * matches any one segment, and a last
-// segment ** matches all that follow. The oldest fault that matches is used.
+// /channels/{channel_id}/messages", or with an id in place of the braces. A segment in braces or *
+// matches any one segment, and a last segment ** matches all that follow. The oldest fault that
+// matches is used.
 func (g *Guild) Fail(pattern string, n int, f Fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -295,6 +296,7 @@ var errorTexts = map[int]string{
 	50001:  "Missing Access",
 	50005:  "Cannot edit a message authored by another user",
 	50006:  "Cannot send an empty message",
+	50007:  "Cannot send messages to this user",
 	50013:  "Missing Permissions",
 	50024:  "Cannot execute action on this channel type",
 	50027:  "Invalid Webhook Token",

@@ -5,6 +5,7 @@ package discordtest
 // Guild break those that are open.
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -103,6 +104,13 @@ func (g *Guild) Connections() int {
 	return g.handshakes
 }
 
+// Resumes returns how many RESUMEs came.
+func (g *Guild) Resumes() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.resumes
+}
+
 // Identifies returns how many IDENTIFYs came in the last 24 h; session_start_limit bounds them.
 func (g *Guild) Identifies() int {
 	g.mu.Lock()
@@ -129,7 +137,9 @@ func (g *Guild) Reconnect() {
 func (g *Guild) Invalidate(resumable bool) {
 	g.each(func(s *session) {
 		s.frame(9, resumable)
-		g.forget(s)
+		if !resumable {
+			s.g.forget(s)
+		}
 	})
 }
 
@@ -170,12 +180,14 @@ func (g *Guild) each(f func(*session)) {
 	}
 }
 
-// forget removes the identification of a session, which gets no events until it identifies again.
-// Callers hold g.mu.
-func (g *Guild) forget(s *session) { s.Session.ID = "" }
+// forget ends a session, which gets no events until it identifies again. Callers hold g.mu.
+func (g *Guild) forget(s *session) {
+	s.Session.ID = ""
+	g.logs = slices.DeleteFunc(g.logs, func(e *events) bool { return e == s.events })
+}
 
-// dispatchInteraction sends INTERACTION_CREATE to every session of the shard; without a session the
-// interaction is lost. Callers hold g.mu.
+// dispatchInteraction sends INTERACTION_CREATE to every session of the shard, also to those that
+// may be resumed; without a session the interaction is lost. Callers hold g.mu.
 func (g *Guild) dispatchInteraction(i *Interaction) {
 	var at struct {
 		GuildID string `json:"guild_id"`
@@ -184,12 +196,29 @@ func (g *Guild) dispatchInteraction(i *Interaction) {
 		panic(err) // unreachable: the payload was marshalled here
 	}
 	id, _ := strconv.ParseInt(at.GuildID, 10, 64)
+	open := map[*events]*session{}
 	for _, s := range g.sessions {
-		if s.Session.ID != "" && int(id>>22)%s.Shard[1] == s.Shard[0] {
-			s.event("INTERACTION_CREATE", i.payload)
+		open[s.events] = s
+	}
+	for _, e := range g.logs {
+		if int(id>>22)%e.shard[1] == e.shard[0] {
+			e.add(open[e], "INTERACTION_CREATE", i.payload)
 		}
 	}
 }
+
+// events are those of a session of the Gateway, which outlives its connections: a RESUME gets what
+// came after the last one that the client has seen.
+type events struct {
+	id    string
+	shard [2]int
+	left  time.Time // when its connection ended; zero while it has one
+	sent  [][]byte  // the frames, whose sequence numbers begin with 1
+}
+
+// resumeWithin is how long after the end of its connection a session can be resumed. Discord does
+// not document it; minutes have been seen.
+const resumeWithin = 3 * time.Minute
 
 // session is one websocket connection. Frames are queued and written by a separate goroutine, so
 // that a client that does not read blocks nobody (a pipe has no buffer).
@@ -199,7 +228,7 @@ type session struct {
 	conn    *websocket.Conn
 	fault   GatewayFault
 	overTCP bool
-	seq     int64 // guarded by g.mu
+	events  *events // of the session, since READY
 	soon    *time.Timer
 
 	mu     sync.Mutex
@@ -292,7 +321,15 @@ func (s *session) read() {
 			s.linger()
 			return
 		}
-		if _, ok := err.(*websocket.CloseError); ok {
+		if e, ok := err.(*websocket.CloseError); ok {
+			s.mu.Lock()
+			first := !s.closed // else it answers the guild's own close
+			s.mu.Unlock()
+			if first && (e.Code == websocket.CloseNormalClosure || e.Code == websocket.CloseGoingAway) {
+				s.g.mu.Lock()
+				s.g.forget(s)
+				s.g.mu.Unlock()
+			}
 			s.part()
 			return
 		}
@@ -355,6 +392,9 @@ func (s *session) part() {
 
 // leave removes a session from the list. Callers hold g.mu.
 func (g *Guild) leave(s *session) {
+	if s.events != nil && s.events.left.IsZero() {
+		s.events.left = time.Now()
+	}
 	g.sessions = slices.DeleteFunc(g.sessions, func(x *session) bool { return x == s })
 	g.bump()
 }
@@ -424,6 +464,11 @@ func (s *session) identify(d json.RawMessage) {
 		s.frame(9, false)
 		return
 	}
+	for key := range sub(o, "properties") {
+		if !slices.Contains([]string{"os", "browser", "device"}, key) {
+			g.noteUnknown("IDENTIFY", object{"properties." + key: 0}, "")
+		}
+	}
 	// The token may come with or without its prefix; libraries differ.
 	if t := str(o, "token"); g.tokenReset || t != g.BotToken && t != "Bot "+g.BotToken {
 		s.close(4004, "Authentication failed.")
@@ -455,31 +500,64 @@ func (s *session) identify(d json.RawMessage) {
 		return
 	}
 	s.Session.ID, s.Shard, s.Intents = "session"+g.snowflake(), shard, int(intents)
+	s.events = &events{id: s.Session.ID, shard: shard}
+	g.logs = append(slices.DeleteFunc(g.logs, (*events).over), s.events)
 	s.event("READY", marshal(object{
 		"v": 9, "user": g.userObject(g.BotUserID), "guilds": []any{object{"id": g.ID, "unavailable": true}},
-		"session_id": s.Session.ID, "resume_gateway_url": "wss://gateway.discord.example",
+		"session_id": s.Session.ID, "resume_gateway_url": cmp.Or(g.ResumeURL, "wss://gateway.discord.example"),
 		"shard":       []any{shard[0], shard[1]},
 		"application": object{"id": g.ApplicationID, "flags": 0},
 	}))
 }
 
 func (s *session) resume(d json.RawMessage) {
+	g := s.g
 	v, _ := decode(d)
 	o, _ := v.(object)
-	if !s.g.AllowResume || s.g.tokenReset || str(o, "session_id") == "" {
+	t := str(o, "token")
+	at := slices.IndexFunc(g.logs, func(e *events) bool { return e.id == str(o, "session_id") && !e.over() })
+	g.resumes++
+	switch {
+	case g.tokenReset || t != g.BotToken && t != "Bot "+g.BotToken:
+		s.close(4004, "Authentication failed.")
+		return
+	case g.NoResume || at < 0:
 		s.frame(9, false)
 		return
 	}
-	s.Session.ID, s.Shard = str(o, "session_id"), [2]int{0, 1}
-	s.seq = integer(o, "seq")
+	e, seen := g.logs[at], integer(o, "seq")
+	if seen < 0 || int(seen) > len(e.sent) {
+		s.close(4007, "Invalid seq.")
+		return
+	}
+	for _, old := range slices.Clone(g.sessions) {
+		if old.events == e && old != s { // its connection is not known to have ended
+			old.events = nil
+			old.Session.ID = ""
+			old.drop()
+		}
+	}
+	s.Session.ID, s.Shard, s.events, e.left = e.id, e.shard, e, time.Time{}
+	for _, frame := range e.sent[seen:] {
+		s.push(outgoing{data: frame})
+	}
 	s.event("RESUMED", marshal(object{}))
 }
 
-// event queues a dispatch. Callers hold g.mu.
-func (s *session) event(name string, d json.RawMessage) {
-	s.seq++
-	s.push(outgoing{data: marshal(object{"op": 0, "t": name, "s": s.seq, "d": d})})
+// over reports whether the session can no longer be resumed.
+func (e *events) over() bool { return !e.left.IsZero() && time.Since(e.left) > resumeWithin }
+
+// add keeps an event, and sends it over the connection if there is one. Callers hold g.mu.
+func (e *events) add(s *session, name string, d json.RawMessage) {
+	frame := marshal(object{"op": 0, "t": name, "s": len(e.sent) + 1, "d": d})
+	e.sent = append(e.sent, frame)
+	if s != nil {
+		s.push(outgoing{data: frame})
+	}
 }
+
+// event sends an event to one session. Callers hold g.mu.
+func (s *session) event(name string, d json.RawMessage) { s.events.add(s, name, d) }
 
 func (s *session) frame(op int, d any) {
 	s.push(outgoing{data: marshal(object{"op": op, "d": d, "s": nil, "t": nil})})

@@ -97,16 +97,34 @@ func TestConcurrencyAndResume(t *testing.T) {
 		b.write(6, object{"token": g.BotToken, "session_id": "s", "seq": 1})
 		b.expect(9, "")
 		b.identify(g.BotToken)
-		b.expect(0, "READY")
-
-		g.AllowResume = true
-		r, err := dial(t, g)
-		if err != nil {
-			t.Fatal(err)
+		id := str(b.expect(0, "READY"), "session_id")
+		register(t, g)
+		g.Command(mina, trust, "recall")
+		b.expect(0, "INTERACTION_CREATE")
+		g.Drop()
+		synctest.Wait()
+		missed := g.Command(mina, trust, "recall")
+		resume := func(id string, seq int) *rawClient {
+			r, err := dial(t, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.expect(10, "")
+			r.write(6, object{"token": g.BotToken, "session_id": id, "seq": seq})
+			return r
 		}
-		r.expect(10, "")
-		r.write(6, object{"token": g.BotToken, "session_id": "s", "seq": 1})
+		r := resume(id, 2)
+		if got := r.expect(0, "INTERACTION_CREATE"); str(got, "id") != missed.ID {
+			t.Errorf("the resumed session got %v", got)
+		}
 		r.expect(0, "RESUMED")
+		g.NoResume = true
+		resume(id, 4).expect(9, "")
+		g.NoResume = false
+		g.Drop()
+		synctest.Wait()
+		time.Sleep(resumeWithin + time.Second)
+		resume(id, 4).expect(9, "")
 	})
 }
 

@@ -101,7 +101,8 @@ type Guild struct {
 	HeartbeatInterval  time.Duration // of HELLO; default 41.25 s. A client silent for twice as long is closed with 4009
 	IdentifyBudget     int           // IDENTIFYs in 24 h; one more resets the token; default 1000
 	EnforceConcurrency bool          // a second IDENTIFY within 5 s is answered with op 9
-	AllowResume        bool          // RESUME of a known session gives RESUMED (nothing is replayed) instead of op 9
+	NoResume           bool          // RESUME is answered with op 9
+	ResumeURL          string        // resume_gateway_url in READY; default an address that is not Discord's
 	DisallowedIntents  int           // intents that close with 4014
 
 	mu           sync.Mutex
@@ -114,6 +115,7 @@ type Guild struct {
 	key          ed25519.PrivateKey
 	lastID       int64
 	tokenReset   bool
+	kicked       bool
 	roles        map[string]*Role
 	roleOrder    []string
 	members      map[string]*Member
@@ -139,6 +141,8 @@ type Guild struct {
 	sessions     []*session
 	plans        []GatewayFault
 	identifies   []time.Time
+	resumes      int
+	logs         []*events
 	handshakes   int
 	silent       bool
 }
@@ -167,6 +171,7 @@ type Member struct {
 	Pending       bool // has not passed membership screening
 	Guest         bool // invited to one voice channel only
 	TimedOutUntil time.Time
+	ClosedDMs     bool   // takes no direct messages from the bot
 	Admin         bool   // all permissions
 	Permissions   int64  // in every channel; default DefaultMemberPermissions
 	Locale        string // of the member's client; default en-US
@@ -191,6 +196,9 @@ type channel struct {
 	locked   bool
 	archive  int64 // minutes
 	created  time.Time
+
+	recipient string // of direct messages
+	outside   bool   // a private thread that the bot is not in
 }
 
 func (c *channel) isThread() bool { return c.parent != "" }
@@ -336,6 +344,24 @@ func (g *Guild) resetToken() {
 	for _, s := range g.sessions {
 		s.close(4004, "Authentication failed.")
 	}
+	g.bump()
+}
+
+// Kick removes the bot from the guild, as an administrator can. Its commands there are deleted
+// (https://github.com/discordjs/discord.js/issues/10321), and it sees neither the guild nor its
+// channels.
+func (g *Guild) Kick() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kicked, g.commands = true, nil
+	g.bump()
+}
+
+// Invite lets the bot into the guild again, where it has no commands yet.
+func (g *Guild) Invite() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kicked = false
 	g.bump()
 }
 
@@ -518,6 +544,10 @@ func (g *Guild) channelObject(c *channel) object {
 	}
 	if len(c.order) > 0 {
 		o["last_message_id"] = c.order[len(c.order)-1]
+	}
+	if c.recipient != "" {
+		return object{"id": c.ID, "type": c.Type, "last_message_id": o["last_message_id"], "flags": 0,
+			"recipients": []any{g.userObject(c.recipient)}}
 	}
 	if c.isThread() {
 		delete(o, "position")

@@ -211,6 +211,20 @@ func (g *Guild) PressForged(user string, message MessageRef, customID string) *I
 	return g.send(i, object{"component_type": typeButton, "custom_id": customID, "id": 1}, nil)
 }
 
+// CommandForged sends a command as it is, given as the data of the interaction: one of another
+// kind, or one that the client still shows after its definition has changed.
+func (g *Guild) CommandForged(user, channel, data string) *Interaction {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := &Interaction{Kind: KindCommand, User: user, Channel: channel}
+	v, err := decode([]byte(data))
+	o, ok := v.(object)
+	if err != nil || !ok {
+		return g.send(i, nil, clientError("the data of a command is an object"))
+	}
+	return g.send(i, o, nil)
+}
+
 // SubmitForged sends a form that was never opened, under a message, as a manipulated client may.
 func (g *Guild) SubmitForged(user string, message MessageRef, customID string, values map[string]string) *Interaction {
 	g.mu.Lock()

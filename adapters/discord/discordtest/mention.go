@@ -17,6 +17,7 @@ type Notification struct {
 	MessageID string
 	Silent    bool // SUPPRESS_NOTIFICATIONS: marked as unread, without a sound
 	At        time.Time
+	Text      string // what a phone shows: the content, as it was first
 }
 
 // Notified returns the notifications, oldest first.
@@ -59,6 +60,7 @@ func (g *Guild) notify(m *message, o object, c *channel, answer bool) {
 		g.notified = append(g.notified, Notification{
 			Kind: kind, ID: id, Name: name, ChannelID: m.channel, MessageID: m.id,
 			Silent: m.flags&flagSuppressNotifications != 0, At: time.Now(),
+			Text: g.render(m.content, nil),
 		})
 	}
 	for _, text := range mentioning(m) {

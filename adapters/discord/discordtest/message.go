@@ -323,15 +323,20 @@ func (g *Guild) postMessage(q *request) (int, any, *apiError) {
 	if err := g.maySend(c, o, q.files); err != nil {
 		return 0, nil, err
 	}
+	if m, ok := g.members[c.recipient]; c.recipient != "" && (!ok || m.ClosedDMs) {
+		return 0, nil, fail(http.StatusForbidden, 50007)
+	}
 	nonce := ""
 	if o["nonce"] != nil {
 		nonce = fmt.Sprint(o["nonce"])
 	}
 	if nonce != "" && flag(o, "enforce_nonce") {
 		if s, ok := g.nonces[nonce]; ok && time.Since(s.at) <= g.NonceWindow {
-			if m, ok := g.messages[s.id]; ok && !m.deleted {
-				return 200, g.messageObject(m), nil
+			m, ok := g.messages[s.id]
+			if !ok || m.deleted { // https://github.com/discord/discord-api-docs/issues/6647: intended
+				return 0, nil, fail(http.StatusNotFound, 10008)
 			}
+			return 200, g.messageObject(m), nil
 		}
 	}
 	m := &message{id: g.snowflake(), channel: c.ID, author: g.BotUserID, created: time.Now(), nonce: o["nonce"]}
@@ -360,6 +365,42 @@ func (g *Guild) postMessage(q *request) (int, any, *apiError) {
 	g.notify(m, o, c, false)
 	g.publish(m)
 	return 200, g.messageObject(m), nil
+}
+
+// postDM opens the channel for direct messages to a user, or returns the one that is open.
+func (g *Guild) postDM(q *request) (int, any, *apiError) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := q.object()
+	g.noteUnknown("POST "+q.route, o, "recipient_id access_tokens nicks")
+	user := str(o, "recipient_id")
+	if !isSnowflake(user) {
+		f := form{}
+		f.add("recipient_id", "NUMBER_TYPE_COERCE", "Value \""+user+"\" is not snowflake.")
+		return 0, nil, f.err()
+	}
+	for _, c := range g.channels {
+		if c.recipient == user {
+			return 200, g.channelObject(c), nil
+		}
+	}
+	c := &channel{Channel: Channel{ID: g.snowflake(), Type: DMChannel, Permissions: DefaultPermissions},
+		recipient: user, created: time.Now()}
+	g.channels[c.ID] = c
+	return 200, g.channelObject(c), nil
+}
+
+// DirectMessages returns the messages between the bot and a user, oldest first.
+func (g *Guild) DirectMessages(user string) []Message {
+	g.mu.Lock()
+	id := ""
+	for _, c := range g.channels {
+		if c.recipient == user {
+			id = c.ID
+		}
+	}
+	g.mu.Unlock()
+	return g.Messages(id)
 }
 
 // maySend checks the bot's permissions for a new message. Callers hold g.mu.

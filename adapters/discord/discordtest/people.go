@@ -114,12 +114,17 @@ func (p *People) Complete(user, channel, typed string) (groups []string) {
 
 func ref(r bot.Ref) MessageRef { return MessageRef{ChannelID: r.Channel, ID: r.Message} }
 
-// labelled returns the custom_id of the button whose label begins with label. If there is none it
-// returns the label itself, so that the error of the press names it.
+// labelled returns the custom_id of the button with the label, else of one whose label begins so.
+// If there is none it returns the label itself, so that the error of the press names it.
 func labelled(m Message, label string) (customID string, ok bool) {
-	for _, b := range m.Buttons() {
-		if label != "" && strings.HasPrefix(b.Label, label) {
-			return b.CustomID, true
+	for _, matches := range []func(string) bool{
+		func(l string) bool { return l == label },
+		func(l string) bool { return label != "" && strings.HasPrefix(l, label) },
+	} {
+		for _, b := range m.Buttons() {
+			if matches(b.Label) {
+				return b.CustomID, true
+			}
 		}
 	}
 	return label, false
@@ -176,6 +181,13 @@ func (p *People) Send(user string, f bottest.Form, values map[string]string) bot
 	return p.g.Deed(p.g.Submit(user, m, values))
 }
 
+// Close closes the forms that the user did not send. Discord tells the bot nothing of it.
+func (p *People) Close(user string) {
+	p.g.mu.Lock()
+	defer p.g.mu.Unlock()
+	p.g.modals = slices.DeleteFunc(p.g.modals, func(m *dialog) bool { return m.User == user && !m.Submitted })
+}
+
 // FormsFollow returns false: a modal is the answer to the press.
 func (p *People) FormsFollow() bool { return false }
 
@@ -211,13 +223,15 @@ func (p *People) Thread(card bot.Ref) (list []bottest.Shown) {
 	return list
 }
 
-// Alone returns what the user alone sees: ephemeral messages, then modals that were not sent.
+// Alone returns what the user alone sees: ephemeral messages, direct messages, then modals that
+// were not sent.
 func (p *People) Alone(user string) []bottest.Shown {
-	list := p.list(p.g.Ephemerals(user))
+	list := append(p.list(p.g.Ephemerals(user)), p.list(p.g.DirectMessages(user))...)
 	for _, m := range p.g.Modals(user) {
 		if !m.Submitted {
 			drawn := p.g.PictureModal(m)
-			list = append(list, bottest.Shown{ID: m.ID, Text: drawn, Picture: drawn, Window: true, Own: m})
+			list = append(list, bottest.Shown{ID: m.ID, Text: drawn, Picture: drawn, Window: true, Own: m,
+				HTML: func(string) string { return p.g.HTMLModal(m) }})
 		}
 	}
 	return list
@@ -232,7 +246,7 @@ func (p *People) Notified() (list []bottest.Ping) {
 		}
 		p.g.mu.Lock()
 		c := p.g.channels[n.ChannelID]
-		list = append(list, bottest.Ping{Who: who, InThread: c != nil && c.isThread()})
+		list = append(list, bottest.Ping{Who: who, InThread: c != nil && c.isThread(), Text: n.Text})
 		p.g.mu.Unlock()
 	}
 	return list
@@ -256,6 +270,7 @@ func (p *People) shown(m Message) bottest.Shown {
 	s := bottest.Shown{
 		ID: m.ID, Ref: bot.Ref{Channel: m.ChannelID, Message: m.ID, Thread: m.Thread},
 		Picture: p.g.Picture(m), Bot: m.Author == p.g.BotUserID, Reply: m.ReplyTo != "", Own: m,
+		HTML: func(string) string { return p.g.HTML(m) },
 	}
 	for line := range strings.Lines(s.Picture) {
 		if strings.HasPrefix(line, "│") {
@@ -344,6 +359,8 @@ func filled(line string) (command string, options []Option, err error) {
 			first = []string{"group"}
 		case "list":
 			first = []string{"which"}
+		case "groups":
+			first = []string{"named"}
 		default:
 			first = []string{"id"}
 		}
@@ -371,7 +388,7 @@ func filled(line string) (command string, options []Option, err error) {
 	}
 	for _, name := range order {
 		value := strings.Join(values[name], " ")
-		if n, err := strconv.Atoi(value); err == nil && name == "last" {
+		if n, err := strconv.Atoi(value); err == nil && (name == "last" || name == "same") {
 			options = append(options, Opt(name, n))
 			continue
 		}

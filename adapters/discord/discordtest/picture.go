@@ -220,8 +220,38 @@ func drawControl(o object) string {
 
 const timeLayout = "2006-01-02 15:04:05 UTC"
 
+// layouts are those of timestamps by their style; the one without a style is f
+// (docs.discord.com/developers/reference#message-formatting-timestamp-styles).
+var layouts = map[string]string{
+	"t": "15:04 UTC", "T": "15:04:05 UTC", "d": "2006-01-02", "D": "2006-01-02", "f": "2006-01-02 15:04 UTC",
+	"F": "Monday 2006-01-02 15:04 UTC", "s": "2006-01-02 15:04 UTC", "S": timeLayout, "": "2006-01-02 15:04 UTC",
+}
+
+// moment draws a timestamp. The style R is how far away it is, as moment.js says it.
+func moment(t time.Time, style string) string {
+	if style != "R" {
+		return t.UTC().Format(layouts[style])
+	}
+	away := time.Until(t)
+	n, unit := away.Abs().Round(time.Second), ""
+	switch {
+	case n < time.Minute:
+		unit = fmt.Sprint(int(n/time.Second), " seconds")
+	case n < time.Hour:
+		unit = fmt.Sprint(int(n.Round(time.Minute)/time.Minute), " minutes")
+	case n < 24*time.Hour:
+		unit = fmt.Sprint(int(n.Round(time.Hour)/time.Hour), " hours")
+	default:
+		unit = fmt.Sprint(int(n/(24*time.Hour)), " days")
+	}
+	if away < 0 {
+		return unit + " ago"
+	}
+	return "in " + unit
+}
+
 var (
-	stamp  = regexp.MustCompile(`^<t:(-?\d+)(?::[tTdDfFsSR])?>`)
+	stamp  = regexp.MustCompile(`^<t:(-?\d+)(?::([tTdDfFsSR]))?>`)
 	tag    = regexp.MustCompile(`^<(@&|@!?|#)(\d+)>`)
 	emoji  = regexp.MustCompile(`^<a?:(\w+):\d+>`)
 	slash  = regexp.MustCompile(`^</([^:>]+):\d+>`)
@@ -344,7 +374,7 @@ func (r renderer) angle(s string) (out string, n int) {
 		if err != nil {
 			return "", 0
 		}
-		return time.Unix(at, 0).UTC().Format(timeLayout), len(m[0])
+		return moment(time.Unix(at, 0), m[2]), len(m[0])
 	}
 	if m := tag.FindStringSubmatch(s); m != nil {
 		switch m[1] {

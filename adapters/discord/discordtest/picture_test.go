@@ -7,7 +7,7 @@ import (
 func TestPicture(t *testing.T) {
 	g := newGuild(t)
 	m := post(t, g, trust, object{
-		"content":          "**Recall R-1**: waiting\n<@&" + leads + "> <@" + mina + "> until <t:1795447800:R>",
+		"content":          "**Recall R-1**: waiting\n<@&" + leads + "> <@" + mina + "> until <t:1795447800:S>",
 		"allowed_mentions": object{"parse": []any{}, "roles": []any{leads}},
 		"embeds": []any{object{"title": "Messages", "description": "> quoted \\*stars\\*", "fields": []any{
 			object{"name": "Group", "value": "`@TGS#1`"}, object{"name": "Who", "value": "a\nb"},
@@ -77,7 +77,7 @@ func TestRender(t *testing.T) {
 		"<@9> <@&9> <#9>":                       "@unknown-user @deleted-role #unknown",
 		"<@" + mina + "> <#" + trust + ">":      "@mina #trust",
 		`\<@` + mina + `>`:                      "<@" + mina + ">",
-		"</recall:1> <:ok:2> <t:0> <t:0:R>":     "/recall :ok: 1970-01-01 00:00:00 UTC 1970-01-01 00:00:00 UTC",
+		"</recall:1> <:ok:2> <t:0> <t:0:S>":     "/recall :ok: 1970-01-01 00:00 UTC 1970-01-01 00:00:00 UTC",
 		"@everyone @here":                       "@everyone @here",
 		"a\u202eb\u200bc":                       "a‹U+202E›bc",
 		"**bold *both* bold** after":            "bold both bold after",

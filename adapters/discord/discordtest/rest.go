@@ -44,6 +44,15 @@ func (c Call) String() string {
 	return fmt.Sprintf("%s %s -> %d (%d)", c.Method, c.Route, c.Status, c.Code)
 }
 
+// path returns the route with the ids in place of the braces.
+func (c Call) path() string {
+	path := c.Route
+	for name, id := range c.Args {
+		path = strings.ReplaceAll(path, "{"+name+"}", id)
+	}
+	return path
+}
+
 // Log returns every call so far, oldest first.
 func (g *Guild) Log() []Call {
 	g.mu.Lock()
@@ -55,7 +64,7 @@ func (g *Guild) Log() []Call {
 func (g *Guild) Count(pattern string) int {
 	n := 0
 	for _, c := range g.Log() {
-		if matches(pattern, c.Method, c.Route) {
+		if matches(pattern, c.Method, c.path()) {
 			n++
 		}
 	}
@@ -95,6 +104,7 @@ var endpoints = []endpoint{
 	{"GET", "/gateway", false, false, (*Guild).getGateway},
 	{"GET", "/gateway/bot", true, false, (*Guild).getGatewayBot},
 	{"GET", "/users/@me", true, false, (*Guild).getMe},
+	{"POST", "/users/@me/channels", true, true, (*Guild).postDM},
 	{"GET", "/applications/@me", true, false, (*Guild).getApplication},
 	{"GET", "/oauth2/applications/@me", true, false, (*Guild).getApplication},
 	{"GET", "/applications/{application_id}/guilds/{guild_id}/commands", true, false, (*Guild).getCommands},
@@ -125,9 +135,9 @@ var endpoints = []endpoint{
 	{"DELETE", "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}", false, false, (*Guild).deleteFollowup},
 }
 
-// ServeHTTP serves the API below /api/v9 and /api/v10, and the Gateway at /gw.
+// ServeHTTP serves the API below /api/v9 and /api/v10, and the Gateway at /gw and /.
 func (g *Guild) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/gw" || r.URL.Path == "/gw/" {
+	if r.URL.Path == "/gw" || r.URL.Path == "/gw/" || r.URL.Path == "/" {
 		g.serveGateway(w, r)
 		return
 	}
@@ -196,7 +206,7 @@ func (g *Guild) call(w http.ResponseWriter, r *http.Request, e endpoint, path st
 	g.calls[at].Body = q.raw
 	g.mu.Unlock()
 
-	f, faulty := g.nextFault(r.Method, e.route)
+	f, faulty := g.nextFault(r.Method, path)
 	if faulty && g.meet(r.Context(), rec, f) {
 		return
 	}
@@ -449,7 +459,9 @@ func (g *Guild) getApplication(*request) (int, any, *apiError) {
 
 // guildArg refuses every other guild, as Discord does when the bot is not a member.
 func (g *Guild) guildArg(q *request) *apiError {
-	if q.args["guild_id"] != g.ID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if q.args["guild_id"] != g.ID || g.kicked {
 		return fail(http.StatusNotFound, 10004)
 	}
 	return nil
@@ -518,7 +530,7 @@ func (g *Guild) getChannels(q *request) (int, any, *apiError) {
 	defer g.mu.Unlock()
 	list := []any{}
 	for _, id := range slices.Sorted(keys(g.channels)) {
-		if c := g.channels[id]; !c.isThread() && g.botPermissions(c)&ViewChannel != 0 {
+		if c := g.channels[id]; !c.isThread() && c.recipient == "" && g.botPermissions(c)&ViewChannel != 0 {
 			list = append(list, g.channelObject(c))
 		}
 	}
@@ -545,7 +557,8 @@ func (g *Guild) visible(id string) (*channel, *apiError) {
 	if !ok {
 		return nil, fail(http.StatusNotFound, 10003)
 	}
-	if g.botPermissions(c)&ViewChannel == 0 {
+	p := g.botPermissions(c)
+	if p&ViewChannel == 0 || c.recipient == "" && g.kicked || c.outside && p&ManageThreads == 0 {
 		return nil, fail(http.StatusForbidden, 50001)
 	}
 	return c, nil

@@ -54,6 +54,23 @@ func (g *Guild) Thread(id string) []Message {
 	return all
 }
 
+// AddPrivateThread makes a private thread of people in a channel, which the bot is not in, and
+// returns its id. The bot sees it only where it may manage threads.
+func (g *Guild) AddPrivateThread(channel, name string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c, ok := g.channels[channel]
+	if !ok {
+		panic("discordtest: no channel " + channel)
+	}
+	t := g.newThread(c, g.snowflake(), PrivateThread, object{"name": name})
+	t.owner, t.outside = "1", true
+	return t.ID
+}
+
+// Admit adds the bot to a private thread, as mentioning it there does.
+func (g *Guild) Admit(thread string) { g.setThread(thread, func(c *channel) { c.outside = false }) }
+
 // Archive archives a thread, as a moderator or a long pause does; a new message unarchives it.
 func (g *Guild) Archive(thread string) { g.setThread(thread, func(c *channel) { c.archived = true }) }
 

@@ -136,6 +136,7 @@ func init() {
 		"chat.update":                  {do: updateMessage, scope: "chat:write", json: true},
 		"chat.delete":                  {do: deleteMessage, scope: "chat:write", json: true},
 		"chat.postEphemeral":           {do: postEphemeral, scope: "chat:write", json: true},
+		"chat.getPermalink":            {do: getPermalink},
 		"views.open":                   {do: viewsOpen, json: true},
 		"views.push":                   {do: viewsPush, json: true},
 		"views.update":                 {do: viewsUpdate, json: true},
@@ -336,7 +337,10 @@ func authTest(c *call) (map[string]any, *refusal) {
 	w := c.w
 	a := map[string]any{
 		"url": "https://" + w.domain() + ".slack.com/", "team": w.TeamName, "team_id": w.TeamID,
-		"is_enterprise_install": false,
+		"is_enterprise_install": w.OrgInstall,
+	}
+	if w.OrgInstall {
+		a["team"], a["team_id"] = w.EnterpriseID, w.EnterpriseID
 	}
 	if w.EnterpriseID != "" {
 		a["enterprise_id"] = w.EnterpriseID
@@ -427,8 +431,24 @@ func (w *Workspace) userJSON(u *User, locale bool) map[string]any {
 	return m
 }
 
+// groupsRefused returns why the methods for user groups are refused; nil where they are not.
+func (c *call) groupsRefused() *refusal {
+	switch w := c.w; {
+	case w.GroupsCode != "":
+		return refuse(w.GroupsCode)
+	case w.OrgInstall && c.str("team_id") == "":
+		return refuse("missing_argument")
+	case c.has("team_id") && c.str("team_id") != w.TeamID:
+		return refuse("team_not_found")
+	}
+	return nil
+}
+
 func usergroupsList(c *call) (map[string]any, *refusal) {
 	w := c.w
+	if no := c.groupsRefused(); no != nil {
+		return nil, no
+	}
 	list := []any{}
 	for _, id := range sortedKeys(w.groups) {
 		g := w.groups[id]
@@ -452,6 +472,9 @@ func usergroupsList(c *call) (map[string]any, *refusal) {
 }
 
 func usergroupsUsersList(c *call) (map[string]any, *refusal) {
+	if no := c.groupsRefused(); no != nil {
+		return nil, no
+	}
 	g := c.w.groups[c.str("usergroup")]
 	if g == nil || g.Disabled && !c.flag("include_disabled") {
 		return nil, refuse("no_such_subteam")
@@ -479,7 +502,7 @@ func conversationsInfo(c *call) (map[string]any, *refusal) {
 		"is_im":   ch.IM,
 		"is_mpim": ch.MPIM, "is_private": ch.Private || ch.IM, "is_member": ch.BotIn, "is_general": false,
 		"is_org_shared": false,
-		"is_shared":     ch.ExtShared, "is_ext_shared": ch.ExtShared, "is_pending_ext_shared": false,
+		"is_shared":     ch.ExtShared, "is_ext_shared": ch.ExtShared, "is_pending_ext_shared": ch.PendingExtShared,
 		"context_team_id": w.TeamID,
 	}
 	if ch.IM {

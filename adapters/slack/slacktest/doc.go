@@ -29,15 +29,19 @@
 // # What is modelled
 //
 //   - Web API: auth.test, apps.connections.open, chat.postMessage, chat.update,
-//     chat.delete, chat.postEphemeral, views.open, views.update, views.push,
-//     users.info, usergroups.list, usergroups.users.list, conversations.info,
-//     conversations.members, conversations.history, conversations.replies,
-//     files.getUploadURLExternal, the upload itself, files.completeUploadExternal,
-//     bots.info, team.info. Requests are read as raw forms and JSON, never with a
-//     client library's types. Tokens, token kinds, scopes, rate limits, archived
-//     channels, membership and all limits of messages, blocks and modals are
-//     enforced; a property that Slack does not know is an error. Where Slack's own
-//     limit is not published, the stricter reading is taken: see MaxBlockBytes.
+//     chat.delete, chat.postEphemeral, chat.getPermalink, views.open, views.update,
+//     views.push, users.info, usergroups.list, usergroups.users.list,
+//     conversations.info, conversations.members, conversations.history,
+//     conversations.replies, files.getUploadURLExternal, the upload itself,
+//     files.completeUploadExternal, bots.info, team.info. Requests are read as raw
+//     forms and JSON, never with a client library's types. Tokens, token kinds,
+//     scopes, rate limits, archived channels, membership, restrictions on posting
+//     (see [Posting]) and all limits of messages, blocks and modals are enforced; a
+//     property that Slack does not know is an error. Where Slack's own limit is not
+//     published, the stricter reading is taken: see MaxBlockBytes.
+//   - An app that is installed for a whole organisation (OrgInstall), and a plan
+//     without user groups (GroupsCode).
+//   - A reply to a deleted message, which is posted in the channel itself.
 //   - Socket Mode: one-time ticket URLs, hello, pings, slash_commands and
 //     interactive envelopes, acknowledgements, refresh, disconnect with each
 //     reason, at most ten sockets, acknowledgements that are too large, fragmented,
@@ -53,12 +57,13 @@
 //
 // # What is not modelled
 //
-// The Events API, OAuth and token rotation, home tabs, shortcuts, options loaded
-// from the app, scheduled and streamed messages, unfurling, search, reactions,
-// pins, custom steps, more than one workspace or app, names in place of channel
-// ids, and the order in which Slack would show a late file. Text is stored as it
-// was sent: Slack's own rewriting of links and emoji is left out. Block types
-// that are not listed in the checks are refused even where Slack would take them.
+// The Events API, OAuth and token rotation, home tabs, shortcuts (but
+// [Workspace.Send] sends any payload), options loaded from the app, scheduled and
+// streamed messages, unfurling, search, reactions, pins, custom steps, more than
+// one workspace or app, names in place of channel ids, and the order in which
+// Slack would show a late file. Text is stored as it was sent: Slack's own
+// rewriting of links and emoji is left out. Block types that are not listed in the
+// checks are refused even where Slack would take them.
 // In an interaction body, "token" is present and constant.
 //
 // # Where Slack's behaviour is not established
@@ -68,6 +73,7 @@
 // one that carried the envelope does not count (AckAnySocket). An answer to a
 // response_url of a press that does not set replace_original replaces the message.
 // A command by somebody of another organisation carries that organisation's team
-// id. chat.update without text and blocks is refused. Messages of more than 4,000
+// id. chat.update without text and blocks is refused. A reply to a deleted message
+// stands in the channel even where the message had replies. Messages of more than 4,000
 // characters are accepted and recorded in [Workspace.Complaints].
 package slacktest

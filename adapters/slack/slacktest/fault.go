@@ -47,6 +47,10 @@ func Redirect(location string) Fault {
 	return Fault{name: "redirected", status: http.StatusTemporaryRedirect, location: location}
 }
 
+// Unauthorized answers 401 with {"ok":false,"error":"invalid_auth"}, as some services that imitate
+// Slack do.
+func Unauthorized() Fault { return Fault{name: "invalid_auth", status: http.StatusUnauthorized} }
+
 // Code answers 200 with {"ok":false,"error":code} without carrying out the request.
 func Code(code string) Fault { return Fault{name: code, code: code} }
 

@@ -6,6 +6,7 @@ package slacktest
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"mime"
 	"net/http"
@@ -61,7 +62,7 @@ func getUploadURL(c *call) (map[string]any, *refusal) {
 	f := &file{File: File{ID: w.id("F"), Name: name}, length: n, at: w.now()}
 	f.key = f.ID + "-" + strconv.FormatInt(f.at.UnixNano(), 36)
 	w.files = append(w.files, f)
-	base := "https://files.slack.com"
+	base := "https://" + cmp.Or(w.UploadHost, "files.slack.com")
 	if w.hosts[c.r.Host] {
 		base = "http://" + c.r.Host
 	}
@@ -94,7 +95,11 @@ func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {
 
 func (w *Workspace) upload(r *http.Request, body []byte) (status int, text string) {
 	content := body
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" {
+	if kind, values, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" {
+		// Go's reader ignores what follows the end of a form, and others refuse it or keep it.
+		if end := []byte("--" + values["boundary"] + "--"); bytes.Count(body, end) != 1 {
+			return http.StatusBadRequest, "the form does not end once"
+		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		part, err := r.MultipartReader()
 		if err != nil {
@@ -155,6 +160,9 @@ func completeUpload(c *call) (map[string]any, *refusal) {
 			return nil, refuse("is_archived")
 		case !ch.BotIn:
 			return nil, refuse("not_in_channel") // chat:write.public does not cover files
+		}
+		if no := ch.restricted(c.str("thread_ts")); no != nil {
+			return nil, no
 		}
 		if thread = c.str("thread_ts"); thread != "" {
 			var no *refusal

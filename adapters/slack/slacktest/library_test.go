@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,9 +85,20 @@ func TestSlackGo(t *testing.T) {
 			t.Errorf("conversations.info: %+v, %v", ch, err)
 		}
 		content := "seq\n1\n"
+		// Version 0.35.0 of the library ends the form twice (misc.go, postWithMultipartResponse).
 		if _, err := api.UploadFileContext(ctx, slack.UploadFileParameters{Filename: "a.csv", Content: content,
-			FileSize: len(content), Channel: "C1", ThreadTimestamp: ts}); err != nil {
-			t.Errorf("uploading: %v", err)
+			FileSize: len(content), Channel: "C1", ThreadTimestamp: ts}); err == nil {
+			t.Error("a form that ends twice is taken")
+		}
+		if to, err := api.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: "a.csv",
+			FileSize: len(content)}); err != nil {
+			t.Errorf("asking where to upload: %v", err)
+		} else if resp, err := w.Client().Post(to.UploadURL, "text/csv", strings.NewReader(content)); err != nil ||
+			resp.StatusCode != http.StatusOK {
+			t.Errorf("uploading: %v, %v", resp, err)
+		} else if _, err := api.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
+			Files: []slack.FileSummary{{ID: to.FileID}}, Channel: "C1", ThreadTimestamp: ts}); err != nil {
+			t.Errorf("sharing: %v", err)
 		} else if f := w.Files("C1", ts); len(f) != 1 || string(f[0].Content) != content {
 			t.Errorf("files: %+v", f)
 		}

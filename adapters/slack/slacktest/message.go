@@ -36,7 +36,27 @@ type Message struct {
 	Files     []File
 	Time      time.Time // of the post
 
+	// Announced is what clients said of the message when it was posted. An edit announces nothing.
+	Announced Announcement
+
 	mentions []mention // of the first post, which notified them
+}
+
+// Announcement is the text of the notification of a message. Since 2026-07-13 desktop clients take
+// it from the blocks, and from the top-level text only if no block has any; phones take the text
+// (docs.slack.dev/changelog/2026/07/13). How much of it is shown is up to the client.
+type Announcement struct{ Desktop, Phone string }
+
+// announce returns what clients say of a new message.
+func announce(text string, blocks []any) Announcement {
+	var phone, desktop extract
+	phone.markup(text)
+	desktop.walk(blocks)
+	a := Announcement{Desktop: desktop.text.String(), Phone: phone.text.String()}
+	if strings.TrimSpace(a.Desktop) == "" {
+		a.Desktop = a.Phone
+	}
+	return a
 }
 
 // Ref returns the reference to the message.
@@ -95,6 +115,19 @@ func (w *Workspace) Messages(channel string) []Message {
 // Thread returns the replies to the message ts, in order, without the message itself.
 func (w *Workspace) Thread(channel, ts string) []Message {
 	return w.messages(channel, func(m *message) bool { return m.ThreadTS == ts })
+}
+
+// DirectMessages returns the messages between the app and a user, in order.
+func (w *Workspace) DirectMessages(user string) []Message {
+	w.mu.Lock()
+	id := ""
+	for _, c := range w.channels {
+		if c.IM && c.BotIn && c.has(user) {
+			id = c.ID
+		}
+	}
+	w.mu.Unlock()
+	return w.Messages(id)
 }
 
 func (w *Workspace) messages(channel string, keep func(*message) bool) []Message {
@@ -169,7 +202,7 @@ func (w *Workspace) Say(user, channel, threadTS, text string) Message {
 // post adds m to a channel and notifies those whom it mentions.
 func (w *Workspace) post(ch *channel, m *message) *message {
 	m.Channel, m.TS, m.Time = ch.ID, w.ts(), w.now()
-	m.mentions = w.mentionsOf(m.Text, m.blocks)
+	m.mentions, m.Announced = w.mentionsOf(m.Text, m.blocks), announce(m.Text, m.blocks)
 	for _, x := range m.mentions {
 		w.notified = append(w.notified, Notification{Who: x.who, Channel: ch.ID, TS: m.TS, Where: x.where})
 	}
@@ -245,6 +278,11 @@ func (c *call) content(maxText int) (*content, *refusal) {
 		c.w.complain("%s: %s in the text becomes an emoji, whatever mrkdwn says", c.method, e)
 	}
 	p.unfurlOff = c.str("unfurl_links") == "false" && c.str("unfurl_media") == "false"
+	// The arguments of both methods in @slack/web-api have neither.
+	if (c.has("unfurl_links") || c.has("unfurl_media")) &&
+		(c.method == "chat.update" || c.method == "chat.postEphemeral") {
+		c.w.complain("%s: unfurl_links and unfurl_media are arguments of chat.postMessage alone", c.method)
+	}
 	if c.has("blocks") && !(c.json == nil && c.str("blocks") == "") {
 		v, size, ok := c.value("blocks")
 		list, isList := v.([]any)
@@ -333,7 +371,8 @@ func postMessage(c *call) (map[string]any, *refusal) {
 	return map[string]any{"channel": ch.ID, "ts": m.TS, "message": w.messageJSON(m, true)}, nil
 }
 
-// thread checks the thread_ts of a new message.
+// thread checks the thread_ts of a new message. A reply to a message that was deleted is accepted,
+// and stands in the channel itself, without a thread_ts (slack-go/slack#1571).
 func (ch *channel) thread(ts, method string, w *Workspace) (string, *refusal) {
 	parent := ch.find(ts)
 	switch {
@@ -341,6 +380,8 @@ func (ch *channel) thread(ts, method string, w *Workspace) (string, *refusal) {
 		return "", refuse("invalid_thread_ts")
 	case parent == nil:
 		return "", refuse("thread_not_found")
+	case parent.gone:
+		return "", nil
 	case parent.ThreadTS != "":
 		w.complain("%s: thread_ts %s is a reply, not the message that begins the thread", method, ts)
 		return parent.ThreadTS, nil
@@ -365,7 +406,29 @@ func (c *call) writable() (*channel, *refusal) {
 	case !ch.BotIn && !slices.Contains(w.Scopes, "chat:write.public"):
 		return nil, refuse("not_in_channel")
 	}
-	return ch, nil
+	return ch, ch.restricted(c.str("thread_ts"))
+}
+
+// restricted returns the refusal of a message in a channel in which posting is restricted.
+func (ch *channel) restricted(thread string) *refusal {
+	if ch.Posting == "" || ch.Posting == ThreadOnly && thread != "" {
+		return nil
+	}
+	return refuse(string(ch.Posting))
+}
+
+// getPermalink returns a link to a message. It needs no scope.
+func getPermalink(c *call) (map[string]any, *refusal) {
+	ch, no := c.visible()
+	if no != nil {
+		return nil, no
+	}
+	m := ch.find(c.str("message_ts"))
+	if m == nil || m.gone {
+		return nil, refuse("message_not_found")
+	}
+	return map[string]any{"channel": ch.ID, "permalink": "https://" + c.w.domain() + ".slack.com/archives/" + ch.ID +
+		"/p" + strings.ReplaceAll(m.TS, ".", "")}, nil
 }
 
 // direct returns the direct conversation of the app with a user, and opens it if necessary.

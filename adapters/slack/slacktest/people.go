@@ -59,10 +59,13 @@ func (p *People) Complete(string, string, string) []string { return nil }
 
 func ref(r bot.Ref) MessageRef { return MessageRef{Channel: r.Channel, TS: r.Message} }
 
-// labelled returns the action_id of the button whose label begins with label. If there is none it
-// returns the label itself, so that the error of the press names it.
+// labelled returns the action_id of the button with the label, else of one whose label begins so.
+// If there is none it returns the label itself, so that the error of the press names it.
 func labelled(list []Button, label string) (action string, ok bool) {
-	i := slices.IndexFunc(list, func(b Button) bool { return label != "" && strings.HasPrefix(b.Text, label) })
+	i := slices.IndexFunc(list, func(b Button) bool { return b.Text == label })
+	if i < 0 {
+		i = slices.IndexFunc(list, func(b Button) bool { return label != "" && strings.HasPrefix(b.Text, label) })
+	}
 	if i < 0 {
 		return label, false
 	}
@@ -132,6 +135,13 @@ func (p *People) Send(user string, f bottest.Form, values map[string]string) bot
 	return p.w.Submit(user, id, values).Deed()
 }
 
+// Close closes the modal in front.
+func (p *People) Close(user string) {
+	if views := p.w.Views(user); len(views) > 0 {
+		p.w.CloseView(user, views[len(views)-1].ID)
+	}
+}
+
 // FormsFollow returns true: a modal is opened by a call of its own, after the answer.
 func (p *People) FormsFollow() bool { return true }
 
@@ -148,6 +158,7 @@ func (p *People) message(m Message) bottest.Shown {
 	s := p.shown(m.Text, m.Blocks, m.Buttons(), m)
 	s.ID, s.Ref = m.TS, bot.Ref{Channel: m.Channel, Message: m.TS, Thread: m.ThreadTS}
 	s.Bot, s.Reply = m.User == p.w.BotUserID, m.ThreadTS != ""
+	s.Notice = m.Announced.Desktop + "\n" + m.Announced.Phone
 	for _, f := range m.Files {
 		s.Files = append(s.Files, bot.File{Name: f.Name, Title: f.Title, Body: f.Content})
 	}
@@ -170,12 +181,15 @@ func (p *People) Thread(card bot.Ref) (list []bottest.Shown) {
 	return list
 }
 
-// Alone returns what the user alone sees: ephemeral messages, then open modals.
+// Alone returns what the user alone sees: ephemeral messages, direct messages, then open modals.
 func (p *People) Alone(user string) (list []bottest.Shown) {
 	for _, e := range p.w.Ephemerals(user) {
 		s := p.shown(e.Text, e.Blocks, e.Buttons(), e)
 		s.ID, s.Ref = e.TS, bot.Ref{Channel: e.Channel, Message: e.TS, Thread: e.ThreadTS}
 		list = append(list, s)
+	}
+	for _, m := range p.w.DirectMessages(user) {
+		list = append(list, p.message(m))
 	}
 	for _, v := range p.w.Views(user) {
 		s := p.shown("", v.Blocks, v.Buttons(), v)
@@ -192,7 +206,7 @@ func (p *People) Alone(user string) (list []bottest.Shown) {
 func (p *People) Notified() (list []bottest.Ping) {
 	for _, n := range p.w.Notified() {
 		m, _ := p.w.Message(MessageRef{Channel: n.Channel, TS: n.TS})
-		list = append(list, bottest.Ping{Who: n.Who, InThread: m.ThreadTS != ""})
+		list = append(list, bottest.Ping{Who: n.Who, InThread: m.ThreadTS != "", Text: m.Announced.Phone})
 	}
 	return list
 }
@@ -212,13 +226,14 @@ func (p *People) shown(text string, blocks json.RawMessage, buttons []Button, ow
 	} else {
 		r.markup(text)
 	}
-	s := bottest.Shown{Text: r.text.String(), Live: r.live, Picture: p.w.Picture(own), Own: own}
+	s := bottest.Shown{Text: r.text.String(), Live: r.live, Picture: p.w.Picture(own), Own: own,
+		HTML: func(asking string) string { return p.w.HTML(own, asking) }}
 	for _, b := range buttons {
 		s.Buttons = append(s.Buttons, b.Text)
 	}
 	var n extract
 	n.markup(text)
-	s.Notice, s.Live = n.text.String(), append(s.Live, n.live...)
+	s.Notice, s.Live = n.text.String(), append(s.Live, n.live...) // a message has its own, of its first post
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, wrong := range r.wrong {
@@ -276,7 +291,14 @@ func (r *extract) walk(list []any) {
 func (r *extract) date(m map[string]any) {
 	n, _ := m["timestamp"].(json.Number)
 	seconds, _ := n.Int64()
-	at := time.Unix(seconds, 0).UTC().Format("2006-01-02 15:04:05 UTC")
+	layout := "15:04 UTC"
+	if strings.Contains(str(m, "format"), "{time_secs}") {
+		layout = "15:04:05 UTC"
+	}
+	if strings.Contains(str(m, "format"), "{date") {
+		layout = "2006-01-02 " + layout
+	}
+	at := time.Unix(seconds, 0).UTC().Format(layout)
 	if f := str(m, "fallback"); f != at {
 		r.wrong = append(r.wrong, fmt.Sprintf("the time %s falls back to %q", at, f))
 	}

@@ -36,7 +36,8 @@ func (w *Workspace) Command(user, channel, command, text string) *Delivery {
 		"token": {verification}, "team_id": {u.TeamID}, "team_domain": {w.domain()}, "channel_id": {channel},
 		"channel_name": {channelName(ch)},
 		"user_id":      {user}, "user_name": {u.Name}, "command": {command}, "text": {text}, "api_app_id": {w.AppID},
-		"is_enterprise_install": {"false"}, "response_url": {d.ResponseURL}, "trigger_id": {d.Trigger},
+		"is_enterprise_install": {strconv.FormatBool(w.OrgInstall)}, "response_url": {d.ResponseURL},
+		"trigger_id": {d.Trigger},
 	}
 	if u.TeamID != w.TeamID {
 		d.fields.Set("team_domain", strings.ToLower(u.TeamID))
@@ -273,7 +274,7 @@ func (w *Workspace) interaction(kind string, u *User, trigger string) map[string
 		"type": kind, "team": map[string]any{"id": w.TeamID, "domain": w.domain()}, "api_app_id": w.AppID,
 		"token":      verification,
 		"user":       map[string]any{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
-		"enterprise": nil, "is_enterprise_install": false,
+		"enterprise": nil, "is_enterprise_install": w.OrgInstall,
 	}
 	if w.EnterpriseID != "" {
 		p["enterprise"] = map[string]any{"id": w.EnterpriseID, "name": w.EnterpriseID}

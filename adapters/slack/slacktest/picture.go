@@ -10,9 +10,10 @@ import (
 	"unicode"
 )
 
-// Pictured is something that Picture draws: a Message, an Ephemeral or a View.
+// Pictured is something that Picture and HTML draw: a Message, an Ephemeral or a View.
 type Pictured interface {
 	picture(w *Workspace) string
+	page(p *sheet) string
 }
 
 // Picture draws a message, an ephemeral message or a modal as its readers see

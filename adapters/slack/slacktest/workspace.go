@@ -24,9 +24,13 @@ import (
 // at any time from any goroutine.
 type Workspace struct {
 	// Who and where.
-	TeamID        string // "T0TEAM"
-	TeamName      string // the domain is its lower case
-	EnterpriseID  string // empty: not part of an Enterprise organisation
+	TeamID       string // "T0TEAM"
+	TeamName     string // the domain is its lower case
+	EnterpriseID string // empty: not part of an Enterprise organisation
+	// OrgInstall: the app is installed for the whole organisation EnterpriseID. auth.test then
+	// gives the organisation as the team, and the methods for user groups need a team_id
+	// (docs.slack.dev, "Developing for Enterprise organizations").
+	OrgInstall    bool
 	AppID         string
 	BotUserID     string // the user id of the app's messages
 	BotID         string
@@ -37,6 +41,10 @@ type Workspace struct {
 	Scopes        []string // of the bot token; by default all that the methods need
 	AppScopes     []string // of the app token
 	Commands      []string // registered slash commands: people can type no other
+	// GroupsCode is the error with which every method for user groups is refused: on a free plan
+	// plan_upgrade_required or paid_teams_only (docs.slack.dev, usergroups.users.list, "Errors").
+	// Empty: they are not refused.
+	GroupsCode string
 
 	// The Web API.
 	Latency    time.Duration // each call of a method and each use of a response_url takes this long
@@ -45,6 +53,7 @@ type Workspace struct {
 	MaxBlockBytes int
 	RateLimits    bool           // enforce PerMinute and PostBurst with status 429; true
 	PerMinute     map[string]int // calls of a method in any 60 seconds; a method that is not in it has no limit
+	UploadHost    string         // of the URL that files.getUploadURLExternal gives in process; files.slack.com
 	PostBurst     int            // chat.postMessage: calls at once in one channel, then one a second; 10
 	TriggerFor    time.Duration  // how long a trigger_id can be used; 3 s
 	ResponseBase  string         // scheme and host of response_url; https://hooks.slack.com, after Start the listener's
@@ -275,10 +284,30 @@ type Channel struct {
 	BotIn     bool // the app is a member
 	Archived  bool
 	ExtShared bool // shared with another organisation (Slack Connect)
-	Private   bool
-	IM        bool
-	MPIM      bool // a direct message of several people; Private as well
+	// PendingExtShared: another organisation was invited and has not joined (docs.slack.dev,
+	// "Conversation object"). It then sees what was posted before.
+	PendingExtShared bool
+	Private          bool
+	IM               bool
+	MPIM             bool // a direct message of several people; Private as well
+	// Posting restricts who may post; empty: nobody is restricted.
+	Posting Posting
 }
+
+// Posting is a restriction on posting in a channel that an administrator has set. Its value is the
+// error that the app gets (docs.slack.dev, chat.postMessage, "Errors"). Messages that exist can
+// still be edited.
+type Posting string
+
+// The restrictions on posting.
+const (
+	// NoPosting: a preference of the workspace keeps the app from posting.
+	NoPosting Posting = "restricted_action"
+	// ReadOnly: the app may post neither messages nor replies.
+	ReadOnly Posting = "restricted_action_read_only_channel"
+	// ThreadOnly: the app may post replies alone.
+	ThreadOnly Posting = "restricted_action_thread_only_channel"
+)
 
 type channel struct {
 	Channel

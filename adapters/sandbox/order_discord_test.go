@@ -20,7 +20,7 @@ func TestAnswerAfterNewer(t *testing.T) {
 		r := a.sealed("mina")
 		a.decides("theo", discord.ID, r, bot.Approve)
 		a.chat.Inject(recalltest.Recall, -1, recalltest.Delay(8*time.Second))
-		h, g := a.hands[discord.ID], a.sides[discord.ID].(*discordSide).g
+		h, g := a.hands[discord.ID], a.sides[discord.ID].home.(*discordtest.Home)
 		g.Fail("POST /interactions/*/*/callback", 1, discordtest.Slow(time.Second))
 		g.Fail("PATCH /channels/*/messages/*", -1, discordtest.Slow(10*time.Millisecond))
 		if _, err := h.send(a.of("ines", discord.ID), r, bot.Approve, small(r)); err != nil {
@@ -34,7 +34,7 @@ func TestAnswerAfterNewer(t *testing.T) {
 		if now := a.request(r.ID).State; now != bot.Running {
 			t.Fatalf("it is %s: this shows nothing", now)
 		}
-		if said := card.Picture; !strings.Contains(said, "recalling") {
+		if said := card.Picture; !strings.Contains(said, "Recalling") {
 			t.Errorf("the card says:\n%s", said)
 		}
 	})

@@ -79,9 +79,9 @@ func (t *tx) NextReceipt() (int, error) {
 	return n, err
 }
 
-// PutNote stores a value under a key.
-func (t *tx) PutNote(key, value string) error {
-	const do = "put note"
+// PutSetting stores a value under a key.
+func (t *tx) PutSetting(key, value string) error {
+	const do = "put setting"
 	body, err := encode(value)
 	if err != nil {
 		return t.fail(do, err) // unreachable: strings always marshal
@@ -93,9 +93,9 @@ func (t *tx) PutNote(key, value string) error {
 	return err
 }
 
-// Note returns the value under a key.
-func (t *tx) Note(key string) (string, error) {
-	const do = "read note"
+// Setting returns the value under a key.
+func (t *tx) Setting(key string) (string, error) {
+	const do = "read setting"
 	var body, value string
 	err := t.get(do, `SELECT value FROM note WHERE key = $1`, []any{key}, &body)
 	if errors.Is(err, bot.ErrNotFound) {

@@ -1,0 +1,3 @@
+package practice
+
+import _ "recallbot/bot/golden" // for -update

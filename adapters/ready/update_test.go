@@ -1,0 +1,3 @@
+package ready_test
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package adapters_test
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package history_test
+
+import _ "recallbot/bot/golden" // for -update

@@ -1,0 +1,3 @@
+package main
+
+import _ "recallbot/bot/golden" // for -update
