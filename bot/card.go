@@ -477,7 +477,7 @@ func (b *Bot) messages(r Request, f facts, c *Card) {
 func (b *Bot) folded(r Request, k Kinds) (list []Sample) {
 	add := func(kinds []Kind, most int, above Line) {
 		for i, kind := range kinds[:min(len(kinds), most)] {
-			s := b.kind(r, kind)
+			s := b.KindSample(kind, r, kindRunesShown, !b.OnRequest)
 			if i == 0 {
 				s.Above = above
 			}
@@ -508,16 +508,16 @@ func (b *Bot) folded(r Request, k Kinds) (list []Sample) {
 	return list
 }
 
-// kind returns the line of one kind of messages, or of the only message of its kind.
-func (b *Bot) kind(r Request, k Kind) Sample {
+// KindSample returns one kind of messages, or the only message of its kind, as the card shows it.
+func (b *Bot) KindSample(k Kind, r Request, runes int, text bool) Sample {
 	s := Sample{Seq: uint32(k.First), Sender: string(k.Sender)}
 	if k.N > 1 {
 		s = Sample{Alike: k.N, Marks: unseen(k)}
 	} else if r.Scope.Sweeps() {
 		s.Marks = []Line{Say("card.in", "group", r.Parts[k.Part].Named())}
 	}
-	if k.Text != "" && !b.OnRequest {
-		s.Text = EvidenceLine(k.Text, kindRunesShown)
+	if text && k.Text != "" {
+		s.Text = EvidenceLine(k.Text, runes)
 	}
 	return s
 }

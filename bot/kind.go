@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,17 @@ type Kinds struct {
 	// Further is how many of the messages are of none of these kinds, because there are more than a
 	// thousand.
 	Further int `json:"further,omitempty"`
+	// Apart are the numbers of the messages that are unlike the rest, by their part; nil where
+	// there is no rest.
+	Apart map[int]command.Ranges `json:"apart,omitempty"`
+}
+
+// ApartIDs returns the messages that are unlike the rest, in order.
+func (k Kinds) ApartIDs() (ids []MessageID) {
+	for _, part := range slices.Sorted(maps.Keys(k.Apart)) {
+		ids = append(ids, IDsOf(part, slices.Collect(k.Apart[part].All()))...)
+	}
+	return ids
 }
 
 // OddMessages returns how many messages are unlike the rest, those of further kinds among them.
@@ -50,6 +62,16 @@ func (k Kinds) OddMessages() int {
 		n += o.N
 	}
 	return n
+}
+
+// WithoutApart returns those of the messages that are not unlike the rest.
+func (k Kinds) WithoutApart(ids []MessageID) (rest []MessageID) {
+	for _, id := range ids {
+		if !k.Apart[id.Part()].Contains(id.Seq()) {
+			rest = append(rest, id)
+		}
+	}
+	return rest
 }
 
 // Kind is messages that read alike: the same words in the same order. Numbers, codes and what
@@ -102,8 +124,9 @@ type Folding struct {
 	texts   map[text]struct{}
 	senders map[sent]int
 	words   map[string]string // folded
-	n, more int
-	few     []Message // the first of them, which are not folded if there are no others
+	n       int
+	further []MessageID // of none of the kinds
+	few     []Message   // the first of them, which are not folded if there are no others
 
 	shape []byte // of the message that is added, and where it may differ from others of its shape
 	slots []slot
@@ -157,7 +180,7 @@ func (f *Folding) Add(m Message) {
 	at, ok := f.byShape[string(f.shape)]
 	if !ok {
 		if len(f.kinds) == kindsMost {
-			f.more++
+			f.further = append(f.further, m.ID())
 			return
 		}
 		at = uint32(len(f.kinds))
@@ -356,15 +379,22 @@ func (f *Folding) Kinds() Kinds {
 			k.rare(SenderCount{s.by, n})
 		}
 	}
-	out := Kinds{Messages: f.n, Further: f.more}
+	out := Kinds{Messages: f.n, Further: len(f.further)}
+	apart := slices.Clone(f.further)
 	for _, k := range all {
 		if k.Texts > 1 && len(k.Differs) == 0 {
 			k.Differs = []Difference{DifferWriting}
 		}
 		if k.N == 1 || k.Marked && 2*k.N < f.n || k.N*oddShare < f.n {
-			out.Odd = append(out.Odd, k)
+			out.Odd, apart = append(out.Odd, k), append(apart, k.Messages...)
 		} else {
 			out.Alike = append(out.Alike, k)
+		}
+	}
+	if len(out.Alike) > 0 && len(apart) > 0 {
+		out.Apart = map[int]command.Ranges{}
+		for part, seqs := range ByPart(apart) {
+			out.Apart[part] = command.MakeRanges(seqs...)
 		}
 	}
 	slices.SortFunc(out.Odd, byFirst)

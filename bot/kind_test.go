@@ -77,6 +77,9 @@ func TestKindsOfAFlood(t *testing.T) {
 	for _, seq := range []int{711, 802, 803, 1101, 1120, 1377} {
 		odd = append(odd, fmt.Sprintf("%d member: %s", seq, innocents[seq]))
 	}
+	if got := fmt.Sprint(want.Apart); got != "map[0:711,802-803,1101,1120,1377]" {
+		t.Errorf("unlike the rest are %s", got)
+	}
 	if diff := cmp.Diff(odd, drawn(want.Odd)); diff != "" || want.OddMessages() != 6 {
 		t.Error(want.OddMessages(), diff)
 	}
@@ -222,6 +225,16 @@ func TestKindsBounded(t *testing.T) {
 	k := kindsOf(all)
 	if len(k.Odd) != 1000 || k.Further != 200 || k.OddMessages() != 1200 || k.Messages != 1200 {
 		t.Errorf("%d odd, %d further, %d odd messages", len(k.Odd), k.Further, k.OddMessages())
+	}
+	if k.Apart != nil {
+		t.Errorf("where there is no rest, unlike it are %v", k.Apart)
+	}
+	for i := range 2000 {
+		all = append(all, said(i+2001, "m", "hello"))
+	}
+	if k = kindsOf(append(all[1200:1300:1300], all...)); len(k.ApartIDs()) != k.OddMessages() ||
+		fmt.Sprint(k.Apart) != "map[0:1-1200]" {
+		t.Errorf("%d of %d are known: %v", len(k.ApartIDs()), k.OddMessages(), k.Apart)
 	}
 }
 

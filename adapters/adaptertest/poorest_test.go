@@ -555,11 +555,8 @@ func (d *poorDelivery) Answer(ctx context.Context, answer intake.Answer) error {
 		for _, l := range p.Notes {
 			lines = append(lines, say(l))
 		}
-		for _, b := range []button{{"Previous", poorButtons.Turn(p, p.Number-1)},
-			{"Next", poorButtons.Turn(p, p.Number+1)}, {p.Recall, poorButtons.Recall(p)}} {
-			if b.data != "" {
-				buttons = append(buttons, button{b.label, on + b.data})
-			}
+		for _, b := range poorButtons.OfPage(p) {
+			buttons = append(buttons, button{b.Label, on + b.Carries})
 		}
 		d.a.replace(d.u.message)
 	case answer.Kind == intake.ShowCard && answer.Card != nil:

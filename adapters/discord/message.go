@@ -229,19 +229,10 @@ func drawPage(p intake.Page) *message {
 	}
 
 	var line []discordgo.MessageComponent
-	button := func(label, carries string) {
-		if carries != "" {
-			line = append(line, discordgo.Button{Label: clip(label, maxLabel), Style: discordgo.SecondaryButton,
-				CustomID: carries})
-		}
+	for _, b := range buttons.OfPage(p) {
+		line = append(line, discordgo.Button{Label: clip(b.Label, maxLabel), Style: discordgo.SecondaryButton,
+			CustomID: b.Carries})
 	}
-	turn := func(label string, to int) {
-		button(bot.Say(label, "page", to+1, "of", p.Of).String(), buttons.Turn(p, to))
-	}
-	turn("page.previous.of", p.Number-1)
-	turn("page.next.of", p.Number+1)
-	button(p.Recall, buttons.Recall(p))
-	button(bot.Say("button.sweep").String(), buttons.Sweep(p))
 	m.row(line)
 	return m
 }

@@ -382,6 +382,9 @@ var paths = []path{
 	}},
 }
 
+// without is what the button Ask again without carries, which stands below a page.
+const without bot.ButtonKind = "without"
+
 // stopTyped is the path that presses no card.
 const stopTyped = "stop, typed"
 
@@ -404,6 +407,8 @@ var phrases = map[string]string{
 	"other_copy":             "This copy of the bot does not know",
 	"wrong_channel":          "The bot is not set up for this channel",
 	"wrong_count":            "Nothing was approved",
+	"overlap":                "is not finished",
+	"apart_gone":             "unlike the rest is no longer kept",
 	"trouble.bot":            "Bots cannot ask",
 	"trouble.workflow":       "Workflow bots cannot ask",
 	"trouble.deactivated":    "This account is deactivated",
@@ -473,6 +478,10 @@ func (a *arena) reads(user string, r bot.Request, want string, only ...string) {
 		{"show of one that is not there", false, "R-000000", line("/recalls show R-000000")},
 		{"Show all", false, r.ID,
 			func() (string, error) { return "", h.press(user, r, bot.ButtonShowAll, small(r), false) }},
+		{"Ask again", true, r.ID,
+			func() (string, error) { return "", h.press(user, r, bot.ButtonAskAgain, small(r), false) }},
+		{"Ask again without", true, r.ID,
+			func() (string, error) { return "", h.press(user, r, without, small(r), false) }},
 		{"withdraw", false, r.ID, line("/recalls withdraw " + string(r.ID))},
 		{"stop", false, r.ID, line("/recalls stop " + string(r.ID))},
 	} {
@@ -714,6 +723,51 @@ var attacks = []struct {
 		a.restart(a.joined(families))
 		a.refused(a.of("mina2", a.p), a.p, r, "own_request", bot.Approve)
 		a.refused(a.of("mina2", otherThan(a.p)), otherThan(a.p), r, "own_request", bot.Approve)
+	}},
+	{"asking again for what waits, and for it without what is unlike the rest", nil, func(a *arena) {
+		h, again := a.hands[a.p], []bot.ButtonKind{bot.ButtonAskAgain, without}
+		press := func(name string, r bot.Request, b bot.ButtonKind) func() (string, error) {
+			return func() (string, error) { return "", h.press(a.of(name, a.p), r, b, small(r), false) }
+		}
+		few := a.sealed("mina")
+		a.nothing("Ask again without, of two", a.of("mina", a.p), a.p, few.ID, "apart_gone",
+			press("mina", few, without))
+		first := a.chat.Say(Group, "", "mallory", "win 1 coins")
+		for i := range 20 {
+			words := fmt.Sprintf("win %d coins", i)
+			if i == 7 {
+				words = "mods please"
+			}
+			a.chat.Say(Group, "", "mallory", words)
+		}
+		r := a.decides("theo", a.p, a.asks("mina", fmt.Sprintf("%d-%d", first, first+20)), bot.Approve)
+		for _, b := range again {
+			a.nothing(string(b), a.of("theo", a.p), a.p, r.ID, "not_requester", press("theo", r, b))
+			a.nothing(string(b), a.of("ines", a.p), a.p, r.ID, "overlap", press("ines", r, b))
+		}
+		for i, b := range again {
+			if said, err := press("mina", r, b)(); err != nil {
+				a.Fatal(err, said)
+			}
+			a.pass(3 * time.Second)
+			all, err := a.Requests()
+			if err != nil {
+				a.Fatal(err)
+			}
+			old := a.request(r.ID)
+			r = a.request(bot.RequestID(all[len(all)-1]))
+			if old.State != bot.Withdrawn || r.State != bot.Proposed || len(r.Approvals) != 0 || r.Tally.Send != 21-i ||
+				r.By.Account.User != a.of("mina", a.p) {
+				a.Errorf("%s: the old one is %s, the new one %s for %d with %d approvals", b, old.State, r.State,
+					r.Tally.Send, len(r.Approvals))
+			}
+			h.hears(a.of("mina", a.p))
+			a.refused(a.of("mina", a.p), a.p, r, "own_request", bot.Approve)
+			r = a.decides("theo", a.p, r, bot.Approve)
+		}
+		if n := a.chat.Calls(recalltest.Recall); n != 0 {
+			a.Errorf("%d recalls were called", n)
+		}
 	}},
 	{"somebody who may not approve", nil, func(a *arena) {
 		r := a.sealed("mina")

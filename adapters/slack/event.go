@@ -52,11 +52,8 @@ const (
 
 // The action_ids of the buttons of a page. For those of a card see bot.ButtonKind.
 const (
-	actionPrevious = "page_previous"
-	actionNext     = "page_next"
-	actionRecall   = "recall_find"
-	actionSweep    = "sweep"
-	actionUse      = "use_" // and the number of the command
+	actionPage = "page_" // and the name of the button
+	actionUse  = "use_"  // and the number of the command
 )
 
 // inputAction is the action_id of every input; its block_id is the input's name.

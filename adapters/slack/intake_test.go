@@ -221,8 +221,8 @@ func TestForm(t *testing.T) {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormAsk,
 						Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
 							{Name: "group", Label: "Group id", Required: true, Max: 60},
-							{Name: "what", Label: "Message numbers, or a filter", Placeholder: "100 101",
-								Required: true, Max: 1000},
+							{Name: "what", Label: "Seqs, or a filter", Placeholder: "100 101", Required: true,
+								Max: 1000},
 							{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 						}}}
 				case e.Act.Options["what"] == "100-x":
@@ -380,7 +380,7 @@ func TestFind(t *testing.T) {
 			x.t.Errorf("told:\n%s", got)
 		}
 		all := x.w.Ephemerals("U0MINA")
-		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionRecall))
+		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionPage+"recall"))
 		time.Sleep(6 * time.Second)
 		did := x.bot.did()
 		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" ||
@@ -408,7 +408,7 @@ func TestFound(t *testing.T) {
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:57"))
 		v := x.front("U0MINA")
 		x.bot.set(func(b *fakeBot) { b.slowDo = 2 * time.Second })
-		x.acked(x.w.PressInView("U0MINA", v.ID, actionNext))
+		x.acked(x.w.PressInView("U0MINA", v.ID, actionPage+"next"))
 		time.Sleep(4 * time.Second)
 		did := x.bot.did()
 		if e := did[len(did)-1].event; e.Act.Kind != intake.ActTurnFind || e.Act.Search != "slack-0123" ||
@@ -419,7 +419,7 @@ func TestFound(t *testing.T) {
 			!strings.Contains(got, "[Previous] [Next] [Recall all 57]") {
 			x.t.Errorf("page 2:\n%s", got)
 		}
-		x.acked(x.w.PressInView("U0MINA", v.ID, actionRecall))
+		x.acked(x.w.PressInView("U0MINA", v.ID, actionPage+"recall"))
 		time.Sleep(4 * time.Second)
 		did = x.bot.did()
 		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" {

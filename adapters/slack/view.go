@@ -85,15 +85,10 @@ func pageBlocks(p intake.Page, limit int) []slackgo.Block {
 			blocks = append(blocks, b)
 		}
 		var row []slackgo.BlockElement
-		button := func(action, carries string, label *slackgo.TextBlockObject) {
-			if carries != "" {
-				row = append(row, slackgo.NewButtonBlockElement(action, carries, label))
-			}
+		for _, b := range buttons.OfPage(p) {
+			row = append(row, slackgo.NewButtonBlockElement(actionPage+b.Name, b.Carries,
+				plainText(b.Label, maxButton)))
 		}
-		button(actionPrevious, buttons.Turn(p, p.Number-1), label("page.previous", maxButton))
-		button(actionNext, buttons.Turn(p, p.Number+1), label("page.next", maxButton))
-		button(actionRecall, buttons.Recall(p), plainText(p.Recall, maxButton))
-		button(actionSweep, buttons.Sweep(p), label("button.sweep", maxButton))
 		if len(row) > 0 {
 			blocks = append(blocks, slackgo.NewActionBlock("", row...))
 		}

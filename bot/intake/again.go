@@ -11,6 +11,9 @@ import (
 // askAgain asks for what is left of a request, as a new request of whoever pressed. It adds no
 // message: it names those that were to be sent and are not known to be gone. Only a filter is read
 // again, from its old beginning. Who approved the old request has not approved this one.
+//
+// What is asked again without the messages that are unlike the rest is always named: a filter would
+// find those again.
 func (a *act) askAgain() (Answer, error) {
 	r, err := a.readable(a.e.Act.Request)
 	if err != nil {
@@ -19,17 +22,33 @@ func (a *act) askAgain() (Answer, error) {
 	if r.Digest == "" {
 		return Answer{}, bot.NewRefusal("still_preparing")
 	}
+	without := a.e.Act.Kind == ActAskWithout
 	cmd := command.Command{Verb: command.VerbRecall, Scope: r.Scope, Reason: r.Reason}
 	cmd.Scope.Name = "" // the id is known
-	if r.Scope.Sweeps() && r.Scope.Filter.Text == command.Withheld {
+	if r.Scope.Sweeps() && (r.Scope.Filter.Text == command.Withheld || without) {
 		return Answer{}, bot.NewRefusal("search_gone")
 	}
-	if f := r.Scope.Filter; f.IsZero() || f.Text == command.Withheld {
+	if f := r.Scope.Filter; f.IsZero() || f.Text == command.Withheld || without {
 		cmd.Scope.Filter = command.Filter{}
-		if cmd.Scope.Seqs, err = a.remaining(r); err != nil {
+		all, err := a.remaining(r)
+		if err != nil {
 			return Answer{}, err
 		}
-		if cmd.Scope.Seqs.Count() == 0 {
+		if without {
+			kinds, err := a.tx.Kinds(r.ID)
+			if err != nil {
+				return Answer{}, err
+			}
+			if kinds == nil || len(kinds.Apart) == 0 {
+				return Answer{}, bot.NewRefusal("apart_gone", "id", r.ID)
+			}
+			all = kinds.WithoutApart(all)
+		}
+		seqs := make([]recall.Seq, len(all))
+		for i, id := range all {
+			seqs[i] = id.Seq()
+		}
+		if cmd.Scope.Seqs = command.MakeRanges(seqs...); len(seqs) == 0 {
 			return Answer{}, bot.NewRefusal("nothing_to_ask_again", "id", r.ID)
 		}
 	}
@@ -40,6 +59,43 @@ func (a *act) askAgain() (Answer, error) {
 		}
 	}
 	return a.ask(cmd)
+}
+
+// askWithout returns the label of the button that asks for a request again without the messages
+// that are unlike the rest, or "" where there is no such button: none is unlike the rest, or
+// nothing else is left. While the request waits its requester alone has it, who takes the request
+// back with it. After an end everybody has it who may ask.
+func (a *act) askWithout(r bot.Request) (label string, err error) {
+	kinds, err := a.tx.Kinds(r.ID)
+	if err != nil || kinds == nil || len(kinds.Apart) == 0 || r.Scope.Sweeps() {
+		return "", err
+	}
+	switch {
+	case r.State == bot.Proposed:
+		now, err := a.in.Rules(a.tx, r)
+		if err != nil || !bot.IsRequester(r, a.m.Account, now) {
+			return "", err
+		}
+	case r.State.Open() || a.in.Policy.MayAsk(a.m, a.in.Roster) != nil:
+		return "", nil
+	}
+	all, n := r.Tally.Send, len(kinds.ApartIDs())
+	if r.State.HasReceipt() {
+		ids, err := a.remaining(r)
+		if err != nil {
+			return "", err
+		}
+		all = len(ids)
+		n = all - len(kinds.WithoutApart(ids))
+	}
+	switch {
+	case n == 0 || n == all:
+		return "", nil
+	case n == 1:
+		return bot.Say("button.ask_without.one").String(), nil
+	default:
+		return bot.Say("button.ask_without", "n", n).String(), nil
+	}
 }
 
 // replaced has ask take back a request that still waits, if its requester asks again. Somebody
@@ -64,14 +120,13 @@ func (a *act) replaced(r bot.Request) error {
 }
 
 // remaining returns the messages of a request that were to be sent and are not known to be gone.
-func (a *act) remaining(r bot.Request) (command.Ranges, error) {
-	var seqs []recall.Seq
+func (a *act) remaining(r bot.Request) (ids []bot.MessageID, err error) {
 	if r.State.HasReceipt() {
 		left, err := a.tx.NotGone(r.ID, r.Tally.Send)
 		for _, m := range left {
-			seqs = append(seqs, m.Seq)
+			ids = append(ids, m.ID())
 		}
-		return command.MakeRanges(seqs...), err
+		return ids, err
 	}
 	const atOnce = 1000
 	for from := bot.MessageID(0); ; {
@@ -81,11 +136,11 @@ func (a *act) remaining(r bot.Request) (command.Ranges, error) {
 		}
 		for _, m := range part {
 			if m.Sends() && !m.Outcome.Settled() {
-				seqs = append(seqs, m.Seq)
+				ids = append(ids, m.ID())
 			}
 		}
 		if len(part) < atOnce {
-			return command.MakeRanges(seqs...), nil
+			return ids, nil
 		}
 		from = part[atOnce-1].ID() + 1
 	}

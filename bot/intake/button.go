@@ -23,39 +23,40 @@ func (b Buttons) Of(c bot.Card, kind bot.ButtonKind) string {
 	return b.write(payload{verb: string(kind), request: c.ID, digest: short(c.Digest)})
 }
 
-// Turn returns the payload of the button that turns to another page, or "" if there is no such
-// page.
-func (b Buttons) Turn(p Page, to int) string {
-	switch {
-	case to < 0 || to >= p.Of:
-		return ""
-	case p.Search != "":
-		return b.write(payload{verb: verbTurn, search: p.Search, page: to})
-	case p.Request != "":
-		return b.write(payload{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to})
-	}
-	return ""
-}
+// PageButton is a button below a page. Its name tells it from the others of the page.
+type PageButton struct{ Name, Label, Carries string }
 
-// Recall returns the payload of the button that asks for a recall of what a search found, or of
-// what quotes the messages of a request. It is "" if the page has no such button.
-func (b Buttons) Recall(p Page) string {
-	switch {
-	case p.Recall == "" || p.Search == "" && p.Request == "":
-		return ""
-	case p.Search != "":
-		return b.write(payload{verb: verbFind, search: p.Search})
+// OfPage returns the buttons of a page, in order. No two of them carry the same.
+func (b Buttons) OfPage(p Page) (list []PageButton) {
+	add := func(name, label string, carries payload) {
+		if s := b.write(carries); label != "" && s != "" {
+			list = append(list, PageButton{name, label, s})
+		}
 	}
-	return b.write(payload{verb: verbReplies, request: p.Request, digest: short(p.Digest)})
-}
-
-// Sweep returns the payload of the button that opens the form for everything of a page's sender. It
-// is "" if the page has no such button.
-func (b Buttons) Sweep(p Page) string {
-	if p.Sweep == "" {
-		return ""
+	turn := func(name string, to int, is bool) {
+		carries := payload{verb: verbPage, request: p.Request, digest: short(p.Digest), page: to}
+		if p.Search != "" {
+			carries = payload{verb: verbTurn, search: p.Search, page: to}
+		}
+		if is {
+			add(name, bot.Say("page."+name).String(), carries)
+		}
 	}
-	return b.write(payload{verb: verbSender, sender: p.Sweep})
+	last := p.Of - 1
+	turn("first", 0, p.Number > 1)
+	turn("previous", p.Number-1, p.Number > 0)
+	turn("next", p.Number+1, p.Number < last)
+	turn("last", last, p.Number < last-1)
+	if p.Search != "" {
+		add("recall", p.Recall, payload{verb: verbFind, search: p.Search})
+	} else {
+		add("recall", p.Recall, payload{verb: verbReplies, request: p.Request, digest: short(p.Digest)})
+	}
+	add("without", p.Without, payload{verb: verbWithout, request: p.Request, digest: short(p.Digest)})
+	if p.Sweep != "" {
+		add("sweep", bot.Say("button.sweep").String(), payload{verb: verbSender, sender: p.Sweep})
+	}
+	return list
 }
 
 // Use returns the payload of the button of a command of an offer, counted from 0. The one that
@@ -105,6 +106,8 @@ func (b Buttons) Press(s string) Act {
 		act.Kind = ActRecallFind
 	case verbReplies:
 		act.Kind = ActRecallReplies
+	case verbWithout:
+		act.Kind = ActAskWithout
 	case verbSender:
 		act.Kind = ActAskSweep
 	case verbUse:
@@ -142,6 +145,7 @@ func (b Buttons) Sent(s string, values map[string]string) Act {
 //	v1:turn:PAGE:SEARCH            a button that turns a page of what a search found
 //	v1:find:SEARCH                 the button that asks for a recall of it
 //	v1:replies:ID:DIGEST           the button that asks for a recall of what quotes a request's messages
+//	v1:without:ID:DIGEST           the button that asks again without what is unlike the rest
 //	v1:sender:USER                 the button that opens the form for everything of a sender
 //	v1:use:N:EVENT                 the button of a command that the answer to an event offered
 type payload struct {
@@ -161,6 +165,7 @@ const (
 	verbTurn    = "turn"
 	verbFind    = "find"
 	verbReplies = "replies"
+	verbWithout = "without"
 	verbUse     = "use"
 	verbSender  = "sender"
 )
@@ -218,7 +223,7 @@ func (b Buttons) read(s string) (c payload, ok bool) {
 			return payload{}, false
 		}
 		parts = parts[:len(parts)-1]
-	case verbReplies, string(bot.ButtonApprove), string(bot.ButtonReject), string(bot.ButtonShowAll),
+	case verbReplies, verbWithout, string(bot.ButtonApprove), string(bot.ButtonReject), string(bot.ButtonShowAll),
 		string(bot.ButtonStop), string(bot.ButtonAskAgain):
 	default:
 		return payload{}, false

@@ -25,8 +25,18 @@ func TestButtons(t *testing.T) {
 		}
 		search := bot.EventID(string(b.Platform) + "-" + strings.Repeat("f", 32))
 		pages := Page{Request: id, Digest: digest, Of: 1_000_000}
-		quoted := Page{Request: id, Digest: digest, Of: 1, Recall: "Ask for the 2 replies"}
-		found := Page{Search: search, Of: 1000, Recall: "Recall these"}
+		quoted := Page{Request: id, Digest: digest, Of: 1, Recall: "Ask for the 2 replies",
+			Without: "Ask again without the 6"}
+		found := Page{Search: search, Number: 11, Of: 1000, Recall: "Recall these"}
+		carries := func(p Page, name string) string {
+			for _, button := range b.OfPage(p) {
+				if button.Name == name {
+					return button.Carries
+				}
+			}
+			t.Fatalf("%s: %+v has no button %s", b.Platform, p, name)
+			return ""
+		}
 		for s, want := range map[string]Act{
 			b.Of(card, bot.ButtonApprove):          {Kind: approve, Request: id, Digest: digest[:16]},
 			b.Of(card, bot.ButtonReject):           {Kind: ActAskReject, Request: id, Digest: digest[:16]},
@@ -34,11 +44,13 @@ func TestButtons(t *testing.T) {
 			b.Of(card, bot.ButtonAskAgain):         {Kind: ActAskAgain, Request: id, Digest: digest[:16]},
 			b.Of(card, bot.ButtonShowAll):          {Kind: ActShowAll, Request: id, Digest: digest[:16]},
 			b.Of(bot.Card{ID: id}, bot.ButtonStop): {Kind: ActStop, Request: id},
-			b.Turn(pages, 999_999):                 {Kind: ActShowAll, Request: id, Digest: digest[:16], Page: 999_999},
-			b.Turn(found, 12):                      {Kind: ActTurnFind, Search: search, Page: 12},
-			b.Recall(found):                        {Kind: ActRecallFind, Search: search},
-			b.Recall(quoted):                       {Kind: ActRecallReplies, Request: id, Digest: digest[:16]},
-			b.Sweep(Page{Sweep: "a b:c"}):          {Kind: ActAskSweep, Text: "a b:c"},
+			carries(pages, "last"):                 {Kind: ActShowAll, Request: id, Digest: digest[:16], Page: 999_999},
+			carries(found, "next"):                 {Kind: ActTurnFind, Search: search, Page: 12},
+			carries(found, "first"):                {Kind: ActTurnFind, Search: search},
+			carries(found, "recall"):               {Kind: ActRecallFind, Search: search},
+			carries(quoted, "recall"):              {Kind: ActRecallReplies, Request: id, Digest: digest[:16]},
+			carries(quoted, "without"):             {Kind: ActAskWithout, Request: id, Digest: digest[:16]},
+			carries(Page{Sweep: "a b:c"}, "sweep"): {Kind: ActAskSweep, Text: "a b:c"},
 		} {
 			if diff := cmp.Diff(want, b.Press(s)); diff != "" || len(s) > b.Most {
 				t.Errorf("%s: %q: %s", b.Platform, s, diff)
@@ -75,18 +87,32 @@ func TestButtons(t *testing.T) {
 // TestNoButton: where there is nothing to turn to, or what a button must carry does not fit, there
 // is none.
 func TestNoButton(t *testing.T) {
-	b := Buttons{Platform: "poor", Most: 20}
-	for what, s := range map[string]string{
-		"before the first page": platforms[0].Turn(Page{Request: "R-7K3M9Q", Of: 3}, -1),
-		"after the last page":   platforms[0].Turn(Page{Request: "R-7K3M9Q", Of: 3}, 3),
-		"a page of nothing":     platforms[0].Turn(Page{Of: 3}, 1),
-		"a recall of nothing":   platforms[0].Recall(Page{Recall: "Recall these"}),
-		"a sweep of nobody":     platforms[0].Sweep(Page{}),
-		"a recall not offered":  platforms[0].Recall(Page{Search: "slack-0"}),
-		"too long":              b.Of(bot.Card{ID: "R-7K3M9Q", Digest: "0123456789abcdef"}, bot.ButtonStop),
+	short := Buttons{Platform: "poor", Most: 20}
+	if s := short.Of(bot.Card{ID: "R-7K3M9Q", Digest: "0123456789abcdef"}, bot.ButtonStop); s != "" {
+		t.Errorf("too long: %q", s)
+	}
+	many := Page{Request: "R-7K3M9Q", Digest: "0123456789abcdef", Of: 1000, Number: 2}
+	if got := short.OfPage(many); got != nil {
+		t.Errorf("too long: %v", got)
+	}
+	for of, want := range map[int][]string{
+		1: {""},
+		2: {"next", "previous"},
+		3: {"next last", "previous next", "first previous"},
+		4: {"next last", "previous next last", "first previous next", "first previous"},
 	} {
-		if s != "" {
-			t.Errorf("%s: %q", what, s)
+		for n, want := range want {
+			names, carried := "", map[string]bool{}
+			for _, b := range platforms[0].OfPage(Page{Request: "R-7K3M9Q", Of: of, Number: n}) {
+				names += " " + b.Name
+				if carried[b.Carries] {
+					t.Errorf("page %d of %d has %q twice", n+1, of, b.Carries)
+				}
+				carried[b.Carries] = true
+			}
+			if got := strings.TrimSpace(names); got != want {
+				t.Errorf("page %d of %d has the buttons %q, want %q", n+1, of, got, want)
+			}
 		}
 	}
 }

@@ -56,13 +56,11 @@ func (a *act) dispatch() (Answer, error) {
 		return a.askOnceMore()
 	case ActStop:
 		return a.stop(a.e.Act.Request)
-	case ActShowAll:
-		return a.page()
 	case ActRecallFind:
 		return a.recallFound()
 	case ActRecallReplies:
 		return a.recallReplies()
-	case ActAskAgain:
+	case ActAskAgain, ActAskWithout:
 		return a.askAgain()
 	case ActAskSweep:
 		return Answer{Kind: ShowForm, Form: sweepForm(a.in.Policy, recall.UserID(a.e.Act.Text))}, nil
@@ -111,8 +109,8 @@ func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error)
 		return in.find(ctx, e, m)
 	case e.Act.Kind == ActTurnFind:
 		return in.turnFound(ctx, e, m)
-	case e.Act.Kind == ActShowAll && in.Evidence == bot.EvidenceHash:
-		return in.pageAfresh(ctx, e, m)
+	case e.Act.Kind == ActShowAll:
+		return in.showAll(ctx, e, m)
 	}
 	return in.close(ctx, e, func(tx bot.Tx, arrived time.Time) (Answer, error) {
 		if e.mistake != nil {
@@ -127,10 +125,8 @@ func (in *Intake) Do(ctx context.Context, e Event, m bot.Member) (Answer, error)
 // so, a platform that waits only a short time must be answered first.
 func (in *Intake) TakesLong(e Event) bool {
 	switch e.Act.Kind {
-	case ActTurnFind, ActUse:
+	case ActTurnFind, ActUse, ActShowAll:
 		return true
-	case ActShowAll:
-		return in.Evidence == bot.EvidenceHash
 	}
 	return e.Verb().TakesLong() || needsNames(e.Read().command.Scope)
 }

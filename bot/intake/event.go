@@ -65,7 +65,7 @@ func (e Event) Verb() command.Verb { return e.Read().command.Verb }
 // of the platform said about the account is not enough.
 func (e Event) Decides() bool {
 	switch e.Act.Kind {
-	case ActApprove, ActReject, ActAskReject, ActStop, ActUse, ActAskAgain:
+	case ActApprove, ActReject, ActAskReject, ActStop, ActUse, ActAskAgain, ActAskWithout:
 		return true
 	}
 	return e.Verb().Decides()
@@ -74,7 +74,7 @@ func (e Event) Decides() bool {
 // Asks reports whether the act may ask for a recall. If so, it matters who could approve.
 func (e Event) Asks() bool {
 	switch e.Act.Kind {
-	case ActForm, ActUse, ActAskAgain, ActRecallFind, ActRecallReplies:
+	case ActForm, ActUse, ActAskAgain, ActAskWithout, ActRecallFind, ActRecallReplies:
 		return true
 	}
 	return e.Verb() == command.VerbRecall
@@ -85,7 +85,7 @@ func (e Event) needs() command.Right {
 	switch e.Act.Kind {
 	case ActCommand, ActForm, ActUse:
 		return e.Verb().Needs()
-	case ActRecallFind, ActRecallReplies, ActAskAgain, ActAskSweep:
+	case ActRecallFind, ActRecallReplies, ActAskAgain, ActAskWithout, ActAskSweep:
 		return command.RightAsk
 	case ActApprove, ActAskApprove, ActReject, ActAskReject, ActStop, ActShowAll, ActTurnFind, ActComplete:
 		return command.RightRead
@@ -111,7 +111,9 @@ const (
 	ActAskReject ActKind = "ask reject"
 	ActStop      ActKind = "stop" // pressed Stop
 	// pressed Ask again: a new request of whoever pressed, for what is left of Request
-	ActAskAgain   ActKind = "ask again"
+	ActAskAgain ActKind = "ask again"
+	// pressed Ask again without: the same, without the messages that are unlike the rest
+	ActAskWithout ActKind = "ask without"
 	ActShowAll    ActKind = "show all"    // pressed Show all, or turned a page of it
 	ActTurnFind   ActKind = "turn find"   // turned a page of what a search found: Search and Page
 	ActRecallFind ActKind = "recall find" // pressed the button that asks for a recall of what a search found: Search
@@ -256,6 +258,9 @@ type Page struct {
 	// all its pages, or of what quotes the messages of the request. It is "" if there is no such
 	// button.
 	Recall string `json:"recall,omitempty"`
+	// Without is the label of the button that asks for the messages of the request again without
+	// those that are unlike the rest; "" if there is no such button.
+	Without string `json:"without,omitempty"`
 }
 
 // findShown is how many messages one page of a search shows.

@@ -80,23 +80,3 @@ func (a *act) show(id bot.RequestID) (Answer, error) {
 	}
 	return answer, a.in.audit(a.tx, a.e, "read", id, r.Digest, map[string]any{"how": "show"})
 }
-
-// page answers with one page of the messages of a request.
-func (a *act) page() (Answer, error) {
-	r, err := a.readable(a.e.Act.Request)
-	if err != nil {
-		return Answer{}, err
-	}
-	if r.Digest == "" {
-		return Answer{}, bot.NewRefusal("still_preparing")
-	}
-	pg, _, err := a.in.pageOf(a.tx, r, a.e.Act.Page)
-	if err != nil {
-		return Answer{}, err
-	}
-	if err = a.addButtons(&pg, r); err != nil {
-		return Answer{}, err
-	}
-	err = a.in.audit(a.tx, a.e, "read", r.ID, r.Digest, map[string]any{"how": "show all", "page": pg.Number})
-	return Answer{Kind: ShowPage, Page: &pg}, err
-}

@@ -58,12 +58,12 @@ func (in *Intake) again(tx bot.Tx, stored []byte) (*Answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		pg, _, err := in.pageOf(tx, r, a.Page.Number)
+		pg, err := in.pageOf(tx, r, a.Page.Number)
 		if err != nil {
 			return nil, err
 		}
-		pg.Recall, pg.Sweep = a.Page.Recall, a.Page.Sweep
-		a.Page = &pg
+		pg.Recall, pg.Sweep, pg.Without = a.Page.Recall, a.Page.Sweep, a.Page.Without
+		a.Page = &pg.Page
 	}
 	return &a, nil
 }

@@ -7,9 +7,13 @@ import (
 	"recallbot/bot/command"
 )
 
-// addButtons adds the buttons to a page of a request that its requester alone has: for the messages
-// that quote it, and for everything of its only sender.
+// addButtons adds the buttons to a page of a request: for the messages without those unlike the
+// rest, and those that its requester alone has, for the messages that quote it and for everything
+// of its only sender.
 func (a *act) addButtons(pg *Page, r bot.Request) (err error) {
+	if pg.Without, err = a.askWithout(r); err != nil {
+		return err
+	}
 	if pg.Recall, err = a.askReplies(r); err != nil || r.Scope.Sweeps() || len(r.Tally.Senders) != 1 {
 		return err
 	}

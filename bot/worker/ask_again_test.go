@@ -134,6 +134,116 @@ func TestAskAgainWaiting(t *testing.T) {
 	})
 }
 
+// TestAskAgainWithout: what is asked again without the messages that are unlike the rest is exactly
+// the others, by their numbers even where it was asked by a filter. While it waits its requester
+// alone has the button, who takes it back with it; after an end everybody who may ask. No approval
+// carries over.
+func TestAskAgainWithout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) {
+			o.Policy.Approvals, o.EvidenceTTL = 2, time.Hour
+			o.Policy.Crowds = map[bot.Platform]bot.Crowd{onSlack: {Requesters: []bot.Principal{{User: "UMINA"},
+				{User: "UINES"}}, Approvers: []bot.Principal{{User: "UTHEO"}, {User: "UINES"}},
+				Channels: []string{"C1"}}}
+		})
+		for i := range 30 {
+			words := fmt.Sprintf("win %d coins", i)
+			if i == 11 || i == 12 {
+				words = []string{"mods please", "my exam results came"}[i-11]
+			}
+			h.chat.Say(testGroup, "", "alice", words)
+		}
+		button := func(user string, c bot.Card) string {
+			t.Helper()
+			a := h.do(user, intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
+			if a.Page == nil {
+				t.Fatalf("Show all: %+v", a)
+			}
+			return a.Page.Without
+		}
+		asks := func(user string, c bot.Card) intake.Answer {
+			return h.do(user, intake.Act{Kind: intake.ActAskWithout, Request: c.ID, Digest: c.Digest})
+		}
+		c := h.asks("UMINA", testGroup+" from:alice since:1h reason:raid")
+		h.press("UTHEO", intake.ActApprove, c)
+		if mine, theirs := button("UMINA", c), button("UINES", c); mine != "Ask again without the 2" || theirs != "" {
+			t.Errorf("while it waits the requester has %q, another %q", mine, theirs)
+		}
+		if a := asks("UINES", c); a.Refused != "overlap" {
+			t.Errorf("somebody else asks again without: %+v", a)
+		}
+		if a := asks("UTHEO", c); a.Refused != "not_requester" {
+			t.Errorf("who may not ask does: %+v", a)
+		}
+		h.chat.Say(testGroup, "", "alice", "win 31 coins") // no part of what was sealed
+		a := asks("UMINA", c)
+		h.pass(5 * time.Second)
+		old, r := h.requestOf(c.ID), h.requestOf(a.Request)
+		if old.State != bot.Withdrawn || r.State != bot.Proposed || len(r.Approvals) != 0 || r.Reason != "raid" ||
+			r.Only().Covers.String() != "1-11,14-30" || r.Tally.Odd != 0 {
+			t.Errorf("the old one is %s, the new one %s for %s with %d approvals", old.State, r.State, r.Only().Covers,
+				len(r.Approvals))
+		}
+		if got := button("UMINA", h.screen.card(r.ID)); got != "" {
+			t.Errorf("where nothing is unlike the rest there is %q", got)
+		}
+		if a := asks("UMINA", h.screen.card(r.ID)); a.Refused != "apart_gone" {
+			t.Errorf("without nothing: %+v", a)
+		}
+		h.press("UINES", intake.ActReject, h.screen.card(r.ID))
+
+		if got := button("UTHEO", c); got != "" {
+			t.Errorf("who may not ask has %q", got)
+		}
+		if got := button("UINES", c); got != "Ask again without the 2" {
+			t.Errorf("after the end another who may ask has %q", got)
+		}
+		a = asks("UINES", c)
+		h.pass(5 * time.Second)
+		if r = h.requestOf(a.Request); r.By.Account.User != "UINES" || r.State != bot.Proposed ||
+			len(r.Approvals) != 0 || r.Only().Covers.String() != "1-11,14-30" {
+			t.Errorf("it is %s of %s for %s", r.State, r.By.Account.User, r.Only().Covers)
+		}
+		if a := h.press("UINES", intake.ActApprove, h.screen.card(r.ID)); a.Refused != "own_request" {
+			t.Errorf("who asked again approves it: %+v", a)
+		}
+		h.press("UTHEO", intake.ActReject, h.screen.card(r.ID))
+		h.pass(90 * time.Minute)
+		if a := asks("UINES", c); a.Refused != "apart_gone" {
+			t.Errorf("when it is forgotten: %+v", a)
+		}
+		if n := h.recallCalls(); n != 0 {
+			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+// TestAskAgainWithoutAfterStop: of a large request that was stopped, what is asked again without
+// the messages unlike the rest is what is left of the others.
+func TestAskAgainWithoutAfterStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) {
+			o.Policy.LargeFrom, o.Policy.LargeApprovals, o.Policy.LargeDelay = 20, 1, 10*time.Second
+		})
+		h.say(15)
+		h.chat.Say(testGroup, "", "bob", "mods please")
+		h.say(9)
+		c := h.asks("UMINA", testGroup+" 1-25")
+		h.press("UTHEO", intake.ActApprove, c)
+		h.press("UTHEO", intake.ActStop, c)
+		h.pass(20 * time.Second)
+		a := h.do("UMINA", intake.Act{Kind: intake.ActShowAll, Request: c.ID, Digest: c.Digest})
+		if a.Page == nil || a.Page.Without != "Ask again without the one unlike the rest" {
+			t.Fatalf("Show all: %+v", a)
+		}
+		a = h.do("UMINA", intake.Act{Kind: intake.ActAskWithout, Request: c.ID, Digest: c.Digest})
+		h.pass(5 * time.Second)
+		if r := h.requestOf(a.Request); r.State != bot.Proposed || r.Only().Covers.String() != "1-15,17-25" {
+			t.Errorf("it is %s for %s", r.State, r.Only().Covers)
+		}
+	})
+}
+
 // TestAskAgainFilter: a filter is read again from where it began.
 func TestAskAgainFilter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1012,6 +1012,9 @@ func TestOutsiderReads(t *testing.T) {
 					{"Ask again", func(id bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActAskAgain, Request: id, Digest: short(r)}
 					}},
+					{"Ask again without", func(id bot.RequestID) intake.Act {
+						return intake.Act{Kind: intake.ActAskWithout, Request: id, Digest: short(r)}
+					}},
 					{"a page of what was found", func(bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActTurnFind, Search: "none", Page: 1}
 					}},
@@ -1042,7 +1045,7 @@ func TestOutsiderReads(t *testing.T) {
 						var answers []intake.Answer
 						for _, id := range []bot.RequestID{r.ID, ended.ID, absent} {
 							act, want := read.act(id), o.want
-							if i < 5 && want == "not_allowed" {
+							if i < 6 && want == "not_allowed" {
 								want = "not_requester"
 							}
 							if act.Request == absent {

@@ -17,7 +17,8 @@ import (
 // each what must always be true. There are two requesters, three people with four accounts, two
 // replicas that may each have another roster while configurations are rolled out, and one message a
 // request, of which one may be edited. In every state every event is tried: each account approves,
-// rejects, withdraws and stops each request on each replica; time passes, and timers fire late; a
+// rejects, withdraws and stops each request on each replica, and asks once for one again, as a new
+// request that takes its place here; time passes, and timers fire late; a
 // replica crashes, comes back with another roster, takes the lease over; and the holder of the
 // lease begins, claims, calls, stores, reads doubt and finishes, while calls are executed,
 // answered, refused as of a paused app, or lost, at once or long after. Somebody else may recall
@@ -30,14 +31,16 @@ import (
 // the tests of chaos, replicas and kills commit to the rules that check follows here. Events that
 // are delivered twice are left to TestDoor, since here a repeat finds its stored answer and so
 // changes nothing by construction. The quota is a matter of time, and hostile text of drawing:
-// neither has states. Sweeps are in TestModelSweeps.
+// neither has states.
 func TestModel(t *testing.T) {
 	const atLeast, deep = 100_000, uint8(10)
 	seen := map[world]bool{}
 	var level []world
 	for asked := range uint8(len(modelRosters)) {
 		w := world{asked: asked, rosters: [2]uint8{asked, asked}, lease: nobody}
-		w.requests[0].state, w.requests[1].state = modelProposed, modelProposed
+		for i, asker := range modelAskers {
+			w.requests[i] = course{state: modelProposed, asker: asker}
+		}
 		seen[w] = true
 		level = append(level, w)
 	}
@@ -101,6 +104,8 @@ const nobody = 2
 
 // course is how one request stands, and its one message.
 type course struct {
+	asker     uint8 // an index of modelAccounts
+	again     bool  // it was asked for again
 	state     uint8 // an index of modelStates
 	approvals uint8 // a bit an account
 	granted   uint8 // the phase of it; likewise begun and stopped
@@ -271,7 +276,7 @@ var (
 			User: "THEO"}}}, {Name: "I. Ines", Accounts: []bot.Account{{Platform: OnSlack, Workspace: "",
 			User: "INES"}}}}},
 	}
-	modelAskers = [2]int{0, 2}
+	modelAskers = [2]uint8{0, 2} // at first
 	modelNeeded = [2]int{2, 1}
 	modelHour   = [3]time.Time{noon, noon.Add(time.Hour), noon.Add(2 * time.Hour)}
 	modelPolicy = func() bot.Policy {
@@ -285,7 +290,7 @@ var (
 // request is the real request that q stands for.
 func (w world) request(i int) bot.Request {
 	q := w.requests[i]
-	asker := modelAccounts[modelAskers[i]]
+	asker := modelAccounts[q.asker]
 	person, _ := modelRosters[w.asked].Of(asker)
 	r := bot.Request{
 		ID: bot.RequestID(fmt.Sprint("R-", i)), State: modelStates[q.state],
@@ -388,7 +393,7 @@ type model struct {
 // question is all that the real code is told of request i, with the rosters by their numbers: it is
 // pure, so it is asked once.
 type question struct {
-	i, asked, roster, phase                   uint8
+	i, asker, asked, roster, phase            uint8
 	state, approvals, granted, begun, stopped uint8
 }
 
@@ -404,12 +409,16 @@ type answers struct {
 	timer, begin, finish turned
 }
 
+// modelAgain is Ask again, with or without what is unlike the rest: a new request of whoever
+// pressed. One that still waits is withdrawn with it, by whoever may.
+const modelAgain = "ask again"
+
 var deeds = [...]string{"approve", "reject", "withdraw", "stop"}
 
 // answers asks the real code.
 func (m *model) answers(i int, roster uint8) answers {
 	w, q := m.from, m.from.requests[i]
-	k := question{uint8(i), w.asked, roster, w.phase, q.state, q.approvals, q.granted, q.begun, q.stopped}
+	k := question{uint8(i), q.asker, w.asked, roster, w.phase, q.state, q.approvals, q.granted, q.begun, q.stopped}
 	a, known := m.known[k]
 	if known {
 		return a
@@ -515,6 +524,14 @@ func (m *model) people(i int, yield func(step, world)) {
 				if became.ok {
 					yield(step{what, i, a, roster}, w.put(i, became))
 				}
+			}
+		}
+		for a, withdrawn := range known.people[slices.Index(deeds[:], "withdraw")] {
+			q, to := w.requests[i], w
+			ended := slices.Contains([]bot.State{bot.Withdrawn, bot.Rejected}, modelStates[q.state])
+			if i == 0 && w.phase == 0 && !q.again && (ended || modelStates[q.state] == bot.Proposed && withdrawn.ok) {
+				to.requests[i] = course{asker: uint8(a), again: true, state: modelProposed}
+				yield(step{modelAgain, i, a, roster}, to)
 			}
 		}
 	}
@@ -652,7 +669,8 @@ func (m *model) world(i int, yield func(step, world)) {
 		to.lease = nobody
 		to = to.forgotten()
 		was := to.requests[i]
-		to.requests[i] = course{state: stateIndex(bot.Approved), approvals: was.approvals, granted: was.granted,
+		to.requests[i] = course{asker: was.asker, again: was.again, state: stateIndex(bot.Approved),
+			approvals: was.approvals, granted: was.granted,
 			stray: was.stray, gone: was.gone, left: was.left, version: was.version, restored: 1 + m.from.phase}
 		yield(step{"restored", i, -1, 0}, to)
 	}
@@ -693,7 +711,7 @@ func (m *model) check(s step, before, w world) {
 	for i, q := range w.requests {
 		was := before.requests[i]
 		state, stateBefore := modelStates[q.state], modelStates[was.state]
-		asker := modelAskers[i]
+		asker := q.asker
 		different := func(people []int) (n int) { // people behind the approvals, the requester's left out
 			met := uint8(1) << people[asker]
 			for a := range modelAccounts {
@@ -769,6 +787,16 @@ func (m *model) check(s step, before, w world) {
 			fail("an end and its outcome do not fit", i)
 		}
 
+		if s.what == modelAgain && s.request == i { // what takes the place of the old one
+			switch people := modelPeople[s.roster]; {
+			case int(q.asker) != s.account || q.approvals != 0 || state != bot.Proposed:
+				fail("what is asked again is not of who pressed, or brought approvals with it", i)
+			case stateBefore == bot.Proposed && people[was.asker] != people[q.asker] &&
+				modelPeople[w.asked][was.asker] != modelPeople[w.asked][q.asker]:
+				fail("somebody else's request was replaced", i)
+			}
+			continue
+		}
 		if s.what == "restored" && s.request == i { // what was done since is lost; the above holds all the same
 			continue
 		}
