@@ -20,15 +20,16 @@ func fold(r rune) rune {
 		return r
 	case unicode.IsSpace(r):
 		return ' '
-	case 0x2010 <= r && r <= 0x2015, r == 0x2212, r == 0xFF0D:
+	case unicode.Is(unicode.Pd, r), r == 0x2212, r == 0x2043:
 		return '-'
-	case 0x201C <= r && r <= 0x201F, r == 0xAB, r == 0xBB, r == 0xFF02:
+	case 0x201C <= r && r <= 0x201F, r == 0xAB, r == 0xBB, r == 0x275D, r == 0x275E, 0x301D <= r && r <= 0x301F,
+		r == 0xFF02:
 		return '"'
 	case 0x2018 <= r && r <= 0x201B, r == 0xFF07:
 		return '\''
 	case 0xFF10 <= r && r <= 0xFF19, r == 0xFF20, r == 0xFF03, r == 0xFF1A, r == 0xFF0C:
 		return r - 0xFEE0
-	case r == 0x3001: // the comma between items of a Chinese or Japanese list
+	case r == 0x3001, r == 0x060C: // the comma between items of a Chinese or Japanese, and of an Arabic list
 		return ','
 	}
 	return r
@@ -38,14 +39,23 @@ func fold(r rune) rune {
 func FoldString(s string) string { return strings.Map(fold, s) }
 
 // dropZeroWidth is for strings.Map: it drops the characters without width that clients and copying
-// leave behind.
+// leave behind: those that join, divide or embed text, and tags. Those that turn the order of
+// letters around stay: what was seen may be another word.
 func dropZeroWidth(r rune) rune {
 	switch {
-	case 0x200B <= r && r <= 0x200F, r == 0x2060, r == 0xFEFF:
+	case r < 0xAD:
+		return r
+	case r == 0xAD, r == 0x034F, r == 0x061C, 0x180B <= r && r <= 0x180F, 0x200B <= r && r <= 0x200F,
+		0x202A <= r && r <= 0x202C, 0x2060 <= r && r <= 0x206F, r == 0xFEFF, 0xFFF9 <= r && r <= 0xFFFB,
+		0xE0000 <= r && r <= 0xE007F:
 		return -1
 	}
 	return r
 }
+
+// thin reports whether r is a space that programs write between the digits of a number, grouped by
+// threes. Nobody types it.
+func thin(r rune) bool { return 0x2007 <= r && r <= 0x2009 || r == 0x202F }
 
 // cleaned is what a person says as it is kept: as typed, but without characters that hide or steer
 // what is read (control, zero-width, direction and tag characters), and with spaces for line
@@ -55,9 +65,7 @@ func cleaned(s string) string {
 		switch {
 		case unicode.In(r, unicode.Zl, unicode.Zp), unicode.IsControl(r) && unicode.IsSpace(r):
 			return ' '
-		case unicode.IsControl(r), dropZeroWidth(r) < 0,
-			0x202A <= r && r <= 0x202E, 0x2061 <= r && r <= 0x206F, r == 0x061C,
-			0xFFF9 <= r && r <= 0xFFFB, 0xE0000 <= r && r <= 0xE007F:
+		case unicode.IsControl(r), dropZeroWidth(r) < 0, r == 0x202D, r == 0x202E:
 			return -1
 		}
 		return r
@@ -175,6 +183,7 @@ func Invisible(r rune) bool {
 const (
 	marks       = "`*_~"
 	punctuation = ",:;"
+	sentence    = punctuation + ".!?。'\"" + "()[]{}"
 )
 
 // unpaired returns s without the marks that stand around it in pairs.
@@ -185,7 +194,7 @@ func unpaired(s string) string {
 	return s
 }
 
-func isSpace(r rune) bool { return fold(r) == ' ' }
+func isSpace(r rune) bool { return fold(r) == ' ' && !thin(r) }
 
 func isQuote(r rune) bool { return fold(r) == '"' }
 

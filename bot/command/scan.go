@@ -15,7 +15,8 @@ type char struct {
 	at, to int
 }
 
-// scan leaves out zero-width characters. Everything else stays as typed.
+// scan leaves out zero-width characters, and writes a thin space as another where no digits are
+// around it. Everything else stays as typed.
 func scan(text string) []char {
 	chars := make([]char, 0, len(text))
 	for i := 0; i < len(text); {
@@ -24,6 +25,12 @@ func scan(text string) []char {
 			chars = append(chars, char{r, i, i + n})
 		}
 		i += n
+	}
+	for i, c := range chars {
+		if thin(c.r) && (i == 0 || i == len(chars)-1 || !unicode.IsDigit(chars[i-1].r) ||
+			!unicode.IsDigit(chars[i+1].r)) {
+			chars[i].r = ' '
+		}
 	}
 	return chars
 }

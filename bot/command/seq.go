@@ -146,7 +146,7 @@ func onePart(s string) (run Range, key string, mended bool) {
 		run, key, _ := onePart(ascii)
 		return run, "digit_script", key == ""
 	}
-	if plain := strings.Trim(s, marks+punctuation+"."); plain != s && plain != "" {
+	if plain := strings.Trim(s, marks+sentence+"#"); plain != s && plain != "" {
 		run, key, _ := onePart(plain)
 		return run, "seq_word", key == ""
 	}
@@ -155,6 +155,40 @@ func onePart(s string) (run Range, key string, mended bool) {
 		return run, "seq_word", key == ""
 	}
 	return Range{}, "seq_word", false
+}
+
+// separators are the signs that people write between numbers in place of a comma.
+const separators = ";；؛/|&+"
+
+// spacedGroups is for words of which one is a range that runs backwards: with digits that are
+// grouped by spaces they may be numbers all the same, as 12 345-12 350 are. It returns nil unless
+// that are fewer messages.
+func spacedGroups(words []item) []Range {
+	var list []string
+	var mended []Range
+	backwards := false
+	for _, w := range words {
+		if w.quoted {
+			return nil
+		}
+		for part := range strings.SplitSeq(w.id(), ",") {
+			run, key, _ := onePart(part)
+			if key != "" && key != "seq_backwards" {
+				return nil
+			}
+			mended = append(mended, run)
+			backwards = backwards || key == "seq_backwards"
+		}
+		list = append(list, w.id())
+	}
+	if !backwards {
+		return nil
+	}
+	whole, _ := grouped(strings.Join(list, ","))
+	if union(slices.Clone(whole)).Count() > union(mended).Count() {
+		return nil
+	}
+	return whole
 }
 
 // spaced matches a run that has spaces in it.

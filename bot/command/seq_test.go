@@ -17,8 +17,8 @@ var (
 )
 
 // readings are all sets of messages that the words of a command can mean: each run of digits is a
-// number, alone or as three more digits of the one before it; two numbers with a sign of a range
-// between them are a range, whichever of them is the lower.
+// number, alone or as three more digits of the one before it, also after a space; two numbers with
+// a sign of a range between them are a range, whichever of them is the lower.
 func readings(words []string) (ranges []Range, numbers []recall.Seq) {
 	text := strings.Join(words, " ")
 	at := digitRun.FindAllStringIndex(text, -1)
@@ -32,7 +32,8 @@ func readings(words []string) (ranges []Range, numbers []recall.Seq) {
 		s := ""
 		for j := i; j < len(at); j++ {
 			part := text[at[j][0]:at[j][1]]
-			if j > i && (len(part) != 3 || len(s) > 9 || !strings.Contains(",.'", text[at[j-1][1]:at[j][0]])) {
+			if j > i && (len(part) != 3 || len(s) > 9 || !slices.Contains([]string{",", ".", "'", " "},
+				strings.Trim(text[at[j-1][1]:at[j][0]], marks))) {
 				break
 			}
 			s += part

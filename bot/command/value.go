@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -208,10 +209,17 @@ func readFrom(r *reader, o *Option, words []item) []item {
 	return nil
 }
 
+// serviceMade matches an id that the service made, for all but communities: no sign ends it.
+var serviceMade = regexp.MustCompile(`^@TGS#[0-9A-Za-z]+$`)
+
 // id reads an identifier of the Chat service. ok is false when what was meant cannot be told.
 func (r *reader) id(f item, expected string) (id string, ok bool) {
 	id = pastedID(f.id())
-	if core := strings.TrimLeft(id, marks); core != id && isServiceID(core) {
+	core := strings.TrimLeft(id, marks)
+	if plain := strings.Trim(core, marks+sentence); serviceMade.MatchString(plain) {
+		core = plain
+	}
+	if core != id && isServiceID(core) {
 		r.mistake("id_marks", f.raw, expected)
 		id = core
 	}
@@ -238,6 +246,15 @@ func (r *reader) id(f item, expected string) (id string, ok bool) {
 
 // readSeqs reads the numbers of messages from all the words.
 func readSeqs(r *reader, _ *Option, words []item) []item {
+	if whole := spacedGroups(words); whole != nil {
+		raw := make([]string, len(words))
+		for i, w := range words {
+			raw[i] = w.raw
+		}
+		r.mistake("seq_groups", strings.Join(raw, " "), wantGroups)
+		r.c.Scope.Seqs = union(whole)
+		return nil
+	}
 	var runs, others []Range // others is the second reading, where there is another
 	another := false
 	for len(words) > 0 {
@@ -250,7 +267,12 @@ func readSeqs(r *reader, _ *Option, words []item) []item {
 			}
 		}
 		words = words[1:]
-		s := f.id()
+		s := FoldString(strings.Map(func(r rune) rune {
+			if thin(r) {
+				return ',' // as what else stands between groups of digits
+			}
+			return r
+		}, f.val))
 		if key := mention(s); key != "" {
 			r.lose(key, f.raw, wantSeqs)
 			continue
@@ -265,6 +287,11 @@ func readSeqs(r *reader, _ *Option, words []item) []item {
 			continue
 		}
 		s = unpaired(s)
+		if strings.ContainsAny(s, separators) {
+			r.mistake("seq_word", f.raw, wantSeqs)
+			separates := func(c rune) bool { return strings.ContainsRune(separators, c) }
+			s = strings.Join(strings.FieldsFunc(s, separates), ",")
+		}
 		if whole, asks := grouped(s); asks {
 			list, isList := runsOf(s)
 			// The reading with fewer messages is suggested, and the other one where no run makes it
@@ -343,6 +370,10 @@ func readLast(r *reader, o *Option, words []item) []item {
 	f := words[0]
 	s := f.id()
 	ascii := strings.Map(digit, s)
+	if number := wholeNumber(ascii); !digits(ascii) && number != "" {
+		r.mistake("last_number", f.raw, o.want)
+		ascii = number
+	}
 	n, err := strconv.Atoi(ascii)
 	switch {
 	case digits(ascii) && (err != nil || n > o.Max):
@@ -367,10 +398,24 @@ func readLast(r *reader, o *Option, words []item) []item {
 	return nil
 }
 
+// wholeNumber returns the digits of a folded number that are grouped by threes, or stand among the
+// punctuation of a sentence; "" for anything else.
+func wholeNumber(s string) string {
+	s, _ = ungroup(strings.Trim(s, marks+sentence), groupsMost)
+	if !digits(s) {
+		return ""
+	}
+	return s
+}
+
 // readSame reads the number of one message.
 func readSame(r *reader, o *Option, words []item) []item {
 	f := words[0]
 	run, key, mended := onePart(unpaired(f.id()))
+	if number := wholeNumber(f.id()); key == "seq_word" && !mended && number != "" {
+		run, key, mended = onePart(number)
+		key = cmp.Or(key, "same_number")
+	}
 	switch one := run.From == run.To; {
 	case key == "" && one:
 		r.c.Scope.Filter.Same = run.From
@@ -395,6 +440,10 @@ func count(n int) string {
 
 func readPhrase(r *reader, _ *Option, words []item) []item {
 	r.c.Scope.Filter.Text = cleaned(words[0].val)
+	if r.c.Scope.Filter.Text == Withheld { // from a hint, in place of the phrase
+		r.lose("text_withheld", words[0].raw, `text:"WORDS"`)
+		r.c.Scope.Filter.Text = ""
+	}
 	return nil
 }
 

@@ -94,6 +94,10 @@ func readWhen(s string) (w When, key string, mended bool) {
 			return atTime(t, "when_offset")
 		}
 	}
+	if plain := strings.Trim(s, marks+sentence); plain != s {
+		w, key, _ := readWhen(plain)
+		return w, "when_form", key == ""
+	}
 	return When{}, "when_form", false
 }
 
