@@ -229,7 +229,7 @@ func TestNeverSentUnread(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(t, nil)
+				h := newHouse(t, func(o *bot.Options) { o.Policy.StartWithin = 4 * time.Minute })
 				h.say(3)
 				c := h.proposed(testGroup + " 1-3")
 				calls := 0
@@ -243,7 +243,7 @@ func TestNeverSentUnread(t *testing.T) {
 				if !test.lost {
 					h.press("UTHEO", intake.ActApprove, c)
 				}
-				h.within(35*time.Minute, c.ID, bot.Stopped)
+				h.within(10*time.Minute, c.ID, bot.Stopped)
 				h.pass(time.Minute)
 				if n := h.recallCalls(); n != calls {
 					t.Errorf("%d calls, want %d", n, calls)
