@@ -5,7 +5,7 @@ RUN go mod download
 COPY . .
 # docker build --build-arg COMMIT=$(git rev-parse HEAD) . lets recallbot version name the commit.
 ARG COMMIT=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X recallbot/adapters/console.commit=$COMMIT" -o /out/recallbot . && mkdir -p /out/data
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X recallbot/adapters/console.commit=$COMMIT" -o /out/recallbot . && mkdir -p /out/data && mkdir -m 1777 /out/tmp
 # The licences of everything that is linked in.
 RUN go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' . | sort -u | \
     while read -r path version dir; do \
@@ -19,6 +19,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /out/recallbot /recallbot
 COPY --from=build /out/THIRD_PARTY_NOTICES /THIRD_PARTY_NOTICES
 COPY --from=build --chown=65532:65532 /out/data /data
+# The demo, the practice ground and SQLite's sorting write temporary files.
+COPY --from=build --chown=65532:65532 /out/tmp /tmp
 USER 65532:65532
 WORKDIR /data
 VOLUME /data

@@ -2,7 +2,9 @@ package bot
 
 import (
 	"context"
+	"crypto/hmac"
 	"errors"
+	"strconv"
 	"time"
 
 	"recallbot/bot/command"
@@ -30,7 +32,10 @@ type Arrival struct {
 	Sent   time.Time      `json:"sent,omitzero"` // to the second, by the service's clock
 	// HMAC is over the content under a key that no place keeps: it tells two messages apart, and
 	// nobody can test a guess against it.
-	HMAC    []byte `json:"hmac"`
+	HMAC []byte `json:"hmac"`
+	// Said is an HMAC of the content alone, equal for messages that say the same, under the key of
+	// SettingIndexKey. What an earlier version kept has none.
+	Said    []byte `json:"-"`
 	Excerpt string `json:"excerpt,omitempty"` // with IndexExcerpt
 	// Disputed says that another callback told of another message with this number: nobody knows
 	// which of the two is made up.
@@ -42,7 +47,7 @@ type Arrival struct {
 // equal for that: each process has its own key.
 func (a Arrival) Same(o Arrival) bool {
 	return a.Sender == o.Sender && a.Sent.Equal(o.Sent) && (a.Excerpt == o.Excerpt || a.Excerpt == "" ||
-		o.Excerpt == "")
+		o.Excerpt == "") && (len(a.Said) == 0 || len(o.Said) == 0 || hmac.Equal(a.Said, o.Said))
 }
 
 // Removal is a recall as the after-recall callback told of it, whoever made it.
@@ -379,6 +384,12 @@ type Tx interface {
 	// Entries returns up to limit entries from number n on, in order. Where one is not stored as
 	// Append wrote it, it returns those before and an error that wraps a *BrokenChain.
 	Entries(n int64, limit int) ([]Entry, error)
+}
+
+// SettingIndexKey is the key of the setting that has, in hexadecimal, the key of Arrival.Said for
+// an app. It is made with the first arrival that is kept, and goes with the last one.
+func SettingIndexKey(app recall.SDKAppID) string {
+	return "index.key." + strconv.FormatInt(int64(app), 10)
 }
 
 // SettingCopy is the key of the setting that says when a ledger was found to be an older copy: more

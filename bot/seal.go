@@ -93,7 +93,7 @@ type Message struct {
 	// the message is sealed.
 	Marked bool `json:"-"`
 	// Content is a hash of what it says, whoever sent it, for one seal. It is known only while the
-	// message is sealed, and 0 where only the callback index knew it.
+	// message is sealed, and 0 where an earlier version kept it in the callback index.
 	Content uint64 `json:"-"`
 	// Evidence is what members can read of the message, as much as EVIDENCE keeps, in the form
 	// of EvidenceOf. It is "" if it was not kept or has been deleted.
@@ -193,6 +193,14 @@ func ContentHMAC(key []byte, m recall.Message, form int) []byte {
 	default:
 		return nil
 	}
+	return mac.Sum(nil)
+}
+
+// SaidHMAC returns the HMAC-SHA256 of what a message says in canonical form, whoever sent it.
+func SaidHMAC(key []byte, m recall.Message) []byte {
+	mac := hmac.New(sha256.New, key)
+	number(mac, formCanonical)
+	field(mac, m.Content())
 	return mac.Sum(nil)
 }
 

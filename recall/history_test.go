@@ -465,3 +465,40 @@ func TestPartsOfAnElementThatSaysTwoThings(t *testing.T) {
 		}
 	}
 }
+
+// TestQuoteOf: a quote is of a message whose number it tells, and where it tells none, of one that
+// its clients' name fits for certain.
+func TestQuoteOf(t *testing.T) {
+	m := recall.Message{Seq: 102, Random: 12766512, Time: time.Unix(1715418597, 0)}
+	const name = "144115244425849730-1715418597-12766512"
+	for _, test := range []struct {
+		quote recall.Quote
+		of    recall.Message
+		want  bool
+	}{
+		{recall.Quote{Seq: 102}, m, true},
+		{recall.Quote{Seq: 103}, m, false},
+		{recall.Quote{Seq: 103, ID: name}, m, false}, // the number is what counts
+		{recall.Quote{Seq: 102, ID: "m"}, m, true},
+		{recall.Quote{Seq: 102}, recall.Message{Seq: 102}, true},
+		{recall.Quote{}, m, false},
+		{recall.Quote{}, recall.Message{}, false},
+		{recall.Quote{ID: name}, m, true},
+		{recall.Quote{ID: "144115244425849730-1715418657-12766512"}, m, true},
+		{recall.Quote{ID: "144115244425849730-1715418537-12766512"}, m, true},
+		{recall.Quote{ID: "144115244425849730-1715418658-12766512"}, m, false},
+		{recall.Quote{ID: "144115244425849730-1715418536-12766512"}, m, false},
+		{recall.Quote{ID: "144115244425849730-1715418597-12766513"}, m, false},
+		{recall.Quote{ID: "144115244425849730-1715418597-4307733808"}, m, false}, // more than 32 bits
+		{recall.Quote{ID: "144115244425849730-1715418597-12766512-1"}, m, false},
+		{recall.Quote{ID: "1715418597-12766512"}, m, false},
+		{recall.Quote{ID: "x-1715418597-12766512"}, m, false},
+		{recall.Quote{ID: "144115244425849730--1715418597-12766512"}, m, false},
+		{recall.Quote{ID: "144115244425849730-1715418597-0"}, recall.Message{Seq: 1, Time: m.Time}, false},
+		{recall.Quote{ID: "144115244425849730-0-12766512"}, recall.Message{Seq: 1, Random: 12766512}, false},
+	} {
+		if got := test.quote.Of(test.of); got != test.want {
+			t.Errorf("%+v of %+v: %t", test.quote, test.of, got)
+		}
+	}
+}

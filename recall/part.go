@@ -75,7 +75,7 @@ func (m Message) Parts() (parts []Part, whole bool) {
 // nothing of it needs to be true.
 type Quote struct {
 	Seq  Seq    // 0 where it is not told, as by older clients
-	ID   string // the clients' own name for the message, unlike any that the API uses
+	ID   string // the clients' own name for the message
 	Text string // the beginning of its text
 }
 
@@ -98,6 +98,32 @@ func (m Message) Quote() (Quote, bool) {
 	q := Quote{ID: string(c.Reply.ID), Text: string(c.Reply.Abstract)}
 	q.Seq, _ = c.Reply.Seq.asSeq()
 	return q, true
+}
+
+// nearby is by how much the time in a client's name of a message may differ from the service's.
+const nearby = 60 // seconds
+
+// Of reports whether the message that is quoted is m, by its number or, where none is told, by the
+// clients' name for it: the sender's number, the time and the random number of m, between hyphens.
+//
+// Source: https://jishuzhan.net/article/1833302418905894913, which quotes the documentation.
+func (q Quote) Of(m Message) bool {
+	if q.Seq != 0 || m.Random == 0 || m.Time.IsZero() {
+		return q.Seq != 0 && q.Seq == m.Seq
+	}
+	var n [3]uint64
+	name := strings.Split(q.ID, "-")
+	if len(name) != len(n) {
+		return false
+	}
+	for i, s := range name {
+		var err error
+		if n[i], err = strconv.ParseUint(s, 10, 63); err != nil {
+			return false
+		}
+	}
+	off := int64(n[1]) - m.Time.Unix()
+	return n[2] == uint64(m.Random) && -nearby <= off && off <= nearby
 }
 
 // partsOf collects the parts of one message.

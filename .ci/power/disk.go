@@ -116,6 +116,13 @@ func (d *disk) on(sync, change int) bool {
 	return !d.off
 }
 
+// now is the moment on the disk.
+func (d *disk) now() moment {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.at
+}
+
 // restore leaves on the disk what it keeps by the rule, as after a cut of the power.
 func (d *disk) restore(r rule) {
 	d.mu.Lock()

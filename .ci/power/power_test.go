@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,6 +88,7 @@ type world struct {
 	dir      string
 	unmount  func() error
 	file     string
+	addr     string // where it serves
 	env      []string
 	slack    *slacktest.Workspace
 	chat     *recalltest.Service
@@ -124,7 +126,7 @@ func newWorld(t *testing.T, file string, rng *rand.Rand) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := free.Addr().String()
+	w.addr = free.Addr().String()
 	free.Close()
 	w.env = []string{
 		"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "DATABASE_URL=sqlite:" + w.dir + "/recallbot.db",
@@ -133,7 +135,7 @@ func newWorld(t *testing.T, file string, rng *rand.Rand) *world {
 		"SLACK_BOT_TOKEN=" + w.slack.BotToken, "SLACK_APP_TOKEN=" + w.slack.AppToken,
 		"SLACK_API_URL=" + slackURL + "/api/",
 		"SLACK_REQUESTERS=UMINA", "SLACK_APPROVERS=UTHEO", "SLACK_CHANNELS=" + channel, "POLICY_LARGE_APPROVALS=1",
-		"POLICY_LARGE_DELAY=0s", "HTTP_ADDR=" + addr, "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+		"POLICY_LARGE_DELAY=0s", "HTTP_ADDR=" + w.addr, "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
 	}
 	t.Cleanup(func() {
 		w.kill()
@@ -177,6 +179,16 @@ func (w *world) start(cutAt moment) {
 		w.t.Fatal(err)
 	}
 	go func() { defer close(done); cmd.Wait() }()
+}
+
+// serves reports whether the process answers that it is ready.
+func (w *world) serves() bool {
+	answer, err := http.Get("http://" + w.addr + "/readyz")
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
 
 func (w *world) kill() {
@@ -624,8 +636,9 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// TestBackup cuts the power while a copy of the database is made beside it. What has the copy's
-// name afterwards is a whole copy, and what "recallbot backup" said was made is there.
+// TestBackup cuts the power while a copy of the database is made beside it, and the last time just
+// afterwards. What has the copy's name is a whole copy, and what "recallbot backup" said was made
+// is there.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	from := draws(t)
@@ -636,18 +649,34 @@ func TestBackup(t *testing.T) {
 	w := newWorld(t, build(t, nil), rng)
 	w.start(moment{})
 	w.recall(1, 50)
+	backup := func(name string) error {
+		cmd := exec.Command(w.file, "backup", filepath.Join(w.dir, name))
+		cmd.Env = w.env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+	// How long a copy takes depends on the process, which writes meanwhile.
+	before := w.disk.now()
+	if err := backup("whole.db"); err != nil {
+		t.Fatal(err)
+	}
+	after := w.disk.now()
+	syncs, changes := after.sync-before.sync, after.change-before.change
+	t.Logf("a copy takes %d syncs and %d changes", syncs, changes)
 	copies := 0
 	for i := range n {
 		name := fmt.Sprintf("copy-%d.db", i)
 		w.disk.mu.Lock()
-		w.disk.cutAt.sync = w.disk.at.sync + 1 + i%8
-		if i%2 == 1 {
-			w.disk.cutAt = moment{change: w.disk.at.change + 1 + rng.IntN(400)}
+		if now := w.disk.at; i%2 == 0 {
+			w.disk.cutAt = moment{sync: now.sync + 1 + i/2%syncs}
+		} else if i < n-1 {
+			w.disk.cutAt = moment{change: now.change + 1 + rng.IntN(changes)}
 		}
 		w.disk.mu.Unlock()
-		cmd := exec.Command(w.file, "backup", filepath.Join(w.dir, name))
-		cmd.Env = w.env
-		said := cmd.Run()
+		said := backup(name)
 		w.disk.mu.Lock()
 		if !w.disk.off {
 			w.disk.off = true
@@ -681,6 +710,7 @@ func TestBackup(t *testing.T) {
 			l.Close()
 		}
 		w.start(moment{})
+		w.until("it serves", w.serves)
 	}
 	if copies == 0 || copies == n {
 		t.Errorf("of %d copies %d were made: this shows too little", n, copies)

@@ -271,7 +271,7 @@ func forms(s *suite) {
 	form := intake.Form{Kind: intake.FormAsk, Title: "Recall messages of a group, with a title that is too long",
 		Submit: "Ask", Inputs: []intake.Input{
 			{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100},
-			{Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
+			{Name: "what", Label: "Message numbers, or a filter", Required: true, Max: 2000},
 			{Name: "topic", Label: "Topic", Max: 200}, {Name: "reason", Label: "Reason", Long: true, Max: 500},
 		}}
 	s.b.Play(Script{Answer: func(intake.Event,

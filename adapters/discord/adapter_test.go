@@ -91,8 +91,8 @@ func TestCommand(t *testing.T) {
 func TestForms(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		ask := intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Inputs: []intake.Input{
-			{Name: "group", Label: "Group id", Required: true, Max: 48}, {Name: "what", Label: "Seqs, or a filter",
-				Required: true},
+			{Name: "group", Label: "Group id", Required: true, Max: 48},
+			{Name: "what", Label: "Message numbers, or a filter", Required: true},
 			{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 		}}
 		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &ask})

@@ -404,7 +404,7 @@ func TestWindows(t *testing.T) {
 		"window-ask": formView(d, intake.Form{Kind: intake.FormAsk, Title: "Recall messages", Submit: "Ask",
 			Inputs: []intake.Input{
 				{Name: "group", Label: "Group id", Placeholder: "@TGS#2J4SZEAEL", Required: true, Max: 100},
-				{Name: "what", Label: "Seqs, or a filter", Required: true, Max: 2000},
+				{Name: "what", Label: "Message numbers, or a filter", Required: true, Max: 2000},
 				{Name: "topic", Label: "Topic (communities only)", Max: 200},
 				{Name: "reason", Label: "Reason", Long: true,
 					Max: 500},

@@ -221,8 +221,8 @@ func TestForm(t *testing.T) {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormAsk,
 						Title: "Recall messages", Submit: "Ask", Inputs: []intake.Input{
 							{Name: "group", Label: "Group id", Required: true, Max: 60},
-							{Name: "what", Label: "Seqs, or a filter", Placeholder: "100 101", Required: true,
-								Max: 1000},
+							{Name: "what", Label: "Message numbers, or a filter", Placeholder: "100 101",
+								Required: true, Max: 1000},
 							{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 						}}}
 				case e.Act.Options["what"] == "100-x":

@@ -34,6 +34,7 @@ func (h *History) Wants(c recall.Callback) bool {
 // that has ended is recorded in the audit log.
 func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	var arrivals []bot.Arrival
+	var sent []recall.Message
 	removals := map[bot.Talk][]bot.Removal{}
 	now := time.Now().Truncate(time.Millisecond)
 	for _, c := range callbacks {
@@ -42,7 +43,7 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 		}
 		switch c := c.(type) {
 		case recall.AfterSendMsg:
-			arrivals = append(arrivals, h.arrival(c))
+			arrivals, sent = append(arrivals, h.arrival(c)), append(sent, c.Message())
 		case recall.AfterRecallMsg:
 			at := c.EventTime
 			if at.IsZero() {
@@ -60,6 +61,16 @@ func (h *History) Hear(ctx context.Context, callbacks []recall.Callback) error {
 	}
 	err := h.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		if len(arrivals) > 0 {
+			key, err := h.saidKey(tx)
+			if err == nil && key == nil {
+				key, err = h.makeSaidKey(tx)
+			}
+			if err != nil {
+				return err
+			}
+			for i, m := range sent {
+				arrivals[i].Said = bot.SaidHMAC(key, m)
+			}
 			if _, err := tx.AddArrivals(h.App, arrivals); err != nil {
 				return err
 			}
@@ -166,8 +177,8 @@ func (h *History) UnlessHeard(tx bot.Tx, r bot.Request, outcomes map[bot.Message
 }
 
 // ForgetCallbacks deletes stored callbacks that are older than their retention time or exceed the
-// number that is kept. While the index is off, it deletes all messages of the index. It does
-// nothing if it ran less than every ago.
+// number that is kept. While the index is off, it deletes all messages of the index. The key of
+// their hashes goes with the last of them. It does nothing if it ran less than every ago.
 func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) error {
 	last, now := h.forgot.Load(), time.Now().UnixNano()
 	if now-last < int64(every) || !h.forgot.CompareAndSwap(last, now) {
@@ -194,6 +205,9 @@ func (h *History) ForgetCallbacks(ctx context.Context, every time.Duration) erro
 		err := h.Ledger.Tx(ctx, func(tx bot.Tx) (err error) {
 			n, err = tx.ForgetArrivals(arrivedBefore(tx), arrivalsMost, forgetAtOnce)
 			if err != nil || n == forgetAtOnce {
+				return err
+			}
+			if err := h.forgetSaidKey(tx); err != nil {
 				return err
 			}
 			_, err = tx.ForgetRemovals(tx.Now().Add(-keepRemovals), removalsMost, forgetAtOnce)

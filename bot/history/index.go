@@ -3,7 +3,10 @@ package history
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -26,6 +29,35 @@ func (h *History) arrival(c recall.AfterSendMsg) bot.Arrival {
 	return a
 }
 
+// saidKey returns the key of Arrival.Said, or nil if there is none.
+func (h *History) saidKey(tx bot.Tx) ([]byte, error) {
+	key, err := tx.Setting(bot.SettingIndexKey(h.App))
+	if key == "" || err != nil {
+		return nil, err
+	}
+	return hex.DecodeString(key)
+}
+
+// makeSaidKey makes and stores that key.
+func (h *History) makeSaidKey(tx bot.Tx) ([]byte, error) {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return key, tx.PutSetting(bot.SettingIndexKey(h.App), hex.EncodeToString(key))
+}
+
+// forgetSaidKey deletes that key if nothing is left in the index.
+func (h *History) forgetSaidKey(tx bot.Tx) error {
+	key, err := h.saidKey(tx)
+	if err != nil || key == nil {
+		return err
+	}
+	first, err := tx.FirstArrival(h.App)
+	if err != nil || !first.IsZero() {
+		return err
+	}
+	return tx.PutSetting(bot.SettingIndexKey(h.App), "")
+}
+
 // SealArrived returns the seal of a message that a callback reported.
 func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.Time) bot.Message {
 	out := bot.Message{Seq: a.Seq, Sender: a.Sender, Sent: a.Sent, Read: now, Status: bot.SealNormal, Callback: true,
@@ -37,6 +69,9 @@ func (h *History) SealArrived(a bot.Arrival, key []byte, p bot.Policy, now time.
 	mac := hmac.New(sha256.New, key)
 	mac.Write(a.HMAC)
 	out.HMAC = mac.Sum(nil)
+	if len(a.Said) >= 8 {
+		out.Content = binary.BigEndian.Uint64(a.Said)
+	}
 	if h.Evidence != bot.EvidenceHash {
 		out.Evidence = a.Excerpt
 	}
@@ -77,13 +112,18 @@ func (h *History) Arrived(ctx context.Context, s command.Scope, seqs command.Ran
 // the time itself may be forged.
 func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recall.Seq) (Searched, error) {
 	switch {
-	case s.Filter.Same != 0:
-		return Searched{}, bot.NewRefusal("index_no_same")
 	case s.Filter.Text != "" && h.Index != bot.IndexExcerpt:
 		return Searched{}, bot.NewRefusal("index_no_text")
 	}
 	out := Searched{Arrived: map[recall.Seq]bot.Arrival{}}
 	err := h.Ledger.View(ctx, func(tx bot.Tx) error {
+		var said []byte
+		if s.Filter.Same != 0 {
+			var err error
+			if said, err = h.saidBy(tx, s); err != nil {
+				return err
+			}
+		}
 		first, err := tx.FirstArrival(h.App)
 		if err != nil {
 			return err
@@ -96,7 +136,7 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 			if err != nil {
 				return err
 			}
-			over, err := h.lookArrived(tx, s, kept, &out)
+			over, err := h.lookArrived(tx, s, said, kept, &out)
 			if over || err != nil {
 				return err
 			}
@@ -116,8 +156,31 @@ func (h *History) SearchArrived(ctx context.Context, s command.Scope, next recal
 // arrivalsAtOnce is how many messages of the index are held in memory at once.
 const arrivalsAtOnce = 5000
 
-// lookArrived looks at messages of the index, newest first. It reports whether the search is over.
-func (h *History) lookArrived(tx bot.Tx, s command.Scope, kept []bot.Arrival, out *Searched) (over bool, err error) {
+// saidBy returns Arrival.Said of the message that the filter wants the same as. It returns a
+// Refusal if that is not known.
+func (h *History) saidBy(tx bot.Tx, s command.Scope) ([]byte, error) {
+	seq := s.Filter.Same
+	kept, err := tx.Arrivals(h.App, s.Group, s.Topic, seq, seq, 1)
+	number := bot.Code(strconv.FormatUint(uint64(seq), 10))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(kept) == 0:
+		return nil, bot.NewRefusal("same_unheard", "seq", number)
+	case kept[0].Disputed:
+		return nil, bot.NewRefusal("index_disputed", "seq", number)
+	case kept[0].Sender.IsSystem():
+		return nil, bot.NewRefusal("same_system", "seq", number)
+	case len(kept[0].Said) == 0:
+		return nil, bot.NewRefusal("same_before", "seq", number)
+	}
+	return kept[0].Said, nil
+}
+
+// lookArrived looks at messages of the index, newest first, for a filter that wants the same as a
+// message with this Arrival.Said, if it has a Same. It reports whether the search is over.
+func (h *History) lookArrived(tx bot.Tx, s command.Scope, said []byte, kept []bot.Arrival, out *Searched) (over bool,
+	err error) {
 	f := s.Filter
 	seqs := make([]recall.Seq, len(kept))
 	for i, a := range kept {
@@ -153,7 +216,15 @@ func (h *History) lookArrived(tx bot.Tx, s command.Scope, kept []bot.Arrival, ou
 			continue
 		}
 		out.Read++
-		of, ok := out.matches(f, m, func() ([]recall.Part, bool) { return bot.EvidenceTexts(a.Excerpt) }, nil)
+		before := false // an earlier version kept it, without Said
+		of, ok := out.matches(f, m, func() ([]recall.Part, bool) { return bot.EvidenceTexts(a.Excerpt) }, func() bool {
+			before = before || len(a.Said) == 0
+			return hmac.Equal(a.Said, said)
+		})
+		if before && !m.System {
+			return true, bot.NewRefusal("index_before", "seq", bot.Code(strconv.FormatUint(uint64(a.Seq), 10)),
+				"sent", a.Sent)
+		}
 		if !ok || m.System {
 			continue
 		}

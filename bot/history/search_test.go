@@ -521,8 +521,9 @@ func TestSame(t *testing.T) {
 	})
 }
 
-// TestQuoting: what quotes one of some messages by its number is found among the 1,000 that come
-// next, as many after one as after another, however the service tells of what is gone.
+// TestQuoting: what quotes one of some messages, by its number or by the clients' name for it, is
+// found among the 1,000 that come next, as many after one as after another, however the service
+// tells of what is gone.
 func TestQuoting(t *testing.T) {
 	reply := func(to int) recalltest.SayOption {
 		return recalltest.Custom(fmt.Sprintf(`{"messageReply":{"messageAbstract":"hello","messageSequence":%d}}`, to))
@@ -542,7 +543,20 @@ func TestQuoting(t *testing.T) {
 				w.chat.Say(group, "", "eve", "is part", reply(101))        // 107
 				w.chat.Say(group, "", "eve", "recalled since", reply(100)) // 108
 				w.chat.RecallElsewhere(group, "", "eve", 108)
-				w.say(300, "bob", now, 0)
+				read100, err := w.history.Chat.GroupMsgGetSimple(t.Context(),
+					recall.HistoryRequest{Group: group, Number: 1, Seq: 100})
+				if err != nil || len(read100.Messages) != 1 {
+					t.Fatal(err, read100)
+				}
+				m := read100.Messages[0]
+				named := func(at time.Time, random uint32) recalltest.SayOption {
+					return recalltest.Custom(fmt.Sprintf(`{"messageReply":{"messageID":"144115244425849730-%d-%d"}}`,
+						at.Unix(), random))
+				}
+				w.chat.Say(group, "", "eve", "by name", named(m.Time.Add(2*time.Second), m.Random))     // 109
+				w.chat.Say(group, "", "eve", "of another time", named(m.Time.Add(time.Hour), m.Random)) // 110
+				w.chat.Say(group, "", "eve", "another's", named(m.Time, m.Random+1))                    // 111
+				w.say(297, "bob", now, 0)
 				w.chat.Delete(group, "", seqsOf(200, 330)...)
 				w.chat.Say(group, "", "eve", "late", reply(102)) // 409
 				rd := w.history.Reader(command.Scope{Group: group}, "replies", recall.ForFilter, "mina")
@@ -550,7 +564,7 @@ func TestQuoting(t *testing.T) {
 				w.pages(&read)
 				quoting, quoted, err := rd.Quoting(t.Context(), []recall.Seq{100, 101, 102, 106, 107},
 					command.MakeRanges(100, 101, 102, 106, 107))
-				if err != nil || quoting.String() != "103,409" || quoted.String() != "100,102" {
+				if err != nil || quoting.String() != "103,109,409" || quoted.String() != "100,102" {
 					t.Errorf("%s quote %s, %v", quoting, quoted, err)
 				}
 				if n := w.pages(&read); n > 20 && name != "pages cut by their size" {

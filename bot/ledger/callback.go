@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"database/sql"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -18,12 +19,14 @@ type messageKey struct {
 
 func keyOfArrival(a bot.Arrival) messageKey { return messageKey{a.Group, a.Topic, a.Seq} }
 
+func saidOf(a bot.Arrival) string { return hex.EncodeToString(a.Said) }
+
 func keyOfRemoval(r bot.Removal) messageKey { return messageKey{r.Group, r.Topic, r.Seq} }
 
 // AddArrivals stores messages that callbacks reported and that are not stored yet. It marks a
 // stored message that a callback describes differently.
 func (t *tx) AddArrivals(app recall.SDKAppID, arrivals []bot.Arrival) (int, error) {
-	kept, err := keep(t, "arrival", app, arrivals, keyOfArrival, `NOTHING`)
+	kept, err := keep(t, "arrival", app, arrivals, keyOfArrival, saidOf, `NOTHING`)
 	if err != nil || kept == len(arrivals) {
 		return kept, err
 	}
@@ -43,19 +46,12 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 		}
 		var disputed []bot.Arrival
 		kept := map[messageKey]bot.Arrival{}
-		err := t.each(do, `SELECT body FROM arrival WHERE app = $1 AND (chat_group, topic, seq) IN (
+		err := t.each(do, `SELECT came, said, body FROM arrival WHERE app = $1 AND (chat_group, topic, seq) IN (
 			SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint) FROM json_each($2))`,
 			[]any{int64(app), keys.String()}, func(row *sql.Rows) error {
-				var body string
-				var a bot.Arrival
-				if err := row.Scan(&body); err != nil {
-					return err
-				}
-				if err := decode(body, &a); err != nil {
-					return err
-				}
+				a, err := scanArrival(row)
 				kept[keyOfArrival(a)] = a
-				return nil
+				return err
 			})
 		if err != nil {
 			return err
@@ -94,15 +90,20 @@ func (t *tx) dispute(app recall.SDKAppID, arrivals []bot.Arrival) error {
 // AddRemovals stores recalls that callbacks reported. Of several reports about one message that
 // differ, the last one counts.
 func (t *tx) AddRemovals(app recall.SDKAppID, removals []bot.Removal) (int, error) {
-	return keep(t, "removal", app, removals, keyOfRemoval,
+	return keep(t, "removal", app, removals, keyOfRemoval, nil,
 		`UPDATE SET n = excluded.n, came = excluded.came, body = excluded.body WHERE removal.body <> excluded.body`)
 }
 
-// keep stores things that callbacks reported in a table, each as JSON in a row of its own.
-// onConflict says what happens to a row that exists.
-func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) messageKey, onConflict string) (int,
-	error) {
+// keep stores things that callbacks reported in a table, each as JSON in a row of its own. said
+// returns what the column said has, if the table has one. onConflict says what happens to a row
+// that exists.
+func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(T) messageKey, said func(T) string,
+	onConflict string) (int, error) {
 	do := "keep " + table
+	column, value := "", ""
+	if said != nil {
+		column, value = ", said", ", value ->> 4"
+	}
 	kept := 0
 	for part := range slices.Chunk(things, chunk) {
 		lastOf := make(map[messageKey]int, len(part)) // PostgreSQL changes no row twice in one statement
@@ -124,13 +125,17 @@ func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(
 			if err != nil {
 				return 0, t.fail(do, err)
 			}
-			if err := rows.add(last, [4]any{k.group, k.topic, k.seq, body}); err != nil {
+			row := []any{k.group, k.topic, k.seq, body}
+			if said != nil {
+				row = append(row, said(thing))
+			}
+			if err := rows.add(last, row); err != nil {
 				return 0, t.fail(do, err)
 			}
 		}
-		n, err := t.exec(do, `INSERT INTO `+table+` (app, chat_group, topic, seq, n, came, body)
+		n, err := t.exec(do, `INSERT INTO `+table+` (app, chat_group, topic, seq, n, came, body`+column+`)
 			SELECT CAST($1 AS bigint), value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(key AS bigint),
-				CAST($2 AS bigint), value ->> 3 FROM json_each($3)
+				CAST($2 AS bigint), value ->> 3`+value+` FROM json_each($3)
 			WHERE true ON CONFLICT (app, chat_group, topic, seq) DO `+onConflict,
 			int64(app), millis(t.now), rows.String())
 		if err != nil {
@@ -145,23 +150,31 @@ func keep[T any](t *tx, table string, app recall.SDKAppID, things []T, key func(
 func (t *tx) Arrivals(app recall.SDKAppID, group recall.GroupID, topic recall.TopicID, from, to recall.Seq,
 	limit int) ([]bot.Arrival, error) {
 	var arrivals []bot.Arrival
-	err := t.each("read arrivals", `SELECT came, body FROM arrival
+	err := t.each("read arrivals", `SELECT came, said, body FROM arrival
 		WHERE app = $1 AND chat_group = $2 AND topic = $3 AND seq BETWEEN $4 AND $5 ORDER BY seq DESC LIMIT $6 + 0`,
 		[]any{int64(app), group, topic, int64(from), int64(to), max(limit, 0)}, func(row *sql.Rows) error {
-			var came int64
-			var body string
-			var a bot.Arrival
-			if err := row.Scan(&came, &body); err != nil {
-				return err
-			}
-			if err := decode(body, &a); err != nil {
-				return err
-			}
-			a.Came = moment(came)
+			a, err := scanArrival(row)
 			arrivals = append(arrivals, a)
-			return nil
+			return err
 		})
 	return arrivals, err
+}
+
+// scanArrival reads came, said and body of an arrival.
+func scanArrival(row *sql.Rows) (a bot.Arrival, err error) {
+	var came int64
+	var said, body string
+	if err := row.Scan(&came, &said, &body); err != nil {
+		return a, err
+	}
+	if err := decode(body, &a); err != nil {
+		return a, err
+	}
+	if said != "" {
+		a.Said, err = hex.DecodeString(said)
+	}
+	a.Came = moment(came)
+	return a, err
 }
 
 // ArrivedIn returns where messages of a sender arrived. It goes through what is kept, of which

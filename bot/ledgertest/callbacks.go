@@ -16,7 +16,7 @@ const (
 
 func arrival(seq recall.Seq) bot.Arrival {
 	return bot.Arrival{Group: callbackGroup, Seq: seq, Sender: "a\x00\u202e", Sent: day, HMAC: []byte{0, 255},
-		Excerpt: "win\x00 big \u2028"}
+		Said: []byte{255, 0}, Excerpt: "win\x00 big \u2028"}
 }
 
 // arrivalsOf reads the seqs of all arrivals of a conversation.
@@ -69,25 +69,31 @@ var callbacks = []promise{
 			same(t, kept5().Disputed, false)
 			other := arrival(5)
 			other.Sender = "eve"
-			later, text := arrival(7), arrival(8)
+			later, text, said, unsaid := arrival(7), arrival(8), arrival(10), arrival(11)
 			later.Sent, text.Excerpt = day.Add(time.Second), "lose"
+			said.Said, unsaid.Said = []byte{1}, nil
 			do(t, l, func(tx bot.Tx) error {
-				n, err := tx.AddArrivals(callbackApp, []bot.Arrival{other, arrival(6), arrival(6), later, text})
+				_, err := tx.AddArrivals(callbackApp, []bot.Arrival{arrival(10), unsaid})
+				return err
+			})
+			do(t, l, func(tx bot.Tx) error {
+				n, err := tx.AddArrivals(callbackApp, []bot.Arrival{other, arrival(6), arrival(6), later, text, said,
+					arrival(11)})
 				same(t, n, 1)
 				return err
 			})
 			same(t, kept5().Sender, arrival(5).Sender)
-			same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{8, 7, 6, 5})
+			same(t, arrivalsOf(t, l, callbackGroup, ""), []recall.Seq{11, 10, 8, 7, 6, 5})
 			var disputed []recall.Seq
 			for _, a := range look(t, l, func(tx bot.Tx) ([]bot.Arrival,
 				error) {
-				return tx.Arrivals(callbackApp, callbackGroup, "", 1, 9, 9)
+				return tx.Arrivals(callbackApp, callbackGroup, "", 1, 11, 11)
 			}) {
 				if a.Disputed {
 					disputed = append(disputed, a.Seq)
 				}
 			}
-			same(t, disputed, []recall.Seq{8, 7, 5})
+			same(t, disputed, []recall.Seq{10, 8, 7, 5})
 			do(t, l, func(tx bot.Tx) error { // in one go
 				first, second := arrival(9), arrival(9)
 				second.Sender = "eve"

@@ -31,7 +31,7 @@ import (
 // the tests of chaos, replicas and kills commit to the rules that check follows here. Events that
 // are delivered twice are left to TestDoor, since here a repeat finds its stored answer and so
 // changes nothing by construction. The quota is a matter of time, and hostile text of drawing:
-// neither has states.
+// neither has states. Sweeps are in TestModelSweeps.
 func TestModel(t *testing.T) {
 	const atLeast, deep = 100_000, uint8(10)
 	seen := map[world]bool{}
