@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"recallbot/bot/command"
-	"recallbot/recall"
 )
 
 // DigestShort is how many characters of a digest a button carries: enough that no two seals of one
@@ -124,8 +123,8 @@ const (
 	samplesEnds    = 3
 	sampleRunes    = 500 // characters of one message on a card, of which a phone shows less
 	kindRunesShown = 120 // of one of thousands
-	oddShown       = 8   // kinds that are unlike the rest
-	kindsShown     = 5   // of the others
+	OddShown       = 8   // OddShown is how many kinds that are unlike the rest are shown, and
+	KindsShown     = 5   // KindsShown how many of the others
 	notGoneShown   = 5   // messages that stand on the card of a request that ended without them gone
 	confirmWhere   = 120 // characters of a group or topic in the question before an approval
 )
@@ -438,7 +437,7 @@ func (b *Bot) messages(r Request, f facts, c *Card) {
 	skipped := 0
 	switch {
 	case f.kinds != nil:
-		c.Samples = b.folded(r, *f.kinds)
+		c.Samples = b.KindSamples(*f.kinds, r, !b.OnRequest, "card.odd.some")
 		skipped = r.Tally.Total
 	case waiting:
 		skipped = r.Tally.Total - len(f.messages)
@@ -472,19 +471,19 @@ func (b *Bot) messages(r Request, f facts, c *Card) {
 	}
 }
 
-// folded returns the messages of a large request as kinds: first what is unlike the rest, then the
-// largest kinds.
-func (b *Bot) folded(r Request, k Kinds) (list []Sample) {
+// KindSamples returns the messages of a large request as kinds: first what is unlike the rest, then
+// the largest kinds. more says where those are that are unlike the rest and are not shown.
+func (b *Bot) KindSamples(k Kinds, r Request, text bool, more string) (list []Sample) {
 	add := func(kinds []Kind, most int, above Line) {
 		for i, kind := range kinds[:min(len(kinds), most)] {
-			s := b.KindSample(kind, r, kindRunesShown, !b.OnRequest)
+			s := b.KindSample(kind, r, kindRunesShown, text)
 			if i == 0 {
 				s.Above = above
 			}
 			list = append(list, s)
 		}
 	}
-	odd, shown := k.OddMessages(), min(len(k.Odd), oddShown)
+	odd, shown := k.OddMessages(), min(len(k.Odd), OddShown)
 	switch {
 	case k.Messages <= UnfoldedMost:
 		add(k.Odd, UnfoldedMost, nil)
@@ -493,7 +492,7 @@ func (b *Bot) folded(r Request, k Kinds) (list []Sample) {
 		add(k.Odd, shown, Say("card.kinds.none", "n", k.Messages, "shown", shown))
 		return list
 	case len(k.Odd) > shown || k.Further > 0:
-		add(k.Odd, shown, Say("card.odd.some", "n", odd, "shown", shown))
+		add(k.Odd, shown, Say(more, "n", odd, "shown", shown))
 	default:
 		add(k.Odd, shown, Say("card.odd", "n", odd))
 	}
@@ -501,10 +500,10 @@ func (b *Bot) folded(r Request, k Kinds) (list []Sample) {
 	if odd == 0 {
 		key += ".all"
 	}
-	if len(k.Alike) > kindsShown {
+	if len(k.Alike) > KindsShown {
 		key += ".some"
 	}
-	add(k.Alike, kindsShown, Say(key, "n", k.Messages-odd, "kinds", len(k.Alike), "shown", kindsShown))
+	add(k.Alike, KindsShown, Say(key, "n", k.Messages-odd, "kinds", len(k.Alike), "shown", KindsShown))
 	return list
 }
 
@@ -634,6 +633,8 @@ func small(r Request) []Line {
 	switch {
 	case r.Count() > 0 && !r.Scope.Sweeps():
 		l = append(l, Say("card.numbers", "seqs", Code(Cut(r.Only().Covers.Words(), 200))))
+	case r.Exact:
+		l = append(l, Say("card.numbers", "seqs", seqsOf(r, func(p Part) command.Ranges { return p.Covers })))
 	case !r.Scope.Filter.IsZero():
 		l = append(l, Say("card.filter", "filter", filterWords(r.Scope)))
 	}
@@ -732,16 +733,6 @@ func (b *Bot) Sample(m Message, r Request, removals map[MessageID]Removal, runes
 		out.Marks = append(out.Marks[:min(len(out.Marks), where)], m.Outcome.Words())
 	}
 	return out
-}
-
-// OutsideText returns the mark of a message whose text does not have the phrase that was searched
-// for: it says what does. It returns nil for a match in the text.
-func OutsideText(of recall.PartOf) Line {
-	switch of {
-	case "", recall.OfText:
-		return nil
-	}
-	return Say("card.mark.of." + string(of))
 }
 
 // progress says how much is left of a request that runs, and what went wrong so far; nil where

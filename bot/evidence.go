@@ -263,3 +263,13 @@ func EvidenceTexts(kept string) (texts []recall.Part, whole bool) {
 	})
 	return texts, whole && left == 0
 }
+
+// OutsideText returns the mark of a message whose text does not have the phrase that was searched
+// for: it says what does. It returns nil for a match in the text.
+func OutsideText(of recall.PartOf) Line {
+	switch of {
+	case "", recall.OfText:
+		return nil
+	}
+	return Say("card.mark.of." + string(of))
+}

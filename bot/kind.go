@@ -85,7 +85,9 @@ type Kind struct {
 	Sent    time.Time     `json:"sent,omitzero"`
 	Differs []Difference  `json:"differs,omitempty"`
 	// Text is the first message in the form of EvidenceOf, with "…" in place of what differs.
+	// Varies are those places, in order, among all where messages may differ.
 	Text    string `json:"text,omitempty"`
+	Varies  []int  `json:"varies,omitempty"`
 	Senders int    `json:"senders"`
 	// Rare are senders of few of them, the rarest first, and RareMore how many more there are.
 	Rare     []SenderCount `json:"rare,omitempty"`
@@ -171,7 +173,8 @@ func (f *Folding) Add(m Message) {
 	} else {
 		f.read(m.Evidence)
 	}
-	if m.Marked {
+	marked := m.Marked || OutsideText(m.Of) != nil
+	if marked {
 		f.shape = append(f.shape, runWords)
 	}
 	if m.System { // it is like no member's
@@ -186,7 +189,7 @@ func (f *Folding) Add(m Message) {
 		at = uint32(len(f.kinds))
 		f.byShape[string(f.shape)] = at
 		f.kinds = append(f.kinds, folded{first: keptOf(m), slots: slices.Clone(f.slots),
-			varies: make([]bool, len(f.slots)), marked: m.Marked})
+			varies: make([]bool, len(f.slots)), marked: marked})
 	}
 	k := &f.kinds[at]
 	for i, s := range f.slots {
@@ -368,6 +371,11 @@ func (f *Folding) Kinds() Kinds {
 		all[i] = Kind{N: len(k.all), Part: k.first.Part, First: k.first.Seq, Sender: k.first.Sender,
 			Sent: k.first.Sent, Marked: k.marked, Messages: k.all}
 		all[i].Text, all[i].Differs = k.template()
+		for n, varies := range k.varies {
+			if varies {
+				all[i].Varies = append(all[i].Varies, n)
+			}
+		}
 	}
 	for t := range f.texts {
 		all[t.kind].Texts++
@@ -428,6 +436,31 @@ func (k *Kind) rare(c SenderCount) {
 		k.Rare = k.Rare[:raresNamed]
 		k.RareMore++
 	}
+}
+
+// Reread returns the kind with its text made anew of its first message, whose evidence this is.
+func (k Kind) Reread(evidence string) Kind {
+	f := Folding{words: map[string]string{}}
+	f.read(evidence)
+	first := folded{first: Message{Evidence: evidence}, slots: f.slots, varies: make([]bool, len(f.slots))}
+	for _, n := range k.Varies {
+		if n < len(first.varies) {
+			first.varies[n] = true
+		}
+	}
+	k.Text, _ = first.template()
+	return k
+}
+
+var contentSeed = maphash.MakeSeed()
+
+// Foldable returns what Folding looks at beside the evidence of a message: a hash of what it says,
+// and whether it says something beside its text.
+func Foldable(m recall.Message) (content uint64, marked bool) {
+	parts, _ := m.Parts()
+	return maphash.Bytes(contentSeed, m.Content()), slices.ContainsFunc(parts, func(p recall.Part) bool {
+		return p.Of == recall.OfData || p.Of == recall.OfExt || p.Of == recall.OfForwarded || p.Of == recall.OfQuote
+	})
 }
 
 // template returns the first message with "…" where others differ, at most kindRunes characters of

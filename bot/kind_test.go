@@ -215,6 +215,22 @@ func TestKindsMarked(t *testing.T) {
 	}
 }
 
+// TestKindsOutsideText: a message in which the phrase of a filter occurs outside its text is unlike
+// those in which it occurs there.
+func TestKindsOutsideText(t *testing.T) {
+	var all []bot.Message
+	for i := range 100 {
+		m := said(i+1, "m", "hello")
+		if m.Of = recall.OfText; i == 40 || i == 41 {
+			m.Of = recall.OfFile
+		}
+		all = append(all, m)
+	}
+	if k := kindsOf(all); len(k.Alike) != 1 || k.Alike[0].N != 98 || fmt.Sprint(k.Apart) != "map[0:41-42]" {
+		t.Errorf("%+v", k)
+	}
+}
+
 // TestKindsBounded: messages of more than 1,000 kinds are counted, as unlike the rest.
 func TestKindsBounded(t *testing.T) {
 	var all []bot.Message

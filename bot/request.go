@@ -104,6 +104,9 @@ type Request struct {
 	// Parts are where its messages are: one for each group or topic. As asked while preparing, as
 	// sealed from then on; a sweep has none before its groups are known.
 	Parts []Part `json:"parts,omitempty"`
+	// Exact says that a sweep was asked by the numbers of its messages, which its parts have from
+	// the beginning. No filter is read for it: that of its scope only names the sender.
+	Exact bool `json:"exact,omitempty"`
 
 	// Swept is what the reading of a sweep looked at; nil for a request over one group.
 	Swept *Swept `json:"swept,omitempty"`

@@ -89,8 +89,8 @@ func (k *side) findFor(user, id string) (bottest.Shown, error) {
 // onPage reports whether a button stands below what one person alone sees and is about no request:
 // below a page of messages, or below lines. One without a name is named by its label.
 func onPage(button string) bool {
-	return slices.Contains([]string{"first", "next", "previous", "last", "recall", "without", "use", "use_1", "use_2",
-		"back", "sweep"}, button)
+	return strings.HasPrefix(button, "Recall these ") || slices.Contains([]string{"first", "next", "previous", "last",
+		"recall", "without", "use", "use_1", "use_2", "back", "sweep"}, button)
 }
 
 func (k *side) press(who, button, id string, values map[string]string, finish bool) error {

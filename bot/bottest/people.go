@@ -110,7 +110,7 @@ type Ping struct {
 var Labels = map[string]string{
 	string(bot.ButtonApprove): "Approve", string(bot.ButtonReject): "Reject", string(bot.ButtonShowAll): "Show all",
 	string(bot.ButtonStop): "Stop", "first": "First", "next": "Next", "previous": "Previous", "last": "Last",
-	"recall": "Recall ", string(bot.ButtonAskAgain): "Ask again for", "without": "Ask again without",
+	"recall": "Recall all", string(bot.ButtonAskAgain): "Ask again for", "without": "Ask again without",
 	"use": "Use this", "use_1": "Use 1", "use_2": "Use 2",
 	"back": "Take back", "sweep": "Everything of this sender",
 }

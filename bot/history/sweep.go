@@ -175,6 +175,9 @@ func (s *Swept) leave(t bot.Talk, name string, why bot.Line) {
 	s.Left = append(s.Left, bot.LeftOut{Talk: t, Name: name, Why: why})
 }
 
+// TurnTo makes the Reader read another group, by numbers.
+func (rd *Reader) TurnTo(t bot.Talk) { rd.turnTo(t, command.Scope{}, most.messages) }
+
 // turnTo makes the Reader read another group of a sweep.
 func (rd *Reader) turnTo(t bot.Talk, sweep command.Scope, messages int) {
 	rd.mu.Lock()

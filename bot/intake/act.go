@@ -22,6 +22,8 @@ type act struct {
 	// replace takes it back.
 	again, replaces bot.RequestID
 	replace         func() error
+	// exact are the messages that a sweep is asked for, if they are known; else a filter is read.
+	exact []bot.Part
 }
 
 // allowedThen reports whether the event comes from the place where an open request was asked. So a

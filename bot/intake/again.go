@@ -2,10 +2,10 @@ package intake
 
 import (
 	"errors"
+	"slices"
 
 	"recallbot/bot"
 	"recallbot/bot/command"
-	"recallbot/recall"
 )
 
 // askAgain asks for what is left of a request, as a new request of whoever pressed. It adds no
@@ -25,11 +25,7 @@ func (a *act) askAgain() (Answer, error) {
 	without := a.e.Act.Kind == ActAskWithout
 	cmd := command.Command{Verb: command.VerbRecall, Scope: r.Scope, Reason: r.Reason}
 	cmd.Scope.Name = "" // the id is known
-	if r.Scope.Sweeps() && (r.Scope.Filter.Text == command.Withheld || without) {
-		return Answer{}, bot.NewRefusal("search_gone")
-	}
-	if f := r.Scope.Filter; f.IsZero() || f.Text == command.Withheld || without {
-		cmd.Scope.Filter = command.Filter{}
+	if f := r.Scope.Filter; f.IsZero() || f.Text == command.Withheld || r.Exact || without {
 		all, err := a.remaining(r)
 		if err != nil {
 			return Answer{}, err
@@ -44,13 +40,15 @@ func (a *act) askAgain() (Answer, error) {
 			}
 			all = kinds.WithoutApart(all)
 		}
-		seqs := make([]recall.Seq, len(all))
-		for i, id := range all {
-			seqs[i] = id.Seq()
-		}
-		if cmd.Scope.Seqs = command.MakeRanges(seqs...); len(seqs) == 0 {
+		if len(all) == 0 {
 			return Answer{}, bot.NewRefusal("nothing_to_ask_again", "id", r.ID)
 		}
+		parts := slices.Clone(r.Parts)
+		covered := bot.ByPart(all)
+		for i := range parts {
+			parts[i].Covers = command.MakeRanges(covered[i]...)
+		}
+		cmd.Scope = a.askExactly(r.Scope, parts)
 	}
 	a.again = r.ID
 	if r.State == bot.Proposed {
@@ -61,13 +59,33 @@ func (a *act) askAgain() (Answer, error) {
 	return a.ask(cmd)
 }
 
+// askExactly returns the scope of a request for the messages of the parts, of one sender where the
+// old scope sweeps. Over several groups ask stores the numbers, since no command has them.
+func (a *act) askExactly(old command.Scope, parts []bot.Part) command.Scope {
+	for _, p := range parts {
+		if p.Covers.Count() > 0 {
+			a.exact = append(a.exact, bot.Part{Talk: p.Talk, Covers: p.Covers})
+		}
+	}
+	if len(a.exact) == 1 {
+		scope := a.exact[0].Scope()
+		scope.Seqs, a.exact = a.exact[0].Covers, nil
+		return scope
+	}
+	scope := command.Scope{Filter: command.Filter{From: old.Filter.From}}
+	for _, p := range a.exact {
+		scope.In = append(scope.In, bot.Where(p.Scope()).Text)
+	}
+	return scope
+}
+
 // askWithout returns the label of the button that asks for a request again without the messages
 // that are unlike the rest, or "" where there is no such button: none is unlike the rest, or
 // nothing else is left. While the request waits its requester alone has it, who takes the request
 // back with it. After an end everybody has it who may ask.
 func (a *act) askWithout(r bot.Request) (label string, err error) {
 	kinds, err := a.tx.Kinds(r.ID)
-	if err != nil || kinds == nil || len(kinds.Apart) == 0 || r.Scope.Sweeps() {
+	if err != nil || kinds == nil || len(kinds.Apart) == 0 {
 		return "", err
 	}
 	switch {

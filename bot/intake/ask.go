@@ -23,9 +23,15 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 		return Answer{}, bot.NewRefusal("reason_required", "corrected",
 			bot.Code(with.Write(a.e.Place.Platform.TypesOptions())))
 	}
-	if n := cmd.Scope.Seqs.Count(); n > p.MaxMessages {
+	asked := bot.Request{Scope: cmd.Scope, Parts: partsAsked(cmd.Scope)}
+	if a.exact != nil {
+		asked.Parts, asked.Exact = a.exact, true
+	}
+	n := asked.Count()
+	if n > p.MaxMessages {
 		less := cmd
-		less.Scope.Seqs = cmd.Scope.Seqs.First(p.MaxMessages)
+		less.Scope = asked.Parts[0].Scope()
+		less.Scope.Seqs = asked.Parts[0].Covers.First(p.MaxMessages)
 		return Answer{}, bot.NewRefusal("too_many", "n", n, "max", p.MaxMessages, "corrected",
 			bot.Code(less.Write(a.e.Place.Platform.TypesOptions())))
 	}
@@ -34,7 +40,7 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	var others *int
 	if a.m.ApproversKnown {
 		others = new(p.Others(a.m, b.Roster))
-		if need := p.Needed(cmd.Scope.Seqs.Count()); *others < need {
+		if need := p.Needed(n); *others < need {
 			if len(a.m.GroupsUnread) > 0 { // it is why they are too few
 				return Answer{}, &bot.Refusal{Key: "groups_unread", Why: a.m.GroupsUnread}
 			}
@@ -52,14 +58,16 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 	if open >= bot.MaxOpen {
 		return Answer{}, bot.NewRefusal("too_many_open", "n", open)
 	}
-	if err := a.in.Overlap(a.tx, bot.TalkOf(cmd.Scope), cmd.Scope.Seqs, a.replaces, a.e.Place.Platform); err != nil {
-		return Answer{}, err
+	for _, part := range asked.Parts {
+		if err := a.in.Overlap(a.tx, part.Talk, part.Covers, a.replaces, a.e.Place.Platform); err != nil {
+			return Answer{}, err
+		}
 	}
 	scope := cmd.Scope
 	scope.Filter = scope.Filter.Absolute(now)
 	r := bot.Request{
 		App: b.App, State: bot.Preparing, Scope: scope, Reason: cmd.Reason,
-		Parts:    partsAsked(scope),
+		Parts: asked.Parts, Exact: asked.Exact,
 		By:       bot.Actor{Person: person, Account: a.e.By, Name: a.m.Name},
 		Accounts: b.Roster.Accounts(a.e.By),
 		Place:    a.e.Place, Policy: p, Roster: b.RosterHash, Others: others, Asked: now,
@@ -82,13 +90,16 @@ func (a *act) ask(cmd command.Command) (Answer, error) {
 		"command": cmd.WithoutWords(), "place": r.Place, "roster": r.Roster, "policy": r.Policy,
 		"right": bot.Right(p.Crowds[a.e.By.Platform].Requesters, a.m),
 	}
-	if r.Scope.Sweeps() {
+	switch {
+	case r.Exact:
+		more["groups"] = r.Seqs(func(p bot.Part) command.Ranges { return p.Covers })
+	case r.Scope.Sweeps():
 		groups := make([]bot.Talk, len(r.Parts))
 		for i, part := range r.Parts {
 			groups[i] = part.Talk
 		}
 		more["groups"] = groups
-	} else {
+	default:
 		more["group"] = string(r.Scope.Group)
 	}
 	if a.again != "" {

@@ -47,6 +47,9 @@ func (b Buttons) OfPage(p Page) (list []PageButton) {
 	turn("previous", p.Number-1, p.Number > 0)
 	turn("next", p.Number+1, p.Number < last)
 	turn("last", last, p.Number < last-1)
+	for i, label := range p.Kinds {
+		add("kind_"+strconv.Itoa(i), label, payload{verb: verbKind, search: p.Search, page: i})
+	}
 	if p.Search != "" {
 		add("recall", p.Recall, payload{verb: verbFind, search: p.Search})
 	} else {
@@ -104,6 +107,8 @@ func (b Buttons) Press(s string) Act {
 		act.Kind = ActTurnFind
 	case verbFind:
 		act.Kind = ActRecallFind
+	case verbKind:
+		act.Kind = ActRecallKind
 	case verbReplies:
 		act.Kind = ActRecallReplies
 	case verbWithout:
@@ -144,6 +149,7 @@ func (b Buttons) Sent(s string, values map[string]string) Act {
 //	v1:form:KIND:ID:DIGEST         a form
 //	v1:turn:PAGE:SEARCH            a button that turns a page of what a search found
 //	v1:find:SEARCH                 the button that asks for a recall of it
+//	v1:kind:N:SEARCH               the button that asks for a recall of one kind of it
 //	v1:replies:ID:DIGEST           the button that asks for a recall of what quotes a request's messages
 //	v1:without:ID:DIGEST           the button that asks again without what is unlike the rest
 //	v1:sender:USER                 the button that opens the form for everything of a sender
@@ -164,6 +170,7 @@ const (
 	verbPage    = "page"
 	verbTurn    = "turn"
 	verbFind    = "find"
+	verbKind    = "kind"
 	verbReplies = "replies"
 	verbWithout = "without"
 	verbUse     = "use"
@@ -177,7 +184,7 @@ func (c payload) String() string {
 		return strings.Join([]string{version, verbForm, string(c.form), string(c.request), c.digest}, ":")
 	case verbPage:
 		return strings.Join([]string{version, verbPage, string(c.request), c.digest, strconv.Itoa(c.page)}, ":")
-	case verbTurn, verbUse:
+	case verbTurn, verbUse, verbKind:
 		return strings.Join([]string{version, c.verb, strconv.Itoa(c.page), string(c.search)}, ":")
 	case verbFind:
 		return version + ":" + verbFind + ":" + string(c.search)
@@ -202,7 +209,7 @@ func (b Buttons) read(s string) (c payload, ok bool) {
 	case verbFind:
 		c.search = bot.EventID(rest)
 		return c, b.isSearch(rest)
-	case verbTurn, verbUse:
+	case verbTurn, verbUse, verbKind:
 		page, search, _ := strings.Cut(rest, ":")
 		c.page, ok = pageNumber(page)
 		c.search = bot.EventID(search)

@@ -27,7 +27,8 @@ func TestButtons(t *testing.T) {
 		pages := Page{Request: id, Digest: digest, Of: 1_000_000}
 		quoted := Page{Request: id, Digest: digest, Of: 1, Recall: "Ask for the 2 replies",
 			Without: "Ask again without the 6"}
-		found := Page{Search: search, Number: 11, Of: 1000, Recall: "Recall these"}
+		found := Page{Search: search, Number: 11, Of: 1000, Recall: "Recall all",
+			Kinds: []string{"Recall these 3", "", "Recall these 2"}}
 		carries := func(p Page, name string) string {
 			for _, button := range b.OfPage(p) {
 				if button.Name == name {
@@ -48,6 +49,8 @@ func TestButtons(t *testing.T) {
 			carries(found, "next"):                 {Kind: ActTurnFind, Search: search, Page: 12},
 			carries(found, "first"):                {Kind: ActTurnFind, Search: search},
 			carries(found, "recall"):               {Kind: ActRecallFind, Search: search},
+			carries(found, "kind_0"):               {Kind: ActRecallKind, Search: search},
+			carries(found, "kind_2"):               {Kind: ActRecallKind, Search: search, Page: 2},
 			carries(quoted, "recall"):              {Kind: ActRecallReplies, Request: id, Digest: digest[:16]},
 			carries(quoted, "without"):             {Kind: ActAskWithout, Request: id, Digest: digest[:16]},
 			carries(Page{Sweep: "a b:c"}, "sweep"): {Kind: ActAskSweep, Text: "a b:c"},

@@ -56,7 +56,7 @@ func (a *act) dispatch() (Answer, error) {
 		return a.askOnceMore()
 	case ActStop:
 		return a.stop(a.e.Act.Request)
-	case ActRecallFind:
+	case ActRecallFind, ActRecallKind:
 		return a.recallFound()
 	case ActRecallReplies:
 		return a.recallReplies()

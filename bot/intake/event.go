@@ -3,7 +3,6 @@ package intake
 import (
 	"cmp"
 	"errors"
-	"slices"
 
 	"recallbot/bot"
 	"recallbot/bot/command"
@@ -74,7 +73,8 @@ func (e Event) Decides() bool {
 // Asks reports whether the act may ask for a recall. If so, it matters who could approve.
 func (e Event) Asks() bool {
 	switch e.Act.Kind {
-	case ActForm, ActUse, ActAskAgain, ActAskWithout, ActRecallFind, ActRecallReplies:
+	case ActForm, ActUse, ActAskAgain, ActAskWithout, ActRecallFind, ActRecallKind,
+		ActRecallReplies:
 		return true
 	}
 	return e.Verb() == command.VerbRecall
@@ -85,7 +85,7 @@ func (e Event) needs() command.Right {
 	switch e.Act.Kind {
 	case ActCommand, ActForm, ActUse:
 		return e.Verb().Needs()
-	case ActRecallFind, ActRecallReplies, ActAskAgain, ActAskWithout, ActAskSweep:
+	case ActRecallFind, ActRecallKind, ActRecallReplies, ActAskAgain, ActAskWithout, ActAskSweep:
 		return command.RightAsk
 	case ActApprove, ActAskApprove, ActReject, ActAskReject, ActStop, ActShowAll, ActTurnFind, ActComplete:
 		return command.RightRead
@@ -117,6 +117,9 @@ const (
 	ActShowAll    ActKind = "show all"    // pressed Show all, or turned a page of it
 	ActTurnFind   ActKind = "turn find"   // turned a page of what a search found: Search and Page
 	ActRecallFind ActKind = "recall find" // pressed the button that asks for a recall of what a search found: Search
+	// pressed the button that asks for a recall of one kind of what a search found: Search, and its
+	// number as Page
+	ActRecallKind ActKind = "recall kind"
 	// pressed the button that asks for a recall of what quotes the messages of a request
 	ActRecallReplies ActKind = "recall replies"
 	// pressed the button that opens the form for everything of a sender: Text
@@ -258,13 +261,13 @@ type Page struct {
 	// all its pages, or of what quotes the messages of the request. It is "" if there is no such
 	// button.
 	Recall string `json:"recall,omitempty"`
+	// Kinds are the labels of the buttons that ask for a recall of exactly one kind of what the
+	// search found; "" for one that has no button.
+	Kinds []string `json:"kinds,omitempty"`
 	// Without is the label of the button that asks for the messages of the request again without
 	// those that are unlike the rest; "" if there is no such button.
 	Without string `json:"without,omitempty"`
 }
-
-// findShown is how many messages one page of a search shows.
-const findShown = 20
 
 // Found is the result of a search, kept with its answer for a day: the numbers of the messages, and
 // none of their content.
@@ -274,11 +277,15 @@ type Found struct {
 	Topic    recall.TopicID `json:"topic,omitempty"`
 	Seqs     command.Ranges `json:"seqs"`
 	Callback bool           `json:"callback,omitempty"` // the index was searched, not history
-	// Parts are what a sweep found in place of Seqs, and Sweep is the command that asks for it.
+	// Parts are what a sweep found in place of Seqs, and Sweep is the command that found it.
 	Parts []bot.Part      `json:"parts,omitempty"`
 	Sweep command.Command `json:"sweep,omitzero"`
 	// Outside has the messages whose text does not have the phrase, with what has it.
 	Outside map[recall.Seq]recall.PartOf `json:"outside,omitempty"`
+	// Kinds are what the messages were folded into, without what they say; nil where they were not.
+	// Of are the messages of each of those kinds that has a button, by their part.
+	Kinds *bot.Kinds               `json:"kinds,omitempty"`
+	Of    []map[int]command.Ranges `json:"of,omitempty"`
 }
 
 // Offer is what a person can do by a button under an answer, as if they had typed it: one button a
@@ -305,13 +312,4 @@ func (o *Offer) Labels() (labels []string) {
 		labels = append(labels, bot.Say("button.use", "n", i+1).String())
 	}
 	return labels
-}
-
-// page returns the seqs of page n, newest first, and the number of that page. If there is no page
-// n, it returns the nearest.
-func (f Found) page(n int) ([]recall.Seq, int) {
-	all := slices.Collect(f.Seqs.All())
-	slices.Reverse(all)
-	n = min(max(n, 0), (len(all)-1)/findShown)
-	return all[n*findShown : min(len(all), (n+1)*findShown)], n
 }

@@ -2,9 +2,7 @@ package intake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -41,11 +39,14 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, erro
 	by, _ := in.Roster.Of(e.By)
 	rd := in.Reader(scope, "find", recall.ForSearch, by)
 	rd.More = map[string]any{"group": string(scope.Group)}
-	first := map[recall.Seq]bot.Message{} // of the first page
-	found, err := in.searchAnywhere(within, rd, func(m recall.Message, _ recall.PartOf) error {
+	first := map[bot.MessageID]bot.Message{} // of the first page that is not of kinds
+	var folding folding
+	found, err := in.searchAnywhere(within, rd, func(m recall.Message, of recall.PartOf) error {
+		is := shown(m, of)
 		if len(first) < findShown {
-			first[m.Seq] = shown(m)
+			first[is.ID()] = is
 		}
+		folding.add(is)
 		return nil
 	})
 	said()
@@ -55,7 +56,7 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, erro
 	} else if err != nil {
 		answer.Lines = []bot.Line{readingFailed(err)}
 	} else {
-		answer = in.foundAnswer(e, scope, found, first)
+		answer = in.foundAnswer(e, scope, found, first, &folding)
 	}
 	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Found),
 		"read": found.Read}
@@ -86,11 +87,43 @@ func (in *Intake) searchAnywhere(ctx context.Context, rd *history.Reader,
 	return in.SearchArrived(ctx, rd.Scope, history.NextSeq(info, rd.Scope))
 }
 
+// folding folds the messages of a search as they are found, newest first. An incomplete search
+// leaves some of the last ones to the command for the rest (history.Searched.Cut), so as many are
+// held back.
+type folding struct {
+	bot.Folding
+	held []bot.Message
+}
+
+// What is held back: heldLast messages, and those that were sent at most heldFor later than these.
+const (
+	heldLast = 100
+	heldFor  = 2 * time.Minute
+)
+
+func (f *folding) add(m bot.Message) {
+	f.held = append(f.held, m)
+	for len(f.held) > heldLast && f.held[0].Sent.After(f.held[len(f.held)-heldLast].Sent.Add(heldFor)) {
+		f.Add(f.held[0])
+		f.held = f.held[1:]
+	}
+}
+
+// kinds returns what the messages with these numbers were folded into.
+func (f *folding) kinds(seqs command.Ranges) bot.Kinds {
+	for _, is := range f.held {
+		if seqs.Contains(is.Seq) {
+			f.Add(is)
+		}
+	}
+	return f.Kinds()
+}
+
 // foundAnswer returns the answer that shows what was found: the first page, which has the newest
 // messages, and a button that asks for a recall of exactly what is on all pages. Where the search
 // was not complete, it shows what the command for the rest does not find.
-func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched,
-	first map[recall.Seq]bot.Message) Answer {
+func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched, first map[bot.MessageID]bot.Message,
+	folding *folding) Answer {
 	notes := []bot.Line{in.lookedAt(s, found)}
 	matches := found.Found
 	if !found.Complete {
@@ -128,7 +161,17 @@ func (in *Intake) foundAnswer(e Event, s command.Scope, found history.Searched,
 		}
 	}
 	f.Seqs = command.MakeRanges(seqs...)
-	pg := in.foundPage(f, e.ID, 0, first, found.Arrived)
+	for _, seq := range seqs {
+		if a, told := found.Arrived[seq]; told {
+			is := heard(a)
+			first[is.ID()] = is
+			if is.Evidence != "" {
+				folding.add(is)
+			}
+		}
+	}
+	kinds := f.fold(folding.kinds(f.Seqs))
+	pg := in.foundPage(f, e.ID, 0, first, kinds)
 	pg.Sweep = string(s.Filter.From)
 	pg.Notes = append(pg.Notes, notes...)
 	return Answer{Kind: ShowPage, Page: &pg, Found: &f}
@@ -149,85 +192,6 @@ func (in *Intake) lookedAt(s command.Scope, found history.Searched) bot.Line {
 
 func seqText(s recall.Seq) string { return strconv.FormatUint(uint64(s), 10) }
 
-// foundPage renders one page of what a search found. A message that is in neither map is shown as
-// no longer there.
-func (in *Intake) foundPage(f Found, search bot.EventID, n int, messages map[recall.Seq]bot.Message,
-	arrived map[recall.Seq]bot.Arrival) Page {
-	seqs, n := f.page(n)
-	total := f.Seqs.Count()
-	of := (total + findShown - 1) / findShown
-	where := bot.Where(command.Scope{Group: f.Group, Topic: f.Topic})
-	pg := Page{Title: bot.Say("answer.find.title", "n", total, "group", where), Search: search, Number: n, Of: of}
-	if of > 1 {
-		pg.Title = bot.Say("answer.find.title.of", "n", total, "group", where, "page", n+1, "of", of)
-	}
-	for _, seq := range seqs {
-		s := bot.Sample{Seq: uint32(seq)}
-		m, read := messages[seq]
-		a, told := arrived[seq]
-		text := ""
-		switch {
-		case told:
-			s.Sender, s.Sent, text, s.Marks = string(a.Sender), a.Sent, a.Excerpt,
-				[]bot.Line{bot.Say("card.mark.callback")}
-		case !read:
-			s.Marks = []bot.Line{bot.Say("answer.find.lost")}
-		default:
-			s.Sender, s.Sent = string(m.Sender), m.Sent
-			switch m.Status {
-			case bot.SealNormal:
-				text = m.Evidence
-				if mark := bot.OutsideText(f.Outside[seq]); mark != nil {
-					s.Marks = []bot.Line{mark}
-				}
-			case bot.SealRecalled:
-				s.Marks = []bot.Line{bot.Say("answer.find.recalled")}
-			default:
-				s.Marks = []bot.Line{bot.Say("answer.find.gone")}
-			}
-		}
-		if text != "" {
-			s.Text = bot.EvidenceLine(text, history.MaxExcerpt)
-		}
-		pg.Samples = append(pg.Samples, s)
-	}
-	pg.Notes = []bot.Line{{bot.Code(bot.Cut(f.Seqs.Words(), 600))}}
-	switch most := in.Policy.MaxMessages; {
-	case total > most:
-		pg.Notes = append(pg.Notes, bot.Say("answer.find.many", "max", most))
-	case total == 1:
-		pg.Recall = bot.Say("button.recall.one").String()
-	case of == 1:
-		pg.Recall = bot.Say("button.recall.these", "n", total).String()
-	default:
-		pg.Recall = bot.Say("button.recall.all", "n", total).String()
-	}
-	return pg
-}
-
-// found returns the stored result of a search, while it is kept. It returns a Refusal to any
-// account but the one that searched.
-func (a *act) found(id bot.EventID) (Found, error) {
-	stored, err := a.tx.Event(id)
-	if err != nil && !errors.Is(err, bot.ErrNotFound) {
-		return Found{}, err
-	}
-	var first Answer
-	if err != nil || stored.Answer == nil {
-		return Found{}, bot.NewRefusal("search_gone")
-	}
-	if err := json.Unmarshal(stored.Answer, &first); err != nil {
-		return Found{}, fmt.Errorf("read stored answer: %w", err)
-	}
-	if first.Found == nil || first.Found.Seqs.Count()+len(first.Found.Parts) == 0 || !first.Found.By.Is(a.e.By) {
-		return Found{}, bot.NewRefusal("forged")
-	}
-	if len(first.Found.Parts) > 0 {
-		return *first.Found, a.in.mayTouch(first.Found.Sweep.Scope)
-	}
-	return *first.Found, a.in.Policy.MayTouch(first.Found.Group)
-}
-
 // turnFound answers with another page of what a search found, whose messages it reads again. The
 // event is stored first; no transaction is open while the messages are read.
 func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer, error) {
@@ -246,59 +210,52 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 	defer end()
 	within, cancel := context.WithTimeout(ctx, findWithin)
 	defer cancel()
+	ids, _, _ := f.ids(e.Act.Page)
+	parts, seqs := f.parts(), bot.ByPart(ids)
+	progress := bot.Say("answer.find.progress", "group", bot.Where(parts[0].Scope()))
 	if len(f.Parts) > 0 {
-		said := e.sayAfter(findQuiet, bot.Say("answer.find.progress.groups"))
-		pg, traces, err := in.turnSwept(within, e, f)
-		said()
-		answer := Answer{Kind: ShowPage, Page: pg}
-		if err != nil {
-			answer = Answer{Kind: Whisper, Lines: []bot.Line{readingFailed(err)}}
-		}
-		return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
-			return answer, in.auditRead(tx, e, "", "", traces, map[string]any{"how": "find",
-				"search": string(e.Act.Search), "page": e.Act.Page})
-		})
+		progress = bot.Say("answer.find.progress.groups")
 	}
-	seqs, _ := f.page(e.Act.Page)
-	scope, these := command.Scope{Group: f.Group, Topic: f.Topic}, command.MakeRanges(seqs...)
-	said := e.sayAfter(findQuiet, bot.Say("answer.find.progress", "group", bot.Where(scope)))
-	messages := map[recall.Seq]bot.Message{}
-	var arrived map[recall.Seq]bot.Arrival
+	said := e.sayAfter(findQuiet, progress)
+	messages := map[bot.MessageID]bot.Message{}
+	var traces []bot.Trace
 	by, _ := in.Roster.Of(e.By)
-	rd := in.Reader(scope, "find", recall.ForSearch, by)
-	rd.More = map[string]any{"group": string(f.Group)}
-	if f.Callback {
-		arrived, err = in.Arrived(within, scope, these)
-	} else {
-		err = rd.Each(within, these, func(m recall.Message, _ time.Time) { messages[m.Seq] = shown(m) })
+	for i, p := range parts {
+		these := command.MakeRanges(seqs[i]...)
+		if len(these) == 0 || err != nil {
+			continue
+		}
+		if f.Callback {
+			var arrived map[recall.Seq]bot.Arrival
+			arrived, err = in.Arrived(within, p.Scope(), these)
+			for _, a := range arrived {
+				messages[bot.IDOf(i, a.Seq)] = heard(a)
+			}
+			continue
+		}
+		rd := in.Reader(p.Scope(), "find", recall.ForSearch, by)
+		if rd.More = map[string]any{"group": p.Group}; len(f.Parts) > 0 {
+			rd.More["topic"] = p.Topic
+		}
+		err = rd.Each(within, these, func(m recall.Message, _ time.Time) {
+			messages[bot.IDOf(i, m.Seq)] = shown(m, "")
+		})
+		traces = append(traces, rd.Traces...)
 	}
 	said()
 	answer := Answer{Kind: Whisper}
+	detail := map[string]any{"how": "find", "search": string(e.Act.Search), "page": e.Act.Page}
+	if len(f.Parts) == 0 {
+		detail["group"] = string(f.Group)
+	}
 	if err != nil {
 		answer.Lines = []bot.Line{readingFailed(err)}
+		detail["error"] = err.Error()
 	} else {
-		pg := in.foundPage(f, e.Act.Search, e.Act.Page, messages, arrived)
+		pg := in.foundPage(f, e.Act.Search, e.Act.Page, messages, nil)
 		answer = Answer{Kind: ShowPage, Page: &pg}
 	}
-	detail := map[string]any{"how": "find", "group": string(f.Group), "search": string(e.Act.Search),
-		"page": e.Act.Page}
-	if err != nil {
-		detail["error"] = err.Error()
-	}
 	return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {
-		return answer, in.auditRead(tx, e, "", "", rd.Traces, detail)
+		return answer, in.auditRead(tx, e, "", "", traces, detail)
 	})
-}
-
-// recallFound stores a request for exactly what a search found.
-func (a *act) recallFound() (Answer, error) {
-	f, err := a.found(a.e.Act.Search)
-	if err != nil {
-		return Answer{}, err
-	}
-	if len(f.Parts) > 0 {
-		return a.ask(f.Sweep)
-	}
-	return a.ask(command.Command{Verb: command.VerbRecall, Scope: command.Scope{Group: f.Group, Topic: f.Topic,
-		Seqs: f.Seqs}})
 }

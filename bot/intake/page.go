@@ -4,8 +4,6 @@ import (
 	"errors"
 
 	"recallbot/bot"
-	"recallbot/bot/history"
-	"recallbot/recall"
 )
 
 const (
@@ -129,16 +127,4 @@ func (pg *shownPage) byGroup(r bot.Request) {
 			pg.Samples[i].Above = bot.Say("card.group", "group", p.Named(), "n", p.Covers.Count())
 		}
 	}
-}
-
-// shown returns what a search shows of a message.
-func shown(m recall.Message) bot.Message {
-	out := bot.Message{Seq: m.Seq, Status: bot.SealGone, Sender: m.From, Sent: m.Time}
-	switch m.Status {
-	case recall.StatusNormal:
-		out.Status, out.Evidence = bot.SealNormal, bot.EvidenceOf(m, history.MaxExcerpt)
-	case recall.StatusRecalled:
-		out.Status = bot.SealRecalled
-	}
-	return out
 }

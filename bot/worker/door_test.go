@@ -1009,6 +1009,9 @@ func TestOutsiderReads(t *testing.T) {
 					{"the button under find", func(bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActRecallFind, Search: "none"}
 					}},
+					{"the button of a kind under find", func(bot.RequestID) intake.Act {
+						return intake.Act{Kind: intake.ActRecallKind, Search: "none"}
+					}},
 					{"Ask again", func(id bot.RequestID) intake.Act {
 						return intake.Act{Kind: intake.ActAskAgain, Request: id, Digest: short(r)}
 					}},
@@ -1045,7 +1048,7 @@ func TestOutsiderReads(t *testing.T) {
 						var answers []intake.Answer
 						for _, id := range []bot.RequestID{r.ID, ended.ID, absent} {
 							act, want := read.act(id), o.want
-							if i < 6 && want == "not_allowed" {
+							if i < 7 && want == "not_allowed" {
 								want = "not_requester"
 							}
 							if act.Request == absent {

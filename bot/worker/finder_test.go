@@ -24,30 +24,33 @@ func TestFoundPages(t *testing.T) {
 		}
 		h.pass(time.Second)
 		first := h.types("UMINA", "recalls", "find "+testGroup+" from:mallory last:45")
-		holds(t, pageText(first.Page), "45 messages found in "+testGroup+", newest first, page 1 of 3",
-			"119 mallory win big 60", "81 mallory win big 41")
-		lacks(t, pageText(first.Page), "win big 40", "hello")
+		holds(t, pageText(first.Page), "45 messages found in "+testGroup+", by kind, page 1 of 4", "win big …")
+		lacks(t, pageText(first.Page), "hello")
 		if first.Page.Recall != "Recall all 45" || first.Page.Search == "" {
 			t.Errorf("buttons: %q of %q", first.Page.Recall, first.Page.Search)
 		}
 		turn := func(n int) intake.Answer {
 			return h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: first.Page.Search, Page: n})
 		}
+		page := turn(1)
+		holds(t, pageText(page.Page), "45 messages found in "+testGroup+", newest first, page 2 of 4",
+			"119 mallory win big 60", "81 mallory win big 41")
+		lacks(t, pageText(page.Page), "win big 40", "hello")
 		// What happens meanwhile moves nothing: the second page is what comes after the first, as
 		// it is now.
 		h.chat.Say(testGroup, "", "mallory", "win big 61")
 		h.chat.RecallElsewhere(testGroup, "", "mallory", 79)
 		h.chat.Delete(testGroup, "", 77)
-		second := turn(1)
-		holds(t, pageText(second.Page), "page 2 of 3", "79 mallory  [recalled since]",
+		second := turn(2)
+		holds(t, pageText(second.Page), "page 3 of 4", "79 mallory  [recalled since]",
 			"77 mallory  [deleted or expired since]", "75 mallory win big 38", "41 mallory win big 21")
 		lacks(t, pageText(second.Page), "win big 40", "win big 39", "win big 61")
-		holds(t, pageText(turn(2).Page), "page 3 of 3", "39 mallory win big 20", "31 mallory win big 16")
-		if beyond := turn(99); beyond.Page.Number != 2 {
+		holds(t, pageText(turn(3).Page), "page 4 of 4", "39 mallory win big 20", "31 mallory win big 16")
+		if beyond := turn(99); beyond.Page.Number != 3 {
 			t.Errorf("page %d", beyond.Page.Number)
 		}
 		read := h.audited("read")
-		if len(read) != 4 || !strings.Contains(string(read[1].Detail), `"page":1`) ||
+		if len(read) != 5 || !strings.Contains(string(read[1].Detail), `"page":1`) ||
 			!strings.Contains(string(read[1].Detail), `"how":"find"`) {
 			t.Errorf("audited: %+v", read)
 		}
@@ -80,12 +83,12 @@ func TestFoundGuards(t *testing.T) {
 		search := a.Page.Search
 		reads := len(h.audited("read"))
 		asked := h.types("UMINA", "recalls", "list")
-		acts := []intake.ActKind{intake.ActTurnFind, intake.ActRecallFind}
+		acts := []intake.ActKind{intake.ActTurnFind, intake.ActRecallFind, intake.ActRecallKind}
 		refused := func(user, want string, id bot.EventID) {
 			t.Helper()
 			for _, kind := range acts {
 				want := want
-				if want == "not_allowed" && kind == intake.ActRecallFind {
+				if want == "not_allowed" && kind != intake.ActTurnFind {
 					want = "not_requester"
 				}
 				if got := h.do(user, intake.Act{Kind: kind, Search: id, Page: 1}); got.Refused != want ||
@@ -129,6 +132,90 @@ func TestFoundGuards(t *testing.T) {
 	})
 }
 
+// TestFoundKinds: what a search finds much of is shown by kind, and the button of a kind asks for
+// exactly the messages of it that were found. What is stored of it has nothing that was written.
+func TestFoundKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.Policy.MaxMessages = 25 })
+		for i := range 30 {
+			h.chat.Say(testGroup, "", "mallory", fmt.Sprintf("win %d coins", i))
+			if i < 12 {
+				h.chat.Say(testGroup, "", "mallory", "join my channel")
+				h.chat.Say(testGroup, "", "mallory", "free phones")
+			}
+		}
+		h.chat.Say(testGroup, "", "mallory", "sorry, my account was stolen")
+		h.pass(time.Second)
+		a := h.types("UMINA", "recalls", "find "+testGroup+" from:mallory")
+		shown := func(p *intake.Page) (l []string) {
+			for _, s := range p.Samples {
+				l = append(l, fmt.Sprint(s.Above, "|", s.Seq, "|", s.Alike, "|", s.Text))
+			}
+			return l
+		}
+		want := []string{"1 message is unlike the rest:|55|0|sorry, my account was stolen",
+			"The other 54 are of 3 kinds:|0|30|win … coins", "|0|12|join my channel", "|0|12|free phones"}
+		if got := shown(a.Page); !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		labels := []string{"", "Recall the 12 of kind 2", "Recall the 12 of kind 3"}
+		if !slices.Equal(a.Page.Kinds, labels) || a.Page.Recall != "" {
+			t.Errorf("buttons %q and %q", a.Page.Kinds, a.Page.Recall)
+		}
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+			e, err := tx.Event(a.Page.Search)
+			lacks(t, string(e.Answer), "coins", "channel", "stolen")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: a.Page.Search})
+		if got := shown(first.Page); !slices.Equal(got, want) {
+			t.Errorf("read again: %q", got)
+		}
+		h.chat.Say(testGroup, "", "mallory", "free phones")
+		press := func(n int) intake.Answer {
+			return h.do("UMINA", intake.Act{Kind: intake.ActRecallKind, Search: a.Page.Search, Page: n})
+		}
+		asked := press(2)
+		h.pass(5 * time.Second)
+		if r := h.requestOf(asked.Request); r.State != bot.Proposed || r.Count() != 12 ||
+			!strings.HasPrefix(r.Only().Covers.String(), "3,6,9,") || r.Only().Covers.Contains(56) {
+			t.Errorf("it is %s for %s", r.State, r.Only().Covers)
+		}
+		if a := press(0); a.Refused != "too_many" {
+			t.Errorf("more than one request can hold: %+v", a)
+		}
+		if a := press(3); a.Refused != "forged" {
+			t.Errorf("a kind that is not there: %+v", a)
+		}
+	})
+}
+
+// TestFoundKindsEarly: of a search that stopped early the kinds have what was read and not left to
+// the command for the rest.
+func TestFoundKindsEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		begin := time.Now().Add(-8 * time.Hour)
+		for i := range 20_100 {
+			words := "hello"
+			if i%100 < 50 {
+				words = fmt.Sprint("win big ", i)
+			}
+			h.chat.Say(testGroup, "", "bob", words, recalltest.At(begin.Add(time.Duration(i/30)*time.Second)))
+		}
+		h.pass(time.Second)
+		a := h.types("UMINA", "recalls", "find "+testGroup+` text:"win big"`)
+		found := a.Found.Seqs.Count()
+		holds(t, pageText(a.Page), "before it was complete")
+		if a.Found.Kinds == nil || a.Found.Kinds.Messages != found || a.Page.Samples[0].Alike != found {
+			t.Errorf("%d are found, the kinds are %+v", found, a.Found.Kinds)
+		}
+	})
+}
+
 // A search of more than one request can hold says so, and has no button that asks for it.
 func TestFoundTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -162,7 +249,7 @@ func TestFoundUnread(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		h.chat.ClearFaults()
-		holds(t, pageText(h.do("UMINA", turn).Page), "page 2 of 2", "1 alice win big 1")
+		holds(t, pageText(h.do("UMINA", turn).Page), "page 2 of 3", "30 alice win big 30")
 	})
 }
 

@@ -2,8 +2,10 @@ package worker_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"recallbot/bot"
 	"recallbot/recall/recalltest"
@@ -49,6 +51,34 @@ func TestKindsSealed(t *testing.T) {
 		}
 		if a.N != 284 || a.Text != "win … coins" || o.First != 151 || o.Text != "mods please" {
 			t.Errorf("%+v", k)
+		}
+	})
+}
+
+// TestKindsUntold: what callbacks told of without its text is not folded: nothing says what is
+// alike.
+func TestKindsUntold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.Index, o.IndexTTL = bot.IndexHash, time.Hour })
+		h.listens(nil)
+		h.chat.AddGroup(recalltest.Group{ID: liveGroup, Type: "AVChatRoom", Name: "Live"})
+		for i := range 30 {
+			h.chat.Say(liveGroup, "", "mallory", fmt.Sprint(strings.Repeat("x", i), " words"))
+			h.pass(time.Second)
+		}
+		c := h.asks("UMINA", liveGroup+" from:mallory since:20s")
+		if c.State != bot.Proposed {
+			t.Fatalf("state %s: %v", c.State, c.Head)
+		}
+		holds(t, said(c), "messages in Live?")
+		for _, s := range c.Samples {
+			if s.Alike > 0 {
+				t.Errorf("%d messages are told as alike", s.Alike)
+			}
+		}
+		a := h.types("UMINA", "recalls", "find "+liveGroup+" from:mallory since:1h")
+		if a.Page == nil || a.Found.Kinds != nil || a.Found.Seqs.Count() != 30 {
+			t.Errorf("found: %+v", a)
 		}
 	})
 }

@@ -47,7 +47,7 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 			telling = w.report(ctx, r)
 		}
 		purpose := recall.ForNumbers
-		if !r.Scope.Filter.IsZero() {
+		if !r.Scope.Filter.IsZero() && !r.Exact {
 			purpose = recall.ForFilter
 		}
 		rd := w.Reader(r.Scope, "seal", purpose, r.By.Person).On(r.Place.Platform)
@@ -69,9 +69,12 @@ func (w *Worker) prepare(ctx context.Context, l bot.Lease, id bot.RequestID) err
 			}
 		}
 		var p prepared
-		if r.Scope.Sweeps() {
+		switch {
+		case r.Exact:
+			p, err = w.exactForSeal(ctx, rd, r, stored)
+		case r.Scope.Sweeps():
 			p, err = w.sweepForSeal(ctx, rd, r, stored, telling)
-		} else {
+		default:
 			p, err = w.readForSeal(ctx, rd, r, stored)
 		}
 		if long {
@@ -150,10 +153,7 @@ func refusedByAPI(r bot.Request, api *recall.Error) *bot.Refusal {
 }
 
 // readForSeal reads the group and the messages of a request that is preparing, and passes the
-// messages to stored as they are read. Each is dated by the ledger's clock, not later than it was
-// read: by the time when its page was requested, or when the Reader began. Messages count as unread
-// only if the group's type keeps no history. readForSeal returns a *Refusal if the request must
-// end.
+// messages to stored as they are read. It returns a *Refusal if the request must end.
 func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing) (prepared,
 	error) {
 	info, err := rd.Group(ctx)
@@ -164,13 +164,74 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 		return prepared{}, bot.NewRefusal("renamed", "name", bot.Quote(bot.Cut(r.Scope.Name, 40)), "group",
 			bot.Code(string(r.Scope.Group)))
 	}
-	part := r.Only()
-	part.Facts = bot.GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
-	part.Facts.NextSeq = history.NextSeq(info, r.Scope)
-	r.Parts = []bot.Part{part}
+	r.Parts = []bot.Part{r.Only()}
 	p := prepared{request: r, key: make([]byte, 32)}
 	rand.Read(p.key)
+	if err := w.readPart(ctx, rd, &p, 0, info, stored); err != nil {
+		return prepared{}, err
+	}
+	return p, p.sends()
+}
+
+// exactForSeal reads the messages of a sweep that was asked by their numbers, a group after the
+// other. A group that cannot be read any more is left out, and named.
+func (w *Worker) exactForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing) (prepared,
+	error) {
+	asked := r.Parts
+	r.Parts = nil
+	p := prepared{request: r, key: make([]byte, 32)}
+	rand.Read(p.key)
+	swept := bot.Swept{}
+	p.request.Swept = &swept
+	for _, part := range asked {
+		leave := func(name string, why bot.Line) {
+			swept.Left = append(swept.Left, bot.LeftOut{Talk: part.Talk, Name: name, Why: why})
+		}
+		if w.Policy.MayTouch(part.Group) != nil {
+			leave("", bot.Say("sweep.left.policy"))
+			continue
+		}
+		rd.TurnTo(part.Talk)
+		info, err := rd.Group(ctx)
+		kind, api := history.JudgeRead(err)
+		switch {
+		case err != nil && kind == history.ReadRefused && (api.Code == recall.CodeNoGroup ||
+			api.Code == recall.CodeBadGroupID):
+			leave("", bot.Say("sweep.left.gone"))
+			continue
+		case err != nil && kind == history.ReadRefused:
+			leave("", history.WhatFailed(err))
+			continue
+		case err != nil:
+			return prepared{}, err
+		case info.Type != "" && !info.Type.HasHistory():
+			leave(info.Name, bot.Say("sweep.left.live"))
+			continue
+		}
+		p.request.Parts = append(p.request.Parts, part)
+		if err := w.readPart(ctx, rd, &p, len(p.request.Parts)-1, info, stored); err != nil {
+			return prepared{}, err
+		}
+		swept.Looked++
+		swept.Read += part.Covers.Count()
+	}
+	if swept.Looked == 0 {
+		return prepared{}, bot.NewRefusal("exact_none", "left", bot.LeftOutLine(&swept))
+	}
+	return p, p.sends()
+}
+
+// readPart reads the messages of one part of a request, and adds them to p. Each is dated by the
+// ledger's clock, not later than it was read: by the time when its page was requested, or when the
+// Reader began. Messages count as unread only if the group's type keeps no history.
+func (w *Worker) readPart(ctx context.Context, rd *history.Reader, p *prepared, n int, info recall.GroupInfo,
+	stored *sealing) (err error) {
+	r := p.request
+	r.Parts[n].Facts = bot.GroupFacts{Type: info.Type, Name: info.Name, Members: info.Members}
+	r.Parts[n].Facts.NextSeq = history.NextSeq(info, rd.Scope)
+	part := r.Parts[n]
 	keep := func(at *bot.Message, m bot.Message) error {
+		m.Part = n
 		err := stored.add(ctx, m)
 		m.Evidence = ""
 		*at = m
@@ -180,7 +241,7 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 	hasHistory := !part.KeepsNone()
 	var read []bot.Message                 // as sealed, one for each seq in order; no status where it was not found
 	var arrived map[recall.Seq]bot.Arrival // what callbacks told of a group without history
-	if !r.Scope.Filter.IsZero() {
+	if !r.Scope.Filter.IsZero() && !r.Exact {
 		var matches []bot.Message
 		found := func(m recall.Message, of recall.PartOf) error {
 			if len(matches) == r.Policy.MaxMessages { // this will be refused
@@ -192,7 +253,7 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 			return keep(&matches[len(matches)-1], sealed)
 		}
 		if arrived, err = w.filtered(ctx, rd, &p.request, hasHistory, found); err != nil {
-			return prepared{}, err
+			return err
 		}
 		part = p.request.Only()
 		read = make([]bot.Message, part.Covers.Count())
@@ -213,8 +274,8 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 					stop()
 				}
 			})
-			if kind, _ := history.JudgeRead(err); err != nil && kind != history.ReadNever {
-				return prepared{}, err
+			if kind, _ := history.JudgeRead(err); err != nil && (kind != history.ReadNever || r.Exact) {
+				return err
 			}
 			if err != nil {
 				stored.again()
@@ -223,17 +284,17 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 		}
 		if !hasHistory {
 			p.blind = true
-			if arrived, err = w.Arrived(ctx, r.Scope, part.Covers); err != nil {
-				return prepared{}, err
+			if arrived, err = w.Arrived(ctx, rd.Scope, part.Covers); err != nil {
+				return err
 			}
 		}
 	}
-	if p.messages = read; read == nil {
-		p.messages = make([]bot.Message, part.Covers.Count())
+	if read == nil {
+		read = make([]bot.Message, part.Covers.Count())
 	}
 	i := 0
 	for seq := range part.Covers.All() {
-		m := &p.messages[i]
+		m := &read[i]
 		i++
 		a, told := arrived[seq]
 		var other bot.Message // that was not found in history
@@ -250,18 +311,19 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 			other = bot.Message{Seq: seq, Status: bot.SealUnread}
 		}
 		if err := keep(m, other); err != nil {
-			return prepared{}, err
+			return err
 		}
 	}
+	p.messages = append(p.messages, read...)
 	partly := p.request.Tally.Partly
 	p.request.Tally = bot.TallyOf(p.messages)
 	p.request.Tally.Partly = partly
 	p.request.Tally.Unchecked = p.blind && part.Facts.NextSeq == 0
 	p.blind = p.request.Tally.Unread > 0
 	if p.blind && len(r.Policy.Protected) > 0 {
-		return prepared{}, bot.NewRefusal("protected_unreadable")
+		return bot.NewRefusal("protected_unreadable")
 	}
-	return p, p.sends()
+	return nil
 }
 
 // filtered turns the filter into seqs: it sets what the request covers, and calls found with each

@@ -700,13 +700,15 @@ func TestIndex(t *testing.T) {
 		if a.Kind != intake.ShowPage || a.Page.Recall != "Recall all 30" {
 			t.Fatalf("find: %+v", a)
 		}
-		holds(t, pageText(a.Page), "30 messages found", "page 1 of 2",
-			"59 mallory Double your COINS 30 [from callback]")
+		holds(t, pageText(a.Page), "30 messages found", "by kind, page 1 of 3", "Double your COINS …",
+			"30 messages are known from callbacks alone")
 		b := h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: a.Page.Search, Page: 1})
+		holds(t, pageText(b.Page), "page 2 of 3", "59 mallory Double your COINS 30 [from callback]")
+		b = h.do("UMINA", intake.Act{Kind: intake.ActTurnFind, Search: a.Page.Search, Page: 2})
 		if b.Kind != intake.ShowPage {
 			t.Fatalf("older: %+v", b)
 		}
-		holds(t, pageText(b.Page), "page 2 of 2", "1 mallory Double your COINS 1 [from callback]")
+		holds(t, pageText(b.Page), "page 3 of 3", "1 mallory Double your COINS 1 [from callback]")
 
 		c := h.asks("UMINA", liveGroup+" from:mallory since:50s reason:scam")
 		if c.State != bot.Proposed {

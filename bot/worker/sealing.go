@@ -3,8 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"hash/maphash"
-	"slices"
 	"time"
 
 	"recallbot/bot"
@@ -51,7 +49,7 @@ func (s *sealing) add(ctx context.Context, m bot.Message) error {
 			return err
 		}
 	}
-	if m.Sends() && m.HMAC != nil {
+	if m.Sends() && (m.Evidence != "" || m.Content != 0) { // else nothing tells what it is like
 		s.kinds.Add(m)
 	}
 	s.part = append(s.part, m)
@@ -144,8 +142,6 @@ func whyNothing(t bot.Tally) bot.Line {
 	return l
 }
 
-var contentSeed = maphash.MakeSeed()
-
 // sealed returns the seal of one message as it was read.
 func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time) bot.Message {
 	out := bot.Message{Seq: m.Seq, Sender: m.From, Sent: m.Time, Read: at, Status: bot.SealNormal,
@@ -162,11 +158,7 @@ func (w *Worker) sealed(m recall.Message, key []byte, p bot.Policy, at time.Time
 		out.Status = bot.SealProtected
 	}
 	out.HMAC, out.Form = bot.ContentHMAC(key, m, bot.FormNow), bot.FormNow
-	out.Content = maphash.Bytes(contentSeed, m.Content())
-	parts, _ := m.Parts()
-	out.Marked = slices.ContainsFunc(parts, func(p recall.Part) bool {
-		return p.Of == recall.OfData || p.Of == recall.OfExt || p.Of == recall.OfForwarded || p.Of == recall.OfQuote
-	})
+	out.Content, out.Marked = bot.Foldable(m)
 	switch w.Evidence {
 	case bot.EvidenceExcerpt:
 		out.Evidence = bot.EvidenceOf(m, history.MaxExcerpt)
