@@ -23,9 +23,6 @@ func Check(ctx context.Context, databaseURL string, log *slog.Logger) []bot.Find
 	case err == nil:
 		f.Well("it can be read, and is of this version")
 		f = append(f, l.Check()...)
-		if l.Shared() {
-			f = append(f, takesWrites(ctx, l.read)...)
-		}
 		if err := l.Close(); err != nil {
 			f.Bad("see the disk", "%v", err)
 		}
@@ -45,8 +42,11 @@ func Check(ctx context.Context, databaseURL string, log *slog.Logger) []bot.Find
 	default:
 		f.Bad("see DATABASE_URL, and that the server runs and has that database and user", "%v", err)
 	}
-	if isFile {
+	switch {
+	case isFile:
 		f = append(f, writable(path)...)
+	case err == nil || errors.Is(err, errEmpty) || errors.Is(err, ErrVersion) && !errors.Is(err, ErrNewer):
+		f = append(f, takesWrites(ctx, databaseURL, err != nil)...)
 	}
 	return f
 }
@@ -74,22 +74,46 @@ func writable(path string) []bot.Finding {
 	return f
 }
 
-// takesWrites returns what keeps the user of a PostgreSQL connection from writing: a standby, a
-// database that was set to be read only, or tables of somebody else.
-func takesWrites(ctx context.Context, db *sql.DB) []bot.Finding {
+// takesWrites returns what keeps the user of a PostgreSQL URL from serving: a standby, a database
+// that was set to be read only, tables of somebody else, or, where the start has to make or alter
+// tables, a schema in which this user may not.
+func takesWrites(ctx context.Context, databaseURL string, makes bool) []bot.Finding {
 	var f bot.Findings
-	var readOnly string
-	var may bool
-	if err := db.QueryRowContext(ctx, `SELECT current_setting('transaction_read_only'),
-		has_table_privilege('request', 'INSERT, UPDATE, DELETE')`).Scan(&readOnly, &may); err != nil {
-		f.Bad("see the database", "whether it can be written: %v", err)
+	db, err := sql.Open("pgx", databaseURL)
+	if err != nil {
+		f.Bad("see DATABASE_URL", "%v", err)
 		return f
 	}
-	if readOnly == "on" {
+	defer db.Close()
+	var readOnly string
+	var creates, owns, writes bool
+	// Ours are the tables and sequences whose owner is that of the table of versions. A list of
+	// rights means any of them.
+	err = db.QueryRowContext(ctx, `WITH versions AS (SELECT relowner, relnamespace FROM pg_class
+			WHERE oid = to_regclass('goose_db_version')),
+		ours AS (SELECT c.oid, c.relowner, c.relkind FROM pg_class c JOIN versions v USING (relowner, relnamespace)
+			WHERE c.relkind IN ('r', 'S'))
+		SELECT current_setting('transaction_read_only'),
+			COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false),
+			COALESCE((SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM ours), true),
+			COALESCE((SELECT bool_and(CASE relkind WHEN 'S' THEN has_sequence_privilege(oid, 'USAGE')
+				ELSE has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND
+					has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE') END) FROM ours), true)`,
+	).Scan(&readOnly, &creates, &owns, &writes)
+	switch {
+	case err != nil:
+		f.Bad("see the database", "whether it can be written: %v", err)
+	case readOnly == "on":
 		f.Bad("let DATABASE_URL name the primary, and end default_transaction_read_only", "it takes no writes")
-	}
-	if !may {
-		f.Bad("grant the user of DATABASE_URL all rights on the tables", "this user may not write its tables")
+	case makes && !creates:
+		f.Bad("grant the user of DATABASE_URL the right CREATE on the schema",
+			"the start makes tables, which this user may not")
+	case makes && !owns:
+		f.Bad("let DATABASE_URL name the user who owns the tables",
+			"the start alters the tables, which belong to another user")
+	case !writes:
+		f.Bad("grant the user of DATABASE_URL all rights on the tables and sequences",
+			"this user may not write its tables")
 	}
 	return f
 }

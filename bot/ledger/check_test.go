@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	neturl "net/url"
 	"os"
@@ -81,14 +82,19 @@ func TestCheckPostgres(t *testing.T) {
 		}
 	}
 	check("before the first start", url, "it is empty", false)
-	l, err := ledger.Open(t.Context(), url, ledger.Options{})
+	db, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	defer db.Close()
+	do := func(queries ...string) {
+		t.Helper()
+		for _, q := range queries {
+			if _, err := db.ExecContext(t.Context(), q); err != nil {
+				t.Fatalf("%s: %v", q, err)
+			}
+		}
 	}
-	check("served before", url, "it can be read", false)
 	with := func(key, value string) string {
 		u, err := neturl.Parse(url)
 		if err != nil {
@@ -99,17 +105,43 @@ func TestCheckPostgres(t *testing.T) {
 		u.RawQuery = q.Encode()
 		return u.String()
 	}
-	check("a server that takes no writes", with("default_transaction_read_only", "on"), "it takes no writes", true)
-	check("no such database", with("database", "recallbot_none"), "does not exist", true)
-	db, err := sql.Open("pgx", url)
+	stranger := "recallbot_check_" + strings.ToLower(rand.Text()[:8])
+	others := with("user", stranger)
+	do("CREATE ROLE " + stranger + " LOGIN")
+	t.Cleanup(func() {
+		db, err := sql.Open("pgx", url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		_, err = db.Exec("DROP OWNED BY " + stranger)
+		if _, dropped := db.Exec("DROP ROLE " + stranger); err != nil || dropped != nil {
+			t.Error(err, dropped)
+		}
+	})
+	check("may not make tables", others, "the start makes tables, which this user may not", true)
+	l, err := ledger.Open(t.Context(), url, ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(),
-		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	check("served before", url, "it can be read", false)
+	do("GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + stranger)
+	check("may only read", others, "this user may not write its tables", true)
+	do("GRANT ALL ON ALL TABLES IN SCHEMA public TO "+stranger,
+		"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO "+stranger)
+	check("has all rights", others, "it can be read", false)
+	do("REVOKE DELETE ON counter FROM " + stranger)
+	check("lacks one right", others, "this user may not write its tables", true)
+	do("GRANT ALL ON counter, goose_db_version TO "+stranger, "GRANT CREATE ON SCHEMA public TO "+stranger,
+		"DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM goose_db_version)")
+	check("an older schema", url, "brings it up to date", false)
+	check("an older schema of another owner", others, "belong to another user", true)
+	check("a server that takes no writes", with("default_transaction_read_only", "on"), "it takes no writes", true)
+	check("no such database", with("database", "recallbot_none"), "does not exist", true)
+	do("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
 	check("too new", url, "newer", true)
 }
 
