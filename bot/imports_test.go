@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"recallbot/bot"
 )
 
 // arrows says which packages of ours a package may import. The first row whose pattern matches
@@ -34,6 +36,7 @@ var arrows = []struct {
 	{"bot/ledgertest", []string{"bot", "bot/command", "recall"}},
 	{"adapters", []string{"*"}},
 	{"adapters/sandbox", []string{"*"}},
+	{"adapters/sandbox/site", []string{"*"}},
 	{"adapters/practice", []string{"*"}},
 	{"adapters/adaptertest", []string{
 		"bot", "bot/bottest", "bot/command", "bot/intake", "bot/ledger", "recall", "recall/recalltest",
@@ -46,16 +49,6 @@ var arrows = []struct {
 		"adapters/inbound", "adapters/platform", "bot", "bot/command", "bot/intake", "config", "recall",
 	}},
 	{"adapters/*/*test", []string{"bot", "bot/bottest"}},
-}
-
-// behind names the libraries that are kept behind one package.
-var behind = map[string]string{
-	"github.com/slack-go/slack":         "adapters/slack",
-	"github.com/bwmarrin/discordgo":     "adapters/discord",
-	"modernc.org/sqlite":                "bot/ledger",
-	"github.com/jackc/pgx/v5":           "bot/ledger",
-	"github.com/pressly/goose/v3":       "bot/ledger",
-	"github.com/sethvargo/go-envconfig": "config",
 }
 
 // mayImport returns what a package may import; known is false where it may not exist.
@@ -123,7 +116,7 @@ func TestImports(t *testing.T) {
 			if ok && !slices.Contains(allowed, "*") && !slices.Contains(allowed, ours) {
 				t.Errorf("%s imports %s", file, name)
 			}
-			for lib, home := range behind {
+			for lib, home := range bot.Behind {
 				if (name == lib || strings.HasPrefix(name, lib+"/")) && pkg != home && !strings.HasSuffix(pkg, "test") {
 					t.Errorf("%s imports %s, which stays behind %s", file, name, home)
 				}

@@ -100,7 +100,7 @@ func TestText(t *testing.T) {
 		for _, suffix := range []string{".only", ".alone", ".all", ".none", ".reason"} {
 			used = used || strings.HasSuffix(key, suffix) && literals[strings.TrimSuffix(key, suffix)]
 		}
-		if !used {
+		if !used && len(TakenAway()) == 0 { // a platform may have said it that is no longer there
 			t.Errorf("nobody says %q", key)
 		}
 	}

@@ -34,44 +34,9 @@ type arena struct {
 // at is not "", everything happens in that channel and not in the one of the policy.
 type hands struct {
 	*side
-	forger
+	bottest.Forger
 	at string
 }
-
-// forger does on a platform what an honest client cannot.
-type forger interface {
-	// leads are the approvers from now on.
-	leads(users ...string)
-	// holds reports whether a button of a message carries that; forge presses one that carries it
-	// and is not there.
-	holds(on bottest.Shown, b bot.ButtonKind, id bot.RequestID, digest string) bool
-	forge(user string, on bot.Ref, b bot.ButtonKind, id bot.RequestID, digest string) bottest.Deed
-	// verdict sends the form of a verdict, whether or not it was ever opened; ask the form of
-	// /recall. found presses the button under the result of find. None of them was ever shown.
-	verdict(user string, on bot.Ref, r bot.Request, v bot.Verdict, digest string) bottest.Deed
-	ask(user string, on bot.Ref) bottest.Deed
-	found(user string, on bot.Ref) bottest.Deed
-	// repeat delivers a deed once more: as it was, and signed anew.
-	repeat(d bottest.Deed) error
-	// said is what a deed was answered with in place.
-	said(d bottest.Deed) string
-
-	// extra is the user id of one of second, and workspace that of the accounts there.
-	extra(name string) string
-	workspace() string
-	// others makes another group of users and returns its id.
-	others(users ...string) string
-	// places are channels in which the bot is not to be used, and in each of which the user is.
-	places(user string) []forbidden
-	// kinds brings about each kind of account and of place that is refused, in the approvers'
-	// group, and calls try for it.
-	kinds(a *arena, try func(user, want string))
-	// elsewhere makes what the user does from now on come from another workspace.
-	elsewhere(a *arena, user string)
-}
-
-// forgers make the forger of a platform. Each has a file of its own here, which goes with it.
-var forgers = map[bot.Platform]func(home bottest.Home, byHTTP bool) forger{}
 
 func (h *hands) place() string { return cmp.Or(h.at, h.home.Channel()) }
 
@@ -95,30 +60,34 @@ func (h *hands) press(user string, r bot.Request, b bot.ButtonKind, digest strin
 			on = m
 		}
 	}
-	if h.holds(on, b, r.ID, digest) {
+	if h.Holds(on, b, carries(b, r.ID, digest)) {
 		return h.done(h.Press(user, on.Ref, bottest.Labels[string(b)]))
 	}
-	return h.done(h.forge(user, on.Ref, b, r.ID, digest))
+	return h.done(h.Forge(user, on.Ref, b, carries(b, r.ID, digest)))
 }
 
 // send sends the form of a verdict and returns what it is answered with in place.
 func (h *hands) send(user string, r bot.Request, v bot.Verdict, digest string) (string, error) {
-	d := h.verdict(user, h.on(r).Ref, r, v, digest)
+	values := map[string]string{"reason": "no"}
+	if v == bot.Approve {
+		values = map[string]string{"count": fmt.Sprint(r.Tally.Send)}
+	}
+	d := h.Verdict(user, h.on(r).Ref, r.ID, v, digest, values)
 	err := h.done(d)
-	return h.said(d), err
+	return h.Said(d), err
 }
 
 // asks sends the form of /recall.
 func (h *hands) asks(user string) (string, error) {
-	d := h.ask(user, bot.Ref{Channel: h.place()})
+	d := h.Ask(user, bot.Ref{Channel: h.place()}, map[string]string{"group": Group, "what": "103"})
 	err := h.done(d)
-	return h.said(d), err
+	return h.Said(d), err
 }
 
-func (h *hands) again() error { return h.repeat(h.last) }
+func (h *hands) again() error { return h.Repeat(h.last) }
 
 func (h *hands) recallFound(user string) error {
-	return h.done(h.found(user, bot.Ref{Channel: h.place()}))
+	return h.done(h.Found(user, bot.Ref{Channel: h.place()}))
 }
 
 // filling reports whether somebody has a form open.
@@ -127,15 +96,14 @@ func (h *hands) filling(user string) bool {
 	return open
 }
 
-// second are the second accounts of two people, and somebody whom only Leads knows.
-var second = []string{"mina2", "theo2", "extra"}
+// attackers are the people of the sandbox, the second accounts of two of them, and somebody whom
+// only Leads knows.
+var attackers = append(slices.Clone(cast), bottest.Person{Name: "mina2"}, bottest.Person{Name: "theo2"},
+	bottest.Person{Name: "extra"})
 
 // of is somebody's user id, a second account among them.
 func (a *arena) of(name string, on bot.Platform) string {
 	a.Helper()
-	if slices.Contains(second, name) {
-		return a.hands[on].extra(name)
-	}
 	user, err := a.sides[on].account(name)
 	if err != nil {
 		a.Fatal(err)
@@ -144,7 +112,8 @@ func (a *arena) of(name string, on bot.Platform) string {
 }
 
 func (a *arena) account(user string, on bot.Platform) bot.Account {
-	return bot.Account{Platform: on, Workspace: a.hands[on].workspace(), User: user}
+	workspace := cmp.Or(on.Traits().Workspace, a.hands[on].Workspace())
+	return bot.Account{Platform: on, Workspace: workspace, User: user}
 }
 
 // joined is a roster in which each of these has the accounts of those named behind the colon:
@@ -189,7 +158,7 @@ func enter(t *testing.T, p bot.Platform, byHTTP bool, roster []string) *arena {
 // enterWith is enter with other options.
 func enterWith(t *testing.T, p bot.Platform, byHTTP bool, roster []string, change func(*Options)) *arena {
 	t.Helper()
-	o := Options{Platforms: []bot.Platform{p}, HTTP: byHTTP, Policy: bot.DefaultPolicy()}
+	o := Options{Platforms: []bot.Platform{p}, People: attackers, HTTP: byHTTP, Policy: bot.DefaultPolicy()}
 	o.Policy.Approvals, o.Policy.ApproveWithin, o.Policy.RemindAfter = 2, 3*time.Minute, time.Hour
 	if roster != nil {
 		o.Platforms = append(o.Platforms, otherThan(p))
@@ -209,17 +178,15 @@ func enterWith(t *testing.T, p bot.Platform, byHTTP bool, roster []string, chang
 		}
 	})
 	for on, side := range s.sides {
-		a.hands[on] = &hands{side: side, forger: forgers[on](side.home, byHTTP)}
-		users := []string{a.of("ola", on)}
-		for _, p := range cast {
-			if p.Approves {
+		a.hands[on] = &hands{side: side, Forger: side.home.Forger()}
+		side.home.Lenient(0) // the attacks come faster than people press
+		var users []string
+		for _, p := range attackers {
+			if p.Approves || !p.Asks {
 				users = append(users, a.of(p.Name, on))
 			}
 		}
-		for _, name := range second {
-			users = append(users, a.of(name, on))
-		}
-		a.hands[on].leads(users...)
+		a.hands[on].Leads(users...)
 	}
 	if roster != nil {
 		a.restart(a.joined(roster))
@@ -249,7 +216,7 @@ func (a *arena) otherLeads(names ...string) {
 		a.Fatal(err)
 	}
 	crowd := c.Policy.Crowds[a.p]
-	crowd.Approvers = []bot.Principal{{Group: a.hands[a.p].others(users...)}}
+	crowd.Approvers = []bot.Principal{{Group: a.hands[a.p].Others(users...)}}
 	a.crowds = map[bot.Platform]bot.Crowd{a.p: crowd}
 	a.restart(bot.Roster{})
 }
@@ -600,8 +567,8 @@ func (a *arena) since(n int64) (log []bot.Entry) {
 	return log
 }
 
-// carried is what a button carries.
-func carried(b bot.ButtonKind, id bot.RequestID, digest string) string {
+// carries is what a button carries.
+func carries(b bot.ButtonKind, id bot.RequestID, digest string) string {
 	return "v1:" + string(b) + ":" + string(id) + ":" + digest
 }
 
@@ -647,7 +614,7 @@ func TestTooFewApprovers(t *testing.T) {
 				a := enter(t, delivery.p, delivery.byHTTP, nil)
 				waiting := a.sealed("mina")
 				mina, h := a.of("mina", a.p), a.hands[a.p]
-				h.leads(mina, a.of("theo", a.p))
+				h.Leads(mina, a.of("theo", a.p))
 				a.pass(time.Minute) // so long it may take to be noticed
 				for _, what := range []string{"103", "from:mallory last:1"} {
 					a.nothing("asking for "+what, mina, a.p, "", "too_few_approvers",
@@ -656,7 +623,7 @@ func TestTooFewApprovers(t *testing.T) {
 				if r := a.request(waiting.ID); r.State != bot.Proposed {
 					t.Errorf("the one that waited is %s", r.State)
 				}
-				h.leads(mina, a.of("theo", a.p), a.of("ines", a.p))
+				h.Leads(mina, a.of("theo", a.p), a.of("ines", a.p))
 				a.pass(time.Minute)
 				if r := a.asks("mina", "103"); r.ID == waiting.ID || r.State != bot.Proposed {
 					t.Errorf("with enough approvers: %s is %s", r.ID, r.State)
@@ -772,7 +739,7 @@ var attacks = []struct {
 	{"somebody who may not approve", nil, func(a *arena) {
 		r := a.sealed("mina")
 		a.refused(a.of("remy", a.p), a.p, r, "not_approver")
-		a.hands[a.p].leads(a.of("theo", a.p))
+		a.hands[a.p].Leads(a.of("theo", a.p))
 		a.refused(a.of("ola", a.p), a.p, r, "not_allowed")
 	}},
 	{"somebody whom the roster does not know", families, func(a *arena) {
@@ -785,7 +752,7 @@ var attacks = []struct {
 		if err := a.hands[a.p].typed(a.of("theo", a.p), "/recalls whoami"); err != nil { // so that the right is known
 			a.Fatal(err)
 		}
-		a.hands[a.p].leads(a.of("ines", a.p))
+		a.hands[a.p].Leads(a.of("ines", a.p))
 		a.refused(a.of("theo", a.p), a.p, r, "not_allowed")
 	}},
 	{"other approvers than when it was asked", nil, func(a *arena) {
@@ -907,7 +874,9 @@ var attacks = []struct {
 	}},
 	{"accounts of the wrong kind", nil, func(a *arena) {
 		r := a.sealed("mina")
-		a.hands[a.p].kinds(a, func(user, want string) { a.refused(user, a.p, r, want) })
+		for user, want := range a.hands[a.p].Kinds(a.of("theo", a.p)) {
+			a.refused(user, a.p, r, want)
+		}
 	}},
 	{"places where the bot is not to be used", nil, func(a *arena) {
 		r := a.sealed("mina")
@@ -915,18 +884,23 @@ var attacks = []struct {
 	}},
 	{"an outsider who reads", nil, func(a *arena) {
 		r := a.sealed("mina")
-		a.hands[a.p].leads(a.of("theo", a.p))
+		a.hands[a.p].Leads(a.of("theo", a.p))
 		a.pass(time.Minute) // for so long a right to read may be remembered
 		a.reads(a.of("ola", a.p), r, "not_allowed")
 		a.places(func(want string) { a.reads(a.of("theo", a.p), r, want) })
-		a.hands[a.p].kinds(a, func(user, want string) { a.reads(user, r, want, "find", "show", "Show all") })
+		for user, want := range a.hands[a.p].Kinds(a.of("theo", a.p)) {
+			a.reads(user, r, want, "find", "show", "Show all")
+		}
 	}},
 	{"an outsider to the roster who reads", families, func(a *arena) {
 		a.reads(a.of("ola", a.p), a.sealed("mina"), "not_in_roster")
 	}},
 	{"a request of another workspace", nil, func(a *arena) {
 		r := a.sealed("mina")
-		a.hands[a.p].elsewhere(a, a.of("theo", a.p))
+		then := a.hands[a.p].Elsewhere(a.of("theo", a.p))
+		a.unready = true // it may serve what it cannot reach, too
+		a.restart(bot.Roster{})
+		then()
 		a.refused(a.of("theo", a.p), a.p, r, "other_workspace")
 	}},
 	{"while it is being prepared", nil, func(a *arena) {
@@ -938,12 +912,9 @@ var attacks = []struct {
 
 // places lets try for each place where the bot is not to be used.
 func (a *arena) places(try func(want string)) {
-	for _, k := range a.hands[a.p].places(a.of("theo", a.p)) {
-		a.hands[a.p].at = k.channel
-		try(k.want)
+	for _, k := range a.hands[a.p].Places(a.of("theo", a.p)) {
+		a.hands[a.p].at = k.Channel
+		try(k.Why)
 	}
 	a.hands[a.p].at = ""
 }
-
-// forbidden is a channel in which the bot is not to be used, and why.
-type forbidden struct{ channel, want string }

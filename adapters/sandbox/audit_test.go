@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/sandbox/site"
 	"recallbot/bot"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
@@ -25,7 +26,7 @@ import (
 // TestAuditExport: every filter, as JSON lines and as CSV, with times in UTC whatever the zone of
 // the machine, and nothing that a spreadsheet would carry out.
 func TestAuditExport(t *testing.T) {
-	binary, err := build()
+	binary, err := site.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ var databases = []struct {
 // TestAuditVerify: the command finds whatever was done to the log, names the first entry that does
 // not fit, and ends with 1. What it can tell only by a receipt it tells by any later one.
 func TestAuditVerify(t *testing.T) {
-	binary, err := build()
+	binary, err := site.Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +264,7 @@ func TestAuditVerify(t *testing.T) {
 // TestAuditVerifyNamed: without a receipt the command finds that a log was emptied, cut, begun anew
 // or computed anew, by what the ledger's own requests name of it.
 func TestAuditVerifyNamed(t *testing.T) {
-	binary, err := build()
+	binary, err := site.Build()
 	if err != nil {
 		t.Fatal(err)
 	}

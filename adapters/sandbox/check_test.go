@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters"
+	"recallbot/adapters/sandbox/site"
 	"recallbot/recall"
 )
 
@@ -15,12 +15,9 @@ import (
 // exit code that tells a mistake in it (2) from what is to be mended elsewhere (1). The variable is
 // named, no secret is repeated, and a program that is started all the same refuses in the same way.
 func TestCheckTells(t *testing.T) {
-	f, guild := newDiscordFront(t)
-	guild.AddRole(discordtest.Role{ID: "77", Name: "recallbot", Members: []string{guild.BotUserID},
-		Permissions: discord.Permissions})
-	s := newSite(t)
+	s := site.New(t, site.Options{Platforms: adapters.IDs()})
 	sig := func(user recall.UserID) string {
-		sig, err := recall.SignUserSig(recall.SDKAppID(s.chat.SDKAppID()), s.chat.SecretKey(), user, time.Now(),
+		sig, err := recall.SignUserSig(recall.SDKAppID(s.Chat.SDKAppID()), s.Chat.SecretKey(), user, time.Now(),
 			48*time.Hour)
 		if err != nil {
 			t.Fatal(err)
@@ -29,13 +26,14 @@ func TestCheckTells(t *testing.T) {
 	}
 	good := sig("administrator")
 	const secret = "hun1er2"
-	for _, test := range []struct {
+	type test struct {
 		name string
 		env  []string
 		code int
 		want []string // in what check says
-	}{
-		{"all is well", nil, 0, []string{"ok   slack", "ok   chat", "ok   http"}},
+	}
+	tests := []test{
+		{"all is well", nil, 0, []string{"ok   chat", "ok   http"}},
 		{"a UserSig", []string{"CHAT_SECRET_KEY=", "CHAT_USER_SIG=" + good}, 0,
 			[]string{"CHAT_USER_SIG is good until"}},
 		{"no UserSig", []string{"CHAT_SECRET_KEY=", "CHAT_USER_SIG=" + secret}, 2, []string{"CHAT_USER_SIG: "}},
@@ -59,29 +57,30 @@ func TestCheckTells(t *testing.T) {
 			[]string{"BAD  database", "make the directory"}},
 		{"a key in quotes", []string{`CHAT_SECRET_KEY="` + secret + `"`}, 2,
 			[]string{"CHAT_SECRET_KEY: has quotes around it"}},
-		{"a token in quotes", []string{"SLACK_BOT_TOKEN='xoxb-" + secret + "'"}, 2,
-			[]string{"SLACK_BOT_TOKEN: has quotes around it"}},
-		{"tokens swapped", []string{"SLACK_BOT_TOKEN=xapp-" + secret, "SLACK_APP_TOKEN=xoxb-" + secret}, 2,
-			[]string{"SLACK_BOT_TOKEN: is an app-level token", "SLACK_APP_TOKEN: is a bot token"}},
-		{"a token as signing secret", []string{"SLACK_APP_TOKEN=", "SLACK_SIGNING_SECRET=xoxb-" + secret}, 2,
-			[]string{"SLACK_SIGNING_SECRET: is a bot token"}},
-		{"a token of Slack for Discord", slices.Concat(f.env, []string{"DISCORD_BOT_TOKEN=xoxb-" + secret}), 2,
-			[]string{"DISCORD_BOT_TOKEN: is a token of Slack"}},
 		{"names that come near", []string{"POLICY_APROVALS=2", "CHAT_WEBHOK_TOKEN=" + secret}, 2,
 			[]string{"POLICY_APROVALS: ", "write POLICY_APPROVALS", "CHAT_WEBHOK_TOKEN: ", "write CHAT_WEBHOOK_TOKEN"}},
-		{"a name that comes near one that is set", []string{"SLACK_REQESTERS=UMINA"}, 0,
-			[]string{"note configuration: SLACK_REQESTERS"}},
-		{"any channel of Slack", []string{"SLACK_CHANNELS=any"}, 0, []string{"may be used in every channel"}},
-		{"any channel of Discord", slices.Concat(f.env, []string{"DISCORD_CHANNELS=any"}), 0,
-			[]string{"ok   slack: the channel CTRUST", "ok   discord: the bot may be used in every channel"}},
-		{"a group", []string{"POLICY_GROUPS=" + floodGroup + ",@TGS#_*"}, 0, []string{"is Casino talk (Public)"}},
-		{"a group that is not there", []string{"POLICY_GROUPS=" + floodGroup + ",@TGS#GONE"}, 1,
+		{"a group", []string{"POLICY_GROUPS=" + site.Group + ",@TGS#_*"}, 0, []string{"is Casino talk (Public)"}},
+		{"a group that is not there", []string{"POLICY_GROUPS=" + site.Group + ",@TGS#GONE"}, 1,
 			[]string{"POLICY_GROUPS: there is no group @TGS#GONE"}},
 		{"an address of another machine", []string{"HTTP_ADDR=192.0.2.1:80"}, 1, []string{"BAD  http: HTTP_ADDR"}},
-	} {
+	}
+	for _, p := range adapters.Platforms {
+		id, token := string(p.ID), p.Variables[0].Name
+		channels, requesters := strings.ToUpper(id)+"_CHANNELS", strings.ToUpper(id)+"_REQUESTERS"
+		near := strings.Replace(requesters, "QU", "Q", 1)
+		tests = append(tests,
+			test{id + ", all is well", nil, 0, []string{"ok   " + id}},
+			test{id + ", a token in quotes", []string{token + "='" + secret + "'"}, 2,
+				[]string{token + ": has quotes around it"}},
+			test{id + ", a name that comes near one that is set", []string{near + "=1"}, 0,
+				[]string{"note configuration: " + near}},
+			test{id + ", any channel", []string{channels + "=any"}, 0,
+				[]string{id + ": the bot may be used in every channel"}})
+	}
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			env := slices.Concat(s.env, test.env)
-			out, code := s.run(env, "check")
+			env := slices.Concat(s.Env, test.env)
+			out, code := s.Run(env, "check")
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
@@ -92,7 +91,7 @@ func TestCheckTells(t *testing.T) {
 			}
 			served, at := "", 0
 			if test.code == 2 {
-				if served, at = s.run(env); at != 2 {
+				if served, at = s.Run(env); at != 2 {
 					t.Errorf("served all the same, exit code %d", at)
 				}
 			}

@@ -4,55 +4,35 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"recallbot/adapters/sandbox/site"
 	"recallbot/bot/ledgertest"
 	"recallbot/recall/recalltest"
 )
 
 // ends waits until the process has ended by itself, and returns what /readyz said meanwhile beside
 // 200.
-func (s *site) ends() (unready string) {
-	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		select {
-		case err := <-s.done:
-			s.cmd = nil
-			exit, ended := errors.AsType[*exec.ExitError](err)
-			if !ended || exit.ExitCode() != 1 {
-				s.t.Errorf("the process ended with %v, want exit code 1", err)
-			}
-			return unready
-		default:
-		}
+func ends(s *site.Site) (unready string) {
+	s.T.Helper()
+	for deadline := time.Now().Add(20 * time.Second); s.Lives(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatal("the process goes on")
+			s.T.Fatal("the process goes on")
 		}
-		answer, err := http.Get("http://" + s.addr + "/readyz")
-		if err != nil {
-			continue
-		}
-		body, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err == nil && answer.StatusCode == http.StatusServiceUnavailable {
-			unready = string(body)
+		if status, says := site.Ready(s.Addr); status == http.StatusServiceUnavailable {
+			unready = says
 		}
 	}
-}
-
-// said is what the process has written to its log.
-func (s *site) said() string {
-	s.logMu.Lock()
-	defer s.logMu.Unlock()
-	return s.log.String()
+	if code := s.Code(); code != 1 {
+		s.T.Errorf("the process ended with %d, want 1", code)
+	}
+	return unready
 }
 
 // querier is a database or a transaction.
@@ -104,13 +84,13 @@ func content(t *testing.T, db querier) (rows []string) {
 func TestBinaryNewerSchema(t *testing.T) {
 	for _, database := range []struct {
 		name, driver string
-		url          func(t *testing.T, s *site) (url, source string)
+		url          func(t *testing.T, s *site.Site) (url, source string)
 	}{
-		{"SQLite", "sqlite", func(t *testing.T, s *site) (string, string) {
-			file := filepath.Join(s.dir, "recallbot.db")
+		{"SQLite", "sqlite", func(t *testing.T, s *site.Site) (string, string) {
+			file := filepath.Join(s.Dir, "recallbot.db")
 			return "sqlite:" + file, "file:" + file + "?_pragma=busy_timeout(5000)&_txlock=immediate"
 		}},
-		{"PostgreSQL", "pgx", func(t *testing.T, s *site) (string, string) {
+		{"PostgreSQL", "pgx", func(t *testing.T, s *site.Site) (string, string) {
 			u := ledgertest.Postgres(t)
 			return u, u
 		}},
@@ -119,14 +99,14 @@ func TestBinaryNewerSchema(t *testing.T) {
 			const messages = 300
 			s := newSite(t, "CHAT_CALLS_PER_SECOND=20", "CHAT_READS_PER_SECOND=200")
 			url, source := database.url(t, s)
-			s.env = append(s.env, "DATABASE_URL="+url)
-			s.chat.Change(func(o *recalltest.Options) { o.Latency = 500 * time.Millisecond }) // calls are in flight
-			s.say(messages)
-			s.start()
-			s.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
-			s.approve()
-			calls := func() int { return s.chat.Calls(recalltest.Recall) }
-			s.until("some calls", func() bool { return calls() > 5 })
+			s.Env = append(s.Env, "DATABASE_URL="+url)
+			s.Chat.Change(func(o *recalltest.Options) { o.Latency = 500 * time.Millisecond }) // calls are in flight
+			s.Say(messages)
+			s.Start()
+			s.Types(s.Mina, fmt.Sprintf("/recall %s 1-%d", site.Group, messages))
+			s.Approve()
+			calls := func() int { return s.Chat.Calls(recalltest.Recall) }
+			s.Until("some calls", func() bool { return calls() > 5 })
 
 			db, err := sql.Open(database.driver, source)
 			if err != nil {
@@ -149,7 +129,7 @@ func TestBinaryNewerSchema(t *testing.T) {
 				t.Fatal(err)
 			}
 			made, began := calls(), time.Now()
-			unready := s.ends()
+			unready := ends(s)
 			if took := time.Since(began); took > 15*time.Second { // 10 s, on a busy machine
 				t.Errorf("it ended after %v", took)
 			}
@@ -157,7 +137,7 @@ func TestBinaryNewerSchema(t *testing.T) {
 				t.Errorf("%d rows before, %d after, or others: it was written to a newer schema", len(before),
 					len(after))
 			}
-			for where, text := range map[string]string{"/readyz": unready, "the log": s.said()} {
+			for where, text := range map[string]string{"/readyz": unready, "the log": s.Said()} {
 				if !strings.Contains(text, "another version") || !strings.Contains(text, "it is 999") {
 					t.Errorf("%s does not tell why: %s", where, text)
 				}
@@ -171,12 +151,12 @@ func TestBinaryNewerSchema(t *testing.T) {
 				t.Errorf("%d leases are still held, %v", held, err)
 			}
 			for _, args := range [][]string{nil, {"audit", "verify"}} {
-				if out, code := s.run(s.env, args...); code != 1 ||
+				if out, code := s.Run(s.Env, args...); code != 1 ||
 					!strings.Contains(out, "newer version of the program") {
 					t.Errorf("%q on a newer schema: %d\n%s", args, code, out)
 				}
 			}
-			if out, code := s.run(s.env, "check"); code != 1 || !strings.Contains(out, "BAD  database") {
+			if out, code := s.Run(s.Env, "check"); code != 1 || !strings.Contains(out, "BAD  database") {
 				t.Errorf("check on a newer schema: %d\n%s", code, out)
 			}
 			t.Logf("%d calls before, %d in all when it had ended after %v", made, calls(), time.Since(began))
@@ -184,17 +164,16 @@ func TestBinaryNewerSchema(t *testing.T) {
 			if _, err := db.Exec(`DELETE FROM goose_db_version WHERE version_id = 999`); err != nil {
 				t.Fatal(err)
 			}
-			s.start()
-			s.until("receipt", func() bool { return len(s.receipts()) > 0 })
-			if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != messages {
+			s.Start()
+			s.Until("receipt", func() bool { return len(s.Receipts()) > 0 })
+			if n := len(s.Chat.RecalledSeqs(site.Group, "")); n != messages {
 				t.Errorf("%d messages were recalled, want %d", n, messages)
 			}
-			if n := len(s.chat.RecalledMoreThanOnce()); n > 0 {
+			if n := len(s.Chat.RecalledMoreThanOnce()); n > 0 {
 				t.Errorf("%d messages were recalled twice", n)
 			}
-			if flat := strings.Join(strings.Fields(strings.ReplaceAll(s.receipts()[0], "│", " ")),
-				" "); !receiptOK.MatchString(flat) {
-				t.Errorf("the receipt:\n%s", s.receipts()[0])
+			if flat := site.Flat(s.Receipts()[0]); !receiptOK.MatchString(flat) {
+				t.Errorf("the receipt:\n%s", s.Receipts()[0])
 			}
 		})
 	}
@@ -205,23 +184,23 @@ func TestBinaryNewerSchema(t *testing.T) {
 // another name is refused all the time; and who may read the file is told.
 func TestBinaryFileTakenAway(t *testing.T) {
 	s := newSite(t)
-	file := filepath.Join(s.dir, "recallbot.db")
-	s.env = append(s.env, "DATABASE_URL=sqlite:"+file)
+	file := filepath.Join(s.Dir, "recallbot.db")
+	s.Env = append(s.Env, "DATABASE_URL=sqlite:"+file)
 	another := func(url string, want ...string) {
 		t.Helper()
-		out, code := s.run(append(s.env, "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=sqlite:"+url))
+		out, code := s.Run(append(s.Env, "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=sqlite:"+url))
 		for _, want := range want {
 			if code != 1 || !strings.Contains(out, want) {
 				t.Errorf("a second process on %s: %d, want %q\n%s", url, code, want, out)
 			}
 		}
 	}
-	s.start()
+	s.Start()
 	if err := os.Link(file, file+".link"); err != nil {
 		t.Fatal(err)
 	}
 	another(file+".link", "would have two names", "hard links")
-	if out, code := s.run(s.env, "check"); code != 1 || !strings.Contains(out, "BAD  database") ||
+	if out, code := s.Run(s.Env, "check"); code != 1 || !strings.Contains(out, "BAD  database") ||
 		!strings.Contains(out, "hard links") {
 		t.Errorf("check of a file with two names: %d\n%s", code, out)
 	}
@@ -229,32 +208,32 @@ func TestBinaryFileTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	another(file, "the ledger is in use")
-	if unready := s.ends(); !strings.Contains(unready, "taken away") || !strings.Contains(s.said(), ".lock is ") {
-		t.Errorf("/readyz: %s\nthe log:\n%s", unready, s.said())
+	if unready := ends(s); !strings.Contains(unready, "taken away") || !strings.Contains(s.Said(), ".lock is ") {
+		t.Errorf("/readyz: %s\nthe log:\n%s", unready, s.Said())
 	}
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, code := s.run(s.env, "check"); code != 0 ||
+	if out, code := s.Run(s.Env, "check"); code != 0 ||
 		!strings.Contains(out, "note database: others can read or write "+file) || !strings.Contains(out, "chmod 600") {
 		t.Errorf("check of a file that others may read: %d\n%s", code, out)
 	}
-	s.start()
-	if !strings.Contains(s.said(), "others can read or write "+file) {
-		t.Errorf("serve does not tell that others may read the file:\n%s", s.said())
+	s.Start()
+	if !strings.Contains(s.Said(), "others can read or write "+file) {
+		t.Errorf("serve does not tell that others may read the file:\n%s", s.Said())
 	}
 	if err := os.Rename(file, file+".old"); err != nil {
 		t.Fatal(err)
 	}
-	s.ends()
-	if !strings.Contains(s.said(), file+" is gone") {
-		t.Errorf("the log:\n%s", s.said())
+	ends(s)
+	if !strings.Contains(s.Said(), file+" is gone") {
+		t.Errorf("the log:\n%s", s.Said())
 	}
 	if err := os.Rename(file+".old", file); err != nil {
 		t.Fatal(err)
 	}
-	s.start()
-	if out, code := s.run(s.env, "audit", "verify"); code != 0 {
+	s.Start()
+	if out, code := s.Run(s.Env, "audit", "verify"); code != 0 {
 		t.Errorf("audit verify: %d\n%s", code, out)
 	}
 }

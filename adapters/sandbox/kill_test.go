@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,12 +24,14 @@ import (
 	"testing"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/slack"
+	"recallbot/adapters"
+	"recallbot/adapters/platform"
+	"recallbot/adapters/sandbox/site"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
 	"recallbot/bot/ledgertest"
+	"recallbot/config"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
 
@@ -59,7 +60,7 @@ func serveReplica() int {
 	if err != nil {
 		return fail(err)
 	}
-	app, err := strconv.Atoi(os.Getenv("CHAT_SDK_APP_ID"))
+	c, err := config.Load(ctx, os.Environ(), adapters.Configurations())
 	if err != nil {
 		return fail(err)
 	}
@@ -69,12 +70,13 @@ func serveReplica() int {
 			return fail(err)
 		}
 	}
+	app := recall.SDKAppID(c.Chat.SDKAppID)
 	sent, err := os.OpenFile(os.Getenv(sentFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fail(err)
 	}
 	client, err := recall.New(recall.Config{
-		SDKAppID: recall.SDKAppID(app), SecretKey: os.Getenv("CHAT_SECRET_KEY"), BaseURL: os.Getenv("CHAT_BASE_URL"),
+		SDKAppID: app, SecretKey: c.Chat.SecretKey.Reveal(), BaseURL: c.Chat.BaseURL,
 		CallsPerSecond: quota, ReadsPerSecond: 1000, Timeout: 400 * time.Millisecond,
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -94,9 +96,9 @@ func serveReplica() int {
 	policy := bot.DefaultPolicy()
 	// with a delay most kills would come before the first call of a large request
 	policy.LargeApprovals, policy.LargeDelay, policy.MaxMessages = 1, 0, 20_000
-	policy.Crowds = map[bot.Platform]bot.Crowd{discord.ID: discordCrowd(), slack.ID: slackCrowd()}
+	policy.Crowds = c.Policy.Crowds
 	b, err := bottest.NewEngine(bot.Options{
-		App: recall.SDKAppID(app), Admin: "administrator", Ledger: trace.Watch(l), Chat: client, Policy: policy,
+		App: app, Admin: "administrator", Ledger: trace.Watch(l), Chat: client, Policy: policy,
 		CallsPerSecond: quota,
 		Holder:         os.Getenv(replicaName) + " " + strconv.Itoa(os.Getpid()),
 		LeaseTTL:       killTTL, Window: time.Second + recall.DefaultGuard, Log: log,
@@ -104,28 +106,19 @@ func serveReplica() int {
 	if err != nil {
 		return fail(err)
 	}
-	var a interface {
-		bot.Surface
-		Run(ctx context.Context) error
-	}
-	if token := os.Getenv("DISCORD_BOT_TOKEN"); token != "" {
-		a, err = discord.New(discord.Options{
-			BotToken: token, ApplicationID: os.Getenv("DISCORD_APPLICATION_ID"), BaseURL: os.Getenv("DISCORD_BASE_URL"),
-			Guilds: []string{os.Getenv("DISCORD_GUILDS")}, Log: log, Bot: b,
-		})
-	} else {
-		a, err = slack.New(slack.Options{
-			BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"),
-			APIURL: os.Getenv("SLACK_API_URL"), Log: log, Bot: b,
-		})
-	}
-	if err != nil {
-		return fail(err)
-	}
-	b.Attach(a)
 	failed := make(chan error, 2)
+	for _, p := range adapters.Platforms {
+		if c.Platforms[p.ID] == nil {
+			continue
+		}
+		a, err := p.Open(platform.Wiring{Settings: c.Platforms[p.ID], Bot: b, Log: log})
+		if err != nil {
+			return fail(err)
+		}
+		b.Attach(a)
+		go func() { failed <- a.Run(ctx) }()
+	}
 	go func() { failed <- b.Run(ctx) }()
-	go func() { failed <- a.Run(ctx) }()
 	return fail(<-failed)
 }
 
@@ -148,8 +141,7 @@ func (c *notedConn) Write(p []byte) (int, error) {
 
 // herd is replicas on one database at one site.
 type herd struct {
-	*site
-	front    *front
+	*site.Site
 	database string
 	replicas []*replica
 	quota    int // calls a second
@@ -166,8 +158,7 @@ type herd struct {
 type replica struct {
 	h    *herd
 	name string
-	cmd  *exec.Cmd
-	done chan struct{}
+	site.Process
 }
 
 func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string) *herd {
@@ -175,45 +166,30 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &herd{site: newSiteOf(t, file, env...), database: database, quota: killQuota, killed: make(chan struct{})}
+	h := &herd{Site: site.New(t, site.Options{File: file, Platforms: []bot.Platform{p}, Env: env}), database: database,
+		quota: killQuota, killed: make(chan struct{})}
 	h.phase.Store(int32(phases))
-	h.front = slackFront(h.slack)
-	if p == discord.ID {
-		h.front, _ = newDiscordFront(t)
-	}
 	for i := range n {
 		r := &replica{h: h, name: fmt.Sprint("replica-", i+1)}
 		h.replicas = append(h.replicas, r)
-		t.Cleanup(func() { r.kill() })
+		t.Cleanup(func() { r.Kill() })
 		r.start()
 	}
 	return h
 }
 
 func (r *replica) start() {
-	r.cmd = exec.Command(r.h.file)
-	r.cmd.Dir, r.cmd.Stderr = r.h.dir, r.h.site
-	r.cmd.Env = append(slices.Concat(r.h.env, r.h.front.env), replicaName+"="+r.name, sentFile+"="+r.noted(),
+	env := append(slices.Clone(r.h.Env), replicaName+"="+r.name, sentFile+"="+r.noted(),
 		"DATABASE_URL="+r.h.database)
-	if err := r.cmd.Start(); err != nil {
-		r.h.t.Error(err)
+	if err := r.Start(r.h.File, r.h.Dir, env); err != nil {
+		r.h.T.Fatal(err)
 	}
-	r.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		defer close(done)
-		cmd.Wait()
-	}(r.cmd, r.done)
-}
-
-func (r *replica) kill() {
-	r.cmd.Process.Kill()
-	<-r.done
 }
 
 // attempt lets somebody do something, and look up when the process is killed meanwhile: a person
 // who gets no answer does it again.
 func (h *herd) attempt(f func(ctx context.Context) bool) bool {
-	ctx, cancel := context.WithTimeout(h.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(h.T.Context(), 5*time.Second)
 	defer cancel()
 	h.mu.Lock()
 	killed := h.killed
@@ -236,7 +212,7 @@ func (h *herd) attempt(f func(ctx context.Context) bool) bool {
 
 // kill kills a replica and tells the people who wait for it.
 func (h *herd) kill(r *replica) {
-	r.kill()
+	r.Kill()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	close(h.killed)
@@ -252,7 +228,7 @@ type request struct {
 // recalls lets people ask for the messages first to last, approve, and wait for the receipt; what
 // is lost they do again.
 func (h *herd) recalls(first, last int) request {
-	h.t.Helper()
+	h.T.Helper()
 	enter := func(p phase) {
 		h.phase.Store(int32(p))
 		h.steps.Add(1)
@@ -262,53 +238,53 @@ func (h *herd) recalls(first, last int) request {
 	// left by a process that was killed, is taken up ten seconds later, and finds the messages
 	// being recalled or gone. So may the one who asked before.
 	asked := regexp.MustCompile(fmt.Sprintf(`\b%d-%d\b`, first, last))
-	some := func(ok func(c shownCard) bool) func() bool {
+	some := func(ok func(c site.Card) bool) func() bool {
 		return func() bool {
-			return slices.ContainsFunc(h.front.cards(),
-				func(c shownCard) bool { return asked.MatchString(c.picture) && ok(c) })
+			return slices.ContainsFunc(h.Cards(),
+				func(c site.Card) bool { return asked.MatchString(c.Picture) && ok(c) })
 		}
 	}
-	approved := some(shownCard.approved)
+	approved := some(site.Card.Approved)
 	for range last - first + 1 {
-		h.chat.Say(floodGroup, "", "alice", "win big")
+		h.Chat.Say(site.Group, "", "alice", "win big")
 	}
 	enter(asking)
-	h.until("request taken", func() bool {
+	h.Until("request taken", func() bool {
 		return h.attempt(func(ctx context.Context) bool {
-			return h.front.asks(ctx, floodGroup, fmt.Sprintf("%d-%d", first, last))
+			return h.Asks(ctx, site.Group, fmt.Sprintf("%d-%d", first, last))
 		})
 	})
 	enter(preparing)
-	h.until("card to approve", some(func(c shownCard) bool { return c.approvable }))
+	h.Until("card to approve", some(func(c site.Card) bool { return c.Approvable }))
 	for seq := first; seq <= last; seq++ {
-		if h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
-			h.t.Fatalf("%d was recalled before anybody approved", seq)
+		if h.Chat.Recalled(site.Group, "", recalltest.Seq(seq)) {
+			h.T.Fatalf("%d was recalled before anybody approved", seq)
 		}
 	}
 	q := request{first: first, last: last, approved: time.Now()}
 	enter(deciding)
-	h.until("approved", func() bool {
+	h.Until("approved", func() bool {
 		if approved() {
 			return true
 		}
-		h.attempt(func(ctx context.Context) bool { h.front.press(ctx); return true })
+		h.attempt(func(ctx context.Context) bool { h.ApprovesNewest(ctx); return true })
 		time.Sleep(20 * time.Millisecond)
 		return false
 	})
-	h.until("first recall", func() bool { return h.chat.Recalled(floodGroup, "", recalltest.Seq(first)) })
+	h.Until("first recall", func() bool { return h.Chat.Recalled(site.Group, "", recalltest.Seq(first)) })
 	enter(running)
-	h.until("recalls", func() bool {
+	h.Until("recalls", func() bool {
 		for seq := first; seq <= last; seq++ {
-			if !h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
+			if !h.Chat.Recalled(site.Group, "", recalltest.Seq(seq)) {
 				return false
 			}
 		}
 		return true
 	})
 	enter(finishing)
-	h.until("receipt", func() bool {
-		told := receiptIDs(h.front.receipts())
-		return some(func(c shownCard) bool { return slices.Contains(told, c.id) })()
+	h.Until("receipt", func() bool {
+		told := receiptIDs(h.Receipts())
+		return some(func(c site.Card) bool { return slices.Contains(told, c.ID) })()
 	})
 	return q
 }
@@ -332,12 +308,12 @@ func receiptIDs(receipts []string) []string {
 // holds checks what must be true after any number of kills, and returns how many of them left calls
 // in doubt.
 func (h *herd) holds(requests []request, kills int) (doubts int) {
-	t := h.t
+	t := h.T
 	t.Helper()
 	// The thread of each request has its receipt; a second one is the same.
 	texts, numbers := map[string]string{}, map[string]string{}
 	copies := 0
-	for _, text := range h.front.receipts() {
+	for _, text := range h.Receipts() {
 		m := receiptOf.FindStringSubmatch(text)
 		if m == nil {
 			t.Errorf("a receipt without a number:\n%s", text)
@@ -355,7 +331,7 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 			t.Errorf("%s and %s have receipt %s", other, id, m[1])
 		}
 		texts[id], numbers[m[1]] = text, id
-		flat := strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " ")
+		flat := site.Flat(text)
 		if sum := receiptOK.FindStringSubmatch(flat); sum == nil || sum[1] != sum[2] {
 			t.Errorf("the receipt of %s does not call every message recalled:\n%s", id, text)
 		}
@@ -363,26 +339,24 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	if len(texts) != len(requests) {
 		t.Errorf("%d requests have a receipt, want %d", len(texts), len(requests))
 	}
-	// Slack has nothing by which a post that was lost on the way could be told from one that
-	// arrived. Discord has, for as long as these tests take.
 	shown := map[string]int{}
-	for _, c := range h.front.cards() {
-		if shown[c.id]++; shown[c.id] > 1 {
+	for _, c := range h.Cards() {
+		if shown[c.ID]++; shown[c.ID] > 1 {
 			copies++
 		}
 	}
-	if h.front.platform == discord.ID && copies > 0 || copies > kills {
+	if !h.mayCopy() && copies > 0 || copies > kills {
 		t.Errorf("%d receipts or cards were posted twice, through %d kills", copies, kills)
 	}
 	// Every message was recalled, and none before its approval.
 	for _, q := range requests {
 		for seq := q.first; seq <= q.last; seq++ {
-			if !h.chat.Recalled(floodGroup, "", recalltest.Seq(seq)) {
+			if !h.Chat.Recalled(site.Group, "", recalltest.Seq(seq)) {
 				t.Errorf("%d is not recalled", seq)
 			}
 		}
 	}
-	for _, c := range h.chat.Log() {
+	for _, c := range h.Chat.Log() {
 		if c.Command != recalltest.Recall {
 			continue
 		}
@@ -394,7 +368,7 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 			}
 		}
 	}
-	if strings.Contains(h.said(), notAllowed) {
+	if slices.ContainsFunc(h.replicas, func(r *replica) bool { return strings.Contains(r.Said(), notAllowed) }) {
 		t.Error(notAllowed)
 	}
 	// The quota is kept by when calls were sent, by all replicas together.
@@ -402,10 +376,10 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	for _, r := range h.replicas {
 		sent = append(sent, r.sent()...)
 	}
-	if n := h.chat.Calls(recalltest.Recall); len(sent) < n {
+	if n := h.Chat.Calls(recalltest.Recall); len(sent) < n {
 		t.Errorf("%d calls arrived; %d are noted as sent", n, len(sent))
 	}
-	most, arrived := recalltest.MostInAnySecond(sent), h.chat.MostInAnySecond(recalltest.Recall)
+	most, arrived := recalltest.MostInAnySecond(sent), h.Chat.MostInAnySecond(recalltest.Recall)
 	if most > h.quota+h.late {
 		t.Errorf("%d calls sent in one second; the quota is %d", most, h.quota)
 	}
@@ -449,13 +423,19 @@ func (h *herd) holds(requests []request, kills int) (doubts int) {
 	return doubts
 }
 
+// mayCopy reports whether a post may be made twice: some platforms have nothing by which one that
+// was lost on the way could be told from one that arrived.
+func (h *herd) mayCopy() bool {
+	return slices.ContainsFunc(h.Home.Troubles(), func(t bottest.Trouble) bool { return t.Copies })
+}
+
 // isRecall reports whether an entry tells a call that recalls.
 func isRecall(e bot.Entry) bool { return bytes.Contains(e.Detail, []byte(`"op":"group_msg_recall"`)) }
 
 var (
 	long = flag.Bool("long", false,
 		"the long forms of the tests that kill and pause: 1,000 kills in each run of TestKilled, 30 s of pause in TestPaused")
-	killPoints = flag.Int("kills", 0, "kills in each run of TestKilled; 0: 30, of those on Discord 12")
+	killPoints = flag.Int("kills", 0, "kills in each run of TestKilled; 0: 30, and 12 on all platforms but the first")
 	killSeed   = flag.Uint64("killseed", 0, "seed of TestKilled and TestBinaryKilled; 0: a new one, which is printed")
 )
 
@@ -490,19 +470,25 @@ func TestKilled(t *testing.T) {
 	var runs sync.WaitGroup
 	defer runs.Wait()
 	room := make(chan struct{}, 3) // they mostly wait, but more at once keep a small machine from getting on
-	for n, run := range []struct {
+	type run struct {
 		name     string
 		platform bot.Platform
 		database func(t *testing.T) string
 		replicas int
 		points   int
-	}{
-		{"SQLite", slack.ID, sqlite, 1, 30},
-		{"PostgreSQL", slack.ID, postgres, 1, 30},
-		{"PostgreSQL, two replicas", slack.ID, postgres, 2, 30},
-		{"Discord, SQLite", discord.ID, sqlite, 1, 12},
-		{"Discord, PostgreSQL, two replicas", discord.ID, postgres, 2, 12},
-	} {
+	}
+	var all []run
+	for i, p := range adapters.IDs() {
+		if i > 0 { // the ledger is the same
+			all = append(all, run{string(p) + ", SQLite", p, sqlite, 1, 12},
+				run{string(p) + ", PostgreSQL, two replicas", p, postgres, 2, 12})
+			continue
+		}
+		all = append(all, run{string(p) + ", SQLite", p, sqlite, 1, 30},
+			run{string(p) + ", PostgreSQL", p, postgres, 1, 30},
+			run{string(p) + ", PostgreSQL, two replicas", p, postgres, 2, 30})
+	}
+	for n, run := range all {
 		points := run.points
 		if *long {
 			points = 1000
@@ -595,7 +581,7 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 		close(giveUp)
 		<-over
 		for _, r := range h.replicas {
-			r.kill()
+			r.Kill()
 		}
 	}()
 	var requests []request
@@ -614,7 +600,7 @@ func killed(t *testing.T, h *herd, points int, rng *rand.Rand, hit *[phases + 1]
 	}
 	doubts := h.holds(requests, kills+again)
 	t.Logf("%d requests, %d kills and %d more within a second of a start, of which %d left calls in doubt; "+
-		"%d messages recalled twice", len(requests), kills, again, doubts, len(h.chat.RecalledMoreThanOnce()))
+		"%d messages recalled twice", len(requests), kills, again, doubts, len(h.Chat.RecalledMoreThanOnce()))
 }
 
 // TestPaused stops the process that runs a request for three times its lease (SIGSTOP), or for 30 s
@@ -624,33 +610,33 @@ func TestPaused(t *testing.T) {
 	if *long {
 		pause, quota = 30*time.Second, 5 // so that a request of a fair size runs for so long
 	}
-	h := newHerd(t, slack.ID, ledgertest.Postgres(t), 2, fmt.Sprint("CHAT_CALLS_PER_SECOND=", quota))
+	h := newHerd(t, adapters.IDs()[0], ledgertest.Postgres(t), 2, fmt.Sprint("CHAT_CALLS_PER_SECOND=", quota))
 	h.quota = quota
 	messages := 10 * quota * int((pause + 3*time.Second).Seconds()) // for longer than the pause
 	for range messages {
-		h.chat.Say(floodGroup, "", "alice", "win big")
+		h.Chat.Say(site.Group, "", "alice", "win big")
 	}
-	h.types("UMINA", "/recall", fmt.Sprintf("%s 1-%d", floodGroup, messages))
-	h.approve()
-	h.until("calls", func() bool { return h.chat.Calls(recalltest.Recall) > 20 })
+	h.Types(h.Mina, fmt.Sprintf("/recall %s 1-%d", site.Group, messages))
+	h.Approve()
+	h.Until("calls", func() bool { return h.Chat.Calls(recalltest.Recall) > 20 })
 	paused := h.holder()
-	paused.cmd.Process.Signal(syscall.SIGSTOP)
+	paused.Signal(syscall.SIGSTOP)
 	other := h.replicas[0]
 	if other == paused {
 		other = h.replicas[1]
 	}
 	began := time.Now()
-	h.until("calls of the other", func() bool { return len(other.sent()) > 0 })
+	h.Until("calls of the other", func() bool { return len(other.sent()) > 0 })
 	if took := time.Since(began); took > killTTL+2*time.Second {
 		t.Logf("taken over after %v: it was stopped within a transaction", took)
 	}
 	time.Sleep(max(0, pause-time.Since(began)))
-	if n := len(h.receipts()); n > 0 {
+	if n := len(h.Receipts()); n > 0 {
 		t.Fatal("the request is done already: this showed nothing")
 	}
-	paused.cmd.Process.Signal(syscall.SIGCONT)
+	paused.Signal(syscall.SIGCONT)
 	woken := time.Now()
-	h.until("receipt", func() bool { return len(h.receipts()) > 0 })
+	h.Until("receipt", func() bool { return len(h.Receipts()) > 0 })
 	var late []time.Duration
 	for _, at := range paused.sent() {
 		// Later ones are under a lease that it took anew, after the other could not keep it, and a
@@ -668,20 +654,20 @@ func TestPaused(t *testing.T) {
 }
 
 // noted is the file in which it notes when it sent each recall.
-func (r *replica) noted() string { return filepath.Join(r.h.dir, r.name+".sent") }
+func (r *replica) noted() string { return filepath.Join(r.h.Dir, r.name+".sent") }
 
 // sent tells when it sent each recall, through all its lives.
 func (r *replica) sent() []time.Time {
-	r.h.t.Helper()
+	r.h.T.Helper()
 	b, err := os.ReadFile(r.noted())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.h.t.Fatal(err)
+		r.h.T.Fatal(err)
 	}
 	var all []time.Time
 	for line := range strings.Lines(string(b)) {
 		ns, err := strconv.ParseInt(strings.TrimSuffix(line, "\n"), 10, 64)
 		if err != nil {
-			r.h.t.Fatal(err)
+			r.h.T.Fatal(err)
 		}
 		all = append(all, time.Unix(0, ns))
 	}
@@ -690,21 +676,44 @@ func (r *replica) sent() []time.Time {
 
 // holder is the replica that has the app's lease, by the database.
 func (h *herd) holder() *replica {
-	h.t.Helper()
-	conn, err := pgx.Connect(h.t.Context(), h.database)
+	h.T.Helper()
+	conn, err := pgx.Connect(h.T.Context(), h.database)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
-	defer conn.Close(h.t.Context())
+	defer conn.Close(h.T.Context())
 	var name string
-	if err := conn.QueryRow(h.t.Context(), "SELECT holder FROM lease WHERE name LIKE 'app/%'").Scan(&name); err != nil {
-		h.t.Fatal(err)
+	if err := conn.QueryRow(h.T.Context(), "SELECT holder FROM lease WHERE name LIKE 'app/%'").Scan(&name); err != nil {
+		h.T.Fatal(err)
 	}
 	for _, r := range h.replicas {
 		if strings.HasPrefix(name, r.name+" ") {
 			return r
 		}
 	}
-	h.t.Fatalf("%q holds the lease", name)
+	h.T.Fatalf("%q holds the lease", name)
 	return nil
+}
+
+// phase is where in its life the newest request of a herd is.
+type phase int
+
+const (
+	asking    phase = iota
+	preparing       // and posting the card, which has its buttons at once
+	deciding
+	running
+	finishing
+	phases
+)
+
+func (p phase) String() string {
+	return [...]string{"asking", "preparing", "deciding", "running", "finishing",
+		"between requests"}[p]
+}
+
+// lingers is how much later than its beginning a kill may come that is meant for the phase.
+func (p phase) lingers() time.Duration {
+	return [...]time.Duration{8 * time.Millisecond, 50 * time.Millisecond, 60 * time.Millisecond,
+		250 * time.Millisecond, 60 * time.Millisecond}[p]
 }

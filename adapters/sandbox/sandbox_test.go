@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters"
 	"recallbot/adapters/sandbox"
 	"recallbot/bot/bottest"
 )
@@ -54,16 +55,21 @@ func TestDemo(t *testing.T) {
 	if err := play(t.Context(), &out); err != nil {
 		t.Fatalf("%v\nafter printing:\n%s", err, out.String())
 	}
-	for _, words := range []string{
+	want := []string{
 		"Mina types: /recall", "someone else has to approve", "not found (10030)", "answer lost, verified",
-		"Recall 12 messages in Lounge?\n", "All of it was checked", "Slack, #trust", "Discord, #trust",
-	} {
+		"Recall 12 messages in Lounge?\n", "All of it was checked",
+	}
+	for _, p := range adapters.IDs() {
+		want = append(want, p.Traits().Name+", #trust")
+	}
+	for _, words := range want {
 		if !strings.Contains(out.String(), words) {
 			t.Errorf("the demo does not print %q", words)
 		}
 	}
-	if n := strings.Count(out.String(), "Receipt 1 for R-"); n != 2 || strings.Contains(out.String(), "Receipt 2") {
-		t.Errorf("the demo has %d first receipts", n)
+	receipts := strings.Count(out.String(), "Receipt 1 for R-")
+	if receipts != len(adapters.IDs()) || strings.Contains(out.String(), "Receipt 2") {
+		t.Errorf("the demo has %d first receipts", receipts)
 	}
 	for _, mark := range []string{"\x1b", "`", "*", "<", "‹", "_", "(!)"} {
 		if strings.Contains(out.String(), mark) {
@@ -89,7 +95,13 @@ func TestDemo(t *testing.T) {
 func TestDemoCanceled(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	play, err := played("--discord")
+	all := adapters.IDs()
+	first, last := all[0], all[len(all)-1]
+	var flags []string
+	if last != first {
+		flags = append(flags, "--"+string(last))
+	}
+	play, err := played(flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +109,8 @@ func TestDemoCanceled(t *testing.T) {
 	if err := play(canceled(t), &out); err == nil {
 		t.Error("an interrupted demo succeeded")
 	}
-	if strings.Contains(out.String(), "Slack") {
-		t.Errorf("Slack is played as well:\n%s", out.String())
+	if name := first.Traits().Name; first != last && strings.Contains(out.String(), name) {
+		t.Errorf("%s is played as well:\n%s", name, out.String())
 	}
 	if left, err := filepath.Glob(filepath.Join(folder, "*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
@@ -110,7 +122,7 @@ func TestDemoCanceled(t *testing.T) {
 func TestStaged(t *testing.T) {
 	for _, wrong := range [][2]string{{"aprovals", "2"}, {"approvals", "two"}, {"approve_within", "5"}, {"index", "on"},
 		{"callbacks", "yes"}, {"card", "hidden"}, {"evidence_ttl", "1"}} {
-		if _, err := sandbox.Staged([]string{"slack"}, [][2]string{wrong}); err == nil {
+		if _, err := sandbox.Staged([]string{string(adapters.IDs()[0])}, [][2]string{wrong}); err == nil {
 			t.Errorf("stage %v is taken", wrong)
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"recallbot/adapters/slack/slacktest"
+	"recallbot/adapters/sandbox/site"
+	"recallbot/bot/bottest"
 	"recallbot/recall/recalltest"
 )
 
@@ -25,37 +26,29 @@ func BenchmarkBinarySearches(b *testing.B) {
 	}
 	const people, urgent, messages = 50, 10, 2000
 	const searchedGroup = "@TGS#searched"
-	var users, searchers []string
-	for n := range people {
-		searchers = append(searchers, fmt.Sprintf("USEARCH%d", n))
-	}
-	users = append(users, searchers...)
-	for n := range urgent {
-		users = append(users, fmt.Sprintf("UURGENT%d", n))
+	all := slices.Clone(site.Pair)
+	for n := range people + urgent {
+		all = append(all, bottest.Person{Name: fmt.Sprint("asks", n), Asks: true})
 	}
 	for b.Loop() {
-		s := newSite(b, "SLACK_REQUESTERS="+strings.Join(users, ","), "EVIDENCE=full")
-		for _, u := range users {
-			s.slack.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u)})
-		}
-		s.slack.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: append([]string{"UMINA", "UTHEO"},
-			users...), BotIn: true})
-		s.chat.Change(
+		s := site.New(b, site.Options{People: all, Env: []string{"EVIDENCE=full"}})
+		user := func(n int) string { return s.Home.User(fmt.Sprint("asks", n)) }
+		s.Chat.Change(
 			func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 50*time.Millisecond, 100*time.Millisecond })
-		s.chat.AddGroup(recalltest.Group{ID: searchedGroup, Type: "Public", Name: "Talk"})
+		s.Chat.AddGroup(recalltest.Group{ID: searchedGroup, Type: "Public", Name: "Talk"})
 		for n := range messages {
-			s.chat.Say(searchedGroup, "", "alice", strings.Repeat(fmt.Sprintf("win big %04d ", n), 9000/13))
+			s.Chat.Say(searchedGroup, "", "alice", strings.Repeat(fmt.Sprintf("win big %04d ", n), 9000/13))
 		}
-		s.say(urgent)
-		s.start()
+		s.Say(urgent)
+		s.Start()
 
 		stop := make(chan struct{})
 		var asking sync.WaitGroup
 		asking.Go(func() {
 			for {
 				for range 2 {
-					for _, u := range searchers {
-						s.slack.Command(u, "CTRUST", "/recalls", "find "+searchedGroup+" from:alice")
+					for n := range people {
+						s.Type(user(n), s.Trust, "/recalls find "+searchedGroup+" from:alice")
 					}
 				}
 				select {
@@ -65,16 +58,15 @@ func BenchmarkBinarySearches(b *testing.B) {
 				}
 			}
 		})
-		s.until("searches", func() bool { return s.chat.Calls(recalltest.History) > 50 })
-		before := s.chat.Calls(recalltest.History)
+		s.Until("searches", func() bool { return s.Chat.Calls(recalltest.History) > 50 })
+		before := s.Chat.Calls(recalltest.History)
 		var most time.Duration
 		for n := range urgent {
 			asked := time.Now()
-			s.slack.Command(fmt.Sprintf("UURGENT%d", n), "CTRUST", "/recall", fmt.Sprintf("%s %d", floodGroup, n+1))
-			s.until("card", func() bool {
-				cards := s.cards()
-				return len(cards) == n+1 && slices.ContainsFunc(cards[n].Buttons(),
-					func(b slacktest.Button) bool { return b.Text == "Approve" })
+			s.Type(user(people+n), s.Trust, fmt.Sprintf("/recall %s %d", site.Group, n+1))
+			s.Until("card", func() bool {
+				cards := s.Cards()
+				return len(cards) == n+1 && cards[n].Approvable
 			})
 			most = max(most, time.Since(asked))
 			time.Sleep(2 * time.Second)
@@ -82,8 +74,8 @@ func BenchmarkBinarySearches(b *testing.B) {
 		close(stop)
 		asking.Wait()
 		b.ReportMetric(float64(most.Milliseconds()), "card-most-ms")
-		b.ReportMetric(s.resident("VmHWM"), "peak-MB")
-		b.ReportMetric(float64(s.chat.Calls(recalltest.History)-before-urgent), "searched")
-		s.kill()
+		b.ReportMetric(resident(s, "VmHWM"), "peak-MB")
+		b.ReportMetric(float64(s.Chat.Calls(recalltest.History)-before-urgent), "searched")
+		s.Kill()
 	}
 }

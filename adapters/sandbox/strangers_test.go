@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,31 +19,26 @@ import (
 	"testing"
 	"time"
 
-	"recallbot/adapters/discord/discordtest"
+	"recallbot/adapters"
+	"recallbot/adapters/sandbox/site"
+	"recallbot/bot/bottest"
 	"recallbot/recall"
 )
 
 const callbackToken = "the-token-of-the-callbacks"
 
-// openSite is a site whose events all come over HTTP.
-func openSite(t testing.TB) (*site, *discordtest.Guild) {
-	f, g := newDiscordFront(t)
-	s := newSite(t)
-	s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "SLACK_APP_TOKEN=") })
-	s.env = append(s.env, f.env...)
-	s.env = append(s.env, "SLACK_SIGNING_SECRET="+s.slack.SigningSecret, "DISCORD_PUBLIC_KEY="+g.PublicKey,
-		"CHAT_WEBHOOK_TOKEN="+callbackToken)
-	s.slack.RequestURL = "http://" + s.addr
-	g.InteractionsURL = "http://" + s.addr + "/discord/interactions"
-	return s, g
+// openSite is a site on every platform, whose events all come over HTTP.
+func openSite(t testing.TB) *site.Site {
+	return site.New(t, site.Options{Platforms: adapters.IDs(), HTTP: true, Env: []string{
+		"CHAT_WEBHOOK_TOKEN=" + callbackToken}})
 }
 
 // callback posts one as the Chat service does, and returns the status of its answer.
-func (s *site) callback() (int, error) {
+func callback(s *site.Site) (int, error) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	query := url.Values{"SdkAppid": {strconv.Itoa(int(s.chat.SDKAppID()))}, "RequestTime": {now},
+	query := url.Values{"SdkAppid": {strconv.Itoa(int(s.Chat.SDKAppID()))}, "RequestTime": {now},
 		"Sign": {recall.SignCallback(callbackToken, now)}}
-	answer, err := http.Post("http://"+s.addr+"/chat/webhook?"+query.Encode(), "application/json",
+	answer, err := http.Post("http://"+s.Addr+"/chat/webhook?"+query.Encode(), "application/json",
 		strings.NewReader(
 			`{"CallbackCommand":"Group.CallbackAfterRecallMsg","GroupId":"@TGS#1","Operator_Account":"a","MsgSeqList":[{"MsgSeq":7}]}`))
 	if err != nil {
@@ -59,28 +53,23 @@ func (s *site) callback() (int, error) {
 var large = strings.Repeat("a=b&", 200_000)
 
 // hostile is what strangers send and then leave as it is, as large as they can make it. Their
-// signatures are as long as real ones.
-func hostile(i int) (header, body string) {
-	now := strconv.FormatInt(time.Now().Unix(), 10)
-	slack := "POST /slack/interactions HTTP/1.1\r\nHost: x\r\nX-Slack-Request-Timestamp: " + now +
-		"\r\nX-Slack-Signature: v0=" + strings.Repeat("0", 64) + "\r\n"
-	discord := "POST /discord/interactions HTTP/1.1\r\nHost: x\r\nX-Signature-Timestamp: " + now +
-		"\r\nX-Signature-Ed25519: " + strings.Repeat("0", 128) + "\r\n"
+// signatures are as long as real ones. posts are what is posted to each platform, up to the end of
+// its header.
+func hostile(posts []string, i int) (header, body string) {
+	post := posts[i/8%len(posts)]
 	switch i % 8 {
-	case 0:
-		return slack + "Content-Length: 1048576\r\n\r\n", large
-	case 1:
-		return discord + "Content-Length: 1048576\r\n\r\n", large
+	case 0, 1:
+		return post + "Content-Length: 1048576\r\n\r\n", large
 	case 2:
-		return slack + "Content-Length: 800000\r\n\r\n", large // complete, and signed by somebody else
+		return post + "Content-Length: 800000\r\n\r\n", large // complete, and signed by somebody else
 	case 3:
-		return discord + "Transfer-Encoding: chunked\r\n\r\nfffff\r\n", large
+		return post + "Transfer-Encoding: chunked\r\n\r\nfffff\r\n", large
 	case 4:
-		return "POST /chat/webhook?SdkAppid=1&Sign=" + strings.Repeat("0", 64) + "&RequestTime=" + now +
-			" HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n", large
+		return "POST /chat/webhook?SdkAppid=1&Sign=" + strings.Repeat("0", 64) + "&RequestTime=" +
+			strconv.FormatInt(time.Now().Unix(), 10) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n", large
 	case 5:
 		// a header without an end
-		return "POST /slack/commands HTTP/1.1\r\n" + strings.Repeat("a:"+strings.Repeat("b", 110)+"\r\n", 99), ""
+		return post + strings.Repeat("a:"+strings.Repeat("b", 110)+"\r\n", 99), ""
 	case 6:
 		return "GET /readyz HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("c:\n", 3000), ""
 	}
@@ -98,6 +87,14 @@ const strangers = 2000
 // connections so far is a line on standard output, ten times a second.
 func beStrangers(addr string) {
 	var connections atomic.Int64
+	var homes []bottest.Home
+	for _, p := range adapters.Platforms {
+		home, err := p.NewHome(nil, "")
+		if err != nil {
+			panic(err)
+		}
+		homes = append(homes, home)
+	}
 	for i := range strangers {
 		go func() {
 			for ; ; time.Sleep(time.Second) {
@@ -106,7 +103,11 @@ func beStrangers(addr string) {
 					continue
 				}
 				connections.Add(1)
-				header, body := hostile(i)
+				var posts []string
+				for _, home := range homes {
+					posts = append(posts, home.Strange()...)
+				}
+				header, body := hostile(posts, i)
 				if _, err := io.WriteString(c, header); err == nil {
 					io.WriteString(c, body)
 				}
@@ -151,63 +152,69 @@ func besiege(t testing.TB, addr string) (connections *atomic.Int64, end func()) 
 	return connections, end
 }
 
-// TestBinaryStrangers: while 2,000 hostile connections come again and again, what Slack, Discord
+// TestBinaryStrangers: while 2,000 hostile connections come again and again, what the platforms
 // and the Chat service send is acknowledged, a request is decided and runs, and the process is
 // alive and ready.
 func TestBinaryStrangers(t *testing.T) {
-	s, g := openSite(t)
-	// how soon is measured by the benchmark, on a quiet machine
-	s.slack.AckWithin, g.AckWithin = time.Minute, time.Minute
-	s.say(5)
-	s.start()
+	s := openSite(t)
+	for _, f := range s.Fronts { // how soon is measured by the benchmark, on a quiet machine
+		f.Home.Lenient(time.Minute)
+	}
+	s.Say(5)
+	s.Start()
 	ctx := t.Context()
-	connections, _ := besiege(t, s.addr)
-	s.until("all have connected", func() bool { return connections.Load() >= strangers })
+	connections, _ := besiege(t, s.Addr)
+	s.Until("all have connected", func() bool { return connections.Load() >= strangers })
 	for range 10 {
-		d := s.slack.Command("UMINA", "CTRUST", "/recalls", "help")
-		if err := d.Wait(ctx); err != nil || !d.Acked() {
-			t.Errorf("a command in Slack: %v, %s", err, d.Failure())
+		for _, f := range s.Fronts {
+			d := f.Type(f.Mina, f.Trust, "/recalls whoami")
+			if err := d.Wait(ctx); err != nil || !d.Acked() {
+				t.Errorf("a command on %s: %v, %s", f.Platform.ID, err, d.Problem())
+			}
 		}
-		if err := g.Command(guildMina, guildTrust, "recalls whoami").Wait(ctx); err != nil {
-			t.Errorf("a command in Discord: %v", err)
-		}
-		if status, err := s.callback(); err != nil || status != http.StatusOK {
+		if status, err := callback(s); err != nil || status != http.StatusOK {
 			t.Errorf("a callback: %d, %v", status, err)
 		}
-		if out, code := s.run(s.env, "health"); code != 0 {
+		if out, code := s.Run(s.Env, "health"); code != 0 {
 			t.Errorf("health: %d %s", code, out)
 		}
-		if s.ready() == "" {
+		if s.Ready() == "" {
 			t.Error("the process is not ready")
 		}
 	}
-	s.types("UMINA", "/recall", floodGroup+" 1-5")
-	s.approve()
-	s.until("receipt", func() bool { return len(s.receipts()) > 0 })
-	if n := len(s.chat.RecalledSeqs(floodGroup, "")); n != 5 {
+	s.Types(s.Mina, "/recall "+site.Group+" 1-5")
+	s.Approve()
+	s.Until("receipt", func() bool { return len(s.Receipts()) > 0 })
+	if n := len(s.Chat.RecalledSeqs(site.Group, "")); n != 5 {
 		t.Errorf("%d messages were recalled, want 5", n)
 	}
-	s.until("many have come again", func() bool { return connections.Load() >= 2*strangers })
+	s.Until("many have come again", func() bool { return connections.Load() >= 2*strangers })
 }
 
 // TestBinaryPaths: what is not a known path is 404, however it is written.
 func TestBinaryPaths(t *testing.T) {
-	s, _ := openSite(t)
-	s.start()
+	s := openSite(t)
+	s.Start()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for request, want := range map[string]int{
+	paths := map[string]int{
 		"POST /chat/webhook": 401, "GET /chat/webhook": 405, "POST /chat/": 404, "POST /chat": 404,
 		"POST /chat/webhook/": 404, "POST /chat/webhook/x": 404,
 		"POST /chat//webhook": 404, "POST /x/../chat/webhook": 404, "POST /CHAT/WEBHOOK": 404,
-		"POST //chat/webhook":  404,
-		"POST /slack/commands": 401, "POST /slack/interactions": 401, "POST /slack/": 404, "POST /slack": 404,
-		"POST /slack/events":         404,
-		"POST /discord/interactions": 401, "POST /discord/": 404, "POST /discord": 404, "POST /": 404, "GET /": 404,
-		"GET /healthz/": 404, "GET /healthz": 200,
+		"POST //chat/webhook": 404, "POST /": 404, "GET /": 404, "GET /healthz/": 404, "GET /healthz": 200,
 		"GET /readyz": 200, "GET /metrics": 404, "GET /debug/pprof/": 404,
-	} {
+	}
+	for _, p := range adapters.Platforms {
+		for _, path := range p.Paths {
+			paths["POST "+path] = 401
+			for _, other := range []string{path + "/", path + "/x", "/" + path, strings.ToUpper(path)} {
+				paths["POST "+other] = 404
+			}
+			paths["POST /"+strings.Split(path, "/")[1]] = 404
+		}
+	}
+	for request, want := range paths {
 		method, path, _ := strings.Cut(request, " ")
-		r, err := http.NewRequest(method, "http://"+s.addr, strings.NewReader("{}"))
+		r, err := http.NewRequest(method, "http://"+s.Addr, strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +241,7 @@ func TestBinaryHealthRedirect(t *testing.T) {
 		}
 	}))
 	defer other.Close()
-	if out, code := s.run([]string{"HTTP_ADDR=" + other.Listener.Addr().String()}, "health"); code != 1 ||
+	if out, code := s.Run([]string{"HTTP_ADDR=" + other.Listener.Addr().String()}, "health"); code != 1 ||
 		!strings.Contains(out, "302") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
@@ -249,16 +256,16 @@ func BenchmarkBinaryStrangers(b *testing.B) {
 		b.Skip("memory is read from /proc")
 	}
 	for b.Loop() {
-		s, _ := openSite(b)
-		s.start()
+		s := openSite(b)
+		s.Start()
 		time.Sleep(time.Second)
-		idle := s.resident("VmRSS")
+		idle := resident(s, "VmRSS")
 		ctx, cancel := context.WithTimeout(b.Context(), 20*time.Second)
-		connections, end := besiege(b, s.addr)
+		connections, end := besiege(b, s.Addr)
 		late, events, took := 0, 0, time.Duration(0)
 		for ctx.Err() == nil {
 			began := time.Now()
-			d := s.slack.Command("UMINA", "CTRUST", "/recalls", "help")
+			d := s.Type(s.Mina, s.Trust, "/recalls whoami")
 			if d.Wait(ctx); ctx.Err() == nil {
 				events++
 				took += time.Since(began)
@@ -272,10 +279,10 @@ func BenchmarkBinaryStrangers(b *testing.B) {
 		end()
 		b.ReportMetric(float64(took.Milliseconds())/float64(max(events, 1)), "ms/event")
 		b.ReportMetric(idle, "idle-MB")
-		b.ReportMetric(s.resident("VmHWM")-idle, "more-MB")
+		b.ReportMetric(resident(s, "VmHWM")-idle, "more-MB")
 		b.ReportMetric(float64(connections.Load()), "connections")
 		b.ReportMetric(float64(events), "events")
 		b.ReportMetric(float64(late), "late")
-		s.kill()
+		s.Kill()
 	}
 }

@@ -15,13 +15,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/discord/discordtest"
-	"recallbot/adapters/slack"
-	"recallbot/adapters/slack/slacktest"
+	"recallbot/adapters"
+	"recallbot/adapters/platform"
+	"recallbot/adapters/sandbox/site"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
+	"recallbot/config"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
@@ -30,15 +30,13 @@ var troubleSeed = flag.Uint64("troubleseed", 0, "seed of TestTroubles; 0: a new 
 
 // scene is the bot with the adapter of one platform, in a bubble's time, and the people there.
 type scene struct {
-	t       *testing.T
-	chat    *recalltest.Service
-	bot     *bottest.Engine // of the first replica
-	ledger  *ledger.Ledger
-	front   *front
-	slack   *slacktest.Workspace // nil on Discord
-	discord *discordtest.Guild   // nil on Slack
-	away    atomic.Bool          // the database, from every replica
-	silent  bool                 // and then it does not even refuse
+	t      *testing.T
+	chat   *recalltest.Service
+	bot    *bottest.Engine // of the first replica
+	ledger *ledger.Ledger
+	*site.Front
+	away   atomic.Bool // the database, from every replica
+	silent bool        // and then it does not even refuse
 }
 
 // distant is the ledger as replicas reach it.
@@ -85,23 +83,23 @@ func (d distant) Release(ctx context.Context, l bot.Lease) error {
 	return d.reach(ctx, func() error { return d.Ledger.Release(ctx, l) })
 }
 
-// newScene has one replica, on Slack by Socket Mode or on Discord by the Gateway.
+// newScene has one replica, which is connected.
 func newScene(t *testing.T, p bot.Platform) *scene { return newSceneOf(t, p, 1, false) }
 
 // newSceneOf has several replicas on one ledger; by HTTP each event goes to the next of them.
 func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene {
 	s := &scene{t: t, chat: recalltest.New(recalltest.Options{Latency: 100 * time.Millisecond})}
-	s.chat.AddGroup(recalltest.Group{ID: floodGroup, Type: "Public", Name: "Casino talk", Members: 2})
+	s.chat.AddGroup(recalltest.Group{ID: site.Group, Type: "Public", Name: "Casino talk", Members: 2})
 	var err error
 	if s.ledger, err = ledger.Open(context.Background(), "sqlite::memory:", ledger.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if p == slack.ID {
-		s.slack = newWorkspace()
-		s.front = slackFront(s.slack)
-	} else {
-		s.discord = newGuild()
-		s.front = discordFront(s.discord)
+	if s.Front, err = site.NewFront(p); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.config(byHTTP)
+	if err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended []chan error
@@ -111,13 +109,19 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 		go func() { end <- f(ctx) }()
 	}
 	var handlers []http.Handler
+	var all []platform.Adapter
 	for i := range replicas {
-		b := s.replica(fmt.Sprint("replica ", i))
+		b := s.replica(fmt.Sprint("replica ", i), c.Policy.Crowds)
 		if i == 0 {
 			s.bot = b
 		}
-		a := s.adapter(b, byHTTP)
+		a, err := s.Platform.Open(platform.Wiring{Settings: c.Platforms[p], Bot: b, Log: slog.New(slog.DiscardHandler),
+			Client: s.Home.Client(), Dial: s.Home.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
 		b.Attach(a)
+		all = append(all, a)
 		handlers = append(handlers, a.Handler())
 		run(b.Run)
 		run(a.Run)
@@ -129,11 +133,7 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 				t.Error(err)
 			}
 		}
-		if s.slack != nil {
-			s.slack.Close()
-		} else {
-			s.discord.Close()
-		}
+		s.Home.Close()
 		s.chat.Close()
 		if err := s.ledger.Close(); err != nil {
 			t.Error(err)
@@ -143,18 +143,27 @@ func newSceneOf(t *testing.T, p bot.Platform, replicas int, byHTTP bool) *scene 
 	balancer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers[int(turn.Add(1))%len(handlers)].ServeHTTP(w, r)
 	})
-	switch {
-	case byHTTP && s.slack != nil:
-		s.slack.Deliver(balancer)
-	case byHTTP:
-		s.discord.Deliver(balancer)
+	if byHTTP {
+		s.Home.Deliver(balancer)
 	}
 	time.Sleep(5 * time.Second)
+	for i, a := range all {
+		if words, _ := a.Trouble(); words != "" || !s.Home.Connected(byHTTP) {
+			t.Fatalf("replica %d is not connected: %s", i, words)
+		}
+	}
 	return s
 }
 
+// config is what the platform's environment says.
+func (s *scene) config(byHTTP bool) (config.Config, error) {
+	env := append(s.Env(byHTTP), fmt.Sprint("CHAT_SDK_APP_ID=", s.chat.SDKAppID()),
+		"CHAT_SECRET_KEY="+s.chat.SecretKey(), "CHAT_BASE_URL="+recalltest.URL)
+	return config.Load(s.t.Context(), env, adapters.Configurations())
+}
+
 // replica makes the bot of one.
-func (s *scene) replica(name string) *bottest.Engine {
+func (s *scene) replica(name string, crowds map[bot.Platform]bot.Crowd) *bottest.Engine {
 	s.t.Helper()
 	client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(s.chat.SDKAppID()), SecretKey: s.chat.SecretKey(),
 		BaseURL: recalltest.URL, HTTPClient: s.chat.Client(), CallsPerSecond: 10})
@@ -163,7 +172,7 @@ func (s *scene) replica(name string) *bottest.Engine {
 	}
 	policy := bot.DefaultPolicy()
 	policy.LargeFrom, policy.ApproveWithin = 1000, 24*time.Hour
-	policy.Crowds = map[bot.Platform]bot.Crowd{discord.ID: discordCrowd(), slack.ID: slackCrowd()}
+	policy.Crowds = crowds
 	b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(s.chat.SDKAppID()),
 		Ledger: distant{Ledger: s.ledger, away: &s.away, silent: &s.silent}, Chat: client, Policy: policy,
 		CallsPerSecond: 10, Holder: name})
@@ -171,39 +180,6 @@ func (s *scene) replica(name string) *bottest.Engine {
 		s.t.Fatal(err)
 	}
 	return b
-}
-
-// adapter is one replica's.
-type adapter interface {
-	bot.Surface
-	Run(ctx context.Context) error
-	Handler() http.Handler
-}
-
-func (s *scene) adapter(b *bottest.Engine, byHTTP bool) (a adapter) {
-	s.t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	var err error
-	if w := s.slack; w != nil {
-		o := slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext,
-			Bot: b, Log: quiet}
-		if byHTTP {
-			o.AppToken, o.SigningSecrets = "", []string{w.SigningSecret}
-		}
-		a, err = slack.New(o)
-	} else {
-		g := s.discord
-		o := discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID, Guilds: []string{g.ID},
-			HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet}
-		if byHTTP {
-			o.PublicKey = g.PublicKey
-		}
-		a, err = discord.New(o)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return a
 }
 
 func (s *scene) until(what string, within time.Duration, ok func() bool) {
@@ -214,7 +190,7 @@ func (s *scene) until(what string, within time.Duration, ok func() bool) {
 			pause = time.Second
 		}
 		if time.Since(began) > within {
-			s.t.Fatalf("waited %v for: %s; the channel shows\n%v", within, what, s.front.cards())
+			s.t.Fatalf("waited %v for: %s; the channel shows\n%v", within, what, s.Cards())
 		}
 	}
 }
@@ -224,7 +200,7 @@ func (s *scene) until(what string, within time.Duration, ok func() bool) {
 func (s *scene) recalls(first, last int, strike func()) string {
 	s.t.Helper()
 	for range last - first + 1 {
-		s.chat.Say(floodGroup, "", "alice", "win big")
+		s.chat.Say(site.Group, "", "alice", "win big")
 	}
 	had := len(s.stored())
 	act := func(f func(ctx context.Context)) {
@@ -235,24 +211,24 @@ func (s *scene) recalls(first, last int, strike func()) string {
 	}
 	strike()
 	s.until("request taken", 30*time.Minute, func() (ok bool) {
-		act(func(ctx context.Context) { ok = s.front.asks(ctx, floodGroup, fmt.Sprintf("%d-%d", first, last)) })
+		act(func(ctx context.Context) { ok = s.Asks(ctx, site.Group, fmt.Sprintf("%d-%d", first, last)) })
 		return ok && len(s.stored()) > had
 	})
 	id := string(s.stored()[0])
-	mine := func() (c shownCard) {
-		for _, c := range s.front.cards() {
-			if c.id == id && c.approvable {
+	mine := func() (c site.Card) {
+		for _, c := range s.Cards() {
+			if c.ID == id && c.Approvable {
 				return c
 			}
 		}
 		return c
 	}
-	// Faults are counted in calls, and while Discord's network refuses everything the bot makes one
+	// Faults are counted in calls, and while a platform refuses everything the bot may make one
 	// call a minute.
-	s.until("card to approve", 30*time.Minute, func() bool { return mine().approvable })
+	s.until("card to approve", 30*time.Minute, func() bool { return mine().Approvable })
 	strike()
 	s.until("approved", 30*time.Minute, func() bool {
-		act(s.front.press)
+		act(s.ApprovesNewest)
 		return s.state(id) != bot.Proposed
 	})
 	strike()
@@ -286,7 +262,7 @@ func (s *scene) state(id string) bot.State {
 }
 
 // holds checks that each request ended with one outcome a message and, where it can still be shown,
-// one receipt: on Slack copies of it are allowed, that are the same.
+// one receipt; where copies of it are allowed, they are the same.
 func (s *scene) holds(ids []string, shown bool, copies bool) {
 	s.t.Helper()
 	for _, id := range ids {
@@ -294,10 +270,10 @@ func (s *scene) holds(ids []string, shown bool, copies bool) {
 			s.t.Errorf("%s is %s", id, got)
 		}
 		var receipts []string
-		for _, r := range s.front.receipts() {
+		for _, r := range s.Receipts() {
 			if m := receiptOf.FindStringSubmatch(r); m != nil && m[2] == id {
 				receipts = append(receipts, r)
-				flat := strings.Join(strings.Fields(strings.ReplaceAll(r, "│", " ")), " ")
+				flat := site.Flat(r)
 				if sum := receiptOK.FindStringSubmatch(flat); sum == nil || sum[1] != sum[2] {
 					s.t.Errorf("the receipt of %s does not call every message recalled:\n%s", id, r)
 				}
@@ -309,9 +285,9 @@ func (s *scene) holds(ids []string, shown bool, copies bool) {
 		if n := len(receipts); n > 1 && !copies || len(slices.Compact(receipts)) > 1 {
 			s.t.Errorf("%s has %d receipts:\n%s", id, n, strings.Join(receipts, "\n"))
 		}
-		cards := slices.DeleteFunc(s.front.cards(), func(c shownCard) bool { return c.id != id })
-		if shown && (len(cards) == 0 || !strings.Contains(cards[len(cards)-1].picture, "✅") ||
-			cards[len(cards)-1].approvable) {
+		cards := slices.DeleteFunc(s.Cards(), func(c site.Card) bool { return c.ID != id })
+		if shown && (len(cards) == 0 || !strings.Contains(cards[len(cards)-1].Picture, "✅") ||
+			cards[len(cards)-1].Approvable) {
 			s.t.Errorf("the card of %s shows %v", id, cards)
 		}
 	}
@@ -352,91 +328,45 @@ func (s *scene) holds(ids []string, shown bool, copies bool) {
 	}
 }
 
-// trouble is what can go wrong with a platform, for a while.
-type trouble struct {
-	name    string
-	slack   func(w *slacktest.Workspace)
-	discord func(g *discordtest.Guild)
-	copies  bool // Slack has nothing by which a post that was made could be told from one that was not
-}
-
-// calls is a fault of the next calls.
-func calls(name string, s slacktest.Fault, d discordtest.Fault) trouble {
-	return trouble{
-		name:    name,
-		slack:   func(w *slacktest.Workspace) { w.Fail("*", 4, s) },
-		discord: func(g *discordtest.Guild) { g.Fail("* /**", 4, d) },
-	}
-}
-
-var troubles = []trouble{
-	calls("429 with Retry-After", slacktest.RateLimited(7*time.Second), discordtest.RateLimited(7*time.Second)),
-	calls("429 without Retry-After", slacktest.RateLimitedNoHeader(), discordtest.Status(429)),
-	calls("5xx", slacktest.ServerError(503), discordtest.Status(502)),
-	calls("hang", slacktest.Hang(), discordtest.Hang()),
-	calls("reset", slacktest.Reset(), discordtest.Reset()),
-	{
-		name: "lost answer of a successful post", copies: true,
-		slack:   func(w *slacktest.Workspace) { w.Fail("chat.postMessage", 2, slacktest.LoseReply()) },
-		discord: func(g *discordtest.Guild) { g.Fail("POST /**", 2, discordtest.ReplyLost()) },
-	},
-	{name: "websocket dropped", slack: (*slacktest.Workspace).DropTCP, discord: (*discordtest.Guild).Drop},
-	{
-		name:  "half-open",
-		slack: (*slacktest.Workspace).HalfOpen,
-		discord: func(g *discordtest.Guild) {
-			g.Silence(true)
-			g.Silence(false)
-		},
-	},
-	{
-		name: "reconnect storm",
-		slack: func(w *slacktest.Workspace) {
-			for range 50 {
-				w.Disconnect(slacktest.Warning)
-				time.Sleep(200 * time.Millisecond)
-			}
-		},
-		discord: func(g *discordtest.Guild) {
-			for range 50 {
-				g.Reconnect()
-				time.Sleep(200 * time.Millisecond)
-			}
-		},
-	},
-}
-
-// each runs fn on both platforms, in a bubble.
+// each runs fn on each platform, in a bubble.
 func each(t *testing.T, fn func(t *testing.T, p bot.Platform)) {
-	for _, p := range []bot.Platform{slack.ID, discord.ID} {
+	for _, p := range adapters.IDs() {
 		t.Run(string(p), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { fn(t, p) })
 		})
 	}
 }
 
-func (s *scene) strike(x trouble) {
-	if s.slack != nil {
-		x.slack(s.slack)
-	} else {
-		x.discord(s.discord)
+// eachTrouble runs fn for each trouble of each platform, in a bubble. The list is made twice: once
+// for the names.
+func eachTrouble(t *testing.T, list func(bottest.Home) []bottest.Trouble,
+	fn func(t *testing.T, s *scene, x bottest.Trouble)) {
+	for _, p := range adapters.IDs() {
+		f, err := site.NewFront(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range list(f.Home) {
+			t.Run(string(p)+"/"+x.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newScene(t, p)
+					fn(t, s, list(s.Home)[i])
+				})
+			})
+		}
+		f.Home.Close()
 	}
 }
 
 // TestTrouble lets one thing go wrong with the platform, before each act of the people and while
 // the request runs. Everything is done once, and everybody is told.
 func TestTrouble(t *testing.T) {
-	for _, x := range troubles {
-		t.Run(x.name, func(t *testing.T) {
-			each(t, func(t *testing.T, p bot.Platform) {
-				s := newScene(t, p)
-				id := s.recalls(1, 60, func() { s.strike(x) })
-				s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
-				time.Sleep(10 * time.Minute)
-				s.holds([]string{id}, true, x.copies && p == slack.ID)
-			})
-		})
-	}
+	eachTrouble(t, bottest.Home.Troubles, func(t *testing.T, s *scene, x bottest.Trouble) {
+		id := s.recalls(1, 60, x.Strike)
+		s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
+		time.Sleep(10 * time.Minute)
+		s.holds([]string{id}, true, x.Copies)
+	})
 }
 
 // TestTroubles mixes all of it at random.
@@ -455,11 +385,12 @@ func TestTroubles(t *testing.T) {
 			each(t, func(t *testing.T, p bot.Platform) {
 				rng := rand.New(rand.NewPCG(seed, uint64(run)))
 				s := newScene(t, p)
+				troubles := s.Home.Troubles()
 				var ids []string
 				for i := range 3 {
 					ids = append(ids, s.recalls(i*100+1, i*100+100, func() {
 						for range 1 + rng.IntN(3) {
-							s.strike(troubles[rng.IntN(len(troubles))])
+							troubles[rng.IntN(len(troubles))].Strike()
 						}
 					}))
 				}
@@ -473,30 +404,53 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
+// repeats are the people of a front whose every deed is delivered once more as soon as it was
+// answered, and is kept.
+type repeats struct {
+	bottest.People
+	deeds []bottest.Deed
+}
+
+// twice is a deed that is delivered again.
+type twice struct {
+	bottest.Deed
+	of *repeats
+}
+
+func (d twice) Wait(ctx context.Context) error {
+	err := d.Deed.Wait(ctx)
+	d.of.deeds = append(d.of.deeds, d.Deed)
+	if again := d.Again(); again.Problem() != "" {
+		return errors.New(again.Problem())
+	}
+	return err
+}
+
+func (r *repeats) Type(user, channel, line string) bottest.Deed {
+	return twice{r.People.Type(user, channel, line), r}
+}
+
+func (r *repeats) Press(user string, on bot.Ref, label string) bottest.Deed {
+	return twice{r.People.Press(user, on, label), r}
+}
+
+func (r *repeats) Send(user string, f bottest.Form, values map[string]string) bottest.Deed {
+	return twice{r.People.Send(user, f, values), r}
+}
+
 // TestEventsTwice delivers every event twice, and once more when all is over, the last first.
 func TestEventsTwice(t *testing.T) {
 	each(t, func(t *testing.T, p bot.Platform) {
 		s := newScene(t, p)
-		var again []func()
-		if s.slack != nil {
-			s.slack.Set(func(w *slacktest.Workspace) { w.Duplicate = true })
-		}
-		known := 0
-		repeat := func() { // on Discord: what came since the last time, the newest first
-			if s.discord == nil {
-				return
-			}
-			all := s.discord.Interactions()
-			for _, i := range slices.Backward(all[known:]) {
-				s.discord.Redispatch(i)
-				again = append(again, func() { s.discord.Redispatch(i) })
-			}
-			known = len(all)
-		}
-		id := s.recalls(1, 60, repeat)
+		r := &repeats{People: s.People}
+		s.People = r
+		id := s.recalls(1, 60, func() {})
 		s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
-		for _, f := range slices.Backward(again) {
-			f()
+		if len(r.deeds) < 2 {
+			t.Fatalf("%d deeds: this shows nothing", len(r.deeds))
+		}
+		for _, d := range slices.Backward(r.deeds) {
+			d.Again()
 		}
 		time.Sleep(10 * time.Minute)
 		s.holds([]string{id}, true, false)
@@ -510,35 +464,18 @@ func TestAnyReplica(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, p bot.Platform) {
 				s := newSceneOf(t, p, 3, byHTTP)
-				known := 0
-				again := func() {
-					if s.discord == nil {
-						return
-					}
-					all := s.discord.Interactions()
-					for _, i := range all[known:] {
-						if byHTTP {
-							s.discord.Replay(t.Context(), i)
-						} else {
-							s.discord.Redispatch(i)
-						}
-					}
-					known = len(all)
-				}
-				if s.slack != nil {
-					s.slack.Set(func(w *slacktest.Workspace) { w.Duplicate = true })
-					if n := len(s.slack.Sockets()); (n >= 3) != !byHTTP {
-						t.Errorf("%d sockets of three replicas", n)
-					}
-				}
+				r := &repeats{People: s.People}
+				s.People = r
 				var ids []string
 				for i := range 4 {
-					ids = append(ids, s.recalls(i*20+1, i*20+20, again))
+					ids = append(ids, s.recalls(i*20+1, i*20+20, func() {}))
 				}
 				for _, id := range ids {
 					s.until("end", time.Minute, func() bool { return s.state(id) == bot.Done })
 				}
-				again()
+				for _, d := range r.deeds {
+					d.Again()
+				}
 				time.Sleep(time.Minute)
 				s.holds(ids, true, false)
 			})
@@ -558,7 +495,7 @@ func TestStopOvertakes(t *testing.T) {
 		if got := s.state(id); got != bot.Rejected {
 			t.Errorf("a stop before the approval made it %s", got)
 		}
-		if gone := s.chat.RecalledSeqs(floodGroup, ""); len(gone) > 0 {
+		if gone := s.chat.RecalledSeqs(site.Group, ""); len(gone) > 0 {
 			t.Errorf("%v are recalled", gone)
 		}
 	})
@@ -570,7 +507,7 @@ func TestEventsOutOfOrder(t *testing.T) {
 	each(t, func(t *testing.T, p bot.Platform) {
 		s, id := proposed(t, p)
 		late := s.stale()
-		s.front.press(t.Context())
+		s.ApprovesNewest(t.Context())
 		s.until("end", time.Minute, func() bool { return s.state(id) == bot.Done })
 		late()
 		s.stop(id)
@@ -583,9 +520,9 @@ func TestEventsOutOfOrder(t *testing.T) {
 func proposed(t *testing.T, p bot.Platform) (s *scene, id string) {
 	s = newScene(t, p)
 	for range 3 {
-		s.chat.Say(floodGroup, "", "alice", "win big")
+		s.chat.Say(site.Group, "", "alice", "win big")
 	}
-	if !s.front.asks(t.Context(), floodGroup, "1-3") {
+	if !s.Asks(t.Context(), site.Group, "1-3") {
 		t.Fatal("not taken")
 	}
 	time.Sleep(5 * time.Second)
@@ -594,87 +531,34 @@ func proposed(t *testing.T, p bot.Platform) (s *scene, id string) {
 
 // stop lets Theo stop the request by a command.
 func (s *scene) stop(id string) {
-	if s.slack != nil {
-		s.slack.Command("UTHEO", "CTRUST", "/recalls", "stop "+id)
-	} else {
-		s.discord.Command(guildTheo, guildTrust, "recalls stop", discordtest.Opt("id", id))
-	}
+	s.Type(s.Theo, s.Trust, "/recalls stop "+id)
 	time.Sleep(5 * time.Second)
 }
 
 // stale returns a press of Approve on the card as it is shown now, whatever it shows by then.
 func (s *scene) stale() func() {
-	if s.slack != nil {
-		card := s.slack.Messages("CTRUST")[0]
-		return func() { s.slack.PressStale("UTHEO", card, card.Buttons()[0].ActionID) }
-	}
-	card := s.discord.Messages(guildTrust)[0]
-	b, _ := card.Button("Approve")
-	return func() { s.discord.PressStale(guildTheo, card, b.CustomID) }
+	card := s.Channel(s.Trust)[0]
+	return func() { s.PressOlder(s.Theo, card, "Approve") }
 }
 
 // TestDeleted lets somebody delete the card, the thread, or the whole channel while a request runs.
 // It runs to its end, and is told wherever that is possible.
 func TestDeleted(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		shown   bool
-		slack   func(w *slacktest.Workspace)
-		discord func(g *discordtest.Guild)
-	}{
-		{
-			"card", true,
-			func(w *slacktest.Workspace) { w.DeleteMessage(w.Messages("CTRUST")[0].Ref()) },
-			func(g *discordtest.Guild) { g.Delete(g.Messages(guildTrust)[0].Ref()) },
-		},
-		{
-			"thread", true, // as soon as there is something in it, while the receipt is on its way
-			func(w *slacktest.Workspace) {
-				w.Set(func(w *slacktest.Workspace) { w.Latency = 50 * time.Millisecond })
-				card := w.Messages("CTRUST")[0]
-				for len(w.Thread("CTRUST", card.TS)) == 0 {
-					time.Sleep(time.Millisecond)
+	eachTrouble(t, bottest.Home.Deletions, func(t *testing.T, s *scene, x bottest.Trouble) {
+		strikes := 0
+		id := s.recalls(1, 400, func() {
+			if strikes++; strikes == 3 {
+				time.Sleep(2 * time.Second)
+				if got := s.state(string(s.stored()[0])); got != bot.Running {
+					t.Fatalf("it is %s already: this shows nothing", got)
 				}
-				for _, m := range w.Thread("CTRUST", card.TS) {
-					w.DeleteMessage(m.Ref())
-				}
-			},
-			func(g *discordtest.Guild) {
-				g.Fail("POST /channels/*/messages", -1, discordtest.Slow(50*time.Millisecond))
-				for len(g.Threads(guildTrust)) == 0 || len(g.Thread(g.Threads(guildTrust)[0].ID)) == 0 {
-					time.Sleep(time.Millisecond)
-				}
-				g.DeleteChannel(g.Threads(guildTrust)[0].ID)
-			},
-		},
-		{
-			"channel", false,
-			func(w *slacktest.Workspace) {
-				w.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"},
-					Archived: true})
-			},
-			func(g *discordtest.Guild) { g.DeleteChannel(guildTrust) },
-		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			each(t, func(t *testing.T, p bot.Platform) {
-				s := newScene(t, p)
-				strikes := 0
-				id := s.recalls(1, 400, func() {
-					if strikes++; strikes == 3 {
-						time.Sleep(2 * time.Second)
-						if got := s.state(string(s.stored()[0])); got != bot.Running {
-							t.Fatalf("it is %s already: this shows nothing", got)
-						}
-						s.strike(trouble{slack: test.slack, discord: test.discord})
-					}
-				})
-				s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
-				time.Sleep(10 * time.Minute)
-				s.holds([]string{id}, test.shown, false)
-			})
+				x.Strike()
+			}
 		})
-	}
+		s.until("end", 30*time.Minute, func() bool { return s.state(id) == bot.Done })
+		time.Sleep(10 * time.Minute)
+		s.holds([]string{id}, !x.Unseen, false)
+	})
 }
 
 // TestDatabaseAway takes the database away for 30 s while a request runs and another waits for its
@@ -692,22 +576,22 @@ func TestDatabaseAway(t *testing.T) {
 				s.silent = test.silent
 				running := s.recalls(1, 200, func() {})
 				for range 10 {
-					s.chat.Say(floodGroup, "", "alice", "win big")
+					s.chat.Say(site.Group, "", "alice", "win big")
 				}
 				s.until("request taken", time.Minute,
-					func() bool { return s.front.asks(t.Context(), floodGroup, "201-210") })
+					func() bool { return s.Asks(t.Context(), site.Group, "201-210") })
 				s.until("request stored", time.Minute, func() bool { return len(s.stored()) == 2 })
 				waiting := string(s.stored()[0])
 				s.until("card", time.Minute,
-					func() bool { c := s.front.cards(); return c[len(c)-1].id == waiting && c[len(c)-1].approvable })
+					func() bool { c := s.Cards(); return c[len(c)-1].ID == waiting && c[len(c)-1].Approvable })
 				if s.state(running) == bot.Done {
 					t.Fatal("it is done already: this shows nothing")
 				}
 				s.away.Store(true)
 				time.Sleep(2 * time.Second)
-				s.front.press(t.Context())
+				s.ApprovesNewest(t.Context())
 				time.Sleep(time.Second)
-				if told := s.front.told(); strings.Count(told, "nothing was done. Please try again") != 1 {
+				if told := s.Told(s.Theo); strings.Count(told, "nothing was done. Please try again") != 1 {
 					t.Errorf("Theo is told:\n%s", told)
 				}
 				time.Sleep(27 * time.Second)
@@ -717,7 +601,7 @@ func TestDatabaseAway(t *testing.T) {
 				}
 				time.Sleep(5 * time.Second)
 				s.until("approved", time.Minute,
-					func() bool { s.front.press(t.Context()); return s.state(waiting) != bot.Proposed })
+					func() bool { s.ApprovesNewest(t.Context()); return s.state(waiting) != bot.Proposed })
 				for _, id := range []string{running, waiting} {
 					s.until("end", 10*time.Minute, func() bool { return s.state(id) == bot.Done })
 				}

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"recallbot/adapters/slack"
+	"recallbot/adapters"
 	"recallbot/bot"
 )
 
@@ -20,50 +20,54 @@ import (
 // since the seal the request says that it is not known whether there are some.
 const writesMost = 14
 
-// TestWrites: the smallest recall on Slack, two messages and one approval, takes at most writesMost
-// writing transactions, from the command to the receipt. None of them writes nothing. The bot has
-// the app's lease from its start, since nobody else may serve the ledger, and takes it no more. A
-// bot that has nothing to do writes nothing.
+// TestWrites: the smallest recall on each platform, two messages and one approval, takes at most
+// writesMost writing transactions, from the command to the receipt. None of them writes nothing.
+// The bot has the app's lease from its start, since nobody else may serve the ledger, and takes it
+// no more. A bot that has nothing to do writes nothing.
 func TestWrites(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &writes{}
-		a := enterWith(t, slack.ID, false, nil, func(o *Options) {
-			o.Policy.Approvals, o.watch = 1, w.watch
-		})
-		a.pass(time.Minute)
-		if started := w.take(t); !slices.ContainsFunc(started, func(one string) bool {
-			return strings.HasPrefix(one, "Acquire app/")
-		}) {
-			t.Errorf("the app's lease was not taken at the start:\n%s", strings.Join(started, "\n"))
-		}
+	for _, p := range adapters.IDs() {
+		t.Run(string(p), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { smallest(t, p) }) })
+	}
+}
 
-		r := a.asks("mina", "2 3")
-		a.pass(time.Minute)
-		if r = a.request(r.ID); r.State != bot.Proposed {
-			t.Fatalf("it is %s", r.State)
-		}
-		asked := w.take(t)
-		a.decides("theo", slack.ID, r, bot.Approve)
-		a.pass(time.Minute)
-		if r = a.request(r.ID); r.State != bot.Done {
-			t.Fatalf("it is %s", r.State)
-		}
-		ran := w.take(t)
-
-		if n := len(asked) + len(ran); n > writesMost {
-			t.Errorf("%d writing transactions, want %d at most:\n%s\nand then\n%s", n, writesMost,
-				strings.Join(asked, "\n"), strings.Join(ran, "\n"))
-		}
-		for _, one := range append(asked, ran...) {
-			if strings.HasPrefix(one, "Acquire ") {
-				t.Errorf("a lease was taken that the bot has: %s", one)
-			}
-		}
-		a.pass(time.Hour)
-		if idle := w.take(t); len(idle) > 0 {
-			t.Errorf("with nothing to do it wrote:\n%s", strings.Join(idle, "\n"))
-		}
+func smallest(t *testing.T, p bot.Platform) {
+	w := &writes{}
+	a := enterWith(t, p, false, nil, func(o *Options) {
+		o.Policy.Approvals, o.watch = 1, w.watch
 	})
+	a.pass(time.Minute)
+	if started := w.take(t); !slices.ContainsFunc(started, func(one string) bool {
+		return strings.HasPrefix(one, "Acquire app/")
+	}) {
+		t.Errorf("the app's lease was not taken at the start:\n%s", strings.Join(started, "\n"))
+	}
+
+	r := a.asks("mina", "2 3")
+	a.pass(time.Minute)
+	if r = a.request(r.ID); r.State != bot.Proposed {
+		t.Fatalf("it is %s", r.State)
+	}
+	asked := w.take(t)
+	a.decides("theo", p, r, bot.Approve)
+	a.pass(time.Minute)
+	if r = a.request(r.ID); r.State != bot.Done {
+		t.Fatalf("it is %s", r.State)
+	}
+	ran := w.take(t)
+
+	if n := len(asked) + len(ran); n > writesMost {
+		t.Errorf("%d writing transactions, want %d at most:\n%s\nand then\n%s", n, writesMost,
+			strings.Join(asked, "\n"), strings.Join(ran, "\n"))
+	}
+	for _, one := range append(asked, ran...) {
+		if strings.HasPrefix(one, "Acquire ") {
+			t.Errorf("a lease was taken that the bot has: %s", one)
+		}
+	}
+	a.pass(time.Hour)
+	if idle := w.take(t); len(idle) > 0 {
+		t.Errorf("with nothing to do it wrote:\n%s", strings.Join(idle, "\n"))
+	}
 }
 
 // writes notes what every writing transaction wrote.

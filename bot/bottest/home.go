@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"recallbot/bot"
 )
@@ -35,6 +36,14 @@ type Home interface {
 	// a moderator can.
 	Bar(barred bool)
 	Erase(at bot.Ref)
+	// Lenient has the platform take calls as fast as they come, and wait so long for each
+	// acknowledgement; 0: for as long as the platform itself does.
+	Lenient(ack time.Duration)
+	// Troubles are what can go wrong with the platform, and Deletions what somebody can take away
+	// from under a request: each acts on the newest card of the channel.
+	Troubles() []Trouble
+	Deletions() []Trouble
+	Forger() Forger
 
 	// Environment returns the variables that configure the bot for this platform. byHTTP has events
 	// come by HTTP, where there is a choice.
@@ -46,12 +55,28 @@ type Home interface {
 	Client() *http.Client
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
 	Start() (stop func())
-	// Deliver has events posted to h, where they come by HTTP.
+	// Deliver has events posted to h, where they come by HTTP, and Post to the program that serves
+	// at the URL.
 	Deliver(h http.Handler)
+	Post(url string)
+	// Strange is what strangers post, up to the end of the header: what is signed as the platform
+	// signs, but by somebody else. It lacks what tells how long the body is.
+	Strange() []string
 	// Connected reports whether the bot is there, as the platform sees it.
 	Connected(byHTTP bool) bool
 	// Close ends the platform.
 	Close()
+}
+
+// Trouble is something that goes wrong with a platform, once or for a while.
+type Trouble struct {
+	Name   string
+	Strike func()
+	// Copies says that a post may then be made twice: the platform has nothing by which one that
+	// was made could be told from one that was not.
+	Copies bool
+	// Unseen says that from then on nobody sees what the bot writes.
+	Unseen bool
 }
 
 // Document is a page of its own with what Shown.HTML drew.

@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"recallbot/adapters/discord"
-	"recallbot/adapters/discord/discordtest"
-	"recallbot/adapters/slack"
-	"recallbot/adapters/slack/slacktest"
+	"recallbot/adapters"
+	"recallbot/adapters/platform"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
+	"recallbot/config"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
 )
@@ -62,9 +62,9 @@ func room(t *testing.T, l *Ledger, pages int) {
 	}
 }
 
-// TestNoRoom fills the disk while a request runs. Who asks or decides is told to try again, on both
-// platforms, and nothing of it is half done; nobody loses a lease or a connection by it. When there
-// is room again all of it goes on by itself.
+// TestNoRoom fills the disk while a request runs. Who asks or decides is told to try again, on
+// every platform, and nothing of it is half done; nobody loses a lease or a connection by it. When
+// there is room again all of it goes on by itself.
 func TestNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const group = "@TGS#1"
@@ -75,16 +75,6 @@ func TestNoRoom(t *testing.T) {
 		for range many + 3 {
 			chat.Say(group, "", "alice", "win big")
 		}
-		w := slacktest.New()
-		defer w.Close()
-		w.AddUser(slacktest.User{ID: "UMINA", Name: "mina"})
-		w.AddUser(slacktest.User{ID: "UTHEO", Name: "theo"})
-		w.AddChannel(slacktest.Channel{ID: "CTRUST", Name: "trust", Members: []string{"UMINA", "UTHEO"}, BotIn: true})
-		g := discordtest.New()
-		defer g.Close()
-		g.AddChannel(discordtest.Channel{ID: "1001", Name: "trust"})
-		g.AddMember(discordtest.Member{UserID: "2001", Name: "mina"})
-
 		l, err := Open(t.Context(), "sqlite::memory:", Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -97,36 +87,49 @@ func TestNoRoom(t *testing.T) {
 		}
 		policy := bot.DefaultPolicy()
 		policy.LargeApprovals, policy.MaxMessages = 1, many
-		policy.Crowds = map[bot.Platform]bot.Crowd{
-			slack.ID: {Requesters: []bot.Principal{{User: "UMINA"}}, Approvers: []bot.Principal{{User: "UTHEO"}},
-				AnyChannel: true},
-			discord.ID: {Requesters: []bot.Principal{{User: "2001"}}, AnyChannel: true},
+		people := []bottest.Person{{Name: "mina", Asks: true}, {Name: "theo", Approves: true}}
+		env := []string{fmt.Sprint("CHAT_SDK_APP_ID=", chat.SDKAppID()), "CHAT_SECRET_KEY=" + chat.SecretKey(),
+			"CHAT_BASE_URL=" + recalltest.URL}
+		homes := map[bot.Platform]bottest.Home{}
+		for _, p := range adapters.Platforms {
+			home, err := p.NewHome(people, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer home.Close()
+			homes[p.ID] = home
+			for name, value := range home.Environment(false) {
+				env = append(env, name+"="+value)
+			}
 		}
+		c, err := config.Load(t.Context(), env, adapters.Configurations())
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy.Crowds = c.Policy.Crowds
 		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 		b, err := bottest.NewEngine(bot.Options{App: recall.SDKAppID(chat.SDKAppID()), Ledger: l, Chat: client,
 			Policy: policy, CallsPerSecond: 20, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sl, err := slack.New(slack.Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(),
-			Dial: w.DialContext, Bot: b, Log: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		di, err := discord.New(discord.Options{BotToken: g.BotToken, ApplicationID: g.ApplicationID,
-			Guilds: []string{g.ID}, HTTPClient: g.Client(), Dial: g.Dial, Bot: b, Log: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Attach(sl)
-		b.Attach(di)
 		ctx, cancel := context.WithCancel(context.Background())
 		var ended []chan error
-		for _, run := range []func(context.Context) error{b.Run, sl.Run, di.Run} {
+		run := func(f func(context.Context) error) {
 			end := make(chan error, 1)
 			ended = append(ended, end)
-			go func() { end <- run(ctx) }()
+			go func() { end <- f(ctx) }()
 		}
+		for _, p := range adapters.Platforms {
+			a, err := p.Open(platform.Wiring{Settings: c.Platforms[p.ID], Bot: b, Log: quiet,
+				Client: homes[p.ID].Client(), Dial: homes[p.ID].Dial})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Attach(a)
+			run(a.Run)
+		}
+		run(b.Run)
 		defer func() {
 			cancel()
 			for _, end := range ended {
@@ -138,37 +141,50 @@ func TestNoRoom(t *testing.T) {
 		pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 		pass(5 * time.Second)
 
-		asks := func(seqs string) string { // and returns what Mina is told
-			had := len(w.Ephemerals("UMINA"))
-			d := w.Command("UMINA", "CTRUST", "/recall", group+" "+seqs)
+		// does lets somebody do something on a platform, and returns what they alone are told.
+		does := func(on bot.Platform, name string, do func(p bottest.People, user string) bottest.Deed) (told string) {
+			t.Helper()
+			p, user := homes[on].People(), homes[on].User(name)
+			had := map[string]string{}
+			for _, m := range p.Alone(user) {
+				had[m.ID] = m.Picture
+			}
+			d := do(p, user)
 			pass(5 * time.Second)
 			if !d.Acked() {
-				t.Errorf("a command was not acknowledged: %s", d.Failure())
+				t.Errorf("what %s did on %s was not acknowledged: %s", name, on, d.Problem())
 			}
-			told := ""
-			for _, m := range w.Ephemerals("UMINA")[had:] {
-				told += w.Picture(m)
-			}
-			return told
-		}
-		newest := func() slacktest.Message { all := w.Messages("CTRUST"); return all[len(all)-1] }
-		approve := func(card slacktest.Message) (told string) {
-			had := len(w.Ephemerals("UTHEO"))
-			for _, button := range card.Buttons() {
-				if button.Text == "Approve" {
-					w.Press("UTHEO", card.Ref(), button.ActionID)
+			for _, m := range p.Alone(user) {
+				if had[m.ID] != m.Picture {
+					told += m.Picture
 				}
 			}
-			pass(2 * time.Second)
-			for _, m := range w.Ephemerals("UTHEO")[had:] {
-				told += w.Picture(m)
-			}
 			return told
 		}
+		asks := func(on bot.Platform, seqs string) string {
+			return does(on, "mina", func(p bottest.People, user string) bottest.Deed {
+				return p.Type(user, homes[on].Channel(), "/recall "+group+" "+seqs)
+			})
+		}
+		first := adapters.IDs()[0]
+		cards := func() []bottest.Shown { return homes[first].People().Channel(homes[first].Channel()) }
+		newest := func() bot.Ref { all := cards(); return all[len(all)-1].Ref }
+		approve := func(card bot.Ref) string {
+			return does(first, "theo", func(p bottest.People, user string) bottest.Deed {
+				d := p.Press(user, card, "Approve")
+				if d.Wait(t.Context()) == nil {
+					if form, ok := d.Opened(); ok {
+						count := regexp.MustCompile("[0-9,]+").FindString(form.Title)
+						d = p.Send(user, form, map[string]string{"count": count})
+					}
+				}
+				return d
+			})
+		}
 		const again = "nothing was done. Please try again"
-		asks(fmt.Sprint(many+1, " ", many+2))
+		asks(first, fmt.Sprint(many+1, " ", many+2))
 		small := newest()
-		asks(fmt.Sprint("1-", many))
+		asks(first, fmt.Sprint("1-", many))
 		pass(20 * time.Second)
 		if told := approve(newest()); !strings.Contains(told, "is approved") {
 			t.Fatalf("Theo is told: %s", told)
@@ -178,23 +194,23 @@ func TestNoRoom(t *testing.T) {
 			t.Fatalf("%d are recalled: this shows nothing", n)
 		}
 		fill(t, l)
-		if told := asks(fmt.Sprint(many + 3)); !strings.Contains(told, again) {
-			t.Errorf("Mina is told, on Slack: %q", told)
+		if told := asks(first, fmt.Sprint(many+3)); !strings.Contains(told, again) {
+			t.Errorf("Mina is told, on %s: %q", first, told)
 		}
 		if told := approve(small); !strings.Contains(told, again) {
 			t.Errorf("Theo is told: %q", told)
 		}
 		pass(2 * time.Minute)
-		i := g.Command("2001", "1001", "recall", discordtest.Opt("group", group),
-			discordtest.Opt("seqs", fmt.Sprint(many+3)))
-		if err := i.Wait(t.Context()); err != nil || !strings.Contains(i.Ephemeral(), again) {
-			t.Errorf("Mina is told, on Discord, two minutes later: %q, %v", i.Ephemeral(), err)
+		for _, p := range adapters.Platforms {
+			if told := asks(p.ID, fmt.Sprint(many+3)); !strings.Contains(told, again) {
+				t.Errorf("Mina is told, on %s, two minutes later: %q", p.ID, told)
+			}
+			if !homes[p.ID].Connected(false) {
+				t.Errorf("%s is no longer connected", p.ID)
+			}
 		}
-		if n := g.Identifies(); n != 1 {
-			t.Errorf("%d connections to Discord", n)
-		}
-		if chat.Recalled(group, "", many+1) || len(w.Messages("CTRUST")) != 2 {
-			t.Errorf("something was done of what could not be stored: %d cards", len(w.Messages("CTRUST")))
+		if chat.Recalled(group, "", many+1) || len(cards()) != 2 {
+			t.Errorf("something was done of what could not be stored: %d cards", len(cards()))
 		}
 
 		room(t, l, 1_000_000)
@@ -202,17 +218,17 @@ func TestNoRoom(t *testing.T) {
 		if told := approve(small); !strings.Contains(told, "is approved") {
 			t.Errorf("Theo is told, when there is room: %s", told)
 		}
-		if told := asks(fmt.Sprint(many + 3)); strings.Contains(told, again) {
+		if told := asks(first, fmt.Sprint(many+3)); strings.Contains(told, again) {
 			t.Errorf("Mina is told, when there is room: %s", told)
 		}
 		pass(2 * time.Minute)
 		if n := len(chat.RecalledSeqs(group, "")); n != many+2 {
 			t.Errorf("%d are recalled, want %d", n, many+2)
 		}
-		for _, card := range w.Messages("CTRUST")[:2] {
+		for _, card := range cards()[:2] {
 			var thread strings.Builder
-			for _, m := range w.Thread("CTRUST", card.TS) {
-				thread.WriteString(w.Picture(m))
+			for _, m := range homes[first].People().Thread(card.Ref) {
+				thread.WriteString(m.Picture)
 			}
 			if n := strings.Count(thread.String(), "Receipt "); n != 1 {
 				t.Errorf("%d receipts in\n%.1000s", n, thread.String())

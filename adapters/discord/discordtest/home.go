@@ -20,6 +20,7 @@ const (
 	HomeChannel = "200000000000000001"
 	HomeLeads   = "400000000000000001" // the role of those who may approve
 	HomeMods    = "400000000000000002" // the role of those who may ask
+	homeBot     = "400000000000000003" // the role of the bot
 )
 
 // Home is a server in which the people of a conversation are at home. Those who may ask have a
@@ -58,6 +59,7 @@ func NewHome(cast []bottest.Person, documents string) (bottest.Home, error) {
 	}
 	h.AddRole(Role{ID: HomeLeads, Name: "leads", Mentionable: true, Members: approves})
 	h.AddRole(Role{ID: HomeMods, Name: "mods", Members: asks})
+	h.AddRole(Role{ID: homeBot, Name: "recallbot", Members: []string{h.BotUserID}, Permissions: DefaultPermissions})
 	return h, nil
 }
 
