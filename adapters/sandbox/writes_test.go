@@ -15,10 +15,11 @@ import (
 )
 
 // writesMost is how many writing transactions the smallest recall takes, leases among them. Two of
-// them store an event before it is known what its person may do, and five store what the teller has
-// put up. One stores that replies were looked for, also when there are none: content was read, and
-// since the seal the request says that it is not known whether there are some.
-const writesMost = 14
+// them store an event before it is known what its person may do, and four store what the teller has
+// put up: the last card and what stands below it are stored together. One stores that replies were
+// looked for, also when there are none: content was read, and since the seal the request says that
+// it is not known whether there are some.
+const writesMost = 13
 
 // TestWrites: the smallest recall on each platform, two messages and one approval, takes at most
 // writesMost writing transactions, from the command to the receipt. None of them writes nothing.

@@ -291,8 +291,9 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 			why = whyBarred(err)
 		}
 	}
-	return t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+	store := func(tx bot.Tx, thread string) error {
 		v, pause := v, pause
+		v.Ref.Thread = cmp.Or(thread, v.Ref.Thread)
 		if err := tx.Fence(t.lease); err != nil {
 			return err
 		}
@@ -324,7 +325,29 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		}
 		tx.Wake(bot.WakeTeller)
 		return tx.PutView(v)
+	}
+	var queued *bot.Post
+	if posted && !first && !c.State.Open() { // an edit that is not known to have been made is made again
+		if queued, err = t.queued(ctx, v); err != nil {
+			return err
+		}
+	}
+	return t.posts(ctx, queued, store)
+}
+
+// queued is the first post that is to be put into the thread of a card now; nil for none, and for a
+// file.
+func (t *teller) queued(ctx context.Context, v bot.View) (p *bot.Post, err error) {
+	err = t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+		p = nil
+		posts, err := tx.PostsOf(v.Request)
+		i := slices.IndexFunc(posts, func(p bot.Post) bool { return p.Place == v.Place && p.Kind != bot.PostCopy })
+		if i >= 0 && posts[i].Kind != bot.PostFile && !posts[i].After.After(tx.Now()) {
+			p = &posts[i]
+		}
+		return err
 	})
+	return p, err
 }
 
 // called stores the deadline that the posted card of a request shows, and sets the timers by it.
@@ -579,13 +602,20 @@ type posting struct {
 }
 
 // post puts the queued posts of a request into their thread, once its card stands: the given one,
-// and those behind it while all goes well. What was put up within a moment is stored together, but
-// nothing waits for a file.
+// and those behind it while all goes well.
 func (t *teller) post(ctx context.Context, p bot.Post) error {
-	began, next := time.Now(), &p
+	return t.posts(ctx, &p, func(bot.Tx, string) error { return nil })
+}
+
+// posts puts up a post and those behind it while all goes well. What was put up within a moment is
+// stored together, and with it what else is to be stored, which is told the thread; but nothing
+// waits for a file.
+func (t *teller) posts(ctx context.Context, next *bot.Post, also func(tx bot.Tx, thread string) error) error {
+	began := time.Now()
 	var tried []posting
 	var unread error
-	for thread := ""; next != nil && unread == nil; {
+	thread := ""
+	for next != nil && unread == nil {
 		var one posting
 		if one, unread = t.reply(ctx, *next, thread); unread != nil {
 			break
@@ -596,15 +626,23 @@ func (t *teller) post(ctx context.Context, p bot.Post) error {
 			break
 		}
 	}
-	if len(tried) == 0 {
+	if unread != nil && len(tried) == 0 {
 		return unread
 	}
-	if ctx.Err() != nil { // what was put up is stored all the same: it would be put up again
+	if len(tried) > 0 && ctx.Err() != nil { // what was put up is stored all the same: it would be put up again
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellEndWithin)
 		defer cancel()
 		ctx = late
 	}
-	if err := t.w.Ledger.Tx(ctx, func(tx bot.Tx) error { return t.posted(tx, tried) }); err != nil {
+	err := t.w.Ledger.Tx(ctx, func(tx bot.Tx) error {
+		if len(tried) > 0 {
+			if err := t.posted(tx, tried); err != nil {
+				return err
+			}
+		}
+		return also(tx, thread)
+	})
+	if err != nil {
 		return err
 	}
 	for _, one := range tried {
