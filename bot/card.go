@@ -657,14 +657,20 @@ func small(r Request) []Line {
 
 // Whole is what a card may have cut: the reason and the small print of a request.
 func Whole(r Request) []Line {
-	var print Line
-	for i, part := range small(r) {
+	return []Line{asked(r), smallPrint(small(r))}
+}
+
+// SmallPrint is what is small on a card, as one line.
+func (c Card) SmallPrint() Line { return smallPrint(c.Small) }
+
+func smallPrint(parts []Line) (l Line) {
+	for i, part := range parts {
 		if i > 0 {
-			print = append(print, Span{Kind: Words, Text: " · "})
+			l = append(l, Span{Kind: Words, Text: " · "})
 		}
-		print = append(print, part...)
+		l = append(l, part...)
 	}
-	return []Line{asked(r), print}
+	return l
 }
 
 // filterWords returns a filter for a card. Notifications read a card aloud and must not show

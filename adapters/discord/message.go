@@ -131,7 +131,7 @@ func drawCard(c bot.Card, notify []string) *message {
 		list = append(list, row{line: l})
 	}
 	text = append(text, rows(list, 700, 700)...)
-	if small := smallPrint(c); len(small) > 0 {
+	if small := c.SmallPrint(); len(small) > 0 {
 		text = append(text, rows([]row{{head: "-# ", line: small}}, 1000, 1000)...)
 	}
 	for _, t := range pack(text, maxDescription) {
@@ -139,18 +139,6 @@ func drawCard(c bot.Card, notify []string) *message {
 	}
 	m.buttons(c)
 	return m
-}
-
-// smallPrint joins what is small on a card.
-func smallPrint(c bot.Card) bot.Line {
-	var l bot.Line
-	for i, part := range c.Small {
-		if i > 0 {
-			l = append(l, bot.Span{Kind: bot.Words, Text: " · "})
-		}
-		l = append(l, part...)
-	}
-	return l
 }
 
 // samples returns a row for each message, and one for those that are left out before it: what it

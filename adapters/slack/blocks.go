@@ -104,7 +104,7 @@ func cardBlocks(c bot.Card, first bool, limit int) []slackgo.Block {
 		if b := buttonBlock(c); b != nil {
 			blocks = append(blocks, b)
 		}
-		if small := cutLine(smallPrint(c), min(r.line, maxContext)); len(small) > 0 {
+		if small := cutLine(c.SmallPrint(), min(r.line, maxContext)); len(small) > 0 {
 			blocks = append(blocks, slackgo.NewContextBlock("", plainText(small.String(), maxContext+50)))
 		}
 		return blocks
@@ -120,18 +120,6 @@ func sections(paragraphs ...*paragraph) []slackgo.RichTextElement {
 		}
 	}
 	return elements
-}
-
-// smallPrint joins what is small on a card.
-func smallPrint(c bot.Card) bot.Line {
-	var l bot.Line
-	for i, part := range c.Small {
-		if i > 0 {
-			l = append(l, bot.Span{Kind: bot.Words, Text: " · "})
-		}
-		l = append(l, part...)
-	}
-	return l
 }
 
 // sampleElements shows messages, one line each, in a frame that none of them can leave. What begins
@@ -278,7 +266,7 @@ func cardText(c bot.Card) string {
 		lines = append(lines, c.Call)
 	}
 	lines = append(append(lines, c.Unusual...), c.Below...)
-	if small := smallPrint(c); len(small) > 0 {
+	if small := c.SmallPrint(); len(small) > 0 {
 		lines = append(lines, small)
 	}
 	for i, l := range lines {

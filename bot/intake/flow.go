@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/history"
 )
 
 // This file handles every event from its arrival on a platform to the answer that its person reads.
@@ -359,7 +360,7 @@ func (f *Flow) persist(ctx context.Context, e Event, try func() (Answer, error))
 			answer.Repeated = answer.Repeated && attempt == 0
 			return answer, nil
 		}
-		if attempt == 2 || !pause(ctx, 300*time.Millisecond<<attempt) {
+		if attempt == 2 || !history.Sleep(ctx, 300*time.Millisecond<<attempt) {
 			f.log.Error("an event could not be closed", "event", e.ID, "act", e.Act.Kind, "request", e.Act.Request,
 				"err", err)
 			return Answer{}, err
@@ -397,7 +398,7 @@ func (f *Flow) HandleOrphans(ctx context.Context) {
 				f.handleOrphan(u)
 			})
 		}
-		if !pause(ctx, OrphanAfter) {
+		if !history.Sleep(ctx, OrphanAfter) {
 			return
 		}
 	}
@@ -444,16 +445,4 @@ var errPanicked = errors.New("handling an event panicked")
 
 func (f *Flow) panicked(id bot.EventID, v any) {
 	f.log.Error("handling an event panicked", "event", id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-}
-
-// pause waits for d. It reports false if ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
