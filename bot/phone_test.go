@@ -134,3 +134,19 @@ func TestOnPhoneEvenly(t *testing.T) {
 		t.Errorf("between %d and %d lines", least, most)
 	}
 }
+
+// TestOnPhoneAnyID: ids are drawn, and the letters of some are wider than those of others. Two
+// cards that say the same are cut in the same way.
+func TestOnPhoneAnyID(t *testing.T) {
+	p := phones["small print above"]
+	for n := range 40 { // somewhere the small print is about as wide as its lines
+		cut := func(id string) []Sample {
+			c := phoned(10, strings.Repeat("spam. ", 80))
+			c.Small = append([]Line{{Code(id)}, {Code(strings.Repeat("0", n))}}, c.Small[2:]...)
+			return c.OnPhone(p).Samples
+		}
+		if diff := cmp.Diff(cut("R-WWWWWW"), cut("R-JJJJJJ")); diff != "" {
+			t.Fatalf("with %d digits more: %s", n, diff)
+		}
+	}
+}
