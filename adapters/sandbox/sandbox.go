@@ -74,8 +74,9 @@ type Options struct {
 	Resends bool
 	// Documents is a folder with what platforms publish about their API; see bottest.NewHome.
 	Documents string
-	// Pages, if not "", is where each card that is shown is written as a page for a browser: the
-	// beginning of a path, to which the platform and a number are added.
+	// Pages, if not "", is where each card that is shown is written as a page for a browser, and
+	// as the JSON of which that is a drawing: the beginning of a path, to which the platform and a
+	// number are added.
 	Pages string
 	// Log gets a copy of what the bot logs; nil for nobody.
 	Log *slog.Logger
@@ -520,7 +521,9 @@ func (s *Sandbox) Card(on, id string) (string, error) {
 	if err == nil && s.o.Pages != "" {
 		s.pages++
 		page := bottest.Document(side.home, m.HTML(""))
-		err = os.WriteFile(fmt.Sprintf("%s.%s.%d.html", s.o.Pages, side.known.ID, s.pages), []byte(page), 0o666)
+		name := fmt.Sprintf("%s.%s.%d", s.o.Pages, side.known.ID, s.pages)
+		err = errors.Join(os.WriteFile(name+".html", []byte(page), 0o666),
+			os.WriteFile(name+".json", m.JSON, 0o666))
 	}
 	return m.Picture, err
 }

@@ -2,6 +2,7 @@ package bottest
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"recallbot/bot"
@@ -81,7 +82,8 @@ type Shown struct {
 	// fill in is sent by "send" and closed by "close".
 	Picture string
 	HTML    func(asking string) string
-	Buttons []string // labels
+	JSON    json.RawMessage // of a message, as the platform's API tells it: what is drawn
+	Buttons []string        // labels
 	// Live has the addresses of its links, and the ids of whom or what it mentions.
 	Live   []string
 	Files  []bot.File

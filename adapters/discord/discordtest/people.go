@@ -270,7 +270,7 @@ func (p *People) shown(m Message) bottest.Shown {
 	s := bottest.Shown{
 		ID: m.ID, Ref: bot.Ref{Channel: m.ChannelID, Message: m.ID, Thread: m.Thread},
 		Picture: p.g.Picture(m), Bot: m.Author == p.g.BotUserID, Reply: m.ReplyTo != "", Own: m,
-		HTML: func(string) string { return p.g.HTML(m) },
+		HTML: func(string) string { return p.g.HTML(m) }, JSON: m.Raw,
 	}
 	for line := range strings.Lines(s.Picture) {
 		if strings.HasPrefix(line, "│") {

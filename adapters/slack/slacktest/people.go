@@ -226,8 +226,12 @@ func (p *People) shown(text string, blocks json.RawMessage, buttons []Button, ow
 	} else {
 		r.markup(text)
 	}
+	told, _ := json.Marshal(struct { // of what was decoded: it cannot fail
+		Text   string          `json:"text"`
+		Blocks json.RawMessage `json:"blocks,omitempty"`
+	}{text, blocks})
 	s := bottest.Shown{Text: r.text.String(), Live: r.live, Picture: p.w.Picture(own), Own: own,
-		HTML: func(asking string) string { return p.w.HTML(own, asking) }}
+		HTML: func(asking string) string { return p.w.HTML(own, asking) }, JSON: told}
 	for _, b := range buttons {
 		s.Buttons = append(s.Buttons, b.Text)
 	}
