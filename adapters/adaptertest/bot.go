@@ -22,8 +22,10 @@ import (
 type Bot struct {
 	mu      sync.Mutex
 	policy  bot.Policy
+	roster  bot.Roster
 	seen    []bot.EventID
 	stored  map[bot.EventID]time.Time
+	waiting map[bot.EventID]intake.Event // that Receive stored and that have no answer yet
 	answers map[bot.EventID]intake.Answer
 	did     []Did
 	gaveUp  []intake.Event
@@ -35,11 +37,17 @@ type Bot struct {
 // Script is how a Bot behaves. The zero Script accepts everything at once.
 type Script struct {
 	Answer func(e intake.Event, m bot.Member) intake.Answer // nil: Accepted
+	// Do, if set, answers in place of Answer. Other events come meanwhile.
+	Do func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
 	// StoreTakes and StoreFails are of storing an event, DoTakes and DoFails of all that comes
 	// after. Every delay ends with the context.
 	StoreTakes, DoTakes time.Duration
 	StoreFails, DoFails error
 	Panics              bool
+	// Then are the groups whose members could approve when a request was asked for.
+	Then      []string
+	ThenFails error
+	Sole      bool // no other replica may be at work
 }
 
 // Did is an event that the bot handled, with what the adapter said of who acted.
@@ -50,8 +58,8 @@ type Did struct {
 
 // NewBot returns a Bot under a policy.
 func NewBot(p bot.Policy) *Bot {
-	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, answers: map[bot.EventID]intake.Answer{},
-		memory: map[string]string{}}
+	return &Bot{policy: p, stored: map[bot.EventID]time.Time{}, waiting: map[bot.EventID]intake.Event{},
+		answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}}
 }
 
 // Play sets how the bot behaves from now on.
@@ -59,6 +67,33 @@ func (b *Bot) Play(s Script) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.s = s
+}
+
+// Set changes how the bot behaves from now on.
+func (b *Bot) Set(change func(s *Script)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(&b.s)
+}
+
+// Follow sets the policy and the roster from now on.
+func (b *Bot) Follow(p bot.Policy, r bot.Roster) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.policy, b.roster = p, r
+}
+
+// RemembersIn has the bot remember in a map that others had.
+func (b *Bot) RemembersIn(memory map[string]string) { b.memory = memory }
+
+// Forget forgets all events.
+func (b *Bot) Forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.stored)
+	clear(b.waiting)
+	clear(b.answers)
+	b.seen, b.did = nil, nil
 }
 
 // Leave puts an event into the store as an earlier process left it: without an answer.
@@ -104,6 +139,13 @@ func (b *Bot) script() Script {
 	return b.s
 }
 
+// Kept is how many events are stored.
+func (b *Bot) Kept() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.stored)
+}
+
 // store keeps an event. first is false when it is known.
 func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error) {
 	s := b.script()
@@ -123,8 +165,8 @@ func (b *Bot) store(ctx context.Context, id bot.EventID) (first bool, err error)
 	return true, nil
 }
 
-// Shared is true: other replicas may be at work.
-func (b *Bot) Shared() bool { return true }
+// Shared reports whether other replicas may be at work.
+func (b *Bot) Shared() bool { return !b.script().Sole }
 
 // TakesLong is true of what a bot reads messages for.
 func (b *Bot) TakesLong(e intake.Event) bool {
@@ -138,6 +180,9 @@ func (b *Bot) Receive(ctx context.Context, e intake.Event) (bool, *intake.Answer
 	defer b.mu.Unlock()
 	if a, known := b.answers[e.ID]; known && err == nil {
 		return first, &a, nil
+	}
+	if first {
+		b.waiting[e.ID] = e
 	}
 	return first, nil, err
 }
@@ -153,6 +198,7 @@ func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answ
 	}
 	b.mu.Unlock()
 	if known {
+		first.Repeated = true
 		return first, nil
 	}
 	s := b.script()
@@ -171,14 +217,20 @@ func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answ
 			return intake.Answer{}, err
 		}
 	}
+	a := intake.Answer{Kind: intake.Accepted}
+	if s.Do != nil {
+		var err error
+		if a, err = s.Do(ctx, e, m); err != nil {
+			return a, err
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := intake.Answer{Kind: intake.Accepted}
-	if s.Answer != nil {
+	if s.Do == nil && s.Answer != nil {
 		a = s.Answer(e, m)
 	}
 	b.did = append(b.did, Did{e, m})
-	if !passing {
+	if delete(b.waiting, e.ID); !passing {
 		b.answers[e.ID] = a
 	}
 	return a, nil
@@ -188,7 +240,12 @@ func (b *Bot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answ
 func (b *Bot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if a, known := b.answers[e.ID]; known {
+		a.Repeated = true
+		return a, nil
+	}
 	b.gaveUp = append(b.gaveUp, e)
+	delete(b.waiting, e.ID)
 	a := intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{words(gaveUp)}, Refused: "could_not_check"}
 	b.answers[e.ID] = a
 	return a, nil
@@ -197,13 +254,19 @@ func (b *Bot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, error) {
 // gaveUp is what a person reads when the platform does not say who they are.
 const gaveUp = "It could not be checked who you are. Press or type it again."
 
-// Unfinished yields what Leave put there for a platform.
+// Unfinished yields what Leave put there for a platform, and what Receive stored.
 func (b *Bot) Unfinished(_ context.Context, p bot.Platform) iter.Seq2[intake.Unfinished, error] {
 	b.mu.Lock()
 	left := slices.DeleteFunc(slices.Clone(b.left), func(u intake.Unfinished) bool {
 		_, answered := b.answers[u.Event.ID]
 		return answered || u.Event.Place.Platform != p
 	})
+	for _, e := range b.waiting {
+		left = append(left, intake.Unfinished{Event: e})
+	}
+	for i := range left {
+		left[i].Age = time.Since(b.stored[left[i].Event.ID])
+	}
 	b.mu.Unlock()
 	return func(yield func(intake.Unfinished, error) bool) {
 		for _, u := range left {
@@ -221,15 +284,24 @@ func (b *Bot) ShowingNow(_ context.Context, id bot.RequestID) (bot.Card, error) 
 	return c, nil
 }
 
-// Policy is what NewBot was given.
-func (b *Bot) PolicyNow() bot.Policy { return b.policy }
+// PolicyNow is what NewBot or Follow was given.
+func (b *Bot) PolicyNow() bot.Policy {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.policy
+}
 
-// RosterNow is empty: every account is a person.
-func (b *Bot) RosterNow() bot.Roster { return bot.Roster{} }
+// RosterNow is what Follow was given; empty, every account is a person.
+func (b *Bot) RosterNow() bot.Roster {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.roster
+}
 
-// ApproversThen returns nothing: no other groups ever counted.
+// ApproversThen returns what the Script says.
 func (b *Bot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
-	return nil, nil
+	s := b.script()
+	return s.Then, s.ThenFails
 }
 
 // Alone runs fn at once: nobody else holds anything.

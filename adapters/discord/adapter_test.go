@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 	"recallbot/bot/golden"
@@ -49,7 +50,7 @@ func TestCommand(t *testing.T) {
 		i := r.wait(t, r.Command(mina, trust, "recall",
 			discordtest.Opt("group", "@TGS#2J4SZEAEL"), discordtest.Opt("seqs", "100 101"), discordtest.Opt("last", 5),
 			discordtest.Opt("reason", "spam")))
-		e, m := r.bot.last(t)
+		e, m := r.last(t)
 		want := intake.Event{
 			ID: bot.EventID("discord:" + i.ID), Name: "mina",
 			Place: bot.Place{Platform: ID, Workspace: r.ID, Channel: trust},
@@ -71,10 +72,10 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%d public messages", n)
 		}
 
-		r.bot.answer(intake.Answer{Kind: intake.Whisper,
+		r.answer(intake.Answer{Kind: intake.Whisper,
 			Lines: []bot.Line{line("You may not."), {bot.Code("/recall group:x")}}})
 		i = r.wait(t, r.Command(theo, trust, "recalls list", discordtest.Opt("which", "mine")))
-		e, m = r.bot.last(t)
+		e, m = r.last(t)
 		if e.Act.Command != "recalls" || e.Act.Sub != "list" || e.Act.Options["which"] != "mine" ||
 			e.Name != "Theo T." {
 			t.Errorf("%+v", e)
@@ -95,16 +96,16 @@ func TestForms(t *testing.T) {
 			{Name: "what", Label: "Message numbers, or a filter", Required: true},
 			{Name: "topic", Label: "Topic"}, {Name: "reason", Label: "Reason", Long: true},
 		}}
-		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &ask})
+		r.answer(intake.Answer{Kind: intake.ShowForm, Form: &ask})
 		i := r.wait(t, r.Command(mina, trust, "recall"))
 		form, ok := i.Modal()
-		if e, _ := r.bot.last(t); !ok || e.Act.Options == nil || len(e.Act.Options) != 0 {
+		if e, _ := r.last(t); !ok || e.Act.Options == nil || len(e.Act.Options) != 0 {
 			t.Fatalf("no form, or options: %+v", e.Act)
 		}
 		golden.Check(t, "testdata/cards/form_ask.txt", r.PictureModal(form))
-		r.bot.answer(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{line("Reading.")}})
+		r.answer(intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{line("Reading.")}})
 		i = r.wait(t, r.Submit(mina, form, map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}))
-		e, _ := r.bot.last(t)
+		e, _ := r.last(t)
 		if diff := cmp.Diff(intake.Act{Kind: intake.ActForm, Command: "recall",
 			Options: map[string]string{"group": "@TGS#1", "what": "100", "reason": "a\nb"}}, e.Act); diff != "" {
 			t.Error(diff)
@@ -131,10 +132,10 @@ func TestDecide(t *testing.T) {
 			}
 			return r.wait(t, r.Press(user, card, b.CustomID))
 		}
-		act := func() intake.Act { e, _ := r.bot.last(t); return e.Act }
+		act := func() intake.Act { e, _ := r.last(t); return e.Act }
 		want := intake.Act{Request: reqID, Digest: digest[:16], Card: bot.Ref{Channel: trust, Message: ref.Message}}
 
-		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
+		r.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
 			Kind: intake.FormApprove, Title: "Recall 3 messages?", Submit: "Approve", Request: reqID, Digest: digest,
 			Inputs: []intake.Input{{Name: "count", Label: "Type the number of messages",
 				Placeholder: "3 in @TGS#2J4SZEAEL", Required: true, Max: 10}},
@@ -150,7 +151,7 @@ func TestDecide(t *testing.T) {
 		}
 		golden.Check(t, "testdata/cards/form_approve.txt", r.PictureModal(form))
 
-		r.bot.answer(intake.Answer{Kind: intake.Changed})
+		r.answer(intake.Answer{Kind: intake.Changed})
 		i = r.wait(t, r.Submit(theo, form, map[string]string{"count": "3"}))
 		want.Kind, want.Count, want.Typed = intake.ActApprove, "3", true
 		if diff := cmp.Diff(want, act()); diff != "" {
@@ -170,7 +171,7 @@ func TestDecide(t *testing.T) {
 
 		page := intake.Page{Title: line("R-7K3M9Q: the messages, page 1 of 3"), Request: reqID, Digest: digest,
 			Samples: someCard(bot.Done).Samples, Of: 3}
-		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
+		r.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		i = press(mina, "Show all")
 		want.Kind = intake.ActShowAll
 		if diff := cmp.Diff(want, act()); diff != "" {
@@ -183,7 +184,7 @@ func TestDecide(t *testing.T) {
 		golden.Check(t, "testdata/cards/page.txt", r.Picture(shown))
 		next, _ := shown.Button("Next")
 		page.Number, page.Title = 1, line("R-7K3M9Q: the messages, page 2 of 3")
-		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
+		r.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		i = r.wait(t, r.Press(mina, shown.Ref(), next.CustomID))
 		if a := act(); a.Page != 1 || a.Kind != intake.ActShowAll || i.Type() != discordtest.AnswerUpdate {
 			t.Errorf("%+v, answered with %d", a, i.Type())
@@ -192,7 +193,7 @@ func TestDecide(t *testing.T) {
 			t.Errorf("%d private messages for one page", n)
 		}
 
-		r.bot.answer(intake.Answer{Kind: intake.Changed})
+		r.answer(intake.Answer{Kind: intake.Changed})
 		press(mina, "Stop")
 		want.Kind = intake.ActStop
 		if diff := cmp.Diff(want, act()); diff != "" {
@@ -213,13 +214,13 @@ func TestReject(t *testing.T) {
 		if b.Style != 2 {
 			t.Errorf("style %d", b.Style)
 		}
-		r.bot.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
+		r.answer(intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
 			Title: "Reject R-7K3M9Q", Request: reqID, Digest: digest,
 			Inputs: []intake.Input{{Name: "reason", Label: "Reason (optional)", Long: true}}}})
 		form, _ := r.wait(t, r.Press(theo, card, b.CustomID)).Modal()
-		r.bot.answer(intake.Answer{Kind: intake.Changed})
+		r.answer(intake.Answer{Kind: intake.Changed})
 		i := r.wait(t, r.Submit(theo, form, map[string]string{"reason": "wrong group"}))
-		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActReject || e.Act.Reason != "wrong group" ||
+		if e, _ := r.last(t); e.Act.Kind != intake.ActReject || e.Act.Reason != "wrong group" ||
 			e.Act.Request != reqID {
 			t.Errorf("%+v", e.Act)
 		}
@@ -240,7 +241,7 @@ func TestStale(t *testing.T) {
 		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
 		m, _ := r.Message(card)
 		b, _ := m.Button("Approve")
-		r.bot.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("Decided already.")}})
+		r.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("Decided already.")}})
 		i := r.wait(t, r.Press(mina, card, b.CustomID))
 		if now, _ := r.Message(card); string(now.Raw) != string(m.Raw) {
 			t.Error("the adapter has changed the card")
@@ -267,7 +268,7 @@ func TestOwnCardNotTaken(t *testing.T) {
 					Lines: []bot.Line{{{Kind: bot.Words, Text: "R-7K3M9Q is rejected."}}}}
 				if private {
 					shown := someCard(bot.Proposed)
-					r.bot.answer(intake.Answer{Kind: intake.ShowCard, Card: &shown})
+					r.answer(intake.Answer{Kind: intake.ShowCard, Card: &shown})
 					m, _ = r.wait(t, r.Command(theo, trust, "recalls show",
 						discordtest.Opt("id", string(reqID)))).Original()
 					changed.Card = &now
@@ -275,7 +276,7 @@ func TestOwnCardNotTaken(t *testing.T) {
 				b, _ := m.Button("Reject")
 				r.Fail("POST /interactions/{interaction_id}/{interaction_token}/callback", 1,
 					discordtest.APIError(400, 200000))
-				r.bot.answer(changed)
+				r.answer(changed)
 				i := r.wait(t, r.Press(theo, m.Ref(), b.CustomID))
 				if m, ok := i.Original(); !ok || m.Ephemeral != theo || m.Content != "R-7K3M9Q is rejected." {
 					t.Errorf("%+v", m)
@@ -288,10 +289,10 @@ func TestOwnCardNotTaken(t *testing.T) {
 
 func TestAutocomplete(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: []intake.Choice{
+		r.answer(intake.Answer{Kind: intake.Choices, Groups: []intake.Choice{
 			{Group: "@TGS#2J4SZEAEL", Name: "Lounge"}, {Group: "@TGS#_@TGS#c"}}})
 		i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "2J4"))
-		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActComplete || e.Act.Text != "2J4" {
+		if e, _ := r.last(t); e.Act.Kind != intake.ActComplete || e.Act.Text != "2J4" {
 			t.Errorf("%+v", e.Act)
 		}
 		want := []discordtest.Choice{{Name: "group @TGS#2J4SZEAEL · Lounge", Value: "@TGS#2J4SZEAEL"},
@@ -299,9 +300,9 @@ func TestAutocomplete(t *testing.T) {
 		if diff := cmp.Diff(want, i.Choices()); diff != "" {
 			t.Error(diff)
 		}
-		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+		r.bot.Play(adaptertest.Script{Do: func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			return intake.Answer{}, errTest
-		}
+		}})
 		if i = r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "x")); len(i.Choices()) != 0 {
 			t.Errorf("%v", i.Choices())
 		}
@@ -317,7 +318,7 @@ func TestMentionsUndone(t *testing.T) {
 		if !strings.Contains(string(i.Payload()), `\u003c@\u0026555\u003e\u003c#666\u003e`) {
 			t.Fatalf("the client changed nothing: %s", i.Payload())
 		}
-		if e, _ := r.bot.last(t); e.Act.Options["group"] != "@TGS#2J4SZEAEL" {
+		if e, _ := r.last(t); e.Act.Options["group"] != "@TGS#2J4SZEAEL" {
 			t.Errorf("group %q", e.Act.Options["group"])
 		}
 	})
@@ -365,7 +366,7 @@ func TestTroubles(t *testing.T) {
 		} {
 			tt.set()
 			r.wait(t, r.Command(mina, trust, "recalls whoami"))
-			e, m := r.bot.last(t)
+			e, m := r.last(t)
 			if m.Trouble != tt.member || e.Place.Trouble != tt.place {
 				t.Errorf("%s: member %q, place %q", tt.name, m.Trouble, e.Place.Trouble)
 			}
@@ -385,10 +386,10 @@ func TestForged(t *testing.T) {
 			t.Fatal(err)
 		}
 		card := discordtest.MessageRef{ChannelID: ref.Channel, ID: ref.Message}
-		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+		r.bot.Play(adaptertest.Script{Do: func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{bot.Say("refuse.forged")}, Refused: "forged"},
 				nil
-		}
+		}})
 		for n, id := range []string{
 			"x", "v1:", "v1:approve", "v1:approve:R-7K3M9Q", "v1:approve:R-7K3M9Q:zz",
 			"v1:approve:nobody:0123456789abcdef", "v2:approve:R-7K3M9Q:0123456789abcdef",
@@ -401,10 +402,10 @@ func TestForged(t *testing.T) {
 			if !strings.Contains(i.Ephemeral(), "Nothing was done") {
 				t.Errorf("%q answered by %q", id, i.Ephemeral())
 			}
-			e, _ := r.bot.last(t)
+			e, _ := r.last(t)
 			if diff := cmp.Diff(intake.Act{Kind: intake.ActForged, Card: bot.Ref{Channel: ref.Channel,
-				Message: ref.Message}}, e.Act); diff != "" || r.bot.count() != n+1 || e.By.User != theo {
-				t.Errorf("%q reached the bot by %s as event %d:\n%s", id, e.By, r.bot.count(), diff)
+				Message: ref.Message}}, e.Act); diff != "" || len(r.bot.Did()) != n+1 || e.By.User != theo {
+				t.Errorf("%q reached the bot by %s as event %d:\n%s", id, e.By, len(r.bot.Did()), diff)
 			}
 		}
 	})
@@ -425,13 +426,13 @@ func TestFault(t *testing.T) {
 			},
 			"not certain whether this was done": panics,
 		} {
-			r.bot.do = do
+			r.bot.Play(adaptertest.Script{Do: do})
 			i := r.wait(t, r.Command(mina, trust, "recalls help"))
 			if !strings.Contains(i.Ephemeral(), want) || !strings.Contains(i.Ephemeral(), i.ID) {
 				t.Errorf("want %q: %q", want, i.Ephemeral())
 			}
 		}
-		r.bot.do = panics // in what takes a while, and is answered later
+		r.bot.Play(adaptertest.Script{Do: panics}) // in what takes a while, and is answered later
 		i := r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "@TGS#2J4SZEAEL"),
 			discordtest.Opt("text", "casino")))
 		time.Sleep(time.Second)
@@ -447,9 +448,9 @@ func TestFault(t *testing.T) {
 // nothing was done.
 func TestUnsure(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+		r.bot.Play(adaptertest.Script{Do: func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			return intake.Answer{}, fmt.Errorf("handle event: %w", &bot.Unsure{Err: context.DeadlineExceeded})
-		}
+		}})
 		i := r.wait(t, r.Command(mina, trust, "recalls stop", discordtest.Opt("id", "R-7K3M9Q")))
 		if got := i.Ephemeral(); !strings.Contains(got, "not certain") || strings.Contains(got, "nothing was done") ||
 			!strings.Contains(got, i.ID) {
@@ -468,7 +469,7 @@ func TestRepeat(t *testing.T) {
 		if string(again.Body) != string(i.Response()) || string(replay.Body) != string(i.Response()) {
 			t.Errorf("another answer:\n%s\n%s\n%s", i.Response(), again.Body, replay.Body)
 		}
-		if n := r.bot.count(); n != 1 {
+		if n := len(r.bot.Did()); n != 1 {
 			t.Errorf("acted %d times", n)
 		}
 		r.stop()
@@ -479,7 +480,7 @@ func TestRepeat(t *testing.T) {
 		i := r.wait(t, r.Command(mina, trust, "recalls help"))
 		r.Redispatch(i)
 		time.Sleep(time.Second)
-		if n := r.bot.count(); n != 1 {
+		if n := len(r.bot.Did()); n != 1 {
 			t.Errorf("acted %d times", n)
 		}
 		r.clean(t)
@@ -500,7 +501,7 @@ func TestThreadPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wait(t, r.Command(mina, at.Thread, "recalls help"))
-		e, _ := r.bot.last(t)
+		e, _ := r.last(t)
 		if e.Place.Channel != trust || e.Place.Thread != at.Thread || e.Place.Trouble != "" {
 			t.Fatalf("%+v", e.Place)
 		}
@@ -527,7 +528,7 @@ func TestFound(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		page := intake.Page{Title: line("57 messages found"), Of: 3, Samples: someCard(bot.Done).Samples,
 			Search: "discord:123456789", Recall: "Recall all 57"}
-		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
+		r.answer(intake.Answer{Kind: intake.ShowPage, Page: &page})
 		shown := r.answered(t, r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"),
 			discordtest.Opt("last", 57))))
 		b, ok := shown.Button("Next")
@@ -536,19 +537,19 @@ func TestFound(t *testing.T) {
 		}
 		second := page
 		second.Title, second.Number = line("57 messages found, page 2 of 3"), 1
-		r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &second})
+		r.answer(intake.Answer{Kind: intake.ShowPage, Page: &second})
 		i := r.wait(t, r.Press(mina, shown.Ref(), b.CustomID))
 		time.Sleep(5 * time.Second)
 		if i.Type() != discordtest.AnswerDeferredUpdate {
 			t.Errorf("answered with type %d", i.Type())
 		}
-		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActTurnFind || e.Act.Search != page.Search || e.Act.Page != 1 {
+		if e, _ := r.last(t); e.Act.Kind != intake.ActTurnFind || e.Act.Search != page.Search || e.Act.Page != 1 {
 			t.Errorf("%+v", e.Act)
 		}
 		if all := r.Ephemerals(mina); len(all) != 1 || !strings.Contains(all[0].Content, "page 2 of 3") {
 			t.Fatalf("shown: %+v", all)
 		}
-		r.bot.answer(intake.Answer{Kind: intake.Whisper, Refused: "search_gone",
+		r.answer(intake.Answer{Kind: intake.Whisper, Refused: "search_gone",
 			Lines: []bot.Line{line("no longer kept")}})
 		shown = r.Ephemerals(mina)[0]
 		if b, ok = shown.Button("Next"); !ok {
@@ -564,9 +565,9 @@ func TestFound(t *testing.T) {
 		if b, ok = shown.Button("Recall all 57"); !ok {
 			t.Fatalf("no button: %s", shown.Raw)
 		}
-		r.bot.answer(intake.Answer{Kind: intake.Accepted})
+		r.answer(intake.Answer{Kind: intake.Accepted})
 		r.wait(t, r.Press(mina, shown.Ref(), b.CustomID))
-		if e, _ := r.bot.last(t); e.Act.Kind != intake.ActRecallFind || e.Act.Search != page.Search {
+		if e, _ := r.last(t); e.Act.Kind != intake.ActRecallFind || e.Act.Search != page.Search {
 			t.Errorf("%+v", e.Act)
 		}
 	})
@@ -579,7 +580,7 @@ func TestFoundMessageGone(t *testing.T) {
 		"outage": discordtest.Status(503)} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, r *rig) {
-				r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"),
+				r.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"),
 					Of: 1, Samples: someCard(bot.Done).Samples}})
 				r.Fail("PATCH /webhooks/**", 2, f)
 				r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"),
@@ -625,7 +626,7 @@ func TestTroubleInOwnWords(t *testing.T) {
 // seconds, for as long as Discord takes it.
 func TestProgress(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.bot.answer(intake.Answer{Kind: intake.Accepted, Request: reqID, Lines: []bot.Line{line("Reading.")}})
+		r.answer(intake.Answer{Kind: intake.Accepted, Request: reqID, Lines: []bot.Line{line("Reading.")}})
 		i := r.wait(t, r.Command(mina, trust, "recall", discordtest.Opt("group", "@TGS#1"),
 			discordtest.Opt("seqs", "100")))
 		for n := range 20 * 60 {

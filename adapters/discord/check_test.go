@@ -54,7 +54,7 @@ func checkupIn(t *testing.T, by mode, f func(t *testing.T, r *rig)) {
 			r.AddMember(discordtest.Member{UserID: "42", Name: "lena"})
 			r.AddRole(discordtest.Role{ID: leads, Name: "leads", Mentionable: true,
 				Members: []string{mina, theo, "42"}})
-			r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
+			r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}}))
 		})
 		r.ready(t)
 		f(t, r)
@@ -131,8 +131,8 @@ func TestCheckPlaces(t *testing.T) {
 		r.AddChannel(discordtest.Channel{ID: "200", Name: "voice", Type: 2})
 		r.AddChannel(discordtest.Channel{ID: "201", Name: "closed"})
 		r.Deny("201", discordtest.ViewChannel)
-		r.bot.policy = allowed([]string{trust, "200", "201", "202", at.Thread}, []bot.Principal{{User: mina}},
-			[]bot.Principal{{Group: leads}})
+		r.follows(allowed([]string{trust, "200", "201", "202", at.Thread}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{Group: leads}}))
 		r.Deny(trust, discordtest.AttachFiles|discordtest.SendMessagesInThreads)
 		r.wants(t, "channels", "BAD  in the channel 100 the bot may not: Send Messages in Threads, Attach Files -> ",
 			"BAD  the channel 200 is of a kind",
@@ -149,7 +149,7 @@ func TestCheckPlaces(t *testing.T) {
 			t.Errorf("the bot may mention all roles:\n%s", got)
 		}
 
-		r.bot.policy = allowed(nil, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
+		r.follows(allowed(nil, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}}))
 		r.wants(t, "any channel", "BAD  in the server "+r.ID+
 			" the bot may not: Create Public Threads, Embed Links, Attach Files")
 		r.AddRole(discordtest.Role{ID: "77", Name: "recallbot", Members: []string{r.BotUserID},
@@ -159,7 +159,7 @@ func TestCheckPlaces(t *testing.T) {
 		r.adapter.o.Guilds = []string{r.ID, "9"}
 		r.wants(t, "another server", "BAD  the bot is not in the server 9 -> invite")
 		r.adapter.o.Guilds = []string{"9"}
-		r.bot.policy = allowed([]string{trust}, nil, nil)
+		r.follows(allowed([]string{trust}, nil, nil))
 		r.wants(t, "a channel of another server", "BAD  the channel 100 is in none of the servers")
 	})
 }
@@ -167,16 +167,16 @@ func TestCheckPlaces(t *testing.T) {
 func TestCheckPeople(t *testing.T) {
 	checkupIn(t, overGateway, func(t *testing.T, r *rig) {
 		r.AddRole(discordtest.Role{ID: "78", Name: "empty", Mentionable: true})
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: "9999"}},
-			[]bot.Principal{{Group: "78"}, {Group: "79"}, {Group: r.ID}, {User: theo}})
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: "9999"}},
+			[]bot.Principal{{Group: "78"}, {Group: "79"}, {Group: r.ID}, {User: theo}}))
 		r.wants(t, "people", "BAD  nobody is in the role 78 (empty)", "BAD  the role 79 does not exist",
 			"BAD  the role "+r.ID+" is everybody",
 			"BAD  the account 9999 is in none of the servers", "BAD  nobody on Discord may ask",
 			"BAD  at most 1 person may approve, and as many as 2 approvals are needed: such requests are refused")
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, nil)
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}}, nil))
 		r.wants(t, "nobody", "BAD  nobody on Discord may approve -> set DISCORD_APPROVERS")
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
-			[]bot.Principal{{User: mina}, {User: theo}})
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{User: mina}, {User: theo}}))
 		r.wants(t, "just enough", "hint at most 2 people may approve, just as many")
 
 		// People count, not accounts.
@@ -186,13 +186,13 @@ func TestCheckPeople(t *testing.T) {
 			}
 			return l
 		}
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
-			[]bot.Principal{{User: mina}, {User: theo}, {User: "42"}})
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{User: mina}, {User: theo}, {User: "42"}}))
 		r.wants(t, "three accounts", "ok   at most 3 accounts may approve")
 		r.roster = bot.Roster{People: []bot.Person{{Name: "Mina", Accounts: discord(mina)},
 			{Name: "Theo", Accounts: discord(theo, "42")}}}
 		r.wants(t, "three accounts of two people", "hint at most 2 people may approve, just as many")
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}})
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{Group: leads}}))
 		r.wants(t, "a role of three, and two people", "hint at most 2 people may approve, just as many")
 	})
 }

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"recallbot/adapters/discord/discordtest"
-	"recallbot/bot"
-	"recallbot/bot/intake"
 )
 
 func TestPing(t *testing.T) {
@@ -46,7 +44,7 @@ func TestSignatures(t *testing.T) {
 				t.Errorf("%+v was taken", s)
 			}
 		}
-		if n := r.bot.count(); n != 0 {
+		if n := len(r.bot.Did()); n != 0 {
 			t.Errorf("the bot was asked %d times", n)
 		}
 		// Who sends what is not signed is told of at most once a minute a kind.
@@ -123,7 +121,7 @@ func TestBodyUnread(t *testing.T) {
 }
 
 func TestGatewayModeHasNoEndpoint(t *testing.T) {
-	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
+	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: newBot()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +147,7 @@ func TestPublishedExamples(t *testing.T) {
 	a, err := New(Options{
 		BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, PublicKey: hex.EncodeToString(public),
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Bot: &testBot{answers: map[bot.EventID]intake.Answer{}},
+		Bot: newBot(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +195,7 @@ func FuzzInteraction(f *testing.F) {
 	f.Add(
 		[]byte(
 			`{"id":"1","token":"t","type":5,"data":{"custom_id":"v1:form:approve:R-7K3M9Q:0","components":[{"component":{"custom_id":"count","value":"3"}}]}}`))
-	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}})
+	a, err := New(Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: newBot()})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 	"recallbot/bot/intake"
@@ -315,8 +316,8 @@ func TestReconnects(t *testing.T) {
 		}
 		r.acts(t, time.Minute)
 		seen := map[bot.EventID]int{}
-		for _, e := range r.bot.events {
-			seen[e.ID]++
+		for _, d := range r.bot.Did() {
+			seen[d.Event.ID]++
 		}
 		for _, i := range all {
 			if n := seen[bot.EventID("discord:"+i.ID)]; n != 1 {
@@ -351,7 +352,8 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("the log holds a payload:\n%s", r.log)
 		}
 		// A component that the library has never heard of is no reason to give up on the press.
-		if !slices.ContainsFunc(r.bot.events, func(e intake.Event) bool { return e.Act.Kind == intake.ActStop }) {
+		if !slices.ContainsFunc(r.bot.Did(),
+			func(d adaptertest.Did) bool { return d.Event.Act.Kind == intake.ActStop }) {
 			t.Error("the press on a message with an unknown component was lost")
 		}
 		r.stop()
@@ -364,11 +366,11 @@ func TestStop(t *testing.T) {
 		r := newRig(t, overGateway)
 		r.ready(t)
 		begun := make(chan struct{})
-		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+		r.bot.Play(adaptertest.Script{Do: func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			close(begun)
 			time.Sleep(time.Second)
 			return intake.Answer{Kind: intake.Accepted}, nil
-		}
+		}})
 		i := r.Command(mina, trust, "recalls help")
 		<-begun
 		stopped := make(chan struct{})
@@ -384,7 +386,7 @@ func TestRegistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := map[string]string{}
 		start := func(change func(*rig)) *rig {
-			return newRig(t, overHTTP, func(r *rig, _ *Options) { r.bot.memory = memory; change(r) })
+			return newRig(t, overHTTP, func(r *rig, _ *Options) { r.bot.RemembersIn(memory); change(r) })
 		}
 		const put = "PUT /applications/{a}/guilds/{g}/commands"
 		r := start(func(*rig) {})
@@ -463,7 +465,7 @@ func TestKicked(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	good := Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}}
+	good := Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: newBot()}
 	for name, change := range map[string]func(*Options){
 		"token": func(o *Options) { o.BotToken = "" }, "application id": func(o *Options) { o.ApplicationID = "x" },
 		"guilds": func(o *Options) { o.Guilds = nil }, "public key": func(o *Options) { o.PublicKey = "00" },

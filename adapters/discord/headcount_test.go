@@ -17,15 +17,15 @@ func TestHeadcount(t *testing.T) {
 			r.AddMember(discordtest.Member{UserID: "42", Name: "lena"})
 			r.AddRole(discordtest.Role{ID: leads, Name: "leads", Members: []string{mina, theo, "42"}})
 			r.AddRole(discordtest.Role{ID: "78", Name: "empty"})
-			r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
-				[]bot.Principal{{Group: leads}, {Group: "78"}, {Group: r.ID}})
+			r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}},
+				[]bot.Principal{{Group: leads}, {Group: "78"}, {Group: r.ID}}))
 		})
 		defer r.stop()
 		others := func(guild, user string, groups ...string) (int, bool) {
 			m := bot.Member{Account: bot.Account{Platform: ID, Workspace: "discord", User: user},
 				Groups: groups}
 			r.adapter.countApprovers(guild, &m)
-			return r.bot.policy.Others(m, bot.Roster{}), m.ApproversKnown
+			return r.bot.PolicyNow().Others(m, bot.Roster{}), m.ApproversKnown
 		}
 		is := func(what string, wantN int, wantKnown bool, n int, known bool) {
 			t.Helper()
@@ -45,8 +45,8 @@ func TestHeadcount(t *testing.T) {
 		time.Sleep(countEvery)
 		n, known = others(r.ID, mina)
 		is("after two have left", 1, true, n, known)
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}},
-			[]bot.Principal{{Group: leads}, {User: "42"}, {User: mina}})
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}},
+			[]bot.Principal{{Group: leads}, {User: "42"}, {User: mina}}))
 		n, known = others(r.ID, mina)
 		is("a role and two by name, oneself among them", 2, true, n, known)
 		r.Fail("GET /guilds/{guild_id}/roles/member-counts", -1, discordtest.Status(503))
@@ -57,14 +57,14 @@ func TestHeadcount(t *testing.T) {
 		time.Sleep(countEvery + 10*time.Second)
 		n, known = others(r.ID, mina)
 		is("when it tells again", 2, true, n, known)
-		r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: theo}})
+		r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: theo}}))
 		n, known = others("4242", mina)
 		is("by name alone, wherever", 1, true, n, known)
 	})
 	// Where no role may approve nothing is asked.
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, overGateway, func(r *rig, _ *Options) {
-			r.bot.policy = allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: theo}})
+			r.follows(allowed([]string{trust}, []bot.Principal{{User: mina}}, []bot.Principal{{User: theo}}))
 		})
 		r.ready(t)
 		time.Sleep(10 * time.Minute)
@@ -92,8 +92,10 @@ func TestApproversLookedAt(t *testing.T) {
 			for _, id := range []string{"51", "52", "53", "54"} {
 				r.AddMember(discordtest.Member{UserID: id, Name: id})
 			}
-			r.bot.policy = allowed([]string{trust}, ids(mina), ids("40", "41", "42", "51"))
-			r.bot.policy.LargeApprovals = 2
+			r.follows(allowed([]string{trust}, ids(mina), ids("40", "41", "42", "51")))
+			p := r.bot.PolicyNow()
+			p.LargeApprovals = 2
+			r.follows(p)
 		})
 		r.ready(t)
 		const look = "GET /guilds/{guild_id}/members/{user_id}"
@@ -124,13 +126,13 @@ func TestApproversLookedAt(t *testing.T) {
 		}
 		// Enough are found: two for a large request, and one more, who may be the one who asks.
 		five := allowed([]string{trust}, ids(mina), ids("52", "53", "54", "55", "56"))
-		r.bot.follows(five, bot.Roster{})
+		r.bot.Follow(five, bot.Roster{})
 		looks = r.Count(look)
 		if n := others(); n != 5 || r.Count(look)-looks != 3 {
 			t.Errorf("%d could approve, %d accounts were looked at", n, r.Count(look)-looks)
 		}
 		// Two accounts of one person are not two.
-		r.bot.follows(five, bot.Roster{People: []bot.Person{
+		r.bot.Follow(five, bot.Roster{People: []bot.Person{
 			{Name: "a", Accounts: []bot.Account{{Platform: ID, User: "52"}, {Platform: ID, User: "53"}}},
 			{Name: "b", Accounts: []bot.Account{{Platform: ID, User: "55"}}},
 			{Name: "c", Accounts: []bot.Account{{Platform: ID, User: "56"}}},
@@ -140,7 +142,7 @@ func TestApproversLookedAt(t *testing.T) {
 			t.Errorf("%d could approve, want one person with two accounts", n)
 		}
 		// Who cannot be looked at counts.
-		r.bot.follows(allowed([]string{trust}, ids(mina), ids("57")), bot.Roster{})
+		r.bot.Follow(allowed([]string{trust}, ids(mina), ids("57")), bot.Roster{})
 		r.Fail(look, -1, discordtest.Status(503))
 		if n := others(); n != 1 {
 			t.Errorf("%d could approve where Discord does not tell", n)

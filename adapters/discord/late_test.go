@@ -30,7 +30,7 @@ func TestAnswerByOtherMeans(t *testing.T) {
 		const webhook = "/webhooks/{webhook_id}/{webhook_token}"
 		direct := func() []discordtest.Message { return r.DirectMessages(theo) }
 		press := func(a intake.Answer) *discordtest.Interaction {
-			r.bot.answer(a)
+			r.answer(a)
 			i := r.Press(theo, ref, "v1:"+string(bot.ButtonShowAll)+":R-7K3M9Q:"+digest[:bot.DigestShort])
 			time.Sleep(30 * time.Second)
 			if i.Err != nil {
@@ -77,7 +77,7 @@ func TestAnswerByOtherMeans(t *testing.T) {
 		}
 		// An answer that takes a while: the first answer was late, or the token has ended.
 		finds := func() {
-			r.bot.answer(no)
+			r.answer(no)
 			r.Command(theo, trust, "recalls find", discordtest.Opt("group", "@TGS#2J4SZEAEL"),
 				discordtest.Opt("from", "mallory"))
 			time.Sleep(30 * time.Second)
@@ -119,10 +119,10 @@ func TestLateOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, overHTTP, func(r *rig, _ *Options) { r.AckWithin = time.Second })
 		r.ready(t)
-		r.bot.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+		r.bot.Play(adaptertest.Script{Do: func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			time.Sleep(1500 * time.Millisecond)
 			return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("You may not.")}}, nil
-		}
+		}})
 		i := r.Command(mina, trust, "recalls help")
 		time.Sleep(30 * time.Second)
 		if all := r.DirectMessages(mina); len(all) != 1 || !strings.Contains(all[0].Content, "You may not.") {
@@ -193,11 +193,11 @@ func TestAnotherCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, overGateway)
 		r.ready(t)
-		slow, log := &testBot{answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}}, &safeBuffer{}
-		slow.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
+		slow, log := newBot(), &safeBuffer{}
+		slow.Play(adaptertest.Script{Do: func(context.Context, intake.Event, bot.Member) (intake.Answer, error) {
 			time.Sleep(300 * time.Millisecond)
 			return intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("I do not know it.")}}, nil
-		}
+		}})
 		copied, err := New(Options{BotToken: r.BotToken, ApplicationID: r.ApplicationID, Guilds: []string{r.ID},
 			HTTPClient: r.Client(), Dial: r.Dial, Bot: slow, Log: slog.New(slog.NewTextHandler(log, nil))})
 		if err != nil {

@@ -232,10 +232,10 @@ func TestLimits(t *testing.T) {
 							{Name: "f", Label: "f"},
 						}}},
 				} {
-					r.bot.answer(a)
+					r.answer(a)
 					r.wait(t, r.Command(mina, trust, "recalls help"))
 				}
-				r.bot.answer(intake.Answer{Kind: intake.Choices, Groups: append(make([]intake.Choice, 30),
+				r.answer(intake.Answer{Kind: intake.Choices, Groups: append(make([]intake.Choice, 30),
 					intake.Choice{Group: long}, intake.Choice{Group: "g"})})
 				if i := r.wait(t, r.Autocomplete(mina, trust, "recall", "group", "")); len(i.Choices()) != 1 {
 					t.Errorf("%v", i.Choices())

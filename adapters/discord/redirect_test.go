@@ -132,7 +132,7 @@ func TestGatewayHost(t *testing.T) {
 		{"https://proxy.example", false, "ws://proxy.example/gw", false},
 		{"https://proxy.example", false, "wss://gateway.discord.gg", true},
 	} {
-		o := Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: &testBot{}, BaseURL: test.base}
+		o := Options{BotToken: "t", ApplicationID: "1", Guilds: []string{"2"}, Bot: newBot(), BaseURL: test.base}
 		if test.dial {
 			o.Dial = dial
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/discord/discordtest"
 	"recallbot/bot"
 	"recallbot/bot/intake"
@@ -47,122 +47,26 @@ var specification = sync.OnceValue(func() func(method, route string, body []byte
 	return check
 })
 
-// testBot remembers what it was asked and answers by do. Like the bot it gives a repeat the first
-// answer.
-type testBot struct {
-	mu      sync.Mutex
-	events  []intake.Event
-	members []bot.Member
-	answers map[bot.EventID]intake.Answer
-	memory  map[string]string
-	policy  bot.Policy
-	roster  bot.Roster
-	do      func(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error)
+// newBot is a bot whose policy allows nobody anything.
+func newBot() *adaptertest.Bot { return adaptertest.NewBot(bot.Policy{}) }
+
+// answer lets the bot answer so from now on.
+func (r *rig) answer(a intake.Answer) {
+	r.bot.Play(adaptertest.Script{Answer: func(intake.Event, bot.Member) intake.Answer { return a }})
 }
 
-func (b *testBot) Receive(_ context.Context, e intake.Event) (bool, *intake.Answer, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if a, ok := b.answers[e.ID]; ok {
-		return false, &a, nil
-	}
-	return true, nil, nil
-}
-
-func (b *testBot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
-	b.mu.Lock()
-	if a, ok := b.answers[e.ID]; ok {
-		b.mu.Unlock()
-		return a, nil
-	}
-	b.events = append(b.events, e)
-	b.members = append(b.members, m)
-	do := b.do
-	b.mu.Unlock()
-	a, err := intake.Answer{Kind: intake.Accepted}, error(nil)
-	if do != nil {
-		a, err = do(ctx, e, m)
-	}
-	if err == nil {
-		b.mu.Lock()
-		b.answers[e.ID] = a
-		b.mu.Unlock()
-	}
-	return a, err
-}
-
-func (b *testBot) Remember(_ context.Context, key, value string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.memory[key] = value
-	return nil
-}
-
-func (b *testBot) Recollect(_ context.Context, key string) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.memory[key], nil
-}
-
-// Alone runs fn: there is no other replica.
-func (b *testBot) Alone(ctx context.Context, _ string, _ func(), fn func(ctx context.Context) error) error {
-	return fn(ctx)
-}
-
-func (b *testBot) Shared() bool { return true }
-
-func (b *testBot) PolicyNow() bot.Policy {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.policy
-}
-
-func (b *testBot) RosterNow() bot.Roster {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.roster
-}
-
-// follows changes the policy and the roster while the adapter runs.
-func (b *testBot) follows(p bot.Policy, r bot.Roster) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.policy, b.roster = p, r
-}
-
-func (b *testBot) GiveUp(context.Context, intake.Event) (intake.Answer, error) {
-	return intake.Answer{}, nil
-}
-
-func (b *testBot) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfinished, error] {
-	return func(func(intake.Unfinished, error) bool) {}
-}
-
-func (b *testBot) TakesLong(e intake.Event) bool {
-	return e.Act.Kind == intake.ActTurnFind || e.Verb().TakesLong()
-}
-
-func (b *testBot) answer(a intake.Answer) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.do = func(context.Context, intake.Event, bot.Member) (intake.Answer, error) { return a, nil }
-}
-
-func (b *testBot) last(t *testing.T) (intake.Event, bot.Member) {
+// last is what the bot was asked last.
+func (r *rig) last(t *testing.T) (intake.Event, bot.Member) {
 	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.events) == 0 {
+	did := r.bot.Did()
+	if len(did) == 0 {
 		t.Fatal("the bot was not asked")
 	}
-	return b.events[len(b.events)-1], b.members[len(b.members)-1]
+	return did[len(did)-1].Event, did[len(did)-1].Member
 }
 
-func (b *testBot) count() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.events)
-}
+// follows sets the policy of the bot.
+func (r *rig) follows(p bot.Policy) { r.bot.Follow(p, r.bot.RosterNow()) }
 
 const (
 	trust  = "100" // a channel
@@ -177,7 +81,7 @@ const (
 // rig is a guild, a bot and the adapter between them.
 type rig struct {
 	*discordtest.Guild
-	bot     *testBot
+	bot     *adaptertest.Bot
 	adapter *Adapter
 	roster  bot.Roster // as Check is told
 	log     *safeBuffer
@@ -227,7 +131,7 @@ func newRig(t *testing.T, by mode, change ...func(*rig, *Options)) *rig {
 	t.Helper()
 	r := &rig{
 		Guild: newGuild(), log: &safeBuffer{},
-		bot: &testBot{answers: map[bot.EventID]intake.Answer{}, memory: map[string]string{}},
+		bot: newBot(),
 	}
 	o := Options{
 		BotToken: r.BotToken, ApplicationID: r.ApplicationID, Guilds: []string{r.ID}, HTTPClient: r.Client(),

@@ -440,12 +440,12 @@ func TestInteractionsNotHeld(t *testing.T) {
 					t.Fatalf("not every call is held: %v", later)
 				}
 				began := time.Now()
-				r.bot.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("At once.")}})
+				r.answer(intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{line("At once.")}})
 				i := r.wait(t, r.Command(mina, trust, "recalls help"))
 				if !strings.Contains(i.Ephemeral(), "At once.") {
 					t.Errorf("told %q", i.Ephemeral())
 				}
-				r.bot.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"),
+				r.answer(intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: line("2 messages found"),
 					Of: 1, Samples: someCard(bot.Done).Samples}})
 				find := func() *discordtest.Interaction {
 					return r.wait(t, r.Command(mina, trust, "recalls find", discordtest.Opt("group", "g"),

@@ -128,7 +128,7 @@ func TestCards(t *testing.T) {
 	w := slacktest.New()
 	defer w.Close()
 	people(w)
-	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Bot: newFakeBot()})
+	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Bot: newBot()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func FuzzForeign(f *testing.F) {
 	f.Cleanup(w.Close)
 	people(w)
 	w.Set(func(w *slacktest.Workspace) { w.RateLimits = false })
-	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Bot: newFakeBot()})
+	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Bot: newBot()})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -2,183 +2,27 @@ package slack
 
 import (
 	"context"
-	"iter"
 	"log/slog"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/bot/intake"
 )
 
-// fakeBot keeps events as the bot does, and answers them as the test says.
-type fakeBot struct {
-	mu      sync.Mutex
-	policy  bot.Policy
-	roster  bot.Roster
-	events  map[bot.EventID]*intake.Answer
-	order   []bot.EventID
-	done    []did
-	gaveUp  []intake.Event
-	waiting []intake.Unfinished // what other processes stored, beside what Receive stored
-	noted   map[bot.EventID]noted
-	alone   bool // no other process may be at work
-
-	answer   func(e intake.Event, m bot.Member) intake.Answer // nil: Accepted
-	noteErr  error
-	doErr    error
-	then     []string // the groups whose members could approve when it was asked
-	thenErr  error
-	slowNote time.Duration
-	slowDo   time.Duration
-}
-
-// noted is an event that has no answer yet.
-type noted struct {
-	event intake.Event
-	at    time.Time
-}
-
-type did struct {
-	event  intake.Event
-	member bot.Member
-}
-
-func newFakeBot() *fakeBot {
+// newBot is a bot under the policy of these tests.
+func newBot() *adaptertest.Bot {
 	p := bot.DefaultPolicy()
 	p.Crowds = map[bot.Platform]bot.Crowd{ID: {
 		Requesters: []bot.Principal{{Group: "S0MODS"}, {User: "U0MINA"}},
 		Approvers:  []bot.Principal{{Group: "S0LEADS"}},
 		Channels:   []string{"C0TRUST"},
 	}}
-	return &fakeBot{policy: p, events: map[bot.EventID]*intake.Answer{}, noted: map[bot.EventID]noted{}}
-}
-
-func (b *fakeBot) Receive(ctx context.Context, e intake.Event) (bool, *intake.Answer, error) {
-	if b.slowNote > 0 {
-		if err := sleep(ctx, b.slowNote); err != nil {
-			return false, nil, err
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.noteErr != nil {
-		return false, nil, b.noteErr
-	}
-	if a, known := b.events[e.ID]; known {
-		return false, a, nil
-	}
-	b.events[e.ID] = nil
-	b.noted[e.ID] = noted{e, time.Now()}
-	b.order = append(b.order, e.ID)
-	return true, nil, nil
-}
-
-func (b *fakeBot) Do(ctx context.Context, e intake.Event, m bot.Member) (intake.Answer, error) {
-	b.mu.Lock()
-	takes := b.slowDo
-	b.mu.Unlock()
-	if takes > 0 {
-		if err := sleep(ctx, takes); err != nil {
-			return intake.Answer{}, err
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.doErr != nil {
-		return intake.Answer{}, b.doErr
-	}
-	if a := b.events[e.ID]; a != nil {
-		repeated := *a
-		repeated.Repeated = true
-		return repeated, nil
-	}
-	b.done = append(b.done, did{e, m})
-	a := intake.Answer{Kind: intake.Accepted}
-	if b.answer != nil {
-		a = b.answer(e, m)
-	}
-	b.events[e.ID] = &a
-	delete(b.noted, e.ID)
-	return a, nil
-}
-
-func (b *fakeBot) GiveUp(_ context.Context, e intake.Event) (intake.Answer, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if a := b.events[e.ID]; a != nil {
-		repeated := *a
-		repeated.Repeated = true
-		return repeated, nil
-	}
-	b.gaveUp = append(b.gaveUp, e)
-	a := intake.Answer{Kind: intake.Whisper, Lines: []bot.Line{
-		say("The platform did not tell in time. Press or type it again.")}, Refused: "could_not_check"}
-	b.events[e.ID] = &a
-	delete(b.noted, e.ID)
-	return a, nil
-}
-
-func (b *fakeBot) Unfinished(context.Context, bot.Platform) iter.Seq2[intake.Unfinished, error] {
-	return func(yield func(intake.Unfinished, error) bool) {
-		b.mu.Lock()
-		left := slices.DeleteFunc(slices.Clone(b.waiting),
-			func(u intake.Unfinished) bool { return b.events[u.Event.ID] != nil })
-		for _, n := range b.noted {
-			left = append(left, intake.Unfinished{Event: n.event, Age: time.Since(n.at)})
-		}
-		b.mu.Unlock()
-		for _, u := range left {
-			if !yield(u, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (b *fakeBot) Shared() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return !b.alone
-}
-
-func (b *fakeBot) TakesLong(e intake.Event) bool { return e.Verb().TakesLong() }
-
-func (b *fakeBot) PolicyNow() bot.Policy { return b.policy }
-
-func (b *fakeBot) RosterNow() bot.Roster { return b.roster }
-
-func (b *fakeBot) ApproversThen(context.Context, bot.RequestID, bot.Platform) ([]string, error) {
-	return b.then, b.thenErr
-}
-
-func (b *fakeBot) did() []did {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.done)
-}
-
-func (b *fakeBot) stored() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.order)
-}
-
-func (b *fakeBot) givenUp() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.gaveUp)
-}
-
-func (b *fakeBot) set(f func(*fakeBot)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f(b)
+	return adaptertest.NewBot(p)
 }
 
 func whisper(words string) intake.Answer {
@@ -189,7 +33,7 @@ func whisper(words string) intake.Answer {
 type world struct {
 	t   *testing.T
 	w   *slacktest.Workspace
-	bot *fakeBot
+	bot *adaptertest.Bot
 	a   *Adapter
 	// real, where set, is the bot itself, which is run beside the adapter.
 	real   *bottest.Engine
@@ -242,7 +86,7 @@ func inSlack(t *testing.T, m mode, f func(x *world), with ...func(x *world, o *O
 		w := slacktest.New()
 		defer w.Close()
 		people(w)
-		x := &world{t: t, w: w, bot: newFakeBot()}
+		x := &world{t: t, w: w, bot: newBot()}
 		o := Options{BotToken: w.BotToken, HTTPClient: w.Client(), Dial: w.DialContext, Bot: x.bot,
 			Log: slog.New(slog.DiscardHandler)}
 		if m == httpMode {

@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 				x.t.Errorf("want %q in:\n%s", want, got)
 			}
 		}
-		x.bot.policy.Crowds[ID] = bot.Crowd{
+		x.bot.PolicyNow().Crowds[ID] = bot.Crowd{
 			Requesters: []bot.Principal{{User: "U0UNHEARD"}}, Approvers: []bot.Principal{{Group: "S0UNHEARD"},
 				{User: "U0THEO"}}, Channels: []string{"C0PRIVATE", "C0OLD", "C0SHARED", "C0UNHEARD"},
 		}
@@ -65,11 +65,11 @@ func TestCheck(t *testing.T) {
 			x.t.Errorf("want %q, of that account alone, in:\n%s", want, got)
 		}
 		// People count, and whoever asks does not.
-		missing := x.bot.policy.Crowds[ID]
+		missing := x.bot.PolicyNow().Crowds[ID]
 		x.w.AddUser(slacktest.User{ID: "U0OLA", Name: "ola"})
 		x.w.AddGroup(slacktest.UserGroup{ID: "S0LEADS", Handle: "leads",
 			Members: []string{"U0MINA", "U0THEO", "U0NOBODY"}})
-		x.bot.policy.Crowds[ID] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}},
+		x.bot.PolicyNow().Crowds[ID] = bot.Crowd{Requesters: []bot.Principal{{User: "U0MINA"}},
 			Approvers: []bot.Principal{{Group: "S0LEADS"}}, Channels: []string{"C0TRUST"}}
 		for _, test := range []struct {
 			name       string
@@ -95,17 +95,17 @@ func TestCheck(t *testing.T) {
 				}
 				x.roster.People = append(x.roster.People, p)
 			}
-			crowd := x.bot.policy.Crowds[ID]
+			crowd := x.bot.PolicyNow().Crowds[ID]
 			if crowd.Requesters = test.requesters; test.requesters == nil {
 				crowd.Requesters = []bot.Principal{{User: "U0MINA"}}
 			}
-			x.bot.policy.Crowds[ID] = crowd
+			x.bot.PolicyNow().Crowds[ID] = crowd
 			if got := x.check(); !strings.Contains(got, test.want) {
 				x.t.Errorf("%s: want %q in:\n%s", test.name, test.want, got)
 			}
 		}
 
-		x.bot.policy.Crowds[ID], x.roster = missing, bot.Roster{}
+		x.bot.PolicyNow().Crowds[ID], x.roster = missing, bot.Roster{}
 		// Without the scopes to look at them there is no saying what channels and groups are, but
 		// that is no outage.
 		x.w.Set(func(w *slacktest.Workspace) {

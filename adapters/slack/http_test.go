@@ -90,13 +90,13 @@ func TestHTTP(t *testing.T) {
 			"get": {"/slack/commands", secret, 0, "",
 				func(r *http.Request) { r.Method = http.MethodGet }, 405},
 		} {
-			before := x.bot.stored()
+			before := x.bot.Kept()
 			w := x.send(test.path, test.secret, test.age, test.body, test.change)
 			x.settle()
 			if w.Code != test.want {
 				x.t.Errorf("%s: status %d, want %d", name, w.Code, test.want)
 			}
-			stored := x.bot.stored() - before
+			stored := x.bot.Kept() - before
 			should := test.want == 200 && (strings.Contains(test.body, "command=") || name == "shortcut")
 			if (stored == 1) != should {
 				x.t.Errorf("%s: %d events stored", name, stored)
@@ -106,14 +106,14 @@ func TestHTTP(t *testing.T) {
 			}
 		}
 		// A replay of what was signed is known for as long as the signature counts.
-		n := len(x.bot.did())
+		n := len(x.bot.Did())
 		for range 3 {
 			if w := x.send("/slack/commands", secret, 0, typedCommand("a"), nil); w.Code != 200 {
 				x.t.Errorf("replay: status %d", w.Code)
 			}
 			x.settle()
 		}
-		if len(x.bot.did()) != n {
+		if len(x.bot.Did()) != n {
 			x.t.Error("a replay acted")
 		}
 	}, func(x *world, o *Options) { o.SigningSecrets = append(o.SigningSecrets, "the older secret", "") })
@@ -182,8 +182,8 @@ func TestSSLCheck(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
 		d := x.w.SSLCheck()
 		x.settle()
-		if d.StatusCode() != http.StatusOK || x.bot.stored() != 0 {
-			x.t.Errorf("status %d, %d events", d.StatusCode(), x.bot.stored())
+		if d.StatusCode() != http.StatusOK || x.bot.Kept() != 0 {
+			x.t.Errorf("status %d, %d events", d.StatusCode(), x.bot.Kept())
 		}
 	})
 }
@@ -238,7 +238,7 @@ func TestPublishedSamples(t *testing.T) {
 				x.t.Errorf("%s: not acknowledged: %s", name, d.Failure())
 			}
 		}
-		if n := x.bot.stored(); n != 0 {
+		if n := x.bot.Kept(); n != 0 {
 			x.t.Errorf("%d of the samples were acted on", n)
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "*Payload.json"))
@@ -274,7 +274,7 @@ func FuzzInteraction(f *testing.F) {
 	f.Add(
 		[]byte(
 			`{"type":"view_submission","user":{"id":"U"},"view":{"callback_id":"ask","private_metadata":"{\"c\":\"C\"}","state":{"values":{"a":{"value":{"value":"x"}}}}}}`))
-	a, err := New(Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newFakeBot()})
+	a, err := New(Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newBot()})
 	if err != nil {
 		f.Fatal(err)
 	}

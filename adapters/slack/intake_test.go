@@ -51,10 +51,10 @@ func (x *world) front(user string) slacktest.View {
 	return views[len(views)-1]
 }
 
-func (x *world) onlyDid() did {
+func (x *world) onlyDid() adaptertest.Did {
 	x.t.Helper()
 	x.settle()
-	all := x.bot.did()
+	all := x.bot.Did()
 	if len(all) != 1 {
 		x.t.Fatalf("the bot was asked %d times, want once", len(all))
 	}
@@ -64,17 +64,17 @@ func (x *world) onlyDid() did {
 func TestApprove(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.Changed}
 			}
 		})
 		before := x.picture(at)
 		x.acked(x.w.Press("U0THEO", at, "approve"))
 		d := x.onlyDid()
-		if d.event.Act.Kind != intake.ActApprove || d.event.Act.Request != "R-7K3M9Q" ||
-			d.event.Act.Digest != digest[:bot.DigestShort] || d.event.Act.Card != ref {
-			x.t.Errorf("act: %+v", d.event.Act)
+		if d.Event.Act.Kind != intake.ActApprove || d.Event.Act.Request != "R-7K3M9Q" ||
+			d.Event.Act.Digest != digest[:bot.DigestShort] || d.Event.Act.Card != ref {
+			x.t.Errorf("act: %+v", d.Event.Act)
 		}
 		if got := x.picture(at); got != before {
 			x.t.Errorf("the adapter has changed the card:\n%s", got)
@@ -105,19 +105,19 @@ func TestDecisionIsAskedAfresh(t *testing.T) {
 		if n := x.w.Calls("users.info"); n != asked+1 {
 			x.t.Errorf("users.info was called %d times, want once for the decision", n-asked)
 		}
-		all := x.bot.did()
-		m := all[len(all)-1].member
+		all := x.bot.Did()
+		m := all[len(all)-1].Member
 		if m.Trouble != bot.TroubleDeactivated || slices.Contains(m.Groups, "S0LEADS") {
 			x.t.Errorf("member at the decision: %+v", m)
 		}
-		if m := all[1].member; m.Trouble != "" || strings.Join(m.Groups, " ") != "S0MODS S0LEADS" {
+		if m := all[1].Member; m.Trouble != "" || strings.Join(m.Groups, " ") != "S0MODS S0LEADS" {
 			x.t.Errorf("member at the second reading: %+v", m)
 		}
 		// A minute later nothing that was cached counts for reading either.
 		time.Sleep(time.Minute)
 		x.acked(x.w.Press("U0THEO", at, "show_all"))
-		all = x.bot.did()
-		if m := all[len(all)-1].member; m.Trouble != bot.TroubleDeactivated {
+		all = x.bot.Did()
+		if m := all[len(all)-1].Member; m.Trouble != bot.TroubleDeactivated {
 			x.t.Errorf("member a minute later: %+v", m)
 		}
 	})
@@ -130,10 +130,10 @@ func TestApproversThen(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
 		x.w.AddGroup(slacktest.UserGroup{ID: "S0FORMER", Members: []string{"U0THEO"}})
-		x.bot.set(func(b *fakeBot) { b.then = []string{"S0FORMER", "S0LEADS"} })
+		x.bot.Set(func(b *adaptertest.Script) { b.Then = []string{"S0FORMER", "S0LEADS"} })
 		last := func() []string {
-			all := x.bot.did()
-			return slices.Sorted(slices.Values(all[len(all)-1].member.Groups))
+			all := x.bot.Did()
+			return slices.Sorted(slices.Values(all[len(all)-1].Member.Groups))
 		}
 		for _, button := range []string{"approve", "reject"} {
 			x.acked(x.w.Press("U0THEO", at, button))
@@ -146,10 +146,10 @@ func TestApproversThen(t *testing.T) {
 		if got := last(); !slices.Equal(got, []string{"S0LEADS", "S0MODS"}) {
 			x.t.Errorf("after leaving the group, approved by a member of %v", got)
 		}
-		x.bot.set(func(b *fakeBot) { b.thenErr = errors.New("the disk is gone") })
-		n, gaveUp := len(x.bot.did()), x.bot.givenUp()
+		x.bot.Set(func(b *adaptertest.Script) { b.ThenFails = errors.New("the disk is gone") })
+		n, gaveUp := len(x.bot.Did()), len(x.bot.GaveUp())
 		x.acked(x.w.Press("U0THEO", at, "approve"))
-		if len(x.bot.did()) != n || x.bot.givenUp() != gaveUp+1 {
+		if len(x.bot.Did()) != n || len(x.bot.GaveUp()) != gaveUp+1 {
 			x.t.Error("it was decided although nobody knows which groups counted")
 		}
 		x.quiet()
@@ -159,8 +159,8 @@ func TestApproversThen(t *testing.T) {
 func TestReject(t *testing.T) {
 	inBoth(t, func(x *world) {
 		ref, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActAskReject {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{
 						Kind: intake.FormReject, Title: "Reject R-7K3M9Q, whatever that is called", Submit: "Reject",
@@ -174,8 +174,8 @@ func TestReject(t *testing.T) {
 		x.acked(x.w.Press("U0LENA", at, "reject"))
 		v := x.front("U0LENA")
 		x.acked(x.w.Submit("U0LENA", v.ID, map[string]string{"reason": "wrong group"}))
-		all := x.bot.did()
-		last := all[len(all)-1].event
+		all := x.bot.Did()
+		last := all[len(all)-1].Event
 		if last.Act.Kind != intake.ActReject || last.Act.Reason != "wrong group" || last.Act.Request != "R-7K3M9Q" ||
 			last.Act.Card != ref || last.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", last)
@@ -191,8 +191,8 @@ func TestReject(t *testing.T) {
 func TestRejectRefused(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActAskReject {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
 						Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
@@ -214,8 +214,8 @@ func TestRejectRefused(t *testing.T) {
 // event.
 func TestForm(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				switch {
 				case e.Act.Kind == intake.ActCommand:
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormAsk,
@@ -242,11 +242,11 @@ func TestForm(t *testing.T) {
 		if n := len(x.w.Views("U0MINA")); n != 0 {
 			x.t.Errorf("%d windows are still open", n)
 		}
-		all := x.bot.did()
+		all := x.bot.Did()
 		if len(all) != 3 {
 			x.t.Fatalf("the bot was asked %d times, want 3", len(all))
 		}
-		e := all[2].event
+		e := all[2].Event
 		if e.Act.Kind != intake.ActForm || e.Act.Options["what"] != "100-101" || e.Act.Options["reason"] != "spam" ||
 			e.Act.Options["group"] != "@TGS#1" || e.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", e)
@@ -260,8 +260,8 @@ func TestForm(t *testing.T) {
 func TestSlowForm(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActAskReject {
 					return intake.Answer{Kind: intake.ShowForm, Form: &intake.Form{Kind: intake.FormReject,
 						Title: "Reject", Submit: "Reject", Inputs: []intake.Input{{Name: "reason", Label: "Reason"}}}}
@@ -272,7 +272,7 @@ func TestSlowForm(t *testing.T) {
 		})
 		x.acked(x.w.Press("U0LENA", at, "reject"))
 		v := x.front("U0LENA")
-		x.bot.set(func(b *fakeBot) { b.slowDo = 5 * time.Second })
+		x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = 5 * time.Second })
 		d := x.w.Submit("U0LENA", v.ID, nil)
 		time.Sleep(2900 * time.Millisecond)
 		x.acked(d)
@@ -300,8 +300,8 @@ func page(n int) *intake.Page {
 func TestShowAll(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.ShowPage, Page: page(e.Act.Page)}
 			}
 		})
@@ -320,8 +320,8 @@ func TestShowAll(t *testing.T) {
 		if got := x.w.Picture(x.front("U0THEO")); !strings.Contains(got, "`29`") || strings.Contains(got, "[Next]") {
 			x.t.Errorf("page 3:\n%s", got)
 		}
-		all := x.bot.did()
-		if e := all[2].event; e.Act.Kind != intake.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" ||
+		all := x.bot.Did()
+		if e := all[2].Event; e.Act.Kind != intake.ActShowAll || e.Act.Page != 2 || e.Act.Request != "R-7K3M9Q" ||
 			e.Place.Channel != "C0TRUST" {
 			x.t.Errorf("event: %+v", e)
 		}
@@ -337,9 +337,9 @@ func TestShowAll(t *testing.T) {
 func TestSlowWindow(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) {
-			b.slowDo = 20 * time.Second
-			b.answer = func(intake.Event, bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.DoTakes = 20 * time.Second
+			b.Answer = func(intake.Event, bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.ShowPage, Page: page(0)}
 			}
 		})
@@ -361,9 +361,9 @@ func TestSlowWindow(t *testing.T) {
 // more; its button asks for a recall.
 func TestFind(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.slowDo = 4 * time.Second
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.DoTakes = 4 * time.Second
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActRecallFind {
 					return intake.Answer{Kind: intake.Accepted}
 				}
@@ -382,8 +382,8 @@ func TestFind(t *testing.T) {
 		all := x.w.Ephemerals("U0MINA")
 		x.acked(x.w.Press("U0MINA", all[len(all)-1].Ref(), actionPage+"recall"))
 		time.Sleep(6 * time.Second)
-		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" ||
+		did := x.bot.Did()
+		if e := did[len(did)-1].Event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" ||
 			e.Act.Card.Message != "" {
 			x.t.Errorf("event: %+v", e)
 		}
@@ -395,8 +395,8 @@ func TestFind(t *testing.T) {
 // recall of it.
 func TestFound(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				if e.Act.Kind == intake.ActRecallFind {
 					return intake.Answer{Kind: intake.Accepted}
 				}
@@ -407,11 +407,11 @@ func TestFound(t *testing.T) {
 		})
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "find @TGS#1 last:57"))
 		v := x.front("U0MINA")
-		x.bot.set(func(b *fakeBot) { b.slowDo = 2 * time.Second })
+		x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = 2 * time.Second })
 		x.acked(x.w.PressInView("U0MINA", v.ID, actionPage+"next"))
 		time.Sleep(4 * time.Second)
-		did := x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != intake.ActTurnFind || e.Act.Search != "slack-0123" ||
+		did := x.bot.Did()
+		if e := did[len(did)-1].Event; e.Act.Kind != intake.ActTurnFind || e.Act.Search != "slack-0123" ||
 			e.Act.Page != 1 {
 			x.t.Errorf("event: %+v", e)
 		}
@@ -421,8 +421,8 @@ func TestFound(t *testing.T) {
 		}
 		x.acked(x.w.PressInView("U0MINA", v.ID, actionPage+"recall"))
 		time.Sleep(4 * time.Second)
-		did = x.bot.did()
-		if e := did[len(did)-1].event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" {
+		did = x.bot.Did()
+		if e := did[len(did)-1].Event; e.Act.Kind != intake.ActRecallFind || e.Act.Search != "slack-0123" {
 			x.t.Errorf("event: %+v", e)
 		}
 		x.quiet()
@@ -439,8 +439,8 @@ func TestStale(t *testing.T) {
 			Lines: []bot.Line{say("This card does not show what is waiting now.")}}
 		old := card(bot.Proposed)
 
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event,
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event,
 				bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.ShowCard, Card: &old}
 			}
@@ -449,8 +449,8 @@ func TestStale(t *testing.T) {
 		if got := x.told("U0THEO"); !strings.Contains(got, "[Approve]") {
 			x.t.Errorf("told:\n%s", got)
 		}
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				own := stale
 				if e.Act.Private() {
 					own.Card = &fresh
@@ -485,20 +485,20 @@ func TestForged(t *testing.T) {
 		for _, value := range []string{"", "v2:R-7K3M9Q:0123", "R-7K3M9Q", "v1", strings.Repeat(":", 1999)} {
 			x.acked(x.w.PressForged("U0THEO", at, "approve", value))
 		}
-		for _, d := range x.bot.did() {
-			if d.event.Act.Request != "" {
-				x.t.Errorf("act: %+v", d.event.Act)
+		for _, d := range x.bot.Did() {
+			if d.Event.Act.Request != "" {
+				x.t.Errorf("act: %+v", d.Event.Act)
 			}
 		}
 		x.acked(x.w.PressForged("U0THEO", at, "launch", "v1:R-7K3M9Q:0123"))
-		all := x.bot.did()
-		if act := all[len(all)-1].event.Act; act.Kind != intake.ActForged || act.Request != "" {
+		all := x.bot.Did()
+		if act := all[len(all)-1].Event.Act; act.Kind != intake.ActForged || act.Request != "" {
 			x.t.Errorf("an unknown button: %+v", act)
 		}
 		// A card that an earlier version posted.
 		x.acked(x.w.PressForged("U0THEO", at, "reject", "v1:R-7K3M9Q:0123"))
-		all = x.bot.did()
-		if act := all[len(all)-1].event.Act; act.Kind != intake.ActAskReject || act.Request != "R-7K3M9Q" ||
+		all = x.bot.Did()
+		if act := all[len(all)-1].Event.Act; act.Kind != intake.ActAskReject || act.Request != "R-7K3M9Q" ||
 			act.Digest != "0123" {
 			x.t.Errorf("a button of an earlier version: %+v", act)
 		}
@@ -513,7 +513,7 @@ func TestWho(t *testing.T) {
 			"U0STRANGE": bot.TroubleForeign, "U0ROBOT": bot.TroubleBot, "U0FLOW": bot.TroubleWorkflow,
 			"U0LINK": bot.TroubleBot, "USLACKBOT": bot.TroubleBot,
 		} {
-			before := len(x.bot.did())
+			before := len(x.bot.Did())
 			d := x.w.Command(user, "C0TRUST", "/recall", "x 1")
 			x.settle()
 			if d.Err() != nil {
@@ -524,8 +524,8 @@ func TestWho(t *testing.T) {
 				}
 				continue
 			}
-			all := x.bot.did()
-			if len(all) != before+1 || all[before].member.Trouble != want {
+			all := x.bot.Did()
+			if len(all) != before+1 || all[before].Member.Trouble != want {
 				x.t.Errorf("%s: %+v, want trouble %q", user, all[before:], want)
 			}
 		}
@@ -551,7 +551,7 @@ func TestEnterprise(t *testing.T) {
 			}
 		}
 		x.acked(x.w.Command("W0SISTER", "C0TRUST", "/recall", "x 1"))
-		if e := x.onlyDid().event; e.By.Workspace != "T0TEAM" {
+		if e := x.onlyDid().Event; e.By.Workspace != "T0TEAM" {
 			x.t.Errorf("by %v", e.By)
 		}
 	}, func(x *world, _ *Options) { x.w.EnterpriseID = "E0ORG" })
@@ -570,8 +570,8 @@ func TestWhere(t *testing.T) {
 			}
 		}
 		// Typed where the bot is not: the answer comes all the same.
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.Whisper, Refused: "trouble",
 					Lines: []bot.Line{say(string(e.Place.Trouble))}}
 			}
@@ -631,7 +631,7 @@ func TestDisabledGroupHasNobody(t *testing.T) {
 		x.w.AddGroup(slacktest.UserGroup{ID: "S0MODS", Members: []string{"U0THEO"}})
 		_, at := x.post(card(bot.Proposed))
 		x.acked(x.w.Press("U0THEO", at, "approve"))
-		if m := x.onlyDid().member; strings.Join(m.Groups, " ") != "S0MODS" {
+		if m := x.onlyDid().Member; strings.Join(m.Groups, " ") != "S0MODS" {
 			x.t.Errorf("member: %+v", m)
 		}
 	})
@@ -641,7 +641,7 @@ func TestDisabledGroupHasNobody(t *testing.T) {
 func TestCannotStore(t *testing.T) {
 	inBoth(t, func(x *world) {
 		_, at := x.post(card(bot.Proposed))
-		x.bot.set(func(b *fakeBot) { b.noteErr = errors.New("disk full") })
+		x.bot.Set(func(b *adaptertest.Script) { b.StoreFails = errors.New("disk full") })
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		if got := x.told("U0MINA"); !strings.Contains(got, "nothing was done. Please try again") {
 			x.t.Errorf("told:\n%s", got)
@@ -650,7 +650,7 @@ func TestCannotStore(t *testing.T) {
 		if got := x.told("U0THEO"); !strings.Contains(got, "nothing was done. Please try again") {
 			x.t.Errorf("told:\n%s", got)
 		}
-		if len(x.bot.did()) != 0 {
+		if len(x.bot.Did()) != 0 {
 			x.t.Error("the bot was asked to act on what was not stored")
 		}
 		if got := x.picture(at); !strings.Contains(got, "[Approve]") {
@@ -663,7 +663,7 @@ func TestCannotStore(t *testing.T) {
 // TestSlowStore: a store that hangs does not cost the acknowledgement.
 func TestSlowStore(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) { b.slowNote = time.Hour })
+		x.bot.Set(func(b *adaptertest.Script) { b.StoreTakes = time.Hour })
 		d := x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
 		time.Sleep(2800 * time.Millisecond)
 		x.acked(d)
@@ -677,8 +677,8 @@ func TestSlowStore(t *testing.T) {
 // answer is shown once.
 func TestRedelivery(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		})
 		_, at := x.post(card(bot.Proposed))
 		c := x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
@@ -690,7 +690,7 @@ func TestRedelivery(t *testing.T) {
 			p.Replay()
 			x.settle()
 		}
-		if n := len(x.bot.did()); n != 2 {
+		if n := len(x.bot.Did()); n != 2 {
 			x.t.Errorf("the bot acted %d times, want 2", n)
 		}
 		if n := len(x.w.Ephemerals("U0THEO")); n != 1 {
@@ -702,7 +702,7 @@ func TestRedelivery(t *testing.T) {
 		// Different events are never taken for the same.
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		x.acked(x.w.Press("U0THEO", at, "approve"))
-		if n := len(x.bot.did()); n != 4 {
+		if n := len(x.bot.Did()); n != 4 {
 			x.t.Errorf("the bot acted %d times, want 4", n)
 		}
 	})
@@ -717,7 +717,7 @@ func TestDuplicates(t *testing.T) {
 			x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1")
 			x.settle()
 		}
-		if n := len(x.bot.did()); n != 20 {
+		if n := len(x.bot.Did()); n != 20 {
 			x.t.Errorf("the bot acted %d times, want 20", n)
 		}
 	}, func(x *world, _ *Options) { x.w.Duplicate = true })
@@ -731,15 +731,15 @@ func TestCouldNotCheck(t *testing.T) {
 		for _, f := range []slacktest.Fault{slacktest.Hang(), slacktest.ServerError(503),
 			slacktest.RateLimited(time.Minute), slacktest.Code("fatal_error"), slacktest.Reset()} {
 			x.w.Fail("usergroups.users.list", -1, f)
-			before := x.bot.givenUp()
+			before := len(x.bot.GaveUp())
 			d := x.w.Press("U0THEO", at, "approve")
 			x.acked(d)
 			if d.AckedAfter() > time.Second {
 				x.t.Errorf("acknowledged after %v", d.AckedAfter())
 			}
 			time.Sleep(6 * time.Second)
-			if x.bot.givenUp() != before+1 || len(x.bot.did()) != 0 {
-				x.t.Errorf("given up %d times, did %d", x.bot.givenUp()-before, len(x.bot.did()))
+			if len(x.bot.GaveUp()) != before+1 || len(x.bot.Did()) != 0 {
+				x.t.Errorf("given up %d times, did %d", len(x.bot.GaveUp())-before, len(x.bot.Did()))
 			}
 			if got := x.told("U0THEO"); !strings.Contains(got, "Press or type it again") {
 				x.t.Errorf("told:\n%s", got)
@@ -751,7 +751,7 @@ func TestCouldNotCheck(t *testing.T) {
 		x.w.Fail("users.info", 1, slacktest.ServerError(502))
 		x.acked(x.w.Press("U0THEO", at, "approve"))
 		time.Sleep(4 * time.Second)
-		if len(x.bot.did()) != 1 {
+		if len(x.bot.Did()) != 1 {
 			x.t.Error("the press was given up")
 		}
 	})
@@ -760,7 +760,7 @@ func TestCouldNotCheck(t *testing.T) {
 // TestCannotDo: where the bot fails, the person is told, with what the operator's log says too.
 func TestCannotDo(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) { b.doErr = errors.New("disk full") })
+		x.bot.Set(func(b *adaptertest.Script) { b.DoFails = errors.New("disk full") })
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		time.Sleep(5 * time.Second)
 		if got := x.told("U0MINA"); !strings.Contains(got, "not certain") || !strings.Contains(got, "slack-") {
@@ -772,7 +772,9 @@ func TestCannotDo(t *testing.T) {
 // TestPanic: a fault in the bot costs one event.
 func TestPanic(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") } })
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") }
+		})
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		if got := x.told("U0MINA"); !strings.Contains(got, "not certain") {
 			x.t.Errorf("told:\n%s", got)
@@ -784,8 +786,8 @@ func TestPanic(t *testing.T) {
 // without any call.
 func TestDirectAnswer(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		})
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "list"))
 		calls := len(x.w.Log())
@@ -804,7 +806,7 @@ func TestDirectAnswer(t *testing.T) {
 			x.t.Errorf("%d answers", n)
 		}
 		// A bot that takes its time does not delay the acknowledgement; the answer follows.
-		x.bot.set(func(b *fakeBot) { b.slowDo = 10 * time.Second })
+		x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = 10 * time.Second })
 		d = x.w.Command("U0MINA", "C0TRUST", "/recalls", "list")
 		time.Sleep(1500 * time.Millisecond)
 		x.acked(d)
@@ -820,8 +822,8 @@ func TestDirectAnswer(t *testing.T) {
 // it.
 func TestShowWithOutcomes(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer {
 				c := card(bot.Done)
 				a := intake.Answer{Kind: intake.ShowCard, Card: &c}
 				for i := range 200 {
@@ -849,8 +851,8 @@ func TestShowWithOutcomes(t *testing.T) {
 // TestAccepted: what is said beside a card that follows is said to the person alone.
 func TestAccepted(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.Accepted, Lines: []bot.Line{say("reading the messages")}}
 			}
 		})
@@ -873,7 +875,9 @@ func TestAnswerByOtherMeans(t *testing.T) {
 		ref, at := x.post(card(bot.Proposed))
 		presses := func(answer intake.Answer) {
 			x.t.Helper()
-			x.bot.set(func(b *fakeBot) { b.answer = func(intake.Event, bot.Member) intake.Answer { return answer } })
+			x.bot.Set(func(b *adaptertest.Script) {
+				b.Answer = func(intake.Event, bot.Member) intake.Answer { return answer }
+			})
 			x.acked(x.w.Press("U0THEO", at, "approve"))
 			time.Sleep(10 * time.Second)
 		}
@@ -914,7 +918,7 @@ func TestAnswerByOtherMeans(t *testing.T) {
 		// A person who has done nothing about a card is told in the channel.
 		before := len(x.w.Messages("C0TRUST"))
 		x.w.Fail("chat.postMessage", 1, slacktest.Code("messages_tab_disabled"))
-		x.bot.set(func(b *fakeBot) { b.slowDo = 5 * time.Second })
+		x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = 5 * time.Second })
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
 		time.Sleep(20 * time.Second)
 		now := x.w.Messages("C0TRUST")
@@ -973,7 +977,7 @@ func TestNotTheBots(t *testing.T) {
 		log.Reset()
 		o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		x.w.Commands = append(x.w.Commands, "/remind")
-		made, _ := adaptertest.Storing(x.t, x.bot.policy)
+		made, _ := adaptertest.Storing(x.t, x.bot.PolicyNow())
 		o.Bot, x.real = made, made
 	})
 }
@@ -982,7 +986,7 @@ func TestNotTheBots(t *testing.T) {
 func TestSlackEscapes(t *testing.T) {
 	inBoth(t, func(x *world) {
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", `"a&amp;b &lt;c&gt;" 1 reason:&amp;lt;`))
-		if got, want := x.bot.did()[0].event.Act.Text, `"a&b <c>" 1 reason:&lt;`; got != want {
+		if got, want := x.bot.Did()[0].Event.Act.Text, `"a&b <c>" 1 reason:&lt;`; got != want {
 			x.t.Errorf("the bot reads %s, want %s", got, want)
 		}
 	})
@@ -1042,7 +1046,7 @@ func TestBarredRequester(t *testing.T) {
 		}
 		x.quiet()
 	}, func(x *world, o *Options) {
-		made, chat := adaptertest.Storing(x.t, x.bot.policy)
+		made, chat := adaptertest.Storing(x.t, x.bot.PolicyNow())
 		chat.AddGroup(recalltest.Group{ID: "@TGS#2J4SZEAEL", Type: "Public", Name: "Lounge", Members: 3})
 		chat.Say("@TGS#2J4SZEAEL", "", "mallory", "one")
 		o.Bot, x.real = made, made
@@ -1052,11 +1056,11 @@ func TestBarredRequester(t *testing.T) {
 // TestUnfinished: what an earlier process stored is answered when the next begins.
 func TestUnfinished(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
-		if n := len(x.bot.did()); n != 1 || x.bot.did()[0].event.ID != "young" {
-			x.t.Errorf("did %+v, want the young one", x.bot.did())
+		if n := len(x.bot.Did()); n != 1 || x.bot.Did()[0].Event.ID != "young" {
+			x.t.Errorf("did %+v, want the young one", x.bot.Did())
 		}
-		if x.bot.givenUp() != 1 || x.bot.gaveUp[0].ID != "old" {
-			x.t.Errorf("given up %+v, want the old one", x.bot.gaveUp)
+		if len(x.bot.GaveUp()) != 1 || x.bot.GaveUp()[0].ID != "old" {
+			x.t.Errorf("given up %+v, want the old one", x.bot.GaveUp())
 		}
 		if n := len(x.w.Ephemerals("U0MINA")); n != 2 {
 			x.t.Errorf("%d answers, want 2", n)
@@ -1069,9 +1073,11 @@ func TestUnfinished(t *testing.T) {
 				Act: intake.Act{Kind: intake.ActCommand, Command: "recalls", Text: "list"},
 			}
 		}
-		x.bot.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
-		x.bot.waiting = []intake.Unfinished{{Event: event("old"), Age: time.Hour},
-			{Event: event("young"), Age: 10 * time.Second}}
+		x.bot.Play(adaptertest.Script{Answer: func(intake.Event, bot.Member) intake.Answer {
+			return whisper("There are no requests to show.")
+		}})
+		x.bot.Leave(intake.Unfinished{Event: event("old"), Age: time.Hour})
+		x.bot.Leave(intake.Unfinished{Event: event("young"), Age: 10 * time.Second})
 	})
 }
 
@@ -1079,8 +1085,8 @@ func TestUnfinished(t *testing.T) {
 // the most, so that two of the five uses of the response_url are left; and the button stays.
 func TestProgress(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.Accepted, Request: "R-7K3M9Q", Lines: []bot.Line{say("reading")},
 					Offer: &intake.Offer{Event: e.ID, By: e.By, Names: []string{"Take back"},
 						Commands: []command.Command{{Verb: command.VerbStop, Request: "R-7K3M9Q"}}}}

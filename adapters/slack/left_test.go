@@ -100,14 +100,14 @@ func leftEvent(text string) intake.Event {
 // TestLeftByAnother: a replica runs on while another ends for good. What that one left is checked
 // again, or given up when it is found too late.
 func TestLeftByAnother(t *testing.T) {
-	for age, want := range map[time.Duration]string{0: "asked", 5 * time.Minute: "did not tell in time"} {
+	for age, want := range map[time.Duration]string{0: "asked", 5 * time.Minute: "could not be checked"} {
 		t.Run(age.String(), func(t *testing.T) {
 			inBoth(t, func(x *world) {
 				time.Sleep(time.Hour)
-				x.bot.set(func(b *fakeBot) {
-					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("asked") }
-					b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-age)}
+				x.bot.Set(func(b *adaptertest.Script) {
+					b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("asked") }
 				})
+				x.bot.Leave(intake.Unfinished{Event: leftEvent("@TGS#2J4SZEAEL 100"), Age: age})
 				time.Sleep(25 * time.Second)
 				if got := x.told("U0MINA"); !strings.Contains(got, want) {
 					x.t.Errorf("told:\n%s", got)
@@ -127,13 +127,13 @@ func TestLeftByTheOneBefore(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		t.Run(fmt.Sprint("alone ", alone), func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
-				x.bot.set(func(b *fakeBot) {
-					b.alone = alone
-					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("found") }
-					left := leftEvent("find @TGS#2J4SZEAEL last:5")
-					left.Act.Command = "recalls"
-					b.noted["left"] = noted{left, time.Now()}
+				x.bot.Set(func(b *adaptertest.Script) {
+					b.Sole = alone
+					b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("found") }
 				})
+				left := leftEvent("find @TGS#2J4SZEAEL last:5")
+				left.Act.Command = "recalls"
+				x.bot.Leave(intake.Unfinished{Event: left})
 				time.Sleep(time.Second)
 				x.replica(x.bot)
 				time.Sleep(time.Second)
@@ -141,7 +141,7 @@ func TestLeftByTheOneBefore(t *testing.T) {
 					x.t.Errorf("told %d times", n)
 				}
 				time.Sleep(intake.LongOrphanAfter + intake.OrphanAfter)
-				want := "did not tell in time"
+				want := "could not be checked"
 				if alone {
 					want = "found"
 				}
@@ -161,7 +161,7 @@ func TestLeftTakenUpOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
-				stored, _ := adaptertest.Storing(x.t, x.bot.policy)
+				stored, _ := adaptertest.Storing(x.t, x.bot.PolicyNow())
 				first, _, err := stored.Receive(x.t.Context(), leftEvent("@TGS#2J4SZEAEL 100"))
 				if err != nil || !first {
 					x.t.Fatal(first, err)
@@ -198,16 +198,18 @@ func TestAtWorkIsNotLeft(t *testing.T) {
 		"given up meanwhile": {"/recall", "@TGS#2J4SZEAEL 100",
 			func(x *world) { x.w.Fail("users.info", -1, slacktest.Hang()) }, time.Second},
 		"reading": {"/recalls", "find @TGS#2J4SZEAEL last:5",
-			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = intake.WorkWithin - time.Second }) }, time.Second},
+			func(x *world) {
+				x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = intake.WorkWithin - time.Second })
+			}, time.Second},
 		"reading for long": {"/recalls", "find @TGS#2J4SZEAEL last:5",
-			func(x *world) { x.bot.set(func(b *fakeBot) { b.slowDo = intake.WorkWithin - time.Second }) },
+			func(x *world) { x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = intake.WorkWithin - time.Second }) },
 			intake.CheckedAgain + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &counting{}
 			inSlack(t, httpMode, func(x *world) {
-				x.bot.set(func(b *fakeBot) {
-					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
+				x.bot.Set(func(b *adaptertest.Script) {
+					b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
 				})
 				for range 9 { // they look at other times
 					x.replica(b)
@@ -264,13 +266,13 @@ func TestClosedByAnother(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
-				x.bot.set(func(b *fakeBot) {
-					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
+				x.bot.Set(func(b *adaptertest.Script) {
+					b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
 				})
 				x.replica(x.bot)
 				test.act(x)
 				time.Sleep(time.Minute)
-				if n := len(x.bot.did()) + x.bot.givenUp(); n != 1 {
+				if n := len(x.bot.Did()) + len(x.bot.GaveUp()); n != 1 {
 					x.t.Fatalf("closed %d times", n)
 				}
 				if n := len(x.w.Ephemerals("U0MINA")); n != 1 {
@@ -295,11 +297,11 @@ func TestLeftSlowly(t *testing.T) {
 	for _, newsLost := range []bool{false, true} {
 		b := &counting{newsLost: newsLost}
 		inSlack(t, httpMode, func(x *world) {
-			x.bot.set(func(b *fakeBot) {
-				b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
-				b.slowDo = 3*intake.OrphanAfter - time.Second
-				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
+			x.bot.Set(func(b *adaptertest.Script) {
+				b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("answered") }
+				b.DoTakes = 3*intake.OrphanAfter - time.Second
 			})
+			x.bot.Leave(intake.Unfinished{Event: leftEvent("@TGS#2J4SZEAEL 100")})
 			time.Sleep(10 * time.Minute)
 			want := 1
 			if newsLost {
@@ -323,9 +325,7 @@ func TestLeftSlowly(t *testing.T) {
 func TestGivenUpNewsLost(t *testing.T) {
 	for name, event := range map[string]func(x *world){
 		"left": func(x *world) {
-			x.bot.set(func(b *fakeBot) {
-				b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now().Add(-intake.CheckedAgain)}
-			})
+			x.bot.Leave(intake.Unfinished{Event: leftEvent("@TGS#2J4SZEAEL 100"), Age: intake.CheckedAgain})
 		},
 		"at work": func(x *world) {
 			x.w.Fail("users.info", -1, slacktest.Hang())
@@ -337,11 +337,11 @@ func TestGivenUpNewsLost(t *testing.T) {
 			inSlack(t, httpMode, func(x *world) {
 				event(x)
 				time.Sleep(time.Minute)
-				if got := x.told("U0MINA"); !strings.Contains(got, "did not tell in time") {
+				if got := x.told("U0MINA"); !strings.Contains(got, "could not be checked") {
 					x.t.Errorf("told:\n%s", got)
 				}
-				if n := len(x.w.Ephemerals("U0MINA")); n != 1 || x.bot.givenUp() != 1 {
-					x.t.Errorf("told %d times, given up %d", n, x.bot.givenUp())
+				if n := len(x.w.Ephemerals("U0MINA")); n != 1 || len(x.bot.GaveUp()) != 1 {
+					x.t.Errorf("told %d times, given up %d", n, len(x.bot.GaveUp()))
 				}
 			}, func(x *world, o *Options) {
 				b.Bot = x.bot
@@ -355,24 +355,23 @@ func TestGivenUpNewsLost(t *testing.T) {
 // checked again, not given up for having waited.
 func TestLeftBesideSlow(t *testing.T) {
 	inSlack(t, httpMode, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(e intake.Event, _ bot.Member) intake.Answer { return whisper("answered " + string(e.ID)) }
-			b.slowDo = intake.WorkWithin - time.Second
-			b.noted["left"] = noted{leftEvent("@TGS#2J4SZEAEL 100"), time.Now()}
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(e intake.Event, _ bot.Member) intake.Answer { return whisper("answered " + string(e.ID)) }
+			b.DoTakes = intake.WorkWithin - time.Second
 		})
+		x.bot.Leave(intake.Unfinished{Event: leftEvent("@TGS#2J4SZEAEL 100")})
 		time.Sleep(2*intake.OrphanAfter + time.Second) // it is being taken up
-		x.bot.set(func(b *fakeBot) {
-			e := leftEvent("@TGS#2J4SZEAEL 101")
-			e.ID, b.slowDo = "left next", 0
-			b.noted[e.ID] = noted{e, time.Now()}
-		})
+		x.bot.Set(func(b *adaptertest.Script) { b.DoTakes = 0 })
+		next := leftEvent("@TGS#2J4SZEAEL 101")
+		next.ID = "left next"
+		x.bot.Leave(intake.Unfinished{Event: next})
 		time.Sleep(3 * intake.OrphanAfter)
 		if got := x.told("U0MINA"); !strings.Contains(got, "answered left next") {
 			x.t.Errorf("told:\n%s", got)
 		}
 		time.Sleep(10 * time.Minute)
-		if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.did()) != 2 {
-			x.t.Errorf("told %d times, handled %d", n, len(x.bot.did()))
+		if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.Did()) != 2 {
+			x.t.Errorf("told %d times, handled %d", n, len(x.bot.Did()))
 		}
 	})
 }
@@ -382,17 +381,17 @@ func TestLeftBesideSlow(t *testing.T) {
 // longer. They hear which, and nothing in between.
 func TestUncertain(t *testing.T) {
 	for until, want := range map[time.Duration]string{30 * time.Second: "asked",
-		10 * time.Minute: "did not tell in time"} {
-		for name, trouble := range map[string]func(b *fakeBot){
-			"fails": func(b *fakeBot) { b.doErr = errors.New("disk full") },
+		10 * time.Minute: "could not be checked"} {
+		for name, trouble := range map[string]func(b *adaptertest.Script){
+			"fails": func(b *adaptertest.Script) { b.DoFails = errors.New("disk full") },
 			"panics": func(
-				b *fakeBot) {
-				b.answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") }
+				b *adaptertest.Script) {
+				b.Answer = func(intake.Event, bot.Member) intake.Answer { panic("unthinkable") }
 			},
 		} {
 			t.Run(name+" for "+until.String(), func(t *testing.T) {
 				inBoth(t, func(x *world) {
-					x.bot.set(trouble)
+					x.bot.Set(trouble)
 					x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100"))
 					time.Sleep(5 * time.Second)
 					if got := x.told("U0MINA"); !strings.Contains(got, "not certain") ||
@@ -400,8 +399,8 @@ func TestUncertain(t *testing.T) {
 						x.t.Errorf("told:\n%s", got)
 					}
 					time.Sleep(until - 5*time.Second)
-					x.bot.set(func(b *fakeBot) {
-						b.doErr, b.answer = nil, func(intake.Event,
+					x.bot.Set(func(b *adaptertest.Script) {
+						b.DoFails, b.Answer = nil, func(intake.Event,
 							bot.Member) intake.Answer {
 							return whisper("asked")
 						}
@@ -444,8 +443,8 @@ func TestUnsureNote(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBoth(t, func(x *world) {
-				x.bot.set(func(b *fakeBot) {
-					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("carried out") }
+				x.bot.Set(func(b *adaptertest.Script) {
+					b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("carried out") }
 				})
 				x.acked(act(x))
 				if got := x.told("U0MINA"); !strings.Contains(got, "not certain") ||
@@ -456,8 +455,8 @@ func TestUnsureNote(t *testing.T) {
 				if got := x.told("U0MINA"); !strings.Contains(got, "carried out") {
 					x.t.Errorf("told at last:\n%s", got)
 				}
-				if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.did()) != 1 {
-					x.t.Errorf("told %d times, carried out %d times", n, len(x.bot.did()))
+				if n := len(x.w.Ephemerals("U0MINA")); n != 2 || len(x.bot.Did()) != 1 {
+					x.t.Errorf("told %d times, carried out %d times", n, len(x.bot.Did()))
 				}
 			}, func(x *world, o *Options) { o.Bot = unsureReceive{x.bot} })
 		})

@@ -24,7 +24,7 @@ func BenchmarkAcknowledgement(b *testing.B) {
 	address, stop := w.Start()
 	defer stop()
 
-	stored, _ := adaptertest.Storing(b, newFakeBot().policy)
+	stored, _ := adaptertest.Storing(b, newBot().PolicyNow())
 	a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, APIURL: address + "/api/", Bot: stored})
 	if err != nil {
 		b.Fatal(err)
@@ -43,8 +43,8 @@ func TestHeap(t *testing.T) {
 	}
 	inSlack(t, httpMode, func(x *world) {
 		heap := func() uint64 { return adaptertest.Heap(x.settle) }
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
 		})
 		handler := x.a.Handler()
 		one := func(i int) {
@@ -54,7 +54,7 @@ func TestHeap(t *testing.T) {
 			// depend on the machine.
 			synctest.Wait()
 			if i%100 == 99 {
-				x.bot.set(func(b *fakeBot) { clear(b.events); b.order, b.done = nil, nil })
+				x.bot.Forget()
 				time.Sleep(time.Second)
 			}
 		}

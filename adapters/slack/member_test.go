@@ -21,18 +21,17 @@ func TestCountApprovers(t *testing.T) {
 				x.t.Errorf("before anything was read: %+v", m)
 			}
 		}
-		policy := x.bot.policy.Crowds[ID]
+		policy := x.bot.PolicyNow().Crowds[ID]
 		policy.Approvers = []bot.Principal{{Group: "S0LEADS"}, {User: "U0THEO"}, {User: "U0NOBODY"}}
-		x.bot.policy.Crowds[ID] = policy
+		x.bot.PolicyNow().Crowds[ID] = policy
 		told := func() (users []string) {
 			x.t.Helper()
 			if err := x.w.Command("U0MINA", "C0TRUST", "/recalls", "help").Wait(x.t.Context()); err != nil {
 				x.t.Fatal(err)
 			}
 			time.Sleep(time.Second)
-			x.bot.mu.Lock()
-			defer x.bot.mu.Unlock()
-			m := x.bot.done[len(x.bot.done)-1].member
+			did := x.bot.Did()
+			m := did[len(did)-1].Member
 			if !m.ApproversKnown {
 				x.t.Errorf("not known: %+v", m)
 			}
@@ -65,15 +64,15 @@ func TestCountApprovers(t *testing.T) {
 // counts.
 func TestApproversLookedAt(t *testing.T) {
 	inSlack(t, socketMode, func(x *world) {
-		policy := x.bot.policy.Crowds[ID]
+		policy := x.bot.PolicyNow().Crowds[ID]
 		policy.Approvers = []bot.Principal{{Group: "S0LEADS"}}
-		x.bot.policy.Crowds[ID] = policy
+		x.bot.PolicyNow().Crowds[ID] = policy
 		told := func() (users []string) {
 			x.t.Helper()
 			x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 1"))
 			time.Sleep(3 * time.Second)
-			did := x.bot.did()
-			for _, who := range did[len(did)-1].member.Approvers {
+			did := x.bot.Did()
+			for _, who := range did[len(did)-1].Member.Approvers {
 				users = append(users, who.User)
 			}
 			return users
@@ -106,18 +105,18 @@ func TestApproversLookedAt(t *testing.T) {
 			x.t.Errorf("approvers after one was deactivated: %v", got)
 		}
 		// Two accounts of one person are not two approvers: others are looked at too.
-		x.bot.roster = bot.Roster{People: []bot.Person{
+		x.bot.Follow(x.bot.PolicyNow(), bot.Roster{People: []bot.Person{
 			{Name: "lena", Accounts: []bot.Account{x.a.account("U0LENA"), x.a.account("U0NOBODY")}},
 			{Name: "mina", Accounts: []bot.Account{x.a.account("U0MINA"), x.a.account("U0TWO")}},
 			{Name: "gone", Accounts: []bot.Account{x.a.account("U0GONE")}},
-		}}
+		}})
 		x.w.AddUser(slacktest.User{ID: "U0TWO", Name: "two"})
 		time.Sleep(approverFor)
 		group("U0TWO", "U0LENA", "U0NOBODY", "U0GONE")
 		if got := told(); !slices.Equal(got, []string{"U0TWO", "U0LENA", "U0NOBODY"}) {
 			x.t.Errorf("approvers, two of them one person: %v", got)
 		}
-		x.bot.roster = bot.Roster{}
+		x.bot.Follow(x.bot.PolicyNow(), bot.Roster{})
 		x.w.AddUser(slacktest.User{ID: "U0THEO", Name: "theo", Deleted: true})
 		group(append(nobody, "U0THEO", "U0LENA", "U0NOBODY")...)
 		told()
@@ -135,9 +134,9 @@ func TestApproversLookedAt(t *testing.T) {
 		x.w.Heal("users.info")
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recalls", "list")) // now Mina is known
 		x.w.Fail("users.info", -1, slacktest.Hang())
-		before, asked := len(x.bot.did()), time.Now()
+		before, asked := len(x.bot.Did()), time.Now()
 		d := x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 1")
-		for len(x.bot.did()) == before && time.Since(asked) < time.Minute {
+		for len(x.bot.Did()) == before && time.Since(asked) < time.Minute {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if took := time.Since(asked); took < 1900*time.Millisecond || took > 2200*time.Millisecond {
@@ -229,12 +228,12 @@ func TestGroupsUnread(t *testing.T) {
 				for user, want := range map[string]bool{"U0MINA": true, "U0THEO": false} {
 					x.acked(x.w.Command(user, "C0TRUST", "/recall", "@TGS#2J4SZEAEL 1"))
 					time.Sleep(6 * time.Second)
-					did := x.bot.did()
-					m := did[len(did)-1].member
+					did := x.bot.Did()
+					m := did[len(did)-1].Member
 					if m.Account.User != user {
 						x.t.Fatalf("%s was not heard: %+v", user, m)
 					}
-					err := x.bot.policy.MayAsk(m, bot.Roster{})
+					err := x.bot.PolicyNow().MayAsk(m, bot.Roster{})
 					if (err == nil) != want {
 						x.t.Errorf("%s may ask: %v", user, err)
 					}

@@ -118,7 +118,7 @@ func TestSocketHost(t *testing.T) {
 		{"https://proxy.example/api/", false, "ws://proxy.example/link", false},
 		{"https://proxy.example/api/", false, "wss://wss-primary.slack.com/link", true},
 	} {
-		o := Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newFakeBot(), APIURL: test.api}
+		o := Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newBot(), APIURL: test.api}
 		if test.dial {
 			o.Dial = dial
 		}
@@ -179,7 +179,7 @@ func TestUploadHost(t *testing.T) {
 		{"http://127.0.0.1:8000/api/", "http://127.0.0.1:8001/upload/x", false},
 		{"https://proxy.example/api/", "http://proxy.example/upload/x", false},
 	} {
-		a, err := New(Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newFakeBot(), APIURL: test.api})
+		a, err := New(Options{BotToken: "xoxb-x", AppToken: "xapp-x", Bot: newBot(), APIURL: test.api})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -106,7 +106,7 @@ func TestRefusedPeople(t *testing.T) {
 		presses("the channel was archived meanwhile", "U0LENA", "approve", value)
 		x.quiet()
 	}, func(x *world, o *Options) {
-		policy := x.bot.policy
+		policy := x.bot.PolicyNow()
 		policy.Crowds[ID] = bot.Crowd{Requesters: policy.Crowds[ID].Requesters,
 			Approvers: policy.Crowds[ID].Approvers,
 			Channels:  []string{"C0TRUST", "D0MINA", "C0PRIVATE", "C0PUBLIC", "C0SHARED"}}

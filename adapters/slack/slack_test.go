@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/bot"
 	"recallbot/bot/intake"
 
@@ -16,16 +17,16 @@ import (
 
 func TestCommand(t *testing.T) {
 	inBoth(t, func(x *world) {
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("There are no requests to show.") }
 		})
 		d := x.w.Command("U0MINA", "C0TRUST", "/recall", "@TGS#2J4SZEAEL 100 101")
 		x.acked(d)
-		did := x.bot.did()
+		did := x.bot.Did()
 		if len(did) != 1 {
 			x.t.Fatalf("the bot was asked %d times, want once", len(did))
 		}
-		e, m := did[0].event, did[0].member
+		e, m := did[0].Event, did[0].Member
 		if e.Act.Kind != intake.ActCommand || e.Act.Command != "recall" || e.Act.Text != "@TGS#2J4SZEAEL 100 101" {
 			x.t.Errorf("act: %+v", e.Act)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/intake"
@@ -73,8 +74,8 @@ func TestSocketBar(t *testing.T) {
 		{"half-open too, redelivery", true, true}} {
 		t.Run(test.name, func(t *testing.T) {
 			inSlack(t, socketMode, func(x *world) {
-				x.bot.set(func(b *fakeBot) {
-					b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
+				x.bot.Set(func(b *adaptertest.Script) {
+					b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
 				})
 				all := x.deliverThrough(2000, 200, test.dead)
 				acked, failed := 0, map[string]int{}
@@ -85,13 +86,13 @@ func TestSocketBar(t *testing.T) {
 						failed[d.Failure()]++
 					}
 				}
-				did := x.bot.did()
+				did := x.bot.Did()
 				seen := map[bot.EventID]bool{}
 				for _, d := range did {
-					if seen[d.event.ID] {
-						x.t.Errorf("%s was acted on twice", d.event.ID)
+					if seen[d.Event.ID] {
+						x.t.Errorf("%s was acted on twice", d.Event.ID)
 					}
-					seen[d.event.ID] = true
+					seen[d.Event.ID] = true
 				}
 				x.t.Logf("%d delivered, %d acknowledged, %d acted on, %d connections opened; not acknowledged: %v",
 					len(all), acked, len(did), x.w.Calls("link"), failed)
@@ -132,7 +133,7 @@ func TestWarning(t *testing.T) {
 			}
 			x.w.DeliverTo(nil)
 		}
-		if n := len(x.bot.did()); n != 16 {
+		if n := len(x.bot.Did()); n != 16 {
 			x.t.Errorf("%d acted on, want 16", n)
 		}
 		x.quiet()
@@ -321,9 +322,9 @@ func TestFlapping(t *testing.T) {
 		before := x.w.Calls("link")
 		var all []*slacktest.Delivery
 		reached := 0
-		x.bot.set(func(b *fakeBot) {
-			b.slowNote = 100 * time.Millisecond
-			b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("This is the help.") }
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.StoreTakes = 100 * time.Millisecond
+			b.Answer = func(intake.Event, bot.Member) intake.Answer { return whisper("This is the help.") }
 		})
 		for second := range 60 {
 			open := x.w.Sockets()
@@ -362,7 +363,7 @@ func TestFlapping(t *testing.T) {
 				x.t.Errorf("command %d was lost: %s", i, d.Failure())
 			}
 		}
-		if n := len(x.bot.did()); n != len(all)+reached {
+		if n := len(x.bot.Did()); n != len(all)+reached {
 			x.t.Errorf("%d of %d commands were done", n, len(all)+reached)
 		}
 		told := slices.DeleteFunc(x.w.Ephemerals("U0MINA"), func(m slacktest.Ephemeral) bool {
@@ -483,7 +484,7 @@ func TestBrokenEnvelopes(t *testing.T) {
 				}
 			}
 		}
-		if x.bot.stored() != 0 {
+		if x.bot.Kept() != 0 {
 			x.t.Error("something was stored")
 		}
 		x.acked(x.w.Command("U0MINA", "C0TRUST", "/recall", "x 1"))
@@ -496,9 +497,9 @@ func TestStop(t *testing.T) {
 		w := slacktest.New()
 		defer w.Close()
 		people(w)
-		b := newFakeBot()
-		b.slowDo = 3 * time.Second
-		b.answer = func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }
+		b := newBot()
+		b.Play(adaptertest.Script{DoTakes: 3 * time.Second,
+			Answer: func(intake.Event, bot.Member) intake.Answer { return whisper("Nothing.") }})
 		a, err := New(Options{BotToken: w.BotToken, AppToken: w.AppToken, HTTPClient: w.Client(), Dial: w.DialContext,
 			Bot: b})
 		if err != nil {
@@ -514,8 +515,8 @@ func TestStop(t *testing.T) {
 		if err := <-ran; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if len(b.did()) != 1 || len(w.Ephemerals("U0MINA")) != 1 {
-			t.Errorf("%d acted on, %d answers", len(b.did()), len(w.Ephemerals("U0MINA")))
+		if len(b.Did()) != 1 || len(w.Ephemerals("U0MINA")) != 1 {
+			t.Errorf("%d acted on, %d answers", len(b.Did()), len(w.Ephemerals("U0MINA")))
 		}
 		if n := len(w.Sockets()); n != 0 {
 			t.Errorf("%d sockets are left", n)

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"recallbot/adapters/adaptertest"
 	"recallbot/adapters/slack/slacktest"
 	"recallbot/bot"
 	"recallbot/bot/intake"
@@ -447,8 +448,8 @@ func TestBecomesShared(t *testing.T) {
 		if _, err := x.a.Post(x.t.Context(), bot.Place{Channel: "C0TRUST"}, c, "k"); !errors.Is(err, bot.ErrForbidden) {
 			x.t.Errorf("a card for a channel that is shared: %v", err)
 		}
-		x.bot.set(func(b *fakeBot) {
-			b.answer = func(intake.Event, bot.Member) intake.Answer {
+		x.bot.Set(func(b *adaptertest.Script) {
+			b.Answer = func(intake.Event, bot.Member) intake.Answer {
 				return intake.Answer{Kind: intake.ShowPage,
 					Page: &intake.Page{Title: say("Messages"), Samples: c.Samples}}
 			}
@@ -783,8 +784,8 @@ func TestLeavesPrivateChannel(t *testing.T) {
 			}
 			enter("U0MINA", "U0THEO")
 			words := "read by nobody else"
-			x.bot.set(func(b *fakeBot) {
-				b.answer = func(_ intake.Event, m bot.Member) intake.Answer {
+			x.bot.Set(func(b *adaptertest.Script) {
+				b.Answer = func(_ intake.Event, m bot.Member) intake.Answer {
 					return intake.Answer{Kind: intake.ShowPage, Page: &intake.Page{Title: say("Messages"), Of: 3,
 						Number: 1, Request: "R-7K3M9Q", Digest: strings.Repeat("0", 64),
 						Samples: []bot.Sample{{Seq: 1, Text: bot.Line{bot.Quote(words)}}}}}
