@@ -137,7 +137,13 @@ type facts struct {
 	kinds    *Kinds        // in place of messages; nil where they are not folded
 	removals map[MessageID]Removal
 	now      time.Time
+	moved    time.Time // of one that runs: when an outcome was last stored, or when it began
+	outage   bool      // nothing of it was answered since
 }
+
+// outageAfter is for how long a request that runs has no outcome before its card says that the
+// service does not answer.
+const outageAfter = 10 * time.Second
 
 // Card returns the card of a request from its state in tx. version is the version that the view
 // should show.
@@ -150,6 +156,11 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	sent := r.State == Running || r.State == Stopping || r.State.HasReceipt()
 	if sent {
 		if f.counts, err = tx.Progress(r.ID); err != nil {
+			return Card{}, err
+		}
+	}
+	if r.State == Running && !r.Confirming() {
+		if err := f.look(tx, r, b.Policy.Hold); err != nil {
 			return Card{}, err
 		}
 	}
@@ -177,6 +188,23 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 	c := b.card(r, f)
 	c.Version = version
 	return c, nil
+}
+
+// look finds out since when nothing of a request that runs was answered. Unless the app is paused,
+// that takes calls that failed: they wait to be made again, or their answers to be looked up.
+func (f *facts) look(tx Tx, r Request, hold bool) (err error) {
+	if f.moved, err = tx.LastOutcome(r.ID); err != nil {
+		return err
+	}
+	if f.moved.Before(r.Begun) {
+		f.moved = r.Begun
+	}
+	if f.paused != nil || hold || f.now.Sub(f.moved) < outageAfter {
+		return nil
+	}
+	failed, err := tx.Batches(r.ID, 1, BatchPending, BatchDoubt)
+	f.outage = len(failed) > 0
+	return err
 }
 
 // card makes the card of a request.
@@ -230,6 +258,14 @@ func inWords(d time.Duration) Line {
 	return Line{{Kind: Words, Text: Duration(d)}}
 }
 
+// about says how long something takes, of which nobody knows more than that.
+func about(d time.Duration) Line {
+	if d < 90*time.Second {
+		return Say("duration.seconds", "n", int(max(d, time.Second).Round(time.Second)/time.Second))
+	}
+	return Say("duration.minutes", "n", int(d.Round(time.Minute)/time.Minute))
+}
+
 // WhereNamed names the group of a request as people know it, with its topic if it has one.
 func WhereNamed(r Request) Line {
 	if r.Scope.Sweeps() {
@@ -247,10 +283,16 @@ func WhereShort(r Request, most int) Line {
 	return Line{WhereEnd(r.Scope, most)}
 }
 
+// Headline is the headline of a request that waits.
+func Headline(r Request) Line { return headline(r, facts{}) }
+
 // headline says in one line what is to be done or was done, to how many messages, and where.
 func headline(r Request, f facts) Line {
 	n, key := r.Tally.Send, "card."+string(r.State)
 	g := r.gone(f.counts)
+	if f.outage {
+		return Say("card.outage", "since", Clock(f.moved, r.Sealed))
+	}
 	switch r.State {
 	case Preparing, Refused:
 		if n = r.Count(); n == 0 {
@@ -311,6 +353,14 @@ func told(r Request, f facts) []Line {
 		approved()
 		if p := progress(r, f); p != nil {
 			l = append(l, p)
+		}
+		rest := Say("card.outage.rest", "till", at(f.moved.Add(r.Policy.StartWithin)))
+		switch {
+		case f.outage: // whose headline does not say it
+			l = append(l, Say("card.outage.gone", "gone", r.gone(f.counts).all(), "n", r.Tally.Send, "of", OfSender(r),
+				"where", WhereNamed(r), "rest", rest))
+		case f.paused != nil && !f.moved.IsZero():
+			l = append(l, rest)
 		}
 	case Done, NotStarted:
 		approved()
@@ -755,10 +805,10 @@ func progress(r Request, f facts) Line {
 	if r.Confirming() {
 		add(Say("card.progress.confirming"))
 	}
-	if r.State == Running && done > 0 && done < r.Tally.Send && !r.Begun.IsZero() {
+	if r.State == Running && done > 0 && done < r.Tally.Send && !r.Begun.IsZero() && !f.outage && f.paused == nil {
 		if spent := f.now.Sub(r.Begun); spent > 3*time.Second {
 			left := time.Duration(float64(spent) / float64(done) * float64(r.Tally.Send-done))
-			add(Say("card.progress.left", "left", left.Round(time.Second)))
+			add(Say("card.progress.left", "left", about(left)))
 		}
 	}
 	if n := g.left(); n > 0 {

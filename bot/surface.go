@@ -31,9 +31,19 @@ type Surface interface {
 	Whisper(ctx context.Context, w Whisper) error
 	// Progress tells the requester alone how far the reading for their request is, in place of what
 	// their command was answered. It shows a line where and as often as the platform lets it, and
-	// drops others: the next one follows soon. last says that none follows. Nothing depends on it.
-	Progress(ctx context.Context, id RequestID, l Line, last bool)
+	// drops others: the next one follows soon. Nothing depends on it.
+	Progress(ctx context.Context, id RequestID, l Line, r Reading)
 }
+
+// Reading is how the reading for a request goes on.
+type Reading string
+
+// How it can go on.
+const (
+	ReadingOn   Reading = "on"   // another line follows
+	ReadingDone Reading = "done" // it is read, which is told to those who were told that it takes long
+	ReadingOver Reading = "over" // it is over, and there is nothing to take back: the offer goes
+)
 
 // Whisper is what one person is told alone.
 type Whisper struct {

@@ -49,6 +49,8 @@ func (t read) Removals(recall.SDKAppID, recall.GroupID, recall.TopicID, []recall
 	return nil, nil
 }
 
+func (t read) LastOutcome(bot.RequestID) (time.Time, error) { return t.Now(), nil }
+
 func (t read) Progress(bot.RequestID) (map[bot.Class]int, error) {
 	counts := map[bot.Class]int{}
 	for _, m := range t.messages {

@@ -349,7 +349,7 @@ func (a *poorAdapter) Edit(_ context.Context, ref bot.Ref, c bot.Card) error {
 }
 
 // Progress does nothing: the platform takes no edits of what one person sees alone.
-func (a *poorAdapter) Progress(context.Context, bot.RequestID, bot.Line, bool) {}
+func (a *poorAdapter) Progress(context.Context, bot.RequestID, bot.Line, bot.Reading) {}
 
 func isLater(err error) bool {
 	_, ok := errors.AsType[*bot.Later](err)

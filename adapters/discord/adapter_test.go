@@ -631,8 +631,8 @@ func TestProgress(t *testing.T) {
 			discordtest.Opt("seqs", "100")))
 		for n := range 20 * 60 {
 			time.Sleep(time.Second)
-			r.adapter.Progress(t.Context(), reqID, line(fmt.Sprintf("%d s.", n+1)), false)
-			r.adapter.Progress(t.Context(), "R-0THERS", line("Of nobody."), false)
+			r.adapter.Progress(t.Context(), reqID, line(fmt.Sprintf("%d s.", n+1)), bot.ReadingOn)
+			r.adapter.Progress(t.Context(), "R-0THERS", line("Of nobody."), bot.ReadingOn)
 		}
 		edits := r.Count("PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original")
 		if edits < 250 || edits > 300 {

@@ -21,8 +21,10 @@ type answers struct {
 	of map[bot.RequestID]*answered
 }
 
-// answered is such an answer. Only one goroutine tells of a request.
+// answered is such an answer.
 type answered struct {
+	mu        sync.Mutex
+	over      bool   // nothing replaces it any more
 	token     string // of the interaction
 	offer     *intake.Offer
 	at, shown time.Time
@@ -58,13 +60,22 @@ func (l *answers) get(id bot.RequestID) *answered {
 	return nil
 }
 
-// Progress edits the answer to the command that asked for a recall, at most once in three seconds.
-func (a *Adapter) Progress(ctx context.Context, id bot.RequestID, l bot.Line, last bool) {
+// Progress edits the answer to the command that asked for a recall, at most once in three seconds,
+// and at the end.
+func (a *Adapter) Progress(ctx context.Context, id bot.RequestID, l bot.Line, r bot.Reading) {
 	was := a.answers.get(id)
-	if was == nil || last && !was.told || !last && time.Since(was.shown) < progressEvery {
+	if was == nil {
+		return
+	}
+	was.mu.Lock()
+	defer was.mu.Unlock()
+	if was.over || r == bot.ReadingDone && !was.told || r == bot.ReadingOn && time.Since(was.shown) < progressEvery {
 		return
 	}
 	was.shown, was.told = time.Now(), true
+	if r == bot.ReadingOver {
+		was.offer, was.over = nil, true
+	}
 	m := drawLines([]bot.Line{l})
 	m.offer(was.offer)
 	err := a.rest.complete(ctx, a.o.ApplicationID, &interaction{Token: was.token}, m)

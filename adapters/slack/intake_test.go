@@ -1096,13 +1096,13 @@ func TestProgress(t *testing.T) {
 		before := x.w.Calls("response_url")
 		for i := range 120 {
 			time.Sleep(time.Second)
-			x.a.Progress(x.t.Context(), "R-7K3M9Q", say(fmt.Sprintf("%d s", i+1)), false)
-			x.a.Progress(x.t.Context(), "R-0THERS", say("of nobody"), false)
+			x.a.Progress(x.t.Context(), "R-7K3M9Q", say(fmt.Sprintf("%d s", i+1)), bot.ReadingOn)
+			x.a.Progress(x.t.Context(), "R-0THERS", say("of nobody"), bot.ReadingOn)
 		}
 		if n := x.w.Calls("response_url") - before; n < 2 || n > progressUses {
 			x.t.Errorf("%d uses of the response_url", n)
 		}
-		x.a.Progress(x.t.Context(), "R-7K3M9Q", say("it is read"), true)
+		x.a.Progress(x.t.Context(), "R-7K3M9Q", say("it is read"), bot.ReadingDone)
 		all := x.w.Ephemerals("U0MINA")
 		if got := x.told("U0MINA"); len(all) != 1 || !strings.Contains(got, "it is read") ||
 			!strings.Contains(got, "[Take back]") || strings.Contains(got, "reading") {

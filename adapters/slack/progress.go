@@ -4,6 +4,7 @@ package slack
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"recallbot/bot"
@@ -19,8 +20,10 @@ var progressAfter = []time.Duration{3 * time.Second, 15 * time.Second, time.Minu
 const progressUses = 3
 
 // answered is the answer to a command that asked for a recall. Slack takes what replaces it by the
-// response_url of the command. Only one goroutine tells of a request.
+// response_url of the command.
 type answered struct {
+	mu    sync.Mutex
+	over  bool // nothing replaces it any more
 	reply string
 	offer *intake.Offer
 	at    time.Time
@@ -38,19 +41,24 @@ func (a *Adapter) keepAnswer(d delivery, answer intake.Answer, uses int) {
 }
 
 // Progress replaces the answer to the command that asked for a recall, three, 15 and 60 seconds
-// after it.
-func (a *Adapter) Progress(ctx context.Context, id bot.RequestID, l bot.Line, last bool) {
+// after it, and at the end.
+func (a *Adapter) Progress(ctx context.Context, id bot.RequestID, l bot.Line, r bot.Reading) {
 	v, ok := a.asked.Get("answer " + string(id))
 	if !ok {
 		return
 	}
 	was := v.(*answered)
-	if last && was.told == 0 || !last && (was.told == len(progressAfter) || was.uses >= progressUses ||
-		time.Since(was.at) < progressAfter[was.told]) {
+	was.mu.Lock()
+	defer was.mu.Unlock()
+	if was.over || r == bot.ReadingDone && was.told == 0 || r == bot.ReadingOn && (was.told == len(progressAfter) ||
+		was.uses >= progressUses || time.Since(was.at) < progressAfter[was.told]) {
 		return
 	}
 	was.told++
 	was.uses++
+	if r == bot.ReadingOver {
+		was.offer, was.over = nil, true
+	}
 	m := ephemeral([]bot.Line{l}, was.offer)
 	m.ReplaceOriginal = true
 	if err := a.respond(ctx, was.reply, m); err != nil && ctx.Err() == nil {

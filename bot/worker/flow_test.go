@@ -58,7 +58,7 @@ func (s *screen) Reply(_ context.Context, at bot.Ref, n bot.Note) (bot.Ref, erro
 	return bot.Ref{Channel: at.Channel, Message: n.Key, Thread: at.Message}, nil
 }
 
-func (s *screen) Progress(_ context.Context, id bot.RequestID, l bot.Line, last bool) {
+func (s *screen) Progress(_ context.Context, id bot.RequestID, l bot.Line, _ bot.Reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.progress == nil {

@@ -43,7 +43,7 @@ func (w *Worker) report(ctx context.Context, r bot.Request) *report {
 		for said := ""; history.Sleep(ctx, reportEvery); {
 			if l := p.line(); l != nil && l.String() != said {
 				said = l.String()
-				p.on.Progress(ctx, r.ID, l, false)
+				p.on.Progress(ctx, r.ID, l, bot.ReadingOn)
 				p.told = true
 			}
 		}
@@ -78,6 +78,6 @@ func (p *report) end(ctx context.Context, sealed bool) {
 	p.cancel()
 	<-p.done
 	if sealed && p.told {
-		p.on.Progress(ctx, p.request.ID, bot.Say("answer.asked.read", "id", p.request.ID), true)
+		p.on.Progress(ctx, p.request.ID, bot.Say("answer.asked.read", "id", p.request.ID), bot.ReadingDone)
 	}
 }

@@ -133,7 +133,8 @@ func (n record) write(r *runner, tx bot.Tx, _ *later) error {
 
 func (record) written(*runner) {}
 
-func (record) about() (bot.RequestID, []bot.MessageID) { return "", nil }
+// A doubt that cannot be read may be an outage, which the card tells.
+func (n record) about() (bot.RequestID, []bot.MessageID) { return n.request, nil }
 
 func (f *fate) about() (bot.RequestID, []bot.MessageID) {
 	return f.request, bot.IDsOf(f.batch.Part, f.batch.Seqs)

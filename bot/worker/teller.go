@@ -659,7 +659,7 @@ func (t *teller) reply(ctx context.Context, p bot.Post, thread string) (posting,
 	one := posting{}
 	var n *bot.Note
 	var who bot.Account
-	var over bool
+	var over, open bool
 	var most time.Duration
 	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
 		one = posting{}
@@ -689,6 +689,7 @@ func (t *teller) reply(ctx context.Context, p bot.Post, thread string) (posting,
 			return err
 		}
 		who, over, most = r.By.Account, t.over(r, tx.Now()), pauseMost(r, tx.Now())
+		open = r.State.Open()
 		n, err = t.w.note(tx, r, p)
 		return err
 	})
@@ -700,6 +701,9 @@ func (t *teller) reply(ctx context.Context, p bot.Post, thread string) (posting,
 	case n == nil:
 		p.Posted = true
 	case v.Dead && n.Mention != nil || p.Kind == bot.PostNotice && (v.Dead || v.Ref == bot.Ref{}):
+		if !open && v.Ref == (bot.Ref{}) { // what the command was answered offers to take it back
+			t.s.Progress(ctx, p.Request, bot.Say("answer.asked.over", "id", p.Request), bot.ReadingOver)
+		}
 		err = t.s.Whisper(ctx, bot.Whisper{To: who, At: p.Place, Card: v.Ref, Key: p.Key, Lines: n.Lines,
 			Aloud: bot.Say("note.aloud", "id", p.Request, "command", bot.Code("/recalls show "+string(p.Request)))})
 		if p.Posted = err == nil || over && lasting(err); !p.Posted {
@@ -803,8 +807,8 @@ func (w *Worker) note(tx bot.Tx, r bot.Request, p bot.Post) (_ *bot.Note, err er
 		if r.State != bot.Proposed {
 			return nil, nil
 		}
-		n.Lines = []bot.Line{bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(), "deadline",
-			r.Deadline))}
+		n.Lines = []bot.Line{bot.Headline(r), bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(),
+			"deadline", bot.Until(r.Deadline, r.Sealed)))}
 		n.Notify, n.Loud = bot.GroupsOf(w.Policy.Crowds[r.Place.Platform].Approvers), true
 	case bot.PostNotice:
 		n.Lines = []bot.Line{p.Line}
