@@ -232,7 +232,7 @@ func (n *noting) PutBatches(id bot.RequestID, batches []bot.Batch) error {
 
 func (n *noting) PutSetting(key, value string) error {
 	err := n.Tx.PutSetting(key, value)
-	n.did("PutNote", err, 1)
+	n.did("PutSetting", err, 1)
 	return err
 }
 

@@ -7,8 +7,8 @@
 // be acknowledged before the person's right is known (store.go). event.go has events and answers,
 // button.go the payloads of buttons. act.go is one event within its transaction: ask.go stores a
 // request, decide.go passes every verdict to bot.Decide, stop.go ends requests, list.go shows them,
-// finder.go searches. afresh.go reads content again that is not kept. audit.go writes audit entries
-// about people.
+// finder.go searches. showall.go answers Show all, and reads what is not kept of the messages.
+// audit.go writes audit entries about people.
 //
 // A refusal or a mistake is an answer, not an error. A person is shown nothing before their right
 // to ask, approve or read has been checked. Nothing here calls the recall API.

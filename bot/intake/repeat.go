@@ -31,9 +31,9 @@ func (a Answer) withoutContent() Answer {
 	return a
 }
 
-// again returns a stored answer for a repeat of its event. A card, and a page of a request, show
+// repeated returns a stored answer for a repeat of its event. A card, and a page of a request, show
 // what is kept of the messages now.
-func (in *Intake) again(tx bot.Tx, stored []byte) (*Answer, error) {
+func (in *Intake) repeated(tx bot.Tx, stored []byte) (*Answer, error) {
 	a := Answer{Repeated: true}
 	if err := json.Unmarshal(stored, &a); err != nil {
 		return nil, fmt.Errorf("read stored answer: %w", err)

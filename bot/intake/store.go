@@ -28,7 +28,7 @@ func (in *Intake) Receive(ctx context.Context, e Event) (first bool, answer *Ans
 		if first = prior == nil; first || prior.Answer == nil {
 			return nil
 		}
-		answer, err = in.again(tx, prior.Answer)
+		answer, err = in.repeated(tx, prior.Answer)
 		return err
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func (in *Intake) close(ctx context.Context, e Event, fn func(tx bot.Tx, arrived
 		arrived := tx.Now()
 		if prior != nil {
 			if prior.Answer != nil {
-				first, err := in.again(tx, prior.Answer)
+				first, err := in.repeated(tx, prior.Answer)
 				if err == nil {
 					answer = *first
 				}
