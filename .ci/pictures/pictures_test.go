@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 )
 
 var (
-	keep = flag.String("keep", "", "write a picture of each card into this folder")
-	talk = flag.String("talk", "", "look at the cards of the conversations that match this pattern alone")
+	keep   = flag.String("keep", "", "write a picture of each card into this folder")
+	update = flag.Bool("update", false, "write the picture of the README again")
+	talk   = flag.String("talk", "", "look at the cards of the conversations that match this pattern alone")
 )
 
 // widths are those of a phone and of a window beside others, in CSS pixels.
@@ -71,20 +73,38 @@ const measure = `(() => {
 	};
 })()`
 
-// draw lets the conversations be told, and returns the pages of their cards.
+// folder is where the pages of the cards are.
+var folder string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		var err error
+		if folder, err = os.MkdirTemp("", "recallbot-pictures-"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(folder)
+		return m.Run()
+	}())
+}
+
+// tell lets the conversations be told once. Each of their cards is written as a page.
+var tell = sync.OnceValue(func() error {
+	cmd := exec.Command("go", "test", "./bot", "-run", "^TestTalk$/"+*talk, "-count=1", "-pages", folder)
+	cmd.Dir = filepath.Join("..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
+
+// draw returns the pages of the cards of the conversations.
 func draw(t *testing.T) []string {
-	dir := t.TempDir()
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
+	if err := tell(); err != nil {
 		t.Fatal(err)
 	}
-	tell := exec.CommandContext(t.Context(), "go", "test", "./bot", "-run", "^TestTalk$/"+*talk, "-count=1",
-		"-pages", dir)
-	tell.Dir = root
-	if out, err := tell.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	pages, err := filepath.Glob(filepath.Join(dir, "*.html"))
+	pages, err := filepath.Glob(filepath.Join(folder, "*.[0-9]*.html"))
+	pages = slices.DeleteFunc(pages, func(p string) bool { return strings.HasSuffix(p, ".other.html") })
 	if err != nil || len(pages) < 100 && *talk == "" {
 		t.Fatalf("%d pages: %v", len(pages), err)
 	}
@@ -129,6 +149,7 @@ func look(ctx context.Context, page string, width int64) (measured, error) {
 // TestCards: on a phone and in a window nothing stands out of a card, and its words can be read.
 // The buttons of a card that waits are seen without scrolling.
 func TestCards(t *testing.T) {
+	t.Parallel()
 	pages := draw(t)
 	ctx := browse(t)
 	waiting := 0
@@ -158,5 +179,42 @@ func TestCards(t *testing.T) {
 	}
 	if waiting < 20 && *talk == "" {
 		t.Errorf("only %d cards wait: this shows nothing", waiting)
+	}
+}
+
+// The README shows one card as people see it: that of its conversation.
+const (
+	pictured = "two_people.discord.1.html"
+	picture  = "card.png"
+)
+
+// TestReadmePicture: the picture is there and small, and -update draws it again.
+func TestReadmePicture(t *testing.T) {
+	if *update {
+		pages := draw(t)
+		i := slices.IndexFunc(pages, func(p string) bool { return filepath.Base(p) == pictured })
+		if i < 0 {
+			t.Fatalf("there is no %s", pictured)
+		}
+		ctx := browse(t)
+		size := chromedp.EmulateViewport(560, 100, chromedp.EmulateScale(2))
+		address := (&url.URL{Scheme: "file", Path: pages[i]}).String()
+		if err := chromedp.Do(ctx, size, chromedp.Navigate(address)); err != nil {
+			t.Fatal(err)
+		}
+		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		if err == nil {
+			err = os.WriteFile(picture, png, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if is, err := os.Stat(picture); err != nil || is.Size() > 150_000 {
+		t.Errorf("the picture: %v, %v", is, err)
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil || !strings.Contains(string(readme), `src=".ci/pictures/`+picture+`"`) {
+		t.Errorf("the README does not show it: %v", err)
 	}
 }
