@@ -2,6 +2,7 @@ package practice
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,6 +54,7 @@ type play struct {
 	ctx   context.Context // ends with the scenario
 	end   context.CancelFunc
 
+	read  int64 // the entry of the audit log that was read last
 	face  string
 	tab   bot.Platform
 	typed string // what the composer is filled with
@@ -79,11 +81,10 @@ type said struct {
 
 // sight is what there is to see in the world at a time.
 type sight struct {
-	requests []bot.Request // newest first
-	refused  bool          // somebody was told that another person must approve
-	heard    string        // what Mina alone sees
-	recalled int           // messages of the lounge
-	twice    int           // messages that were sent twice
+	requests []bot.Request   // newest first
+	refused  map[string]bool // why somebody was refused something, by the audit log
+	recalled int             // messages of the lounge
+	twice    int             // messages that were sent twice
 }
 
 // newest is the request that was asked for last.
@@ -119,7 +120,8 @@ func (g *ground) begin(id string) error {
 	}
 	g.leave()
 	ctx, end := context.WithCancel(context.Background())
-	g.play = play{scene: scene, world: world, ctx: ctx, end: end, face: people[0].Name, tab: tab}
+	g.play = play{scene: scene, world: world, ctx: ctx, end: end, face: people[0].Name, tab: tab,
+		now: sight{refused: map[string]bool{}}}
 	g.group(recalltest.Group{ID: lounge, Name: "Lounge", Members: 1203})
 	scene.furnish(g)
 	g.enter(0)
@@ -219,24 +221,32 @@ func (g *ground) look() {
 	g.now.recalled = len(chat.RecalledSeqs(lounge, ""))
 	g.now.twice = len(chat.RecalledMoreThanOnce())
 	if !g.dead {
-		_ = g.world.View(func(tx bot.Tx) (err error) { // a bot that is killed meanwhile has nothing to show
+		_ = g.world.View(func(tx bot.Tx) error { // a bot that is killed meanwhile has nothing to show
 			if all, err := tx.Requests(bot.Query{}); err == nil {
 				g.now.requests = all
 			}
-			return err
+			return g.audited(tx)
 		})
 	}
 	if g.lose && !g.off && chat.Calls(recalltest.Recall) > g.calls {
 		g.lose = false
 	}
-	g.now.heard = ""
-	for _, m := range g.home().People().Alone(g.user("mina")) {
-		g.now.heard += m.Text + "\n"
-	}
-	g.now.refused = strings.Contains(g.now.heard, "someone else has to approve")
 	for g.step < len(g.scene.steps) && g.scene.steps[g.step].done(g) {
 		g.enter(g.step + 1)
 	}
+}
+
+// audited reads on in the audit log.
+func (g *ground) audited(tx bot.Tx) error {
+	entries, err := tx.Entries(g.read+1, 1000)
+	for _, e := range entries {
+		g.read = e.N
+		var refused struct{ Why string }
+		if err := json.Unmarshal(e.Detail, &refused); err == nil && e.What == "refused" {
+			g.now.refused[refused.Why] = true
+		}
+	}
+	return err
 }
 
 // faults lets the Chat service fail as it is to.

@@ -330,3 +330,16 @@ func serve(ctx context.Context, out io.Writer, addr string) error {
 	}
 	return run(ctx, out)
 }
+
+// TestRefusalsLeadOn: a step that is done when somebody is refused something is done then.
+func TestRefusalsLeadOn(t *testing.T) {
+	s := opened(t, "name")
+	s.post(t, "line", "/recall Lunge 104 105 reason:scam")
+	s.waits(t, "press Use 1")
+	s.post(t, "scenario", "scam")
+	s.waits(t, "Your command is typed already")
+	s.post(t, "line", askTwo)
+	s.waits(t, "Approve it as Mina")
+	s.post(t, "button", "1")
+	s.waits(t, "whoever asked cannot approve")
+}

@@ -143,7 +143,7 @@ var twoScam = scenario{
 		send(askTwo, "The two messages have the numbers 104 and 105. Your command is typed already: press Send."),
 		{say: says("This is the card. It shows exactly what would go, and nothing has gone yet. Now try to approve it yourself."),
 			button: "Approve it as Mina", do: func(ctx context.Context, g *ground) { g.approveAs(ctx, "mina") },
-			done: func(g *ground) bool { return g.now.refused || g.now.newest().State != bot.Proposed }},
+			done: func(g *ground) bool { return g.now.refused["own_request"] || g.now.newest().State != bot.Proposed }},
 		become("theo", "You are refused: whoever asked cannot approve. But Theo's phone rang. Be Theo now."),
 	}, approve("theo", "Theo sees the same card, on his phone perhaps. Press Approve.")...),
 		gone("The two messages fade on the members' phone. The thread says what became of each."),
@@ -348,7 +348,7 @@ var wrongName = scenario{
 	},
 	steps: append(append([]step{
 		{say: says("Press Send."), mark: "send", types: "/recall Lunge 104 105 reason:scam",
-			done: func(g *ground) bool { return strings.Contains(g.now.heard, "No group is called") }},
+			done: func(g *ground) bool { return g.now.refused["no_such_name"] }},
 		{say: says("Only you see this. The first of the two is the one that you meant: press Use 1."), mark: "press:Use 1",
 			done: func(g *ground) bool { return g.now.newest().State == bot.Proposed && g.cardShows("Approve") }},
 		become("theo", "Now the approvers are called. Be Theo."),
