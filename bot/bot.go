@@ -70,6 +70,7 @@ type Chat interface {
 	GetGroupInfos(ctx context.Context, g []recall.GroupID) ([]recall.GroupInfo, error)
 	GetAppIDGroupList(ctx context.Context, next uint64) (recall.GroupPage, error)
 	GetJoinedGroupList(ctx context.Context, member recall.UserID) ([]recall.GroupID, int, error)
+	PortraitGet(ctx context.Context, accounts []recall.UserID) (map[recall.UserID]string, error)
 }
 
 // What Options are taken for what they leave out.

@@ -80,7 +80,7 @@ func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(c
 // use, and holds nothing that needs closing.
 type Client struct {
 	http    *http.Client
-	base    string // scheme, host and service
+	base    string // scheme, host and version
 	query   string // the part of the query that never changes
 	timeout time.Duration
 	signer  *signer
@@ -134,7 +134,7 @@ func New(c Config) (*Client, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		http: &client,
-		base: base + "/v4/group_open_http_svc/",
+		base: base + "/v4/",
 		query: "?sdkappid=" + strconv.FormatUint(uint64(c.SDKAppID), 10) + "&identifier=" +
 			url.QueryEscape(string(admin)) + "&contenttype=json",
 		timeout: timeout,
@@ -188,6 +188,7 @@ func newTransport() *http.Transport {
 
 // A call is one command on its way through the client.
 type call struct {
+	service string // "": group_open_http_svc
 	op      string
 	pacer   *Pacer
 	before  func() error
@@ -239,7 +240,7 @@ func (c *Client) attempt(ctx context.Context, l call, body []byte) (a answer, si
 	defer cancel()
 	var f flight
 	ctx = httptrace.WithClientTrace(ctx, f.trace(slot))
-	address := c.base + l.op + c.query + "&usersig=" + sig + "&random=" + strconv.FormatUint(uint64(rand.Uint32()), 10)
+	address := c.base + cmp.Or(l.service, "group_open_http_svc") + "/" + l.op + c.query + "&usersig=" + sig + "&random=" + strconv.FormatUint(uint64(rand.Uint32()), 10)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		// unreachable: New parsed the base; the error would quote it

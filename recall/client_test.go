@@ -725,7 +725,7 @@ func TestBodyIsThatOfThePage(t *testing.T) {
 	keep := roundTripper(func(r *http.Request) (*http.Response, error) {
 		b, _ := io.ReadAll(r.Body)
 		body = string(b)
-		return (&stub{body: `{"ActionStatus":"OK","ErrorCode":0,"RspMsgList":[]}`}).RoundTrip(r)
+		return (&stub{body: `{"ActionStatus":"OK","ErrorCode":0,"RspMsgList":[],"UserProfileItem":[]}`}).RoundTrip(r)
 	})
 	c, err := recall.New(recall.Config{SDKAppID: 1, SecretKey: "k", Region: recall.RegionChina,
 		HTTPClient: &http.Client{Transport: keep}})
@@ -764,6 +764,11 @@ func TestBodyIsThatOfThePage(t *testing.T) {
 				To: []recall.UserID{"anna"}})
 		},
 			`{"GroupId":"@TGS#2J4SZEAEL","Content":"hello","ToMembers_Account":["anna"]}`},
+		{func() error {
+			_, err := c.PortraitGet(t.Context(), []recall.UserID{"id1", "id2"})
+			return err
+		},
+			`{"To_Account":["id1","id2"],"TagList":["Tag_Profile_IM_Nick"]}`},
 	} {
 		if err := tt.call(); err != nil {
 			t.Fatal(err)

@@ -28,6 +28,8 @@ type answer struct {
 	TotalCount    number          // get_appid_group_list, get_joined_group_list
 	Next          json.RawMessage // of 64 bits
 	GroupIdList   json.RawMessage
+
+	UserProfileItem json.RawMessage // portrait_get
 }
 
 // text is a string that the service gives for information. Where it is no

@@ -272,3 +272,10 @@ func (c *counted) GetJoinedGroupList(ctx context.Context, member recall.UserID) 
 	c.count("get_joined_group_list", began, err)
 	return g, n, err
 }
+
+func (c *counted) PortraitGet(ctx context.Context, a []recall.UserID) (map[recall.UserID]string, error) {
+	began := time.Now()
+	n, err := c.Chat.PortraitGet(ctx, a)
+	c.count("portrait_get", began, err)
+	return n, err
+}

@@ -94,6 +94,13 @@ func (c *Chat) GetAppIDGroupList(ctx context.Context, next uint64) (recall.Group
 	return p, err
 }
 
+// PortraitGet reads nicknames; see bot.Chat.
+func (c *Chat) PortraitGet(ctx context.Context, a []recall.UserID) (map[recall.UserID]string, error) {
+	n, err := c.Chat.PortraitGet(ctx, a)
+	c.heard(ctx, err)
+	return n, err
+}
+
 // GetJoinedGroupList lists the groups of a member; see bot.Chat.
 func (c *Chat) GetJoinedGroupList(ctx context.Context, member recall.UserID) ([]recall.GroupID, int, error) {
 	g, n, err := c.Chat.GetJoinedGroupList(ctx, member)

@@ -197,3 +197,7 @@ func (noChat) GetAppIDGroupList(context.Context, uint64) (recall.GroupPage, erro
 func (noChat) GetJoinedGroupList(context.Context, recall.UserID) ([]recall.GroupID, int, error) {
 	panic("not called")
 }
+
+func (noChat) PortraitGet(context.Context, []recall.UserID) (map[recall.UserID]string, error) {
+	panic("not called")
+}

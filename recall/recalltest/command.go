@@ -20,7 +20,11 @@ const (
 	working         = -1
 )
 
-const service = "/v4/group_open_http_svc/"
+// Each command belongs to one service.
+const (
+	groupService   = "/v4/group_open_http_svc/"
+	profileService = "/v4/profile/"
+)
 
 // ServeHTTP answers one call of the API, with status 200 whatever the code.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -219,11 +223,16 @@ func (s *Service) arrive(r *http.Request, body []byte) (call int, fields map[str
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	command, isService := strings.CutPrefix(r.URL.Path, service)
+	command, isService := strings.CutPrefix(r.URL.Path, groupService)
+	commands := []string{Recall, History, Info, Notify, Groups, Joined}
+	if !isService {
+		command, isService = strings.CutPrefix(r.URL.Path, profileService)
+		commands = []string{Portrait}
+	}
 	if r.Method != http.MethodPost || !isService {
 		return -1, nil, nil, fail(60009, "wrong resource")
 	}
-	if !slices.Contains([]string{Recall, History, Info, Notify, Groups, Joined}, command) {
+	if !slices.Contains(commands, command) {
 		return -1, nil, nil, fail(10003, "unknown command")
 	}
 	if s.options.Domain != "" && r.Host != s.options.Domain {
@@ -304,6 +313,8 @@ func (s *Service) work(call int, fields map[string]json.RawMessage, faults strik
 		r = s.list(fields)
 	case Joined:
 		r = s.joined(fields)
+	case Portrait:
+		r = s.portrait(fields)
 	default:
 		r = s.notify(fields)
 	}
@@ -663,6 +674,43 @@ func (s *Service) joined(fields map[string]json.RawMessage) *reply {
 	at := min(offset, int64(len(ids)))
 	for _, id := range ids[at:min(at+limit, int64(len(ids)))] {
 		r.list = append(r.list, map[string]any{"GroupId": id})
+	}
+	return r
+}
+
+// portrait answers with what accounts call themselves. One that is not imported fails the whole
+// call. Of one without a nickname there is no ProfileItem.
+// Source: https://www.tencentcloud.com/document/product/1047/34917.
+func (s *Service) portrait(fields map[string]json.RawMessage) *reply {
+	if no := only(fields, "To_Account", "TagList"); no != nil {
+		return no
+	}
+	var accounts, tags []string
+	for name, all := range map[string]*[]string{"To_Account": &accounts, "TagList": &tags} {
+		ok := list(fields[name], func(raw json.RawMessage) bool {
+			one, ok := str(raw)
+			*all = append(*all, one)
+			return ok && one != ""
+		})
+		if !ok || len(*all) == 0 {
+			return fail(s.options.PortraitRefusal, "%s is missing or no list of strings", name)
+		}
+	}
+	if len(accounts) > 100 {
+		return fail(s.options.PortraitRefusal, "more than 100 accounts")
+	}
+	r := &reply{listName: "UserProfileItem"}
+	for _, a := range accounts {
+		nick, named := s.nicknames[a]
+		if named && nick == nil {
+			return fail(s.options.PortraitRefusal, "an account is not imported")
+		}
+		items := []map[string]any{}
+		if nick != nil && slices.Contains(tags, "Tag_Profile_IM_Nick") {
+			items = append(items, map[string]any{"Tag": "Tag_Profile_IM_Nick", "Value": *nick})
+		}
+		r.list = append(r.list, map[string]any{"To_Account": a, "ProfileItem": items, "ResultCode": 0,
+			"ResultInfo": ""})
 	}
 	return r
 }

@@ -45,6 +45,8 @@
 //     64 bits, one call a second.
 //   - get_joined_group_list: the groups in which an account is named as a
 //     member (Group.Joined), those of type AVChatRoom only on demand.
+//   - portrait_get: nicknames (Service.Nickname) of up to 100 accounts; one that
+//     is not imported (Service.Unimport) fails the whole call.
 //   - send_group_system_notification.
 //   - The callbacks after sending and after recalling, signed, with EventTime
 //     as a number and as a string in turn, and on demand twice, late or in
@@ -53,7 +55,7 @@
 //
 // # What is not modelled
 //
-//   - Accounts and their rights: every sender may send, membership is a list of
+//   - Accounts and their rights: every account is imported and may send, membership is a list of
 //     names, the number of members is a number, and the only rights are those
 //     of an app admin.
 //   - Sending by REST, muting, and every other command: they are answered

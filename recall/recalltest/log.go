@@ -7,12 +7,13 @@ import (
 
 // The commands of the service, for [Service.Inject] and the counters.
 const (
-	Recall  = "group_msg_recall"
-	History = "group_msg_get_simple"
-	Info    = "get_group_info"
-	Notify  = "send_group_system_notification"
-	Groups  = "get_appid_group_list"
-	Joined  = "get_joined_group_list"
+	Recall   = "group_msg_recall"
+	History  = "group_msg_get_simple"
+	Info     = "get_group_info"
+	Notify   = "send_group_system_notification"
+	Groups   = "get_appid_group_list"
+	Joined   = "get_joined_group_list"
+	Portrait = "portrait_get" // of another service than the rest: profile
 )
 
 // A Call is one call that arrived, in the order of arrival.

@@ -53,6 +53,10 @@ type Options struct {
 	// store nothing: default 10044; 10007 is the other one that may be.
 	AVChatRoomHistory int
 
+	// PortraitRefusal is the code of portrait_get for an account that is not
+	// imported, and for what it cannot read: default 70107. The page names none.
+	PortraitRefusal int
+
 	// AlreadyRecalled is the code for a message that was recalled before: 0
 	// (default), 10030 or 10032. The documentation does not say.
 	AlreadyRecalled int
@@ -123,6 +127,7 @@ func (o *Options) fill() {
 	o.MaxBadUserSigs = cmp.Or(o.MaxBadUserSigs, 30)
 	o.Retention = cmp.Or(o.Retention, 7*24*time.Hour)
 	o.AVChatRoomWithin = cmp.Or(o.AVChatRoomWithin, time.Hour)
+	o.PortraitRefusal = cmp.Or(o.PortraitRefusal, 70107)
 	o.AVChatRoomHistory = cmp.Or(o.AVChatRoomHistory, 10044)
 }
 
@@ -152,6 +157,7 @@ type Service struct {
 	goodSigs      map[goodUserSig]int64
 	twice         []Message
 	notifications []Notification
+	nicknames     map[string]*string // nil of an account that is not imported
 	hooks         dispatcher
 	signed        int // signatures of addresses so far
 
@@ -196,8 +202,9 @@ type message struct {
 // their way.
 func New(o Options) *Service {
 	o.fill()
-	s := &Service{options: o, groups: map[string]*group{}, goodSigs: map[goodUserSig]int64{},
-		rand: rand.New(rand.NewPCG(o.Seed, 1))}
+	s := &Service{options: o, groups: map[string]*group{}, nicknames: map[string]*string{},
+		goodSigs: map[goodUserSig]int64{},
+		rand:     rand.New(rand.NewPCG(o.Seed, 1))}
 	s.done, s.close = context.WithCancel(context.Background())
 	s.rested = sync.NewCond(&s.working)
 	return s
@@ -299,6 +306,21 @@ func (s *Service) Leave(groupID, account string) {
 	defer s.mu.Unlock()
 	g := s.group(groupID)
 	g.Joined = slices.DeleteFunc(slices.Clone(g.Joined), func(a string) bool { return a == account })
+}
+
+// Nickname gives an account a nickname; without one there is none. Unimport makes the service not
+// know the account any more, though it may go on sending.
+func (s *Service) Nickname(account, nickname string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nicknames[account] = &nickname
+}
+
+// Unimport: see Nickname.
+func (s *Service) Unimport(account string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nicknames[account] = nil
 }
 
 // Rename gives a group another name, as its owner does.
