@@ -355,6 +355,9 @@ func (b *Bot) End(tx Tx, r Request, why Why) error {
 type Bot struct {
 	Options
 	RosterHash string // of Options.Roster
+	// Nickname returns what an account calls itself, "" where that is not known; nil: of nobody.
+	// Package history sets it.
+	Nickname func(recall.UserID) string
 }
 
 // New returns a Bot. It reads nothing and starts nothing. It returns an error that names what is

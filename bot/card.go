@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"recallbot/bot/command"
+	"recallbot/recall"
 )
 
 // DigestShort is how many characters of a digest a button carries: enough that no two seals of one
@@ -49,6 +50,7 @@ func (c Card) OnlyProgress() bool {
 type Sample struct {
 	Seq    uint32    `json:"seq"`
 	Sender string    `json:"sender,omitempty"` // text of others
+	Name   string    `json:"name,omitempty"`   // what the sender calls itself; "" where that is not known
 	Sent   time.Time `json:"sent,omitzero"`    // in Show all; a card has the times of all messages in one line
 	Text   Line      `json:"text,omitempty"`
 	Marks  []Line    `json:"marks,omitempty"` // already recalled, does not exist, protected sender, ...
@@ -59,6 +61,30 @@ type Sample struct {
 	Alike int `json:"alike,omitempty"`
 	// Above is a bold line above this one: what the next samples are.
 	Above Line `json:"above,omitempty"`
+}
+
+// Who names the sender of the message: the id, and beside it the nickname, each in a frame of its
+// own.
+func (s Sample) Who() Line { return who(Quote(s.Sender), s.Name) }
+
+// NameSenders sets the nicknames of those who sent the messages, as far as they are known.
+func (b *Bot) NameSenders(samples []Sample) {
+	for i, s := range samples {
+		samples[i].Name = b.nick(recall.UserID(s.Sender))
+	}
+}
+
+// Accounts are those whose nicknames the card of r shows, as far as they are known.
+func (c Card) Accounts(r Request) (ids []recall.UserID) {
+	if r.Scope.Sweeps() {
+		ids = append(ids, r.Scope.Filter.From)
+	}
+	for _, s := range c.Samples {
+		if s.Sender != "" {
+			ids = append(ids, recall.UserID(s.Sender))
+		}
+	}
+	return ids
 }
 
 // ButtonKind says what a button does.
@@ -211,7 +237,7 @@ func (f *facts) look(tx Tx, r Request, hold bool) (err error) {
 func (b *Bot) card(r Request, f facts) Card {
 	c := Card{
 		ID: r.ID, State: r.State, Digest: r.Digest,
-		Title:   headline(r, f),
+		Title:   b.headline(r, f),
 		Head:    told(r, f),
 		Unusual: unusual(r, f, b.Policy.Hold),
 		Small:   small(r),
@@ -284,10 +310,10 @@ func WhereShort(r Request, most int) Line {
 }
 
 // Headline is the headline of a request that waits.
-func Headline(r Request) Line { return headline(r, facts{}) }
+func (b *Bot) Headline(r Request) Line { return b.headline(r, facts{}) }
 
 // headline says in one line what is to be done or was done, to how many messages, and where.
-func headline(r Request, f facts) Line {
+func (b *Bot) headline(r Request, f facts) Line {
 	n, key := r.Tally.Send, "card."+string(r.State)
 	g := r.gone(f.counts)
 	if f.outage {
@@ -327,7 +353,8 @@ func headline(r Request, f facts) Line {
 			key += ".one"
 		}
 	}
-	return Say(key, "n", n, "of", OfSender(r), "where", WhereNamed(r), "in", inWords(r.Delay()), "done",
+	of := ofSender(r, b.nick(r.Scope.Filter.From))
+	return Say(key, "n", n, "of", of, "where", WhereNamed(r), "in", inWords(r.Delay()), "done",
 		settledOf(f.counts, r), "gone", g.all(), "recalled", g.recalled, "before", g.before, "not", g.not, "unsure",
 		g.unsure)
 }
@@ -357,8 +384,8 @@ func told(r Request, f facts) []Line {
 		rest := Say("card.outage.rest", "till", at(f.moved.Add(r.Policy.StartWithin)))
 		switch {
 		case f.outage: // whose headline does not say it
-			l = append(l, Say("card.outage.gone", "gone", r.gone(f.counts).all(), "n", r.Tally.Send, "of", OfSender(r),
-				"where", WhereNamed(r), "rest", rest))
+			l = append(l, Say("card.outage.gone", "gone", r.gone(f.counts).all(), "n", r.Tally.Send, "of",
+				ofSender(r, ""), "where", WhereNamed(r), "rest", rest))
 		case f.paused != nil && !f.moved.IsZero():
 			l = append(l, rest)
 		}
@@ -559,7 +586,7 @@ func (b *Bot) KindSamples(k Kinds, r Request, text bool, more string) (list []Sa
 
 // KindSample returns one kind of messages, or the only message of its kind, as the card shows it.
 func (b *Bot) KindSample(k Kind, r Request, runes int, text bool) Sample {
-	s := Sample{Seq: uint32(k.First), Sender: string(k.Sender)}
+	s := Sample{Seq: uint32(k.First), Sender: string(k.Sender), Name: b.nick(k.Sender)}
 	if k.N > 1 {
 		s = Sample{Alike: k.N, Marks: unseen(k)}
 	} else if r.Scope.Sweeps() {
@@ -751,7 +778,7 @@ func HideContent(c Card) (plain Card, had bool) {
 // A recall that only a callback reports is shown where history does not say otherwise, or has not
 // been asked since. Such a callback alone does not keep the message from being sent.
 func (b *Bot) Sample(m Message, r Request, removals map[MessageID]Removal, runes int, text bool) Sample {
-	out := Sample{Seq: uint32(m.Seq), Sender: string(m.Sender), Sent: m.Sent}
+	out := Sample{Seq: uint32(m.Seq), Sender: string(m.Sender), Name: b.nick(m.Sender), Sent: m.Sent}
 	if r.Scope.Sweeps() {
 		out.Marks = []Line{Say("card.in", "group", r.Parts[m.Part].Named())}
 	}
@@ -892,7 +919,7 @@ func toApprove(r Request) Line {
 	if r.Tally.Odd > 0 {
 		key = "confirm.approve.text.odd"
 	}
-	return Say(key, "n", r.Tally.Send, "of", OfSender(r), "where", WhereShort(r, confirmWhere), "odd", r.Tally.Odd)
+	return Say(key, "n", r.Tally.Send, "of", ofSender(r, ""), "where", WhereShort(r, confirmWhere), "odd", r.Tally.Odd)
 }
 
 // BlindFirst adds in front of a line that the request is blind, if it is. Cards have a notice for

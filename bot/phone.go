@@ -189,7 +189,7 @@ func (s Sample) line() Line {
 		l = append(append(l, Span{Kind: Words, Text: before}), more...)
 	}
 	if s.Sender != "" {
-		add(" ", Line{Quote(s.Sender)})
+		add(" ", s.Who())
 	}
 	for _, m := range s.Marks {
 		add(" ·· ", m) // bold is a little wider
@@ -203,7 +203,11 @@ func (s Sample) line() Line {
 // cut returns the message with as much of it as stands on so many lines.
 func (t Type) cut(s Sample, lines int) Sample {
 	s.Sender, _ = CutOff(s.Sender, 100)
-	if most := t.Width * senderShare / 100; t.width(Line{Quote(s.Sender)}) > most {
+	most := t.Width * senderShare / 100
+	if t.width(s.Who()) > most { // the id proves more
+		s.Name = ""
+	}
+	if t.width(s.Who()) > most {
 		part := func(n int) string {
 			kept, _ := CutOff(s.Sender, n)
 			return kept + "…"

@@ -7,9 +7,6 @@ import (
 	"recallbot/bot/command"
 )
 
-// nameRunes is how many characters of the name of a group or a person are shown.
-const nameRunes = 40
-
 // sweptWhere names where a sweep is: how many groups.
 func sweptWhere(r Request) Line {
 	if len(r.Parts) == 0 {
@@ -99,13 +96,13 @@ func TopicsLine(s *Swept) Line {
 	return Say("sweep.topics", "groups", Listed(all))
 }
 
-// OfSender names the one sender of a sweep's messages, as it follows their number; "" for a request
+// ofSender names the one sender of a sweep's messages, as it follows their number; "" for a request
 // over one group.
-func OfSender(r Request) Line {
+func ofSender(r Request, nick string) Line {
 	if !r.Scope.Sweeps() {
 		return nil
 	}
-	return Spaced(Say("card.of", "user", Quote(Cut(string(r.Scope.Filter.From), nameRunes))))
+	return Spaced(Say("card.of", "user", who(Quote(Cut(string(r.Scope.Filter.From), nameRunes)), nick)))
 }
 
 // groupsShown is how many groups of a sweep have a line of their own on a card and in a receipt.

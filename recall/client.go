@@ -240,7 +240,8 @@ func (c *Client) attempt(ctx context.Context, l call, body []byte) (a answer, si
 	defer cancel()
 	var f flight
 	ctx = httptrace.WithClientTrace(ctx, f.trace(slot))
-	address := c.base + cmp.Or(l.service, "group_open_http_svc") + "/" + l.op + c.query + "&usersig=" + sig + "&random=" + strconv.FormatUint(uint64(rand.Uint32()), 10)
+	address := c.base + cmp.Or(l.service, "group_open_http_svc") + "/" + l.op
+	address += c.query + "&usersig=" + sig + "&random=" + strconv.FormatUint(uint64(rand.Uint32()), 10)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		// unreachable: New parsed the base; the error would quote it

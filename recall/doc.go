@@ -1,6 +1,7 @@
 // Package recall is a client of the part of the Tencent Cloud Chat REST API (v4) that recalls group
-// messages: it recalls them, reads them, asks about groups and nicknames, notifies groups, and reads
-// the callbacks that tell of messages. It needs the standard library and a cache, and can be used by itself.
+// messages: it recalls them, reads them, asks about groups and nicknames, notifies groups, and
+// reads the callbacks that tell of messages. It needs the standard library and a cache, and can be
+// used by itself.
 //
 //	client, err := recall.New(recall.Config{
 //		SDKAppID:  1400000000,

@@ -195,7 +195,7 @@ func cardAlone(s *suite) {
 func samples(from, n int) []bot.Sample {
 	var l []bot.Sample
 	for i := range n {
-		l = append(l, bot.Sample{Seq: uint32(from + i), Sender: "casino_77", Sent: asked,
+		l = append(l, bot.Sample{Seq: uint32(from + i), Sender: "casino_77", Name: "Lucky Luke", Sent: asked,
 			Text: bot.Line{bot.Quote(fmt.Sprintf("message number %d", from+i))}})
 	}
 	return l

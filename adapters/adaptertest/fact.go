@@ -52,7 +52,8 @@ func fullCard(state bot.State, notify []string) bot.Card {
 			line("🔴 PAUSED since {}: {}", bot.Clock(asked, asked), bot.Code("60020")),
 		},
 		Samples: []bot.Sample{
-			{Seq: 100, Sender: "casino_77", Text: bot.Line{bot.Quote("free coins at casino dot example")}},
+			{Seq: 100, Sender: "casino_77", Name: "Lucky Luke",
+				Text: bot.Line{bot.Quote("free coins at casino dot example")}},
 			{Seq: 101, Sender: "长安_8", Text: bot.Line{bot.Quote("最后机会 🎰"), {Kind: bot.Words, Text: " (edited)"}},
 				Marks: []bot.Line{words("sent by the app's admin"), words("from callback")}},
 			{Seq: 4294967295, Marks: []bot.Line{words("does not exist")}, Skipped: 337},
@@ -124,6 +125,9 @@ func readings(c bot.Card) (list []string) {
 		list = append(list, strconv.FormatUint(uint64(m.Seq), 10))
 		if m.Sender != "" {
 			list = append(list, m.Sender)
+		}
+		if m.Name != "" {
+			list = append(list, m.Name)
 		}
 		if !m.Sent.IsZero() {
 			say(bot.Line{bot.At(m.Sent)})
@@ -240,6 +244,7 @@ func longCard(s *suite) {
 		c.Samples = nil
 		for i := range 10 {
 			c.Samples = append(c.Samples, bot.Sample{Seq: uint32(100 + i), Sender: strings.Repeat(unit, 300),
+				Name: strings.Repeat(unit, 300),
 				Text: long(4000)})
 		}
 		c.Unusual = append(c.Unusual, long(3000))
@@ -304,7 +309,7 @@ func hostileText(s *suite) {
 	c.Head = []bot.Line{line("{} {}", code, evil)}
 	c.Call = line("refused: {}", evil)
 	c.Unusual = append(c.Unusual, line("paused: {}", evil))
-	c.Samples = []bot.Sample{{Seq: 1, Sender: s.hostile(), Sent: asked, Text: bot.Line{evil},
+	c.Samples = []bot.Sample{{Seq: 1, Sender: s.hostile(), Name: s.hostile(), Sent: asked, Text: bot.Line{evil},
 		Marks: []bot.Line{{evil}}}}
 	c.Below = []bot.Line{{evil}}
 	c.Small = []bot.Line{line("{} rejected: {}", code, evil)}

@@ -268,7 +268,7 @@ func sampleLines(samples []bot.Sample) (all []string) {
 		if len(m.Above) > 0 {
 			all = append(all, say(m.Above))
 		}
-		head := strconv.FormatUint(uint64(m.Seq), 10) + " " + bot.Visible(m.Sender)
+		head := strconv.FormatUint(uint64(m.Seq), 10) + " " + m.Who().String()
 		if m.Alike > 0 {
 			head = say(append(bot.Say("card.alike", "n", m.Alike), m.Text...))
 			m.Text = nil

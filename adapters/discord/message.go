@@ -158,7 +158,7 @@ func samples(list []bot.Sample) []row {
 			head = "> " + fit(bot.Say("card.alike", "n", s.Alike), 40)
 		}
 		if s.Sender != "" {
-			head += " " + fit(bot.Line{bot.Quote(s.Sender)}, 100)
+			head += " " + fit(s.Who(), 100)
 		}
 		if !s.Sent.IsZero() {
 			head += " · " + span(bot.At(s.Sent))

@@ -108,7 +108,7 @@ func (s *Sandbox) Chat(words ...string) error {
 	least := map[string]int{"say": 2, "flood": 3, "aged": 3, "send": 2, "edit": 2, "callbacks": 1, "forged": 1,
 		"recalled": 1, "delete": 1, "expire": 1, "code": 2, "answer": 2, "refuse": 2, "missing": 1, "lose": 1,
 		"fault": 3, "slow": 1, "quota": 1, "sign": 0, "already": 1, "dismiss": 0, "heal": 0,
-		"group": 4, "rename": 1, "join": 2, "in": 3}
+		"group": 4, "rename": 1, "join": 2, "nick": 2, "in": 3}
 	if n, ok := least[verb]; !ok || len(args) < n {
 		return fmt.Errorf("sandbox: %q cannot happen in the Chat service", strings.Join(words, " "))
 	}
@@ -177,6 +177,8 @@ func (s *Sandbox) Chat(words ...string) error {
 		for _, group := range args[1:] {
 			s.chat.Join(group, args[0])
 		}
+	case "nick":
+		s.chat.Nickname(args[0], args[1])
 	case "in":
 		s.log.mustNotHold(args[2])
 		s.chat.Say(args[0], "", args[1], args[2])

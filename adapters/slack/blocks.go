@@ -422,7 +422,7 @@ func (p *paragraph) sample(s bot.Sample, r room) {
 	}
 	if s.Sender != "" {
 		p.text(" ", style{})
-		p.spans(bot.Line{bot.Quote(s.Sender)}, min(r.line, 80))
+		p.spans(s.Who(), min(r.line, 80))
 	}
 	if !s.Sent.IsZero() {
 		p.text("  ", style{})

@@ -1,10 +1,13 @@
 package history
 
 import (
+	"context"
 	"crypto/rand"
-	"recallbot/bot"
 	"sync/atomic"
 	"time"
+
+	"recallbot/bot"
+	"recallbot/recall"
 )
 
 const (
@@ -33,11 +36,22 @@ type History struct {
 	indexKey []byte       // of the HMACs in the index; a new one for each process
 	forgot   atomic.Int64 // when ForgetCallbacks last ran, in unix nanoseconds
 	Leads    atomic.Bool  // this process holds the app's lease
+
+	nicknames nicknames
 }
 
 // New returns a History. It reads nothing.
 func New(b *bot.Bot) *History {
-	h := &History{Bot: b, indexKey: make([]byte, 32)}
+	h := &History{Bot: b, indexKey: make([]byte, 32), nicknames: newNicknames()}
 	rand.Read(h.indexKey)
+	b.Nickname = h.nicknames.of
 	return h
+}
+
+// AskNicknames reads the nicknames of those accounts that are not known yet, and waits half a
+// second for them at most. It reports whether it found any in that time. If that takes longer, it
+// calls late when they are read. work runs what is done beside.
+func (h *History) AskNicknames(ctx context.Context, ids []recall.UserID, work func(func()),
+	late func(found bool)) (found bool) {
+	return h.nicknames.ask(ctx, h.Chat, ids, work, late)
 }

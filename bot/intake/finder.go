@@ -58,6 +58,7 @@ func (in *Intake) find(ctx context.Context, e Event, m bot.Member) (Answer, erro
 	} else {
 		answer = in.foundAnswer(e, scope, found, first, &folding)
 	}
+	in.nameSenders(within, answer.Page)
 	detail := map[string]any{"how": "find", "group": string(cmd.Scope.Group), "matches": len(found.Found),
 		"read": found.Read}
 	if err != nil {
@@ -253,6 +254,7 @@ func (in *Intake) turnFound(ctx context.Context, e Event, m bot.Member) (Answer,
 		detail["error"] = err.Error()
 	} else {
 		pg := in.foundPage(f, e.Act.Search, e.Act.Page, messages, nil)
+		in.nameSenders(within, &pg)
 		answer = Answer{Kind: ShowPage, Page: &pg}
 	}
 	return in.close(ctx, e, func(tx bot.Tx, _ time.Time) (Answer, error) {

@@ -1,9 +1,11 @@
 package intake
 
 import (
+	"context"
 	"errors"
 
 	"recallbot/bot"
+	"recallbot/recall"
 )
 
 const (
@@ -127,4 +129,18 @@ func (pg *shownPage) byGroup(r bot.Request) {
 			pg.Samples[i].Above = bot.Say("card.group", "group", p.Named(), "n", p.Covers.Count())
 		}
 	}
+}
+
+// nameSenders sets the nicknames of those who sent the messages of a page that a search shows, if
+// it shows one. It waits half a second for them at most.
+func (in *Intake) nameSenders(ctx context.Context, pg *Page) {
+	if pg == nil {
+		return
+	}
+	var ids []recall.UserID
+	for _, s := range pg.Samples {
+		ids = append(ids, recall.UserID(s.Sender))
+	}
+	in.AskNicknames(ctx, ids, func(read func()) { go read() }, func(bool) {})
+	in.NameSenders(pg.Samples)
 }

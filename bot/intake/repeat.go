@@ -9,12 +9,12 @@ import (
 )
 
 // withoutContent returns the answer as it is stored with its event: without the content of
-// messages, which is kept as evidence or not at all.
+// messages, which is kept as evidence or not at all, and without nicknames.
 func (a Answer) withoutContent() Answer {
 	silent := func(samples []bot.Sample) []bot.Sample {
 		samples = slices.Clone(samples)
 		for i := range samples {
-			samples[i].Text = nil
+			samples[i].Text, samples[i].Name = nil, ""
 		}
 		return samples
 	}

@@ -71,6 +71,7 @@ func (in *Intake) findSweep(ctx context.Context, e Event, m bot.Member) (Answer,
 	} else {
 		answer = in.sweptAnswer(e, f, found, first, &folding)
 	}
+	in.nameSenders(within, answer.Page)
 	detail := map[string]any{"how": "find", "groups": talksOf(found.Talks), "matches": found.Matches,
 		"read": found.Swept.Read}
 	if err != nil {

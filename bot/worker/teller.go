@@ -16,6 +16,7 @@ import (
 
 	"recallbot/bot"
 	"recallbot/bot/history"
+	"recallbot/recall"
 )
 
 const (
@@ -52,7 +53,7 @@ func (w *Worker) tell(ctx context.Context, s bot.Surface) {
 		w.alone(ctx, "teller/"+string(s.Platform()), nil, func(ctx context.Context, l bot.Lease) error {
 			t := &teller{w: w, s: s, lease: l, busy: map[bot.RequestID]bool{},
 				done: make(chan bot.RequestID, tellAtOnce), outages: map[outage]noted{}, refused: map[placed]int{},
-				drawn: map[bot.Ref]bot.State{}}
+				drawn: map[bot.Ref]bot.State{}, asking: map[bot.RequestID]bool{}}
 			t.loop(ctx, wakes)
 			return nil
 		})
@@ -69,8 +70,11 @@ type teller struct {
 
 	mu      sync.Mutex
 	outages map[outage]noted
-	refused map[placed]int        // how often in a row a post was refused for what it says
-	drawn   map[bot.Ref]bot.State // what the cards of open requests show, as far as it is known
+	refused map[placed]int         // how often in a row a post was refused for what it says
+	drawn   map[bot.Ref]bot.State  // what the cards of open requests show, as far as it is known
+	asking  map[bot.RequestID]bool // nicknames are being read for their cards
+
+	calls context.Context // of what is done beside
 }
 
 // placed names a post: one of the same key may be put in several places.
@@ -100,6 +104,7 @@ type noted struct{ at, until time.Time }
 func (t *teller) loop(ctx context.Context, wakes <-chan struct{}) {
 	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	t.calls = calls
 	for ctx.Err() == nil {
 		next, err := t.start(ctx, calls)
 		if err != nil && ctx.Err() == nil {
@@ -200,7 +205,8 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 	var over bool
 	var most time.Duration
 	var called time.Time // when people are called to decide, if this calls them
-	err := t.w.Ledger.View(ctx, func(tx bot.Tx) error {
+	var who []recall.UserID
+	draw := func(tx bot.Tx) error {
 		views, err := tx.ViewOf(v.Request)
 		if err != nil {
 			return err
@@ -220,8 +226,13 @@ func (t *teller) show(ctx context.Context, v bot.View) error {
 		}
 		over, most = t.over(r, tx.Now()), pauseMost(r, tx.Now())
 		c, err = t.w.Card(tx, r, v.Wanted)
+		who = c.Accounts(r)
 		return err
-	})
+	}
+	err := t.w.Ledger.View(ctx, draw)
+	if err == nil && t.named(v.Request, who) {
+		err = t.w.Ledger.View(ctx, draw)
+	}
 	if err != nil {
 		return err
 	}
@@ -348,6 +359,43 @@ func (t *teller) queued(ctx context.Context, v bot.View) (p *bot.Post, err error
 		return err
 	})
 	return p, err
+}
+
+// named reads what those on a card call themselves, where that is not known, and reports whether
+// the card is to be drawn again for it. It never holds a card up: what comes late is shown by an
+// edit.
+func (t *teller) named(id bot.RequestID, who []recall.UserID) bool {
+	t.mu.Lock()
+	asking := t.asking[id]
+	t.mu.Unlock()
+	if asking { // and not answered yet
+		return false
+	}
+	work := func(read func()) {
+		t.mu.Lock()
+		t.asking[id] = true
+		t.mu.Unlock()
+		t.wg.Go(func() {
+			read()
+			t.mu.Lock()
+			delete(t.asking, id)
+			t.mu.Unlock()
+		})
+	}
+	return t.w.AskNicknames(t.calls, who, work, func(found bool) {
+		if !found {
+			return
+		}
+		err := t.w.Ledger.Tx(t.calls, func(tx bot.Tx) error {
+			if err := tx.Fence(t.lease); err != nil {
+				return err
+			}
+			return t.w.Redraw(tx, id)
+		})
+		if err != nil && t.calls.Err() == nil {
+			t.w.Log.Warn("nicknames came late, and are not shown", "request", id, "err", err)
+		}
+	})
 }
 
 // called stores the deadline that the posted card of a request shows, and sets the timers by it.
@@ -807,7 +855,7 @@ func (w *Worker) note(tx bot.Tx, r bot.Request, p bot.Post) (_ *bot.Note, err er
 		if r.State != bot.Proposed {
 			return nil, nil
 		}
-		n.Lines = []bot.Line{bot.Headline(r), bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(),
+		n.Lines = []bot.Line{w.Headline(r), bot.BlindFirst(r, bot.Say("note.reminder", "id", r.ID, "n", r.Awaits(),
 			"deadline", bot.Until(r.Deadline, r.Sealed)))}
 		n.Notify, n.Loud = bot.GroupsOf(w.Policy.Crowds[r.Place.Platform].Approvers), true
 	case bot.PostNotice:
