@@ -539,7 +539,7 @@ func (b *Bot) messages(r Request, f facts, c *Card) {
 	if l := span(r); l != nil {
 		c.Below = append(c.Below, l)
 	}
-	c.Below = append(c.Below, inGroups(r)...)
+	c.Below = append(c.Below, inGroups(r, f.kinds)...)
 	if left := leftOut(r.Tally); left != nil && skipped > 0 { // else each message says so itself
 		c.Below = append(c.Below, left)
 	}

@@ -118,21 +118,36 @@ func largest(r Request) []int {
 	return order
 }
 
-// inGroups says how many messages of a sweep are in each group, the largest first.
-func inGroups(r Request) (lines []Line) {
+// inGroups says how many messages of a sweep are in each group, the largest first, and how many of
+// them are unlike the rest. k is what they were folded into, nil where they were not.
+func inGroups(r Request, k *Kinds) (lines []Line) {
 	if !r.Scope.Sweeps() {
 		return nil
 	}
-	for i, n := range largest(r) {
+	odd := func(parts ...int) (n int) {
+		for _, p := range parts {
+			if r.Tally.Odd > 0 && k != nil {
+				n += k.Apart[p].Count()
+			}
+		}
+		return n
+	}
+	order := largest(r)
+	for i, n := range order {
 		if i == groupsShown {
-			return append(lines, Say("card.group.rest", "n", len(r.Parts)-i))
+			rest := Say("card.group.rest", "n", len(r.Parts)-i)
+			if n := odd(order[i:]...); n > 0 {
+				rest = Say("list.next", "list", rest, "next", Say("card.group.odd", "n", n))
+			}
+			return append(lines, rest)
 		}
 		p := r.Parts[n]
 		l := Say("card.group", "group", p.Named(), "n", p.Covers.Count())
 		for _, extra := range []struct {
 			is   bool
 			text Line
-		}{{p.Facts.New, Say("card.new")}, {p.Facts.Type == "Community", Say("card.community")}} {
+		}{{odd(n) > 0, Say("card.group.odd", "n", odd(n))}, {p.Facts.New, Say("card.new")},
+			{p.Facts.Type == "Community", Say("card.community")}} {
 			if extra.is {
 				l = Say("list.next", "list", l, "next", extra.text)
 			}

@@ -826,3 +826,29 @@ func TestSweepTopics(t *testing.T) {
 		}
 	})
 }
+
+// TestSweepOdd: a group's line says how many of its messages are unlike the rest, and the last line
+// how many are in the groups that have none of their own. The messages themselves come first, each
+// with its group.
+func TestSweepOdd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.spread(12, 10)
+		for i, words := range map[int]string{3: "my exam results came!", 11: "who sells a bike?"} {
+			h.chat.Say(swept(i), "", "spammer", words)
+			for range 10 * (i % 2) * (11 - i) {
+				h.chat.Say(swept(i), "", "spammer", "win big 7 in 7")
+			}
+		}
+		h.chat.RecallElsewhere(swept(11), "", "alice", 2, 4, 6, 8) // so that others are larger
+		c := h.within(time.Minute, h.ask("UMINA", "in:joined from:spammer"), bot.Proposed)
+		h.pass(5 * time.Second)
+		text := said(h.screen.card(c.ID))
+		holds(t, text, "Group 3: 91 messages, 1 unlike the rest, new to the bot",
+			"Group 5: 10 messages, new to the bot", "and 2 more groups, 1 unlike the rest", "my exam results came!",
+			"[in Group 3]", "[in Group 11]")
+		if i, j := strings.Index(text, "Group 3: 91"), strings.Index(text, "Group 5: 10"); i > j {
+			t.Errorf("the largest is not first:\n%s", text)
+		}
+	})
+}
