@@ -379,7 +379,10 @@ func (g *ground) await(ctx context.Context, d bottest.Deed) {
 	g.locked(ctx, func() {
 		g.note = ""
 		if err != nil {
-			g.note = strings.TrimPrefix(strings.TrimPrefix(err.Error(), "slacktest: "), "discordtest: ")
+			g.note = err.Error()
+			if fake, said, ok := strings.Cut(g.note, "test: "); ok && !strings.Contains(fake, " ") {
+				g.note = said // without the name of the fake
+			}
 		}
 	})
 }

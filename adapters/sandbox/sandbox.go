@@ -335,8 +335,7 @@ func (s *Sandbox) Close() error {
 		s.stops[i]()
 	}
 	s.chat.Close()
-	add("in the log", s.log.holds(append(secrets, s.chat.SecretKey(), hookToken, "hooks.slack.com", "response_url",
-		"usersig="))...)
+	add("in the log", s.log.holds(append(secrets, s.chat.SecretKey(), hookToken, "usersig="))...)
 	if err := os.RemoveAll(s.dir); err != nil {
 		wrong = append(wrong, err)
 	}

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Style is the stylesheet of what HTML and HTMLModal draw. All of its rules are below the class
-// discord.
+// Style is the stylesheet of what HTML and HTMLModal draw. All of its rules are about the class
+// discord, or what holds it.
 //
 //go:embed page.css
 var Style string

@@ -87,8 +87,10 @@ func (h *Home) Environment(byHTTP bool) map[string]string {
 	return env
 }
 
-// Secrets implements bottest.Home.
-func (h *Home) Secrets() []string { return []string{h.BotToken, h.AppToken, h.SigningSecret} }
+// Secrets implements bottest.Home. Whoever has a response_url can answer in the bot's place.
+func (h *Home) Secrets() []string {
+	return []string{h.BotToken, h.AppToken, h.SigningSecret, "hooks.slack.com", "response_url"}
+}
 
 // Dial implements bottest.Home.
 func (h *Home) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
