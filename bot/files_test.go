@@ -15,16 +15,7 @@ import (
 // stands in another, points to it. Where some files point to each other in a circle, none of them
 // can be read first.
 func TestFiles(t *testing.T) {
-	const mode = packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
-		packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile
-	loaded, err := packages.Load(&packages.Config{Mode: mode}, ".", "./command", "./history", "./intake", "./worker")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range loaded {
-		for _, err := range p.Errors {
-			t.Fatal(err)
-		}
+	for _, p := range load(t) {
 		arrows := fileArrows(p)
 		if len(arrows) < 3 {
 			t.Errorf("%s: only %d of its files use others: this test sees nothing", p.PkgPath, len(arrows))
@@ -37,6 +28,49 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnlyTheTellerWrites: nothing but worker/teller.go writes a card or into a thread. What tells
+// one person how far a reading is may come from elsewhere.
+func TestOnlyTheTellerWrites(t *testing.T) {
+	writes := map[string]bool{}
+	for _, p := range load(t) {
+		for id, o := range p.TypesInfo.Uses {
+			f, ok := o.(*types.Func)
+			if !ok || f.Signature().Recv() == nil || f.Name() == "Progress" || f.Name() == "Platform" {
+				continue
+			}
+			if named, ok := f.Signature().Recv().Type().(*types.Named); !ok || named.Obj().Name() != "Surface" {
+				continue
+			}
+			file := filepath.Base(p.Fset.Position(id.Pos()).Filename)
+			if writes[f.Name()] = true; p.PkgPath != "recallbot/bot/worker" || file != "teller.go" {
+				t.Errorf("%s calls %s of a Surface", p.Fset.Position(id.Pos()), f.Name())
+			}
+		}
+	}
+	for _, name := range []string{"Post", "Edit", "Reply", "Whisper"} {
+		if !writes[name] {
+			t.Errorf("nobody calls %s: this test sees nothing", name)
+		}
+	}
+}
+
+// load loads bot and the packages under it whose files this test holds in order.
+func load(t *testing.T) []*packages.Package {
+	t.Helper()
+	const mode = packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
+		packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo | packages.NeedExportFile
+	loaded, err := packages.Load(&packages.Config{Mode: mode}, ".", "./command", "./history", "./intake", "./worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range loaded {
+		for _, err := range p.Errors {
+			t.Fatal(err)
+		}
+	}
+	return loaded
 }
 
 // fileArrows returns, for each file of a package, the other files of it that it uses, and one name
