@@ -172,7 +172,11 @@ func newHerd(t *testing.T, p bot.Platform, database string, n int, env ...string
 	for i := range n {
 		r := &replica{h: h, name: fmt.Sprint("replica-", i+1)}
 		h.replicas = append(h.replicas, r)
-		t.Cleanup(func() { r.Kill() })
+		t.Cleanup(func() {
+			if r.Kill(); t.Failed() {
+				t.Logf("%s said:\n%s", r.name, r.Said())
+			}
+		})
 		r.start()
 	}
 	return h

@@ -204,10 +204,11 @@ func (s *Site) Run(env []string, args ...string) (out string, code int) {
 	return string(b), 0
 }
 
-// Until waits for something, for at most a minute.
+// Until waits for something, for at most two minutes: a replica that is killed again and again gets
+// on slowly.
 func (s *Site) Until(what string, ok func() bool) {
 	s.T.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.T.Fatalf("waited too long for: %s", what)
 		}
