@@ -41,6 +41,17 @@ func inert(s string) string {
 	return b.String()
 }
 
+// framed returns text that others wrote in italics, which the bot's own words never are. Markup
+// does not begin or end beside a space.
+func framed(s string) string {
+	text := strings.TrimSpace(s)
+	if text == "" {
+		return inert(s)
+	}
+	before, after, _ := strings.Cut(s, text)
+	return inert(before) + "*" + bot.Isolated(inert(text)) + "*" + inert(after)
+}
+
 // code returns text that people copy as inline code. Inside it only a backtick is markup, and a
 // backslash does not escape that.
 func code(s string) string {
@@ -54,7 +65,7 @@ func code(s string) string {
 func span(s bot.Span) string {
 	switch s.Kind {
 	case bot.Foreign:
-		return bot.Isolated(inert(s.Text))
+		return framed(s.Text)
 	case bot.CodeText:
 		return code(s.Text)
 	case bot.Moment:

@@ -441,7 +441,9 @@ func styled(s string, prev rune) (inner string, n int, frame string) {
 	return "", 0, ""
 }
 
-// closing finds the mark that ends an emphasis; it skips escapes and code.
+// closing finds the mark that ends an emphasis; it skips escapes and code. Of three stars, as in
+// **in *Lounge***, the last two end bold text: the client's rule is /^\*\*(...+?)\*\*(?!\*)/
+// (simple-markdown, which it is built on).
 func closing(s, mark string) int {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -456,6 +458,9 @@ func closing(s, mark string) int {
 		case strings.HasPrefix(s[i:], mark):
 			after := s[i+len(mark):]
 			next, _ := utf8.DecodeRuneInString(after)
+			if mark == "**" && strings.HasPrefix(after, "*") {
+				continue
+			}
 			if len(mark) == 1 && (i == 0 || s[i-1] == ' ' || strings.HasPrefix(after, mark) || mark == "_" &&
 				after != "" && isWord(next)) {
 				if strings.HasPrefix(after, mark) {
