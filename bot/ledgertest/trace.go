@@ -2,12 +2,18 @@ package ledgertest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
+	"recallbot/recall"
 )
 
 // Trace checks every transition that transactions commit against the rules that the model of
@@ -62,8 +68,11 @@ func (l *traced) Tx(ctx context.Context, fn func(bot.Tx) error) error {
 type tracing struct {
 	bot.Tx
 	t        *Trace
+	app      recall.SDKAppID
 	epoch    int64 // of the app's lease; 0 where the transaction is not fenced by it
+	paused   *bot.Pause
 	restored bool
+	claims   int
 	touched  map[bot.RequestID]*touched
 	n        int
 	wrong    []string
@@ -73,7 +82,40 @@ type touched struct {
 	request  bot.Request
 	batches  map[int]bot.Batch // that are not done
 	outcomes map[bot.MessageID]bot.Outcome
+	calls    []call
+	read     map[int]bool // history was read for these batches
 }
+
+// call is the record of a call of the recall API.
+type call struct {
+	Op, Error string
+	Batch     int
+	Seqs      command.Ranges
+	Codes     map[string]command.Ranges
+}
+
+// lost returns the messages of the call whose outcome it leaves open.
+func (c call) lost() (lost []recall.Seq) {
+	code := apiCode.FindStringSubmatch(c.Error)
+	if code != nil {
+		n, _ := strconv.Atoi(code[1]) // digits
+		if recall.Code(n).Class() != recall.ClassUnknownOutcome {
+			return nil
+		}
+	}
+	for s := range c.Seqs.All() {
+		answered := false
+		for _, seqs := range c.Codes {
+			answered = answered || seqs.Contains(s)
+		}
+		if !answered {
+			lost = append(lost, s)
+		}
+	}
+	return lost
+}
+
+var apiCode = regexp.MustCompile(`^recall: group_msg_recall: ([0-9]+) `)
 
 func (x *tracing) finds(wrong string, id bot.RequestID) {
 	if wrong != "" {
@@ -82,7 +124,7 @@ func (x *tracing) finds(wrong string, id bot.RequestID) {
 }
 
 func (x *tracing) read(id bot.RequestID) (*touched, error) {
-	now := &touched{batches: map[int]bot.Batch{}, outcomes: map[bot.MessageID]bot.Outcome{}}
+	now := &touched{batches: map[int]bot.Batch{}, outcomes: map[bot.MessageID]bot.Outcome{}, read: map[int]bool{}}
 	var err error
 	if now.request, err = x.Tx.Request(id); err != nil {
 		return now, err
@@ -106,6 +148,29 @@ func (x *tracing) touch(id bot.RequestID) (was *touched, err error) {
 
 // compare checks what has become of everything that was touched.
 func (x *tracing) compare() error {
+	if err := x.compareTouched(); err != nil || x.claims == 0 {
+		return err
+	}
+	// whoever claims has put in doubt what earlier holders claimed
+	all, err := x.Tx.Requests(bot.Query{App: x.app, States: []bot.State{bot.Running, bot.Stopping}, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		sending, err := x.Tx.Batches(r.ID, 1<<20, bot.BatchSending)
+		if err != nil {
+			return err
+		}
+		for _, b := range sending {
+			if b.Epoch < x.epoch {
+				x.finds(fmt.Sprintf("more is claimed, and batch %d of an earlier epoch is not in doubt", b.N), r.ID)
+			}
+		}
+	}
+	return nil
+}
+
+func (x *tracing) compareTouched() error {
 	for id, was := range x.touched {
 		is, err := x.read(id)
 		if err != nil {
@@ -113,22 +178,41 @@ func (x *tracing) compare() error {
 		}
 		if was.request.State != is.request.State {
 			x.n++
+			if is.request.State == bot.Running && x.paused != nil && ahead(x.paused.Next, x.Now(), time.Minute) {
+				x.finds("it begins while the app is paused", id)
+			}
 		}
 		x.finds(CheckRequest(was.request, is.request), id)
 		for n, b := range is.batches {
 			x.batch(id, was.batches[n], b, is.request.State)
 		}
-		of, open := map[bot.MessageID]bot.Batch{}, map[bot.MessageID]bool{}
+		of, open := map[bot.MessageID]bot.Batch{}, map[bot.MessageID]bot.Batch{}
 		for _, b := range is.batches {
 			for _, m := range bot.IDsOf(b.Part, b.Seqs) {
-				open[m] = true
+				open[m] = b
+			}
+		}
+		for _, c := range was.calls {
+			part := was.batches[c.Batch].Part
+			for _, m := range bot.IDsOf(part, c.lost()) {
+				if b, ok := open[m]; ok && !b.Doubted {
+					x.finds(fmt.Sprintf("the answer for message %d was lost, and it is not in doubt", m.Seq()), id)
+				}
+			}
+			for _, m := range bot.IDsOf(part, slices.Collect(c.Codes["0"].All())) {
+				if _, ok := open[m]; ok {
+					x.finds(fmt.Sprintf("the recall of message %d is not stored", m.Seq()), id)
+				}
 			}
 		}
 		for n, b := range was.batches {
 			for _, m := range bot.IDsOf(b.Part, b.Seqs) {
 				of[m] = b
-				if _, settled := was.outcomes[m]; !settled && !open[m] {
+				now, stays := open[m]
+				if _, settled := was.outcomes[m]; !settled && !stays {
 					x.finds(fmt.Sprintf("batch %d is done, message %d of it has no outcome", n, m.Seq()), id)
+				} else if stays && b.Doubted && !now.Doubted {
+					x.finds(fmt.Sprintf("message %d was in doubt, and its batch forgot", m.Seq()), id)
 				}
 			}
 			if _, open := is.batches[n]; !open {
@@ -139,7 +223,7 @@ func (x *tracing) compare() error {
 		}
 		for m, o := range was.outcomes {
 			x.n++
-			x.finds(CheckOutcome(o, of[m], x.epoch), id)
+			x.finds(CheckOutcome(o, of[m], is.request.State, x.epoch, was.read[of[m].N]), id)
 		}
 		if is.request.State != was.request.State && is.request.State.HasReceipt() {
 			open, err := x.Tx.Unsettled(id, 0, 1)
@@ -160,6 +244,46 @@ func (x *tracing) batch(id bot.RequestID, was, is bot.Batch, state bot.State) {
 		x.n++
 		x.finds(CheckBatch(was, is, state, x.epoch, x.restored), id)
 	}
+	if was.State != is.State && is.State == bot.BatchSending {
+		x.claims++
+		x.finds(CheckClaim(was, x.touched[id].request, x.Now()), id)
+		if x.paused != nil && (ahead(x.paused.Next, x.Now(), time.Minute) || x.claims > 1) {
+			x.finds("more is claimed than the probe of a paused app", id)
+		}
+	}
+}
+
+// rest checks what is made of messages that are in no batch yet.
+func (x *tracing) rest(id bot.RequestID, batches []bot.Batch) error {
+	rest, err := x.Tx.Unbatched(id, bot.RestAtOnce)
+	if err != nil || len(rest) == 0 {
+		return err
+	}
+	left := map[bot.MessageID]bot.Message{}
+	for _, m := range rest {
+		left[m.ID()] = m
+	}
+	r, err := x.Tx.Request(id)
+	if err != nil {
+		return err
+	}
+	restored, err := bot.RestoredAt(x.Tx)
+	if err != nil {
+		return err
+	}
+	for _, b := range batches {
+		for _, m := range bot.IDsOf(b.Part, b.Seqs) {
+			is, fresh := left[m]
+			switch {
+			case !fresh:
+			case !is.Sends() || r.Parts[b.Part].Condemned != nil:
+				x.finds(fmt.Sprintf("message %d is put into a batch and must not be sent", m.Seq()), id)
+			case r.Granted.Before(restored) && b.State != bot.BatchDoubt:
+				x.finds(fmt.Sprintf("message %d may have been sent before the restore, and is not in doubt", m.Seq()), id)
+			}
+		}
+	}
+	return nil
 }
 
 func (x *tracing) Fence(l bot.Lease) error {
@@ -170,10 +294,33 @@ func (x *tracing) Fence(l bot.Lease) error {
 	if err == nil && l.Epoch < newest {
 		x.finds(fmt.Sprintf("epoch %d passed the fence of %s, which has %d", l.Epoch, l.Name, newest), "")
 	}
-	if err == nil && strings.HasPrefix(l.Name, "app/") {
+	if app, ok := strings.CutPrefix(l.Name, "app/"); ok && err == nil {
 		x.epoch = l.Epoch
+		n, _ := strconv.ParseInt(app, 10, 64) // 0 is no app's
+		x.app = recall.SDKAppID(n)
+		x.paused, err = x.Tx.Paused(x.app)
 	}
 	return err
+}
+
+// Append hears what the bot records of its calls and readings for a request.
+func (x *tracing) Append(e bot.Entry) (bot.Entry, error) {
+	e, err := x.Tx.Append(e)
+	if err != nil || e.Request == "" || x.epoch == 0 || e.What != bot.TraceCall && e.What != bot.TraceFound {
+		return e, err
+	}
+	was, err := x.touch(e.Request)
+	if err != nil {
+		return e, err
+	}
+	var c call
+	switch err := json.Unmarshal(e.Detail, &c); {
+	case e.What == bot.TraceFound:
+		was.read[c.Batch] = true
+	case err == nil && c.Op == "group_msg_recall":
+		was.calls = append(was.calls, c)
+	}
+	return e, nil
 }
 
 func (x *tracing) PutSetting(key, value string) error {
@@ -196,6 +343,9 @@ func (x *tracing) PutRequest(r bot.Request) error {
 
 func (x *tracing) AddBatches(id bot.RequestID, batches []bot.Batch) error {
 	if _, err := x.touch(id); err != nil {
+		return err
+	}
+	if err := x.rest(id, batches); err != nil {
 		return err
 	}
 	return x.Tx.AddBatches(id, batches)

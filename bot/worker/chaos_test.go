@@ -74,7 +74,6 @@ func newHouseWith(t *testing.T, prepare func(h *house), turn func(*bot.Options))
 	h.open(":memory:", func(o *bot.Options) {
 		o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000
 		o.Log = nil // faults by the hundred
-		o.Ledger = newTrace(t).Watch(o.Ledger)
 		if turn != nil {
 			turn(o)
 		}
@@ -275,7 +274,6 @@ func TestChaosEnds(t *testing.T) {
 		turn := func(o *bot.Options) {
 			o.Policy.LargeFrom, o.Policy.MaxMessages = 1_000_000, 1_000_000
 			o.Callbacks, o.Log = callbacks, nil
-			o.Ledger = newTrace(t).Watch(o.Ledger)
 		}
 		h := newHouse(t, turn)
 		h.chat.Change(

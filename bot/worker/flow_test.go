@@ -140,9 +140,10 @@ func (h *house) open(file string, turn func(*bot.Options)) {
 		Requesters: []bot.Principal{{User: "UMINA"}, {User: "UTHEO"}}, Approvers: []bot.Principal{{Group: "SLEADS"},
 			{User: "UTHEO"}}, Channels: []string{"C1"},
 	}}
-	o := bot.Options{App: recall.SDKAppID(h.chat.SDKAppID()), Ledger: h.ledger, Chat: client, Policy: policy,
-		Admin: "administrator",
-		Log:   slog.New(slog.NewTextHandler(h.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))}
+	o := bot.Options{App: recall.SDKAppID(h.chat.SDKAppID()), Ledger: newTrace(h.t).Watch(h.ledger), Chat: client,
+		Policy: policy,
+		Admin:  "administrator",
+		Log:    slog.New(slog.NewTextHandler(h.t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))}
 	if turn != nil {
 		turn(&o)
 	}

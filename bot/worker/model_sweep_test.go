@@ -137,9 +137,17 @@ func sweepOutcome(o bot.Outcome) modelOutcome {
 	if o.Class == bot.ClassRefused {
 		return outcomeRefused
 	}
-	return modelOutcome(slices.IndexFunc(modelOutcomes[:], func(is bot.Outcome) bool {
-		return is.Class == o.Class && is.Why == o.Why
-	}))
+	return modelOutcomeOf(o)
+}
+
+// modelOutcomeOf is the outcome of the models that stands for one of the real code.
+func modelOutcomeOf(o bot.Outcome) modelOutcome {
+	at := slices.IndexFunc(modelOutcomes[:],
+		func(is bot.Outcome) bool { return is.Class == o.Class && is.Why == o.Why })
+	if at < 0 {
+		panic(fmt.Sprintf("the models have no outcome %+v", o))
+	}
+	return modelOutcome(at)
 }
 
 // asReal is the outcome as the ledger has it.
@@ -721,7 +729,8 @@ func (m *sweepModel) check(what string, of int, w sweepWorld) {
 				}
 			}
 			if old.outcome == outcomeNone && l.outcome != outcomeNone {
-				wrong := ledgertest.CheckOutcome(l.outcome.asReal(), modelBatchOf(old, 0, 1), modelEpoch)
+				wrong := ledgertest.CheckOutcome(l.outcome.asReal(), modelBatchOf(old, 0, 1), state, modelEpoch,
+					strings.HasPrefix(what, "read"))
 				if wrong != "" {
 					fail(wrong, i)
 				}

@@ -349,6 +349,21 @@ func modelAfterCode(doubted, recalled bool) modelOutcome {
 	return outcomeNotFound
 }
 
+// modelStopped is what the real code makes of a batch of which nothing more is read or sent.
+func modelStopped(b bot.Batch) modelOutcome {
+	return modelOutcomeOf(outcomeOfBatch(bot.Request{Parts: make([]bot.Part, 1), Begun: noon}, b, false, noon))
+}
+
+// modelShown is what the real code makes of a message in doubt that history shows as recalled, or
+// as still there.
+func modelShown(recalled bool) modelOutcome {
+	is := modelMessage("win big")
+	if recalled {
+		is.Status = recall.StatusRecalled
+	}
+	return modelOutcomeOf(outcomeOfHistory(map[recall.Seq]recall.Message{1: is}, 1, noon))
+}
+
 // put is w with request i as the real code left it.
 func (w world) put(i int, t turned) world {
 	q := &w.requests[i]
@@ -574,10 +589,8 @@ func (m *model) work(i int, yield func(step, world)) {
 		switch {
 		case state == bot.Running:
 			does("claim", func(_ *world, q *course) { q.batch, q.unsent = batchSending, true })
-		case q.doubted:
-			settles("stop what was still there", outcomeStillThere)
 		default:
-			settles("stop what was not sent", outcomeNotSent)
+			settles("stop what waits", modelStopped(bot.Batch{State: bot.BatchPending, Doubted: q.doubted}))
 		}
 	case batchSending:
 		switch {
@@ -624,12 +637,15 @@ func (m *model) work(i int, yield func(step, world)) {
 			does("store a doubt",
 				func(_ *world, q *course) { q.answer, q.batch, q.doubted = answerNone, batchDoubt, true })
 		case !q.flying: // claimed under an older epoch
-			does("find a claim of before", func(_ *world, q *course) { q.batch, q.doubted = batchDoubt, true })
+			found := []bot.Batch{{State: bot.BatchSending, Doubted: q.doubted}}
+			putInDoubt(found)
+			does("find a claim of before",
+				func(_ *world, q *course) { q.batch, q.doubted = batchDoubt, found[0].Doubted })
 		}
 	case batchDoubt:
-		switch {
-		case q.gone:
-			settles("read: recalled", outcomeVerified)
+		switch shown := modelShown(q.gone); {
+		case shown != outcomeNone:
+			settles("read: recalled", shown)
 		case state == bot.Running && m.compare(q).Settled():
 			settles("read: changed", outcomeChanged)
 		case state == bot.Running:
@@ -638,7 +654,7 @@ func (m *model) work(i int, yield func(step, world)) {
 			settles("read: still there, stopping", outcomeStillThere)
 		}
 		if state == bot.Stopping && m.from.phase > q.stopped {
-			settles("give the doubt up", outcomeUnknown)
+			settles("give the doubt up", modelStopped(bot.Batch{State: bot.BatchDoubt, Doubted: true}))
 		}
 	case batchDone:
 		if became := m.answers(i, m.from.rosters[0]).finish; became.ok {
@@ -823,7 +839,8 @@ func (m *model) check(s step, before, w world) {
 			}
 		}
 		if was.outcome == outcomeNone && q.outcome != outcomeNone {
-			if wrong := ledgertest.CheckOutcome(modelOutcomes[q.outcome], was.inLedger(), modelEpoch); wrong != "" {
+			if wrong := ledgertest.CheckOutcome(modelOutcomes[q.outcome], was.inLedger(), state, modelEpoch,
+				strings.HasPrefix(s.what, "read")); wrong != "" {
 				fail(wrong, i)
 			}
 		}
@@ -852,5 +869,5 @@ var modelOutcomes = [...]bot.Outcome{
 	outcomeUnknown:    {Class: bot.ClassUnknown, Why: bot.WhyNoAnswer},
 	outcomeChanged:    {Class: bot.ClassNotSent, Why: bot.WhyChanged},
 	outcomeAlready:    {Class: bot.ClassAlready},
-	outcomeNotFound:   {Class: bot.ClassNotFound},
+	outcomeNotFound:   {Class: bot.ClassNotFound, Code: recall.CodeNoMessage},
 }

@@ -135,6 +135,8 @@ func TestRestoredApproved(t *testing.T) {
 					}
 					h.open(copied, nil)
 					h.pass(time.Second)
+					// else the doubt may be read, and it ends, before its state is looked at
+					h.chat.Change(func(o *recalltest.Options) { o.Latency = 50 * time.Millisecond })
 					if a := h.press("UTHEO", intake.ActStop, c); a.Kind != intake.Changed ||
 						h.state(c.ID) != bot.Stopping {
 						t.Errorf("stop: %+v", a)
