@@ -543,9 +543,7 @@ func (b *Bot) messages(r Request, f facts, c *Card) {
 	if left := leftOut(r.Tally); left != nil && skipped > 0 { // else each message says so itself
 		c.Below = append(c.Below, left)
 	}
-	if l := replies(r, f.now); l != nil {
-		c.Below = append(c.Below, l)
-	}
+	c.Below = append(c.Below, replies(r, f.now)...)
 }
 
 // KindSamples returns the messages of a large request as kinds: first what is unlike the rest, then
@@ -653,19 +651,29 @@ func span(r Request) Line {
 const soughtMost = time.Minute
 
 // replies says which later messages quote some of the messages; nil where none does.
-func replies(r Request, now time.Time) Line {
+func replies(r Request, now time.Time) (lines []Line) {
 	found := r.Replies
-	switch {
-	case found != nil && (found.Unread || found.Sought && now.Sub(r.Sealed) > soughtMost):
-		return Say("card.replies.unread")
-	case found == nil || found.Seqs.Count() == 0:
+	if found == nil {
 		return nil
 	}
-	key, n := "card.replies", found.Seqs.Count()
-	if n == 1 {
-		key += ".one"
+	say := func(key string, seqs, quoted command.Ranges, where Line) {
+		n := seqs.Count()
+		if n == 1 {
+			key += ".one"
+		}
+		if n > 0 {
+			lines = append(lines, Say(key, "n", n, "quoted", Code(quoted.Words()), "seqs",
+				Code(Cut(seqs.Words(), 300)), "group", where))
+		}
 	}
-	return Say(key, "n", n, "quoted", Code(found.Quoted.Words()), "seqs", Code(Cut(found.Seqs.Words(), 300)))
+	say("card.replies", found.Seqs, found.Quoted, nil)
+	for _, in := range found.In {
+		say("card.replies.in", in.Seqs, in.Quoted, r.Parts[in.Part].Named())
+	}
+	if found.Unread || found.Sought && now.Sub(r.Sealed) > soughtMost {
+		lines = append(lines, Say("card.replies.unread"))
+	}
+	return lines
 }
 
 // leftOut says which of the messages would not be sent, and why.

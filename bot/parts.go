@@ -168,3 +168,16 @@ func (r Request) PartsOf(tx Tx, sender recall.UserID) (parts []int, err error) {
 		from = page[len(page)-1].ID() + 1
 	}
 }
+
+// AskableReplies returns the replies that one request can ask for, and the talk that they are in:
+// those of one group.
+func (r Request) AskableReplies() (t Talk, seqs command.Ranges) {
+	switch f := r.Replies; {
+	case f == nil:
+		return t, nil
+	case len(f.In) == 1:
+		return r.Parts[f.In[0].Part].Talk, f.In[0].Seqs
+	default:
+		return r.Only().Talk, f.Seqs
+	}
+}

@@ -76,6 +76,15 @@ type Replies struct {
 	Quoted command.Ranges `json:"quoted,omitempty"` // the messages of the request that they quote
 	Unread bool           `json:"unread,omitempty"` // they could not be looked for
 	Sought bool           `json:"sought,omitempty"` // they are being looked for, since the request was sealed
+	// In are those of a sweep, by its parts: each has Seqs and Quoted of its own.
+	In []RepliesIn `json:"in,omitempty"`
+}
+
+// RepliesIn are the replies in one part of a sweep.
+type RepliesIn struct {
+	Part   int            `json:"part"`
+	Seqs   command.Ranges `json:"seqs"`
+	Quoted command.Ranges `json:"quoted"`
 }
 
 // Request is one ask to recall messages. Its zero value is not a request. Only the

@@ -28,14 +28,15 @@ func (a *act) addButtons(pg *Page, r bot.Request) (err error) {
 // those of a request, or "" where the account that acts has no such button: only the requester has
 // it.
 func (a *act) askReplies(r bot.Request) (label string, err error) {
-	if r.Replies == nil || r.Replies.Seqs.Count() == 0 {
+	_, seqs := r.AskableReplies()
+	if seqs.Count() == 0 {
 		return "", nil
 	}
 	now, err := a.in.Rules(a.tx, r)
 	if err != nil || !bot.IsRequester(r, a.m.Account, now) {
 		return "", err
 	}
-	return bot.Say("button.replies", "n", r.Replies.Seqs.Count()).String(), nil
+	return bot.Say("button.replies", "n", seqs.Count()).String(), nil
 }
 
 // recallReplies stores a request for the messages that quote those of another request.
@@ -45,15 +46,17 @@ func (a *act) recallReplies() (Answer, error) {
 		return Answer{}, err
 	}
 	now, err := a.in.Rules(a.tx, r)
+	talk, seqs := r.AskableReplies()
 	switch {
 	case err != nil:
 		return Answer{}, err
 	case len(a.e.Act.Digest) < bot.DigestShort || !strings.HasPrefix(r.Digest, a.e.Act.Digest),
 		!bot.IsRequester(r, a.m.Account, now):
 		return Answer{}, bot.NewRefusal("forged")
-	case r.Replies == nil || r.Replies.Seqs.Count() == 0:
+	case seqs.Count() == 0:
 		return Answer{}, bot.NewRefusal("replies_gone", "id", r.ID)
 	}
-	return a.ask(command.Command{Verb: command.VerbRecall, Reason: r.Reason,
-		Scope: command.Scope{Group: r.Scope.Group, Topic: r.Scope.Topic, Seqs: r.Replies.Seqs}})
+	scope := talk.Scope()
+	scope.Seqs = seqs
+	return a.ask(command.Command{Verb: command.VerbRecall, Reason: r.Reason, Scope: scope})
 }

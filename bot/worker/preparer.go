@@ -432,7 +432,7 @@ func (w *Worker) propose(tx bot.Tx, r bot.Request, p prepared, digest string, af
 	if r, err = bot.Propose(r, digest, p.request.Tally, p.blind, now); err != nil {
 		return err
 	}
-	if repliedTo(p) != nil {
+	if len(repliedTo(p)) > 0 {
 		r.Replies = &bot.Replies{Sought: true}
 	}
 	if r.Others != nil && *r.Others < r.Needed { // a filter that found so many

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"recallbot/bot"
 	"recallbot/recall"
@@ -10,24 +12,22 @@ import (
 // repliesOf is how many messages a request has at most whose replies are looked for.
 const repliesOf = 10
 
-// repliedTo returns the messages of a sealed request of which replies are looked for, nil for none:
-// the request is larger or about several groups, its group keeps no history, or there are no newer
+// repliedTo returns the messages of a sealed request of which replies are looked for, by its parts.
+// There are none where the request is larger, or where its group keeps no history or has no newer
 // messages.
-func repliedTo(p prepared) (sent []recall.Seq) {
-	if p.request.Scope.Sweeps() {
+func repliedTo(p prepared) map[int][]recall.Seq {
+	if p.request.Tally.Total > repliesOf {
 		return nil
 	}
-	next := p.request.Only().Facts.NextSeq
-	newer := next == 0
+	sent, newer := map[int][]recall.Seq{}, map[int]bool{}
 	for _, m := range p.messages {
+		next := p.request.Parts[m.Part].Facts.NextSeq
 		if m.Status == bot.SealNormal && !m.Callback {
-			sent = append(sent, m.Seq)
-			newer = newer || m.Seq+1 < next
+			sent[m.Part] = append(sent[m.Part], m.Seq)
 		}
+		newer[m.Part] = newer[m.Part] || next == 0 || m.Status == bot.SealNormal && m.Seq+1 < next
 	}
-	if p.request.Tally.Total > repliesOf || !newer {
-		return nil
-	}
+	maps.DeleteFunc(sent, func(part int, _ []recall.Seq) bool { return !newer[part] })
 	return sent
 }
 
@@ -35,32 +35,45 @@ func repliedTo(p prepared) (sent []recall.Seq) {
 // card is not held up by it, and is drawn again if there are some.
 func (w *Worker) seekReplies(ctx context.Context, l bot.Lease, p prepared) error {
 	id, sent := p.request.ID, repliedTo(p)
-	if sent == nil {
+	if len(sent) == 0 {
 		return nil
 	}
-	rd := w.Reader(p.request.Scope, "replies", recall.ForFilter, p.request.By.Person)
-	rd.Tries, rd.Store = pageTries, w.recorder(l, id)
-	quoting, quoted, err := rd.Quoting(ctx, sent, p.request.Only().Covers)
-	if ctx.Err() != nil {
-		return rd.StoreTraces(ctx)
-	}
-	found := &bot.Replies{Seqs: quoting, Quoted: quoted}
-	if err != nil {
-		w.Log.Warn("cannot look for replies to the messages of a request", "request", id, "err", err)
-		found = &bot.Replies{Unread: true}
+	found := &bot.Replies{}
+	var traces []bot.Trace
+	for _, part := range slices.Sorted(maps.Keys(sent)) {
+		is := p.request.Parts[part]
+		rd := w.Reader(is.Scope(), "replies", recall.ForFilter, p.request.By.Person)
+		rd.Tries, rd.Store = pageTries, w.recorder(l, id)
+		if p.request.Scope.Sweeps() {
+			rd.More = map[string]any{"group": is.Group, "topic": is.Topic}
+		}
+		quoting, quoted, err := rd.Quoting(ctx, sent[part], is.Covers)
+		if ctx.Err() != nil {
+			return rd.StoreTraces(ctx)
+		}
+		switch traces = append(traces, rd.Traces...); {
+		case err != nil:
+			w.Log.Warn("cannot look for replies to the messages of a request", "request", id, "err", err)
+			found.Unread = true
+		case len(quoting) == 0:
+		case p.request.Scope.Sweeps():
+			found.In = append(found.In, bot.RepliesIn{Part: part, Seqs: quoting, Quoted: quoted})
+		default:
+			found.Seqs, found.Quoted = quoting, quoted
+		}
 	}
 	return w.Ledger.Tx(ctx, func(tx bot.Tx) error {
 		if err := tx.Fence(l); err != nil {
 			return err
 		}
-		if err := w.AuditTraces(tx, id, rd.Traces); err != nil {
+		if err := w.AuditTraces(tx, id, traces); err != nil {
 			return err
 		}
 		r, err := tx.Request(id)
 		if err != nil || !r.State.Open() {
 			return err
 		}
-		some := found.Unread || len(quoting) > 0
+		some := found.Unread || len(found.Seqs)+len(found.In) > 0
 		if r.Replies = nil; some {
 			r.Replies = found
 		}

@@ -852,3 +852,34 @@ func TestSweepOdd(t *testing.T) {
 		}
 	})
 }
+
+// TestSweepReplies: what quotes a message of a small sweep stands on its card, by its group. Where
+// it is all of one group, the requester can ask for it.
+func TestSweepReplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.spread(3, 2)
+		quote := func(group string, seq int) {
+			h.chat.Say(group, "", "eve", "which house?", recalltest.Custom(fmt.Sprintf(
+				`{"messageReply":{"messageID":"m","messageAbstract":"win","messageSequence":%d,"version":1}}`, seq)))
+		}
+		quote(swept(0), 2)
+		quote(swept(0), 1) // of alice
+		quote(swept(2), 4)
+		quote(swept(2), 2)
+		c := h.asks("UMINA", "in:joined from:spammer")
+		holds(t, said(c), "A later reply in Group 0 quotes 2: 5. It is not part.",
+			"2 later replies in Group 2 quote 2, 4: 5-6. They are not part.")
+		if page := h.press("UMINA", intake.ActShowAll, c).Page; page.Recall != "" {
+			t.Errorf("a button for replies in two groups: %q", page.Recall)
+		}
+		h.types("UMINA", "recalls", "withdraw "+string(c.ID))
+		c = h.asks("UMINA", "in:"+swept(1)+","+swept(2)+" from:spammer")
+		if page := h.press("UMINA", intake.ActShowAll, c).Page; page.Recall != "Ask for the 2 replies" {
+			t.Errorf("%q", page.Recall)
+		}
+		a := h.press("UMINA", intake.ActRecallReplies, c)
+		own := h.within(time.Minute, a.Request, bot.Proposed)
+		holds(t, said(own), "Recall 2 messages in Group 2?", "messages 5-6")
+	})
+}
