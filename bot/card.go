@@ -482,6 +482,12 @@ func unusual(r Request, f facts, hold bool) []Line {
 	if r.Scope.Name != "" {
 		l = append(l, Say("card.by_name", "name", Quote(Cut(r.Scope.Name, nameRunes))))
 	}
+	switch names := r.byNames(); {
+	case len(names) == 1:
+		l = append(l, Say("card.by_name", "name", names[0]))
+	case len(names) > 1:
+		l = append(l, Say("card.by_names", "names", Listed(names)))
+	}
 	if t.Unchecked {
 		l = append(l, Say("card.unchecked"))
 	}

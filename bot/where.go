@@ -62,6 +62,16 @@ func (p Part) Named() Line {
 	return l
 }
 
+// byNames returns the names by which groups of a sweep were found, of those that are part of it.
+func (r Request) byNames() (all []Line) {
+	for _, p := range r.Parts {
+		if name := r.Scope.Names[Where(p.Scope()).Text]; name != "" {
+			all = append(all, Line{Quote(Cut(name, nameRunes))})
+		}
+	}
+	return all
+}
+
 // leftOutNamed is how many groups are named that are not part of a sweep.
 const leftOutNamed = 5
 

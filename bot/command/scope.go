@@ -69,6 +69,9 @@ type Scope struct {
 	// In are the groups of a sweep, in place of Group, each as typed: its id or its name. In a
 	// request they are ids.
 	In []string `json:"in,omitempty"`
+	// Names are the names of those of In that were found by their names, by their ids. They are in
+	// requests alone.
+	Names map[string]string `json:"names,omitempty"`
 	// Joined sweeps the groups that the sender is in.
 	Joined bool   `json:"joined,omitempty"`
 	Seqs   Ranges `json:"seqs,omitempty"`

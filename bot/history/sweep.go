@@ -23,6 +23,8 @@ const (
 	// one of theirs.
 	joinedWithin = 30 * 24 * time.Hour
 	joinedLooked = 1000 // requests that are looked through for such groups
+
+	nameRunes = 40 // of a group's name that are shown
 )
 
 // Sweep reads the groups of a sweep in turn.
@@ -82,6 +84,11 @@ func (s *Sweep) Read(ctx context.Context, rd *Reader) (out Swept, err error) {
 		is, known := facts[t.Group]
 		if !known {
 			out.leave(t, "", bot.Say("sweep.left.gone"))
+			return nil
+		}
+		name := scope.Names[bot.Where(t.Scope()).Text]
+		if name != "" && command.AsRead(name) != command.AsRead(is.Name) {
+			out.leave(t, is.Name, bot.Say("sweep.left.renamed", "name", bot.Quote(bot.Cut(name, nameRunes))))
 			return nil
 		}
 		is.NextSeq = NextSeq(recall.GroupInfo{Type: is.Type, NextMsgSeq: is.NextSeq}, t.Scope())

@@ -24,7 +24,7 @@ func (a *act) askAgain() (Answer, error) {
 	}
 	without := a.e.Act.Kind == ActAskWithout
 	cmd := command.Command{Verb: command.VerbRecall, Scope: r.Scope, Reason: r.Reason}
-	cmd.Scope.Name = "" // the id is known
+	cmd.Scope.Name, cmd.Scope.Names = "", nil // the ids are known
 	if f := r.Scope.Filter; f.IsZero() || f.Text == command.Withheld || r.Exact || without {
 		all, err := a.remaining(r)
 		if err != nil {

@@ -65,8 +65,9 @@ func (in *Intake) byNames(ctx context.Context, e Event, m bot.Member) (_ Event, 
 	defer end()
 	by, _ := in.Roster.Of(e.By)
 	var ids []string
+	names := map[string]string{}
 	for i, typed := range e.command.Scope.In {
-		id := typed
+		id, byID := typed, true
 		if !command.IsInID(typed) {
 			one := command.Scope{Group: recall.GroupID(typed)}
 			if one.Group.Check() != nil {
@@ -84,14 +85,21 @@ func (in *Intake) byNames(ctx context.Context, e Event, m bot.Member) (_ Event, 
 				if err != nil || closed != nil {
 					return e, closed, err
 				}
-				id = string(found)
+				id, byID = string(found), false
 			}
 		}
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
+			names[id] = typed
+		}
+		if byID { // whatever else it was called
+			delete(names, id)
 		}
 	}
 	e.command.Scope.In = ids
+	if len(names) > 0 {
+		e.command.Scope.Names = names
+	}
 	return e, nil, nil
 }
 

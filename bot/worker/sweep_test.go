@@ -853,6 +853,39 @@ func TestSweepOdd(t *testing.T) {
 	})
 }
 
+// TestSweepByName: the card names the groups that were found by their names, and one that is called
+// otherwise when the sweep is sealed is not part of it. One that is named by its id as well is not
+// found by its name.
+func TestSweepByName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		h.spread(3, 2)
+		h.chat.Rename(swept(0), "摸鱼")
+		h.chat.Rename(swept(1), "Café")
+		in := `in:摸鱼,Café,` + swept(2) + `,"Group 2" from:spammer`
+		c := h.asks("UMINA", in)
+		holds(t, said(c), "Recall 6 messages of spammer in 3 groups?", "Found by their names: 摸鱼 and Café\n")
+		h.types("UMINA", "recalls", "withdraw "+string(c.ID))
+		h.chat.Inject(recalltest.Info, 1000, recalltest.BadGateway())
+		id := h.ask("UMINA", in)
+		h.chat.Rename(swept(0), "Kittens")
+		h.pass(time.Second)
+		h.chat.ClearFaults()
+		c = h.within(time.Minute, id, bot.Proposed)
+		holds(t, said(c), "Recall 4 messages of spammer in 2 groups?", "Found by its name: Café\n",
+			"Kittens (it is not called 摸鱼 any more)")
+		for _, m := range h.sealedIn(id) {
+			if strings.HasPrefix(m, swept(0)) {
+				t.Errorf("sealed %s", m)
+			}
+		}
+		h.press("UTHEO", intake.ActReject, c)
+		h.within(time.Minute, id, bot.Rejected)
+		again := h.within(time.Minute, h.asksAgain("UMINA", h.screen.card(id)).Request, bot.Proposed)
+		lacks(t, said(again), "Found by") // the ids are known
+	})
+}
+
 // TestSweepReplies: what quotes a message of a small sweep stands on its card, by its group. Where
 // it is all of one group, the requester can ask for it.
 func TestSweepReplies(t *testing.T) {
