@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"recallbot/bot"
+	"recallbot/bot/command"
 	"recallbot/bot/intake"
 	"recallbot/recall"
 	"recallbot/recall/recalltest"
@@ -886,6 +887,31 @@ func TestSweepByName(t *testing.T) {
 	})
 }
 
+// TestSweepTextAgain: what is left of a sweep by text can be asked for again when the phrase is
+// forgotten: exactly those messages.
+func TestSweepTextAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(o *bot.Options) { o.EvidenceTTL = time.Hour })
+		h.spread(3, 15)
+		c := h.asks("UMINA", `in:joined from:spammer text:"win big 1"`)
+		wanted := h.sealedIn(c.ID)
+		h.chat.Refuse(swept(1), 10007)
+		h.press("UTHEO", intake.ActApprove, c)
+		c = h.within(time.Minute, c.ID, bot.Done)
+		h.pass(2 * time.Hour)
+		if r := h.requestOf(c.ID); r.Scope.Filter.Text != command.Withheld {
+			t.Errorf("the phrase is kept: %q", r.Scope.Filter.Text)
+		}
+		h.chat.Refuse(swept(1), 0)
+		h.chat.Say(swept(1), "", "spammer", "win big 1 once more")
+		again := h.within(time.Minute, h.asksAgain("UMINA", h.screen.card(c.ID)).Request, bot.Proposed)
+		left := slices.DeleteFunc(wanted, func(m string) bool { return !strings.HasPrefix(m, swept(1)) })
+		if got := h.sealedIn(again.ID); len(left) == 0 || !slices.Equal(got, left) {
+			t.Errorf("%v, want %v", got, left)
+		}
+	})
+}
+
 // TestSweepReplies: what quotes a message of a small sweep stands on its card, by its group. Where
 // it is all of one group, the requester can ask for it.
 func TestSweepReplies(t *testing.T) {
@@ -915,4 +941,42 @@ func TestSweepReplies(t *testing.T) {
 		own := h.within(time.Minute, a.Request, bot.Proposed)
 		holds(t, said(own), "Recall 2 messages in Group 2?", "messages 5-6")
 	})
+}
+
+// TestSweepUnreadableLate: a group that cannot be read any more when the sweep runs does not hold
+// up the others. If that lasts, its messages are not sent; if it ends, they are recalled. That the
+// sender has left a group changes nothing.
+func TestSweepUnreadableLate(t *testing.T) {
+	for name, heals := range map[string]bool{"for good": false, "for some minutes": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, nil)
+				h.spread(3, 15)
+				c := h.asks("UMINA", "in:joined from:spammer")
+				h.chat.Leave(swept(0), "spammer")
+				h.chat.Refuse(swept(1), 10002)
+				h.press("UTHEO", intake.ActApprove, c)
+				h.pass(time.Minute)
+				if got := h.everywhere(3); len(got) != 30 {
+					t.Errorf("%d are recalled while one group cannot be read", len(got))
+				}
+				if heals {
+					h.chat.Refuse(swept(1), 0)
+				}
+				c = h.within(time.Hour, c.ID, bot.Done, bot.Stopped)
+				want, state := "recalled", bot.Done
+				if !heals {
+					want, state = "not sent", bot.Stopped
+				}
+				if c.State != state {
+					t.Errorf("%s: %v", c.State, c.Title)
+				}
+				for m, class := range h.sweptOutcomes(c.ID) {
+					if is := strings.HasPrefix(m, swept(1)); is && class != want || !is && class != "recalled" {
+						t.Errorf("%s: %s", m, class)
+					}
+				}
+			})
+		})
+	}
 }
