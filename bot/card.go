@@ -292,6 +292,14 @@ func about(d time.Duration) Line {
 	return Say("duration.minutes", "n", int(d.Round(time.Minute)/time.Minute))
 }
 
+// ago says how long before something was.
+func ago(d time.Duration) Line {
+	if d < time.Minute {
+		return Say("duration.just")
+	}
+	return Line{{Kind: Words, Text: Duration(d)}}
+}
+
 // WhereNamed names the group of a request as people know it, with its topic if it has one.
 func WhereNamed(r Request) Line {
 	if r.Scope.Sweeps() {
@@ -731,7 +739,7 @@ func small(r Request) []Line {
 	}
 	for _, e := range r.Earlier {
 		key, args := "card.earlier", []any{"id", e.ID, "state", Say("state." + string(e.State)), "ago",
-			r.Sealed.Sub(e.Ended), "who", Line{name(e.By)}}
+			ago(r.Sealed.Sub(e.Ended)), "who", Line{name(e.By)}}
 		if e.By.Zero() {
 			key += ".alone"
 		}

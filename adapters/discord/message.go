@@ -80,7 +80,8 @@ func (m *message) mentionRoles(roles []string) string {
 
 // colors has the color of an embed for the sign that a headline begins with. The headline says the
 // same in words.
-var colors = map[string]int{"✋": 0xF0B232, "🔵": 0x5865F2, "✅": 0x23A55A, "⚠️": 0xE67E22, "⏹": 0xDA373C}
+var colors = map[string]int{"✋": 0xF0B232, "🔵": 0x5865F2, "✅": 0x23A55A, "⚠️": 0xE67E22, "⏹": 0xDA373C,
+	"🔴": 0xDA373C}
 
 const grey = 0x80848E // the color of everything else
 
