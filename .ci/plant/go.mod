@@ -1,0 +1,3 @@
+module plant
+
+go 1.26.8
