@@ -601,8 +601,8 @@ func (b *Bot) KindSample(k Kind, r Request, runes int, text bool) Sample {
 	s := Sample{Seq: uint32(k.First), Sender: string(k.Sender), Name: b.nick(k.Sender)}
 	if k.N > 1 {
 		s = Sample{Alike: k.N, Marks: unseen(k)}
-	} else if r.Scope.Sweeps() {
-		s.Marks = []Line{Say("card.in", "group", r.Parts[k.Part].Named())}
+	} else if r.Scope.Sweeps() { // the headline says whose messages all of them are
+		s.Sender, s.Name, s.Marks = "", "", []Line{Say("card.in", "group", r.Parts[k.Part].Named())}
 	}
 	if text && k.Text != "" {
 		s.Text = EvidenceLine(k.Text, runes)
@@ -801,8 +801,8 @@ func HideContent(c Card) (plain Card, had bool) {
 // been asked since. Such a callback alone does not keep the message from being sent.
 func (b *Bot) Sample(m Message, r Request, removals map[MessageID]Removal, runes int, text bool) Sample {
 	out := Sample{Seq: uint32(m.Seq), Sender: string(m.Sender), Name: b.nick(m.Sender), Sent: m.Sent}
-	if r.Scope.Sweeps() {
-		out.Marks = []Line{Say("card.in", "group", r.Parts[m.Part].Named())}
+	if r.Scope.Sweeps() { // the headline says whose messages all of them are
+		out.Sender, out.Name, out.Marks = "", "", []Line{Say("card.in", "group", r.Parts[m.Part].Named())}
 	}
 	if text && m.Evidence != "" {
 		out.Text = EvidenceLine(m.Evidence, runes)

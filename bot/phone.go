@@ -151,8 +151,9 @@ func (p Phone) cut(all []Sample, room int) (samples []Sample, cut int, ok bool) 
 			}
 		}
 		samples = append(samples, s)
+		room -= p.Message.lines(s.line()) * p.Message.Line // marks can take more lines than its share
 	}
-	return samples, cut, sum(each) <= room
+	return samples, cut, room >= 0
 }
 
 // shorter returns the card with at most `most` characters of each text of others, of each list and
