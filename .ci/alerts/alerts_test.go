@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,12 +17,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"recallbot/adapters/sandbox/site"
 	"recallbot/adapters/slack/slacktest"
-	"recallbot/bot/bottest"
 	"recallbot/bot/ledgertest"
 	"recallbot/recall/recalltest"
 
@@ -31,62 +29,20 @@ import (
 )
 
 const (
-	group, channel = "@TGS#2J4SZEAEL", "CTRUST"
-	patience       = 90 * time.Second
+	group    = site.Group
+	patience = 90 * time.Second
 )
 
-// program is the program as a file.
-var program string
-
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		if program = os.Getenv("RECALLBOT"); program != "" {
-			return m.Run()
-		}
-		dir, err := os.MkdirTemp("", "recallbot-alerts-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "recallbot")
-		cmd := exec.Command("go", "build", "-o", program, ".")
-		cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			panic(fmt.Sprintf("%v\n%s", err, out))
-		}
-		return m.Run()
-	}())
+	code := m.Run()
+	site.Clean()
+	os.Exit(code)
 }
 
 // world is the program, what it talks to, and a Prometheus that scrapes it.
 type world struct {
-	bottest.People
-	t      *testing.T
-	slack  *slacktest.Workspace
-	chat   *recalltest.Service
-	http   string // where the program listens
-	query  string // the API of Prometheus
-	cmd    *exec.Cmd
-	unplug func() // makes Slack unreachable
-	ended  bool
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
-func free(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	*site.Site
+	query string // the API of Prometheus
 }
 
 var (
@@ -95,11 +51,19 @@ var (
 	aged   = regexp.MustCompile(`(_seconds(?:\{[^}]*\})? > )(\d+)`)
 )
 
+func program(t *testing.T) string {
+	file, err := site.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // rules are the rules of the program with a sixtieth of the time for which each must hold and, with
 // young, of the ages at which it fires and of the times over which it looks. When they fire in full
 // time, promtool tests.
 func rules(t *testing.T, young bool) string {
-	out, err := exec.Command(program, "manifest", "alerts").Output()
+	out, err := exec.Command(program(t), "manifest", "alerts").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,48 +84,17 @@ func rules(t *testing.T, young bool) string {
 
 // newWorld starts the program and Prometheus. before, if not nil, is called before that.
 func newWorld(t *testing.T, young bool, before func(w *world), env ...string) *world {
-	w := &world{t: t, slack: slacktest.New(), http: free(t),
-		chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 40 * time.Millisecond})}
-	w.slack.RateLimits = false
-	for _, u := range []string{"UMINA", "UTHEO"} {
-		w.slack.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u[1:])})
-	}
-	w.slack.AddChannel(slacktest.Channel{ID: channel, Name: "trust", Members: []string{"UMINA", "UTHEO"}, BotIn: true})
-	w.People = w.slack.People()
-	w.chat.AddGroup(recalltest.Group{ID: group, Type: "Public", Name: "Casino talk", Members: 2})
-	slackURL, stopSlack := w.slack.Start()
-	w.unplug = sync.OnceFunc(stopSlack)
-	chatURL, stopChat := w.chat.Start()
+	admin := site.FreeAddress(t)
+	w := &world{Site: site.New(t, site.Options{Env: append([]string{"CHAT_TIMEOUT=4s", "POLICY_LARGE_DELAY=0s",
+		"POLICY_MAX_MESSAGES=10000", "ADMIN_ADDR=" + admin, "CHAT_WEBHOOK_TOKEN=token", "INDEX=hash"}, env...)})}
 	if before != nil {
 		before(w)
 	}
-	dir, admin := t.TempDir(), free(t)
-	w.cmd = exec.Command(program)
-	w.cmd.Stderr = w
-	w.cmd.Env = append([]string{
-		"HOME=" + dir, "DATABASE_URL=sqlite:" + dir + "/recallbot.db",
-		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(w.chat.SDKAppID())), "CHAT_SECRET_KEY=" + w.chat.SecretKey(),
-		"CHAT_BASE_URL=" + chatURL, "CHAT_TIMEOUT=4s", "SLACK_BOT_TOKEN=" + w.slack.BotToken,
-		"SLACK_APP_TOKEN=" + w.slack.AppToken, "SLACK_API_URL=" + slackURL + "/api/",
-		"SLACK_REQUESTERS=UMINA", "SLACK_APPROVERS=UTHEO", "SLACK_CHANNELS=" + channel, "POLICY_LARGE_APPROVALS=1",
-		"POLICY_LARGE_DELAY=0s", "POLICY_MAX_MESSAGES=10000", "HTTP_ADDR=" + w.http, "ADMIN_ADDR=" + admin,
-		"LOG_FORMAT=text", "CHAT_WEBHOOK_TOKEN=token", "INDEX=hash",
-	}, env...)
-	if err := w.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	w.Launch()
 	prometheus := w.prometheus(rules(t, young), admin)
 	t.Cleanup(func() {
-		w.kill()
 		prometheus.Process.Kill()
 		prometheus.Wait()
-		w.unplug()
-		stopChat()
-		w.slack.Close()
-		w.chat.Close()
-		if t.Failed() {
-			t.Logf("the program and Prometheus said:\n%s", &w.log)
-		}
 	})
 	w.until("a first scrape", func() bool { return len(w.ask(`recallbot_build_info`)) > 0 })
 	return w
@@ -169,7 +102,7 @@ func newWorld(t *testing.T, young bool, before func(w *world), env ...string) *w
 
 // prometheus scrapes the program and evaluates the rules each second.
 func (w *world) prometheus(rules, admin string) *exec.Cmd {
-	dir, addr := w.t.TempDir(), free(w.t)
+	dir, addr := w.T.TempDir(), site.FreeAddress(w.T)
 	for name, text := range map[string]string{
 		"rules.yaml": rules,
 		"prometheus.yaml": `{global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s},
@@ -178,25 +111,17 @@ func (w *world) prometheus(rules, admin string) *exec.Cmd {
 	} {
 		text = strings.ReplaceAll(text, "\t", " ")
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 	}
 	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"), "--log.level=error",
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
 	cmd.Stderr = w
 	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	w.query = "http://" + addr + "/api/v1/"
 	return cmd
-}
-
-func (w *world) kill() {
-	if !w.ended {
-		w.ended = true
-		w.cmd.Process.Kill()
-		w.cmd.Wait()
-	}
 }
 
 // ask returns the labels of what a query finds.
@@ -208,7 +133,7 @@ func (w *world) ask(query string) (found []map[string]string) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	var page struct {
 		Data struct {
@@ -234,62 +159,45 @@ func (w *world) ever() (names []string) {
 }
 
 func (w *world) fires(name string) {
-	w.t.Helper()
+	w.T.Helper()
 	began := time.Now()
 	w.until(name+" fires", func() bool {
 		return len(w.ask(fmt.Sprintf(`ALERTS{alertname=%q,alertstate="firing"}`, name))) > 0
 	})
-	w.t.Logf("%s fired after %v", name, time.Since(began).Round(time.Second))
+	w.T.Logf("%s fired after %v", name, time.Since(began).Round(time.Second))
 }
 
 func (w *world) until(what string, ok func() bool) {
-	w.t.Helper()
+	w.T.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("in vain: %s; these alerts fired: %q", what, w.ever())
+			w.T.Fatalf("in vain: %s; these alerts fired: %q", what, w.ever())
 		}
 	}
 }
 
-func (w *world) types(line string) {
-	w.t.Helper()
-	w.until(line+" is taken", func() bool {
-		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
-		defer cancel()
-		d := w.Type("UMINA", channel, line)
-		return d.Wait(ctx) == nil && d.Acked()
-	})
-}
-
 // asks asks for messages, and waits for the card.
 func (w *world) asks(first, last int) {
-	w.t.Helper()
-	for range last - first + 1 {
-		w.chat.Say(group, "", "alice", "win big")
-	}
-	cards := len(w.Channel(channel))
-	w.types(fmt.Sprintf("/recall %s %d-%d", group, first, last))
-	w.until("a card", func() bool {
-		all := w.Channel(channel)
-		return len(all) > cards && slices.Contains(all[len(all)-1].Buttons, "Approve")
-	})
+	w.T.Helper()
+	w.Say(last - first + 1)
+	cards := len(w.Cards())
+	w.Types(w.Mina, fmt.Sprintf("/recall %s %d-%d", group, first, last))
+	w.until("a card", func() bool { return len(w.Cards()) > cards && w.Approvable() })
 }
 
 func (w *world) approves() {
-	w.t.Helper()
-	all := w.Channel(channel)
-	card := all[len(all)-1]
+	w.T.Helper()
+	all := w.Cards()
 	w.until("the approval", func() bool {
-		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.T.Context(), 5*time.Second)
 		defer cancel()
-		d := w.Press("UTHEO", card.Ref, "Approve")
-		return d.Wait(ctx) == nil && d.Acked()
+		return w.Approves(ctx, all[len(all)-1])
 	})
 }
 
 // away makes the Chat service answer nothing, whatever it does.
 func (w *world) away() {
-	w.chat.Inject("", -1, recalltest.BadGatewayAfter())
+	w.Chat.Inject("", -1, recalltest.BadGatewayAfter())
 }
 
 // TestAlertsFire: each alert fires in the fault that it is made for.
@@ -300,37 +208,37 @@ func TestAlertsFire(t *testing.T) {
 		fires        []string
 		before, make func(w *world)
 	}{
-		{"the program is killed", nil, []string{"RecallbotDown"}, nil, func(w *world) { w.kill() }},
+		{"the program is killed", nil, []string{"RecallbotDown"}, nil, func(w *world) { w.Kill() }},
 		{"the Chat service refuses the app", nil, []string{"RecallbotPaused"}, nil, func(w *world) {
 			w.asks(1, 20)
-			w.chat.Inject(recalltest.Recall, -1, recalltest.Answer(60010, "the app is disabled"))
+			w.Chat.Inject(recalltest.Recall, -1, recalltest.Answer(60010, "the app is disabled"))
 			w.approves()
 		}},
 		{"answers are lost, then the Chat service is away", nil,
 			[]string{"RecallbotChatAway", "RecallbotInDoubt", "RecallbotRequestStuck"}, nil, func(w *world) {
 				w.asks(1, 40)
-				w.chat.Inject(recalltest.Recall, -1, recalltest.BadGatewayAfter())
+				w.Chat.Inject(recalltest.Recall, -1, recalltest.BadGatewayAfter())
 				w.approves()
-				w.until("a call", func() bool { return w.chat.Calls(recalltest.Recall) > 0 })
+				w.until("a call", func() bool { return w.Chat.Calls(recalltest.Recall) > 0 })
 				w.away()
 			}},
 		{"the Chat service is away from the start", nil, []string{"RecallbotChatAway"}, (*world).away, func(w *world) {
-			w.types("/recall " + group + " 1-2")
+			w.Types(w.Mina, "/recall "+group+" 1-2")
 		}},
 		{"nobody approves", nil, []string{"RecallbotRequestWaits"}, nil, func(w *world) { w.asks(1, 2) }},
 		{"Slack takes no card", nil, []string{"RecallbotCardsBehind"}, nil, func(w *world) {
 			w.asks(1, 2)
-			w.slack.Fail("chat.update", -1, slacktest.ServerError(503))
+			w.Home.(*slacktest.Home).Fail("chat.update", -1, slacktest.ServerError(503))
 			w.approves()
 		}},
-		{"Slack cannot be reached", nil, []string{"RecallbotSilent"}, nil, func(w *world) { w.unplug() }},
+		{"Slack cannot be reached", nil, []string{"RecallbotSilent"}, nil, func(w *world) { w.Unplug() }},
 		{"another signs the callbacks", nil, []string{"RecallbotSignaturesRefused"}, nil, func(w *world) {
 			for range 12 {
 				at := fmt.Sprintf("http://%s/chat/webhook?SdkAppid=%d&CallbackCommand=Group.CallbackAfterSendMsg"+
-					"&contenttype=json&RequestTime=%d&Sign=%064d", w.http, w.chat.SDKAppID(), time.Now().Unix(), 1)
+					"&contenttype=json&RequestTime=%d&Sign=%064d", w.Addr, w.Chat.SDKAppID(), time.Now().Unix(), 1)
 				answer, err := http.Post(at, "application/json", strings.NewReader("{}"))
 				if err != nil {
-					w.t.Fatal(err)
+					w.T.Fatal(err)
 				}
 				answer.Body.Close()
 				time.Sleep(300 * time.Millisecond)
@@ -371,29 +279,29 @@ func TestAlertsFire(t *testing.T) {
 // databaseAway holds the writer's row for a while again and again, then takes the database away.
 func databaseAway(w *world) {
 	var database string
-	for _, v := range w.cmd.Env {
+	for _, v := range w.Env {
 		if name, value, _ := strings.Cut(v, "="); name == "DATABASE_URL" {
 			database = value // the last one counts
 		}
 	}
-	conn, err := pgx.Connect(w.t.Context(), database)
+	conn, err := pgx.Connect(w.T.Context(), database)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for range 8 {
-		tx, err := conn.Begin(w.t.Context())
+		tx, err := conn.Begin(w.T.Context())
 		if err == nil {
-			_, err = tx.Exec(w.t.Context(), "SELECT 1 FROM counter WHERE name = 'writer' FOR UPDATE")
+			_, err = tx.Exec(w.T.Context(), "SELECT 1 FROM counter WHERE name = 'writer' FOR UPDATE")
 		}
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
-		d := w.Type("UMINA", channel, "/recalls list")
+		d := w.Type(w.Mina, w.Trust, "/recalls list")
 		time.Sleep(1500 * time.Millisecond) // of a real server's time
-		if err := tx.Rollback(w.t.Context()); err != nil {
-			w.t.Fatal(err)
+		if err := tx.Rollback(w.T.Context()); err != nil {
+			w.T.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.T.Context(), 5*time.Second)
 		d.Wait(ctx)
 		cancel()
 		if slices.Contains(w.ever(), "RecallbotSlow") {
@@ -401,32 +309,32 @@ func databaseAway(w *world) {
 		}
 	}
 	name := conn.Config().Database
-	if err := conn.Close(w.t.Context()); err != nil {
-		w.t.Fatal(err)
+	if err := conn.Close(w.T.Context()); err != nil {
+		w.T.Fatal(err)
 	}
 	other := *conn.Config()
 	other.Database = "template1"
-	admin, err := pgx.ConnectConfig(w.t.Context(), &other)
+	admin, err := pgx.ConnectConfig(w.T.Context(), &other)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer admin.Close(context.Background())
 	away := func(allow bool) {
 		_, err := admin.Exec(context.Background(), fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %t",
 			pgx.Identifier{name}.Sanitize(), allow))
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 	}
 	away(false)
-	_, err = admin.Exec(w.t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+	_, err = admin.Exec(w.T.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
-	w.chat.Change(func(o *recalltest.Options) {
-		o.Callbacks = recalltest.Callbacks{URL: "http://" + w.http + "/chat/webhook", Token: "token"}
+	w.Chat.Change(func(o *recalltest.Options) {
+		o.Callbacks = recalltest.Callbacks{URL: "http://" + w.Addr + "/chat/webhook", Token: "token"}
 	})
-	w.chat.Say(group, "", "alice", "win big")
+	w.Chat.Say(group, "", "alice", "win big")
 	w.fires("RecallbotLedgerAway")
 }
 

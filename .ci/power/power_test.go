@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"recallbot/adapters/slack/slacktest"
+	"recallbot/adapters/sandbox/site"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
@@ -36,10 +34,7 @@ var (
 	seed = flag.Uint64("seed", 0, "what is drawn; 0: something new, which is printed")
 )
 
-const (
-	group   = "@TGS#2J4SZEAEL"
-	channel = "CTRUST"
-)
+const group = site.Group
 
 // build builds the program, with lines of files replaced.
 func build(t *testing.T, replaced map[string][2]string) string {
@@ -81,26 +76,16 @@ func build(t *testing.T, replaced map[string][2]string) string {
 
 // world is the program on a disk whose power is cut, and the people who use it.
 type world struct {
-	bottest.People
+	*site.Site
 	t        *testing.T
 	rng      *rand.Rand
 	disk     *disk
-	dir      string
 	unmount  func() error
-	file     string
-	addr     string // where it serves
-	env      []string
-	slack    *slacktest.Workspace
-	chat     *recalltest.Service
 	requests []request
 	told     []string // whose receipt was posted
+	mu       sync.Mutex
 	problems []string
 	patient  time.Duration // within which everything comes that must come
-
-	mu   sync.Mutex
-	log  bytes.Buffer
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
 }
 
 // request is one recall that people asked for.
@@ -110,91 +95,30 @@ type request struct {
 }
 
 func newWorld(t *testing.T, file string, rng *rand.Rand) *world {
-	w := &world{t: t, rng: rng, disk: newDisk(rng), dir: t.TempDir(), file: file, patient: time.Minute,
-		slack: slacktest.New(),
-		chat:  recalltest.New(recalltest.Options{Latency: 5 * time.Millisecond, LatencyJitter: 20 * time.Millisecond})}
-	w.slack.RateLimits = false
-	for _, u := range []string{"UMINA", "UTHEO"} {
-		w.slack.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u[1:])})
-	}
-	w.slack.AddChannel(slacktest.Channel{ID: channel, Name: "trust", Members: []string{"UMINA", "UTHEO"}, BotIn: true})
-	w.People = w.slack.People()
-	w.chat.AddGroup(recalltest.Group{ID: group, Type: "Public", Name: "Casino talk", Members: 2})
-	slackURL, stopSlack := w.slack.Start()
-	chatURL, stopChat := w.chat.Start()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.addr = free.Addr().String()
-	free.Close()
-	w.env = []string{
-		"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "DATABASE_URL=sqlite:" + w.dir + "/recallbot.db",
-		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(w.chat.SDKAppID())), "CHAT_SECRET_KEY=" + w.chat.SecretKey(),
-		"CHAT_BASE_URL=" + chatURL, "CHAT_READS_PER_SECOND=200", "CHAT_CALLS_PER_SECOND=100",
-		"SLACK_BOT_TOKEN=" + w.slack.BotToken, "SLACK_APP_TOKEN=" + w.slack.AppToken,
-		"SLACK_API_URL=" + slackURL + "/api/",
-		"SLACK_REQUESTERS=UMINA", "SLACK_APPROVERS=UTHEO", "SLACK_CHANNELS=" + channel, "POLICY_LARGE_APPROVALS=1",
-		"POLICY_LARGE_DELAY=0s", "HTTP_ADDR=" + w.addr, "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
-	}
+	w := &world{t: t, rng: rng, disk: newDisk(rng), patient: time.Minute, Site: site.New(t, site.Options{File: file,
+		Env: []string{"CHAT_READS_PER_SECOND=200", "CHAT_CALLS_PER_SECOND=100", "POLICY_LARGE_DELAY=0s"}})}
+	w.Env = append(w.Env, "DATABASE_URL=sqlite:"+w.Dir+"/recallbot.db")
+	w.Chat.Change(func(o *recalltest.Options) { o.Latency, o.LatencyJitter = 5*time.Millisecond, 20*time.Millisecond })
 	t.Cleanup(func() {
-		w.kill()
+		w.Kill()
 		w.remove()
-		stopSlack()
-		stopChat()
-		w.slack.Close()
-		w.chat.Close()
 	})
 	return w
-}
-
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
-func (w *world) process() (*exec.Cmd, chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.cmd, w.done
 }
 
 // start brings the power, which is cut at a moment, and starts the process.
 func (w *world) start(cutAt moment) {
 	w.disk.cutAt = cutAt
 	// The kill only begins here: the process cannot hear of a sync that was not made.
-	w.disk.cut = func() { cmd, _ := w.process(); cmd.Process.Kill() }
+	w.disk.cut = func() { w.Signal(os.Kill) }
 	var err error
-	if w.unmount, err = w.disk.mount(w.dir); err != nil {
+	if w.unmount, err = w.disk.mount(w.Dir); err != nil {
 		w.t.Fatal(err)
 	}
-	cmd, done := exec.Command(w.file), make(chan struct{})
-	cmd.Env, cmd.Stderr = w.env, w
-	w.mu.Lock()
-	w.cmd, w.done = cmd, done
-	err = cmd.Start()
-	w.mu.Unlock()
-	if err != nil {
+	// It does not begin in a folder of the disk: this process serves the disk, and would wait for
+	// itself.
+	if err := w.Process.Start(w.File, "", w.Env); err != nil {
 		w.t.Fatal(err)
-	}
-	go func() { defer close(done); cmd.Wait() }()
-}
-
-// serves reports whether the process answers that it is ready.
-func (w *world) serves() bool {
-	answer, err := http.Get("http://" + w.addr + "/readyz")
-	if err != nil {
-		return false
-	}
-	answer.Body.Close()
-	return answer.StatusCode == http.StatusOK
-}
-
-func (w *world) kill() {
-	if cmd, done := w.process(); cmd != nil {
-		cmd.Process.Kill()
-		<-done
 	}
 }
 
@@ -233,9 +157,8 @@ func (w *world) found() []string {
 // rule. It reports false where the power was not cut before over.
 func (w *world) live(cutAt moment, r rule, over <-chan struct{}) bool {
 	w.start(cutAt)
-	_, done := w.process()
 	select {
-	case <-done:
+	case <-w.Done():
 	case <-over:
 		return false
 	}
@@ -310,7 +233,7 @@ func (w *world) until(what string, ok func() bool) bool {
 func (w *world) took(d bottest.Deed) bool {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
 	defer cancel()
-	_, done := w.process()
+	done := w.Done()
 	go func() {
 		select {
 		case <-done:
@@ -322,26 +245,17 @@ func (w *world) took(d bottest.Deed) bool {
 	return d.Wait(ctx) == nil && d.Acked()
 }
 
-type card struct {
-	id, picture string
-	ref         bot.Ref
-	approvable  bool
-}
-
-var requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
-
 // cards are those of a request.
-func (w *world) cards(numbers string) (all []card) {
-	for _, m := range w.Channel(channel) {
-		if m.Bot && !m.Reply && strings.Contains(m.Picture, "messages "+numbers+" ") {
-			all = append(all, card{id: requestID.FindString(m.Picture), picture: m.Picture, ref: m.Ref,
-				approvable: slices.Contains(m.Buttons, "Approve")})
+func (w *world) cards(numbers string) (all []site.Card) {
+	for _, c := range w.Cards() {
+		if strings.Contains(c.Picture, "messages "+numbers+" ") {
+			all = append(all, c)
 		}
 	}
 	return all
 }
 
-func (w *world) some(numbers string, ok func(card) bool) func() bool {
+func (w *world) some(numbers string, ok func(site.Card) bool) func() bool {
 	return func() bool { return slices.ContainsFunc(w.cards(numbers), ok) }
 }
 
@@ -350,32 +264,32 @@ func (w *world) some(numbers string, ok func(card) bool) func() bool {
 func (w *world) recall(first, last int) bool {
 	numbers := fmt.Sprintf("%d-%d", first, last)
 	for range last - first + 1 {
-		w.chat.Say(group, "", "alice", "win big")
+		w.Chat.Say(group, "", "alice", "win big")
 	}
-	taken := func() bool { return w.took(w.Type("UMINA", channel, "/recall "+group+" "+numbers)) }
+	taken := func() bool { return w.took(w.Type(w.Mina, w.Trust, "/recall "+group+" "+numbers)) }
 	if !w.until(numbers+" is asked", taken) {
 		return false
 	}
 	// a card that is edited later has the numbers from its first edit on
 	if !w.until("a card of "+numbers+", whose asking was acknowledged",
-		w.some(numbers, func(c card) bool { return c.approvable })) {
+		w.some(numbers, func(c site.Card) bool { return c.Approvable })) {
 		return false
 	}
 	for seq := first; seq <= last; seq++ {
-		if w.chat.Recalled(group, "", recalltest.Seq(seq)) {
+		if w.Chat.Recalled(group, "", recalltest.Seq(seq)) {
 			w.wrong("%d was recalled before anybody approved", seq)
 		}
 	}
 	q := request{first, last, time.Now()}
-	approved := w.some(numbers, func(c card) bool { return strings.Contains(c.picture, "Approved by") })
+	approved := w.some(numbers, func(c site.Card) bool { return c.Approved() })
 	for !approved() {
 		for _, c := range w.cards(numbers) {
-			if !c.approvable {
+			if !c.Approvable {
 				continue
 			}
-			told := len(w.Alone("UTHEO"))
-			answered := func() bool { return approved() || len(w.Alone("UTHEO")) > told }
-			if w.took(w.Press("UTHEO", c.ref, "Approve")) &&
+			told := len(w.Alone(w.Theo))
+			answered := func() bool { return approved() || len(w.Alone(w.Theo)) > told }
+			if w.took(w.Press(w.Theo, c.Ref, "Approve")) &&
 				!w.until("the approval of "+numbers+", which was acknowledged", answered) {
 				return false
 			}
@@ -387,14 +301,14 @@ func (w *world) recall(first, last int) bool {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ok := w.until("the receipt of "+numbers, func() bool {
-		return slices.ContainsFunc(w.cards(numbers), func(c card) bool { return len(w.receipts(c)) > 0 })
+		return slices.ContainsFunc(w.cards(numbers), func(c site.Card) bool { return len(w.receipts(c)) > 0 })
 	})
 	w.requests = append(w.requests, q)
 	return ok
 }
 
-func (w *world) receipts(c card) (all []string) {
-	for _, m := range w.Thread(c.ref) {
+func (w *world) receipts(c site.Card) (all []string) {
+	for _, m := range w.Thread(c.Ref) {
 		if strings.Contains(m.Picture, "Receipt ") {
 			all = append(all, m.Picture)
 		}
@@ -413,7 +327,7 @@ func (w *world) holds() {
 		numbers, receipts := fmt.Sprintf("%d-%d", q.first, q.last), map[string][]string{}
 		for _, c := range w.cards(numbers) {
 			if r := w.receipts(c); len(r) > 0 {
-				receipts[c.id] = append(receipts[c.id], r...)
+				receipts[c.ID] = append(receipts[c.ID], r...)
 			}
 		}
 		for id, same := range receipts {
@@ -430,7 +344,7 @@ func (w *world) holds() {
 		if len(receipts) != 1 {
 			w.wrong("%s: %d requests have a receipt", numbers, len(receipts))
 		}
-		for _, c := range w.chat.Log() {
+		for _, c := range w.Chat.Log() {
 			for _, seq := range c.Seqs {
 				ours := c.Command == recalltest.Recall && q.first <= int(seq) && int(seq) <= q.last
 				if ours && c.At.Before(q.approved) {
@@ -439,7 +353,7 @@ func (w *world) holds() {
 			}
 		}
 		for seq := q.first; seq <= q.last; seq++ {
-			if !w.chat.Recalled(group, "", recalltest.Seq(seq)) {
+			if !w.Chat.Recalled(group, "", recalltest.Seq(seq)) {
 				w.wrong("%d is not recalled", seq)
 			}
 		}
@@ -542,7 +456,7 @@ func (w *world) cuts(list []cut) {
 	}
 	close(over)
 	<-ended
-	w.kill()
+	w.Kill()
 	w.holds()
 }
 
@@ -584,7 +498,7 @@ func TestPower(t *testing.T) {
 					t.Error(p)
 				}
 				if t.Failed() {
-					t.Logf("the process said:\n%s", &w.log)
+					t.Logf("the process said:\n%s", w.Said())
 				}
 				t.Logf("%d requests", len(w.requests))
 			})
@@ -650,8 +564,8 @@ func TestBackup(t *testing.T) {
 	w.start(moment{})
 	w.recall(1, 50)
 	backup := func(name string) error {
-		cmd := exec.Command(w.file, "backup", filepath.Join(w.dir, name))
-		cmd.Env = w.env
+		cmd := exec.Command(w.File, "backup", filepath.Join(w.Dir, name))
+		cmd.Env = w.Env
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
@@ -683,8 +597,7 @@ func TestBackup(t *testing.T) {
 			w.disk.cut()
 		}
 		w.disk.mu.Unlock()
-		_, done := w.process()
-		<-done
+		<-w.Done()
 		w.remove()
 		w.disk.restore(rule(i % int(rules)))
 		data, made := w.disk.contents()[name]
@@ -710,12 +623,12 @@ func TestBackup(t *testing.T) {
 			l.Close()
 		}
 		w.start(moment{})
-		w.until("it serves", w.serves)
+		w.until("it serves", func() bool { return w.Ready() != "" })
 	}
 	if copies == 0 || copies == n {
 		t.Errorf("of %d copies %d were made: this shows too little", n, copies)
 	}
-	w.kill()
+	w.Kill()
 	w.holds()
 	for _, p := range w.found() {
 		t.Error(p)

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,12 +19,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"recallbot/adapters/slack/slacktest"
+	"recallbot/adapters/sandbox/site"
 	"recallbot/bot"
 	"recallbot/bot/bottest"
 	"recallbot/bot/ledger"
@@ -45,9 +43,8 @@ var (
 )
 
 const (
-	group   = "@TGS#2J4SZEAEL"
-	channel = "CTRUST"
-	newer   = "a newer version of the program serves it"
+	group = site.Group
+	newer = "a newer version of the program serves it"
 )
 
 // TestMain builds both versions.
@@ -124,12 +121,9 @@ func build(dir string) error {
 
 // world is a database, the replicas on it, and the people who use them.
 type world struct {
-	bottest.People
+	*site.Site
 	t        *testing.T
 	rng      *rand.Rand
-	slack    *slacktest.Workspace
-	chat     *recalltest.Service
-	env      []string
 	database string
 	replicas []*replica
 	requests []request
@@ -138,12 +132,9 @@ type world struct {
 
 // replica is where one process runs after the other.
 type replica struct {
-	w    *world
-	addr string
-	mu   sync.Mutex
-	log  bytes.Buffer // of the process that was started last
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	site.Process // what is kept is said by the one that was started last
+	w            *world
+	addr         string
 }
 
 // request is one recall that people asked for.
@@ -156,127 +147,51 @@ type request struct {
 func (q request) numbers() string { return fmt.Sprintf("%d-%d", q.first, q.last) }
 
 func newWorld(t *testing.T, database string, replicas int, rng *rand.Rand) *world {
-	w := &world{t: t, rng: rng, database: database, slack: slacktest.New(),
-		chat: recalltest.New(recalltest.Options{Latency: 20 * time.Millisecond, LatencyJitter: 60 * time.Millisecond})}
-	w.slack.RateLimits = false
-	for _, u := range []string{"UMINA", "UOLA", "UTHEO"} {
-		w.slack.AddUser(slacktest.User{ID: u, Name: strings.ToLower(u[1:])})
-	}
-	w.slack.AddChannel(slacktest.Channel{ID: channel, Name: "trust", BotIn: true,
-		Members: []string{"UMINA", "UOLA", "UTHEO"}})
-	w.People = w.slack.People()
-	w.chat.AddGroup(recalltest.Group{ID: group, Type: "Public", Name: "Casino talk", Members: 2})
-	slackURL, stopSlack := w.slack.Start()
-	chatURL, stopChat := w.chat.Start()
-	w.env = []string{
-		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "DATABASE_URL=" + database,
-		"CHAT_SDK_APP_ID=" + strconv.Itoa(int(w.chat.SDKAppID())), "CHAT_SECRET_KEY=" + w.chat.SecretKey(),
-		"CHAT_BASE_URL=" + chatURL, "CHAT_READS_PER_SECOND=200", "CHAT_CALLS_PER_SECOND=40",
-		"SLACK_BOT_TOKEN=" + w.slack.BotToken, "SLACK_APP_TOKEN=" + w.slack.AppToken,
-		"SLACK_API_URL=" + slackURL + "/api/",
-		"SLACK_REQUESTERS=UMINA,UOLA", "SLACK_APPROVERS=UTHEO", "SLACK_CHANNELS=" + channel, "POLICY_LARGE_APPROVALS=1",
-		"ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
-	}
+	w := &world{t: t, rng: rng, database: database, Site: site.New(t, site.Options{File: newFile,
+		People: append(slices.Clone(site.Pair), bottest.Person{Name: "ola", Asks: true}),
+		Env:    []string{"DATABASE_URL=" + database, "CHAT_READS_PER_SECOND=200", "CHAT_CALLS_PER_SECOND=40"}})}
 	for range replicas {
-		free, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.replicas = append(w.replicas, &replica{w: w, addr: free.Addr().String()})
-		free.Close()
+		w.replicas = append(w.replicas, &replica{w: w, addr: site.FreeAddress(t)})
 	}
 	t.Cleanup(func() {
 		for i, r := range w.replicas {
-			r.kill()
+			r.Kill()
 			if t.Failed() {
-				t.Logf("the last process of replica %d said:\n%s", i+1, r.said())
+				t.Logf("the last process of replica %d said:\n%s", i+1, r.Said())
 			}
 		}
-		stopSlack()
-		stopChat()
-		w.slack.Close()
-		w.chat.Close()
 	})
 	return w
 }
 
-func (r *replica) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.Write(p)
-}
-
-func (r *replica) said() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.String()
-}
-
 func (r *replica) start(file string) {
-	r.mu.Lock()
-	r.log.Reset()
-	r.mu.Unlock()
-	cmd, done := exec.Command(file), make(chan struct{})
-	cmd.Env, cmd.Stderr = append(slices.Clone(r.w.env), "HTTP_ADDR="+r.addr), r
+	r.Forget()
+	env := append(slices.Clone(r.w.Env), "HTTP_ADDR="+r.addr)
 	if file == newFile {
-		cmd.Env = append(cmd.Env, "POLICY_LARGE_DELAY=0s")
+		env = append(env, "POLICY_LARGE_DELAY=0s")
 	}
-	if err := cmd.Start(); err != nil {
+	if err := r.Start(file, r.w.Dir, env); err != nil {
 		r.w.t.Fatal(err)
 	}
-	r.cmd, r.done = cmd, done
-	go func() { defer close(done); cmd.Wait() }()
 }
 
 // serves starts a process and waits until it is ready.
 func (r *replica) serves(file string) {
 	r.w.t.Helper()
 	r.start(file)
-	r.w.until("a replica is ready", func() bool { status, _ := r.ready(); return status == http.StatusOK })
-}
-
-func (r *replica) ready() (status int, says string) {
-	answer, err := http.Get("http://" + r.addr + "/readyz")
-	if err != nil {
-		return 0, ""
-	}
-	defer answer.Body.Close()
-	b, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return 0, ""
-	}
-	return answer.StatusCode, string(b)
-}
-
-func (r *replica) lives() bool {
-	if r.cmd == nil {
-		return false
-	}
-	select {
-	case <-r.done:
-		return false
-	default:
-		return true
-	}
-}
-
-func (r *replica) kill() {
-	if r.cmd != nil {
-		r.cmd.Process.Kill()
-		<-r.done
-	}
+	r.w.until("a replica is ready", func() bool { status, _ := site.Ready(r.addr); return status == http.StatusOK })
 }
 
 // killed kills what runs at a moment that somebody drew.
 func (r *replica) killed() {
-	r.kill()
+	r.Kill()
 	r.w.kills++
 }
 
 func (r *replica) stop() {
 	r.w.t.Helper()
-	r.cmd.Process.Signal(syscall.SIGTERM)
-	r.w.until("a replica stops", func() bool { return !r.lives() })
+	r.Signal(syscall.SIGTERM)
+	r.w.until("a replica stops", func() bool { return !r.Lives() })
 }
 
 // ends waits until the process, which cannot serve the schema, has ended by itself, and said why.
@@ -284,15 +199,15 @@ func (r *replica) ends() {
 	t := r.w.t
 	t.Helper()
 	select {
-	case <-r.done:
+	case <-r.Done():
 	case <-time.After(20 * time.Second): // 10 s, on a busy machine
 		t.Fatal("the old version goes on with a newer schema")
 	}
-	if code := r.cmd.ProcessState.ExitCode(); code != 1 {
+	if code := r.Code(); code != 1 {
 		t.Errorf("the old version ended with %d, want 1", code)
 	}
-	if !strings.Contains(r.said(), newer) {
-		t.Errorf("the log does not tell why the old version ended:\n%s", r.said())
+	if !strings.Contains(r.Said(), newer) {
+		t.Errorf("the log does not tell why the old version ended:\n%s", r.Said())
 	}
 }
 
@@ -316,26 +231,18 @@ func (w *world) does(what string, deed func() bottest.Deed) {
 	})
 }
 
-type card struct {
-	id, picture string
-	ref         bot.Ref
-	approvable  bool
-}
-
-var requestID = regexp.MustCompile(`R-[0-9A-HJKMNP-TV-Z]{6}`)
-
 // cards are those of a request, and of what was asked again since no answer came.
-func (w *world) cards(q request) (all []card) {
-	for _, m := range w.Channel(channel) {
-		if m.Bot && !m.Reply && regexp.MustCompile(`\b`+q.numbers()+`\b`).MatchString(m.Picture) {
-			all = append(all, card{id: requestID.FindString(m.Picture), picture: m.Picture, ref: m.Ref,
-				approvable: slices.Contains(m.Buttons, "Approve")})
+func (w *world) cards(q request) (all []site.Card) {
+	numbers := regexp.MustCompile(`\b` + q.numbers() + `\b`)
+	for _, c := range w.Cards() {
+		if numbers.MatchString(c.Picture) {
+			all = append(all, c)
 		}
 	}
 	return all
 }
 
-func (w *world) some(q request, ok func(card) bool) func() bool {
+func (w *world) some(q request, ok func(site.Card) bool) func() bool {
 	return func() bool { return slices.ContainsFunc(w.cards(q), ok) }
 }
 
@@ -346,14 +253,14 @@ func (w *world) asks(messages int) request {
 	if n := len(w.requests); n > 0 {
 		first = w.requests[n-1].last + 2 // two that touch could be asked for as one
 	}
-	w.chat.SkipTo(group, "", recalltest.Seq(first))
+	w.Chat.SkipTo(group, "", recalltest.Seq(first))
 	q := request{first: first, last: first + messages - 1}
 	for range messages {
-		w.chat.Say(group, "", "alice", "win big")
+		w.Chat.Say(group, "", "alice", "win big")
 	}
-	who := []string{"UMINA", "UOLA"}[len(w.requests)%2] // five of one person may be open
+	who := []string{w.Mina, w.Home.User("ola")}[len(w.requests)%2] // five of one person may be open
 	w.does(q.numbers()+" is asked",
-		func() bottest.Deed { return w.Type(who, channel, "/recall "+group+" "+q.numbers()) })
+		func() bottest.Deed { return w.Type(who, w.Trust, "/recall "+group+" "+q.numbers()) })
 	w.requests = append(w.requests, q)
 	return q
 }
@@ -368,9 +275,9 @@ func (w *world) proposed(messages int) request {
 
 func (w *world) awaits(q request) {
 	w.t.Helper()
-	w.until("a card of "+q.numbers(), w.some(q, func(c card) bool { return c.approvable }))
+	w.until("a card of "+q.numbers(), w.some(q, func(c site.Card) bool { return c.Approvable }))
 	for seq := q.first; seq <= q.last; seq++ {
-		if w.chat.Recalled(group, "", recalltest.Seq(seq)) {
+		if w.Chat.Recalled(group, "", recalltest.Seq(seq)) {
 			w.t.Fatalf("%d was recalled before anybody approved", seq)
 		}
 	}
@@ -382,15 +289,15 @@ func (w *world) approves(q request, all bool) {
 	i := slices.IndexFunc(w.requests, func(r request) bool { return r.first == q.first })
 	w.requests[i].approved, w.requests[i].all = time.Now(), all
 	for _, c := range w.cards(q) {
-		if c.approvable {
+		if c.Approvable {
 			w.does(q.numbers()+" is approved",
-				func() bottest.Deed { return w.Press("UTHEO", c.ref, "Approve") })
+				func() bottest.Deed { return w.Press(w.Theo, c.Ref, "Approve") })
 		}
 	}
 }
 
-func (w *world) receipts(c card) (all []string) {
-	for _, m := range w.Thread(c.ref) {
+func (w *world) receipts(c site.Card) (all []string) {
+	for _, m := range w.Thread(c.Ref) {
 		if strings.Contains(m.Picture, "Receipt ") {
 			all = append(all, m.Picture)
 		}
@@ -401,7 +308,7 @@ func (w *world) receipts(c card) (all []string) {
 func (w *world) ended(q request) {
 	w.t.Helper()
 	w.until("the receipt of "+q.numbers(), func() bool {
-		return slices.ContainsFunc(w.cards(q), func(c card) bool { return len(w.receipts(c)) > 0 })
+		return slices.ContainsFunc(w.cards(q), func(c site.Card) bool { return len(w.receipts(c)) > 0 })
 	})
 }
 
@@ -447,26 +354,26 @@ func (w *world) furnish() (late request) {
 	w.proposed(5) // stays proposed
 	running, late := w.proposed(20), w.proposed(30)
 	w.approves(done, true)
-	w.does("the form to reject", func() bottest.Deed { return w.Press("UTHEO", w.cards(rejected)[0].ref, "Reject") })
-	w.until("a form", func() bool { _, open := w.Form("UTHEO"); return open })
+	w.does("the form to reject", func() bottest.Deed { return w.Press(w.Theo, w.cards(rejected)[0].Ref, "Reject") })
+	w.until("a form", func() bool { _, open := w.Form(w.Theo); return open })
 	w.does("a rejection", func() bottest.Deed {
-		f, _ := w.Form("UTHEO")
-		return w.Send("UTHEO", f, nil)
+		f, _ := w.Form(w.Theo)
+		return w.Send(w.Theo, f, nil)
 	})
 	w.does("a withdrawal",
-		func() bottest.Deed { return w.Type("UMINA", channel, "/recalls withdraw "+w.cards(withdrawn)[0].id) })
+		func() bottest.Deed { return w.Type(w.Mina, w.Trust, "/recalls withdraw "+w.cards(withdrawn)[0].ID) })
 	w.ended(done)
 	w.approves(stopped, false)
 	w.until("the first call", func() bool {
-		return w.chat.Recalled(group, "", recalltest.Seq(stopped.first))
+		return w.Chat.Recalled(group, "", recalltest.Seq(stopped.first))
 	})
-	w.chat.Inject(recalltest.History, -1, recalltest.Answer(60008, "slow"))
-	w.chat.Inject(recalltest.Recall, 2, recalltest.ResetAfter()) // doubt that cannot be read
-	calls := w.chat.Calls(recalltest.Recall)
-	w.until("lost answers", func() bool { return w.chat.Calls(recalltest.Recall) > calls+2 })
+	w.Chat.Inject(recalltest.History, -1, recalltest.Answer(60008, "slow"))
+	w.Chat.Inject(recalltest.Recall, 2, recalltest.ResetAfter()) // doubt that cannot be read
+	calls := w.Chat.Calls(recalltest.Recall)
+	w.until("lost answers", func() bool { return w.Chat.Calls(recalltest.Recall) > calls+2 })
 	w.does("a stop",
-		func() bottest.Deed { return w.Type("UTHEO", channel, "/recalls stop "+w.cards(stopped)[0].id) })
-	w.chat.Inject(recalltest.Recall, -1, recalltest.Answer(60008, "slow"))
+		func() bottest.Deed { return w.Type(w.Theo, w.Trust, "/recalls stop "+w.cards(stopped)[0].ID) })
+	w.Chat.Inject(recalltest.Recall, -1, recalltest.Answer(60008, "slow"))
 	w.approves(running, true)
 	w.asks(40)
 	defer func() {
@@ -485,10 +392,10 @@ func (w *world) furnish() (late request) {
 // settle lets history be read again, and people decide what is open.
 func (w *world) settle() {
 	w.t.Helper()
-	w.chat.ClearFaults()
+	w.Chat.ClearFaults()
 	for _, q := range slices.Clone(w.requests) {
 		c := w.cards(q)
-		if q.approved.IsZero() && (len(c) == 0 || c[len(c)-1].approvable) {
+		if q.approved.IsZero() && (len(c) == 0 || c[len(c)-1].Approvable) {
 			w.awaits(q)
 			w.approves(q, true)
 		}
@@ -517,15 +424,15 @@ func (w *world) holds() {
 		receipts, gone := map[string][]string{}, 0
 		for _, c := range w.cards(q) {
 			if r := w.receipts(c); len(r) > 0 {
-				receipts[c.id] = append(receipts[c.id], r...)
+				receipts[c.ID] = append(receipts[c.ID], r...)
 			}
 		}
 		for seq := q.first; seq <= q.last; seq++ {
-			if w.chat.Recalled(group, "", recalltest.Seq(seq)) {
+			if w.Chat.Recalled(group, "", recalltest.Seq(seq)) {
 				gone++
 			}
 		}
-		for _, c := range w.chat.Log() {
+		for _, c := range w.Chat.Log() {
 			for _, seq := range c.Seqs {
 				if c.Command == recalltest.Recall && q.first <= int(seq) && int(seq) <= q.last &&
 					(q.approved.IsZero() || c.At.Before(q.approved)) {
@@ -571,7 +478,7 @@ func (w *world) holds() {
 			t.Errorf("%s: %d are gone, %d are told as recalled", q.numbers(), gone, told)
 		}
 	}
-	if n := w.chat.RecalledMoreThanOnce(); len(n) > 0 {
+	if n := w.Chat.RecalledMoreThanOnce(); len(n) > 0 {
 		t.Errorf("recalled twice: %v", n)
 	}
 	l, err := ledger.Open(t.Context(), w.database, ledger.Options{ReadOnly: true})
@@ -679,7 +586,7 @@ func TestPostgreSQL(t *testing.T) {
 			w.replicas[rng.IntN(2)].killed()
 		}
 		for _, r := range w.replicas {
-			if !r.lives() {
+			if !r.Lives() {
 				r.serves(newFile)
 			}
 		}
@@ -691,7 +598,7 @@ func TestPostgreSQL(t *testing.T) {
 
 // settleSome lets a new request be done while both versions serve.
 func (w *world) settleSome() {
-	w.chat.ClearFaults()
+	w.Chat.ClearFaults()
 	q := w.proposed(35)
 	w.approves(q, true)
 	w.ended(q)
@@ -748,7 +655,7 @@ func TestNewFirst(t *testing.T) {
 	w.replicas[1].ends()
 	w.ended(q)
 	w.holds()
-	if !w.replicas[0].lives() {
+	if !w.replicas[0].Lives() {
 		t.Error("the new version ended")
 	}
 }

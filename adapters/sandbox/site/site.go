@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -34,19 +35,21 @@ const Built = "RECALLBOT"
 // dir is the folder of the binary; "" until it is built.
 var dir string
 
-// Build builds the program once, and returns its file. Tests call it in their module, which knows
-// the program as recallbot.
+// Build builds the program once, and returns its file.
 var Build = sync.OnceValues(func() (string, error) {
 	if file := os.Getenv(Built); file != "" {
 		return file, nil
 	}
-	var err error
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "recallbot").Output()
+	if err != nil {
+		return "", fmt.Errorf("look for the program: %w", err)
+	}
 	if dir, err = os.MkdirTemp("", "recallbot-binary-"); err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, "recallbot")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "recallbot")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, ".")
+	cmd.Dir, cmd.Env = strings.TrimSpace(string(root)), append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
