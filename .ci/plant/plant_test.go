@@ -24,7 +24,7 @@ type guard struct {
 }
 
 // entry matches one guard of guards.txt.
-var entry = regexp.MustCompile(`(?s)^(.+?)\nfile (\S+)\ntests (\S+)\n-- guard\n(.+?)\n-- without\n(.*?)\n*$`)
+var entry = regexp.MustCompile(`(?s)^(.+?)\nfile (\S+)\ntests (\S+)\n-- guard\n(.+?)\n+-- without\n(.*?)\n*$`)
 
 func guards(t *testing.T) (all []guard) {
 	text, err := os.ReadFile("guards.txt")
