@@ -83,7 +83,6 @@ type said struct {
 type sight struct {
 	requests []bot.Request   // newest first
 	refused  map[string]bool // why somebody was refused something, by the audit log
-	read     map[string]bool // how somebody read messages, by the audit log
 	recalled int             // messages of the lounge
 	twice    int             // messages that were sent twice
 }
@@ -122,7 +121,7 @@ func (g *ground) begin(id string) error {
 	g.leave()
 	ctx, end := context.WithCancel(context.Background())
 	g.play = play{scene: scene, world: world, ctx: ctx, end: end, face: people[0].Name, tab: tab,
-		now: sight{refused: map[string]bool{}, read: map[string]bool{}}}
+		now: sight{refused: map[string]bool{}}}
 	g.group(recalltest.Group{ID: lounge, Name: "Lounge", Members: 1203})
 	scene.furnish(g)
 	g.enter(0)
@@ -242,14 +241,9 @@ func (g *ground) audited(tx bot.Tx) error {
 	entries, err := tx.Entries(g.read+1, 1000)
 	for _, e := range entries {
 		g.read = e.N
-		var is struct{ Why, How string }
-		if err := json.Unmarshal(e.Detail, &is); err == nil {
-			switch e.What {
-			case "refused":
-				g.now.refused[is.Why] = true
-			case "read":
-				g.now.read[is.How] = true
-			}
+		var refused struct{ Why string }
+		if err := json.Unmarshal(e.Detail, &refused); err == nil && e.What == "refused" {
+			g.now.refused[refused.Why] = true
 		}
 	}
 	return err

@@ -176,28 +176,6 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestFloodScenario: the flood is asked for again without the six that are unlike the rest, by what
-// is marked on each platform.
-func TestFloodScenario(t *testing.T) {
-	for _, on := range adapters.IDs() {
-		t.Run(string(on), func(t *testing.T) {
-			s := opened(t, "flood")
-			s.post(t, "tab", string(on))
-			press := func(label string) {
-				t.Helper()
-				p := s.waits(t, `<button data-next="" name="press" value="`+label+`"`)
-				p = p[:strings.Index(p, `<button data-next="" name="press" value="`+label+`"`)]
-				ids := onMessage.FindAllStringSubmatch(p, -1)
-				s.post(t, "on", ids[len(ids)-1][1], "press", label)
-			}
-			s.post(t, "line", "/recall Lounge 104-2109 reason:flood")
-			press("Show all")
-			press("Ask again without the 6")
-			s.waits(t, "2,000 messages, all of one kind. From 100 on two people must approve. Be Theo.")
-		})
-	}
-}
-
 func windowOf(s *site) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -278,13 +278,11 @@ var flood = scenario{
 	},
 	steps: append(append(append([]step{
 		send("/recall Lounge 104-2109 reason:flood", "The numbers 104 to 2109 are 2,006 messages: the flood and the six. Press Send and see what the card says of them."),
-		{say: says("The card names six that are unlike the rest: they are the members' own. Press Show all."), mark: "press:Show all",
-			done: func(g *ground) bool { return g.now.read["show all"] }},
-		{say: says("Only you see this. Press Ask again without the 6: it takes your request back and asks for the other 2,000."),
-			mark: "press:Ask again without the 6", done: func(g *ground) bool {
-				r := g.now.newest()
-				return r.State == bot.Proposed && r.Tally.Send == 2000 && g.cardShows("Approve")
-			}},
+		{say: says("The card names six that are unlike the rest. They are the members' own. Take it back: press Send."),
+			mark: "send", types: "/recalls stop",
+			done: func(g *ground) bool { return g.now.newest().State == bot.Withdrawn }},
+		send(`/recall Lounge text:"prize.example" since:1h reason:flood`,
+			"Ask for what the flood says, in place of numbers. Press Send."),
 		become("theo", "2,000 messages, all of one kind. From 100 on two people must approve. Be Theo."),
 	}, approve("theo", "Press Approve.")...),
 		append([]step{become("lena", "One more must approve. Be Lena.")},
