@@ -358,6 +358,8 @@ type Bot struct {
 	// Nickname returns what an account calls itself, "" where that is not known; nil: of nobody.
 	// Package history sets it.
 	Nickname func(recall.UserID) string
+
+	began time.Time // when this process did
 }
 
 // New returns a Bot. It reads nothing and starts nothing. It returns an error that names what is
@@ -389,5 +391,5 @@ func New(o Options) (*Bot, error) {
 			watch(s)
 		}
 	}}
-	return &Bot{Options: o, RosterHash: o.Roster.Hash()}, nil
+	return &Bot{began: time.Now(), Options: o, RosterHash: o.Roster.Hash()}, nil
 }

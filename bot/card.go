@@ -164,7 +164,8 @@ type facts struct {
 	removals map[MessageID]Removal
 	now      time.Time
 	moved    time.Time // of one that runs: when an outcome was last stored, or when it began
-	outage   bool      // nothing of it was answered since
+	silent   time.Time // since when nothing of it was answered, though it was asked
+	outage   bool      // that is long ago
 }
 
 // outageAfter is for how long a request that runs has no outcome before its card says that the
@@ -186,7 +187,7 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 		}
 	}
 	if r.State == Running && !r.Confirming() {
-		if err := f.look(tx, r, b.Policy.Hold); err != nil {
+		if err := f.look(tx, r, b.Policy.Hold, time.Since(b.began)); err != nil {
 			return Card{}, err
 		}
 	}
@@ -217,15 +218,20 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 }
 
 // look finds out since when nothing of a request that runs was answered. Unless the app is paused,
-// that takes calls that failed: they wait to be made again, or their answers to be looked up.
-func (f *facts) look(tx Tx, r Request, hold bool) (err error) {
+// that takes calls that failed: they wait to be made again, or their answers to be looked up. While
+// no process ran, nobody asked the service: only the time counts for which this one has run.
+func (f *facts) look(tx Tx, r Request, hold bool, ran time.Duration) (err error) {
 	if f.moved, err = tx.LastOutcome(r.ID); err != nil {
 		return err
 	}
 	if f.moved.Before(r.Begun) {
 		f.moved = r.Begun
 	}
-	if f.paused != nil || hold || f.now.Sub(f.moved) < outageAfter {
+	f.silent = f.moved
+	if begun := f.now.Add(-ran); begun.After(f.moved) {
+		f.silent = begun
+	}
+	if f.paused != nil || hold || f.now.Sub(f.silent) < outageAfter {
 		return nil
 	}
 	failed, err := tx.Batches(r.ID, 1, BatchPending, BatchDoubt)
@@ -325,7 +331,7 @@ func (b *Bot) headline(r Request, f facts) Line {
 	n, key := r.Tally.Send, "card."+string(r.State)
 	g := r.gone(f.counts)
 	if f.outage {
-		return Say("card.outage", "since", Clock(f.moved, r.Sealed))
+		return Say("card.outage", "since", Clock(f.silent, r.Sealed))
 	}
 	switch r.State {
 	case Preparing, Refused:

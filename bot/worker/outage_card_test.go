@@ -69,3 +69,26 @@ func TestNoOutageOnCard(t *testing.T) {
 		h.within(time.Minute, c.ID, bot.Done)
 	})
 }
+
+// TestOutageAfterRest: while the program did not run, nobody asked the service. So the card does
+// not say that it has not answered for that long.
+func TestOutageAfterRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		configure := func(o *bot.Options) { o.Policy.LargeFrom = 1000 }
+		h := newHouse(t, configure)
+		h.say(120)
+		c := h.asks("UMINA", testGroup+" 1-120")
+		h.chat.Inject(recalltest.Recall, -1, recalltest.Unreachable())
+		h.press("UTHEO", intake.ActApprove, c)
+		h.pass(2 * time.Second)
+		h.stop()
+		h.pass(5 * time.Minute)
+		h.open(h.file, configure)
+		for range 8 {
+			h.pass(time.Second)
+			lacks(t, said(h.screen.card(c.ID)), "has not answered")
+		}
+		h.pass(time.Minute)
+		holds(t, said(h.screen.card(c.ID)), "🔴 The Chat service has not answered since 00:05 UTC", "until 00:15 UTC")
+	})
+}
