@@ -244,6 +244,7 @@ func TestSweepCondemned(t *testing.T) {
 		"no right":            func(h *house) { h.chat.Refuse(swept(1), 10007) },
 		"type":                func(h *house) { h.chat.Refuse(swept(1), 10033) },
 		"no history any more": func(h *house) { h.chat.Refuse(swept(1), 10044) },
+		"turned live":         func(h *house) { h.chat.Retype(swept(1), "AVChatRoom") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -275,14 +276,18 @@ func TestSweepCondemned(t *testing.T) {
 // TestSweepBreaksEarly: a group that vanishes, changes or refuses before the sweep is sealed is
 // named, and the others are sealed.
 func TestSweepBreaksEarly(t *testing.T) {
+	const turnedLive = 0 // no code
 	for code, why := range map[int]string{10007: "10007", 10010: "there is no such group",
-		10044: "it keeps no history"} {
+		10044: "it keeps no history", turnedLive: "it keeps no history"} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t, nil)
 			h.spread(3, 2)
-			if code == 10010 {
+			switch code {
+			case 10010:
 				h.chat.Dismiss(swept(1))
-			} else {
+			case turnedLive:
+				h.chat.Retype(swept(1), "AVChatRoom")
+			default:
 				h.chat.Refuse(swept(1), code)
 			}
 			c := h.asks("UMINA", "in:"+swept(0)+","+swept(1)+","+swept(2)+" from:spammer")

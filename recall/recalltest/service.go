@@ -330,6 +330,13 @@ func (s *Service) Rename(groupID, name string) {
 	s.group(groupID).Name = name
 }
 
+// Retype changes the type of a group.
+func (s *Service) Retype(groupID, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.group(groupID).Type = to
+}
+
 // Dismiss removes a group.
 func (s *Service) Dismiss(groupID string) {
 	s.mu.Lock()
