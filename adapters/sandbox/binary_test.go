@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,6 +107,11 @@ func TestBinaryStops(t *testing.T) {
 	s.Types(s.Mina, "/recall "+site.Group+" 1-200")
 	s.Approve()
 	s.Until("some recalled", func() bool { return len(s.Chat.RecalledSeqs(site.Group, "")) > 20 })
+	s.Signal(syscall.SIGHUP) // as a terminal that closes, or a service manager that reloads
+	s.Until("SIGHUP is ignored", func() bool { return strings.Contains(s.Said(), "SIGHUP is ignored") })
+	if !s.Lives() {
+		t.Fatal("SIGHUP ended the process")
+	}
 	if took, err := s.Stop(); err != nil || took > 10*time.Second {
 		t.Fatalf("SIGTERM: ended after %v: %v", took, err)
 	}
