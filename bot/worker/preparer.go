@@ -269,8 +269,12 @@ func (w *Worker) readPart(ctx context.Context, rd *history.Reader, p *prepared, 
 			reading, stop := context.WithCancel(ctx)
 			defer stop()
 			err = rd.Each(reading, part.Covers, func(m recall.Message, asked time.Time) {
-				at := &read[place(m.Seq)]
-				if at.Status == "" && keep(at, w.sealed(m, p.key, r.Policy, rd.At(asked))) != nil {
+				at, is := &read[place(m.Seq)], w.sealed(m, p.key, r.Policy, rd.At(asked))
+				// of a group that was made anew under its old id, where others have these numbers
+				if r.Exact && m.Status == recall.StatusNormal && m.From != r.Scope.Filter.From {
+					is = bot.Message{Seq: m.Seq, Status: bot.SealAbsent, Read: is.Read}
+				}
+				if at.Status == "" && keep(at, is) != nil {
 					stop()
 				}
 			})
