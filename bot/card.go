@@ -270,14 +270,15 @@ func (g gone) all() int  { return g.recalled + g.before }
 func (g gone) left() int { return g.unsure + g.not }
 
 // gone counts what became of the messages that were to be sent. Those that the seal already named
-// as recalled, gone, absent or protected have outcomes too, and are not counted. A message that
-// history still shows is not certain, whatever the API answered.
+// as recalled, gone, absent or protected have outcomes too, and are not counted; while a request
+// runs they get them with their turn, so as many outcomes of a class may still be theirs. A message
+// that history still shows is not certain, whatever the API answered.
 func (r Request) gone(counts map[Class]int) gone {
 	t, still := r.Tally, r.StillShown()
 	g := gone{
 		of: t.Send, recalled: counts[ClassRecalled] - still, unsure: counts[ClassUnknown] + still,
-		before: counts[ClassAlready] - t.Recalled + counts[ClassNotFound] - t.Gone,
-		not:    counts[ClassRefused] + counts[ClassNotSent] - t.Absent - t.Protected,
+		before: max(0, counts[ClassAlready]-t.Recalled) + max(0, counts[ClassNotFound]-t.Gone),
+		not:    max(0, counts[ClassRefused]+counts[ClassNotSent]-t.Absent-t.Protected),
 	}
 	return g
 }

@@ -68,3 +68,24 @@ func TestRunningCard(t *testing.T) {
 		}
 	}
 }
+
+// TestOutageCountsNone: what the seal knew as recalled gets its outcome with its turn only. Until then
+// it takes nothing from what is gone.
+func TestOutageCountsNone(t *testing.T) {
+	begun := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
+	r := bot.Request{ID: "R-7K3M9Q", State: bot.Running, Begun: begun, Sealed: begun, Digest: "d",
+		Scope: command.Scope{Group: "g"}, Parts: []bot.Part{{Talk: bot.Talk{Group: "g"}}},
+		Tally:  bot.Tally{Total: 2600, Send: 2000, Recalled: 550, Gone: 50},
+		Policy: bot.Policy{StartWithin: 15 * time.Minute}}
+	c, err := new(bot.Bot).Card(moving{now: begun.Add(time.Minute), failed: []bot.Batch{{N: 1}}}, r, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said string
+	for _, l := range c.Head {
+		said += l.String() + "\n"
+	}
+	if !strings.Contains(said, "\n500 of 2,000 messages in g are gone.") {
+		t.Error(said)
+	}
+}
