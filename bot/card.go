@@ -187,7 +187,7 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 		}
 	}
 	if r.State == Running && !r.Confirming() {
-		if err := f.look(tx, r, b.Policy.Hold, time.Since(b.began)); err != nil {
+		if err := b.look(&f, tx, r); err != nil {
 			return Card{}, err
 		}
 	}
@@ -218,9 +218,10 @@ func (b *Bot) Card(tx Tx, r Request, version int) (Card, error) {
 }
 
 // look finds out since when nothing of a request that runs was answered. Unless the app is paused,
-// that takes calls that failed: they wait to be made again, or their answers to be looked up. While
-// no process ran, nobody asked the service: only the time counts for which this one has run.
-func (f *facts) look(tx Tx, r Request, hold bool, ran time.Duration) (err error) {
+// that takes calls that failed: they wait to be made again, or their answers to be looked up. What
+// was not tried yet only waits for its turn. While no process ran, nobody asked the service: only
+// the time counts for which this one has run.
+func (b *Bot) look(f *facts, tx Tx, r Request) (err error) {
 	if f.moved, err = tx.LastOutcome(r.ID); err != nil {
 		return err
 	}
@@ -228,14 +229,15 @@ func (f *facts) look(tx Tx, r Request, hold bool, ran time.Duration) (err error)
 		f.moved = r.Begun
 	}
 	f.silent = f.moved
-	if begun := f.now.Add(-ran); begun.After(f.moved) {
+	if begun := f.now.Add(-time.Since(b.began)); begun.After(f.moved) {
 		f.silent = begun
 	}
-	if f.paused != nil || hold || f.now.Sub(f.silent) < outageAfter {
+	if f.paused != nil || b.Policy.Hold || f.now.Sub(f.silent) < outageAfter {
 		return nil
 	}
-	failed, err := tx.Batches(r.ID, 1, BatchPending, BatchDoubt)
-	f.outage = len(failed) > 0
+	// Those that were not tried come first; there are fewer than these.
+	waiting, err := tx.Batches(r.ID, RestBatches+b.CallsPerSecond/2, BatchPending, BatchDoubt)
+	f.outage = slices.ContainsFunc(waiting, Batch.tried)
 	return err
 }
 

@@ -458,6 +458,11 @@ type Batch struct {
 	After    time.Time // not before this time
 }
 
+// tried reports whether a call of the batch was made, or messages of it were read, in vain.
+func (b Batch) tried() bool {
+	return b.State == BatchDoubt || b.Attempts > 0 || b.Doubted || b.Unread || b.Single || !b.After.IsZero()
+}
+
 // View is what one place shows of one request.
 type View struct {
 	Request RequestID

@@ -36,7 +36,7 @@ func TestRunningCard(t *testing.T) {
 	r := bot.Request{ID: "R-7K3M9Q", State: bot.Running, Begun: begun, Sealed: begun, Digest: "d",
 		Scope: command.Scope{Group: "g"}, Parts: []bot.Part{{Talk: bot.Talk{Group: "g"}}},
 		Tally: bot.Tally{Total: 2000, Send: 2000}, Policy: bot.Policy{StartWithin: 15 * time.Minute}}
-	failed := []bot.Batch{{N: 1}}
+	failed := []bot.Batch{{N: 1, Attempts: 1}}
 	for _, tt := range []struct {
 		after, ago  time.Duration
 		tx          moving
@@ -50,6 +50,8 @@ func TestRunningCard(t *testing.T) {
 			holds: "has not answered since 03:00 UTC 500 of 2,000 messages in g are gone. The rest goes on by itself " +
 				"when the service is back, until 03:15 UTC; then it stops."},
 		{after: 60 * time.Second, ago: 10 * time.Second, holds: "500 of 2,000", lack: "not answered"},
+		{after: 60 * time.Second, ago: 10 * time.Second, tx: moving{failed: []bot.Batch{{N: 1}}}, holds: "500 of 2,000",
+			lack: "not answered"},
 		{after: 60 * time.Second, ago: 10 * time.Second, tx: moving{paused: &bot.Pause{Code: 70009}}, lack: "left",
 			holds: "Recalling in g: 500 of 2,000 The rest goes on by itself when the service is back, until 03:15 UTC"},
 	} {
@@ -77,7 +79,7 @@ func TestOutageCountsNone(t *testing.T) {
 		Scope: command.Scope{Group: "g"}, Parts: []bot.Part{{Talk: bot.Talk{Group: "g"}}},
 		Tally:  bot.Tally{Total: 2600, Send: 2000, Recalled: 550, Gone: 50},
 		Policy: bot.Policy{StartWithin: 15 * time.Minute}}
-	c, err := new(bot.Bot).Card(moving{now: begun.Add(time.Minute), failed: []bot.Batch{{N: 1}}}, r, 1)
+	c, err := new(bot.Bot).Card(moving{now: begun.Add(time.Minute), failed: []bot.Batch{{N: 1, Attempts: 1}}}, r, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
