@@ -19,9 +19,7 @@ func (a Answer) withoutContent() Answer {
 		return samples
 	}
 	if a.Card != nil {
-		c := *a.Card
-		c.Samples = silent(c.Samples)
-		a.Card = &c
+		a.Card = &bot.Card{ID: a.Card.ID} // a repeat has it drawn anew
 	}
 	if a.Page != nil {
 		p := *a.Page

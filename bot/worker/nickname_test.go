@@ -189,6 +189,17 @@ func TestNicknamesSweep(t *testing.T) {
 				t.Errorf("%+v", c.Title)
 			}
 		}
+		shown := h.types("UMINA", "recalls", "show "+string(c.ID))
+		holds(t, shown.Card.Title.String(), "✅ Approved")
+		err := h.ledger.View(t.Context(), func(tx bot.Tx) error {
+			e, err := tx.Event(bot.EventID(fmt.Sprint("e", h.events)))
+			holds(t, string(e.Answer), string(c.ID))
+			lacks(t, string(e.Answer), "✅ Approved")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		h.press("UTHEO", intake.ActApprove, c)
 		c = h.within(time.Minute, c.ID, bot.Done)
 		holds(t, c.Title.String(), "messages of spammer (in 2 groups?")
