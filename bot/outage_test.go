@@ -71,8 +71,8 @@ func TestRunningCard(t *testing.T) {
 	}
 }
 
-// TestOutageCountsNone: what the seal knew as recalled gets its outcome with its turn only. Until then
-// it takes nothing from what is gone.
+// TestOutageCountsNone: what the seal knew as recalled gets its outcome with its turn only. Until
+// then it takes nothing from what is gone.
 func TestOutageCountsNone(t *testing.T) {
 	begun := time.Date(2026, 11, 30, 3, 0, 0, 0, time.UTC)
 	r := bot.Request{ID: "R-7K3M9Q", State: bot.Running, Begun: begun, Sealed: begun, Digest: "d",

@@ -102,3 +102,24 @@ func TestExactSweepGone(t *testing.T) {
 			swept(0)+" (there is no such group)")
 	})
 }
+
+// TestExactSweepRefused: a group whose messages are refused when the others were read already is
+// left out, and named.
+func TestExactSweepRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for code, why := range map[int]string{10007: "10007", 10010: "10010"} {
+			h := newHouse(t, nil)
+			h.spread(3, 3)
+			a := h.types("UMINA", "recalls", "find in:joined from:spammer")
+			h.chat.Inject(recalltest.History, 1, recalltest.Answer(code, "no"))
+			asked := h.do("UMINA", intake.Act{Kind: intake.ActRecallFind, Search: a.Page.Search})
+			c := h.within(time.Minute, asked.Request, bot.Proposed)
+			holds(t, said(c), "✋ Recall 6 messages of spammer in 2 groups?", "Not part of it: Group ", why)
+			h.press("UTHEO", intake.ActApprove, c)
+			h.within(time.Minute, c.ID, bot.Done)
+			if n := len(h.sweptOutcomes(c.ID)); n != 6 {
+				t.Errorf("%d outcomes", n)
+			}
+		}
+	})
+}

@@ -17,8 +17,8 @@ func TestNoOutageInTurn(t *testing.T) {
 		h := newHouse(t, nil)
 		h.pass(time.Second)
 		h.stop()
-		client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(h.chat.SDKAppID()), SecretKey: h.chat.SecretKey(),
-			BaseURL: recalltest.URL, HTTPClient: h.chat.Client(), CallsPerSecond: 5})
+		client, err := recall.New(recall.Config{SDKAppID: recall.SDKAppID(h.chat.SDKAppID()),
+			SecretKey: h.chat.SecretKey(), BaseURL: recalltest.URL, HTTPClient: h.chat.Client(), CallsPerSecond: 5})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -175,15 +175,15 @@ func (w *Worker) readForSeal(ctx context.Context, rd *history.Reader, r bot.Requ
 
 // exactForSeal reads the messages of a sweep that was asked by their numbers, a group after the
 // other. A group that cannot be read any more is left out, and named.
-func (w *Worker) exactForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing) (prepared,
-	error) {
+func (w *Worker) exactForSeal(ctx context.Context, rd *history.Reader, r bot.Request, stored *sealing,
+	left ...bot.LeftOut) (prepared, error) {
 	asked := r.Parts
 	r.Parts = nil
 	p := prepared{request: r, key: make([]byte, 32)}
 	rand.Read(p.key)
-	swept := bot.Swept{}
+	swept := bot.Swept{Left: left}
 	p.request.Swept = &swept
-	for _, part := range asked {
+	for i, part := range asked {
 		leave := func(name string, why bot.Line) {
 			swept.Left = append(swept.Left, bot.LeftOut{Talk: part.Talk, Name: name, Why: why})
 		}
@@ -209,7 +209,18 @@ func (w *Worker) exactForSeal(ctx context.Context, rd *history.Reader, r bot.Req
 			continue
 		}
 		p.request.Parts = append(p.request.Parts, part)
-		if err := w.readPart(ctx, rd, &p, len(p.request.Parts)-1, info, stored); err != nil {
+		err = w.readPart(ctx, rd, &p, len(p.request.Parts)-1, info, stored)
+		if kind, _ := history.JudgeRead(err); err != nil && (kind == history.ReadRefused || kind == history.ReadNever) {
+			why := history.WhatFailed(err)
+			if kind == history.ReadNever {
+				why = bot.Say("sweep.left.live")
+			}
+			stored.again() // it has messages of this group: the others are read again
+			r.Parts = slices.Delete(slices.Clone(asked), i, i+1)
+			left = append(left, bot.LeftOut{Talk: part.Talk, Name: info.Name, Why: why})
+			return w.exactForSeal(ctx, rd, r, stored, left...)
+		}
+		if err != nil {
 			return prepared{}, err
 		}
 		swept.Looked++
